@@ -1,1 +1,3 @@
+//! The rings of tests; each module says what it is about.
 
+mod model;

@@ -1,0 +1,122 @@
+//! Time: one clock for the wall, for a sandbox that runs faster, and for tests.
+//!
+//! Everything that waits or dates anything does so through [`Clock`]. Under
+//! tokio's paused time the same clock is virtual.
+
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+/// A moment in milliseconds since the Unix epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Moment(pub u64);
+
+impl Moment {
+    /// The moment `duration` later.
+    #[must_use]
+    pub fn after(self, duration: Duration) -> Moment {
+        Moment(self.0.saturating_add(millis(duration)))
+    }
+
+    /// The moment `duration` earlier, never before the epoch.
+    #[must_use]
+    pub fn before(self, duration: Duration) -> Moment {
+        Moment(self.0.saturating_sub(millis(duration)))
+    }
+
+    /// The time that has passed since `earlier`; zero where `earlier` is later.
+    #[must_use]
+    pub fn since(self, earlier: Moment) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl From<SystemTime> for Moment {
+    fn from(time: SystemTime) -> Moment {
+        Moment(millis(time.duration_since(UNIX_EPOCH).unwrap_or_default()))
+    }
+}
+
+impl From<Moment> for SystemTime {
+    fn from(moment: Moment) -> SystemTime {
+        UNIX_EPOCH + Duration::from_millis(moment.0)
+    }
+}
+
+/// RFC 3339 in UTC, to the second.
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // humantime refuses years after 9999; a damaged journal must not panic here.
+        let last = Moment(253_402_300_799_000);
+        humantime::format_rfc3339_seconds((*self).min(last).into()).fmt(f)
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A clock that reads `epoch` when it is made and then runs `speed` times as
+/// fast as tokio's.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    epoch: Moment,
+    started: tokio::time::Instant,
+    speed: f64,
+}
+
+impl Clock {
+    /// The system's own time.
+    #[must_use]
+    pub fn system() -> Clock {
+        Clock::starting_at(SystemTime::now().into(), 1.0)
+    }
+
+    /// A clock that reads `epoch` now and runs `speed` times as fast as the wall's.
+    #[must_use]
+    pub fn starting_at(epoch: Moment, speed: f64) -> Clock {
+        Clock {
+            epoch,
+            started: tokio::time::Instant::now(),
+            speed,
+        }
+    }
+
+    /// What the clock reads.
+    #[must_use]
+    pub fn now(&self) -> Moment {
+        self.epoch.after(self.started.elapsed().mul_f64(self.speed))
+    }
+
+    /// Waits for `duration` of this clock's time.
+    pub async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(self.wall(duration)).await;
+    }
+
+    /// How long `duration` of this clock's time takes on the wall's.
+    #[must_use]
+    pub fn wall(&self, duration: Duration) -> Duration {
+        duration.div_f64(self.speed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fast_clock_runs_ahead() {
+        let clock = Clock::starting_at(Moment(0), 60.0);
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert_eq!(clock.now(), Moment(120_000));
+        clock.sleep(Duration::from_secs(60)).await;
+        assert_eq!(clock.now().since(Moment(120_000)).as_secs(), 60);
+    }
+
+    #[test]
+    fn moments_read_as_rfc_3339_and_never_panic() {
+        assert_eq!(Moment(1_000).to_string(), "1970-01-01T00:00:01Z");
+        assert_eq!(Moment(u64::MAX).to_string(), "9999-12-31T23:59:59Z");
+    }
+}

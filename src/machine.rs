@@ -1,0 +1,167 @@
+//! The state machine of a deployment: pure, no I/O, no clock, no randomness.
+//!
+//! [`step`] takes the state, the plan and what was just seen, and says as data
+//! what to do next. Only looking advances a state: an API answer proves nothing.
+
+mod cause;
+mod operator;
+mod seen;
+mod stages;
+mod state;
+
+pub use cause::Cause;
+pub use operator::{NotPossible, Order, obey};
+pub use seen::{Deploy, EnvSeen, Green, MayArrive, Phase, Seen, Test, Version};
+pub use stages::{is_safe, step};
+pub use state::{Kind, State};
+
+use serde::{Deserialize, Serialize};
+
+use crate::plan::Role;
+
+/// What to do next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Checkpoint this state.
+    Enter(State),
+    /// Look again later; out of patience, enter `otherwise`.
+    Wait {
+        /// The state to enter when this one's patience is spent. The state
+        /// itself where the wait ends of its own accord.
+        otherwise: State,
+    },
+    /// Ask for an effect that is safe to repeat; refused for good or out of
+    /// patience, enter `otherwise`.
+    Ask {
+        /// What to ask for.
+        effect: Effect,
+        /// The state to enter when that is refused or patience is spent.
+        otherwise: State,
+    },
+    /// Checkpoint the intent first, then ask, because the effect must not be
+    /// asked for again while an earlier request may still arrive; refused for
+    /// good or out of patience, enter `otherwise`.
+    Once {
+        /// What to ask for.
+        effect: Effect,
+        /// The state to enter when that is refused or patience is spent.
+        otherwise: State,
+    },
+    /// Nothing left to do until an operator says so.
+    Rest,
+}
+
+/// Something to ask of AWS.
+///
+/// How often each may happen, and why, stands beside it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "effect")]
+pub enum Effect {
+    /// Put the bundle under its content-addressed key. Any number of times: the
+    /// same key always holds the same bytes.
+    UploadBundle,
+    /// Register and process the version. Any number of times: a second time is
+    /// refused because the label exists.
+    RegisterVersion,
+    /// Make the configuration template from blue. Any number of times while it
+    /// is wanted (a second is refused: it exists); a late one would leave a
+    /// template behind, so it is not left in doubt.
+    CreateTemplate,
+    /// Make green. Any number of times while it is wanted (a second is refused:
+    /// the name is taken); a late one would leave a green behind, so it is not
+    /// left in doubt.
+    CreateGreen,
+    /// Swap the two CNAMEs. Exactly once a swap: a second swaps back. Not asked
+    /// again until it is known what became of the first.
+    Swap {
+        /// Blue's environment id.
+        blue_id: String,
+        /// Green's environment id.
+        green_id: String,
+        /// The environment that is to hold the production CNAME afterwards.
+        to: Role,
+    },
+    /// Deploy a version onto idle blue. Again only when it is known what became
+    /// of the first: one that arrives late would interrupt live blue.
+    Deploy {
+        /// Blue's environment id.
+        environment_id: String,
+        /// The version label.
+        version_label: String,
+    },
+    /// Abort the update of idle blue. Any number of times: without an update
+    /// there is nothing to abort.
+    AbortUpdate {
+        /// Blue's environment id.
+        environment_id: String,
+    },
+    /// Terminate green. Any number of times: an id is never given again, so a
+    /// late one finds nothing.
+    TerminateGreen {
+        /// Green's environment id.
+        environment_id: String,
+    },
+    /// Delete the configuration template. Any number of times: its name holds
+    /// this deployment's id, and it is not made again afterwards in the same pass.
+    DeleteTemplate,
+}
+
+impl Effect {
+    /// What the effect is, without its names.
+    #[must_use]
+    pub fn kind(&self) -> EffectKind {
+        match self {
+            Effect::UploadBundle => EffectKind::UploadBundle,
+            Effect::RegisterVersion => EffectKind::RegisterVersion,
+            Effect::CreateTemplate => EffectKind::CreateTemplate,
+            Effect::CreateGreen => EffectKind::CreateGreen,
+            Effect::Swap { .. } => EffectKind::Swap,
+            Effect::Deploy { .. } => EffectKind::Deploy,
+            Effect::AbortUpdate { .. } => EffectKind::AbortUpdate,
+            Effect::TerminateGreen { .. } => EffectKind::TerminateGreen,
+            Effect::DeleteTemplate => EffectKind::DeleteTemplate,
+        }
+    }
+}
+
+/// The kinds of effect, as the journal names them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EffectKind {
+    /// See [`Effect::UploadBundle`].
+    UploadBundle,
+    /// See [`Effect::RegisterVersion`].
+    RegisterVersion,
+    /// See [`Effect::CreateTemplate`].
+    CreateTemplate,
+    /// See [`Effect::CreateGreen`].
+    CreateGreen,
+    /// See [`Effect::Swap`].
+    Swap,
+    /// See [`Effect::Deploy`].
+    Deploy,
+    /// See [`Effect::AbortUpdate`].
+    AbortUpdate,
+    /// See [`Effect::TerminateGreen`].
+    TerminateGreen,
+    /// See [`Effect::DeleteTemplate`].
+    DeleteTemplate,
+}
+
+impl EffectKind {
+    /// The operation of the service, as its API reference names it.
+    #[must_use]
+    pub fn operation(self) -> &'static str {
+        match self {
+            EffectKind::UploadBundle => "PutObject",
+            EffectKind::RegisterVersion => "CreateApplicationVersion",
+            EffectKind::CreateTemplate => "CreateConfigurationTemplate",
+            EffectKind::CreateGreen => "CreateEnvironment",
+            EffectKind::Swap => "SwapEnvironmentCNAMEs",
+            EffectKind::Deploy => "UpdateEnvironment",
+            EffectKind::AbortUpdate => "AbortEnvironmentUpdate",
+            EffectKind::TerminateGreen => "TerminateEnvironment",
+            EffectKind::DeleteTemplate => "DeleteConfigurationTemplate",
+        }
+    }
+}

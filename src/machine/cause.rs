@@ -1,0 +1,136 @@
+//! Why a deployment left its way.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::Kind;
+
+/// Why a deployment is held, was rolled back or is stuck.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "cause")]
+pub enum Cause {
+    /// An operator asked to go back.
+    AskedToRetreat,
+    /// A state took longer than its patience.
+    OutOfPatience {
+        /// The state's kind.
+        during: Kind,
+    },
+    /// AWS refused what was asked, for good.
+    Refused {
+        /// The operation, as the API reference names it.
+        operation: String,
+        /// The service's own words.
+        message: String,
+    },
+    /// Somebody else's environment has green's name.
+    GreenNameTaken {
+        /// Green's environment name.
+        green: String,
+    },
+    /// Green went away before it served.
+    GreenGone,
+    /// Blue is gone.
+    BlueGone,
+    /// The version could not be processed.
+    VersionFailed {
+        /// The version label.
+        version: String,
+    },
+    /// The version is not registered, and there is no bundle to register it with.
+    VersionMissing {
+        /// The version label.
+        version: String,
+    },
+    /// The version label is registered with another bundle.
+    VersionConflict {
+        /// The version label.
+        version: String,
+        /// Where the registered one lies, `bucket/key`.
+        registered: String,
+    },
+    /// The deploy did not reach blue.
+    DeployFailed {
+        /// The events' own words.
+        message: String,
+    },
+    /// Blue did not answer its test.
+    TestFailed {
+        /// What was asked, as in `GET http://…/`.
+        asked: String,
+        /// What came back.
+        got: String,
+    },
+    /// Production was sick while it was watched.
+    SickWhileBaking {
+        /// What was seen.
+        seen: String,
+    },
+    /// The production CNAME is not where the deployment left it.
+    ProductionMoved {
+        /// The state's kind in which that was seen.
+        during: Kind,
+    },
+    /// Blue runs a version that this deployment did not put there.
+    VersionMoved {
+        /// The version label that blue shows.
+        version: String,
+    },
+    /// The way back ended with blue on another version than the previous one.
+    NotRolledBack {
+        /// The version blue runs.
+        version: String,
+        /// What stopped the way back.
+        message: String,
+    },
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Cause::AskedToRetreat => write!(f, "an operator asked to go back"),
+            Cause::OutOfPatience { during } => {
+                write!(f, "{} took longer than its patience", during.meaning())
+            }
+            Cause::Refused { operation, message } => {
+                write!(f, "AWS refused {operation}: {message}")
+            }
+            Cause::GreenNameTaken { green } => write!(
+                f,
+                "an environment named {green} exists and is not this deployment's; \
+                 choose another name with --green or remove it"
+            ),
+            Cause::GreenGone => write!(f, "green went away before it served"),
+            Cause::BlueGone => write!(f, "blue is gone"),
+            Cause::VersionFailed { version } => {
+                write!(f, "Elastic Beanstalk could not process version {version}")
+            }
+            Cause::VersionMissing { version } => {
+                write!(f, "version {version} is not registered any more")
+            }
+            Cause::VersionConflict {
+                version,
+                registered,
+            } => write!(
+                f,
+                "version {version} is registered with another bundle, {registered}"
+            ),
+            Cause::DeployFailed { message } => write!(f, "the deploy failed: {message}"),
+            Cause::TestFailed { asked, got } => write!(f, "{asked} answered {got}"),
+            Cause::SickWhileBaking { seen } => write!(f, "production was sick: {seen}"),
+            Cause::ProductionMoved { during } => write!(
+                f,
+                "the production CNAME is not where this deployment left it (seen while {})",
+                during.meaning()
+            ),
+            Cause::VersionMoved { version } => write!(
+                f,
+                "blue runs version {version}, which this deployment did not put there"
+            ),
+            Cause::NotRolledBack { version, message } => {
+                write!(f, "blue still serves version {version}: {message}")
+            }
+        }
+    }
+}

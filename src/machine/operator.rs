@@ -1,0 +1,107 @@
+//! What an operator may ask of a deployment, and what becomes of it.
+
+use thiserror::Error;
+
+use super::{Cause, Kind, State};
+use crate::plan::{Goal, Plan};
+
+/// An operator's order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Go on: an interrupted one as it stands, a paused or held one again.
+    Resume,
+    /// Go on from Held with another version, which is registered and processed.
+    Correct {
+        /// The version label.
+        version: String,
+    },
+    /// Go back to the previous version.
+    Retreat,
+}
+
+/// The order does not fit the state.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum NotPossible {
+    /// The deployment has ended.
+    #[error("the deployment has ended: {0}")]
+    Ended(Kind),
+    /// Only a held deployment takes another version.
+    #[error("only a held deployment takes another version, and this one is {0}")]
+    NotHeld(Kind),
+}
+
+/// The state and the plan that follow from an order. Pure; an order given twice
+/// changes nothing more.
+///
+/// # Errors
+/// [`NotPossible`] where the order does not fit the state.
+pub fn obey(state: &State, plan: &Plan, order: Order) -> Result<(State, Plan), NotPossible> {
+    let mut plan = plan.clone();
+    if state.is_end() {
+        return Err(NotPossible::Ended(state.kind()));
+    }
+    let next = match order {
+        Order::Resume => {
+            if *state == State::AwaitingCutover {
+                plan.pause_before_cutover = false;
+            }
+            resumed(state)
+        }
+        Order::Correct { version } => {
+            if state.kind() != Kind::Held {
+                return Err(NotPossible::NotHeld(state.kind()));
+            }
+            plan.version = version;
+            plan.bundle = None;
+            plan.goal = Goal::Release;
+            State::DrainingBlue
+        }
+        Order::Retreat => {
+            let first = plan.goal != Goal::Previous;
+            plan.goal = Goal::Previous;
+            if first || state.kind() == Kind::Held {
+                retreated(state)
+            } else {
+                state.clone()
+            }
+        }
+    };
+    Ok((next, plan))
+}
+
+fn resumed(state: &State) -> State {
+    match state {
+        State::AwaitingCutover => State::Testing,
+        State::Held { cause } => match cause {
+            // Blue runs the goal version: what failed came later.
+            Cause::TestFailed { .. }
+            | Cause::SickWhileBaking { .. }
+            | Cause::OutOfPatience {
+                during: Kind::Testing | Kind::SwappingToBlue | Kind::Baking,
+            } => State::Testing,
+            _ => State::DrainingBlue,
+        },
+        other => other.clone(),
+    }
+}
+
+fn retreated(state: &State) -> State {
+    let cause = Cause::AskedToRetreat;
+    match state {
+        State::Preparing | State::Cloning | State::Warming => State::Discarding { cause },
+        State::Deploying => State::AbortingDeploy { cause },
+        State::Testing | State::AwaitingCutover | State::Held { .. } => State::DrainingBlue,
+        // These look first and then go the way of the new goal.
+        State::SwappingToGreen
+        | State::DrainingBlue
+        | State::AbortingDeploy { .. }
+        | State::SwappingToBlue
+        | State::Baking
+        | State::ReturningToGreen { .. }
+        | State::TerminatingGreen
+        | State::Discarding { .. }
+        | State::Completed
+        | State::RolledBack { .. }
+        | State::Stuck { .. } => state.clone(),
+    }
+}

@@ -1,0 +1,182 @@
+//! What a look found: plain facts, without times.
+
+use serde::{Deserialize, Serialize};
+
+use crate::plan::Role;
+
+/// The facts a step decides on, read afresh from AWS each time. Times and
+/// streaks enter as facts too.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Seen {
+    /// Who holds the production CNAME; none where neither does.
+    pub production: Option<Role>,
+    /// Whether that has been seen for so long that it is no stale read.
+    pub production_settled: bool,
+    /// Blue; none where it is gone.
+    pub blue: Option<EnvSeen>,
+    /// Whether blue was Ready and healthy for several looks in a row.
+    pub blue_trusted: bool,
+    /// What is wrong with blue where it was sick for several looks in a row.
+    pub blue_sick: Option<String>,
+    /// What bears green's name.
+    pub green: Green,
+    /// Whether green was Ready and healthy for several looks in a row.
+    pub green_trusted: bool,
+    /// Whether the configuration template exists.
+    pub template: bool,
+    /// Whether the bundle lies in the bucket; true where there is none to upload.
+    pub bundle: bool,
+    /// The version to release.
+    pub version: Version,
+    /// The deploy of the goal version.
+    pub deploy: Deploy,
+    /// The HTTP test.
+    pub test: Test,
+    /// Whether no cached DNS answer still leads to the idle environment.
+    pub drained: bool,
+    /// Whether blue has been watched for long enough.
+    pub baked: bool,
+    /// What may still arrive at AWS although it was asked for earlier.
+    pub may_arrive: MayArrive,
+}
+
+/// One environment.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct EnvSeen {
+    /// The environment's id.
+    pub id: String,
+    /// Its status.
+    pub phase: Phase,
+    /// Whether an update of it can be aborted.
+    pub abortable: bool,
+    /// The version label it shows.
+    pub version_label: Option<String>,
+}
+
+/// An environment's status as far as the machine tells them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Being launched.
+    Launching,
+    /// Ready for any operation.
+    Ready,
+    /// Busy with an operation that ends in Ready.
+    Busy,
+    /// Being terminated.
+    Terminating,
+}
+
+/// What bears green's name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Green {
+    /// Nothing.
+    Absent,
+    /// The green of this deployment, by its tag.
+    Ours(EnvSeen),
+    /// An environment without this deployment's tag: not to be touched.
+    Foreign,
+}
+
+/// The version to release.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Version {
+    /// Not registered.
+    Absent,
+    /// Registered and not yet processed.
+    Processing,
+    /// Ready to be deployed.
+    Processed,
+    /// It could not be processed.
+    Failed,
+    /// Registered with another bundle, `bucket/key`.
+    Conflict(String),
+}
+
+/// What became of the deploy of the goal version.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Deploy {
+    /// Never asked for in this deployment.
+    Never,
+    /// Asked for earlier, not since this state was entered.
+    NotSinceEntry,
+    /// Asked for, and nothing of it has been seen.
+    Asked,
+    /// Its events have begun and not ended.
+    Running,
+    /// Its events carry a failure, in the service's words.
+    Failed(String),
+    /// Its events reached completion and the instances that report a version do
+    /// not all report the goal.
+    Unproven,
+    /// Its events reached completion without a failure, and every instance that
+    /// reports a version reports the goal.
+    Proven,
+}
+
+/// What became of the HTTP test.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Test {
+    /// Not decided yet.
+    Undecided,
+    /// Passed several times in a row.
+    Passed,
+    /// Failed several times in a row.
+    Failed {
+        /// What was asked.
+        asked: String,
+        /// What came back.
+        got: String,
+    },
+}
+
+/// Which effects were asked for and may still arrive at AWS: no look has shown
+/// what became of them, and their quarantine is not over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct MayArrive {
+    /// The creation of the template.
+    pub template: bool,
+    /// The creation of green.
+    pub green: bool,
+    /// A swap.
+    pub swap: bool,
+    /// A deploy.
+    pub deploy: bool,
+}
+
+impl EnvSeen {
+    /// Whether the environment accepts an operation.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.phase == Phase::Ready
+    }
+
+    /// Whether it shows this version label.
+    #[must_use]
+    pub fn shows(&self, version_label: &str) -> bool {
+        self.version_label.as_deref() == Some(version_label)
+    }
+}
+
+impl Seen {
+    /// Green where it is this deployment's.
+    #[must_use]
+    pub fn our_green(&self) -> Option<&EnvSeen> {
+        match &self.green {
+            Green::Ours(green) => Some(green),
+            Green::Absent | Green::Foreign => None,
+        }
+    }
+
+    /// Both environments where both are there and Ready.
+    #[must_use]
+    pub fn both_ready(&self) -> Option<(&EnvSeen, &EnvSeen)> {
+        let blue = self.blue.as_ref().filter(|blue| blue.is_ready())?;
+        let green = self.our_green().filter(|green| green.is_ready())?;
+        Some((blue, green))
+    }
+}

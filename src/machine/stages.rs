@@ -1,0 +1,539 @@
+//! What to do in each state.
+
+use super::{Cause, Deploy, Effect, EnvSeen, Green, Kind, Phase, Seen, State, Step, Test, Version};
+use crate::plan::{Goal, Plan, Role};
+
+/// Decides what to do next. Pure: the same arguments give the same answer.
+#[must_use]
+pub fn step(state: &State, plan: &Plan, seen: &Seen) -> Step {
+    match state {
+        State::Preparing => preparing(plan, seen),
+        State::Cloning => cloning(plan, seen),
+        State::Warming => warming(plan, seen),
+        State::SwappingToGreen => swapping_to_green(plan, seen),
+        State::DrainingBlue => draining_blue(seen),
+        State::Deploying => deploying(plan, seen),
+        State::AbortingDeploy { cause } => aborting_deploy(plan, seen, cause),
+        State::Testing => testing(plan, seen),
+        State::SwappingToBlue => swapping_to_blue(plan, seen),
+        State::Baking => baking(plan, seen),
+        State::ReturningToGreen { cause } => returning_to_green(plan, seen, cause),
+        State::TerminatingGreen => terminating_green(plan, seen),
+        State::Discarding { cause } => discarding(plan, seen, cause),
+        State::AwaitingCutover
+        | State::Held { .. }
+        | State::Completed
+        | State::RolledBack { .. }
+        | State::Stuck { .. } => Step::Rest,
+    }
+}
+
+/// The live-safety rule, judged on a fresh look at the last moment: nothing that
+/// interrupts service is asked of the environment that holds the production
+/// CNAME or that still drains, and a swap only moves production the way it is
+/// meant to.
+#[must_use]
+pub fn is_safe(effect: &Effect, seen: &Seen) -> bool {
+    match effect {
+        Effect::Deploy { .. } | Effect::AbortUpdate { .. } => {
+            seen.production == Some(Role::Green) && seen.drained
+        }
+        Effect::TerminateGreen { .. } => seen.production == Some(Role::Blue) && seen.drained,
+        Effect::Swap { to, .. } => {
+            seen.production == Some(to.other()) && seen.both_ready().is_some()
+        }
+        Effect::UploadBundle
+        | Effect::RegisterVersion
+        | Effect::CreateTemplate
+        | Effect::CreateGreen
+        | Effect::DeleteTemplate => true,
+    }
+}
+
+fn preparing(plan: &Plan, seen: &Seen) -> Step {
+    if let Some(step) = production_off(Role::Blue, seen, Kind::Preparing) {
+        return step;
+    }
+    let late = discarding_for(Cause::OutOfPatience {
+        during: Kind::Preparing,
+    });
+    match (&seen.version, &plan.bundle) {
+        (Version::Absent, None) => Step::Enter(discarding_for(Cause::VersionMissing {
+            version: plan.version.clone(),
+        })),
+        (Version::Absent, Some(_)) if seen.bundle => Step::Ask {
+            effect: Effect::RegisterVersion,
+            otherwise: late,
+        },
+        (Version::Absent, Some(_)) => Step::Ask {
+            effect: Effect::UploadBundle,
+            otherwise: late,
+        },
+        (Version::Processing | Version::Processed, _) => Step::Enter(State::Cloning),
+        (Version::Failed | Version::Conflict(_), _) => {
+            Step::Enter(discarding_for(unfit_version(plan, &seen.version)))
+        }
+    }
+}
+
+fn cloning(plan: &Plan, seen: &Seen) -> Step {
+    if let Some(step) = production_off(Role::Blue, seen, Kind::Cloning) {
+        return step;
+    }
+    if matches!(seen.version, Version::Failed | Version::Conflict(_)) {
+        return Step::Enter(discarding_for(unfit_version(plan, &seen.version)));
+    }
+    let late = discarding_for(Cause::OutOfPatience {
+        during: Kind::Cloning,
+    });
+    let name_taken = discarding_for(Cause::GreenNameTaken {
+        green: plan.green.clone(),
+    });
+    match &seen.green {
+        Green::Ours(green) => match green.phase {
+            Phase::Ready => Step::Enter(State::Warming),
+            Phase::Launching | Phase::Busy => Step::Wait { otherwise: late },
+            Phase::Terminating => Step::Wait {
+                otherwise: discarding_for(Cause::GreenGone),
+            },
+        },
+        // Our own green may show before its tag does.
+        Green::Foreign if seen.may_arrive.green => Step::Wait {
+            otherwise: name_taken,
+        },
+        Green::Foreign => Step::Enter(name_taken),
+        Green::Absent if seen.may_arrive.template || seen.may_arrive.green => {
+            Step::Wait { otherwise: late }
+        }
+        Green::Absent => Step::Once {
+            effect: if seen.template {
+                Effect::CreateGreen
+            } else {
+                Effect::CreateTemplate
+            },
+            otherwise: late,
+        },
+    }
+}
+
+fn warming(plan: &Plan, seen: &Seen) -> Step {
+    if let Some(step) = production_off(Role::Blue, seen, Kind::Warming) {
+        return step;
+    }
+    let otherwise = match &seen.green {
+        Green::Ours(green) if green.phase != Phase::Terminating => {
+            discarding_for(Cause::OutOfPatience {
+                during: Kind::Warming,
+            })
+        }
+        Green::Ours(_) | Green::Absent | Green::Foreign => discarding_for(Cause::GreenGone),
+    };
+    match &seen.version {
+        Version::Failed | Version::Conflict(_) => {
+            Step::Enter(discarding_for(unfit_version(plan, &seen.version)))
+        }
+        Version::Processed
+            if seen.both_ready().is_some() && seen.blue_trusted && seen.green_trusted =>
+        {
+            Step::Enter(State::SwappingToGreen)
+        }
+        Version::Processed | Version::Processing | Version::Absent => Step::Wait { otherwise },
+    }
+}
+
+fn swapping_to_green(plan: &Plan, seen: &Seen) -> Step {
+    let during = Kind::SwappingToGreen;
+    let late = Cause::OutOfPatience { during };
+    match seen.production {
+        Some(Role::Green) if seen.both_ready().is_some() => Step::Enter(State::DrainingBlue),
+        Some(Role::Green) => Step::Wait {
+            otherwise: State::Held { cause: late },
+        },
+        Some(Role::Blue) if seen.may_arrive.swap => Step::Wait {
+            otherwise: State::SwappingToGreen,
+        },
+        Some(Role::Blue) => {
+            let asked_back = plan.goal == Goal::Previous
+                && seen
+                    .blue
+                    .as_ref()
+                    .is_some_and(|blue| blue.shows(&plan.previous_version));
+            if asked_back {
+                return Step::Enter(discarding_for(Cause::AskedToRetreat));
+            }
+            match seen.both_ready() {
+                Some(both) if seen.green_trusted => Step::Once {
+                    effect: swap(both, Role::Green),
+                    otherwise: discarding_for(late),
+                },
+                _ => Step::Wait {
+                    otherwise: discarding_for(late),
+                },
+            }
+        }
+        None => production_lost(seen, during),
+    }
+}
+
+fn draining_blue(seen: &Seen) -> Step {
+    if let Some(step) = production_off(Role::Green, seen, Kind::DrainingBlue) {
+        return step;
+    }
+    if seen.drained {
+        Step::Enter(State::Deploying)
+    } else {
+        Step::Wait {
+            otherwise: State::DrainingBlue,
+        }
+    }
+}
+
+fn deploying(plan: &Plan, seen: &Seen) -> Step {
+    if let Some(step) = production_off(Role::Green, seen, Kind::Deploying) {
+        return step;
+    }
+    let cause = Cause::OutOfPatience {
+        during: Kind::Deploying,
+    };
+    let give_up = Step::Wait {
+        otherwise: State::AbortingDeploy {
+            cause: cause.clone(),
+        },
+    };
+    let Some(blue) = &seen.blue else {
+        return blue_gone();
+    };
+    if !blue.is_ready() {
+        return give_up;
+    }
+    let deploy = Step::Once {
+        effect: Effect::Deploy {
+            environment_id: blue.id.clone(),
+            version_label: plan.goal_version().to_owned(),
+        },
+        otherwise: State::Held { cause },
+    };
+    let shows_goal = blue.shows(plan.goal_version());
+    match &seen.deploy {
+        // Blue was never touched and runs the goal already.
+        Deploy::Never if shows_goal => Step::Enter(State::Testing),
+        Deploy::Proven if shows_goal => Step::Enter(State::Testing),
+        Deploy::Never | Deploy::NotSinceEntry | Deploy::Asked
+            if seen.drained && !seen.may_arrive.deploy =>
+        {
+            deploy
+        }
+        Deploy::Failed(message) => Step::Enter(State::Held {
+            cause: Cause::DeployFailed {
+                message: message.clone(),
+            },
+        }),
+        Deploy::Never
+        | Deploy::NotSinceEntry
+        | Deploy::Asked
+        | Deploy::Running
+        | Deploy::Unproven
+        | Deploy::Proven => give_up,
+    }
+}
+
+fn aborting_deploy(plan: &Plan, seen: &Seen, cause: &Cause) -> Step {
+    if let Some(step) = production_off(Role::Green, seen, Kind::AbortingDeploy) {
+        return step;
+    }
+    let Some(blue) = &seen.blue else {
+        return blue_gone();
+    };
+    if seen.may_arrive.deploy {
+        return Step::Wait {
+            otherwise: State::AbortingDeploy {
+                cause: cause.clone(),
+            },
+        };
+    }
+    let held = State::Held {
+        cause: cause.clone(),
+    };
+    if blue.is_ready() {
+        return Step::Enter(match plan.goal {
+            Goal::Release => held,
+            Goal::Previous => State::DrainingBlue,
+        });
+    }
+    if blue.abortable {
+        Step::Ask {
+            effect: Effect::AbortUpdate {
+                environment_id: blue.id.clone(),
+            },
+            otherwise: held,
+        }
+    } else {
+        Step::Wait { otherwise: held }
+    }
+}
+
+fn testing(plan: &Plan, seen: &Seen) -> Step {
+    if let Some(step) = production_off(Role::Green, seen, Kind::Testing) {
+        return step;
+    }
+    let Some(blue) = &seen.blue else {
+        return blue_gone();
+    };
+    let fit = seen.both_ready().is_some()
+        && seen.blue_trusted
+        && blue.shows(plan.goal_version())
+        && !seen.may_arrive.deploy;
+    match &seen.test {
+        Test::Failed { asked, got } => Step::Enter(State::Held {
+            cause: Cause::TestFailed {
+                asked: asked.clone(),
+                got: got.clone(),
+            },
+        }),
+        Test::Passed if fit => {
+            Step::Enter(if plan.pause_before_cutover && plan.goal == Goal::Release {
+                State::AwaitingCutover
+            } else {
+                State::SwappingToBlue
+            })
+        }
+        Test::Passed | Test::Undecided => Step::Wait {
+            otherwise: State::Held {
+                cause: Cause::OutOfPatience {
+                    during: Kind::Testing,
+                },
+            },
+        },
+    }
+}
+
+fn swapping_to_blue(plan: &Plan, seen: &Seen) -> Step {
+    let during = Kind::SwappingToBlue;
+    let held = State::Held {
+        cause: Cause::OutOfPatience { during },
+    };
+    match seen.production {
+        Some(Role::Blue) if seen.both_ready().is_some() => Step::Enter(State::Baking),
+        Some(Role::Blue) => Step::Wait {
+            otherwise: State::Baking,
+        },
+        Some(Role::Green) if seen.may_arrive.swap => Step::Wait {
+            otherwise: State::SwappingToBlue,
+        },
+        Some(Role::Green) => match seen.both_ready() {
+            Some((blue, _)) if !blue.shows(plan.goal_version()) => Step::Enter(State::DrainingBlue),
+            Some(both) if seen.blue_trusted => Step::Once {
+                effect: swap(both, Role::Blue),
+                otherwise: held,
+            },
+            _ => Step::Wait { otherwise: held },
+        },
+        None => production_lost(seen, during),
+    }
+}
+
+fn baking(plan: &Plan, seen: &Seen) -> Step {
+    if let Some(step) = production_off(Role::Blue, seen, Kind::Baking) {
+        return step;
+    }
+    let Some(blue) = &seen.blue else {
+        return blue_gone();
+    };
+    let green_is_way_back = seen
+        .our_green()
+        .is_some_and(|green| green.phase != Phase::Terminating);
+    if !blue.shows(plan.goal_version()) {
+        return match plan.goal {
+            Goal::Previous if green_is_way_back => Step::Enter(State::ReturningToGreen {
+                cause: Cause::AskedToRetreat,
+            }),
+            // Without a green the way back needs a new one.
+            Goal::Previous => Step::Enter(State::TerminatingGreen),
+            Goal::Release => Step::Enter(version_moved(blue)),
+        };
+    }
+    if let Some(sick) = &seen.blue_sick {
+        let cause = Cause::SickWhileBaking { seen: sick.clone() };
+        return Step::Enter(if green_is_way_back {
+            State::ReturningToGreen { cause }
+        } else {
+            State::Stuck { cause }
+        });
+    }
+    if seen.baked && seen.drained && seen.blue_trusted {
+        return Step::Enter(State::TerminatingGreen);
+    }
+    let cause = Cause::OutOfPatience {
+        during: Kind::Baking,
+    };
+    Step::Wait {
+        otherwise: State::ReturningToGreen { cause },
+    }
+}
+
+fn returning_to_green(plan: &Plan, seen: &Seen, cause: &Cause) -> Step {
+    let stuck = State::Stuck {
+        cause: cause.clone(),
+    };
+    let held = State::Held {
+        cause: cause.clone(),
+    };
+    match seen.production {
+        Some(Role::Green) => match seen.both_ready() {
+            Some((blue, _)) if plan.goal == Goal::Previous && !blue.shows(plan.goal_version()) => {
+                Step::Enter(State::DrainingBlue)
+            }
+            Some(_) => Step::Enter(held),
+            None => Step::Wait { otherwise: held },
+        },
+        Some(Role::Blue) if seen.may_arrive.swap => Step::Wait {
+            otherwise: State::ReturningToGreen {
+                cause: cause.clone(),
+            },
+        },
+        Some(Role::Blue) => match seen.both_ready() {
+            Some(both) => Step::Once {
+                effect: swap(both, Role::Green),
+                otherwise: stuck,
+            },
+            None => Step::Wait { otherwise: stuck },
+        },
+        None => production_lost(seen, Kind::ReturningToGreen),
+    }
+}
+
+fn terminating_green(plan: &Plan, seen: &Seen) -> Step {
+    let during = Kind::TerminatingGreen;
+    if let Some(step) = production_off(Role::Blue, seen, during) {
+        return step;
+    }
+    let Some(blue) = &seen.blue else {
+        return blue_gone();
+    };
+    clear_away(seen, &Cause::OutOfPatience { during }).unwrap_or_else(|| {
+        let on_goal = blue.shows(plan.goal_version());
+        Step::Enter(match plan.goal {
+            Goal::Release if on_goal => State::Completed,
+            Goal::Release => version_moved(blue),
+            Goal::Previous if on_goal => State::RolledBack {
+                cause: Cause::AskedToRetreat,
+            },
+            // Asked to go back when green was already going: the same stages
+            // again with a new one.
+            Goal::Previous => State::Cloning,
+        })
+    })
+}
+
+fn discarding(plan: &Plan, seen: &Seen, cause: &Cause) -> Step {
+    let during = Kind::Discarding;
+    if let Some(step) = production_off(Role::Blue, seen, during) {
+        return step;
+    }
+    let Some(blue) = &seen.blue else {
+        return blue_gone();
+    };
+    if let Some(step) = clear_away(seen, &Cause::OutOfPatience { during }) {
+        return step;
+    }
+    if seen.may_arrive.green || seen.may_arrive.template {
+        return Step::Wait {
+            otherwise: discarding_for(cause.clone()),
+        };
+    }
+    Step::Enter(
+        if plan.goal == Goal::Previous && !blue.shows(&plan.previous_version) {
+            State::Stuck {
+                cause: Cause::NotRolledBack {
+                    version: blue.version_label.clone().unwrap_or_default(),
+                    message: cause.to_string(),
+                },
+            }
+        } else {
+            State::RolledBack {
+                cause: cause.clone(),
+            }
+        },
+    )
+}
+
+/// Terminates green, then deletes the template; nothing where both are gone.
+fn clear_away(seen: &Seen, late: &Cause) -> Option<Step> {
+    let stuck = State::Stuck {
+        cause: late.clone(),
+    };
+    match &seen.green {
+        Green::Ours(green) if green.phase != Phase::Terminating && seen.drained => {
+            Some(Step::Ask {
+                effect: Effect::TerminateGreen {
+                    environment_id: green.id.clone(),
+                },
+                otherwise: stuck,
+            })
+        }
+        Green::Ours(_) => Some(Step::Wait { otherwise: stuck }),
+        Green::Absent | Green::Foreign if seen.template => Some(Step::Ask {
+            effect: Effect::DeleteTemplate,
+            otherwise: stuck,
+        }),
+        Green::Absent | Green::Foreign => None,
+    }
+}
+
+/// What to do where production is not at `expected`: a stale look is waited out,
+/// a settled one means that somebody else moved it.
+fn production_off(expected: Role, seen: &Seen, during: Kind) -> Option<Step> {
+    (seen.production != Some(expected)).then(|| production_lost(seen, during))
+}
+
+fn production_lost(seen: &Seen, during: Kind) -> Step {
+    let stuck = State::Stuck {
+        cause: Cause::ProductionMoved { during },
+    };
+    if seen.production_settled {
+        Step::Enter(stuck)
+    } else {
+        Step::Wait { otherwise: stuck }
+    }
+}
+
+fn blue_gone() -> Step {
+    Step::Wait {
+        otherwise: State::Stuck {
+            cause: Cause::BlueGone,
+        },
+    }
+}
+
+fn version_moved(blue: &EnvSeen) -> State {
+    State::Stuck {
+        cause: Cause::VersionMoved {
+            version: blue.version_label.clone().unwrap_or_default(),
+        },
+    }
+}
+
+fn discarding_for(cause: Cause) -> State {
+    State::Discarding { cause }
+}
+
+fn unfit_version(plan: &Plan, version: &Version) -> Cause {
+    let label = plan.version.clone();
+    match version {
+        Version::Conflict(registered) => Cause::VersionConflict {
+            version: label,
+            registered: registered.clone(),
+        },
+        Version::Absent | Version::Processing | Version::Processed | Version::Failed => {
+            Cause::VersionFailed { version: label }
+        }
+    }
+}
+
+fn swap((blue, green): (&EnvSeen, &EnvSeen), to: Role) -> Effect {
+    Effect::Swap {
+        blue_id: blue.id.clone(),
+        green_id: green.id.clone(),
+        to,
+    }
+}

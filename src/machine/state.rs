@@ -1,0 +1,234 @@
+//! The states of a deployment.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::Cause;
+
+/// Where a deployment stands: what a checkpoint holds.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum State {
+    /// The bundle is uploaded and the version registered.
+    Preparing,
+    /// The template is made and green asked for.
+    Cloning,
+    /// Green is there and not yet trusted.
+    Warming,
+    /// The swap out has been asked for.
+    SwappingToGreen,
+    /// Green serves; cached DNS answers still reach blue.
+    DrainingBlue,
+    /// The goal version is going onto idle blue.
+    Deploying,
+    /// The deploy is given up; its update is being aborted.
+    AbortingDeploy {
+        /// Why it was given up.
+        cause: Cause,
+    },
+    /// Blue runs the goal version and answers its tests.
+    Testing,
+    /// Paused on request; green serves.
+    AwaitingCutover,
+    /// The swap back has been asked for.
+    SwappingToBlue,
+    /// Blue serves the goal version and is watched; green drains.
+    Baking,
+    /// Production goes back to green, which has been asked for.
+    ReturningToGreen {
+        /// Why blue is not fit to serve.
+        cause: Cause,
+    },
+    /// Green is terminated and the template deleted.
+    TerminatingGreen,
+    /// Green serves the old version safely; blue is not fit.
+    Held {
+        /// What failed.
+        cause: Cause,
+    },
+    /// Failed before any swap: blue is untouched and live, green is terminated.
+    Discarding {
+        /// What failed.
+        cause: Cause,
+    },
+    /// An end: blue serves the new version, nothing is left behind.
+    Completed,
+    /// An end: blue serves the previous version, nothing is left behind.
+    RolledBack {
+        /// Why.
+        cause: Cause,
+    },
+    /// An end: a person is needed.
+    Stuck {
+        /// What a person must look at.
+        cause: Cause,
+    },
+}
+
+impl State {
+    /// The state's kind, without its details.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            State::Preparing => Kind::Preparing,
+            State::Cloning => Kind::Cloning,
+            State::Warming => Kind::Warming,
+            State::SwappingToGreen => Kind::SwappingToGreen,
+            State::DrainingBlue => Kind::DrainingBlue,
+            State::Deploying => Kind::Deploying,
+            State::AbortingDeploy { .. } => Kind::AbortingDeploy,
+            State::Testing => Kind::Testing,
+            State::AwaitingCutover => Kind::AwaitingCutover,
+            State::SwappingToBlue => Kind::SwappingToBlue,
+            State::Baking => Kind::Baking,
+            State::ReturningToGreen { .. } => Kind::ReturningToGreen,
+            State::TerminatingGreen => Kind::TerminatingGreen,
+            State::Held { .. } => Kind::Held,
+            State::Discarding { .. } => Kind::Discarding,
+            State::Completed => Kind::Completed,
+            State::RolledBack { .. } => Kind::RolledBack,
+            State::Stuck { .. } => Kind::Stuck,
+        }
+    }
+
+    /// Whether this is an end: nothing leads out of it.
+    #[must_use]
+    pub fn is_end(&self) -> bool {
+        match self.kind() {
+            Kind::Completed | Kind::RolledBack | Kind::Stuck => true,
+            Kind::Preparing
+            | Kind::Cloning
+            | Kind::Warming
+            | Kind::SwappingToGreen
+            | Kind::DrainingBlue
+            | Kind::Deploying
+            | Kind::AbortingDeploy
+            | Kind::Testing
+            | Kind::AwaitingCutover
+            | Kind::SwappingToBlue
+            | Kind::Baking
+            | Kind::ReturningToGreen
+            | Kind::TerminatingGreen
+            | Kind::Held
+            | Kind::Discarding => false,
+        }
+    }
+
+    /// Whether a swap has been asked for in this state.
+    #[must_use]
+    pub fn is_swapping(&self) -> bool {
+        matches!(
+            self.kind(),
+            Kind::SwappingToGreen | Kind::SwappingToBlue | Kind::ReturningToGreen
+        )
+    }
+
+    /// The cause the state carries, where it has one.
+    #[must_use]
+    pub fn cause(&self) -> Option<&Cause> {
+        match self {
+            State::AbortingDeploy { cause }
+            | State::ReturningToGreen { cause }
+            | State::Held { cause }
+            | State::Discarding { cause }
+            | State::RolledBack { cause }
+            | State::Stuck { cause } => Some(cause),
+            State::Preparing
+            | State::Cloning
+            | State::Warming
+            | State::SwappingToGreen
+            | State::DrainingBlue
+            | State::Deploying
+            | State::Testing
+            | State::AwaitingCutover
+            | State::SwappingToBlue
+            | State::Baking
+            | State::TerminatingGreen
+            | State::Completed => None,
+        }
+    }
+
+    /// The same state for a better-known cause; unchanged where it carries none.
+    #[must_use]
+    pub fn because(self, cause: Cause) -> State {
+        match self {
+            State::AbortingDeploy { .. } => State::AbortingDeploy { cause },
+            State::ReturningToGreen { .. } => State::ReturningToGreen { cause },
+            State::Held { .. } => State::Held { cause },
+            State::Discarding { .. } => State::Discarding { cause },
+            State::RolledBack { .. } => State::RolledBack { cause },
+            State::Stuck { .. } => State::Stuck { cause },
+            other @ (State::Preparing
+            | State::Cloning
+            | State::Warming
+            | State::SwappingToGreen
+            | State::DrainingBlue
+            | State::Deploying
+            | State::Testing
+            | State::AwaitingCutover
+            | State::SwappingToBlue
+            | State::Baking
+            | State::TerminatingGreen
+            | State::Completed) => other,
+        }
+    }
+}
+
+/// The kinds of state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "each is documented on `State`")]
+pub enum Kind {
+    Preparing,
+    Cloning,
+    Warming,
+    SwappingToGreen,
+    DrainingBlue,
+    Deploying,
+    AbortingDeploy,
+    Testing,
+    AwaitingCutover,
+    SwappingToBlue,
+    Baking,
+    ReturningToGreen,
+    TerminatingGreen,
+    Held,
+    Discarding,
+    Completed,
+    RolledBack,
+    Stuck,
+}
+
+impl Kind {
+    /// What the state means, in one sentence without a full stop.
+    #[must_use]
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Kind::Preparing => "uploading the bundle and registering the version",
+            Kind::Cloning => "cloning blue into green",
+            Kind::Warming => "waiting until green can be trusted",
+            Kind::SwappingToGreen => "moving production to green",
+            Kind::DrainingBlue => "green serves; waiting until cached DNS answers leave blue",
+            Kind::Deploying => "deploying onto idle blue",
+            Kind::AbortingDeploy => "aborting the deploy onto idle blue",
+            Kind::Testing => "testing idle blue over HTTP",
+            Kind::AwaitingCutover => "paused as asked; green serves",
+            Kind::SwappingToBlue => "moving production back to blue",
+            Kind::Baking => "blue serves; watching it while green drains",
+            Kind::ReturningToGreen => "moving production back to green",
+            Kind::TerminatingGreen => "terminating green and deleting its template",
+            Kind::Held => "green serves the old version; blue is not fit",
+            Kind::Discarding => "terminating green; blue is untouched and live",
+            Kind::Completed => "blue serves the new version and nothing is left behind",
+            Kind::RolledBack => "blue serves the previous version and nothing is left behind",
+            Kind::Stuck => "a person must look at this",
+        }
+    }
+}
+
+/// The state's name, as in `SwappingToGreen`.
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
