@@ -1,6 +1,11 @@
 //! Crash-safe blue/green deployments for AWS Elastic Beanstalk.
 #![warn(missing_docs)]
 
+pub mod bundle;
 pub mod clock;
+pub mod cloud;
+pub mod deployment;
+pub mod facts;
 pub mod machine;
 pub mod plan;
+pub mod store;

@@ -1,0 +1,187 @@
+//! What the driver needs of AWS, and how the answers of AWS are understood.
+
+pub mod aws;
+mod classify;
+mod prober;
+
+pub use classify::{Failure, Refusal, classify};
+pub use prober::{HttpProber, Probe, Prober};
+
+use std::future::Future;
+
+use thiserror::Error;
+
+use crate::clock::Moment;
+use crate::machine::Effect;
+use crate::plan::{Plan, Role};
+
+/// Looks at AWS and asks for effects.
+pub trait Cloud {
+    /// Reads the facts that `needs` names, both environments in one call.
+    ///
+    /// # Errors
+    /// [`LookError`]; nothing has been changed.
+    fn look(&self, plan: &Plan, needs: &Needs)
+    -> impl Future<Output = Result<Sighting, LookError>>;
+
+    /// Asks for an effect, once. The answer proves nothing about the effect.
+    fn ask(&self, plan: &Plan, effect: &Effect) -> impl Future<Output = Outcome>;
+}
+
+/// What a look is to read beside the two environments.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Green's environment id where it is known: then its tag need not be read.
+    pub green_id: Option<String>,
+    /// The template, once no green is there.
+    pub template: bool,
+    /// The bundle in the bucket, where the version is not registered.
+    pub bundle: bool,
+    /// The version to release.
+    pub version: bool,
+    /// The events and instances of a deploy onto blue.
+    pub deploy: Option<DeployQuery>,
+    /// The HTTP test, of blue.
+    pub test: bool,
+}
+
+/// Which deploy's events to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeployQuery {
+    /// When it was asked for.
+    pub asked_at: Moment,
+    /// The request's id where the answer told it.
+    pub request_id: Option<String>,
+}
+
+/// What a look read.
+#[derive(Clone, Debug, Default)]
+pub struct Sighting {
+    /// The environments by the names of blue and green that are not terminated.
+    pub environments: Vec<Environment>,
+    /// Whether the environment with green's name is this deployment's.
+    pub green_is_ours: bool,
+    /// Whether the template exists; none where it was not read.
+    pub template: Option<bool>,
+    /// Whether the bundle lies in the bucket; none where it was not read.
+    pub bundle: Option<bool>,
+    /// The version to release; the outer none where it was not read.
+    pub version: Option<Option<VersionRecord>>,
+    /// The events of the deploy, oldest first.
+    pub events: Vec<Event>,
+    /// What each instance of blue runs; none with basic health or not read.
+    pub instances: Option<Vec<InstanceVersion>>,
+    /// The answer to the HTTP test; none where it was not asked.
+    pub probe: Option<Probe>,
+}
+
+impl Sighting {
+    /// The environment with this name.
+    #[must_use]
+    pub fn environment(&self, name: &str) -> Option<&Environment> {
+        self.environments.iter().find(|e| e.name == name)
+    }
+
+    /// The environment of a role: blue by its id, green by its name.
+    #[must_use]
+    pub fn of(&self, plan: &Plan, role: Role) -> Option<&Environment> {
+        match role {
+            Role::Blue => self.environments.iter().find(|e| e.id == plan.blue_id),
+            Role::Green => self.environment(&plan.green),
+        }
+    }
+}
+
+/// An environment as `DescribeEnvironments` tells it (API reference,
+/// `EnvironmentDescription`); the words are the service's own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Environment {
+    /// Its name.
+    pub name: String,
+    /// Its id, `e-…`.
+    pub id: String,
+    /// Its ARN.
+    pub arn: String,
+    /// Its application.
+    pub application: String,
+    /// Its CNAME; none on a worker tier.
+    pub cname: Option<String>,
+    /// Launching, Updating, LinkingFrom, LinkingTo, Ready, Aborting, Terminating.
+    pub status: String,
+    /// Green, Yellow, Red, Grey.
+    pub health: String,
+    /// Ok, Info, Warning, …; none on basic health.
+    pub health_status: Option<String>,
+    /// The version label it shows.
+    pub version_label: Option<String>,
+    /// Whether an update can be aborted now.
+    pub abortable: bool,
+    /// WebServer or Worker.
+    pub tier: String,
+}
+
+/// An application version as `DescribeApplicationVersions` tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VersionRecord {
+    /// Its label.
+    pub label: String,
+    /// Its status in the service's own words, whose case varies.
+    pub status: String,
+    /// Where its bundle lies, `bucket` and `key`.
+    pub bundle: Option<(String, String)>,
+}
+
+/// An event of an environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// When.
+    pub at: Moment,
+    /// TRACE, DEBUG, INFO, WARN, ERROR or FATAL.
+    pub severity: String,
+    /// The service's words.
+    pub message: String,
+    /// The request it belongs to.
+    pub request_id: Option<String>,
+}
+
+/// What one instance runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InstanceVersion {
+    /// The version label of its last deployment.
+    pub version_label: Option<String>,
+    /// That deployment's status: In Progress, Deployed or Failed.
+    pub status: Option<String>,
+}
+
+/// What the answer to a request told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The service took it.
+    Applied {
+        /// The id that isolates the request's events.
+        request_id: Option<String>,
+        /// The id of the environment it made.
+        environment_id: Option<String>,
+    },
+    /// The service refused it, or it was never sent.
+    NotApplied(Refusal),
+    /// It was sent, or may have been, and there is no answer; with what is known.
+    Unclear(String),
+}
+
+/// Why nothing could be seen.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum LookError {
+    /// Throttled, unreachable, slow or out of order: looking again may work.
+    #[error("{0}")]
+    Passing(String),
+    /// The credentials are missing, wrong or expired.
+    #[error("{0}")]
+    Credentials(String),
+    /// The credentials do not allow it.
+    #[error("{0}")]
+    Denied(String),
+    /// AWS refused the question itself.
+    #[error("{0}")]
+    Refused(String),
+}

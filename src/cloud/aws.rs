@@ -1,0 +1,236 @@
+//! Elastic Beanstalk and S3 through the AWS SDK: this module and its children are
+//! the only place that names `aws_sdk_*`.
+
+mod bundle;
+mod connect;
+mod failure;
+mod read;
+
+pub use connect::{ConnectError, Connection, connect};
+
+use aws_config::SdkConfig;
+use aws_sdk_elasticbeanstalk as eb;
+use aws_sdk_elasticbeanstalk::config::retry::{ClassifyRetry, RetryAction, RetryConfig};
+use aws_sdk_elasticbeanstalk::operation::RequestId;
+use aws_sdk_elasticbeanstalk::types::{S3Location, Tag};
+use aws_sdk_s3 as s3;
+
+use super::{Cloud, LookError, Needs, Outcome, Prober, Sighting};
+use crate::machine::{Effect, EffectKind};
+use crate::plan::{Plan, Role};
+use failure::{outcome, outcome_of};
+
+/// The clients of one region and account.
+#[derive(Clone, Debug)]
+pub struct AwsCloud<P> {
+    eb: eb::Client,
+    s3: s3::Client,
+    prober: P,
+}
+
+impl<P: Prober> AwsCloud<P> {
+    /// Clients with this configuration; `prober` asks the environments' web sites.
+    #[must_use]
+    pub fn new(config: &SdkConfig, prober: P) -> AwsCloud<P> {
+        AwsCloud {
+            eb: eb::Client::new(config),
+            s3: s3::Client::new(config),
+            prober,
+        }
+    }
+}
+
+impl<P: Prober> Cloud for AwsCloud<P> {
+    async fn look(&self, plan: &Plan, needs: &Needs) -> Result<Sighting, LookError> {
+        let names = [plan.target.blue.clone(), plan.green.clone()];
+        let environments = self.environments(&names).await?;
+        let mut sighting = Sighting {
+            environments,
+            ..Sighting::default()
+        };
+        if let Some(green) = sighting.environment(&plan.green) {
+            sighting.green_is_ours = needs.green_id.as_ref() == Some(&green.id)
+                || self.carries_deployment_tag(&green.arn, &plan.id).await?;
+        } else if needs.template {
+            let application = self.application(&plan.target.application).await?;
+            sighting.template =
+                Some(application.is_some_and(|found| found.templates.contains(&plan.template)));
+        }
+        if needs.version {
+            let version = self
+                .version(&plan.target.application, &plan.version)
+                .await?;
+            if let (true, None, Some(bundle)) = (needs.bundle, &version, &plan.bundle) {
+                sighting.bundle = Some(self.object_exists(&plan.bucket, &bundle.key).await?);
+            }
+            sighting.version = Some(version);
+        }
+        let blue = sighting.of(plan, Role::Blue).cloned();
+        if let Some(blue) = blue.filter(|blue| blue.status == "Ready") {
+            if let Some(query) = &needs.deploy {
+                sighting.instances = self.instance_versions(&blue.id).await?;
+                sighting.events = self.deploy_events(&blue.id, query).await?;
+            }
+            if let (true, Some(cname)) = (needs.test, &blue.cname) {
+                sighting.probe = Some(self.prober.probe(&plan.test, cname).await);
+            }
+        }
+        Ok(sighting)
+    }
+
+    async fn ask(&self, plan: &Plan, effect: &Effect) -> Outcome {
+        match effect {
+            Effect::UploadBundle => self.upload_bundle(plan).await,
+            Effect::RegisterVersion => self.register_version(plan).await,
+            Effect::CreateTemplate => self.create_template(plan).await,
+            Effect::CreateGreen => self.create_green(plan).await,
+            Effect::Swap {
+                blue_id, green_id, ..
+            } => {
+                let answer = self
+                    .eb
+                    .swap_environment_cnames()
+                    .source_environment_id(blue_id)
+                    .destination_environment_id(green_id)
+                    .customize()
+                    .config_override(
+                        eb::config::Builder::new().retry_config(RetryConfig::disabled()),
+                    )
+                    .send()
+                    .await;
+                outcome(EffectKind::Swap, answer, |done| {
+                    done.request_id().map(str::to_owned)
+                })
+            }
+            Effect::Deploy {
+                environment_id,
+                version_label,
+            } => {
+                let answer = self
+                    .eb
+                    .update_environment()
+                    .environment_id(environment_id)
+                    .version_label(version_label)
+                    .customize()
+                    .config_override(retry_refusals_only())
+                    .send()
+                    .await;
+                outcome(EffectKind::Deploy, answer, |done| {
+                    done.request_id().map(str::to_owned)
+                })
+            }
+            Effect::AbortUpdate { environment_id } => {
+                let request = self
+                    .eb
+                    .abort_environment_update()
+                    .environment_id(environment_id);
+                outcome(EffectKind::AbortUpdate, request.send().await, |_| None)
+            }
+            Effect::TerminateGreen { environment_id } => {
+                let request = self
+                    .eb
+                    .terminate_environment()
+                    .environment_id(environment_id);
+                outcome(EffectKind::TerminateGreen, request.send().await, |_| None)
+            }
+            Effect::DeleteTemplate => {
+                let request = self
+                    .eb
+                    .delete_configuration_template()
+                    .application_name(&plan.target.application)
+                    .template_name(&plan.template);
+                outcome(EffectKind::DeleteTemplate, request.send().await, |_| None)
+            }
+        }
+    }
+}
+
+impl<P> AwsCloud<P> {
+    async fn register_version(&self, plan: &Plan) -> Outcome {
+        let key = plan.bundle.as_ref().map(|bundle| bundle.key.as_str());
+        let bundle = S3Location::builder()
+            .s3_bucket(&plan.bucket)
+            .set_s3_key(key.map(str::to_owned))
+            .build();
+        let answer = self
+            .eb
+            .create_application_version()
+            .application_name(&plan.target.application)
+            .version_label(&plan.version)
+            .description(format!("bluegreen deployment {}", plan.id))
+            .source_bundle(bundle)
+            .process(true)
+            .send()
+            .await;
+        outcome(EffectKind::RegisterVersion, answer, |_| None)
+    }
+
+    async fn create_template(&self, plan: &Plan) -> Outcome {
+        let answer = self
+            .eb
+            .create_configuration_template()
+            .application_name(&plan.target.application)
+            .template_name(&plan.template)
+            .environment_id(&plan.blue_id)
+            .description(format!("bluegreen deployment {}", plan.id))
+            .customize()
+            .config_override(retry_refusals_only())
+            .send()
+            .await;
+        outcome(EffectKind::CreateTemplate, answer, |_| None)
+    }
+
+    async fn create_green(&self, plan: &Plan) -> Outcome {
+        let tags = plan
+            .green_tags
+            .iter()
+            .map(|(key, value)| Tag::builder().key(key).value(value).build())
+            .collect();
+        let answer = self
+            .eb
+            .create_environment()
+            .application_name(&plan.target.application)
+            .environment_name(&plan.green)
+            .template_name(&plan.template)
+            .version_label(plan.green_version())
+            .description(format!("bluegreen deployment {}", plan.id))
+            .set_tags(Some(tags))
+            .customize()
+            .config_override(retry_refusals_only())
+            .send()
+            .await;
+        match outcome_of(EffectKind::CreateGreen, answer) {
+            Ok(made) => Outcome::Applied {
+                request_id: made.request_id().map(str::to_owned),
+                environment_id: made.environment_id,
+            },
+            Err(outcome) => outcome,
+        }
+    }
+}
+
+/// The SDK's standard retries for an effect that must not be left in doubt: it
+/// is sent again only after an answer that says it was refused.
+fn retry_refusals_only() -> eb::config::Builder {
+    eb::config::Builder::new().retry_classifier(RefusalsOnly)
+}
+
+/// Forbids a retry unless the service has answered with a status below 500.
+#[derive(Debug)]
+struct RefusalsOnly;
+
+impl ClassifyRetry for RefusalsOnly {
+    fn classify_retry(
+        &self,
+        context: &eb::config::interceptors::InterceptorContext,
+    ) -> RetryAction {
+        match context.response() {
+            Some(response) if response.status().as_u16() < 500 => RetryAction::NoActionIndicated,
+            _ => RetryAction::RetryForbidden,
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "refusals only"
+    }
+}

@@ -1,0 +1,80 @@
+//! Where AWS is, and who asks.
+
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use thiserror::Error;
+
+use crate::plan::REQUEST_TIMEOUT;
+
+/// How to reach AWS.
+#[derive(Clone, Debug, Default)]
+pub struct Connection {
+    /// The region; none for the one of the SDK's own chain.
+    pub region: Option<String>,
+    /// The profile; none for the one of the SDK's own chain.
+    pub profile: Option<String>,
+    /// A sandbox to talk to instead of AWS.
+    pub sandbox: Option<SandboxEndpoint>,
+}
+
+/// A sandbox's address and the speed of its clock.
+#[derive(Clone, Debug)]
+pub struct SandboxEndpoint {
+    /// Its URL, as in `http://127.0.0.1:4577`.
+    pub url: String,
+    /// How many of its seconds pass in one of the wall's.
+    pub speed: f64,
+}
+
+/// AWS cannot be reached as configured.
+#[derive(Debug, Error)]
+pub enum ConnectError {
+    /// No region is configured.
+    #[error("no AWS region is set: name one with --region or AWS_REGION")]
+    NoRegion,
+}
+
+/// The SDK's configuration. Credentials, proxies and endpoints follow the SDK's
+/// own variables; retries are its standard mode.
+///
+/// # Errors
+/// [`ConnectError`]; nothing has been sent.
+pub async fn connect(connection: &Connection) -> Result<SdkConfig, ConnectError> {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(5))
+        .operation_attempt_timeout(REQUEST_TIMEOUT)
+        .build();
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .timeout_config(timeouts)
+        .app_name(aws_config::AppName::new("bluegreen").expect("the name is a valid app name"));
+    if let Some(region) = &connection.region {
+        loader = loader.region(Region::new(region.clone()));
+    }
+    if let Some(profile) = &connection.profile {
+        loader = loader.profile_name(profile);
+    }
+    let mut retries = RetryConfig::standard();
+    if let Some(sandbox) = &connection.sandbox {
+        retries = retries
+            .with_initial_backoff(Duration::from_secs(1).div_f64(sandbox.speed.max(1.0)))
+            .with_max_backoff(Duration::from_secs(20).div_f64(sandbox.speed.max(1.0)));
+        loader = loader
+            .endpoint_url(&sandbox.url)
+            .credentials_provider(Credentials::new(
+                "AKIASANDBOX",
+                "sandbox",
+                None,
+                None,
+                "sandbox",
+            ));
+    }
+    let config = loader.retry_config(retries).load().await;
+    if config.region().is_none() {
+        return Err(ConnectError::NoRegion);
+    }
+    Ok(config)
+}

@@ -1,0 +1,118 @@
+//! The SDK's errors, understood by the table of [`crate::cloud::classify`].
+
+use std::error::Error;
+
+use aws_sdk_elasticbeanstalk::config::http::HttpResponse;
+use aws_sdk_elasticbeanstalk::error::{ProvideErrorMetadata, SdkError};
+use hyper_util::client::legacy;
+
+use crate::cloud::classify::describe;
+use crate::cloud::{Failure, LookError, Outcome, Refusal, classify};
+use crate::machine::EffectKind;
+
+/// The answer to an effect; `request_id` reads the id from a good one.
+pub(super) fn outcome<T, E>(
+    kind: EffectKind,
+    answer: Result<T, SdkError<E, HttpResponse>>,
+    request_id: impl FnOnce(&T) -> Option<String>,
+) -> Outcome
+where
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+{
+    match outcome_of(kind, answer) {
+        Ok(done) => Outcome::Applied {
+            request_id: request_id(&done),
+            environment_id: None,
+        },
+        Err(outcome) => outcome,
+    }
+}
+
+/// The good answer to an effect, or what a bad one means.
+pub(super) fn outcome_of<T, E>(
+    kind: EffectKind,
+    answer: Result<T, SdkError<E, HttpResponse>>,
+) -> Result<T, Outcome>
+where
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+{
+    answer.map_err(|error| {
+        let failure = failure(&error);
+        match classify(Some(kind), &failure) {
+            Some(refusal) => Outcome::NotApplied(refusal),
+            None => Outcome::Unclear(describe(&failure)),
+        }
+    })
+}
+
+/// What a failed look means.
+pub(super) fn look_error<E>(operation: &str, error: &SdkError<E, HttpResponse>) -> LookError
+where
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+{
+    let failure = failure(error);
+    let text = format!("{operation}: {}", describe(&failure));
+    match classify(None, &failure) {
+        None
+        | Some(
+            Refusal::Throttled(_)
+            | Refusal::Busy(_)
+            | Refusal::Unreachable(_)
+            | Refusal::AlreadySo(_),
+        ) => LookError::Passing(text),
+        Some(Refusal::Credentials(_)) => LookError::Credentials(text),
+        Some(Refusal::Denied(_)) => LookError::Denied(text),
+        Some(Refusal::Invalid(_)) => LookError::Refused(text),
+    }
+}
+
+/// The error without the SDK's types.
+pub(super) fn failure<E>(error: &SdkError<E, HttpResponse>) -> Failure
+where
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+{
+    match error {
+        SdkError::ConstructionFailure(_) => Failure::NotSent(root_cause(error)),
+        SdkError::DispatchFailure(_) if is_unsigned(error) => Failure::NotSigned(root_cause(error)),
+        SdkError::DispatchFailure(_) if is_unconnected(error) => {
+            Failure::NotSent(root_cause(error))
+        }
+        SdkError::ServiceError(service) => Failure::Service {
+            status: service.raw().status().as_u16(),
+            code: error.code().unwrap_or("Unknown").to_owned(),
+            message: error.message().unwrap_or_default().to_owned(),
+        },
+        _ => Failure::NoAnswer(root_cause(error)),
+    }
+}
+
+/// No credentials were found, or they could not be refreshed: nothing was sent.
+fn is_unsigned(error: &(dyn Error + 'static)) -> bool {
+    chain(error).any(|link| {
+        link.downcast_ref::<aws_credential_types::provider::error::CredentialsError>()
+            .is_some()
+    })
+}
+
+/// The connection was never made: nothing was sent.
+fn is_unconnected(error: &(dyn Error + 'static)) -> bool {
+    chain(error).any(|link| {
+        link.downcast_ref::<legacy::Error>()
+            .is_some_and(legacy::Error::is_connect)
+    })
+}
+
+fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |link: &&'a (dyn Error + 'static)| {
+        (*link).source()
+    })
+}
+
+/// The error's chain in words, without its generic first links.
+fn root_cause(error: &(dyn Error + 'static)) -> String {
+    let links: Vec<String> = chain(error).map(ToString::to_string).collect();
+    let tail = links.len().saturating_sub(2);
+    let mut words = links[tail..].to_vec();
+    words.dedup();
+    words.join(": ")
+}

@@ -1,0 +1,321 @@
+//! What is read from AWS, in our own words.
+
+use aws_sdk_elasticbeanstalk::primitives::DateTime;
+use aws_sdk_elasticbeanstalk::types::{
+    ApplicationVersionDescription, EnvironmentDescription, EventDescription,
+    InstancesHealthAttribute,
+};
+use std::time::Duration;
+
+use super::AwsCloud;
+use super::failure::{failure, look_error};
+use crate::clock::Moment;
+use crate::cloud::{
+    DeployQuery, Environment, Event, Failure, InstanceVersion, LookError, VersionRecord,
+};
+use crate::plan::TAG_DEPLOYMENT;
+
+/// How far the clocks of AWS and of this machine may differ when a deploy's
+/// events are looked for without its request's id.
+const CLOCK_SKEW: Duration = Duration::from_secs(30);
+
+/// An application as `DescribeApplications` tells it.
+#[derive(Clone, Debug)]
+pub struct Application {
+    /// The names of its configuration templates.
+    pub templates: Vec<String>,
+}
+
+impl<P> AwsCloud<P> {
+    /// The environments with these names, which are unique in an account and region, that are not
+    /// terminated, in one call.
+    ///
+    /// # Errors
+    /// [`LookError`].
+    pub async fn environments(&self, names: &[String]) -> Result<Vec<Environment>, LookError> {
+        let answer = self
+            .eb
+            .describe_environments()
+            .set_environment_names(Some(names.to_vec()))
+            .include_deleted(false)
+            .send()
+            .await
+            .map_err(|e| look_error("DescribeEnvironments", &e))?;
+        Ok(answer
+            .environments
+            .unwrap_or_default()
+            .into_iter()
+            .map(environment)
+            .filter(|e| e.status != "Terminated")
+            .collect())
+    }
+
+    /// The application with this name; none where there is none.
+    ///
+    /// # Errors
+    /// [`LookError`].
+    pub async fn application(&self, name: &str) -> Result<Option<Application>, LookError> {
+        let answer = self
+            .eb
+            .describe_applications()
+            .application_names(name)
+            .send()
+            .await
+            .map_err(|e| look_error("DescribeApplications", &e))?;
+        let found = answer
+            .applications
+            .unwrap_or_default()
+            .into_iter()
+            .find(|application| application.application_name.as_deref() == Some(name));
+        Ok(found.map(|application| Application {
+            templates: application.configuration_templates.unwrap_or_default(),
+        }))
+    }
+
+    /// The application version with this label; none where there is none.
+    ///
+    /// # Errors
+    /// [`LookError`].
+    pub async fn version(
+        &self,
+        application: &str,
+        label: &str,
+    ) -> Result<Option<VersionRecord>, LookError> {
+        let answer = self
+            .eb
+            .describe_application_versions()
+            .application_name(application)
+            .version_labels(label)
+            .send()
+            .await
+            .map_err(|e| look_error("DescribeApplicationVersions", &e))?;
+        Ok(answer
+            .application_versions
+            .unwrap_or_default()
+            .into_iter()
+            .map(version)
+            .find(|version| version.label == label))
+    }
+
+    /// The application's newest processed version; none where there is none.
+    ///
+    /// # Errors
+    /// [`LookError`].
+    pub async fn newest_version(
+        &self,
+        application: &str,
+    ) -> Result<Option<VersionRecord>, LookError> {
+        let mut newest: Option<(DateTime, VersionRecord)> = None;
+        let mut token = None;
+        loop {
+            let page = self
+                .eb
+                .describe_application_versions()
+                .application_name(application)
+                .max_records(1000)
+                .set_next_token(token)
+                .send()
+                .await
+                .map_err(|e| look_error("DescribeApplicationVersions", &e))?;
+            for described in page.application_versions.unwrap_or_default() {
+                let made = described.date_created.unwrap_or(DateTime::from_secs(0));
+                let record = version(described);
+                let usable = ["processed", "unprocessed"]
+                    .iter()
+                    .any(|status| record.status.eq_ignore_ascii_case(status));
+                if usable && newest.as_ref().is_none_or(|(date, _)| made > *date) {
+                    newest = Some((made, record));
+                }
+            }
+            token = page.next_token.filter(|token| !token.is_empty());
+            if token.is_none() {
+                return Ok(newest.map(|(_, record)| record));
+            }
+        }
+    }
+
+    /// The tags of an environment.
+    ///
+    /// # Errors
+    /// [`LookError`].
+    pub async fn tags(&self, arn: &str) -> Result<Vec<(String, String)>, LookError> {
+        let answer = self
+            .eb
+            .list_tags_for_resource()
+            .resource_arn(arn)
+            .send()
+            .await
+            .map_err(|e| look_error("ListTagsForResource", &e))?;
+        Ok(answer
+            .resource_tags
+            .unwrap_or_default()
+            .into_iter()
+            .map(|tag| (tag.key.unwrap_or_default(), tag.value.unwrap_or_default()))
+            .collect())
+    }
+
+    /// Whether an environment carries the tag of this deployment. One that the
+    /// tag service does not know yet carries none.
+    pub(super) async fn carries_deployment_tag(
+        &self,
+        arn: &str,
+        id: &str,
+    ) -> Result<bool, LookError> {
+        match self.tags(arn).await {
+            Ok(tags) => Ok(tags.iter().any(|(k, v)| k == TAG_DEPLOYMENT && v == id)),
+            Err(LookError::Refused(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether the bucket holds an object of this key.
+    ///
+    /// # Errors
+    /// [`LookError`].
+    pub async fn object_exists(&self, bucket: &str, key: &str) -> Result<bool, LookError> {
+        match self.s3.head_object().bucket(bucket).key(key).send().await {
+            Ok(_) => Ok(true),
+            // HEAD answers carry no body, hence no code: only the status tells.
+            Err(error) => match failure(&error) {
+                Failure::Service { status: 404, .. } => Ok(false),
+                Failure::Service {
+                    status: status @ (401 | 403),
+                    ..
+                } => Err(LookError::Denied(format!(
+                    "HeadObject s3://{bucket}/{key}: answered {status}; is the bucket's name right, and may it be read?"
+                ))),
+                _ => Err(look_error("HeadObject", &error)),
+            },
+        }
+    }
+
+    /// The events of a deploy onto an environment, oldest first.
+    pub(super) async fn deploy_events(
+        &self,
+        environment_id: &str,
+        query: &DeployQuery,
+    ) -> Result<Vec<Event>, LookError> {
+        let since = query.asked_at.before(CLOCK_SKEW);
+        let request = self
+            .eb
+            .describe_events()
+            .environment_id(environment_id)
+            .set_request_id(query.request_id.clone())
+            .start_time(DateTime::from_millis(
+                i64::try_from(since.0).unwrap_or(i64::MAX),
+            ))
+            .max_records(1000);
+        let answer = request
+            .send()
+            .await
+            .map_err(|e| look_error("DescribeEvents", &e))?;
+        let mut events: Vec<Event> = answer
+            .events
+            .unwrap_or_default()
+            .into_iter()
+            .map(event)
+            .collect();
+        events.reverse();
+        Ok(events)
+    }
+
+    /// What each instance of an environment runs; none with basic health.
+    pub(super) async fn instance_versions(
+        &self,
+        environment_id: &str,
+    ) -> Result<Option<Vec<InstanceVersion>>, LookError> {
+        let mut versions = Vec::new();
+        let mut token = None;
+        loop {
+            let page = self
+                .eb
+                .describe_instances_health()
+                .environment_id(environment_id)
+                .attribute_names(InstancesHealthAttribute::Deployment)
+                .set_next_token(token)
+                .send()
+                .await;
+            let page = match page {
+                Ok(page) => page,
+                Err(error) if is_basic_health(&failure(&error)) => return Ok(None),
+                Err(error) => return Err(look_error("DescribeInstancesHealth", &error)),
+            };
+            versions.extend(
+                page.instance_health_list
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(|instance| InstanceVersion {
+                        version_label: instance
+                            .deployment
+                            .as_ref()
+                            .and_then(|d| d.version_label.clone()),
+                        status: instance.deployment.and_then(|d| d.status),
+                    }),
+            );
+            token = page.next_token.filter(|token| !token.is_empty());
+            if token.is_none() {
+                return Ok(Some(versions));
+            }
+        }
+    }
+}
+
+/// The service answers InvalidRequestException where enhanced health is off.
+fn is_basic_health(failure: &Failure) -> bool {
+    matches!(failure, Failure::Service { code, .. } if code.starts_with("InvalidRequest"))
+}
+
+fn environment(described: EnvironmentDescription) -> Environment {
+    Environment {
+        name: described.environment_name.unwrap_or_default(),
+        id: described.environment_id.unwrap_or_default(),
+        arn: described.environment_arn.unwrap_or_default(),
+        application: described.application_name.unwrap_or_default(),
+        cname: described.cname.filter(|cname| !cname.is_empty()),
+        status: described
+            .status
+            .map(|s| s.as_str().to_owned())
+            .unwrap_or_default(),
+        health: described
+            .health
+            .map(|h| h.as_str().to_owned())
+            .unwrap_or_default(),
+        health_status: described.health_status.map(|h| h.as_str().to_owned()),
+        version_label: described.version_label,
+        abortable: described.abortable_operation_in_progress.unwrap_or(false),
+        tier: described
+            .tier
+            .and_then(|tier| tier.name)
+            .unwrap_or_default(),
+    }
+}
+
+fn version(described: ApplicationVersionDescription) -> VersionRecord {
+    let bundle = described
+        .source_bundle
+        .and_then(|at| Some((at.s3_bucket?, at.s3_key?)));
+    VersionRecord {
+        label: described.version_label.unwrap_or_default(),
+        status: described
+            .status
+            .map(|s| s.as_str().to_owned())
+            .unwrap_or_default(),
+        bundle,
+    }
+}
+
+fn event(described: EventDescription) -> Event {
+    let millis = described
+        .event_date
+        .and_then(|date| date.to_millis().ok())
+        .unwrap_or_default();
+    Event {
+        at: Moment(millis.unsigned_abs()),
+        severity: described
+            .severity
+            .map(|s| s.as_str().to_owned())
+            .unwrap_or_default(),
+        message: described.message.unwrap_or_default(),
+        request_id: described.request_id,
+    }
+}

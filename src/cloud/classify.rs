@@ -1,0 +1,347 @@
+//! The one table that says what a failed request means.
+
+use crate::machine::EffectKind;
+
+/// A failed request, without the SDK's types.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// It never left: no connection, no host.
+    NotSent(String),
+    /// There were no credentials to sign it with.
+    NotSigned(String),
+    /// It left, or may have, and no answer came back.
+    NoAnswer(String),
+    /// The service answered with an error.
+    Service {
+        /// The HTTP status.
+        status: u16,
+        /// The error's code.
+        code: String,
+        /// The service's words.
+        message: String,
+    },
+}
+
+/// Why a request was not applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Too many requests: only patience.
+    Throttled(String),
+    /// Another operation is in progress: only patience.
+    Busy(String),
+    /// It could not be sent: only patience.
+    Unreachable(String),
+    /// What was asked for is so already; a look will show it.
+    AlreadySo(String),
+    /// The credentials are missing, wrong or expired.
+    Credentials(String),
+    /// The credentials do not allow it.
+    Denied(String),
+    /// Refused for good.
+    Invalid(String),
+}
+
+/// What an answer means for the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Throttled,
+    Busy,
+    AlreadySo,
+    Credentials,
+    Denied,
+    Unclear,
+    Invalid,
+}
+
+/// One line of the table: the first that fits decides.
+struct Rule {
+    /// The effect asked for; none fits any request.
+    effect: Option<EffectKind>,
+    /// The error's code; empty fits any.
+    code: &'static str,
+    /// A part of the message; empty fits any.
+    message: &'static str,
+    verdict: Verdict,
+}
+
+const fn rule(code: &'static str, message: &'static str, verdict: Verdict) -> Rule {
+    Rule {
+        effect: None,
+        code,
+        message,
+        verdict,
+    }
+}
+
+const fn of(effect: EffectKind, message: &'static str, verdict: Verdict) -> Rule {
+    Rule {
+        effect: Some(effect),
+        code: "",
+        message,
+        verdict,
+    }
+}
+
+/// Codes are those of the API references of Elastic Beanstalk and S3 and of the
+/// common errors of AWS; the messages of `InvalidParameterValue` are the service's
+/// unmodelled ones.
+#[rustfmt::skip]
+const TABLE: &[Rule] = &[
+    rule("Throttling",                    "", Verdict::Throttled),
+    rule("ThrottlingException",           "", Verdict::Throttled),
+    rule("ThrottledException",            "", Verdict::Throttled),
+    rule("RequestThrottled",              "", Verdict::Throttled),
+    rule("RequestThrottledException",     "", Verdict::Throttled),
+    rule("RequestLimitExceeded",          "", Verdict::Throttled),
+    rule("TooManyRequestsException",      "", Verdict::Throttled),
+    rule("BandwidthLimitExceeded",        "", Verdict::Throttled),
+    rule("SlowDown",                      "", Verdict::Throttled),
+    rule("ExpiredToken",                  "", Verdict::Credentials),
+    rule("ExpiredTokenException",         "", Verdict::Credentials),
+    rule("RequestExpired",                "", Verdict::Credentials),
+    rule("TokenRefreshRequired",          "", Verdict::Credentials),
+    rule("InvalidToken",                  "", Verdict::Credentials),
+    rule("InvalidClientTokenId",          "", Verdict::Credentials),
+    rule("InvalidAccessKeyId",            "", Verdict::Credentials),
+    rule("UnrecognizedClientException",   "", Verdict::Credentials),
+    rule("MissingAuthenticationToken",    "", Verdict::Credentials),
+    rule("MissingAuthenticationTokenException", "", Verdict::Credentials),
+    rule("IncompleteSignature",           "", Verdict::Credentials),
+    rule("SignatureDoesNotMatch",         "", Verdict::Credentials),
+    rule("AccessDenied",                  "", Verdict::Denied),
+    rule("AccessDeniedException",         "", Verdict::Denied),
+    rule("AllAccessDisabled",             "", Verdict::Denied),
+    rule("InsufficientPrivilegesException", "", Verdict::Denied),
+    rule("NotAuthorized",                 "", Verdict::Denied),
+    rule("UnauthorizedOperation",         "", Verdict::Denied),
+    rule("OptInRequired",                 "", Verdict::Denied),
+    rule("OperationInProgressFailure",    "", Verdict::Busy),
+    rule("OperationInProgressException",  "", Verdict::Busy),
+    rule("OperationAborted",              "", Verdict::Busy),
+    rule("ConditionalRequestConflict",    "", Verdict::Busy),
+    of(EffectKind::AbortUpdate,     "Must be pending deployment",     Verdict::AlreadySo),
+    rule("", "is in an invalid state for this operation", Verdict::Busy),
+    rule("", "currently pending deployment",              Verdict::Busy),
+    of(EffectKind::CreateTemplate,  "already exists",                 Verdict::AlreadySo),
+    of(EffectKind::CreateGreen,     "already exists",                 Verdict::AlreadySo),
+    of(EffectKind::RegisterVersion, "already exists",                 Verdict::AlreadySo),
+    of(EffectKind::TerminateGreen,  "No Environment found",           Verdict::AlreadySo),
+    of(EffectKind::DeleteTemplate,  "No Configuration Template named", Verdict::AlreadySo),
+    rule("PreconditionFailed",            "", Verdict::AlreadySo),
+    rule("RequestTimeout",                "", Verdict::Unclear),
+    rule("RequestTimeoutException",       "", Verdict::Unclear),
+    rule("", "", Verdict::Invalid),
+];
+
+/// What a failed request means: a refusal, or none where it may have been
+/// applied all the same. Answers of status 500 and above are of that kind
+/// unless they name a throttle.
+#[must_use]
+pub fn classify(effect: Option<EffectKind>, failure: &Failure) -> Option<Refusal> {
+    let (status, code, message) = match failure {
+        Failure::NotSent(why) => return Some(Refusal::Unreachable(why.clone())),
+        Failure::NotSigned(why) => return Some(Refusal::Credentials(why.clone())),
+        Failure::NoAnswer(_) => return None,
+        Failure::Service {
+            status,
+            code,
+            message,
+        } => (*status, code, message),
+    };
+    let fits = |rule: &&Rule| {
+        (rule.effect.is_none() || rule.effect == effect)
+            && (rule.code.is_empty() || rule.code == code)
+            && message.contains(rule.message)
+    };
+    let verdict = TABLE
+        .iter()
+        .find(fits)
+        .map_or(Verdict::Invalid, |r| r.verdict);
+    let text = describe(failure);
+    match verdict {
+        Verdict::Throttled => Some(Refusal::Throttled(text)),
+        _ if status >= 500 => None,
+        Verdict::Busy => Some(Refusal::Busy(text)),
+        Verdict::AlreadySo => Some(Refusal::AlreadySo(text)),
+        Verdict::Credentials => Some(Refusal::Credentials(text)),
+        Verdict::Denied => Some(Refusal::Denied(text)),
+        Verdict::Unclear => None,
+        Verdict::Invalid => Some(Refusal::Invalid(text)),
+    }
+}
+
+/// The failure in words.
+pub(super) fn describe(failure: &Failure) -> String {
+    match failure {
+        Failure::NotSent(why) | Failure::NotSigned(why) | Failure::NoAnswer(why) => why.clone(),
+        Failure::Service { code, message, .. } if message.is_empty() => code.clone(),
+        Failure::Service { code, message, .. } => format!("{code}: {message}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn service(status: u16, code: &str, message: &str) -> Failure {
+        Failure::Service {
+            status,
+            code: code.to_owned(),
+            message: message.to_owned(),
+        }
+    }
+
+    fn verdict_of(refusal: Option<&Refusal>) -> Verdict {
+        match refusal {
+            None => Verdict::Unclear,
+            Some(Refusal::Throttled(_)) => Verdict::Throttled,
+            Some(Refusal::Busy(_)) => Verdict::Busy,
+            Some(Refusal::AlreadySo(_)) => Verdict::AlreadySo,
+            Some(Refusal::Credentials(_)) => Verdict::Credentials,
+            Some(Refusal::Denied(_)) => Verdict::Denied,
+            Some(Refusal::Invalid(_) | Refusal::Unreachable(_)) => Verdict::Invalid,
+        }
+    }
+
+    /// Every line decides the answers it is there for: none is shadowed by an
+    /// earlier one.
+    #[test]
+    fn every_line_of_the_table_decides() {
+        for rule in TABLE {
+            let code = if rule.code.is_empty() {
+                "InvalidParameterValue"
+            } else {
+                rule.code
+            };
+            let message = format!("Environment named X {}.", rule.message);
+            let refusal = classify(rule.effect, &service(400, code, &message));
+            assert_eq!(
+                verdict_of(refusal.as_ref()),
+                rule.verdict,
+                "{code}: {message}"
+            );
+        }
+    }
+
+    /// The service's own sentences, word for word, with what each must mean.
+    #[test]
+    fn the_services_own_words_are_understood() {
+        use EffectKind::{
+            AbortUpdate, CreateGreen, CreateTemplate, DeleteTemplate, Deploy, RegisterVersion,
+            Swap, TerminateGreen,
+        };
+        let invalid = "InvalidParameterValue";
+        let cases = [
+            (Swap, 400, "Throttling", "Rate exceeded", Verdict::Throttled),
+            (Swap, 503, "Throttling", "Rate exceeded", Verdict::Throttled),
+            (Swap, 500, "InternalFailure", "", Verdict::Unclear),
+            (Swap, 503, "ServiceUnavailable", "", Verdict::Unclear),
+            (
+                Swap,
+                400,
+                invalid,
+                "Environment named shop-blue is in an invalid state for this operation. Must be Ready.",
+                Verdict::Busy,
+            ),
+            (
+                Deploy,
+                400,
+                invalid,
+                "No Application Version named 'v9' found.",
+                Verdict::Invalid,
+            ),
+            (
+                AbortUpdate,
+                400,
+                invalid,
+                "Environment named shop-blue is in an invalid state for this operation. Must be pending deployment.",
+                Verdict::AlreadySo,
+            ),
+            (
+                CreateGreen,
+                400,
+                invalid,
+                "Environment shop-green already exists.",
+                Verdict::AlreadySo,
+            ),
+            (
+                CreateGreen,
+                400,
+                invalid,
+                "DNS name (shop) is not available.",
+                Verdict::Invalid,
+            ),
+            (
+                CreateTemplate,
+                400,
+                invalid,
+                "Configuration Template t already exists.",
+                Verdict::AlreadySo,
+            ),
+            (
+                RegisterVersion,
+                400,
+                invalid,
+                "Application Version v2 already exists.",
+                Verdict::AlreadySo,
+            ),
+            (
+                TerminateGreen,
+                400,
+                invalid,
+                "Cannot terminate environment named shop-green. It is currently pending deployment.",
+                Verdict::Busy,
+            ),
+            (
+                TerminateGreen,
+                400,
+                invalid,
+                "No Environment found for EnvironmentName = 'shop-green'.",
+                Verdict::AlreadySo,
+            ),
+            (
+                DeleteTemplate,
+                400,
+                invalid,
+                "No Configuration Template named 't' found.",
+                Verdict::AlreadySo,
+            ),
+            (
+                CreateGreen,
+                400,
+                "TooManyEnvironmentsException",
+                "",
+                Verdict::Invalid,
+            ),
+            (
+                CreateGreen,
+                403,
+                "ExpiredToken",
+                "The security token included in the request is expired",
+                Verdict::Credentials,
+            ),
+            (
+                CreateGreen,
+                403,
+                "InsufficientPrivilegesException",
+                "Access Denied",
+                Verdict::Denied,
+            ),
+        ];
+        for (effect, status, code, message, expected) in cases {
+            let refusal = classify(Some(effect), &service(status, code, message));
+            assert_eq!(verdict_of(refusal.as_ref()), expected, "{code}: {message}");
+        }
+    }
+
+    #[test]
+    fn a_lost_answer_is_unclear_and_a_failed_connection_is_not() {
+        let lost = Failure::NoAnswer("timed out".to_owned());
+        assert_eq!(classify(Some(EffectKind::Swap), &lost), None);
+        let refused = Failure::NotSent("connection refused".to_owned());
+        assert!(matches!(
+            classify(Some(EffectKind::Swap), &refused),
+            Some(Refusal::Unreachable(_))
+        ));
+    }
+}

@@ -1,0 +1,185 @@
+//! One deployment as the journal keeps it: the plan, the state, and what was
+//! asked of AWS. Pure.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Moment;
+use crate::machine::{Deploy, EffectKind, Kind, MayArrive, Phase, Seen, State};
+use crate::plan::{Plan, Role};
+
+/// What a checkpoint holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Deployment {
+    /// Everything decided beforehand.
+    pub plan: Plan,
+    /// Where it stands.
+    pub state: State,
+    /// When that state was entered.
+    pub entered_at: Moment,
+    /// When the deployment began.
+    pub started_at: Moment,
+    /// When it was last checkpointed.
+    pub updated_at: Moment,
+    /// Grows with every checkpoint; a process that holds an older one has been
+    /// overtaken.
+    pub revision: u64,
+    /// When production last left an environment, as far as this deployment did it.
+    pub traffic_moved_at: Option<Moment>,
+    /// Green's environment id, once its tag or its creation's answer told it.
+    pub green_id: Option<String>,
+    /// The last request of each effect that must not be asked for twice.
+    pub intents: BTreeMap<EffectKind, Intent>,
+}
+
+/// A request that was, or was about to be, sent to AWS.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    /// When it was written down, just before it was sent.
+    pub at: Moment,
+    /// What is known of it.
+    pub outcome: Sent,
+    /// Whether a look has shown what became of it.
+    pub resolved: bool,
+}
+
+/// What the answer to a request told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sent {
+    /// No answer is known: it may be on its way, applied, or lost.
+    Unclear,
+    /// The service took it; with the request's id where it gave one.
+    Applied {
+        /// The id that isolates the request's events.
+        request_id: Option<String>,
+    },
+    /// It was refused or never sent.
+    NotApplied,
+}
+
+impl Deployment {
+    /// A new deployment in its first state.
+    #[must_use]
+    pub fn new(plan: Plan, now: Moment) -> Deployment {
+        Deployment {
+            plan,
+            state: State::Preparing,
+            entered_at: now,
+            started_at: now,
+            updated_at: now,
+            revision: 0,
+            traffic_moved_at: None,
+            green_id: None,
+            intents: BTreeMap::new(),
+        }
+    }
+
+    /// The same deployment in another state. Leaving a swap state dates the move
+    /// of production, from which draining counts.
+    #[must_use]
+    pub fn entering(&self, state: State, now: Moment) -> Deployment {
+        let mut next = self.clone();
+        if self.state.is_swapping() && self.state.kind() != state.kind() {
+            next.traffic_moved_at = Some(now);
+        }
+        next.state = state;
+        next.entered_at = now;
+        next
+    }
+
+    /// Whether cached DNS answers no longer lead to the environment that
+    /// production left.
+    #[must_use]
+    pub fn is_drained(&self, now: Moment) -> bool {
+        self.traffic_moved_at
+            .is_none_or(|moved| now.since(moved) >= self.plan.limits.drain)
+    }
+
+    /// How much of the drain is left.
+    #[must_use]
+    pub fn drain_left(&self, now: Moment) -> Duration {
+        self.traffic_moved_at.map_or(Duration::ZERO, |moved| {
+            self.plan.limits.drain.saturating_sub(now.since(moved))
+        })
+    }
+
+    /// How long the present state may last before it is given up. A state that
+    /// waits for a time of its own has its patience on top of that.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        let limits = &self.plan.limits;
+        let own = match self.state.kind() {
+            Kind::DrainingBlue | Kind::TerminatingGreen | Kind::Discarding => limits.drain,
+            Kind::Baking => limits.bake.max(limits.drain),
+            Kind::SwappingToGreen
+            | Kind::SwappingToBlue
+            | Kind::ReturningToGreen
+            | Kind::Cloning
+            | Kind::Deploying
+            | Kind::AbortingDeploy => limits.quarantine,
+            Kind::Preparing
+            | Kind::Warming
+            | Kind::Testing
+            | Kind::AwaitingCutover
+            | Kind::Held
+            | Kind::Completed
+            | Kind::RolledBack
+            | Kind::Stuck => Duration::ZERO,
+        };
+        own + limits.patience
+    }
+
+    /// Which requests may still arrive at AWS.
+    #[must_use]
+    pub fn may_arrive(&self, now: Moment) -> MayArrive {
+        let open = |kind| {
+            self.intents.get(&kind).is_some_and(|intent| {
+                !intent.resolved
+                    && intent.outcome != Sent::NotApplied
+                    && now.since(intent.at) < self.plan.limits.quarantine
+            })
+        };
+        MayArrive {
+            template: open(EffectKind::CreateTemplate),
+            green: open(EffectKind::CreateGreen),
+            swap: open(EffectKind::Swap),
+            deploy: open(EffectKind::Deploy),
+        }
+    }
+
+    /// Writes down that a look has shown what became of a request: the swap's
+    /// target holds production, green or the template is there, the deploy's
+    /// version or events show.
+    pub fn resolve(&mut self, seen: &Seen) {
+        let swapped_to = match self.state.kind() {
+            Kind::SwappingToGreen | Kind::ReturningToGreen => Some(Role::Green),
+            Kind::SwappingToBlue => Some(Role::Blue),
+            _ => None,
+        };
+        let deploying = matches!(self.state.kind(), Kind::Deploying | Kind::AbortingDeploy);
+        let deploy_ran = matches!(
+            seen.deploy,
+            Deploy::Running | Deploy::Failed(_) | Deploy::Unproven | Deploy::Proven
+        );
+        let blue_busy = seen.blue.as_ref().is_some_and(|b| b.phase == Phase::Busy);
+        for (kind, intent) in &mut self.intents {
+            intent.resolved |= match kind {
+                EffectKind::CreateTemplate => seen.template,
+                EffectKind::CreateGreen => seen.our_green().is_some(),
+                EffectKind::Swap => swapped_to.is_some() && seen.production == swapped_to,
+                EffectKind::Deploy => {
+                    let taken = matches!(intent.outcome, Sent::Applied { .. });
+                    deploying && (deploy_ran || taken && blue_busy)
+                }
+                EffectKind::UploadBundle
+                | EffectKind::RegisterVersion
+                | EffectKind::AbortUpdate
+                | EffectKind::TerminateGreen
+                | EffectKind::DeleteTemplate => false,
+            };
+        }
+    }
+}

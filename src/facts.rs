@@ -1,0 +1,253 @@
+//! From what AWS tells to the facts the machine decides on. Pure.
+
+use crate::clock::Moment;
+use crate::cloud::{DeployQuery, Environment, Event, InstanceVersion, Needs, Sighting};
+use crate::deployment::{Deployment, Sent};
+use crate::machine::{Deploy, EffectKind, EnvSeen, Green, Kind, Phase, Seen, Test, Version};
+use crate::plan::{Plan, Role};
+
+/// What a look must read in the present state.
+#[must_use]
+pub fn needs(deployment: &Deployment) -> Needs {
+    let kind = deployment.state.kind();
+    let deploy = matches!(kind, Kind::Deploying | Kind::AbortingDeploy)
+        .then(|| deployment.intents.get(&EffectKind::Deploy))
+        .flatten()
+        .map(|intent| DeployQuery {
+            asked_at: intent.at,
+            request_id: match &intent.outcome {
+                Sent::Applied { request_id } => request_id.clone(),
+                Sent::Unclear | Sent::NotApplied => None,
+            },
+        });
+    Needs {
+        green_id: deployment.green_id.clone(),
+        template: matches!(
+            kind,
+            Kind::Cloning | Kind::Discarding | Kind::TerminatingGreen
+        ),
+        bundle: kind == Kind::Preparing,
+        version: matches!(kind, Kind::Preparing | Kind::Cloning | Kind::Warming),
+        deploy,
+        test: matches!(kind, Kind::Testing | Kind::Baking),
+    }
+}
+
+/// Remembers what only counts in a row. Lost with the process, which only means
+/// that the count begins again.
+#[derive(Debug, Default)]
+pub struct Streaks {
+    production: Option<(Option<Role>, Moment)>,
+    blue_healthy: u32,
+    green_healthy: u32,
+    blue_sick: u32,
+    test_passes: u32,
+    test_failures: u32,
+}
+
+impl Streaks {
+    /// Counts a look in and tells the facts.
+    pub fn observe(&mut self, deployment: &Deployment, sighting: &Sighting, now: Moment) -> Seen {
+        let plan = &deployment.plan;
+        let limits = &plan.limits;
+        let blue = sighting.of(plan, Role::Blue);
+        let green = sighting
+            .of(plan, Role::Green)
+            .filter(|_| sighting.green_is_ours);
+        let production = holder(plan, sighting);
+        let since = match self.production {
+            Some((before, since)) if before == production => since,
+            _ => now,
+        };
+        self.production = Some((production, since));
+        count(&mut self.blue_healthy, blue.is_some_and(is_healthy));
+        count(&mut self.green_healthy, green.is_some_and(is_healthy));
+        let test = self.test(plan, sighting);
+        let ailment = ailment(deployment, sighting);
+        count(&mut self.blue_sick, ailment.is_some());
+        Seen {
+            production,
+            production_settled: now.since(since) >= limits.settle,
+            blue: blue.map(env_seen),
+            blue_trusted: self.blue_healthy >= limits.healthy_looks,
+            blue_sick: ailment.filter(|_| self.blue_sick >= limits.sick_looks),
+            green: match (sighting.of(plan, Role::Green), green) {
+                (None, _) => Green::Absent,
+                (Some(_), Some(green)) => Green::Ours(env_seen(green)),
+                (Some(_), None) => Green::Foreign,
+            },
+            green_trusted: self.green_healthy >= limits.healthy_looks,
+            template: sighting.template.unwrap_or(false),
+            bundle: sighting.bundle.unwrap_or(true),
+            version: version(plan, sighting),
+            deploy: deploy(deployment, sighting),
+            test,
+            drained: deployment.is_drained(now),
+            baked: now.since(deployment.entered_at) >= limits.bake,
+            may_arrive: deployment.may_arrive(now),
+        }
+    }
+
+    /// A new state starts its counts anew, except who holds production.
+    pub fn entered_a_state(&mut self) {
+        *self = Streaks {
+            production: self.production,
+            ..Streaks::default()
+        };
+    }
+
+    fn test(&mut self, plan: &Plan, sighting: &Sighting) -> Test {
+        let Some(probe) = &sighting.probe else {
+            return Test::Undecided;
+        };
+        count(&mut self.test_passes, probe.passed);
+        count(&mut self.test_failures, !probe.passed);
+        if self.test_passes >= plan.limits.test_passes {
+            Test::Passed
+        } else if self.test_failures >= plan.limits.test_failures {
+            Test::Failed {
+                asked: probe.asked.clone(),
+                got: probe.got.clone(),
+            }
+        } else {
+            Test::Undecided
+        }
+    }
+}
+
+fn count(streak: &mut u32, holds: bool) {
+    *streak = if holds { streak.saturating_add(1) } else { 0 };
+}
+
+/// Who holds the production CNAME. Names are compared without case (RFC 4343).
+fn holder(plan: &Plan, sighting: &Sighting) -> Option<Role> {
+    let holds = |environment: &Environment| {
+        environment
+            .cname
+            .as_deref()
+            .is_some_and(|cname| cname.eq_ignore_ascii_case(&plan.production_cname))
+    };
+    [Role::Blue, Role::Green]
+        .into_iter()
+        .find(|role| sighting.of(plan, *role).is_some_and(holds))
+}
+
+/// Ready, and Ok or Info; Green where health is basic.
+#[must_use]
+pub fn is_healthy(environment: &Environment) -> bool {
+    environment.status == "Ready"
+        && match environment.health_status.as_deref() {
+            Some(status) => matches!(status, "Ok" | "Info"),
+            None => environment.health == "Green",
+        }
+}
+
+/// What is wrong with blue while it is watched; none where nothing is.
+fn ailment(deployment: &Deployment, sighting: &Sighting) -> Option<String> {
+    if deployment.state.kind() != Kind::Baking {
+        return None;
+    }
+    let blue = sighting.of(&deployment.plan, Role::Blue)?;
+    let health = blue.health_status.as_deref().unwrap_or_default();
+    if blue.health == "Red" || matches!(health, "Degraded" | "Severe" | "Suspended") {
+        return Some(
+            format!("its health is {} {health}", blue.health)
+                .trim_end()
+                .to_owned(),
+        );
+    }
+    let probe = sighting.probe.as_ref().filter(|probe| !probe.passed)?;
+    Some(format!("{} answered {}", probe.asked, probe.got))
+}
+
+fn env_seen(environment: &Environment) -> EnvSeen {
+    EnvSeen {
+        id: environment.id.clone(),
+        phase: match environment.status.as_str() {
+            "Ready" => Phase::Ready,
+            "Launching" => Phase::Launching,
+            "Terminating" => Phase::Terminating,
+            _ => Phase::Busy,
+        },
+        abortable: environment.abortable,
+        version_label: environment.version_label.clone(),
+    }
+}
+
+/// The version to release. The service spells its statuses in more than one case.
+fn version(plan: &Plan, sighting: &Sighting) -> Version {
+    let record = match &sighting.version {
+        None => return Version::Processing,
+        Some(None) => return Version::Absent,
+        Some(Some(record)) => record,
+    };
+    let elsewhere = plan.bundle.as_ref().and_then(|ours| {
+        let (bucket, key) = record.bundle.as_ref()?;
+        ((bucket, key) != (&plan.bucket, &ours.key)).then(|| format!("{bucket}/{key}"))
+    });
+    if let Some(registered) = elsewhere {
+        return Version::Conflict(registered);
+    }
+    match record.status.to_ascii_lowercase().as_str() {
+        // Registered without processing: deployable, and checked by the deploy.
+        "processed" | "unprocessed" | "" => Version::Processed,
+        "failed" => Version::Failed,
+        _ => Version::Processing,
+    }
+}
+
+fn deploy(deployment: &Deployment, sighting: &Sighting) -> Deploy {
+    let Some(intent) = deployment.intents.get(&EffectKind::Deploy) else {
+        return Deploy::Never;
+    };
+    if intent.at < deployment.entered_at && deployment.state.kind() == Kind::Deploying {
+        return Deploy::NotSinceEntry;
+    }
+    let events = of_newest_update(&sighting.events);
+    if events.is_empty() {
+        return Deploy::Asked;
+    }
+    if let Some(failure) = events.iter().find(|event| is_failure(event)) {
+        return Deploy::Failed(failure.message.clone());
+    }
+    let done = |event: &&Event| {
+        event
+            .message
+            .contains("Environment update completed successfully")
+    };
+    if !events.iter().any(done) {
+        return Deploy::Running;
+    }
+    match &sighting.instances {
+        Some(instances) if !all_run(instances, deployment.plan.goal_version()) => Deploy::Unproven,
+        _ => Deploy::Proven,
+    }
+}
+
+/// The events of the newest update among them, oldest first: without a request
+/// id those of other operations may be there too.
+fn of_newest_update(events: &[Event]) -> Vec<&Event> {
+    let start = events
+        .iter()
+        .rev()
+        .find(|event| event.message.contains("Environment update is starting"));
+    let Some(start) = start else {
+        return Vec::new();
+    };
+    events
+        .iter()
+        .filter(|event| event.at >= start.at && event.request_id == start.request_id)
+        .collect()
+}
+
+fn is_failure(event: &Event) -> bool {
+    matches!(event.severity.as_str(), "ERROR" | "FATAL")
+}
+
+fn all_run(instances: &[InstanceVersion], goal: &str) -> bool {
+    !instances.is_empty()
+        && instances.iter().all(|instance| {
+            instance.version_label.as_deref() == Some(goal)
+                && instance.status.as_deref().is_none_or(|s| s == "Deployed")
+        })
+}
