@@ -4,8 +4,11 @@
 pub mod bundle;
 pub mod clock;
 pub mod cloud;
+pub mod config;
 pub mod deployment;
+pub mod driver;
 pub mod facts;
 pub mod machine;
 pub mod plan;
+pub mod preflight;
 pub mod store;

@@ -124,6 +124,25 @@ impl Effect {
     }
 }
 
+impl Effect {
+    /// Whether it moves traffic or interrupts an environment, so that the
+    /// live-safety rule must hold for it on a fresh look.
+    #[must_use]
+    pub fn touches_service(&self) -> bool {
+        match self {
+            Effect::Swap { .. }
+            | Effect::Deploy { .. }
+            | Effect::AbortUpdate { .. }
+            | Effect::TerminateGreen { .. } => true,
+            Effect::UploadBundle
+            | Effect::RegisterVersion
+            | Effect::CreateTemplate
+            | Effect::CreateGreen
+            | Effect::DeleteTemplate => false,
+        }
+    }
+}
+
 /// The kinds of effect, as the journal names them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -226,6 +226,30 @@ impl Kind {
     }
 }
 
+impl Kind {
+    /// Why the state is left for the next one of the way, where nothing failed.
+    #[must_use]
+    pub fn left_because(self) -> &'static str {
+        match self {
+            Kind::Preparing => "the version is registered",
+            Kind::Cloning => "green is Ready",
+            Kind::Warming => "both environments were healthy several looks in a row",
+            Kind::SwappingToGreen => "green holds the production CNAME",
+            Kind::DrainingBlue => "the drain is over",
+            Kind::Deploying => "the version is proven on blue",
+            Kind::AbortingDeploy => "blue is Ready",
+            Kind::Testing => "the test passed several times in a row",
+            Kind::AwaitingCutover | Kind::Held => "an operator resumed",
+            Kind::SwappingToBlue => "blue holds the production CNAME",
+            Kind::Baking => "blue stayed healthy",
+            Kind::ReturningToGreen => "green holds the production CNAME",
+            Kind::TerminatingGreen => "green and its template are gone",
+            Kind::Discarding => "green and its template are gone",
+            Kind::Completed | Kind::RolledBack | Kind::Stuck => "",
+        }
+    }
+}
+
 /// The state's name, as in `SwappingToGreen`.
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

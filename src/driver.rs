@@ -1,0 +1,372 @@
+//! The loop that drives a deployment: look, decide, act, checkpoint.
+//!
+//! It keeps nothing between turns but counts of looks in a row, so a crash is
+//! only another look: `run` makes a plan and drives, `resume` drives.
+
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::sync::watch;
+use tracing::{debug, info, warn};
+
+use crate::clock::{Clock, Moment};
+use crate::cloud::{Cloud, LookError, Outcome, Refusal};
+use crate::deployment::{Deployment, Intent, Sent};
+use crate::facts::{Streaks, needs};
+use crate::machine::{Cause, Effect, Order, Seen, State, Step, is_safe, obey, step};
+use crate::store::{Store, StoreError};
+
+/// How long a request that is on its way may still be answered after a signal.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// Why a drive ended before the deployment came to rest. `resume` goes on from
+/// the last checkpoint.
+#[derive(Debug, Error)]
+pub enum DriveError {
+    /// A signal asked this process to end.
+    #[error("interrupted by a signal")]
+    Signal,
+    /// AWS could not be read for longer than the patience.
+    #[error("AWS could not be reached for {}: {message}", humantime::format_duration(*lasted))]
+    Unreachable {
+        /// How long.
+        lasted: Duration,
+        /// What the last attempt said.
+        message: String,
+    },
+    /// The credentials are missing, wrong or expired.
+    #[error("AWS did not take the credentials: {0}")]
+    Credentials(String),
+    /// The credentials do not allow what is needed.
+    #[error("AWS denied what is needed: {0}")]
+    Denied(String),
+    /// AWS refused the look itself.
+    #[error("AWS refused to be read: {0}")]
+    Refused(String),
+    /// The journal failed, or another process has overtaken this one.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Drives one deployment.
+pub struct Driver<'a, C> {
+    cloud: &'a C,
+    store: &'a mut Store,
+    clock: Clock,
+    interrupted: watch::Receiver<bool>,
+    streaks: Streaks,
+    /// When this process took the deployment up: patience counts from here, so
+    /// that a resume has its own.
+    began_at: Moment,
+    jitter: fastrand::Rng,
+}
+
+/// What became of an effect.
+enum Act {
+    /// Look again.
+    Again,
+    /// It is refused for good.
+    Refused(Cause),
+}
+
+impl<'a, C: Cloud> Driver<'a, C> {
+    /// A driver that stops at the next safe point once `interrupted` is true.
+    pub fn new(
+        cloud: &'a C,
+        store: &'a mut Store,
+        clock: Clock,
+        interrupted: watch::Receiver<bool>,
+    ) -> Driver<'a, C> {
+        Driver {
+            cloud,
+            store,
+            clock,
+            interrupted,
+            streaks: Streaks::default(),
+            began_at: clock.now(),
+            jitter: fastrand::Rng::with_seed(clock.now().0),
+        }
+    }
+
+    /// Drives until nothing is left to do without an operator.
+    ///
+    /// # Errors
+    /// [`DriveError`]; the deployment stands at its last checkpoint.
+    pub async fn drive(&mut self, deployment: &mut Deployment) -> Result<(), DriveError> {
+        loop {
+            self.retreat_if_asked(deployment)?;
+            let patience_spent = self.is_patience_spent(deployment);
+            let seen = self.look(deployment).await?;
+            match step(&deployment.state, &deployment.plan, &seen) {
+                Step::Rest => return Ok(()),
+                Step::Enter(next) => self.enter(deployment, next, Some(&seen))?,
+                Step::Wait { otherwise } if gives_up(patience_spent, deployment, &otherwise) => {
+                    self.enter(deployment, otherwise, Some(&seen))?;
+                }
+                Step::Wait { .. } => self.pause(deployment).await?,
+                Step::Ask { otherwise, .. } | Step::Once { otherwise, .. }
+                    if gives_up(patience_spent, deployment, &otherwise) =>
+                {
+                    self.enter(deployment, otherwise, Some(&seen))?;
+                }
+                Step::Ask { effect, otherwise } => {
+                    let act = self.act(deployment, &effect, false).await?;
+                    self.follow(deployment, act, otherwise, &seen).await?;
+                }
+                Step::Once { effect, otherwise } => {
+                    let act = self.act(deployment, &effect, true).await?;
+                    self.follow(deployment, act, otherwise, &seen).await?;
+                }
+            }
+        }
+    }
+
+    async fn follow(
+        &mut self,
+        deployment: &mut Deployment,
+        act: Act,
+        otherwise: State,
+        seen: &Seen,
+    ) -> Result<(), DriveError> {
+        match act {
+            Act::Again => self.pause(deployment).await,
+            Act::Refused(cause) => self.enter(deployment, otherwise.because(cause), Some(seen)),
+        }
+    }
+
+    /// Takes up an operator's word to go back.
+    fn retreat_if_asked(&mut self, deployment: &mut Deployment) -> Result<(), DriveError> {
+        if deployment.state.is_end() || !self.store.retreat_requested(&deployment.plan.id)? {
+            return Ok(());
+        }
+        if let Ok((state, plan)) = obey(&deployment.state, &deployment.plan, Order::Retreat)
+            && (state != deployment.state || plan != deployment.plan)
+        {
+            let now = self.clock.now();
+            let mut next = deployment.entering(state, now);
+            if next.state == deployment.state {
+                next.entered_at = deployment.entered_at;
+            }
+            next.plan = plan;
+            let why = Cause::AskedToRetreat.to_string();
+            self.checkpoint(deployment, next, &why, None)?;
+        }
+        // Obeyed once; a later order to go forward must not meet it again.
+        self.store.withdraw_retreat(&deployment.plan.id)?;
+        Ok(())
+    }
+
+    fn is_patience_spent(&self, deployment: &Deployment) -> bool {
+        let since = deployment.entered_at.max(self.began_at);
+        self.clock.now().since(since) >= deployment.patience()
+    }
+
+    /// Looks until something can be seen, or patience is spent.
+    async fn look(&mut self, deployment: &mut Deployment) -> Result<Seen, DriveError> {
+        let since = self.clock.now();
+        loop {
+            let needs = needs(deployment);
+            let looked = tokio::select! {
+                looked = self.cloud.look(&deployment.plan, &needs) => looked,
+                () = signalled(self.interrupted.clone()) => return Err(DriveError::Signal),
+            };
+            let message = match looked {
+                Ok(sighting) => {
+                    let now = self.clock.now();
+                    if let Some(green) = sighting.environment(&deployment.plan.green)
+                        && sighting.green_is_ours
+                    {
+                        deployment.green_id = Some(green.id.clone());
+                    }
+                    let seen = self.streaks.observe(deployment, &sighting, now);
+                    deployment.resolve(&seen);
+                    debug!(?seen, "looked");
+                    return Ok(seen);
+                }
+                Err(LookError::Passing(message)) => message,
+                Err(LookError::Credentials(message)) => {
+                    return Err(DriveError::Credentials(message));
+                }
+                Err(LookError::Denied(message)) => return Err(DriveError::Denied(message)),
+                Err(LookError::Refused(message)) => return Err(DriveError::Refused(message)),
+            };
+            let lasted = self.clock.now().since(since);
+            if lasted >= deployment.plan.limits.patience {
+                return Err(DriveError::Unreachable { lasted, message });
+            }
+            warn!("cannot see AWS for now: {message}");
+            self.pause(deployment).await?;
+        }
+    }
+
+    /// Asks for an effect: where it moves or interrupts service, after a fresh look
+    /// that says it is safe now; where it must not be doubled, with its intent
+    /// written down first.
+    async fn act(
+        &mut self,
+        deployment: &mut Deployment,
+        effect: &Effect,
+        once: bool,
+    ) -> Result<Act, DriveError> {
+        if effect.touches_service() {
+            let fresh = self.look(deployment).await?;
+            if !is_safe(effect, &fresh) {
+                debug!(?effect, "not safe any more");
+                return Ok(Act::Again);
+            }
+        }
+        if *self.interrupted.borrow() {
+            return Err(DriveError::Signal);
+        }
+        if once {
+            self.write_intent(deployment, effect)?;
+        }
+        info!("asking AWS: {}", effect.kind().operation());
+        let outcome = self.ask(deployment, effect).await?;
+        if let Outcome::Applied {
+            environment_id: Some(id),
+            ..
+        } = &outcome
+        {
+            deployment.green_id = Some(id.clone());
+        }
+        if once {
+            let sent = match &outcome {
+                Outcome::Applied { request_id, .. } => Sent::Applied {
+                    request_id: request_id.clone(),
+                },
+                Outcome::NotApplied(_) => Sent::NotApplied,
+                Outcome::Unclear(_) => Sent::Unclear,
+            };
+            self.write_outcome(deployment, effect, sent)?;
+        }
+        understand(effect, outcome)
+    }
+
+    /// Sends the request. A signal gives it a moment to be answered; after that
+    /// its outcome is unclear, as the journal says already.
+    async fn ask(&self, deployment: &Deployment, effect: &Effect) -> Result<Outcome, DriveError> {
+        let asked = self.cloud.ask(&deployment.plan, effect);
+        tokio::pin!(asked);
+        tokio::select! {
+            outcome = &mut asked => Ok(outcome),
+            () = signalled(self.interrupted.clone()) => {
+                tokio::time::timeout(LAST_WORDS, asked).await.map_err(|_| DriveError::Signal)
+            }
+        }
+    }
+
+    fn write_intent(
+        &mut self,
+        deployment: &mut Deployment,
+        effect: &Effect,
+    ) -> Result<(), DriveError> {
+        let now = self.clock.now();
+        let mut next = deployment.clone();
+        let intent = Intent {
+            at: now,
+            outcome: Sent::Unclear,
+            resolved: false,
+        };
+        next.intents.insert(effect.kind(), intent);
+        self.checkpoint(deployment, next, "", None)
+    }
+
+    fn write_outcome(
+        &mut self,
+        deployment: &mut Deployment,
+        effect: &Effect,
+        outcome: Sent,
+    ) -> Result<(), DriveError> {
+        let mut next = deployment.clone();
+        if let Some(intent) = next.intents.get_mut(&effect.kind()) {
+            intent.outcome = outcome;
+        }
+        self.checkpoint(deployment, next, "", None)
+    }
+
+    fn enter(
+        &mut self,
+        deployment: &mut Deployment,
+        state: State,
+        seen: Option<&Seen>,
+    ) -> Result<(), DriveError> {
+        let why = match state.cause() {
+            Some(cause) => cause.to_string(),
+            None => deployment.state.kind().left_because().to_owned(),
+        };
+        let next = deployment.entering(state, self.clock.now());
+        self.checkpoint(deployment, next, &why, seen)?;
+        self.streaks.entered_a_state();
+        Ok(())
+    }
+
+    fn checkpoint(
+        &mut self,
+        deployment: &mut Deployment,
+        next: Deployment,
+        why: &str,
+        seen: Option<&Seen>,
+    ) -> Result<(), DriveError> {
+        let now = self.clock.now();
+        let moved = next.state != deployment.state;
+        self.store.checkpoint(deployment, next, now, why, seen)?;
+        if moved {
+            info!(
+                state = %deployment.state.kind(),
+                "{} ({why})",
+                deployment.state.kind().meaning()
+            );
+        }
+        Ok(())
+    }
+
+    /// Waits for the next look, give or take a tenth of the interval.
+    async fn pause(&mut self, deployment: &Deployment) -> Result<(), DriveError> {
+        let share = 0.9 + 0.2 * self.jitter.f64();
+        let interval = deployment.plan.limits.poll.mul_f64(share);
+        tokio::select! {
+            () = self.clock.sleep(interval) => Ok(()),
+            () = signalled(self.interrupted.clone()) => Err(DriveError::Signal),
+        }
+    }
+}
+
+/// A wait whose other way is the state itself ends of its own accord.
+fn gives_up(patience_spent: bool, deployment: &Deployment, otherwise: &State) -> bool {
+    patience_spent && otherwise.kind() != deployment.state.kind()
+}
+
+fn understand(effect: &Effect, outcome: Outcome) -> Result<Act, DriveError> {
+    let operation = effect.kind().operation();
+    match outcome {
+        Outcome::Applied { .. } => Ok(Act::Again),
+        Outcome::Unclear(why) => {
+            warn!("no clear answer to {operation}, looking what became of it: {why}");
+            Ok(Act::Again)
+        }
+        Outcome::NotApplied(refusal) => match refusal {
+            Refusal::AlreadySo(why) => {
+                debug!("{operation} is so already: {why}");
+                Ok(Act::Again)
+            }
+            Refusal::Throttled(why) | Refusal::Busy(why) | Refusal::Unreachable(why) => {
+                warn!("{operation} must wait: {why}");
+                Ok(Act::Again)
+            }
+            Refusal::Credentials(why) => Err(DriveError::Credentials(why)),
+            Refusal::Denied(why) => Err(DriveError::Denied(format!("{operation}: {why}"))),
+            Refusal::Invalid(message) => Ok(Act::Refused(Cause::Refused {
+                operation: operation.to_owned(),
+                message,
+            })),
+        },
+    }
+}
+
+/// Returns once the signal has come; never where it cannot come any more.
+async fn signalled(mut interrupted: watch::Receiver<bool>) {
+    if interrupted.wait_for(|yes| *yes).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
