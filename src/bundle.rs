@@ -84,3 +84,12 @@ pub fn addressed(application: &str, file: BundleFile) -> Bundle {
         file: Some(file),
     }
 }
+
+/// A version label for a bundle that was given none: its name and the beginning
+/// of its hash, so that asking twice is one version.
+#[must_use]
+pub fn label(file: &BundleFile) -> String {
+    let name = file.path.file_stem().unwrap_or_default().to_string_lossy();
+    let name: String = name.replace('/', "-").chars().take(80).collect();
+    format!("{name}-{}", &file.sha256[..12])
+}

@@ -2,6 +2,7 @@
 #![warn(missing_docs)]
 
 pub mod bundle;
+pub mod cli;
 pub mod clock;
 pub mod cloud;
 pub mod config;
@@ -11,4 +12,5 @@ pub mod facts;
 pub mod machine;
 pub mod plan;
 pub mod preflight;
+pub mod report;
 pub mod store;

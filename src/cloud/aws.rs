@@ -6,7 +6,7 @@ mod connect;
 mod failure;
 mod read;
 
-pub use connect::{ConnectError, Connection, connect};
+pub use connect::{ConnectError, Connection, SandboxEndpoint, connect};
 
 use aws_config::SdkConfig;
 use aws_sdk_elasticbeanstalk as eb;

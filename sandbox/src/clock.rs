@@ -1,0 +1,79 @@
+//! The sandbox's own time.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::Millis;
+
+/// Where a sandbox's time comes from.
+#[derive(Clone)]
+pub enum TimeSource {
+    /// The wall's, times the speed.
+    Wall,
+    /// A function that tells the sandbox's own time; the speed is ignored.
+    Manual(Arc<dyn Fn() -> SystemTime + Send + Sync>),
+}
+
+impl fmt::Debug for TimeSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            TimeSource::Wall => "Wall",
+            TimeSource::Manual(_) => "Manual",
+        })
+    }
+}
+
+/// What a sandbox's clock reads.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ClockReading {
+    /// Its time.
+    pub now: SystemTime,
+    /// How many of its seconds pass in one of the wall's.
+    pub speed: f64,
+}
+
+/// A clock that can be kept on disk: it goes on while no process runs.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Clock {
+    epoch: Millis,
+    wall: Millis,
+    pub speed: f64,
+}
+
+impl Clock {
+    /// A clock that reads the wall's time now.
+    pub fn new(speed: f64) -> Clock {
+        let wall = millis(SystemTime::now());
+        Clock {
+            epoch: wall,
+            wall,
+            speed,
+        }
+    }
+
+    /// The same reading, at another speed from now on.
+    pub fn at_speed(self, speed: f64) -> Clock {
+        Clock {
+            epoch: self.now(),
+            wall: millis(SystemTime::now()),
+            speed,
+        }
+    }
+
+    pub fn now(&self) -> Millis {
+        let passed = millis(SystemTime::now()).saturating_sub(self.wall);
+        self.epoch + (passed as f64 * self.speed) as Millis
+    }
+}
+
+pub(crate) fn millis(time: SystemTime) -> Millis {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(Millis::MAX)
+}
+
+pub(crate) fn system_time(at: Millis) -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(at)
+}

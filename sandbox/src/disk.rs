@@ -1,0 +1,161 @@
+//! Keeping a world: in memory, or on disk for several processes at a time.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::{Clock, ClockReading, TimeSource, millis, system_time};
+use crate::model::Millis;
+use crate::world::{FORMAT, World};
+use crate::{Options, SandboxError};
+
+/// A world and where it is kept.
+pub(crate) struct Disk {
+    time: TimeSource,
+    folder: Option<PathBuf>,
+    saved: Saved,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    format: u32,
+    clock: Clock,
+    world: World,
+}
+
+#[derive(Deserialize)]
+struct Header {
+    format: u32,
+}
+
+impl Disk {
+    pub fn open(options: &Options) -> Result<Disk, SandboxError> {
+        let clock = Clock::new(options.speed);
+        let now = match &options.time {
+            TimeSource::Wall => clock.now(),
+            TimeSource::Manual(time) => millis(time()),
+        };
+        let mut disk = Disk {
+            time: options.time.clone(),
+            folder: options.directory.clone(),
+            saved: Saved {
+                format: FORMAT,
+                clock,
+                world: World::seeded(now),
+            },
+        };
+        if let Some(folder) = &options.directory {
+            let _lock = lock(folder)?;
+            if let Some(found) = load(folder)? {
+                disk.saved = found;
+                if disk.saved.clock.speed != options.speed {
+                    disk.saved.clock = disk.saved.clock.at_speed(options.speed);
+                }
+            }
+            save(folder, &disk.saved)?;
+        }
+        Ok(disk)
+    }
+
+    pub fn clock(&self) -> ClockReading {
+        ClockReading {
+            now: system_time(self.now()),
+            speed: match self.time {
+                TimeSource::Wall => self.saved.clock.speed,
+                TimeSource::Manual(_) => 1.0,
+            },
+        }
+    }
+
+    fn now(&self) -> Millis {
+        match &self.time {
+            TimeSource::Wall => self.saved.clock.now(),
+            TimeSource::Manual(time) => millis(time()),
+        }
+    }
+
+    /// Works on the world as it is now. A world on disk is read before and
+    /// written after, under its lock; one that cannot be is told in the log and
+    /// goes on in memory.
+    pub fn with_world<R>(&mut self, work: impl FnOnce(&mut World, SystemTime) -> R) -> R {
+        let Some(folder) = self.folder.clone() else {
+            return self.work(work);
+        };
+        let lock = lock(&folder).inspect_err(|e| tracing::error!("{e}")).ok();
+        match load(&folder) {
+            Ok(Some(found)) => self.saved = found,
+            Ok(None) => {}
+            Err(error) => tracing::error!("{error}"),
+        }
+        let result = self.work(work);
+        if let Err(error) = save(&folder, &self.saved) {
+            tracing::error!("{error}");
+        }
+        drop(lock);
+        result
+    }
+
+    fn work<R>(&mut self, work: impl FnOnce(&mut World, SystemTime) -> R) -> R {
+        let now = self.now();
+        self.saved.world.advance(now);
+        work(&mut self.saved.world, system_time(now))
+    }
+}
+
+fn path(folder: &Path) -> PathBuf {
+    folder.join("world.json")
+}
+
+fn io(path: &Path) -> impl Fn(std::io::Error) -> SandboxError {
+    move |source| SandboxError::Io {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+fn lock(folder: &Path) -> Result<File, SandboxError> {
+    let path = folder.join("world.lock");
+    std::fs::create_dir_all(folder).map_err(io(folder))?;
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(io(&path))?;
+    file.lock().map_err(io(&path))?;
+    Ok(file)
+}
+
+fn load(folder: &Path) -> Result<Option<Saved>, SandboxError> {
+    let path = path(folder);
+    let text = match std::fs::read(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(io(&path)(error)),
+    };
+    let not_a_world = |e: serde_json::Error| SandboxError::NotAWorld {
+        path: path.clone(),
+        message: e.to_string(),
+    };
+    let header: Header = serde_json::from_slice(&text).map_err(not_a_world)?;
+    if header.format > FORMAT {
+        return Err(SandboxError::Newer { path });
+    }
+    serde_json::from_slice(&text).map(Some).map_err(not_a_world)
+}
+
+/// Atomic for readers: a temporary file takes the world's place.
+fn save(folder: &Path, saved: &Saved) -> Result<(), SandboxError> {
+    let path = path(folder);
+    let text = serde_json::to_vec(saved).map_err(|e| SandboxError::NotAWorld {
+        path: path.clone(),
+        message: e.to_string(),
+    })?;
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io(folder))?;
+    file.write_all(&text).map_err(io(&path))?;
+    file.persist(&path).map_err(|e| io(&path)(e.error))?;
+    Ok(())
+}

@@ -1,0 +1,196 @@
+//! Scripted faults: what goes wrong on the wire and in the service.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::world::World;
+
+/// A fault. As JSON: `{"fault":"throttle","probability":0.3}`,
+/// `{"fault":"drop_answer","operation":"SwapEnvironmentCNAMEs","times":1}`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fault {
+    /// What goes wrong.
+    #[serde(flatten)]
+    pub effect: FaultEffect,
+    /// The operation it strikes; none for every one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<String>,
+    /// How many requests it lets pass first.
+    #[serde(default)]
+    pub skip: u32,
+    /// How many requests it strikes; none for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times: Option<u32>,
+    /// The share of requests it strikes, 0 to 1; none for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probability: Option<f64>,
+}
+
+/// What goes wrong.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "fault", rename_all = "snake_case")]
+pub enum FaultEffect {
+    /// 400 Throttling.
+    Throttle,
+    /// An error of this kind; nothing is applied.
+    Refuse {
+        /// The HTTP status.
+        status: u16,
+        /// The error's code.
+        code: String,
+        /// The error's message.
+        message: String,
+    },
+    /// Applied, and the connection closes without an answer.
+    DropAnswer,
+    /// The connection closes; nothing is applied.
+    DropRequest,
+    /// The connection closes, and the request is applied this much later.
+    Late {
+        /// Seconds of the sandbox's time.
+        seconds: u64,
+    },
+    /// 403 ExpiredToken.
+    ExpiredCredentials,
+    /// The describing operations answer as of so long ago.
+    StaleReads {
+        /// Seconds of the sandbox's time.
+        seconds: u64,
+    },
+    /// Deploys of this version fail.
+    VersionFailsToDeploy {
+        /// The version label.
+        label: String,
+    },
+    /// This version cannot be processed.
+    VersionFailsToProcess {
+        /// The version label.
+        label: String,
+    },
+    /// Environments with this version answer with this status.
+    VersionAnswers {
+        /// The version label.
+        label: String,
+        /// The HTTP status.
+        status: u16,
+    },
+    /// The launch of this environment ends Red.
+    LaunchTurnsRed {
+        /// The environment's name.
+        environment: String,
+    },
+    /// This environment is coupled with a database.
+    CoupledDatabase {
+        /// The environment's name.
+        environment: String,
+    },
+    /// Somebody else makes an environment of this name.
+    ForeignEnvironment {
+        /// Its name.
+        name: String,
+    },
+    /// The next termination of this environment fails once.
+    TerminateFailsOnce {
+        /// The environment's name.
+        environment: String,
+    },
+}
+
+/// The lasting faults of the world itself.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Quirks {
+    pub stale_seconds: u64,
+    pub failing_versions: Vec<String>,
+    pub unprocessable: Vec<String>,
+    pub answers: BTreeMap<String, u16>,
+    pub red_launches: Vec<String>,
+    pub stuck_terminations: Vec<String>,
+}
+
+impl Quirks {
+    /// The status with which a version's web site answers.
+    pub fn answer_of(&self, label: &str) -> u16 {
+        self.answers.get(label).copied().unwrap_or(200)
+    }
+}
+
+impl World {
+    /// Lets a fault loose. Faults of the wire strike requests from now on; those
+    /// of the world hold at once.
+    pub fn inject(&mut self, fault: Fault) {
+        match &fault.effect {
+            FaultEffect::StaleReads { seconds } => {
+                self.quirks.stale_seconds = *seconds;
+                self.history = vec![(0, self.view.clone())];
+            }
+            FaultEffect::VersionFailsToDeploy { label } => {
+                self.quirks.failing_versions.push(label.clone());
+            }
+            FaultEffect::VersionFailsToProcess { label } => {
+                self.quirks.unprocessable.push(label.clone());
+            }
+            FaultEffect::VersionAnswers { label, status } => {
+                self.quirks.answers.insert(label.clone(), *status);
+            }
+            FaultEffect::LaunchTurnsRed { environment } => {
+                self.quirks.red_launches.push(environment.clone());
+            }
+            FaultEffect::CoupledDatabase { environment } => {
+                if let Some(found) = self.environment_mut(environment) {
+                    found.settings.push(crate::model::Setting {
+                        namespace: "aws:rds:dbinstance".to_owned(),
+                        name: "DBEngine".to_owned(),
+                        value: "postgres".to_owned(),
+                    });
+                }
+            }
+            FaultEffect::ForeignEnvironment { name } => self.seed_foreign(name),
+            FaultEffect::TerminateFailsOnce { environment } => {
+                self.quirks.stuck_terminations.push(environment.clone());
+            }
+            FaultEffect::Throttle
+            | FaultEffect::Refuse { .. }
+            | FaultEffect::DropAnswer
+            | FaultEffect::DropRequest
+            | FaultEffect::Late { .. }
+            | FaultEffect::ExpiredCredentials => self.faults.push(fault),
+        }
+    }
+
+    /// Ends every fault of the wire and of the world.
+    pub fn clear_faults(&mut self) {
+        self.faults.clear();
+        self.quirks = Quirks::default();
+        self.history.clear();
+    }
+
+    /// The faults of the wire that are loose.
+    #[must_use]
+    pub fn faults(&self) -> &[Fault] {
+        &self.faults
+    }
+
+    /// The fault that strikes this request, if any.
+    pub(crate) fn struck(&mut self, operation: &str) -> Option<FaultEffect> {
+        for at in 0..self.faults.len() {
+            let chance = self.random() as f64 / u64::MAX as f64;
+            let fault = &mut self.faults[at];
+            if fault.operation.as_ref().is_some_and(|o| o != operation)
+                || fault.times == Some(0)
+                || fault.probability.is_some_and(|p| chance >= p)
+            {
+                continue;
+            }
+            if fault.skip > 0 {
+                fault.skip -= 1;
+                continue;
+            }
+            if let Some(times) = &mut fault.times {
+                *times -= 1;
+            }
+            return Some(fault.effect.clone());
+        }
+        None
+    }
+}

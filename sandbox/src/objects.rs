@@ -1,0 +1,267 @@
+//! S3: the kept library `s3s-fs` over a folder, with what it leaves open.
+//!
+//! s3s-fs checks a write's condition and then writes; between the two another
+//! writer may come. Every write therefore runs under one lock, which holds between
+//! processes too. Signatures are not checked, so bodies that were signed in chunks
+//! are unpacked here (S3 API reference, "Signature calculations … chunked upload").
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::BodyExt;
+use s3s::Body;
+use s3s::host::MultiDomain;
+use s3s::service::{S3Service, S3ServiceBuilder};
+use s3s_fs::FileSystem;
+
+/// The buckets and objects of a sandbox, below one folder.
+#[derive(Clone)]
+pub(crate) struct Objects {
+    root: PathBuf,
+    service: S3Service,
+    writes: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl Objects {
+    /// Opens the folder, making it where there is none.
+    pub fn open(root: &Path) -> std::io::Result<Objects> {
+        std::fs::create_dir_all(root)?;
+        let lock = exclusive(root)?;
+        let files = FileSystem::new(root).map_err(|e| std::io::Error::other(format!("{e:?}")))?;
+        drop(lock);
+        let mut builder = S3ServiceBuilder::new(files);
+        let hosts = MultiDomain::new([
+            "localhost",
+            "s3.amazonaws.com",
+            "s3.us-east-1.amazonaws.com",
+        ]);
+        if let Ok(hosts) = hosts {
+            builder.set_host(hosts);
+        }
+        Ok(Objects {
+            root: root.to_owned(),
+            service: builder.build(),
+            writes: Arc::default(),
+        })
+    }
+
+    /// Puts an object where there is none, and its bucket.
+    pub fn seed(&self, bucket: &str, key: &str, content: &[u8]) -> std::io::Result<()> {
+        let path = self.root.join(bucket).join(key);
+        if path.exists() {
+            return Ok(());
+        }
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        std::fs::write(path, content)
+    }
+
+    /// Every object as `bucket/key`, sorted.
+    pub fn keys(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut folders = vec![self.root.clone()];
+        while let Some(folder) = folders.pop() {
+            let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
+            for path in entries.map(|entry| entry.path()) {
+                if path.is_dir() {
+                    folders.push(path);
+                } else if folder != self.root
+                    && let Ok(key) = path.strip_prefix(&self.root)
+                {
+                    found.push(key.to_string_lossy().into_owned());
+                }
+            }
+        }
+        found.sort();
+        found
+    }
+
+    /// The multipart uploads that were begun and neither completed nor aborted.
+    pub fn unfinished_uploads(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(&self.root)
+            .into_iter()
+            .flatten()
+            .flatten();
+        let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        let mut found: Vec<_> = names
+            .filter_map(|name| {
+                Some(
+                    name.strip_prefix(".upload-")?
+                        .trim_end_matches(".json")
+                        .to_owned(),
+                )
+            })
+            .collect();
+        found.sort();
+        found
+    }
+
+    /// Carries out a request.
+    pub async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
+        let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
+        let Some(request) = unsigned(request) else {
+            return failure(
+                StatusCode::BAD_REQUEST,
+                "InvalidRequest",
+                "The chunked body is malformed.",
+            );
+        };
+        let _writes = match changes {
+            true => Some((self.writes.lock().await, self.lock().await)),
+            false => None,
+        };
+        let response = match self.service.call(request.map(Body::from)).await {
+            Ok(response) => response,
+            Err(error) => {
+                return failure(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "InternalError",
+                    &format!("{error:?}"),
+                );
+            }
+        };
+        let (parts, body) = response.into_parts();
+        match body.collect().await {
+            Ok(body) => Response::from_parts(parts, body.to_bytes()),
+            Err(error) => failure(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "InternalError",
+                &error.to_string(),
+            ),
+        }
+    }
+
+    async fn lock(&self) -> Option<File> {
+        let root = self.root.clone();
+        tokio::task::spawn_blocking(move || exclusive(&root).ok())
+            .await
+            .ok()
+            .flatten()
+    }
+}
+
+/// Holds the folder's lock until the file is dropped.
+fn exclusive(root: &Path) -> std::io::Result<File> {
+    let mut path = root.as_os_str().to_owned();
+    path.push(".lock");
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(PathBuf::from(path))?;
+    file.lock()?;
+    Ok(file)
+}
+
+/// The request without its signature and with its body unpacked; none where the
+/// body is malformed.
+fn unsigned(mut request: Request<Bytes>) -> Option<Request<Bytes>> {
+    let sha256 = HeaderName::from_static("x-amz-content-sha256");
+    let header = |request: &Request<Bytes>, name: &HeaderName| {
+        let value = request.headers().get(name)?.to_str().ok()?;
+        Some(value.to_owned())
+    };
+    let chunked = header(&request, &sha256).is_some_and(|v| v.starts_with("STREAMING-"))
+        || header(&request, &CONTENT_ENCODING).is_some_and(|v| v.contains("aws-chunked"));
+    if chunked {
+        let body = unpack(request.body())?;
+        *request.body_mut() = body;
+        for name in [
+            CONTENT_ENCODING,
+            TRANSFER_ENCODING,
+            HeaderName::from_static("x-amz-trailer"),
+            HeaderName::from_static("x-amz-decoded-content-length"),
+        ] {
+            request.headers_mut().remove(name);
+        }
+        let length = HeaderValue::from(request.body().len());
+        request.headers_mut().insert(CONTENT_LENGTH, length);
+    }
+    request.headers_mut().remove(AUTHORIZATION);
+    request.headers_mut().remove(sha256);
+    // s3s reads the bucket from the host's name; an address is path style.
+    if let Some(host) = header(&request, &HOST)
+        && host
+            .split(':')
+            .next()
+            .is_some_and(|name| name.parse::<std::net::IpAddr>().is_ok())
+    {
+        request
+            .headers_mut()
+            .insert(HOST, HeaderValue::from_static("localhost"));
+    } else if let Some(host) = header(&request, &HOST) {
+        let name = host.split(':').next().unwrap_or_default();
+        if let Ok(name) = HeaderValue::from_str(name) {
+            request.headers_mut().insert(HOST, name);
+        }
+    }
+    Some(request)
+}
+
+/// The content of an `aws-chunked` body: lines of a length in hexadecimal, each
+/// followed by that many bytes, until a length of zero; trailers are ignored.
+fn unpack(body: &[u8]) -> Option<Bytes> {
+    let mut content = BytesMut::with_capacity(body.len());
+    let mut rest = body;
+    loop {
+        let end = rest.windows(2).position(|pair| pair == b"\r\n")?;
+        let line = std::str::from_utf8(&rest[..end]).ok()?;
+        let length = usize::from_str_radix(line.split(';').next()?, 16).ok()?;
+        rest = rest.get(end + 2..)?;
+        if length == 0 {
+            return Some(content.freeze());
+        }
+        content.extend_from_slice(rest.get(..length)?);
+        rest = rest.get(length..)?.strip_prefix(b"\r\n")?;
+    }
+}
+
+/// An S3 error answer (API reference, "Error responses").
+pub(crate) fn failure(status: StatusCode, code: &str, message: &str) -> Response<Bytes> {
+    let escaped = message.replace('&', "&amp;").replace('<', "&lt;");
+    let body = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>{code}</Code><Message>{escaped}</Message></Error>"
+    );
+    let mut response = Response::new(Bytes::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(
+        http::header::CONTENT_TYPE,
+        HeaderValue::from_static("application/xml"),
+    );
+    response
+}
+
+/// The operation of an S3 request, as the API reference names it.
+pub(crate) fn operation<B>(request: &Request<B>) -> &'static str {
+    let path = request.uri().path().trim_matches('/');
+    let on_object = path.contains('/');
+    let query = request.uri().query().unwrap_or_default();
+    let asks = |name: &str| {
+        query
+            .split('&')
+            .any(|field| field == name || field.split('=').next() == Some(name))
+    };
+    match (request.method().as_str(), on_object) {
+        ("PUT", true) if asks("partNumber") => "UploadPart",
+        ("PUT", true) => "PutObject",
+        ("PUT", false) => "CreateBucket",
+        ("POST", _) if asks("uploads") => "CreateMultipartUpload",
+        ("POST", _) if asks("uploadId") => "CompleteMultipartUpload",
+        ("POST", _) => "DeleteObjects",
+        ("HEAD", true) => "HeadObject",
+        ("HEAD", false) => "HeadBucket",
+        ("DELETE", true) if asks("uploadId") => "AbortMultipartUpload",
+        ("DELETE", true) => "DeleteObject",
+        ("DELETE", false) => "DeleteBucket",
+        ("GET", true) if asks("uploadId") => "ListParts",
+        ("GET", true) => "GetObject",
+        ("GET", false) if asks("uploads") => "ListMultipartUploads",
+        ("GET", false) if path.is_empty() => "ListBuckets",
+        _ => "ListObjectsV2",
+    }
+}

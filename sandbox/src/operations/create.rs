@@ -1,0 +1,225 @@
+//! CreateEnvironment and CheckDNSAvailability.
+
+use super::templates::{merge, settings};
+use super::{Done, check_length};
+use crate::model::{Busy, Environment, Setting, Status, Tier};
+use crate::wire::{ApiError, Form, node};
+use crate::world::World;
+
+/// The quota of environments an account (`DescribeAccountAttributes`).
+pub(super) const ENVIRONMENTS_MAX: usize = 200;
+/// Tags on an environment (developer guide, "Tagging resources").
+const TAGS_MAX: usize = 50;
+
+impl World {
+    pub(super) fn create_environment(&mut self, form: &Form, request_id: &str) -> Done {
+        let application = form.require("ApplicationName")?.to_owned();
+        self.require_application(&application)?;
+        let name = form.require("EnvironmentName")?.to_owned();
+        check_name(&name)?;
+        if self.environment(&name).is_some() {
+            return Err(ApiError::invalid(format!(
+                "Environment {name} already exists."
+            )));
+        }
+        if self.environments().count() >= ENVIRONMENTS_MAX {
+            return Err(ApiError::new(
+                "TooManyEnvironmentsException",
+                "You have reached the limit of environments.",
+            ));
+        }
+        let label = match form.get("VersionLabel") {
+            Some(_) => self.require_version(form)?.1,
+            None => String::new(),
+        };
+        let (tier, solution_stack, mut options) = self.configuration(form, &application)?;
+        merge(&mut options, settings(form, "OptionSettings"));
+        let cname = self.new_cname(form, &name, tier)?;
+        let tags = user_tags(form, "Tags")?;
+        let count = options
+            .iter()
+            .find(|s| s.namespace == "aws:autoscaling:asg" && s.name == "MinSize")
+            .and_then(|s| s.value.parse().ok())
+            .unwrap_or(1);
+        let enhanced = !options
+            .iter()
+            .any(|s| s.name == "SystemType" && s.value == "basic");
+        let environment = Environment {
+            application,
+            id: format!("e-{}", self.letters(10)),
+            description: form.get("Description").unwrap_or_default().to_owned(),
+            tier,
+            cname,
+            endpoint: format!(
+                "awseb-{}-{}.{}.elb.amazonaws.com",
+                self.letters(8),
+                self.number(),
+                self.region
+            ),
+            solution_stack,
+            status: Status::Launching,
+            health: "Grey".to_owned(),
+            health_status: "Unknown".to_owned(),
+            enhanced,
+            version_label: label.clone(),
+            busy: None,
+            operation: 0,
+            request_id: request_id.to_owned(),
+            tags,
+            settings: options,
+            instances: self.instances(count, &label),
+            deployment_id: 1,
+            created: self.now,
+            updated: self.now,
+            name,
+        };
+        self.view.environments.push(environment);
+        let at = self.view.environments.len() - 1;
+        self.begin(at, Busy::Launch, self.timings.launch_seconds, request_id);
+        self.say_of(at, "INFO", "createEnvironment is starting.");
+        Ok(Some(self.environment_node(&self.view.environments[at])))
+    }
+
+    /// Tier, solution stack and settings from a template, another environment
+    /// (which `eb clone` asks for although the public model lacks the field), or
+    /// the request itself.
+    fn configuration(
+        &self,
+        form: &Form,
+        application: &str,
+    ) -> Result<(Tier, String, Vec<Setting>), ApiError> {
+        let asked = match form.get("Tier.Name") {
+            Some("Worker") => Tier::Worker,
+            _ => Tier::WebServer,
+        };
+        let source = form
+            .get("TemplateSpecification.TemplateSource.EnvironmentName")
+            .or_else(|| form.get("TemplateSpecification.TemplateSource.EnvironmentId"));
+        if let Some(source) = source {
+            let at = self
+                .find(None, Some(source))
+                .or_else(|_| self.find(Some(source), None))?;
+            let source = &self.view.environments[at];
+            return Ok((
+                source.tier,
+                source.solution_stack.clone(),
+                source.settings.clone(),
+            ));
+        }
+        let template = form
+            .get("TemplateName")
+            .or_else(|| form.get("TemplateSpecification.TemplateName"));
+        let stack = form.get("SolutionStackName");
+        match (template, stack) {
+            (Some(_), Some(_)) => Err(ApiError::new(
+                "InvalidParameterCombination",
+                "TemplateName and SolutionStackName may not both be specified.",
+            )),
+            (Some(name), None) => {
+                let template = self.require_template(application, name)?;
+                Ok((
+                    template.tier,
+                    template.solution_stack.clone(),
+                    template.settings.clone(),
+                ))
+            }
+            (None, Some(stack)) => Ok((asked, stack.to_owned(), Vec::new())),
+            (None, None) if form.get("PlatformArn").is_some() => {
+                Ok((asked, super::platform::STACK.to_owned(), Vec::new()))
+            }
+            (None, None) => Err(ApiError::new(
+                "MissingRequiredParameter",
+                "One of TemplateName, SolutionStackName or PlatformArn must be specified.",
+            )),
+        }
+    }
+
+    fn new_cname(
+        &mut self,
+        form: &Form,
+        name: &str,
+        tier: Tier,
+    ) -> Result<Option<String>, ApiError> {
+        match (tier, form.get("CNAMEPrefix")) {
+            (Tier::Worker, Some(_)) => Err(ApiError::new(
+                "InvalidParameterCombination",
+                "CNAMEPrefix may not be specified for a worker environment.",
+            )),
+            (Tier::Worker, None) => Ok(None),
+            (Tier::WebServer, Some(prefix)) => {
+                check_length("cNAMEPrefix", prefix, 4, 63)?;
+                let cname = self.cname_of(prefix);
+                if self.cname_holder(&cname).is_some() {
+                    return Err(ApiError::invalid(format!(
+                        "DNS name ({prefix}) is not available."
+                    )));
+                }
+                Ok(Some(cname))
+            }
+            (Tier::WebServer, None) => {
+                let own = self.letters(8);
+                Ok(Some(format!(
+                    "{name}.eba-{own}.{}.elasticbeanstalk.com",
+                    self.region
+                )))
+            }
+        }
+    }
+
+    fn cname_of(&self, prefix: &str) -> String {
+        format!("{prefix}.{}.elasticbeanstalk.com", self.region)
+    }
+
+    pub(super) fn check_dns(&self, form: &Form) -> Done {
+        let prefix = form.require("CNAMEPrefix")?;
+        check_length("cNAMEPrefix", prefix, 4, 63)?;
+        let cname = self.cname_of(prefix);
+        let free = self.cname_holder(&cname).is_none();
+        Ok(Some(
+            node()
+                .text("Available", free)
+                .text("FullyQualifiedCNAME", cname),
+        ))
+    }
+}
+
+/// Environment names: 4 to 40 letters, digits and hyphens (API reference).
+fn check_name(name: &str) -> Result<(), ApiError> {
+    check_length("environmentName", name, 4, 40)?;
+    let well_formed = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        && !name.starts_with('-')
+        && !name.ends_with('-');
+    if well_formed {
+        return Ok(());
+    }
+    Err(ApiError::invalid(format!(
+        "Value {name} at 'EnvironmentName' failed to satisfy constraint: Member must contain only letters, digits, and the dash character and may not start or end with a dash"
+    )))
+}
+
+/// The tags of a request; those that the service reserves are refused.
+pub(super) fn user_tags(form: &Form, name: &str) -> Result<Vec<(String, String)>, ApiError> {
+    let tags: Vec<_> = form
+        .members(name)
+        .iter()
+        .map(|tag| {
+            let field = |name| tag.get(name).unwrap_or_default().to_owned();
+            (field("Key"), field("Value"))
+        })
+        .collect();
+    if tags.len() > TAGS_MAX {
+        return Err(ApiError::new(
+            "TooManyTagsException",
+            format!("The number of tags exceeds {TAGS_MAX}."),
+        ));
+    }
+    for (key, value) in &tags {
+        check_length("tagKey", key, 1, 128)?;
+        check_length("tagValue", value, 0, 256)?;
+        let lower = key.to_lowercase();
+        if lower.starts_with("aws:") || lower.starts_with("elasticbeanstalk:") || key == "Name" {
+            return Err(ApiError::invalid(format!("Tag key {key} is reserved.")));
+        }
+    }
+    Ok(tags)
+}

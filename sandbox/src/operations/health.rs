@@ -1,0 +1,149 @@
+//! Enhanced health.
+
+use super::{Done, page};
+use crate::model::{Environment, Instance};
+use crate::wire::{ApiError, Form, Node, node};
+use crate::world::World;
+
+impl World {
+    pub(super) fn environment_health(&self, form: &Form) -> Done {
+        let environment = self.enhanced(form)?;
+        let wanted = wanted(form);
+        let has = |name: &str| wanted.contains(&name) || wanted.contains(&"All");
+        let mut answer = node().text("EnvironmentName", &environment.name);
+        if has("HealthStatus") {
+            answer = answer.text("HealthStatus", &environment.health_status);
+        }
+        if has("Status") {
+            answer = answer.text("Status", format!("{:?}", environment.status));
+        }
+        if has("Color") {
+            answer = answer.text("Color", &environment.health);
+        }
+        if has("Causes") {
+            answer = answer.texts::<String>("Causes", []);
+        }
+        if has("ApplicationMetrics") {
+            answer = answer.node("ApplicationMetrics", self.metrics(environment));
+        }
+        if has("InstancesHealth") {
+            let well = environment.instances.len();
+            let counts = [
+                "NoData", "Unknown", "Pending", "Info", "Warning", "Degraded", "Severe",
+            ]
+            .into_iter()
+            .fold(node().text("Ok", well), |counts, name| counts.text(name, 0));
+            answer = answer.node("InstancesHealth", counts);
+        }
+        if has("RefreshedAt") {
+            answer = answer.date("RefreshedAt", self.now);
+        }
+        Ok(Some(answer))
+    }
+
+    pub(super) fn instances_health(&self, form: &Form) -> Done {
+        let environment = self.enhanced(form)?;
+        let wanted = wanted(form);
+        let nodes = environment
+            .instances
+            .iter()
+            .map(|instance| self.instance_node(environment, instance, &wanted))
+            .collect();
+        let (shown, next) = page(form, nodes)?;
+        Ok(Some(
+            node()
+                .nodes("InstanceHealthList", shown)
+                .date("RefreshedAt", self.now)
+                .option("NextToken", next),
+        ))
+    }
+
+    fn instance_node(
+        &self,
+        environment: &Environment,
+        instance: &Instance,
+        wanted: &[&str],
+    ) -> Node {
+        let has = |name: &str| wanted.contains(&name) || wanted.contains(&"All");
+        let mut answer = node().text("InstanceId", &instance.id);
+        if has("HealthStatus") {
+            answer = answer.text("HealthStatus", &environment.health_status);
+        }
+        if has("Color") {
+            answer = answer.text("Color", &environment.health);
+        }
+        if has("Causes") {
+            answer = answer.texts::<String>("Causes", []);
+        }
+        if has("LaunchedAt") {
+            answer = answer.date("LaunchedAt", instance.launched);
+        }
+        if has("ApplicationMetrics") {
+            answer = answer.node("ApplicationMetrics", self.metrics(environment));
+        }
+        if has("System") {
+            let idle = node()
+                .text("User", "1.0")
+                .text("Nice", "0.0")
+                .text("System", "0.5")
+                .text("Idle", "98.5")
+                .text("IOWait", "0.0")
+                .text("IRQ", "0.0")
+                .text("SoftIRQ", "0.0");
+            answer = answer.node(
+                "System",
+                node()
+                    .node("CPUUtilization", idle)
+                    .texts("LoadAverage", ["0.0", "0.0", "0.0"]),
+            );
+        }
+        if has("Deployment") {
+            let deployment = node()
+                .text("VersionLabel", &instance.version_label)
+                .text("DeploymentId", instance.deployment_id)
+                .text("Status", &instance.deployment_status)
+                .date("DeploymentTime", environment.updated);
+            answer = answer.node("Deployment", deployment);
+        }
+        if has("AvailabilityZone") {
+            answer = answer.text("AvailabilityZone", format!("{}a", self.region));
+        }
+        if has("InstanceType") {
+            answer = answer.text("InstanceType", "t3.small");
+        }
+        answer
+    }
+
+    /// Requests of the last ten seconds, shared by the instances.
+    fn metrics(&self, environment: &Environment) -> Node {
+        let requests = self.traffic.recent(environment);
+        let codes = node()
+            .text("Status2xx", requests)
+            .text("Status3xx", 0)
+            .text("Status4xx", 0)
+            .text("Status5xx", 0);
+        node()
+            .text("Duration", 10)
+            .text("RequestCount", requests)
+            .node("StatusCodes", codes)
+    }
+
+    fn enhanced(&self, form: &Form) -> Result<&Environment, ApiError> {
+        let environment = &self.view.environments[self.named(form)?];
+        if environment.enhanced {
+            return Ok(environment);
+        }
+        Err(ApiError::new(
+            "InvalidRequestException",
+            format!(
+                "Environment {} does not have enhanced health reporting enabled.",
+                environment.name
+            ),
+        ))
+    }
+}
+
+/// The attributes that a request wants; without any only the name returns.
+fn wanted(form: &Form) -> Vec<&str> {
+    form.list("AttributeNames")
+}

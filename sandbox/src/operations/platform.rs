@@ -1,0 +1,124 @@
+//! Platforms, quotas and the storage location.
+
+use super::create::ENVIRONMENTS_MAX;
+use super::templates::TEMPLATES_MAX;
+use super::{Done, page};
+use crate::wire::{ApiError, Form, Node, node};
+use crate::world::World;
+
+/// The solution stack of the sandbox.
+pub(crate) const STACK: &str = "64bit Amazon Linux 2023 v4.3.0 running Node.js 20";
+const BRANCH: &str = "Node.js 20 running on 64bit Amazon Linux 2023";
+
+/// The platform's ARN.
+pub(super) fn arn() -> String {
+    format!("arn:aws:elasticbeanstalk:us-east-1::platform/{BRANCH}/4.3.0")
+}
+
+impl World {
+    pub(super) fn solution_stacks(&self) -> Node {
+        let files = node()
+            .text("SolutionStackName", STACK)
+            .texts("PermittedFileTypes", ["zip"]);
+        node()
+            .texts("SolutionStacks", [STACK])
+            .nodes("SolutionStackDetails", [files])
+    }
+
+    pub(super) fn list_platforms(&self, form: &Form) -> Done {
+        let (shown, next) = page(form, vec![summary()])?;
+        Ok(Some(
+            node()
+                .nodes("PlatformSummaryList", shown)
+                .option("NextToken", next),
+        ))
+    }
+
+    pub(super) fn platform_branches(&self) -> Node {
+        let branch = node()
+            .text("PlatformName", "Node.js")
+            .text("BranchName", BRANCH)
+            .text("LifecycleState", "Supported")
+            .text("BranchOrder", 1)
+            .texts(
+                "SupportedTierList",
+                ["WebServer/Standard", "Worker/SQS/HTTP"],
+            );
+        node().nodes("PlatformBranchSummaryList", [branch])
+    }
+
+    pub(super) fn describe_platform(&self, form: &Form) -> Done {
+        let wanted = form.require("PlatformArn")?;
+        if wanted != arn() {
+            return Err(ApiError::invalid(format!(
+                "No Platform found with ARN '{wanted}'."
+            )));
+        }
+        let description = node()
+            .text("PlatformArn", arn())
+            .text("PlatformOwner", "AWSElasticBeanstalk")
+            .text("PlatformName", BRANCH)
+            .text("PlatformVersion", "4.3.0")
+            .text("SolutionStackName", STACK)
+            .text("PlatformStatus", "Ready")
+            .date("DateCreated", 1_700_000_000_000)
+            .date("DateUpdated", 1_700_000_000_000)
+            .text("PlatformCategory", "Node.js")
+            .text("Description", BRANCH)
+            .text("Maintainer", "aws-elasticbeanstalk-platforms@amazon.com")
+            .text("OperatingSystemName", "Amazon Linux")
+            .text("OperatingSystemVersion", "2023")
+            .texts(
+                "SupportedTierList",
+                ["WebServer/Standard", "Worker/SQS/HTTP"],
+            )
+            .texts(
+                "SupportedAddonList",
+                ["Log/S3", "Monitoring/Healthd", "WorkerDaemon/SQSD"],
+            )
+            .text("PlatformLifecycleState", "Recommended")
+            .text("PlatformBranchName", BRANCH)
+            .text("PlatformBranchLifecycleState", "Supported");
+        Ok(Some(node().node("PlatformDescription", description)))
+    }
+
+    pub(super) fn account_attributes(&self) -> Node {
+        let quota = |maximum: usize| node().text("Maximum", maximum);
+        let quotas = node()
+            .node("ApplicationQuota", quota(75))
+            .node("ApplicationVersionQuota", quota(1000))
+            .node("EnvironmentQuota", quota(ENVIRONMENTS_MAX))
+            .node("ConfigurationTemplateQuota", quota(TEMPLATES_MAX))
+            .node("CustomPlatformQuota", quota(50));
+        node().node("ResourceQuotas", quotas)
+    }
+
+    pub(super) fn storage_location(&self) -> Node {
+        node().text(
+            "S3Bucket",
+            format!("elasticbeanstalk-{}-{}", self.region, self.account),
+        )
+    }
+}
+
+fn summary() -> Node {
+    node()
+        .text("PlatformArn", arn())
+        .text("PlatformOwner", "AWSElasticBeanstalk")
+        .text("PlatformStatus", "Ready")
+        .text("PlatformCategory", "Node.js")
+        .text("OperatingSystemName", "Amazon Linux")
+        .text("OperatingSystemVersion", "2023")
+        .texts(
+            "SupportedTierList",
+            ["WebServer/Standard", "Worker/SQS/HTTP"],
+        )
+        .texts(
+            "SupportedAddonList",
+            ["Log/S3", "Monitoring/Healthd", "WorkerDaemon/SQSD"],
+        )
+        .text("PlatformLifecycleState", "Recommended")
+        .text("PlatformVersion", "4.3.0")
+        .text("PlatformBranchName", BRANCH)
+        .text("PlatformBranchLifecycleState", "Supported")
+}

@@ -1,0 +1,163 @@
+//! The operations that change an environment.
+
+use super::Done;
+use super::templates::{merge, settings};
+use crate::model::{Busy, Status};
+use crate::wire::{ApiError, Form};
+use crate::world::World;
+
+impl World {
+    pub(super) fn update_environment(&mut self, form: &Form, request_id: &str) -> Done {
+        let at = self.named(form)?;
+        self.require_ready(at)?;
+        let application = self.view.environments[at].application.clone();
+        let options = settings(form, "OptionSettings");
+        let label = form.get("VersionLabel").map(str::to_owned);
+        let busy = match label {
+            Some(label) => {
+                let record = self.version(&application, &label).ok_or_else(|| {
+                    ApiError::invalid(format!("No Application Version named '{label}' found."))
+                })?;
+                if matches!(record.status.as_str(), "PROCESSING" | "FAILED") {
+                    return Err(ApiError::invalid(format!(
+                        "Application version {label} is in an invalid state: {}.",
+                        record.status
+                    )));
+                }
+                let environment = &mut self.view.environments[at];
+                let before = std::mem::replace(&mut environment.version_label, label);
+                environment.deployment_id += 1;
+                let number = environment.deployment_id;
+                for instance in &mut environment.instances {
+                    instance.deployment_id = number;
+                    "In Progress".clone_into(&mut instance.deployment_status);
+                }
+                Busy::Deploy { before }
+            }
+            None => Busy::Configure,
+        };
+        merge(&mut self.view.environments[at].settings, options);
+        if let Some(description) = form.get("Description") {
+            description.clone_into(&mut self.view.environments[at].description);
+        }
+        self.note_interruption("UpdateEnvironment", at);
+        let deploys = matches!(busy, Busy::Deploy { .. });
+        self.begin(at, busy, self.timings.deploy_seconds, request_id);
+        self.say_of(at, "INFO", "Environment update is starting.");
+        if deploys {
+            self.say_of(at, "INFO", "Deploying new version to instance(s).");
+        }
+        Ok(Some(self.environment_node(&self.view.environments[at])))
+    }
+
+    pub(super) fn abort_update(&mut self, form: &Form, request_id: &str) -> Done {
+        let at = self.named(form)?;
+        let environment = &self.view.environments[at];
+        let before = match (&environment.busy, environment.status) {
+            (Some(Busy::Deploy { before }), Status::Updating) => before.clone(),
+            (Some(Busy::Configure), Status::Updating) => environment.version_label.clone(),
+            _ => {
+                return Err(ApiError::invalid(format!(
+                    "Environment named {} is in an invalid state for this operation. Must be pending deployment.",
+                    environment.name
+                )));
+            }
+        };
+        self.note_interruption("AbortEnvironmentUpdate", at);
+        // The update's events go on under its own request.
+        let update = environment_request(self, at);
+        self.begin(
+            at,
+            Busy::Abort { before },
+            self.timings.abort_seconds,
+            request_id,
+        );
+        self.view.environments[at].request_id = update;
+        self.say_of(at, "WARN", "Environment update is aborting.");
+        Ok(None)
+    }
+
+    pub(super) fn restart(&mut self, form: &Form, request_id: &str) -> Done {
+        let at = self.named(form)?;
+        self.require_ready(at)?;
+        self.note_interruption("RestartAppServer", at);
+        self.begin(at, Busy::Configure, self.timings.settle_seconds, request_id);
+        self.say_of(at, "INFO", "restartAppServer is starting.");
+        Ok(None)
+    }
+
+    pub(super) fn swap(&mut self, form: &Form, request_id: &str) -> Done {
+        let side = |side: &str| {
+            let id = form.get(&format!("{side}EnvironmentId")).map(str::to_owned);
+            let name = form
+                .get(&format!("{side}EnvironmentName"))
+                .map(str::to_owned);
+            self.find(id.as_deref(), name.as_deref())
+        };
+        let (first, second) = (side("Source")?, side("Destination")?);
+        if first == second {
+            return Err(ApiError::invalid(
+                "Source and destination environments must differ.",
+            ));
+        }
+        let (a, b) = (
+            &self.view.environments[first],
+            &self.view.environments[second],
+        );
+        if a.application != b.application {
+            return Err(ApiError::invalid(
+                "The environments must belong to the same application.",
+            ));
+        }
+        if let Some(worker) = [a, b].into_iter().find(|e| e.cname.is_none()) {
+            return Err(ApiError::invalid(format!(
+                "Environment named {} has no CNAME.",
+                worker.name
+            )));
+        }
+        self.require_ready(first)?;
+        self.require_ready(second)?;
+        self.begin_swap(first, second, request_id);
+        Ok(None)
+    }
+
+    pub(super) fn terminate(&mut self, form: &Form, request_id: &str) -> Done {
+        let at = self.named(form)?;
+        let environment = &self.view.environments[at];
+        let name = environment.name.clone();
+        match environment.status {
+            Status::Ready => {
+                self.note_interruption("TerminateEnvironment", at);
+                self.begin(
+                    at,
+                    Busy::Terminate,
+                    self.timings.terminate_seconds,
+                    request_id,
+                );
+                self.say_of(at, "INFO", "terminateEnvironment is starting.");
+            }
+            Status::Terminating => {}
+            Status::Launching | Status::Updating | Status::Aborting | Status::Terminated => {
+                return Err(ApiError::invalid(format!(
+                    "Cannot terminate environment named {name}. It is currently pending deployment."
+                )));
+            }
+        }
+        Ok(Some(self.environment_node(&self.view.environments[at])))
+    }
+
+    fn require_ready(&self, at: usize) -> Result<(), ApiError> {
+        let environment = &self.view.environments[at];
+        if environment.status == Status::Ready {
+            return Ok(());
+        }
+        Err(ApiError::invalid(format!(
+            "Environment named {} is in an invalid state for this operation. Must be Ready.",
+            environment.name
+        )))
+    }
+}
+
+fn environment_request(world: &World, at: usize) -> String {
+    world.view.environments[at].request_id.clone()
+}

@@ -1,0 +1,114 @@
+//! What the sandbox reports: requests lost, effects that hit live traffic, and
+//! what was left behind.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Environment, Millis};
+use crate::traffic::Loss;
+use crate::world::World;
+
+/// The report.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Report {
+    /// Requests that the modelled clients sent.
+    pub requests: u64,
+    /// Those without a success.
+    pub lost: u64,
+    /// The first of them.
+    pub losses: Vec<Loss>,
+    /// Effects that hit an environment which clients could reach.
+    pub interruptions: Vec<Interruption>,
+    /// API calls by operation.
+    pub calls: BTreeMap<String, u64>,
+    /// The most environments alive at once.
+    pub peaks: Peaks,
+    /// What is there beyond the seed.
+    pub leftovers: Leftovers,
+}
+
+/// An effect that hit an environment which clients could reach.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interruption {
+    /// When, in milliseconds since the Unix epoch.
+    pub at: Millis,
+    /// The operation.
+    pub operation: String,
+    /// The environment's name.
+    pub environment: String,
+}
+
+/// The most environments alive at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Peaks {
+    /// Of all.
+    pub environments: usize,
+    /// Of those that a deployment tool has tagged `bluegreen:deployment`.
+    pub tagged_environments: usize,
+}
+
+impl Peaks {
+    pub(crate) fn with<'a>(self, alive: impl Iterator<Item = &'a Environment>) -> Peaks {
+        let (mut environments, mut tagged) = (0, 0);
+        for environment in alive {
+            environments += 1;
+            let is_tagged = |(key, _): &(String, String)| key == "bluegreen:deployment";
+            tagged += usize::from(environment.tags.iter().any(is_tagged));
+        }
+        Peaks {
+            environments: self.environments.max(environments),
+            tagged_environments: self.tagged_environments.max(tagged),
+        }
+    }
+}
+
+/// What is there beyond the seed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leftovers {
+    /// Environments.
+    pub environments: Vec<String>,
+    /// Configuration templates.
+    pub templates: Vec<String>,
+    /// Objects, as `bucket/key`.
+    pub objects: Vec<String>,
+    /// Multipart uploads begun and neither completed nor aborted.
+    pub unfinished_uploads: Vec<String>,
+}
+
+impl World {
+    /// The report of this world; what S3 holds is added by the sandbox.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        let environments = self
+            .environments()
+            .map(|e| e.name.clone())
+            .filter(|name| !self.seeded.contains(name))
+            .collect();
+        Report {
+            requests: self.traffic.requests,
+            lost: self.traffic.lost,
+            losses: self.traffic.losses.clone(),
+            interruptions: self.interruptions.clone(),
+            calls: self.calls.clone(),
+            peaks: self.peaks,
+            leftovers: Leftovers {
+                environments,
+                templates: self.templates(),
+                ..Leftovers::default()
+            },
+        }
+    }
+
+    /// Notes an effect on an environment that clients can reach.
+    pub(crate) fn note_interruption(&mut self, operation: &str, at: usize) {
+        let environment = &self.view.environments[at];
+        if self.traffic.reaches(environment, self.now) {
+            self.interruptions.push(Interruption {
+                at: self.now,
+                operation: operation.to_owned(),
+                environment: environment.name.clone(),
+            });
+        }
+    }
+}

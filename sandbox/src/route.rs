@@ -1,0 +1,285 @@
+//! Where a request goes: a web site, the control API, the Query API or S3.
+
+use std::sync::Arc;
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use serde_json::json;
+
+use crate::faults::{Fault, FaultEffect};
+use crate::objects;
+use crate::operations::{Reply, refusal};
+use crate::wire::Form;
+use crate::world::World;
+use crate::{Sandbox, clock};
+
+/// The connection is closed without an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the connection is closed without an answer")]
+pub struct Hangup;
+
+/// An API call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// Counts from 1.
+    pub number: u64,
+    /// Which service it is for.
+    pub service: Service,
+    /// The operation.
+    pub operation: String,
+}
+
+/// The services.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    /// The Query API of Elastic Beanstalk.
+    ElasticBeanstalk,
+    /// S3.
+    S3,
+}
+
+/// When a tap is told of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// Before it is applied.
+    Before,
+    /// After it was applied, before its answer is sent.
+    After,
+}
+
+/// What a tap wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TapVerdict {
+    /// Go on.
+    Continue,
+    /// Close the connection without an answer; before its phase, nothing is applied.
+    HangUp,
+}
+
+pub(crate) type Tap = Arc<dyn Fn(&Call, Phase) -> TapVerdict + Send + Sync>;
+
+impl Sandbox {
+    /// Carries out one HTTP request, whatever it is for.
+    ///
+    /// # Errors
+    /// [`Hangup`]: the connection is to be closed without an answer.
+    pub async fn handle(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Hangup> {
+        let host = host(&request);
+        if host.ends_with(".elasticbeanstalk.com") || host.ends_with(".elb.amazonaws.com") {
+            return Ok(self.with_world(|world, _| site(world, &host, request.uri().path())));
+        }
+        if let Some(what) = request.uri().path().strip_prefix("/_sandbox/") {
+            return Ok(self.control(what, &request));
+        }
+        match query_form(&request) {
+            Some(form) => self.query(form),
+            None => self.s3(request).await,
+        }
+    }
+
+    fn query(&self, form: Form) -> Result<Response<Bytes>, Hangup> {
+        if form.operation() == "GetCallerIdentity" {
+            let account = self.with_world(|world, _| world.account.clone());
+            return Ok(xml(200, caller_identity(&account), ""));
+        }
+        let call = self.call(Service::ElasticBeanstalk, form.operation());
+        self.tell(&call, Phase::Before)?;
+        let reply = self.with_world(|world, _| world.apply(&form));
+        self.tell(&call, Phase::After)?;
+        match reply {
+            Reply::HangUp => Err(Hangup),
+            Reply::Answer {
+                status,
+                body,
+                request_id,
+            } => Ok(xml(status, body, &request_id)),
+        }
+    }
+
+    async fn s3(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Hangup> {
+        let call = self.call(Service::S3, objects::operation(&request));
+        self.tell(&call, Phase::Before)?;
+        let fault = self.with_world(|world, _| {
+            *world.calls.entry(call.operation.clone()).or_default() += 1;
+            world.struck(&call.operation)
+        });
+        let response = match fault {
+            None | Some(FaultEffect::DropAnswer) => self.0.objects.handle(request).await,
+            Some(FaultEffect::DropRequest | FaultEffect::Late { .. }) => return Err(Hangup),
+            Some(FaultEffect::Throttle) => objects::failure(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "SlowDown",
+                "Please reduce your request rate.",
+            ),
+            Some(ref effect) => {
+                let error = refusal(effect);
+                let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::BAD_REQUEST);
+                objects::failure(status, &error.code, &error.message)
+            }
+        };
+        self.tell(&call, Phase::After)?;
+        match fault {
+            Some(FaultEffect::DropAnswer) => Err(Hangup),
+            _ => Ok(response),
+        }
+    }
+
+    fn call(&self, service: Service, operation: &str) -> Call {
+        Call {
+            number: self.0.calls.fetch_add(1, Ordering::SeqCst) + 1,
+            service,
+            operation: operation.to_owned(),
+        }
+    }
+
+    fn tell(&self, call: &Call, phase: Phase) -> Result<(), Hangup> {
+        let tap = self
+            .0
+            .tap
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        match tap.map(|tap| tap(call, phase)) {
+            Some(TapVerdict::HangUp) => Err(Hangup),
+            Some(TapVerdict::Continue) | None => Ok(()),
+        }
+    }
+
+    fn control(&self, what: &str, request: &Request<Bytes>) -> Response<Bytes> {
+        match (request.method(), what) {
+            (&Method::GET, "clock") => {
+                let reading = self.clock();
+                let now = clock::millis(reading.now);
+                in_json(200, &json!({ "now_ms": now, "speed": reading.speed }))
+            }
+            (&Method::GET, "report") => in_json(200, &json!(self.report())),
+            (&Method::GET, "faults") => in_json(
+                200,
+                &json!(self.with_world(|world, _| world.faults().to_vec())),
+            ),
+            (&Method::POST, "faults") => match serde_json::from_slice::<Fault>(request.body()) {
+                Ok(fault) => {
+                    self.with_world(|world, _| world.inject(fault));
+                    in_json(200, &json!({}))
+                }
+                Err(error) => in_json(400, &json!({ "error": error.to_string() })),
+            },
+            (&Method::DELETE, "faults") => {
+                self.with_world(|world, _| world.clear_faults());
+                in_json(200, &json!({}))
+            }
+            _ => {
+                let known = "GET clock, GET report, GET, POST or DELETE faults";
+                in_json(
+                    404,
+                    &json!({ "error": format!("unknown; there are {known}") }),
+                )
+            }
+        }
+    }
+}
+
+/// The host that a request is for, without its port, in lower case: of an
+/// absolute URI as a proxy gets it, else of the Host header.
+fn host(request: &Request<Bytes>) -> String {
+    let header = || request.headers().get(HOST)?.to_str().ok();
+    let host = request.uri().host().or_else(header).unwrap_or_default();
+    host.split(':')
+        .next()
+        .unwrap_or_default()
+        .to_ascii_lowercase()
+}
+
+/// The parameters of a Query request; none where it is not one.
+fn query_form(request: &Request<Bytes>) -> Option<Form> {
+    let header = |name| {
+        request
+            .headers()
+            .get(name)
+            .and_then(|v: &HeaderValue| v.to_str().ok())
+    };
+    let is_form =
+        header(CONTENT_TYPE).is_some_and(|t| t.starts_with("application/x-www-form-urlencoded"));
+    let scoped = |service: &str| {
+        header(AUTHORIZATION).is_some_and(|a| a.contains(&format!("/{service}/aws4_request")))
+    };
+    let query = request.uri().query().unwrap_or_default();
+    if request.method() == Method::POST && (is_form || scoped("elasticbeanstalk")) && !scoped("s3")
+    {
+        return Some(Form::parse(request.body()));
+    }
+    let form = Form::parse(query.as_bytes());
+    (!form.operation().is_empty() && !scoped("s3")).then_some(form)
+}
+
+/// An environment's web site.
+fn site(world: &World, host: &str, path: &str) -> Response<Bytes> {
+    let holder = world.cname_holder(host).or_else(|| {
+        world
+            .environments()
+            .find(|e| e.endpoint.eq_ignore_ascii_case(host))
+    });
+    let Some(environment) = holder else {
+        return text(502, format!("no such host: {host}\n"));
+    };
+    let status = if environment.answers() {
+        world.quirks.answer_of(&environment.version_label)
+    } else {
+        503
+    };
+    let (name, label) = (&environment.name, &environment.version_label);
+    let mut response = text(
+        status,
+        format!(
+            "{} {label} on {name} ({}) at {path}\n",
+            environment.application, environment.id
+        ),
+    );
+    for (header, value) in [
+        ("x-sandbox-environment", name),
+        ("x-sandbox-version", label),
+    ] {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            response.headers_mut().insert(header, value);
+        }
+    }
+    response
+}
+
+fn caller_identity(account: &str) -> String {
+    format!(
+        "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\
+         <GetCallerIdentityResult><Arn>arn:aws:iam::{account}:user/sandbox</Arn>\
+         <UserId>AIDASANDBOX</UserId><Account>{account}</Account></GetCallerIdentityResult>\
+         <ResponseMetadata><RequestId>sandbox</RequestId></ResponseMetadata></GetCallerIdentityResponse>"
+    )
+}
+
+fn xml(status: u16, body: String, request_id: &str) -> Response<Bytes> {
+    let mut response = answer(status, "text/xml", body);
+    if let Ok(id) = HeaderValue::from_str(request_id) {
+        response.headers_mut().insert("x-amzn-requestid", id);
+    }
+    response
+}
+
+fn in_json(status: u16, body: &serde_json::Value) -> Response<Bytes> {
+    answer(status, "application/json", format!("{body}\n"))
+}
+
+fn text(status: u16, body: String) -> Response<Bytes> {
+    answer(status, "text/plain; charset=utf-8", body)
+}
+
+fn answer(status: u16, content_type: &'static str, body: String) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(body));
+    *response.status_mut() =
+        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}

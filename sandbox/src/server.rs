@@ -1,0 +1,74 @@
+//! The HTTP server: HTTP/1.1, keep-alive, and forward-proxy requests.
+
+use std::future::Future;
+use std::io;
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+use crate::Sandbox;
+use crate::route::Hangup;
+
+/// The largest body that is taken: more than the largest source bundle.
+const BODY_BYTES_MAX: usize = 600 * 1024 * 1024;
+
+impl Sandbox {
+    /// Serves until `shutdown` is done; open connections are closed then.
+    ///
+    /// # Errors
+    /// The listener fails.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()>,
+    ) -> io::Result<()> {
+        let mut connections = JoinSet::new();
+        tokio::pin!(shutdown);
+        loop {
+            tokio::select! {
+                () = &mut shutdown => return Ok(()),
+                accepted = listener.accept() => {
+                    let (stream, _) = accepted?;
+                    connections.spawn(self.clone().converse(stream));
+                }
+                Some(_) = connections.join_next(), if !connections.is_empty() => {}
+            }
+        }
+    }
+
+    async fn converse(self, stream: TcpStream) {
+        let _ = stream.set_nodelay(true);
+        let service = service_fn(move |request| {
+            let sandbox = self.clone();
+            async move { sandbox.answer(request).await }
+        });
+        // A hang-up ends here too: the error closes the connection.
+        if let Err(error) = http1::Builder::new()
+            .serve_connection(TokioIo::new(stream), service)
+            .await
+        {
+            tracing::debug!("connection: {error}");
+        }
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Hangup> {
+        let (parts, body) = request.into_parts();
+        let body = match Limited::new(body, BODY_BYTES_MAX).collect().await {
+            Ok(body) => body.to_bytes(),
+            Err(_) => {
+                let mut response = Response::new(Full::from("the body is too large\n"));
+                *response.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
+                return Ok(response);
+            }
+        };
+        let response = self.handle(Request::from_parts(parts, body)).await?;
+        Ok(response.map(Full::new))
+    }
+}

@@ -1,0 +1,283 @@
+//! How operations of environments begin and end.
+
+use crate::model::{Busy, Environment, Instance, Status};
+use crate::wire::Form;
+use crate::world::{Happening, World};
+
+impl World {
+    pub(crate) fn happen(&mut self, what: Happening) {
+        match what {
+            Happening::OperationEnds { id, operation } => {
+                if let Some(at) = self.busy_with(&id, operation) {
+                    self.end_operation(at);
+                }
+            }
+            Happening::HealthSettles { id, operation } => self.settle_health(&id, operation),
+            Happening::CnamesMove { a, b, operation } => self.move_cnames(&a, &b, operation),
+            Happening::VersionProcessed { application, label } => {
+                let fails = self.quirks.unprocessable.contains(&label);
+                let version = self
+                    .view
+                    .versions
+                    .iter_mut()
+                    .find(|v| v.application == application && v.label == label);
+                if let Some(version) = version {
+                    version.status = if fails { "FAILED" } else { "PROCESSED" }.to_owned();
+                }
+            }
+            Happening::RequestArrives { form } => {
+                // Nobody waits for the answer any more.
+                let _ = self.perform(&form);
+            }
+        }
+    }
+
+    fn busy_with(&self, id: &str, operation: u64) -> Option<usize> {
+        self.view
+            .environments
+            .iter()
+            .position(|e| e.id == id && e.operation == operation && e.busy.is_some())
+    }
+
+    /// Begins an operation of an environment, which ends after `seconds`.
+    pub(crate) fn begin(&mut self, at: usize, busy: Busy, seconds: u64, request_id: &str) {
+        let operation = self.number();
+        let now = self.now;
+        let environment = &mut self.view.environments[at];
+        environment.status = match busy {
+            Busy::Launch => Status::Launching,
+            Busy::Deploy { .. } | Busy::Configure | Busy::Swap => Status::Updating,
+            Busy::Abort { .. } => Status::Aborting,
+            Busy::Terminate => Status::Terminating,
+        };
+        if busy != Busy::Swap {
+            environment.set_health("Grey", "Info");
+        }
+        environment.busy = Some(busy);
+        environment.operation = operation;
+        environment.updated = now;
+        request_id.clone_into(&mut environment.request_id);
+        let id = environment.id.clone();
+        self.plan(seconds, Happening::OperationEnds { id, operation });
+    }
+
+    fn end_operation(&mut self, at: usize) {
+        let now = self.now;
+        let environment = &mut self.view.environments[at];
+        environment.updated = now;
+        let Some(busy) = environment.busy.take() else {
+            return;
+        };
+        environment.status = Status::Ready;
+        match busy {
+            Busy::Launch => self.end_launch(at),
+            Busy::Deploy { before } => self.end_deploy(at, before),
+            Busy::Configure => {
+                self.ready_again(at);
+                self.say_of(at, "INFO", "Environment update completed successfully.");
+            }
+            // Ends together with its partner, when the CNAMEs move.
+            Busy::Swap => {}
+            Busy::Abort { before } => {
+                self.view.environments[at].version_label = before;
+                self.ready_again(at);
+                self.say_of(at, "WARN", "During an aborted deployment, some instances may have deployed the new application version. To ensure all instances are running the same version, re-deploy the appropriate application version.");
+                self.say_of(
+                    at,
+                    "INFO",
+                    "The environment was reverted to the previous configuration setting.",
+                );
+            }
+            Busy::Terminate => self.end_terminate(at),
+        }
+    }
+
+    fn end_launch(&mut self, at: usize) {
+        let environment = &mut self.view.environments[at];
+        let name = environment.name.clone();
+        if self.quirks.red_launches.contains(&name) {
+            environment.set_health("Red", "Severe");
+            self.say_of(at, "ERROR", "Create environment operation is complete, but with errors. For more information, see troubleshooting documentation.");
+            return;
+        }
+        environment.set_health("Grey", "Pending");
+        self.say_of(
+            at,
+            "INFO",
+            &format!("Successfully launched environment: {name}"),
+        );
+        self.plan_health(at, self.timings.warm_seconds);
+    }
+
+    fn end_deploy(&mut self, at: usize, before: String) {
+        let label = self.view.environments[at].version_label.clone();
+        if self.quirks.failing_versions.contains(&label) {
+            self.fail_deploy(at, before);
+            return;
+        }
+        let deployment_id = self.view.environments[at].deployment_id;
+        for instance in &mut self.view.environments[at].instances {
+            label.clone_into(&mut instance.version_label);
+            instance.deployment_id = deployment_id;
+            "Deployed".clone_into(&mut instance.deployment_status);
+        }
+        self.ready_again(at);
+        self.say_of(
+            at,
+            "INFO",
+            "New application version was deployed to running EC2 instances.",
+        );
+        self.say_of(at, "INFO", "Environment update completed successfully.");
+    }
+
+    /// The environment comes back Ready and Green on its old label; the first
+    /// instance has tried the new version.
+    fn fail_deploy(&mut self, at: usize, before: String) {
+        let environment = &mut self.view.environments[at];
+        environment.version_label = before;
+        let deployment_id = environment.deployment_id;
+        let mut tried = "i-00000000000000000".to_owned();
+        if let Some(first) = environment.instances.first_mut() {
+            first.deployment_id = deployment_id;
+            "Failed".clone_into(&mut first.deployment_status);
+            tried.clone_from(&first.id);
+        }
+        self.ready_again(at);
+        self.say_of(at, "ERROR", &format!("[Instance: {tried}] Command failed on instance. Return code: 1 Output: (TRUNCATED)...engine execution has encountered an error."));
+        self.say_of(
+            at,
+            "INFO",
+            "Command execution completed on all instances. Summary: [Successful: 0, Failed: 1].",
+        );
+        self.say_of(at, "ERROR", &format!("Unsuccessful command execution on instance id(s) '{tried}'. Aborting the operation."));
+        self.say_of(at, "ERROR", "Failed to deploy application.");
+    }
+
+    fn end_terminate(&mut self, at: usize) {
+        let name = self.view.environments[at].name.clone();
+        if let Some(stuck) = self
+            .quirks
+            .stuck_terminations
+            .iter()
+            .position(|n| *n == name)
+        {
+            self.quirks.stuck_terminations.remove(stuck);
+            self.ready_again(at);
+            self.say_of(at, "ERROR", "Stack deletion failed: The following resource(s) failed to delete: [AWSEBSecurityGroup].");
+            return;
+        }
+        let environment = &mut self.view.environments[at];
+        environment.status = Status::Terminated;
+        environment.set_health("Grey", "Info");
+        environment.instances.clear();
+        self.say_of(at, "INFO", "terminateEnvironment completed successfully.");
+    }
+
+    fn move_cnames(&mut self, a: &str, b: &str, operation: u64) {
+        let find = |id: &str| {
+            self.view
+                .environments
+                .iter()
+                .position(|e| e.id == id && e.operation == operation)
+        };
+        let (Some(first), Some(second)) = (find(a), find(b)) else {
+            return;
+        };
+        let cname = self.view.environments[first].cname.take();
+        let other = std::mem::replace(&mut self.view.environments[second].cname, cname);
+        self.view.environments[first].cname = other;
+        let names = [first, second].map(|at| self.view.environments[at].name.clone());
+        for at in [first, second] {
+            let now = self.now;
+            let environment = &mut self.view.environments[at];
+            environment.busy = None;
+            environment.status = Status::Ready;
+            environment.updated = now;
+            let text = format!(
+                "Completed swapping CNAMEs for environments '{}' and '{}'.",
+                names[0], names[1]
+            );
+            self.say_of(at, "INFO", &text);
+        }
+    }
+
+    /// Begins a swap: both are Updating until the CNAMEs move.
+    pub(crate) fn begin_swap(&mut self, first: usize, second: usize, request_id: &str) {
+        let operation = self.number();
+        let names = [first, second].map(|at| self.view.environments[at].name.clone());
+        for at in [first, second] {
+            let now = self.now;
+            let environment = &mut self.view.environments[at];
+            environment.status = Status::Updating;
+            environment.busy = Some(Busy::Swap);
+            environment.operation = operation;
+            environment.updated = now;
+            request_id.clone_into(&mut environment.request_id);
+            self.say_of(at, "INFO", "swapEnvironmentCNAMEs is starting.");
+            let text = format!(
+                "Swapping CNAMEs for environments '{}' and '{}'.",
+                names[0], names[1]
+            );
+            self.say_of(at, "INFO", &text);
+        }
+        let [a, b] = [first, second].map(|at| self.view.environments[at].id.clone());
+        self.plan(
+            self.timings.swap_seconds,
+            Happening::CnamesMove { a, b, operation },
+        );
+    }
+
+    fn ready_again(&mut self, at: usize) {
+        self.view.environments[at].set_health("Green", "Info");
+        self.plan_health(at, self.timings.settle_seconds);
+    }
+
+    fn plan_health(&mut self, at: usize, seconds: u64) {
+        let environment = &self.view.environments[at];
+        let (id, operation) = (environment.id.clone(), environment.operation);
+        self.plan(seconds, Happening::HealthSettles { id, operation });
+    }
+
+    fn settle_health(&mut self, id: &str, operation: u64) {
+        let answers =
+            |world: &World, e: &Environment| world.quirks.answer_of(&e.version_label) < 400;
+        let Some(at) = self.view.environments.iter().position(|e| {
+            e.id == id && e.operation == operation && e.busy.is_none() && e.is_alive()
+        }) else {
+            return;
+        };
+        // Grey turns into a colour even where the version only answers errors:
+        // health lags behind, and the modelled clients do not reach idle ones.
+        let well = answers(self, &self.view.environments[at])
+            || self.view.environments[at].health != "Grey";
+        let environment = &mut self.view.environments[at];
+        if well {
+            environment.set_health("Green", "Ok");
+        } else {
+            environment.set_health("Red", "Severe");
+        }
+    }
+
+    pub(crate) fn say_of(&mut self, at: usize, severity: &str, message: &str) {
+        let environment = self.view.environments[at].clone();
+        self.say(&environment, severity, message.to_owned());
+    }
+
+    /// The instances of a new environment.
+    pub(crate) fn instances(&mut self, count: usize, label: &str) -> Vec<Instance> {
+        (0..count)
+            .map(|_| Instance {
+                id: format!("i-{:017x}", self.random()),
+                version_label: label.to_owned(),
+                deployment_id: 1,
+                deployment_status: "Deployed".to_owned(),
+                launched: self.now,
+            })
+            .collect()
+    }
+
+    /// Holds a request up: it arrives `seconds` later.
+    pub(crate) fn hold_up(&mut self, form: Form, seconds: u64) {
+        self.plan(seconds, Happening::RequestArrives { form });
+    }
+}

@@ -1,0 +1,136 @@
+//! The command line: one file a command, exit codes and hints decided here.
+
+mod abort;
+mod context;
+mod exit;
+mod finish;
+mod resume;
+mod rollback;
+mod run;
+#[cfg(feature = "sandbox")]
+mod sandbox;
+mod status;
+
+pub use exit::{Exit, Failed};
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::config::{LogFormat, Options};
+
+/// Crash-safe blue/green deployments for AWS Elastic Beanstalk
+#[derive(Debug, Parser)]
+#[command(name = "bluegreen", version, about, after_help = EXIT_CODES, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    options: Options,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Release a version: clone, swap, deploy, test, swap back, clean up
+    #[command(visible_alias = "full")]
+    Run(run::Args),
+    /// Release a version, pausing before the last swap (run --pause-before-cutover)
+    Deploy(run::Args),
+    /// Go on from the last checkpoint; a held deployment may take a corrected version
+    #[command(visible_alias = "cutover")]
+    Resume(resume::Args),
+    /// Go back to the previous version, from any state but an end
+    Rollback(rollback::Args),
+    /// Ask a running or interrupted deployment to retreat to safety
+    Abort(abort::Args),
+    /// Show what is in flight
+    Status(status::Args),
+    /// Serve a local Elastic Beanstalk and S3 to try everything on
+    #[cfg(feature = "sandbox")]
+    Sandbox(sandbox::Args),
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+   0  completed, or paused as asked
+   1  a bug
+   2  usage
+   3  configuration or preflight refused, nothing changed
+  10  rolled back, service safe
+  11  stuck, a person is needed
+  12  another process or deployment holds it
+  13  no such deployment
+  14  held, green serves
+  20  AWS refused, nothing lost
+  75  interrupted: resume continues";
+
+/// Parses the command line, does what it says and gives the exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    log_to_stderr(cli.options.log_format);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    let done = match runtime {
+        Ok(runtime) => {
+            let done = runtime.block_on(command(cli));
+            // What is still being read from disk must not hold up the exit.
+            runtime.shutdown_background();
+            done
+        }
+        Err(error) => Err(Failed::bug(&error)),
+    };
+    match done {
+        Ok(exit) => exit.into(),
+        Err(failed) => {
+            failed.print();
+            failed.exit().into()
+        }
+    }
+}
+
+async fn command(cli: Cli) -> Result<Exit, Failed> {
+    let options = &cli.options;
+    match cli.command {
+        Command::Run(args) => run::run(options, &args).await,
+        Command::Deploy(args) => run::run(options, &args.pausing()).await,
+        Command::Resume(args) => resume::run(options, &args).await,
+        Command::Rollback(args) => rollback::run(options, &args).await,
+        Command::Abort(args) => abort::run(options, &args).await,
+        Command::Status(args) => status::run(options, &args).await,
+        #[cfg(feature = "sandbox")]
+        Command::Sandbox(args) => sandbox::run(options, &args).await,
+    }
+}
+
+/// The log goes to standard error; standard output is for results.
+/// `BLUEGREEN_LOG` takes tracing's filter directives.
+fn log_to_stderr(format: LogFormat) {
+    let filter = EnvFilter::try_from_env("BLUEGREEN_LOG")
+        .unwrap_or_else(|_| EnvFilter::new("warn,bluegreen=info"));
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let registry = tracing_subscriber::registry().with(filter);
+    match format {
+        LogFormat::Text => registry
+            .with(
+                layer
+                    .compact()
+                    .with_target(false)
+                    .with_ansi(std::io::stderr().is_terminal()),
+            )
+            .init(),
+        LogFormat::Json => registry.with(layer.json().flatten_event(true)).init(),
+    }
+}
+
+/// The command line as clap knows it, for documents and tests.
+#[must_use]
+pub fn definition() -> clap::Command {
+    Cli::command()
+}

@@ -1,0 +1,178 @@
+//! What the commands share: the journal, the connection to AWS or to a sandbox,
+//! the clock, and the signals.
+
+use std::path::PathBuf;
+
+use aws_config::SdkConfig;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use super::{Exit, Failed};
+use crate::clock::Clock;
+use crate::cloud::HttpProber;
+use crate::cloud::aws::{AwsCloud, Connection, connect};
+use crate::config::Options;
+use crate::deployment::Deployment;
+use crate::store::Store;
+
+/// Everything a command works with.
+pub(super) struct Context {
+    pub options: Options,
+    pub store: Store,
+    pub clock: Clock,
+    connection: Connection,
+    #[cfg(feature = "sandbox")]
+    pub sandbox: Option<super::sandbox::InUse>,
+}
+
+impl Context {
+    /// Opens the journal, and the sandbox where one is asked for.
+    pub async fn open(options: &Options) -> Result<Context, Failed> {
+        let profile = std::env::var("AUTH_METHOD")
+            .is_ok_and(|method| method.eq_ignore_ascii_case("SSO"))
+            .then(|| std::env::var("SSO_PROFILE").ok())
+            .flatten()
+            .filter(|profile| !profile.is_empty());
+        let context = Context {
+            store: Store::open(&state_path(options)?)?,
+            options: options.clone(),
+            clock: Clock::system(),
+            connection: Connection {
+                region: options.region.clone().filter(|region| !region.is_empty()),
+                profile,
+                sandbox: None,
+            },
+            #[cfg(feature = "sandbox")]
+            sandbox: None,
+        };
+        #[cfg(feature = "sandbox")]
+        let context = context.in_sandbox().await?;
+        Ok(context)
+    }
+
+    /// Moves the context into the sandbox that `--sandbox` names: its endpoint,
+    /// its clock and its seeded names.
+    #[cfg(feature = "sandbox")]
+    async fn in_sandbox(mut self) -> Result<Context, Failed> {
+        let Some(which) = self.options.sandbox.clone() else {
+            return Ok(self);
+        };
+        let folder = self.store.path().with_extension("sandbox");
+        let sandbox = super::sandbox::InUse::begin(&which, folder).await?;
+        self.clock = sandbox.clock;
+        self.connection = Connection {
+            region: Some(
+                self.options
+                    .region
+                    .clone()
+                    .unwrap_or_else(|| "us-east-1".to_owned()),
+            ),
+            profile: None,
+            sandbox: Some(sandbox.endpoint.clone()),
+        };
+        let seeded = |value: &mut Option<String>, seed: &str| {
+            value.get_or_insert_with(|| seed.to_owned());
+        };
+        seeded(&mut self.options.app, "shop");
+        seeded(&mut self.options.blue, "shop-blue");
+        seeded(&mut self.options.bucket, "shop-artifacts");
+        self.sandbox = Some(sandbox);
+        Ok(self)
+    }
+
+    /// The clients of AWS, or of the sandbox.
+    pub async fn cloud(&self) -> Result<(AwsCloud<HttpProber>, SdkConfig), Failed> {
+        let config = connect(&self.connection).await?;
+        let proxy = self
+            .connection
+            .sandbox
+            .as_ref()
+            .map(|sandbox| sandbox.url.as_str());
+        let prober = HttpProber::new(proxy).map_err(|e| Failed::bug(&e))?;
+        Ok((AwsCloud::new(&config, prober), config))
+    }
+
+    /// The deployment with this id; without one, the only unfinished one of the
+    /// application and blue environment that are named.
+    pub fn find(&self, id: Option<&str>) -> Result<Deployment, Failed> {
+        if let Some(id) = id {
+            return self.store.find(id)?.ok_or_else(|| {
+                let journal = self.store.path().display();
+                Failed::new(
+                    Exit::NoDeployment,
+                    format!("there is no deployment {id} in the journal {journal}"),
+                )
+                .hint("`bluegreen status --all` lists what there is")
+            });
+        }
+        let named = |given: &Option<String>, name: &str| given.as_deref().is_none_or(|g| g == name);
+        let mut unfinished = self.store.unfinished()?;
+        unfinished.retain(|deployment| {
+            let target = &deployment.plan.target;
+            named(&self.options.app, &target.application) && named(&self.options.blue, &target.blue)
+        });
+        match unfinished.len() {
+            1 => Ok(unfinished.remove(0)),
+            0 => Err(
+                Failed::new(Exit::NoDeployment, "no deployment is in flight")
+                    .hint("`bluegreen status --all` lists what there is"),
+            ),
+            several => {
+                let ids: Vec<_> = unfinished.iter().map(|d| d.plan.id.as_str()).collect();
+                Err(Failed::new(
+                    Exit::Usage,
+                    format!("{several} deployments are in flight: {}", ids.join(", ")),
+                )
+                .hint("name one"))
+            }
+        }
+    }
+}
+
+/// The journal's path: the one that is named, else one in the user's state
+/// folder, a sandbox's apart from the real one.
+fn state_path(options: &Options) -> Result<PathBuf, Failed> {
+    if let Some(path) = &options.state {
+        return Ok(path.clone());
+    }
+    let absolute = |variable| {
+        std::env::var_os(variable)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    let folder = absolute("XDG_STATE_HOME")
+        .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))
+        .ok_or_else(|| {
+            Failed::new(
+                Exit::Refused,
+                "there is no folder for the journal: HOME is not set",
+            )
+            .hint("name a file with --state or BLUEGREEN_STATE")
+        })?;
+    #[cfg(feature = "sandbox")]
+    let name = if options.sandbox.is_some() {
+        "sandbox.db"
+    } else {
+        "bluegreen.db"
+    };
+    #[cfg(not(feature = "sandbox"))]
+    let name = "bluegreen.db";
+    Ok(folder.join("bluegreen").join(name))
+}
+
+/// Becomes true at the first SIGINT or SIGTERM.
+pub(super) fn signals() -> Result<watch::Receiver<bool>, Failed> {
+    let (sender, receiver) = watch::channel(false);
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| Failed::bug(&e))?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(|e| Failed::bug(&e))?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        let _ = sender.send(true);
+        // Keeps the channel open: a closed one would read as no signal.
+        std::future::pending::<()>().await;
+    });
+    Ok(receiver)
+}

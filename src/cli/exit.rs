@@ -1,0 +1,203 @@
+//! Exit codes and the errors that people read, in one place.
+
+use std::fmt::Display;
+use std::process::ExitCode;
+
+use crate::bundle::BundleError;
+use crate::cloud::LookError;
+use crate::cloud::aws::ConnectError;
+use crate::config::ConfigError;
+use crate::driver::DriveError;
+use crate::machine::NotPossible;
+use crate::preflight::Refused;
+use crate::store::StoreError;
+
+/// The exit codes of the contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Completed, or paused as asked.
+    Completed = 0,
+    /// A bug.
+    Bug = 1,
+    /// Wrong usage.
+    Usage = 2,
+    /// Configuration or preflight refused; nothing was changed.
+    Refused = 3,
+    /// Rolled back; the service is safe.
+    RolledBack = 10,
+    /// A person is needed.
+    Stuck = 11,
+    /// Another process or deployment holds it.
+    Busy = 12,
+    /// There is no such deployment.
+    NoDeployment = 13,
+    /// Held; green serves.
+    Held = 14,
+    /// AWS refused; nothing is lost.
+    Denied = 20,
+    /// Interrupted; `resume` continues.
+    Interrupted = 75,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit as u8)
+    }
+}
+
+/// A command that failed: its exit code, what happened, and what to do.
+#[derive(Debug)]
+pub struct Failed {
+    exit: Exit,
+    message: String,
+    hint: Option<String>,
+}
+
+impl Failed {
+    pub(super) fn new(exit: Exit, message: impl Display) -> Failed {
+        Failed {
+            exit,
+            message: message.to_string(),
+            hint: None,
+        }
+    }
+
+    pub(super) fn bug(error: &dyn Display) -> Failed {
+        Failed::new(Exit::Bug, error)
+    }
+
+    pub(super) fn hint(mut self, hint: impl Display) -> Failed {
+        self.hint = Some(hint.to_string());
+        self
+    }
+
+    pub(super) fn exit(&self) -> Exit {
+        self.exit
+    }
+
+    pub(super) fn print(&self) {
+        eprintln!("error: {}", self.message);
+        if let Some(hint) = &self.hint {
+            eprintln!("hint: {hint}");
+        }
+    }
+}
+
+impl From<ConfigError> for Failed {
+    fn from(error: ConfigError) -> Failed {
+        Failed::new(Exit::Refused, error)
+    }
+}
+
+impl From<ConnectError> for Failed {
+    fn from(error: ConnectError) -> Failed {
+        Failed::new(Exit::Refused, error)
+    }
+}
+
+impl From<BundleError> for Failed {
+    fn from(error: BundleError) -> Failed {
+        Failed::new(Exit::Refused, error)
+    }
+}
+
+impl From<NotPossible> for Failed {
+    fn from(error: NotPossible) -> Failed {
+        Failed::new(Exit::Refused, error)
+    }
+}
+
+impl From<Refused> for Failed {
+    fn from(error: Refused) -> Failed {
+        let nothing = "nothing was changed";
+        match error {
+            Refused::Look(error) => Failed::from(error),
+            other => Failed::new(Exit::Refused, other).hint(nothing),
+        }
+    }
+}
+
+/// A look that failed before anything was changed.
+impl From<LookError> for Failed {
+    fn from(error: LookError) -> Failed {
+        match error {
+            LookError::Passing(why) => {
+                Failed::new(Exit::Refused, format!("AWS cannot be reached: {why}")).hint(
+                    "nothing was changed; are the region, the endpoint and the network right?",
+                )
+            }
+            LookError::Credentials(why) => Failed::new(
+                Exit::Refused,
+                format!("AWS did not take the credentials: {why}"),
+            )
+            .hint(
+                "nothing was changed; set AWS_PROFILE or AWS_ACCESS_KEY_ID, or renew the session",
+            ),
+            LookError::Denied(why) => {
+                Failed::new(Exit::Denied, format!("AWS denied what is needed: {why}"))
+                    .hint("nothing was changed; grant the permission and run again")
+            }
+            LookError::Refused(why) => Failed::new(Exit::Refused, format!("AWS refused: {why}"))
+                .hint("nothing was changed"),
+        }
+    }
+}
+
+impl From<StoreError> for Failed {
+    fn from(error: StoreError) -> Failed {
+        let hint = match &error {
+            StoreError::Open { .. } => {
+                Some("name a journal that can be opened with --state".to_owned())
+            }
+            StoreError::NotAJournal { .. } => {
+                Some("the file is left as it was; name another one with --state".to_owned())
+            }
+            StoreError::Newer { .. } => Some("use the newer bluegreen".to_owned()),
+            StoreError::Write { .. } => Some(
+                "make room or give write access, or name another journal with --state".to_owned(),
+            ),
+            StoreError::Driven { id, .. } => Some(format!(
+                "`bluegreen status {id} --watch` follows it, `bluegreen abort {id}` stops it"
+            )),
+            StoreError::InFlight { id, .. } => Some(format!(
+                "`bluegreen resume {id}` goes on with it, `bluegreen abort {id}` goes back"
+            )),
+            StoreError::Locked { .. } | StoreError::Overtaken { .. } => None,
+        };
+        let exit = match &error {
+            StoreError::Open { .. }
+            | StoreError::NotAJournal { .. }
+            | StoreError::Newer { .. }
+            | StoreError::Write { .. } => Exit::Refused,
+            StoreError::Locked { .. }
+            | StoreError::Overtaken { .. }
+            | StoreError::Driven { .. }
+            | StoreError::InFlight { .. } => Exit::Busy,
+        };
+        let failed = Failed::new(exit, error);
+        match hint {
+            Some(hint) => failed.hint(hint),
+            None => failed,
+        }
+    }
+}
+
+impl Failed {
+    /// A drive that ended early: the deployment stands at its last checkpoint.
+    pub(super) fn drive(id: &str, error: DriveError) -> Failed {
+        let resume = format!("go on with: bluegreen resume {id}");
+        match error {
+            DriveError::Store(StoreError::Write { path, message }) => {
+                let error = StoreError::Write { path, message };
+                Failed::new(Exit::Interrupted, error).hint(format!("make room, then {resume}"))
+            }
+            DriveError::Store(error) => Failed::from(error),
+            DriveError::Signal | DriveError::Unreachable { .. } | DriveError::Credentials(_) => {
+                Failed::new(Exit::Interrupted, error).hint(resume)
+            }
+            DriveError::Denied(_) | DriveError::Refused(_) => Failed::new(Exit::Denied, error)
+                .hint(format!("nothing is lost; once it is put right, {resume}")),
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! `bluegreen sandbox`, and the sandbox behind `--sandbox`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bluegreen_sandbox::{Fault, Options as SandboxOptions, Report, Sandbox, SandboxError};
+use serde::Deserialize;
+use tokio::net::TcpListener;
+
+use super::context::signals;
+use super::{Exit, Failed};
+use crate::clock::{Clock, Moment};
+use crate::cloud::aws::SandboxEndpoint;
+use crate::config::{EMBEDDED, Options};
+
+/// How many seconds of an embedded sandbox pass in one of the wall's.
+const EMBEDDED_SPEED: f64 = 60.0;
+
+/// What `sandbox` takes.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Args {
+    /// Address to listen on
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4577")]
+    listen: String,
+    /// How many of its seconds pass in one of the wall's
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
+    speed: f64,
+    /// Folder to keep its world in [default: it ends with the process]
+    #[arg(long, value_name = "FOLDER")]
+    directory: Option<PathBuf>,
+    /// Scripted fault as JSON, such as '{"fault":"throttle","probability":0.3}'; may be repeated
+    #[arg(long = "fault", value_name = "JSON", value_parser = fault)]
+    faults: Vec<Fault>,
+}
+
+fn fault(text: &str) -> Result<Fault, String> {
+    serde_json::from_str(text).map_err(|e| e.to_string())
+}
+
+impl From<SandboxError> for Failed {
+    fn from(error: SandboxError) -> Failed {
+        Failed::new(Exit::Refused, error)
+    }
+}
+
+pub(super) async fn run(_options: &Options, args: &Args) -> Result<Exit, Failed> {
+    let sandbox = Sandbox::open(SandboxOptions {
+        directory: args.directory.clone(),
+        speed: args.speed,
+        ..SandboxOptions::default()
+    })?;
+    sandbox.with_world(|world, _| args.faults.iter().for_each(|f| world.inject(f.clone())));
+    let listener = TcpListener::bind(&args.listen).await.map_err(|e| {
+        Failed::new(
+            Exit::Refused,
+            format!("cannot listen on --listen {}: {e}", args.listen),
+        )
+    })?;
+    let address = listener.local_addr().map_err(|e| Failed::bug(&e))?;
+    println!(
+        "A sandbox of Elastic Beanstalk and S3 listens on http://{address}, {} times as fast as the wall's clock.\n\
+         It holds application shop with environment shop-blue, version v1 running and v2 ready.\n\n\
+         \u{20} bluegreen run --sandbox=http://{address}\n\
+         \u{20} AWS_ENDPOINT_URL=http://{address} AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=a AWS_SECRET_ACCESS_KEY=b aws elasticbeanstalk describe-environments\n\
+         \u{20} curl -x http://{address} http://shop.us-east-1.elasticbeanstalk.com/\n\
+         \u{20} curl http://{address}/_sandbox/report",
+        args.speed
+    );
+    let mut interrupted = signals()?;
+    let serving = sandbox.clone().serve(listener, async move {
+        let _ = interrupted.wait_for(|yes| *yes).await;
+    });
+    serving.await.map_err(|e| Failed::bug(&e))?;
+    println!("{}", summary(&sandbox.report()));
+    Ok(Exit::Completed)
+}
+
+/// The sandbox that a command uses instead of AWS.
+pub(super) struct InUse {
+    pub endpoint: SandboxEndpoint,
+    pub clock: Clock,
+    /// Ends the embedded one with the command.
+    _server: Option<tokio::task::JoinHandle<()>>,
+}
+
+#[derive(Deserialize)]
+struct Reading {
+    now_ms: u64,
+    speed: f64,
+}
+
+impl InUse {
+    /// The sandbox at a URL, or an embedded one whose world is kept in `folder`.
+    pub async fn begin(which: &str, folder: PathBuf) -> Result<InUse, Failed> {
+        let (url, server) = if which == EMBEDDED {
+            let (url, server) = embed(folder).await?;
+            (url, Some(server))
+        } else {
+            (which.trim_end_matches('/').to_owned(), None)
+        };
+        let reading: Reading = get(&url, "clock").await?;
+        Ok(InUse {
+            endpoint: SandboxEndpoint {
+                url,
+                speed: reading.speed,
+            },
+            clock: Clock::starting_at(Moment(reading.now_ms), reading.speed),
+            _server: server,
+        })
+    }
+
+    /// What the sandbox has to report.
+    pub async fn summary(&self) -> Result<String, Failed> {
+        Ok(summary(&get(&self.endpoint.url, "report").await?))
+    }
+}
+
+async fn embed(folder: PathBuf) -> Result<(String, tokio::task::JoinHandle<()>), Failed> {
+    let sandbox = Sandbox::open(SandboxOptions {
+        directory: Some(folder),
+        speed: EMBEDDED_SPEED,
+        ..SandboxOptions::default()
+    })?;
+    let listener = TcpListener::bind("127.0.0.1:0")
+        .await
+        .map_err(|e| Failed::bug(&e))?;
+    let address = listener.local_addr().map_err(|e| Failed::bug(&e))?;
+    let server = tokio::spawn(async move {
+        let _ = sandbox.serve(listener, std::future::pending()).await;
+    });
+    Ok((format!("http://{address}"), server))
+}
+
+async fn get<T: serde::de::DeserializeOwned>(url: &str, what: &str) -> Result<T, Failed> {
+    let unreachable = |why: String| {
+        Failed::new(
+            Exit::Refused,
+            format!("there is no sandbox at --sandbox={url}: {why}"),
+        )
+        .hint("start one with: bluegreen sandbox")
+    };
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .timeout(Duration::from_secs(10))
+        .build()
+        .map_err(|e| Failed::bug(&e))?;
+    let answer = client
+        .get(format!("{url}/_sandbox/{what}"))
+        .send()
+        .await
+        .map_err(|e| unreachable(e.to_string()))?;
+    let body = answer
+        .bytes()
+        .await
+        .map_err(|e| unreachable(e.to_string()))?;
+    serde_json::from_slice(&body).map_err(|e| unreachable(e.to_string()))
+}
+
+fn summary(report: &Report) -> String {
+    let leftovers = &report.leftovers;
+    let behind: Vec<String> = [
+        ("environment", &leftovers.environments),
+        ("template", &leftovers.templates),
+        ("unfinished upload", &leftovers.unfinished_uploads),
+    ]
+    .into_iter()
+    .flat_map(|(what, names)| names.iter().map(move |name| format!("{what} {name}")))
+    .collect();
+    let behind = if behind.is_empty() {
+        "nothing".to_owned()
+    } else {
+        behind.join(", ")
+    };
+    format!(
+        "Sandbox: {} requests of clients with cached DNS answers, {} lost; left behind: {behind}",
+        report.requests, report.lost
+    )
+}

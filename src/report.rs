@@ -1,0 +1,158 @@
+//! What the journal knows, as text and as JSON.
+
+pub mod text;
+
+use serde::Serialize;
+
+use crate::deployment::Deployment;
+use crate::machine::{Kind, State};
+use crate::plan::Role;
+use crate::store::Transition;
+
+/// A deployment and how it came where it stands.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The deployment.
+    pub deployment: Deployment,
+    /// Its transitions in their order.
+    pub transitions: Vec<Transition>,
+}
+
+/// The version of the JSON document. Fields are only ever added to a version.
+pub const JSON_VERSION: u32 = 1;
+
+#[derive(Serialize)]
+struct Document<'a> {
+    version: u32,
+    deployments: Vec<Item<'a>>,
+}
+
+#[derive(Serialize)]
+struct Item<'a> {
+    id: &'a str,
+    state: String,
+    meaning: &'static str,
+    terminal: bool,
+    account: &'a str,
+    region: &'a str,
+    application: &'a str,
+    blue: &'a str,
+    green: &'a str,
+    version: &'a str,
+    previous_version: &'a str,
+    goal_version: &'a str,
+    production_cname: &'a str,
+    serving: Option<Role>,
+    started_at: String,
+    updated_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    transitions: Vec<Passage<'a>>,
+}
+
+#[derive(Serialize)]
+struct Passage<'a> {
+    from: &'a str,
+    to: &'a str,
+    at: String,
+    why: &'a str,
+}
+
+/// The stable, versioned document of `status --json`. Times are RFC 3339 in UTC.
+#[must_use]
+pub fn json(entries: &[Entry]) -> String {
+    let document = Document {
+        version: JSON_VERSION,
+        deployments: entries.iter().map(item).collect(),
+    };
+    serde_json::to_string_pretty(&document).expect("the document is plain strings and numbers")
+}
+
+fn item(entry: &Entry) -> Item<'_> {
+    let deployment = &entry.deployment;
+    let plan = &deployment.plan;
+    Item {
+        id: &plan.id,
+        state: deployment.state.kind().to_string(),
+        meaning: deployment.state.kind().meaning(),
+        terminal: deployment.state.is_end(),
+        account: &plan.target.account,
+        region: &plan.target.region,
+        application: &plan.target.application,
+        blue: &plan.target.blue,
+        green: &plan.green,
+        version: &plan.version,
+        previous_version: &plan.previous_version,
+        goal_version: plan.goal_version(),
+        production_cname: &plan.production_cname,
+        serving: serving(entry),
+        started_at: deployment.started_at.to_string(),
+        updated_at: deployment.updated_at.to_string(),
+        error: deployment.state.cause().map(ToString::to_string),
+        transitions: entry
+            .transitions
+            .iter()
+            .map(|transition| Passage {
+                from: &transition.from,
+                to: &transition.to,
+                at: transition.at.to_string(),
+                why: &transition.why,
+            })
+            .collect(),
+    }
+}
+
+/// Which environment serves as far as the journal knows; none where a person
+/// has to find out.
+#[must_use]
+pub fn serving(entry: &Entry) -> Option<Role> {
+    match entry.deployment.state.kind() {
+        Kind::Preparing
+        | Kind::Cloning
+        | Kind::Warming
+        | Kind::SwappingToGreen
+        | Kind::Baking
+        | Kind::ReturningToGreen
+        | Kind::TerminatingGreen
+        | Kind::Discarding
+        | Kind::Completed
+        | Kind::RolledBack => Some(Role::Blue),
+        Kind::DrainingBlue
+        | Kind::Deploying
+        | Kind::AbortingDeploy
+        | Kind::Testing
+        | Kind::AwaitingCutover
+        | Kind::SwappingToBlue
+        | Kind::Held => Some(Role::Green),
+        Kind::Stuck => None,
+    }
+}
+
+/// The commands that lead on from where a deployment rests.
+#[must_use]
+pub fn leads_on(deployment: &Deployment) -> Vec<String> {
+    let id = &deployment.plan.id;
+    match &deployment.state {
+        State::Held { .. } => vec![
+            format!(
+                "bluegreen resume {id} [--version-label LABEL]   tries again, with a corrected version if given"
+            ),
+            format!(
+                "bluegreen rollback {id}   puts {} back onto blue",
+                deployment.plan.previous_version
+            ),
+        ],
+        State::AwaitingCutover => vec![
+            format!("bluegreen resume {id}   tests again and moves production back to blue"),
+            format!(
+                "bluegreen rollback {id}   puts {} back onto blue",
+                deployment.plan.previous_version
+            ),
+        ],
+        State::Stuck { .. } => vec![format!(
+            "look who holds {} and what {} and {} are doing; docs/operations.md says what to do",
+            deployment.plan.production_cname, deployment.plan.target.blue, deployment.plan.green
+        )],
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,93 @@
+//! Reports for people.
+
+use std::time::Duration;
+
+use comfy_table::Table;
+use comfy_table::presets;
+
+use super::{Entry, leads_on, serving};
+use crate::clock::Moment;
+use crate::deployment::Deployment;
+use crate::store::Transition;
+
+/// What happened, stage by stage, where it ended, and what leads on.
+#[must_use]
+pub fn story(deployment: &Deployment, transitions: &[Transition]) -> String {
+    let plan = &deployment.plan;
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_header(["STAGE", "TOOK", "LEFT BECAUSE"]);
+    let mut began = deployment.started_at;
+    for transition in transitions {
+        table.add_row([
+            transition.from.clone(),
+            span(began, transition.at),
+            transition.why.clone(),
+        ]);
+        began = transition.at;
+    }
+    let mut lines = vec![format!(
+        "Deployment {}: {} of {} from {} to {}",
+        plan.id, plan.target.blue, plan.target.application, plan.previous_version, plan.version
+    )];
+    lines.push(table.trim_fmt());
+    lines.push(format!(
+        "{} after {}: {}",
+        deployment.state.kind(),
+        span(deployment.started_at, deployment.updated_at),
+        deployment.state.kind().meaning()
+    ));
+    if let Some(cause) = deployment.state.cause() {
+        lines.push(format!("Why: {cause}"));
+    }
+    for command in leads_on(deployment) {
+        lines.push(format!("  {command}"));
+    }
+    lines.join("\n")
+}
+
+/// The deployments as a table; with their stories where details are wanted.
+#[must_use]
+pub fn table(entries: &[Entry], details: bool) -> String {
+    if entries.is_empty() {
+        return "No deployment is in flight.".to_owned();
+    }
+    if details {
+        let stories = entries
+            .iter()
+            .map(|entry| story(&entry.deployment, &entry.transitions));
+        return stories.collect::<Vec<_>>().join("\n\n");
+    }
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header([
+        "ID",
+        "STATE",
+        "SERVING",
+        "APPLICATION",
+        "BLUE",
+        "VERSION",
+        "PREVIOUS",
+        "UPDATED",
+    ]);
+    for entry in entries {
+        let deployment = &entry.deployment;
+        let plan = &deployment.plan;
+        table.add_row([
+            plan.id.clone(),
+            deployment.state.kind().to_string(),
+            serving(entry).map_or_else(|| "?".to_owned(), |role| role.to_string()),
+            plan.target.application.clone(),
+            plan.target.blue.clone(),
+            plan.version.clone(),
+            plan.previous_version.clone(),
+            deployment.updated_at.to_string(),
+        ]);
+    }
+    table.trim_fmt()
+}
+
+fn span(from: Moment, to: Moment) -> String {
+    let seconds = Duration::from_secs(to.since(from).as_secs());
+    humantime::format_duration(seconds).to_string()
+}
