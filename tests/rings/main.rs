@@ -1,3 +1,4 @@
-//! The rings of tests; each module says what it is about.
+//! The rings of tests, from the pure machine to the killed process.
 
-mod model;
+mod crash;
+mod virtual_world;

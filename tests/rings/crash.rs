@@ -1,0 +1,141 @@
+//! Ring 2: the driver in process, killed at every API call before and after it
+//! takes effect, then resumed.
+
+use bluegreen::bundle;
+use bluegreen::deployment::Deployment;
+use bluegreen::machine::{Kind, Order, obey};
+use bluegreen::preflight::Wanted;
+use bluegreen_sandbox::{FaultEffect, Phase};
+
+use crate::virtual_world::{Kill, VirtualWorld};
+
+/// What happens in a scenario, and how it must end.
+#[derive(Clone, Copy, Debug)]
+struct Scenario {
+    faults: fn() -> Vec<FaultEffect>,
+    /// What the operator orders each time the deployment is held.
+    when_held: Option<fn() -> Order>,
+    ends: Kind,
+    version: &'static str,
+}
+
+const RELEASE: Scenario = Scenario {
+    faults: Vec::new,
+    when_held: None,
+    ends: Kind::Completed,
+    version: "new",
+};
+
+const ROLLBACK_AFTER_FAILED_DEPLOY: Scenario = Scenario {
+    faults: || {
+        vec![FaultEffect::VersionFailsToDeploy {
+            label: "new".to_owned(),
+        }]
+    },
+    when_held: Some(|| Order::Retreat),
+    ends: Kind::RolledBack,
+    version: "v1",
+};
+
+const CORRECTION_AFTER_FAILED_TEST: Scenario = Scenario {
+    faults: || {
+        vec![FaultEffect::VersionAnswers {
+            label: "new".to_owned(),
+            status: 500,
+        }]
+    },
+    when_held: Some(|| Order::Correct {
+        version: "v2".to_owned(),
+    }),
+    ends: Kind::Completed,
+    version: "v2",
+};
+
+/// Begins, or finds, the deployment of the journal.
+async fn begun(world: &VirtualWorld) -> Option<Deployment> {
+    if let Some(found) = world.store().all().expect("the journal reads").pop() {
+        return Some(found);
+    }
+    let path = world.folder.path().join("new.zip");
+    std::fs::write(&path, b"a new version").expect("the bundle is written");
+    let bundle = bundle::addressed("shop", bundle::read(&path).expect("the bundle reads"));
+    let wanted = Wanted {
+        label: Some("new".to_owned()),
+        bundle: Some(bundle),
+        pause_before_cutover: false,
+    };
+    tokio::select! {
+        biased;
+        begun = world.begin(wanted) => Some(begun.expect("preflight passes")),
+        () = world.died() => None,
+    }
+}
+
+/// Plays a scenario to its end; a kill is followed by a resume.
+async fn play(scenario: Scenario, kill: Option<Kill>) -> u64 {
+    let world = VirtualWorld::new().await;
+    world.kill_at(kill);
+    (scenario.faults)()
+        .into_iter()
+        .for_each(|effect| world.inject(effect));
+    let deployment = loop {
+        let Some(mut deployment) = begun(&world).await else {
+            continue;
+        };
+        match world.drive(&mut deployment).await {
+            None => continue,
+            Some(driven) => driven.unwrap_or_else(|e| panic!("{kill:?}: {e}")),
+        }
+        let Some(order) = scenario
+            .when_held
+            .filter(|_| deployment.state.kind() == Kind::Held)
+        else {
+            break deployment;
+        };
+        let (state, plan) = obey(&deployment.state, &deployment.plan, order()).expect("held");
+        let now = world.clock.now();
+        let mut next = deployment.entering(state, now);
+        next.plan = plan;
+        world
+            .store()
+            .checkpoint(&mut deployment, next, now, "ordered", None)
+            .expect("checkpoint");
+    };
+    assert_eq!(
+        deployment.state.kind(),
+        scenario.ends,
+        "{kill:?}: {:?}",
+        deployment.state
+    );
+    world.check_all_is_well(scenario.version);
+    assert_eq!(world.deaths(), u64::from(kill.is_some()), "{kill:?}");
+    world.calls()
+}
+
+/// Every call, before and after: whatever the moment, it ends as if nothing had
+/// happened.
+async fn sweep(scenario: Scenario) {
+    let calls = play(scenario, None).await;
+    assert!(calls > 40, "only {calls} calls: is the scenario whole?");
+    for call in 1..=calls {
+        for phase in [Phase::Before, Phase::After] {
+            play(scenario, Some(Kill { call, phase })).await;
+        }
+    }
+    println!("{} crashes of {:?} resumed", 2 * calls, scenario.ends);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_release_survives_every_crash() {
+    sweep(RELEASE).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollback_survives_every_crash() {
+    sweep(ROLLBACK_AFTER_FAILED_DEPLOY).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_correction_survives_every_crash() {
+    sweep(CORRECTION_AFTER_FAILED_TEST).await;
+}

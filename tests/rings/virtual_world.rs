@@ -1,0 +1,264 @@
+//! A sandbox, the AWS SDK and the driver in one process, on tokio's paused clock.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_types::body::SdkBody;
+use bluegreen::clock::{Clock, Moment};
+use bluegreen::cloud::aws::AwsCloud;
+use bluegreen::cloud::{Probe, Prober};
+use bluegreen::config::Config;
+use bluegreen::deployment::Deployment;
+use bluegreen::driver::{DriveError, Driver};
+use bluegreen::plan::{HttpTest, Limits};
+use bluegreen::preflight::{self, Refused, Wanted};
+use bluegreen::store::Store;
+use bluegreen_sandbox::{Fault, FaultEffect, Options, PRODUCTION, Sandbox, TimeSource};
+use bluegreen_sandbox::{Phase, TapVerdict};
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use tokio::sync::{Notify, watch};
+
+/// When a virtual world begins.
+const EPOCH: Moment = Moment(1_800_000_000_000);
+
+/// A sandbox with its clients of AWS and a journal.
+pub struct VirtualWorld {
+    pub sandbox: Sandbox,
+    pub clock: Clock,
+    pub cloud: AwsCloud<DirectProber>,
+    pub folder: tempfile::TempDir,
+    death: Arc<Death>,
+    calls: Arc<AtomicU64>,
+}
+
+/// The death of the process: from then on nothing is answered to it.
+#[derive(Default)]
+struct Death {
+    came: Notify,
+    deaths: AtomicU64,
+    dead: AtomicBool,
+}
+
+/// Where the process is to die.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kill {
+    /// The number of the API call.
+    pub call: u64,
+    /// Before it is applied, or after.
+    pub phase: Phase,
+}
+
+impl VirtualWorld {
+    pub async fn new() -> VirtualWorld {
+        let clock = Clock::starting_at(EPOCH, 1.0);
+        let time = TimeSource::Manual(Arc::new(move || SystemTime::from(clock.now())));
+        let sandbox = Sandbox::open(Options {
+            time,
+            ..Options::default()
+        })
+        .expect("a sandbox in memory opens");
+        let death = Arc::<Death>::default();
+        let calls = Arc::new(AtomicU64::new(0));
+        let config = sdk_config(&sandbox, &death).await;
+        VirtualWorld {
+            cloud: AwsCloud::new(&config, DirectProber(sandbox.clone())),
+            sandbox,
+            clock,
+            folder: tempfile::tempdir().expect("a temporary folder"),
+            death,
+            calls,
+        }
+    }
+
+    /// The process dies at this call.
+    pub fn kill_at(&self, kill: Option<Kill>) {
+        let (death, calls) = (self.death.clone(), self.calls.clone());
+        self.sandbox.set_tap(move |call, phase| {
+            calls.fetch_max(call.number, Ordering::SeqCst);
+            if kill
+                == Some(Kill {
+                    call: call.number,
+                    phase,
+                })
+            {
+                death.dead.store(true, Ordering::SeqCst);
+                death.deaths.fetch_add(1, Ordering::SeqCst);
+                death.came.notify_one();
+                TapVerdict::HangUp
+            } else {
+                TapVerdict::Continue
+            }
+        });
+    }
+
+    /// How often the process has died.
+    pub fn deaths(&self) -> u64 {
+        self.death.deaths.load(Ordering::SeqCst)
+    }
+
+    /// How many API calls there have been.
+    pub fn calls(&self) -> u64 {
+        self.calls.load(Ordering::SeqCst)
+    }
+
+    pub fn inject(&self, effect: FaultEffect) {
+        self.inject_fault(Fault {
+            effect,
+            operation: None,
+            skip: 0,
+            times: None,
+            probability: None,
+        });
+    }
+
+    pub fn inject_fault(&self, fault: Fault) {
+        self.sandbox.with_world(|world, _| world.inject(fault));
+    }
+
+    pub fn store(&self) -> Store {
+        Store::open(&self.folder.path().join("journal.db")).expect("the journal opens")
+    }
+
+    pub fn config(&self) -> Config {
+        Config {
+            app: "shop".to_owned(),
+            blue: "shop-blue".to_owned(),
+            green: "shop-blue-green".to_owned(),
+            bucket: "shop-artifacts".to_owned(),
+            test: HttpTest {
+                url: "/".to_owned(),
+                expect_status: Vec::new(),
+                timeout: Duration::from_secs(10),
+            },
+            limits: Limits {
+                poll: Duration::from_secs(30),
+                ..Limits::default()
+            },
+        }
+    }
+
+    /// Makes a plan and writes it down, as `run` does.
+    pub async fn begin(&self, wanted: Wanted) -> Result<Deployment, Refused> {
+        let config = self.config();
+        let found = preflight::find_target(&self.cloud, &config, "us-east-1").await?;
+        let id = "01JVIRTUALWORLD00000000000".to_owned();
+        let plan = preflight::plan(&self.cloud, &config, id, wanted, found).await?;
+        let deployment = Deployment::new(plan, self.clock.now());
+        self.store()
+            .create(&deployment)
+            .expect("the journal takes it");
+        Ok(deployment)
+    }
+
+    /// Drives until the deployment rests; `None` where the process died.
+    pub async fn drive(&self, deployment: &mut Deployment) -> Option<Result<(), DriveError>> {
+        let mut store = self.store();
+        let (_signal, interrupted) = watch::channel(false);
+        let mut driver = Driver::new(&self.cloud, &mut store, self.clock, interrupted);
+        tokio::select! {
+            biased;
+            driven = driver.drive(deployment) => Some(driven),
+            () = self.died() => None,
+        }
+    }
+
+    /// Done when the process has died.
+    pub async fn died(&self) {
+        self.death.came.notified().await;
+        self.death.dead.store(false, Ordering::SeqCst);
+    }
+
+    /// Nothing was lost, interrupted or left behind, there was never a second
+    /// green, and blue serves this version under its own CNAME.
+    #[track_caller]
+    pub fn check_all_is_well(&self, version: &str) {
+        // What is still on its way arrives, and every cache expires.
+        let later = SystemTime::from(self.clock.now()) + Duration::from_secs(3600);
+        self.sandbox.with_world(|world, now| {
+            assert!(now < later);
+            world.advance(Moment::from(later).0);
+        });
+        let report = self.sandbox.report();
+        assert_eq!(report.lost, 0, "requests lost: {:?}", report.losses);
+        assert_eq!(report.interruptions, [], "effects on live environments");
+        assert!(report.peaks.tagged_environments <= 1, "two greens");
+        assert_eq!(report.leftovers.environments, [""; 0]);
+        assert_eq!(report.leftovers.templates, [""; 0]);
+        assert_eq!(report.leftovers.unfinished_uploads, [""; 0]);
+        self.sandbox.with_world(|world, _| {
+            let blue = world.environment("shop-blue").expect("blue is there");
+            assert_eq!(blue.cname.as_deref(), Some(PRODUCTION));
+            assert_eq!(blue.version_label, version);
+        });
+    }
+}
+
+async fn sdk_config(sandbox: &Sandbox, death: &Arc<Death>) -> SdkConfig {
+    let connector = SharedHttpConnector::new(DirectConnector(sandbox.clone(), death.clone()));
+    aws_config::defaults(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .endpoint_url("http://127.0.0.1:1")
+        .test_credentials()
+        .retry_config(aws_config::retry::RetryConfig::standard())
+        .http_client(http_client_fn(move |_, _| connector.clone()))
+        .load()
+        .await
+}
+
+/// Hands requests to the sandbox without a network.
+struct DirectConnector(Sandbox, Arc<Death>);
+
+impl fmt::Debug for DirectConnector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DirectConnector")
+    }
+}
+
+impl HttpConnector for DirectConnector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let (sandbox, death) = (self.0.clone(), self.1.clone());
+        HttpConnectorFuture::new(async move {
+            let other =
+                |e: Box<dyn std::error::Error + Send + Sync>| ConnectorError::other(e, None);
+            let request = request.try_into_http1x().map_err(|e| other(e.into()))?;
+            let (parts, body) = request.into_parts();
+            let body = body.collect().await.map_err(other)?.to_bytes();
+            match sandbox.handle(http::Request::from_parts(parts, body)).await {
+                Ok(response) => {
+                    HttpResponse::try_from(response.map(|body: Bytes| SdkBody::from(body)))
+                        .map_err(|e| other(e.into()))
+                }
+                Err(_) if death.dead.load(Ordering::SeqCst) => std::future::pending().await,
+                Err(hangup) => Err(ConnectorError::io(hangup.into())),
+            }
+        })
+    }
+}
+
+/// Asks the sandbox's web sites without a network.
+#[derive(Clone)]
+pub struct DirectProber(Sandbox);
+
+impl Prober for DirectProber {
+    async fn probe(&self, test: &HttpTest, cname: &str) -> Probe {
+        let url = test.url_on(cname);
+        let request = http::Request::get(&url)
+            .body(Bytes::new())
+            .expect("a request");
+        let status = self.0.handle(request).await.expect("sites answer").status();
+        Probe {
+            asked: format!("GET {url}"),
+            got: status.to_string(),
+            passed: test.accepts(status.as_u16()),
+        }
+    }
+}
