@@ -95,6 +95,9 @@ impl<'a, C: Cloud> Driver<'a, C> {
     pub async fn drive(&mut self, deployment: &mut Deployment) -> Result<(), DriveError> {
         loop {
             self.retreat_if_asked(deployment)?;
+            if deployment.state.rests() {
+                return Ok(());
+            }
             let patience_spent = self.is_patience_spent(deployment);
             let seen = self.look(deployment).await?;
             match step(&deployment.state, &deployment.plan, &seen) {

@@ -10,7 +10,7 @@ use super::finish::{Asked, drive, exit_code, report};
 use super::{Exit, Failed};
 use crate::config::Options;
 use crate::driver::DriveError;
-use crate::machine::{Kind, NotPossible};
+use crate::machine::NotPossible;
 use crate::store::StoreError;
 
 /// What `abort` takes.
@@ -51,8 +51,7 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
             Err(error) => return Err(error.into()),
         };
         let mut deployment = context.find(Some(&id))?;
-        let rests = deployment.state.is_end() || deployment.state.kind() == Kind::Held;
-        if rests && !context.store.retreat_requested(&id)? {
+        if deployment.state.rests() && !context.store.retreat_requested(&id)? {
             report(&context, &deployment).await?;
             return Ok(exit_code(&deployment.state, Asked::Retreat));
         }

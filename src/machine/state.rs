@@ -115,6 +115,12 @@ impl State {
         }
     }
 
+    /// Whether nothing happens in it until an operator says so.
+    #[must_use]
+    pub fn rests(&self) -> bool {
+        self.is_end() || matches!(self.kind(), Kind::Held | Kind::AwaitingCutover)
+    }
+
     /// Whether a swap has been asked for in this state.
     #[must_use]
     pub fn is_swapping(&self) -> bool {

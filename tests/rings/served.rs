@@ -1,0 +1,133 @@
+//! A sandbox that listens, and the real binary against it.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
+
+use bluegreen_sandbox::{Fault, FaultEffect, Options, Sandbox};
+use tokio::net::TcpListener;
+
+/// A sandbox that listens, its clock far ahead of the wall's, and a folder for
+/// the journal.
+pub struct Served {
+    pub sandbox: Sandbox,
+    pub url: String,
+    pub folder: tempfile::TempDir,
+    /// Ends the server with the test.
+    _runtime: tokio::runtime::Runtime,
+}
+
+impl Served {
+    /// A new sandbox whose clock runs `speed` times as fast as the wall's.
+    pub fn at_speed(speed: f64) -> Served {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let sandbox = Sandbox::open(Options {
+            speed,
+            ..Options::default()
+        })
+        .expect("a sandbox opens");
+        let listener = runtime
+            .block_on(TcpListener::bind("127.0.0.1:0"))
+            .expect("a port is free");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        runtime.spawn(sandbox.clone().serve(listener, std::future::pending()));
+        Served {
+            sandbox,
+            url,
+            folder: tempfile::tempdir().expect("a temporary folder"),
+            _runtime: runtime,
+        }
+    }
+
+    pub fn inject(&self, effect: FaultEffect) {
+        self.inject_fault(Fault {
+            effect,
+            operation: None,
+            skip: 0,
+            times: None,
+            probability: None,
+        });
+    }
+
+    pub fn inject_fault(&self, fault: Fault) {
+        self.sandbox.with_world(|world, _| world.inject(fault));
+    }
+
+    pub fn journal(&self) -> PathBuf {
+        self.folder.path().join("journal.db")
+    }
+
+    /// The binary with these arguments, in a hermetic environment, against this
+    /// sandbox and this folder's journal.
+    #[must_use]
+    pub fn bluegreen(&self, arguments: &[&str]) -> Command {
+        let mut command = hermetic(arguments);
+        command
+            .current_dir(self.folder.path())
+            .env("BLUEGREEN_SANDBOX", &self.url)
+            .env("BLUEGREEN_STATE", self.journal());
+        command
+    }
+
+    /// Runs the binary to its end.
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.bluegreen(arguments).output().expect("the binary runs")
+    }
+}
+
+/// The binary with these arguments and nothing of the environment.
+#[must_use]
+pub fn hermetic(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bluegreen"));
+    command
+        .args(arguments)
+        .env_clear()
+        .env("BLUEGREEN_POLL", "20s")
+        // Two processes read the sandbox's clock a little apart; at its speed a
+        // millisecond of the wall's is most of a second.
+        .env("BLUEGREEN_DRAIN", "120s")
+        .env("BLUEGREEN_BAKE", "150s")
+        .stdin(Stdio::null());
+    command
+}
+
+/// A child that another thread may kill.
+#[derive(Clone, Default)]
+pub struct Victim(Arc<Mutex<Option<Child>>>);
+
+impl Victim {
+    /// Starts the command, waits for its end, and says whether it was killed.
+    pub fn run(&self, command: &mut Command) -> std::process::ExitStatus {
+        let mut child = command
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the binary starts");
+        // The killer needs the child while it is waited for.
+        loop {
+            *self.0.lock().expect("no panic holds it") = Some(child);
+            std::thread::sleep(std::time::Duration::from_millis(2));
+            let mut guard = self.0.lock().expect("no panic holds it");
+            child = guard.take().expect("only this thread takes it");
+            drop(guard);
+            if let Some(status) = child.try_wait().expect("the child can be waited for") {
+                return status;
+            }
+        }
+    }
+
+    /// SIGKILL, at once.
+    pub fn kill(&self) {
+        loop {
+            if let Some(child) = self.0.lock().expect("no panic holds it").as_mut() {
+                child.kill().expect("the child can be killed");
+                return;
+            }
+            std::thread::yield_now();
+        }
+    }
+}
