@@ -150,14 +150,17 @@ fn ailment(deployment: &Deployment, sighting: &Sighting) -> Option<String> {
     let blue = sighting.of(&deployment.plan, Role::Blue)?;
     let health = blue.health_status.as_deref().unwrap_or_default();
     if blue.health == "Red" || matches!(health, "Degraded" | "Severe" | "Suspended") {
-        return Some(
-            format!("its health is {} {health}", blue.health)
-                .trim_end()
-                .to_owned(),
-        );
+        return Some(format!("its health is {}", health_in_words(blue)));
     }
     let probe = sighting.probe.as_ref().filter(|probe| !probe.passed)?;
     Some(format!("{} answered {}", probe.asked, probe.got))
+}
+
+fn health_in_words(environment: &Environment) -> String {
+    match &environment.health_status {
+        Some(status) => format!("{} {status}", environment.health),
+        None => environment.health.clone(),
+    }
 }
 
 fn env_seen(environment: &Environment) -> EnvSeen {
@@ -169,6 +172,7 @@ fn env_seen(environment: &Environment) -> EnvSeen {
             "Terminating" => Phase::Terminating,
             _ => Phase::Busy,
         },
+        health: health_in_words(environment),
         abortable: environment.abortable,
         version_label: environment.version_label.clone(),
     }

@@ -51,7 +51,8 @@ impl<P: Prober> Cloud for AwsCloud<P> {
         if let Some(green) = sighting.environment(&plan.green) {
             sighting.green_is_ours = needs.green_id.as_ref() == Some(&green.id)
                 || self.carries_deployment_tag(&green.arn, &plan.id).await?;
-        } else if needs.template {
+        }
+        if needs.template && !sighting.green_is_ours {
             let application = self.application(&plan.target.application).await?;
             sighting.template =
                 Some(application.is_some_and(|found| found.templates.contains(&plan.template)));

@@ -16,6 +16,8 @@ pub enum Cause {
     OutOfPatience {
         /// The state's kind.
         during: Kind,
+        /// What both environments were like in the end.
+        seen: String,
     },
     /// AWS refused what was asked, for good.
     Refused {
@@ -90,8 +92,12 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Cause::AskedToRetreat => write!(f, "an operator asked to go back"),
-            Cause::OutOfPatience { during } => {
-                write!(f, "{} took longer than its patience", during.meaning())
+            Cause::OutOfPatience { during, seen } => {
+                write!(
+                    f,
+                    "{} took longer than its patience: {seen}",
+                    during.meaning()
+                )
             }
             Cause::Refused { operation, message } => {
                 write!(f, "AWS refused {operation}: {message}")

@@ -78,6 +78,7 @@ fn resumed(state: &State) -> State {
             | Cause::SickWhileBaking { .. }
             | Cause::OutOfPatience {
                 during: Kind::Testing | Kind::SwappingToBlue | Kind::Baking,
+                ..
             } => State::Testing,
             _ => State::DrainingBlue,
         },

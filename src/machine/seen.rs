@@ -47,6 +47,8 @@ pub struct EnvSeen {
     pub id: String,
     /// Its status.
     pub phase: Phase,
+    /// Its health in the service's words, for people.
+    pub health: String,
     /// Whether an update of it can be aborted.
     pub abortable: bool,
     /// The version label it shows.
@@ -170,6 +172,27 @@ impl Seen {
             Green::Ours(green) => Some(green),
             Green::Absent | Green::Foreign => None,
         }
+    }
+
+    /// Both environments in words.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let words = |environment: &EnvSeen| {
+            let phase = match environment.phase {
+                Phase::Launching => "Launching",
+                Phase::Ready => "Ready",
+                Phase::Busy => "busy",
+                Phase::Terminating => "Terminating",
+            };
+            format!("{phase}, health {}", environment.health)
+        };
+        let blue = self.blue.as_ref().map_or_else(|| "gone".to_owned(), words);
+        let green = match &self.green {
+            Green::Absent => "gone".to_owned(),
+            Green::Ours(green) => words(green),
+            Green::Foreign => "somebody else's".to_owned(),
+        };
+        format!("blue is {blue}; green is {green}")
     }
 
     /// Both environments where both are there and Ready.

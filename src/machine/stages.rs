@@ -54,9 +54,7 @@ fn preparing(plan: &Plan, seen: &Seen) -> Step {
     if let Some(step) = production_off(Role::Blue, seen, Kind::Preparing) {
         return step;
     }
-    let late = discarding_for(Cause::OutOfPatience {
-        during: Kind::Preparing,
-    });
+    let late = discarding_for(late(Kind::Preparing, seen));
     match (&seen.version, &plan.bundle) {
         (Version::Absent, None) => Step::Enter(discarding_for(Cause::VersionMissing {
             version: plan.version.clone(),
@@ -83,9 +81,7 @@ fn cloning(plan: &Plan, seen: &Seen) -> Step {
     if matches!(seen.version, Version::Failed | Version::Conflict(_)) {
         return Step::Enter(discarding_for(unfit_version(plan, &seen.version)));
     }
-    let late = discarding_for(Cause::OutOfPatience {
-        during: Kind::Cloning,
-    });
+    let late = discarding_for(late(Kind::Cloning, seen));
     let name_taken = discarding_for(Cause::GreenNameTaken {
         green: plan.green.clone(),
     });
@@ -122,9 +118,7 @@ fn warming(plan: &Plan, seen: &Seen) -> Step {
     }
     let otherwise = match &seen.green {
         Green::Ours(green) if green.phase != Phase::Terminating => {
-            discarding_for(Cause::OutOfPatience {
-                during: Kind::Warming,
-            })
+            discarding_for(late(Kind::Warming, seen))
         }
         Green::Ours(_) | Green::Absent | Green::Foreign => discarding_for(Cause::GreenGone),
     };
@@ -143,7 +137,7 @@ fn warming(plan: &Plan, seen: &Seen) -> Step {
 
 fn swapping_to_green(plan: &Plan, seen: &Seen) -> Step {
     let during = Kind::SwappingToGreen;
-    let late = Cause::OutOfPatience { during };
+    let late = late(during, seen);
     match seen.production {
         Some(Role::Green) if seen.both_ready().is_some() => Step::Enter(State::DrainingBlue),
         Some(Role::Green) => Step::Wait {
@@ -192,9 +186,7 @@ fn deploying(plan: &Plan, seen: &Seen) -> Step {
     if let Some(step) = production_off(Role::Green, seen, Kind::Deploying) {
         return step;
     }
-    let cause = Cause::OutOfPatience {
-        during: Kind::Deploying,
-    };
+    let cause = late(Kind::Deploying, seen);
     let give_up = Step::Wait {
         otherwise: State::AbortingDeploy {
             cause: cause.clone(),
@@ -299,9 +291,7 @@ fn testing(plan: &Plan, seen: &Seen) -> Step {
         }
         Test::Passed | Test::Undecided => Step::Wait {
             otherwise: State::Held {
-                cause: Cause::OutOfPatience {
-                    during: Kind::Testing,
-                },
+                cause: late(Kind::Testing, seen),
             },
         },
     }
@@ -310,7 +300,7 @@ fn testing(plan: &Plan, seen: &Seen) -> Step {
 fn swapping_to_blue(plan: &Plan, seen: &Seen) -> Step {
     let during = Kind::SwappingToBlue;
     let held = State::Held {
-        cause: Cause::OutOfPatience { during },
+        cause: late(during, seen),
     };
     match seen.production {
         Some(Role::Blue) if seen.both_ready().is_some() => Step::Enter(State::Baking),
@@ -363,9 +353,7 @@ fn baking(plan: &Plan, seen: &Seen) -> Step {
     if seen.baked && seen.drained && seen.blue_trusted {
         return Step::Enter(State::TerminatingGreen);
     }
-    let cause = Cause::OutOfPatience {
-        during: Kind::Baking,
-    };
+    let cause = late(Kind::Baking, seen);
     Step::Wait {
         otherwise: State::ReturningToGreen { cause },
     }
@@ -410,7 +398,7 @@ fn terminating_green(plan: &Plan, seen: &Seen) -> Step {
     let Some(blue) = &seen.blue else {
         return blue_gone();
     };
-    clear_away(seen, &Cause::OutOfPatience { during }).unwrap_or_else(|| {
+    clear_away(seen, &late(during, seen)).unwrap_or_else(|| {
         let on_goal = blue.shows(plan.goal_version());
         Step::Enter(match plan.goal {
             Goal::Release if on_goal => State::Completed,
@@ -433,7 +421,7 @@ fn discarding(plan: &Plan, seen: &Seen, cause: &Cause) -> Step {
     let Some(blue) = &seen.blue else {
         return blue_gone();
     };
-    if let Some(step) = clear_away(seen, &Cause::OutOfPatience { during }) {
+    if let Some(step) = clear_away(seen, &late(during, seen)) {
         return step;
     }
     if seen.may_arrive.green || seen.may_arrive.template {
@@ -458,9 +446,9 @@ fn discarding(plan: &Plan, seen: &Seen, cause: &Cause) -> Step {
 }
 
 /// Terminates green, then deletes the template; nothing where both are gone.
-fn clear_away(seen: &Seen, late: &Cause) -> Option<Step> {
+fn clear_away(seen: &Seen, too_late: &Cause) -> Option<Step> {
     let stuck = State::Stuck {
-        cause: late.clone(),
+        cause: too_late.clone(),
     };
     match &seen.green {
         Green::Ours(green) if green.phase != Phase::Terminating && seen.drained => {
@@ -510,6 +498,13 @@ fn version_moved(blue: &EnvSeen) -> State {
         cause: Cause::VersionMoved {
             version: blue.version_label.clone().unwrap_or_default(),
         },
+    }
+}
+
+fn late(during: Kind, seen: &Seen) -> Cause {
+    Cause::OutOfPatience {
+        during,
+        seen: seen.in_words(),
     }
 }
 

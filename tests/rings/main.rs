@@ -1,6 +1,8 @@
 //! The rings of tests, from the pure machine to the killed process.
 
+mod cli;
 mod crash;
+mod faults;
 mod kill;
 mod served;
 mod virtual_world;

@@ -73,7 +73,10 @@ pub async fn connect(connection: &Connection) -> Result<SdkConfig, ConnectError>
             ));
     }
     let config = loader.retry_config(retries).load().await;
-    if config.region().is_none() {
+    if config
+        .region()
+        .is_none_or(|region| region.as_ref().is_empty())
+    {
         return Err(ConnectError::NoRegion);
     }
     Ok(config)

@@ -1,0 +1,462 @@
+//! Ring 3: the real binary against the sandbox, standard output, standard error
+//! and exit code together.
+
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+
+use bluegreen_sandbox::{Fault, FaultEffect, Phase, Status, TapVerdict};
+
+use crate::served::{Served, hermetic};
+
+const SPEED: f64 = 600.0;
+
+/// Everything a user gets, with what varies between runs replaced. The log's
+/// lines are left out: they are not a contract.
+#[track_caller]
+fn check(name: &str, output: &Output) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("the output is UTF-8");
+    let is_log = |line: &&str| line.len() > 20 && line.as_bytes()[4] == b'-' && line.contains("Z ");
+    let stderr = text(&output.stderr);
+    let stderr: Vec<_> = stderr.lines().filter(|line| !is_log(line)).collect();
+    let all = format!(
+        "exit code: {:?}\n--- stdout\n{}--- stderr\n{}\n",
+        output.status.code(),
+        text(&output.stdout),
+        stderr.join("\n")
+    );
+    let mut settings = insta::Settings::clone_current();
+    for (pattern, replacement) in [
+        (r"(?i)\b01[0-9A-HJKMNP-TV-Z]{24}\b", "[id]"),
+        (r"\d{4}-\d\d-\d\dT[\d:.]+Z", "[time]"),
+        (r"127\.0\.0\.1:\d+", "[address]"),
+        (r"\be-[a-z0-9]{10}\b", "e-[environment]"),
+        (r"\beba-[a-z0-9]{8}\b", "eba-[cname]"),
+        (r"\bi-[0-9a-f]{17}\b", "i-[instance]"),
+        (r"/[^ ]*/\.tmp[A-Za-z0-9]+", "[folder]"),
+        (r"process \d+", "process [pid]"),
+        (r"Sandbox: \d+ requests", "Sandbox: [many] requests"),
+        (r"(after|for) (\d+(h|m|s|ms) ?)+:", "$1 [span]:"),
+        (r"(?m)^( [A-Z][A-Za-z]+ +)(\d+(h|m|s) ?)+ *", "$1[span]  "),
+        (r" {2,}", "  "),
+    ] {
+        settings.add_filter(pattern, replacement);
+    }
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!(name, all));
+}
+
+fn fault(effect: FaultEffect, operation: &str, skip: u32) -> Fault {
+    Fault {
+        effect,
+        operation: Some(operation.to_owned()),
+        skip,
+        times: None,
+        probability: None,
+    }
+}
+
+fn code(output: &Output) -> Option<i32> {
+    output.status.code()
+}
+
+#[test]
+fn a_release_tells_its_stages() {
+    let served = Served::at_speed(SPEED);
+    check("release", &served.run(&["run"]));
+    check("status_when_nothing_is_in_flight", &served.run(&["status"]));
+    check(
+        "status_of_all_as_json",
+        &served.run(&["status", "--all", "--json"]),
+    );
+    check("nothing_to_release", &served.run(&["run"]));
+}
+
+#[test]
+fn a_pause_is_resumed() {
+    let served = Served::at_speed(SPEED);
+    check("paused", &served.run(&["deploy", "--version-label", "v2"]));
+    check("status_of_a_paused_one", &served.run(&["status"]));
+    check("second_run_while_one_is_in_flight", &served.run(&["run"]));
+    check("cutover", &served.run(&["cutover"]));
+}
+
+#[test]
+fn a_failed_deploy_is_held_and_rolled_back() {
+    let served = Served::at_speed(SPEED);
+    served.inject(FaultEffect::VersionFailsToDeploy {
+        label: "v2".to_owned(),
+    });
+    check("held_by_a_failed_deploy", &served.run(&["run"]));
+    check(
+        "rolled_back_after_a_failed_deploy",
+        &served.run(&["rollback"]),
+    );
+    assert_eq!(served.sandbox.report().lost, 0);
+}
+
+#[test]
+fn a_version_that_answers_500_is_held_and_corrected() {
+    let served = Served::at_speed(SPEED);
+    served.inject(FaultEffect::VersionAnswers {
+        label: "v2".to_owned(),
+        status: 500,
+    });
+    check("held_by_a_failed_test", &served.run(&["run"]));
+    let bundle = served.folder.path().join("v3.zip");
+    std::fs::write(bundle, b"corrected").expect("the bundle is written");
+    check(
+        "corrected_by_an_unknown_version",
+        &served.run(&["resume", "--version-label", "v9"]),
+    );
+    served.sandbox.with_world(|world, _| {
+        let mut corrected = world.view.versions[1].clone();
+        "v3".clone_into(&mut corrected.label);
+        world.view.versions.push(corrected);
+    });
+    check(
+        "corrected",
+        &served.run(&["resume", "--version-label", "v3"]),
+    );
+    assert_eq!(served.sandbox.report().lost, 0);
+}
+
+#[test]
+fn a_launch_that_turns_red_is_rolled_back() {
+    let served = Served::at_speed(SPEED);
+    served.inject(FaultEffect::LaunchTurnsRed {
+        environment: "shop-blue-green".to_owned(),
+    });
+    check("red_launch", &served.run(&["run", "--patience", "10m"]));
+    assert_eq!(served.sandbox.report().leftovers.environments, [""; 0]);
+}
+
+#[test]
+fn a_taken_name_is_refused_and_left_alone() {
+    let served = Served::at_speed(SPEED);
+    served.inject(FaultEffect::ForeignEnvironment {
+        name: "shop-blue-green".to_owned(),
+    });
+    check("name_taken_at_the_start", &served.run(&["run"]));
+    served.sandbox.with_world(|world, _| {
+        let foreign = world.environment("shop-blue-green").expect("it is there");
+        assert_eq!(foreign.status, Status::Ready);
+    });
+}
+
+#[test]
+fn a_name_taken_meanwhile_is_left_alone() {
+    let served = Served::at_speed(SPEED);
+    let sandbox = served.sandbox.clone();
+    let done = AtomicBool::new(false);
+    served.sandbox.set_tap(move |call, phase| {
+        let asks = call.operation == "CreateEnvironment" && phase == Phase::Before;
+        if asks && !done.swap(true, Ordering::SeqCst) {
+            sandbox.with_world(|world, _| {
+                world.inject(Fault {
+                    effect: FaultEffect::ForeignEnvironment {
+                        name: "shop-blue-green".to_owned(),
+                    },
+                    operation: None,
+                    skip: 0,
+                    times: None,
+                    probability: None,
+                });
+            });
+        }
+        TapVerdict::Continue
+    });
+    check("name_taken_meanwhile", &served.run(&["run"]));
+    let report = served.sandbox.report();
+    assert_eq!(report.leftovers.templates, [""; 0]);
+    assert_eq!(report.calls.get("TerminateEnvironment"), None);
+}
+
+#[test]
+fn blue_must_be_ready_at_the_start() {
+    let served = Served::at_speed(SPEED);
+    served.sandbox.with_world(|world, _| {
+        let blue = world.environment_mut("shop-blue").expect("blue is there");
+        blue.status = Status::Updating;
+    });
+    check("blue_not_ready", &served.run(&["run"]));
+    assert_eq!(
+        served
+            .sandbox
+            .report()
+            .calls
+            .get("CreateConfigurationTemplate"),
+        None
+    );
+}
+
+#[test]
+fn expired_credentials_interrupt_and_resume_completes() {
+    let served = Served::at_speed(SPEED);
+    served.inject_fault(fault(
+        FaultEffect::ExpiredCredentials,
+        "DescribeEnvironments",
+        25,
+    ));
+    let interrupted = served.run(&["run"]);
+    check("expired_credentials", &interrupted);
+    check("resume_with_expired_credentials", &served.run(&["resume"]));
+    served.sandbox.with_world(|world, _| world.clear_faults());
+    assert_eq!(code(&served.run(&["resume"])), Some(0));
+    assert_eq!(served.sandbox.report().lost, 0);
+}
+
+#[test]
+fn a_denied_effect_loses_nothing() {
+    let served = Served::at_speed(SPEED);
+    let denied = FaultEffect::Refuse {
+        status: 403,
+        code: "AccessDenied".to_owned(),
+        message: "User is not authorized to perform: elasticbeanstalk:CreateEnvironment".to_owned(),
+    };
+    served.inject_fault(fault(denied, "CreateEnvironment", 0));
+    check("denied", &served.run(&["run"]));
+    served.sandbox.with_world(|world, _| world.clear_faults());
+    assert_eq!(code(&served.run(&["resume"])), Some(0));
+}
+
+#[test]
+fn what_cannot_begin_changes_nothing() {
+    let served = Served::at_speed(SPEED);
+    std::fs::write(served.folder.path().join("b.zip"), b"b").expect("the bundle is written");
+    for (name, arguments) in [
+        ("unknown_application", &["run", "--app", "nowhere"][..]),
+        ("unknown_environment", &["run", "--blue", "nowhere"]),
+        ("worker_tier", &["run", "--blue", "shop-worker"]),
+        ("unknown_version", &["run", "--version-label", "v9"]),
+        (
+            "label_with_another_bundle",
+            &["run", "--bundle", "b.zip", "--version-label", "v2"],
+        ),
+        ("missing_bundle", &["run", "--bundle", "missing.zip"]),
+        (
+            "missing_object",
+            &["run", "--s3-key", "missing.zip", "--version-label", "v9"],
+        ),
+        ("key_without_label", &["run", "--s3-key", "shop/v2.zip"]),
+        ("bad_name", &["run", "--green", "a_b"]),
+        ("same_name", &["run", "--green", "shop-blue"]),
+        ("bad_duration", &["run", "--drain", "60"]),
+        ("bad_status", &["run", "--expect-status", "200,99"]),
+        (
+            "bad_test_url",
+            &["run", "--test-url", "https://ann:secret@shop.example/"],
+        ),
+        ("resume_without_any", &["resume"]),
+        (
+            "resume_of_an_unknown",
+            &["resume", "01J00000000000000000000000"],
+        ),
+        ("rollback_without_any", &["rollback"]),
+        ("abort_without_any", &["abort"]),
+    ] {
+        check(name, &served.run(arguments));
+    }
+    let report = served.sandbox.report();
+    let changing = |operation: &&String| {
+        !operation.starts_with("Describe")
+            && !operation.starts_with("Head")
+            && !operation.starts_with("List")
+    };
+    assert_eq!(report.calls.keys().find(changing), None);
+}
+
+#[test]
+fn credentials_and_region_are_named_before_anything() {
+    let served = Served::at_speed(SPEED);
+    let aws = |region: &str| {
+        let mut command = hermetic(&[
+            "run",
+            "--app",
+            "shop",
+            "--blue",
+            "shop-blue",
+            "--bucket",
+            "b",
+        ]);
+        command
+            .current_dir(served.folder.path())
+            .env("BLUEGREEN_STATE", served.journal())
+            .env("AWS_ENDPOINT_URL", &served.url)
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env("AWS_REGION", region);
+        command
+    };
+    check("no_credentials", &aws("us-east-1").output().expect("runs"));
+    check("no_region", &aws("").output().expect("runs"));
+    let mut unreachable = aws("us-east-1");
+    unreachable
+        .env("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+        .env("AWS_ACCESS_KEY_ID", "a")
+        .env("AWS_SECRET_ACCESS_KEY", "b");
+    check("unreachable", &unreachable.output().expect("runs"));
+}
+
+#[test]
+fn required_values_are_asked_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = |arguments: &[&str]| {
+        let mut command = hermetic(arguments);
+        command.env("BLUEGREEN_STATE", folder.path().join("j.db"));
+        command.output().expect("runs")
+    };
+    check("no_application", &run(&["run"]));
+    check("no_command", &run(&[]));
+    check("help_of_run", &run(&["run", "--help"]));
+}
+
+#[test]
+fn an_abort_from_a_second_terminal_retreats() {
+    for (name, operation) in [
+        ("aborted_before_the_swap", "CreateEnvironment"),
+        ("aborted_while_deploying", "UpdateEnvironment"),
+    ] {
+        let served = Served::at_speed(SPEED);
+        let (sender, asked) = mpsc::channel();
+        let waits_for = operation.to_owned();
+        served.sandbox.set_tap(move |call, phase| {
+            if call.operation == waits_for && phase == Phase::After {
+                let _ = sender.send(());
+            }
+            TapVerdict::Continue
+        });
+        std::thread::scope(|scope| {
+            let run = scope.spawn(|| served.run(&["run"]));
+            asked.recv().expect("the run comes so far");
+            check(name, &served.run(&["abort"]));
+            assert_eq!(code(&run.join().expect("no panic")), Some(10), "{name}");
+        });
+        let report = served.sandbox.report();
+        assert_eq!(report.lost, 0, "{:?}", report.losses);
+        assert_eq!(report.leftovers.environments, [""; 0]);
+        assert_eq!(report.interruptions, []);
+    }
+}
+
+#[test]
+fn a_signal_interrupts_within_a_second() {
+    for signal in ["INT", "TERM"] {
+        let served = Served::at_speed(SPEED);
+        let (sender, asked) = mpsc::channel();
+        let once = Arc::new(AtomicBool::new(false));
+        served.sandbox.set_tap(move |call, phase| {
+            let now = call.operation == "SwapEnvironmentCNAMEs" && phase == Phase::After;
+            if now && !once.swap(true, Ordering::SeqCst) {
+                let _ = sender.send(());
+            }
+            TapVerdict::Continue
+        });
+        let child = served
+            .bluegreen(&["run"])
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        asked.recv().expect("the run comes so far");
+        let sent = Command::new("kill")
+            .args(["-s", signal, &child.id().to_string()])
+            .status()
+            .expect("kill runs");
+        assert!(sent.success());
+        let interrupted = child.wait_with_output().expect("it ends");
+        check("interrupted_by_a_signal", &interrupted);
+        assert_eq!(code(&served.run(&["resume"])), Some(0));
+        assert_eq!(served.sandbox.report().lost, 0);
+    }
+}
+
+#[test]
+fn a_journal_that_cannot_be_used_is_left_alone() {
+    let served = Served::at_speed(SPEED);
+    let journal = served.journal();
+    let refused = |name: &str, content: &[u8]| {
+        std::fs::write(&journal, content).expect("the journal is written");
+        check(name, &served.run(&["run"]));
+        assert_eq!(
+            std::fs::read(&journal).expect("it is there"),
+            content,
+            "{name}: changed"
+        );
+        std::fs::remove_file(&journal).expect("it can be removed");
+    };
+    refused(
+        "journal_that_is_no_database",
+        &b"no database at all, only text ".repeat(40),
+    );
+    let another = database("CREATE TABLE theirs (a); PRAGMA application_id = 7;");
+    refused("journal_of_another_program", &another);
+    let newer = database(
+        "CREATE TABLE deployment (a); PRAGMA application_id = 1651995246; PRAGMA user_version = 99;",
+    );
+    refused("journal_of_a_newer_program", &newer);
+    std::fs::create_dir(&journal).expect("a folder in its place");
+    check("journal_that_is_a_folder", &served.run(&["run"]));
+    assert!(served.sandbox.report().calls.is_empty(), "AWS was asked");
+}
+
+/// The bytes of a SQLite database that these statements make.
+fn database(statements: &str) -> Vec<u8> {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let db = rusqlite::Connection::open(file.path()).expect("a database");
+    db.execute_batch(statements).expect("the statements hold");
+    drop(db);
+    std::fs::read(file.path()).expect("it reads")
+}
+
+#[test]
+fn a_locked_journal_belongs_to_somebody_else() {
+    let served = Served::at_speed(SPEED);
+    assert_eq!(code(&served.run(&["status"])), Some(0));
+    let db = rusqlite::Connection::open(served.journal()).expect("it opens");
+    db.execute_batch("BEGIN EXCLUSIVE").expect("it locks");
+    check("locked_journal", &served.run(&["run"]));
+    let changing = ["CreateConfigurationTemplate", "CreateEnvironment"];
+    let report = served.sandbox.report();
+    assert!(
+        changing
+            .iter()
+            .all(|operation| !report.calls.contains_key(*operation))
+    );
+}
+
+/// A file size limit is a full disk: SQLite's writes fail. What is not durable
+/// is not asked for.
+#[test]
+fn a_full_disk_stops_before_anything_is_asked() {
+    let served = Served::at_speed(SPEED);
+    assert_eq!(code(&served.run(&["status"])), Some(0));
+    let binary = env!("CARGO_BIN_EXE_bluegreen");
+    let limited = |blocks: u32| {
+        let mut command = Command::new("sh");
+        command
+            .args([
+                "-c",
+                &format!("trap '' XFSZ; ulimit -f {blocks}; exec {binary} run"),
+            ])
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("BLUEGREEN_POLL", "20s")
+            .env("BLUEGREEN_SANDBOX", &served.url)
+            .env("BLUEGREEN_STATE", served.journal());
+        command.output().expect("sh runs")
+    };
+    check("full_disk", &limited(1));
+    let asked = |operation: &str| served.sandbox.report().calls.contains_key(operation);
+    assert!(!asked("CreateConfigurationTemplate"));
+    // With room for some checkpoints only, it stops in the middle, resumable.
+    let stopped = limited(80);
+    assert!([Some(3), Some(75)].contains(&code(&stopped)), "{stopped:?}");
+    let ended = served.run(&["resume"]);
+    let ended = if code(&ended) == Some(13) {
+        served.run(&["run"])
+    } else {
+        ended
+    };
+    assert_eq!(code(&ended), Some(0), "{ended:?}");
+}
