@@ -196,7 +196,6 @@ fn template_node(template: &Template) -> Node {
 }
 
 fn environment_settings(environment: &Environment) -> Node {
-    let tier = super::describe::tier_node(environment.tier);
     node()
         .text("SolutionStackName", &environment.solution_stack)
         .text("PlatformArn", super::platform::arn())
@@ -207,5 +206,6 @@ fn environment_settings(environment: &Environment) -> Node {
         .date("DateCreated", environment.created)
         .date("DateUpdated", environment.updated)
         .nodes("OptionSettings", setting_nodes(&environment.settings))
-        .node("Tier", tier)
+        // The public model lacks it; the service sends it and `eb health` reads it.
+        .node("Tier", super::describe::tier_node(environment.tier))
 }
