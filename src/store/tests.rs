@@ -1,1 +1,166 @@
+//! The journal: compare-and-set, one unfinished deployment a target, durability.
 
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use super::*;
+use crate::machine::Cause;
+use crate::plan::{Goal, HttpTest, Limits, Plan};
+
+fn plan(id: &str) -> Plan {
+    Plan {
+        id: id.to_owned(),
+        target: Target {
+            account: "123456789012".to_owned(),
+            region: "us-east-1".to_owned(),
+            application: "shop".to_owned(),
+            blue: "shop-blue".to_owned(),
+        },
+        blue_id: "e-blue".to_owned(),
+        green: "shop-green".to_owned(),
+        template: "t".to_owned(),
+        production_cname: "shop.example".to_owned(),
+        previous_version: "v1".to_owned(),
+        version: "v2".to_owned(),
+        goal: Goal::Release,
+        bundle: None,
+        bucket: "b".to_owned(),
+        green_tags: vec![],
+        test: HttpTest {
+            url: "/".to_owned(),
+            expect_status: vec![],
+            timeout: Duration::from_secs(1),
+        },
+        pause_before_cutover: false,
+        limits: Limits::default(),
+    }
+}
+
+fn opened() -> (tempfile::TempDir, Store) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Store::open(&folder.path().join("state/journal.db")).expect("it opens");
+    (folder, store)
+}
+
+fn advance(store: &mut Store, deployment: &mut Deployment, state: State) -> Result<(), StoreError> {
+    let now = Moment(deployment.updated_at.0 + 1);
+    let next = deployment.entering(state, now);
+    store.checkpoint(deployment, next, now, "because", None)
+}
+
+#[test]
+fn what_is_checkpointed_is_found_again() {
+    let (folder, mut store) = opened();
+    let mut deployment = Deployment::new(plan("A"), Moment(1));
+    store.create(&deployment).expect("it is written");
+    advance(&mut store, &mut deployment, State::Cloning).expect("checkpoint");
+    drop(store);
+    let store = Store::open(&folder.path().join("state/journal.db")).expect("it opens again");
+    assert_eq!(store.find("a").expect("it reads"), Some(deployment));
+    let told = &store.transitions("A").expect("it reads")[0];
+    assert_eq!(
+        (told.from.as_str(), told.to.as_str()),
+        ("Preparing", "Cloning")
+    );
+    assert_eq!((told.at, told.why.as_str()), (Moment(2), "because"));
+}
+
+#[test]
+fn an_overtaken_process_changes_nothing() {
+    let (_folder, mut store) = opened();
+    let mut first = Deployment::new(plan("A"), Moment(1));
+    store.create(&first).expect("it is written");
+    let mut second = first.clone();
+    advance(&mut store, &mut first, State::Cloning).expect("checkpoint");
+    let late = advance(&mut store, &mut second, State::Warming);
+    assert!(
+        matches!(late, Err(StoreError::Overtaken { .. })),
+        "{late:?}"
+    );
+    assert_eq!(second.state, State::Preparing);
+    assert_eq!(store.find("A").expect("it reads"), Some(first));
+    assert_eq!(store.transitions("A").expect("it reads").len(), 1);
+}
+
+#[test]
+fn a_target_has_one_unfinished_deployment() {
+    let (_folder, mut store) = opened();
+    let mut first = Deployment::new(plan("A"), Moment(1));
+    store.create(&first).expect("it is written");
+    let refused = store.create(&Deployment::new(plan("B"), Moment(2)));
+    assert!(matches!(refused, Err(StoreError::InFlight { ref id, .. }) if id == "A"));
+    let cause = Cause::AskedToRetreat;
+    advance(&mut store, &mut first, State::RolledBack { cause }).expect("checkpoint");
+    store
+        .create(&Deployment::new(plan("B"), Moment(2)))
+        .expect("the target is free");
+    assert_eq!(store.unfinished().expect("it reads").len(), 1);
+    assert_eq!(store.all().expect("it reads").len(), 2);
+}
+
+#[test]
+fn a_deployment_is_driven_by_one_process_at_a_time() {
+    let (_folder, store) = opened();
+    let held = store.lock_drive("A").expect("it is free");
+    let refused = store.lock_drive("A");
+    assert!(
+        matches!(refused, Err(StoreError::Driven { .. })),
+        "{refused:?}"
+    );
+    drop(held);
+    store.lock_drive("A").expect("it is free again");
+}
+
+#[test]
+fn a_word_to_go_back_is_left_taken_and_withdrawn() {
+    let (_folder, mut store) = opened();
+    store
+        .create(&Deployment::new(plan("A"), Moment(1)))
+        .expect("it is written");
+    assert!(!store.retreat_requested("A").expect("it reads"));
+    store
+        .request_retreat("A", Moment(2))
+        .expect("it is written");
+    assert!(store.retreat_requested("A").expect("it reads"));
+    store.withdraw_retreat("A").expect("it is written");
+    assert!(!store.retreat_requested("A").expect("it reads"));
+}
+
+#[test]
+fn the_journal_is_its_owners_alone_and_durable() {
+    let (_folder, store) = opened();
+    let mode = std::fs::metadata(store.path())
+        .expect("it is there")
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let pragma = |name: &str| -> String {
+        store
+            .db
+            .pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0))
+            .map(|value| format!("{value:?}"))
+            .expect("it reads")
+    };
+    assert_eq!(pragma("journal_mode"), "Text(\"wal\")");
+    assert_eq!(pragma("synchronous"), "Integer(2)");
+    assert_eq!(pragma("foreign_keys"), "Integer(1)");
+    // Versions below 3.51.3 carry a WAL-reset bug.
+    assert!(
+        rusqlite::version_number() >= 3_051_003,
+        "{}",
+        rusqlite::version()
+    );
+}
+
+#[test]
+fn a_checkpoint_of_a_newer_format_is_refused() {
+    let (_folder, mut store) = opened();
+    store
+        .create(&Deployment::new(plan("A"), Moment(1)))
+        .expect("it is written");
+    store
+        .db
+        .execute("UPDATE deployment SET format = 99", [])
+        .expect("it is changed");
+    assert!(matches!(store.find("A"), Err(StoreError::Newer { .. })));
+}
