@@ -1,0 +1,77 @@
+//! The invariants of docs/architecture.md that the source itself can show.
+
+use std::path::{Path, PathBuf};
+
+fn sources(folder: &str) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("the folder reads") {
+            let path = entry.expect("the entry reads").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                let text = std::fs::read_to_string(&path).expect("the file reads");
+                found.push((path, text));
+            }
+        }
+    }
+    assert!(!found.is_empty());
+    found
+}
+
+/// No file below `folder` whose path lacks all of `except` holds one of `words`.
+#[track_caller]
+fn absent(folder: &str, words: &[&str], except: &[&str]) {
+    for (path, text) in sources(folder) {
+        let name = path.to_string_lossy();
+        if except.iter().any(|part| name.contains(part)) {
+            continue;
+        }
+        for word in words {
+            assert!(!text.contains(word), "{} names {word}", path.display());
+        }
+    }
+}
+
+#[test]
+fn only_the_client_names_the_sdk() {
+    absent("src", &["aws_sdk_"], &["src/cloud/aws"]);
+}
+
+#[test]
+fn only_the_store_names_sqlite() {
+    absent("src", &["rusqlite"], &["src/store"]);
+}
+
+#[test]
+fn the_machine_does_no_io_and_reads_no_clock() {
+    let words = [
+        "std::fs",
+        "std::net",
+        "std::time::Instant",
+        "SystemTime",
+        "tokio",
+        "async ",
+        "crate::clock",
+        "crate::cloud",
+        "crate::store",
+    ];
+    absent("src/machine", &words, &[]);
+}
+
+#[test]
+fn only_the_command_line_prints() {
+    absent(
+        "src",
+        &["println!", "print!(", "eprintln!", "dbg!("],
+        &["src/cli"],
+    );
+}
+
+#[test]
+fn the_sandbox_knows_nothing_of_bluegreen() {
+    absent("sandbox/src", &["use bluegreen::", "bluegreen_core"], &[]);
+    let manifest = include_str!("../../sandbox/Cargo.toml");
+    assert!(!manifest.contains("path = \"..\""));
+}
