@@ -367,6 +367,12 @@ fn returning_to_green(plan: &Plan, seen: &Seen, cause: &Cause) -> Step {
         cause: cause.clone(),
     };
     match seen.production {
+        // A stale look may still show green from before blue took over.
+        Some(Role::Green) if !seen.production_settled => Step::Wait {
+            otherwise: State::ReturningToGreen {
+                cause: cause.clone(),
+            },
+        },
         Some(Role::Green) => match seen.both_ready() {
             Some((blue, _)) if plan.goal == Goal::Previous && !blue.shows(plan.goal_version()) => {
                 Step::Enter(State::DrainingBlue)
