@@ -136,8 +136,10 @@ pub enum Test {
     },
 }
 
-/// Which effects were asked for and may still arrive at AWS: no look has shown
-/// what became of them, and their quarantine is not over.
+/// Which effects were asked for and may still arrive at AWS, or may have arrived
+/// unseen: their quarantine is not over, and no look has shown what became of
+/// them for so long ([`Limits::settle`](crate::plan::Limits::settle)) that no
+/// staler look can hide it again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct MayArrive {
     /// The creation of the template.

@@ -98,7 +98,8 @@ fn cloning(plan: &Plan, seen: &Seen) -> Step {
             otherwise: name_taken,
         },
         Green::Foreign => Step::Enter(name_taken),
-        Green::Absent if seen.may_arrive.template || seen.may_arrive.green => {
+        Green::Absent if seen.may_arrive.green => Step::Wait { otherwise: late },
+        Green::Absent if seen.may_arrive.template && !seen.template => {
             Step::Wait { otherwise: late }
         }
         Green::Absent => Step::Once {
