@@ -41,8 +41,8 @@ pub struct Intent {
     pub at: Moment,
     /// What is known of it.
     pub outcome: Sent,
-    /// Whether a look has shown what became of it.
-    pub resolved: bool,
+    /// When a look first showed what became of it.
+    pub shown_at: Option<Moment>,
 }
 
 /// What the answer to a request told.
@@ -132,14 +132,18 @@ impl Deployment {
         own + limits.patience
     }
 
-    /// Which requests may still arrive at AWS.
+    /// Which requests may still arrive at AWS, or may have arrived unseen.
     #[must_use]
     pub fn may_arrive(&self, now: Moment) -> MayArrive {
+        let limits = &self.plan.limits;
         let open = |kind| {
             self.intents.get(&kind).is_some_and(|intent| {
-                !intent.resolved
-                    && intent.outcome != Sent::NotApplied
-                    && now.since(intent.at) < self.plan.limits.quarantine
+                intent.outcome != Sent::NotApplied
+                    && match intent.shown_at {
+                        // A staler look may hide again what this one showed.
+                        Some(shown) => now.since(shown) < limits.settle,
+                        None => now.since(intent.at) < limits.quarantine,
+                    }
             })
         };
         MayArrive {
@@ -153,7 +157,7 @@ impl Deployment {
     /// Writes down that a look has shown what became of a request: the swap's
     /// target holds production, green or the template is there, the deploy's
     /// version or events show.
-    pub fn resolve(&mut self, seen: &Seen) {
+    pub fn resolve(&mut self, seen: &Seen, now: Moment) {
         let swapped_to = match self.state.kind() {
             Kind::SwappingToGreen | Kind::ReturningToGreen => Some(Role::Green),
             Kind::SwappingToBlue => Some(Role::Blue),
@@ -166,7 +170,7 @@ impl Deployment {
         );
         let blue_busy = seen.blue.as_ref().is_some_and(|b| b.phase == Phase::Busy);
         for (kind, intent) in &mut self.intents {
-            intent.resolved |= match kind {
+            let shows = match kind {
                 EffectKind::CreateTemplate => seen.template,
                 EffectKind::CreateGreen => seen.our_green().is_some(),
                 EffectKind::Swap => swapped_to.is_some() && seen.production == swapped_to,
@@ -180,6 +184,9 @@ impl Deployment {
                 | EffectKind::TerminateGreen
                 | EffectKind::DeleteTemplate => false,
             };
+            if shows {
+                intent.shown_at.get_or_insert(now);
+            }
         }
     }
 }

@@ -182,7 +182,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
                         deployment.green_id = Some(green.id.clone());
                     }
                     let seen = self.streaks.observe(deployment, &sighting, now);
-                    deployment.resolve(&seen);
+                    deployment.resolve(&seen, now);
                     debug!(?seen, "looked");
                     return Ok(seen);
                 }
@@ -269,7 +269,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
         let intent = Intent {
             at: now,
             outcome: Sent::Unclear,
-            resolved: false,
+            shown_at: None,
         };
         next.intents.insert(effect.kind(), intent);
         self.checkpoint(deployment, next, "", None)
