@@ -73,6 +73,16 @@ pub struct Options {
     #[arg(long, env = "BLUEGREEN_SANDBOX", global = true, value_name = "URL", num_args = 0..=1,
           require_equals = true, default_missing_value = EMBEDDED)]
     pub sandbox: Option<String>,
+    /// How many seconds of an embedded sandbox pass in one of the wall's
+    #[cfg(feature = "sandbox")]
+    #[arg(
+        long,
+        env = "BLUEGREEN_SANDBOX_SPEED",
+        global = true,
+        value_name = "FACTOR",
+        default_value_t = 60.0
+    )]
+    pub sandbox_speed: f64,
 }
 
 /// The value of `--sandbox` that stands for the embedded one.

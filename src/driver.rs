@@ -299,7 +299,11 @@ impl<'a, C: Cloud> Driver<'a, C> {
             None => deployment.state.kind().left_because().to_owned(),
         };
         let next = deployment.entering(state, self.clock.now());
-        self.checkpoint(deployment, next, &why, seen)?;
+        match self.checkpoint(deployment, next, &why, seen) {
+            // The order is taken up in the next turn.
+            Err(DriveError::Store(StoreError::OrderedBack { .. })) => return Ok(()),
+            done => done?,
+        }
         self.streaks.entered_a_state();
         Ok(())
     }

@@ -21,7 +21,7 @@ use thiserror::Error;
 
 use crate::clock::Moment;
 use crate::deployment::Deployment;
-use crate::machine::{Kind, Seen, State};
+use crate::machine::Seen;
 use crate::plan::Target;
 
 const MIGRATIONS: &[M<'_>] = &[M::up(include_str!("../migrations/0001-journal.sql"))];
@@ -73,6 +73,12 @@ pub enum StoreError {
     /// Another process has moved this deployment on.
     #[error("another process has moved deployment {id} on")]
     Overtaken {
+        /// The deployment's id.
+        id: String,
+    },
+    /// An operator has ordered the way back, so the deployment may not end yet.
+    #[error("an operator has ordered deployment {id} to go back")]
+    OrderedBack {
         /// The deployment's id.
         id: String,
     },
@@ -240,8 +246,9 @@ impl Store {
     /// what was seen.
     ///
     /// # Errors
-    /// [`StoreError::Overtaken`] where another process was faster; nothing is
-    /// changed then.
+    /// [`StoreError::Overtaken`] where another process was faster, and
+    /// [`StoreError::OrderedBack`] where an end is to be entered and an operator
+    /// has ordered the way back meanwhile; nothing is changed then.
     pub fn checkpoint(
         &mut self,
         deployment: &mut Deployment,
@@ -257,9 +264,10 @@ impl Store {
                 *deployment = next;
                 Ok(())
             }
-            Ok(_) => Err(StoreError::Overtaken {
-                id: deployment.plan.id.clone(),
-            }),
+            Ok(_) if next.state.is_end() && self.retreat_requested(&next.plan.id)? => {
+                Err(StoreError::OrderedBack { id: next.plan.id })
+            }
+            Ok(_) => Err(StoreError::Overtaken { id: next.plan.id }),
             Err(error) => Err(self.write_failure(&error)),
         }
     }
@@ -277,7 +285,8 @@ impl Store {
         let changed = transaction.execute(
             "UPDATE deployment SET state = ?1, ended = ?2, entered_at = ?3, updated_at = ?4,
                  revision = ?5, format = ?6, checkpoint = ?7
-             WHERE id = ?8 AND revision = ?9",
+             WHERE id = ?8 AND revision = ?9
+                 AND NOT (?2 AND retreat_requested_at IS NOT NULL)",
             params![
                 next.state.kind().to_string(),
                 next.state.is_end(),
@@ -375,17 +384,18 @@ impl Store {
         read().map_err(|e| open_failure(&self.path, &e))
     }
 
-    /// Leaves word for the process that drives the deployment to go back.
+    /// Leaves word for the process that drives the deployment to go back; false
+    /// where it has ended meanwhile.
     ///
     /// # Errors
     /// [`StoreError`] where the journal cannot be written.
-    pub fn request_retreat(&self, id: &str, now: Moment) -> Result<(), StoreError> {
+    pub fn request_retreat(&self, id: &str, now: Moment) -> Result<bool, StoreError> {
         self.db
             .execute(
                 "UPDATE deployment SET retreat_requested_at = ?2 WHERE id = ?1 AND ended = 0",
                 params![id, int(now.0)],
             )
-            .map(drop)
+            .map(|changed| changed == 1)
             .map_err(|e| self.write_failure(&e))
     }
 
@@ -485,11 +495,4 @@ fn int(value: u64) -> i64 {
 
 fn json<T: Serialize>(value: &T) -> String {
     serde_json::to_string(value).expect("plain data without maps of odd keys is always JSON")
-}
-
-/// The kind of a state as the journal spells it, for reports on transitions.
-#[must_use]
-pub fn spelled(state: &State) -> String {
-    let kind: Kind = state.kind();
-    kind.to_string()
 }

@@ -27,10 +27,10 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
     let mut context = Context::open(options).await?;
     let deployment = context.find(args.id.as_deref())?;
     let id = deployment.plan.id;
-    if deployment.state.is_end() {
-        return Err(NotPossible::Ended(deployment.state.kind()).into());
+    if !context.store.request_retreat(&id, context.clock.now())? {
+        let ended = context.find(Some(&id))?;
+        return Err(NotPossible::Ended(ended.state.kind()).into());
     }
-    context.store.request_retreat(&id, context.clock.now())?;
     let mut interrupted = signals()?;
     let mut told = false;
     loop {

@@ -58,7 +58,8 @@ impl Context {
             return Ok(self);
         };
         let folder = self.store.path().with_extension("sandbox");
-        let sandbox = super::sandbox::InUse::begin(&which, folder).await?;
+        let sandbox =
+            super::sandbox::InUse::begin(&which, folder, self.options.sandbox_speed).await?;
         self.clock = sandbox.clock;
         self.connection = Connection {
             region: Some(

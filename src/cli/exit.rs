@@ -163,7 +163,9 @@ impl From<StoreError> for Failed {
             StoreError::InFlight { id, .. } => Some(format!(
                 "`bluegreen resume {id}` goes on with it, `bluegreen abort {id}` goes back"
             )),
-            StoreError::Locked { .. } | StoreError::Overtaken { .. } => None,
+            StoreError::Locked { .. }
+            | StoreError::Overtaken { .. }
+            | StoreError::OrderedBack { .. } => None,
         };
         let exit = match &error {
             StoreError::Open { .. }
@@ -172,6 +174,7 @@ impl From<StoreError> for Failed {
             | StoreError::Write { .. } => Exit::Refused,
             StoreError::Locked { .. }
             | StoreError::Overtaken { .. }
+            | StoreError::OrderedBack { .. }
             | StoreError::Driven { .. }
             | StoreError::InFlight { .. } => Exit::Busy,
         };

@@ -18,10 +18,9 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
     let id = context.find(args.id.as_deref())?.plan.id;
     let lock = context.store.lock_drive(&id)?;
     let mut deployment = context.find(Some(&id))?;
-    if deployment.state.is_end() {
+    let (cloud, _) = context.cloud().await?;
+    if !context.store.request_retreat(&id, context.clock.now())? {
         return Err(NotPossible::Ended(deployment.state.kind()).into());
     }
-    let (cloud, _) = context.cloud().await?;
-    context.store.request_retreat(&id, context.clock.now())?;
     drive(&mut context, &cloud, &mut deployment, lock, Asked::Retreat).await
 }

@@ -24,12 +24,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE", conflicts_with = "s3_key")]
     bundle: Option<PathBuf>,
     /// Source bundle in the bucket to register
-    #[arg(
-        long,
-        env = "S3_ARTIFACTS_OBJECT",
-        value_name = "KEY",
-        requires = "version_label"
-    )]
+    #[arg(long, env = "S3_ARTIFACTS_OBJECT", value_name = "KEY")]
     s3_key: Option<String>,
     /// Stop before the last swap; `resume` goes on
     #[arg(long)]
@@ -45,7 +40,14 @@ impl Args {
 
     fn wanted(&self, config: &Config) -> Result<Wanted, Failed> {
         let mut label = self.version_label.clone().filter(|label| !label.is_empty());
-        let bundle = match (&self.bundle, &self.s3_key) {
+        let key = self.s3_key.as_ref().filter(|key| !key.is_empty());
+        if key.is_some() && label.is_none() {
+            return Err(Failed::new(
+                Exit::Refused,
+                "--s3-key needs --version-label: the label to register the bundle under",
+            ));
+        }
+        let bundle = match (&self.bundle, key) {
             (Some(path), _) => {
                 let file = bundle::read(path)?;
                 label.get_or_insert_with(|| bundle::label(&file));

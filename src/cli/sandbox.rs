@@ -13,9 +13,6 @@ use crate::clock::{Clock, Moment};
 use crate::cloud::aws::SandboxEndpoint;
 use crate::config::{EMBEDDED, Options};
 
-/// How many seconds of an embedded sandbox pass in one of the wall's.
-const EMBEDDED_SPEED: f64 = 60.0;
-
 /// What `sandbox` takes.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Args {
@@ -91,9 +88,9 @@ struct Reading {
 
 impl InUse {
     /// The sandbox at a URL, or an embedded one whose world is kept in `folder`.
-    pub async fn begin(which: &str, folder: PathBuf) -> Result<InUse, Failed> {
+    pub async fn begin(which: &str, folder: PathBuf, speed: f64) -> Result<InUse, Failed> {
         let (url, server) = if which == EMBEDDED {
-            let (url, server) = embed(folder).await?;
+            let (url, server) = embed(folder, speed).await?;
             (url, Some(server))
         } else {
             (which.trim_end_matches('/').to_owned(), None)
@@ -115,10 +112,13 @@ impl InUse {
     }
 }
 
-async fn embed(folder: PathBuf) -> Result<(String, tokio::task::JoinHandle<()>), Failed> {
+async fn embed(
+    folder: PathBuf,
+    speed: f64,
+) -> Result<(String, tokio::task::JoinHandle<()>), Failed> {
     let sandbox = Sandbox::open(SandboxOptions {
         directory: Some(folder),
-        speed: EMBEDDED_SPEED,
+        speed,
         ..SandboxOptions::default()
     })?;
     let listener = TcpListener::bind("127.0.0.1:0")

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use super::*;
-use crate::machine::Cause;
+use crate::machine::{Cause, State};
 use crate::plan::{Goal, HttpTest, Limits, Plan};
 
 fn plan(id: &str) -> Plan {
@@ -124,6 +124,31 @@ fn a_word_to_go_back_is_left_taken_and_withdrawn() {
     assert!(store.retreat_requested("A").expect("it reads"));
     store.withdraw_retreat("A").expect("it is written");
     assert!(!store.retreat_requested("A").expect("it reads"));
+}
+
+#[test]
+fn an_end_waits_for_the_order_to_go_back() {
+    let (_folder, mut store) = opened();
+    let mut deployment = Deployment::new(plan("A"), Moment(1));
+    store.create(&deployment).expect("it is written");
+    assert!(
+        store
+            .request_retreat("A", Moment(2))
+            .expect("it is written")
+    );
+    let refused = advance(&mut store, &mut deployment, State::Completed);
+    assert!(
+        matches!(refused, Err(StoreError::OrderedBack { .. })),
+        "{refused:?}"
+    );
+    assert_eq!(store.find("A").expect("it reads"), Some(deployment.clone()));
+    store.withdraw_retreat("A").expect("it is written");
+    advance(&mut store, &mut deployment, State::Completed).expect("checkpoint");
+    assert!(
+        !store
+            .request_retreat("A", Moment(3))
+            .expect("it is too late")
+    );
 }
 
 #[test]

@@ -460,3 +460,136 @@ fn a_full_disk_stops_before_anything_is_asked() {
     };
     assert_eq!(code(&ended), Some(0), "{ended:?}");
 }
+
+/// What green is made of: blue's tags and ours, blue's settings, blue's version.
+#[test]
+fn green_is_blues_clone() {
+    let served = Served::at_speed(SPEED);
+    assert_eq!(code(&served.run(&["deploy"])), Some(0));
+    let id = String::from_utf8(served.run(&["status"]).stdout).expect("text");
+    let id = id
+        .lines()
+        .nth(1)
+        .and_then(|line| line.split_whitespace().next())
+        .expect("an id")
+        .to_owned();
+    served.sandbox.with_world(|world, _| {
+        let blue = world.environment("shop-blue").expect("blue");
+        let green = world.environment("shop-blue-green").expect("green");
+        let tags: Vec<_> = green
+            .tags
+            .iter()
+            .map(|(k, v)| (k.as_str(), v.as_str()))
+            .collect();
+        assert_eq!(
+            tags,
+            [
+                ("team", "storefront"),
+                ("bluegreen:deployment", &id),
+                ("bluegreen:role", "green"),
+                (
+                    "bluegreen:production-cname",
+                    "shop.us-east-1.elasticbeanstalk.com"
+                ),
+            ]
+        );
+        assert_eq!(green.version_label, "v1");
+        assert_eq!(green.settings, blue.settings);
+        assert_eq!(green.solution_stack, blue.solution_stack);
+        assert_eq!(
+            world.templates(),
+            [format!("bluegreen-{}", id.to_lowercase())]
+        );
+    });
+}
+
+#[test]
+fn a_large_bundle_goes_up_in_parts_and_once() {
+    let served = Served::at_speed(SPEED);
+    let bytes: Vec<u8> = (0..20 * 1024 * 1024_u32).map(|n| (n % 251) as u8).collect();
+    std::fs::write(served.folder.path().join("app.zip"), bytes).expect("the bundle is written");
+    // A second of uploading is ten minutes of the sandbox's.
+    let run = ["run", "--bundle", "app.zip", "--patience", "5h"];
+    assert_eq!(code(&served.run(&run)), Some(0));
+    let report = served.sandbox.report();
+    assert_eq!(
+        report.calls.get("UploadPart"),
+        Some(&2),
+        "{:?}",
+        report.calls
+    );
+    assert_eq!(report.leftovers.objects.len(), 1, "{:?}", report.leftovers);
+    let label = served.sandbox.with_world(|world, _| {
+        world
+            .environment("shop-blue")
+            .expect("blue")
+            .version_label
+            .clone()
+    });
+    assert!(label.starts_with("app-"), "{label}");
+    // The same bundle under another label is the same object.
+    let again = [
+        "run",
+        "--bundle",
+        "app.zip",
+        "--version-label",
+        "again",
+        "--patience",
+        "5h",
+    ];
+    assert_eq!(code(&served.run(&again)), Some(0));
+    let report = served.sandbox.report();
+    assert_eq!(report.leftovers.objects.len(), 1);
+    assert_eq!(report.calls.get("CreateMultipartUpload"), Some(&1));
+}
+
+#[test]
+fn a_bundle_in_the_bucket_is_registered() {
+    let served = Served::at_speed(SPEED);
+    let run = ["run", "--s3-key", "shop/v2.zip", "--version-label", "v7"];
+    assert_eq!(code(&served.run(&run)), Some(0));
+    served.sandbox.with_world(|world, _| {
+        assert_eq!(
+            world.environment("shop-blue").expect("blue").version_label,
+            "v7"
+        );
+    });
+}
+
+/// The embedded sandbox: a world on disk that two processes share, and that goes
+/// on while none runs.
+#[test]
+fn an_embedded_sandbox_survives_its_process() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bluegreen = |arguments: &[&str]| {
+        let mut command = hermetic(arguments);
+        command
+            .current_dir(folder.path())
+            .env("BLUEGREEN_STATE", folder.path().join("journal.db"))
+            .env("BLUEGREEN_SANDBOX_SPEED", SPEED.to_string())
+            .arg("--sandbox");
+        command
+    };
+    let mut run = bluegreen(&["run"])
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("starts");
+    let log = std::io::BufReader::new(run.stderr.take().expect("it is piped"));
+    let mut lines = std::io::BufRead::lines(log);
+    let cloning = lines
+        .by_ref()
+        .flatten()
+        .find(|line| line.contains("CreateEnvironment"));
+    assert!(cloning.is_some(), "it never cloned");
+    let status = bluegreen(&["status"]).output().expect("runs");
+    assert!(
+        String::from_utf8_lossy(&status.stdout).contains("Cloning"),
+        "{status:?}"
+    );
+    run.kill().expect("it is killed");
+    run.wait().expect("it is dead");
+    let resumed = bluegreen(&["resume"]).output().expect("runs");
+    assert_eq!(code(&resumed), Some(0), "{resumed:?}");
+    let told = String::from_utf8_lossy(&resumed.stdout).into_owned();
+    assert!(told.contains(" 0 lost; left behind: nothing"), "{told}");
+}

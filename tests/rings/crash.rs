@@ -1,11 +1,15 @@
 //! Ring 2: the driver in process, killed at every API call before and after it
 //! takes effect, then resumed.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use bluegreen::bundle;
 use bluegreen::deployment::Deployment;
 use bluegreen::machine::{Kind, Order, obey};
 use bluegreen::preflight::Wanted;
-use bluegreen_sandbox::{FaultEffect, Phase};
+use bluegreen::store::Store;
+use bluegreen_sandbox::{FaultEffect, Phase, TapVerdict};
 
 use crate::virtual_world::{Kill, VirtualWorld};
 
@@ -138,4 +142,41 @@ async fn a_rollback_survives_every_crash() {
 #[tokio::test(start_paused = true)]
 async fn a_correction_survives_every_crash() {
     sweep(CORRECTION_AFTER_FAILED_TEST).await;
+}
+
+/// An operator orders the way back at this call, wherever the release stands.
+async fn release_retreating_at(call: u64) -> (u64, Kind) {
+    let world = VirtualWorld::new().await;
+    let mut deployment = begun(&world).await.expect("nobody kills it");
+    let id = deployment.plan.id.clone();
+    let begun_at = world.sandbox.report().calls.values().sum::<u64>();
+    let calls = Arc::new(AtomicU64::new(0));
+    let (journal, now, count) = (world.journal(), world.clock.now(), calls.clone());
+    world.sandbox.set_tap(move |told, phase| {
+        if phase == Phase::Before {
+            count.store(told.number - begun_at, Ordering::SeqCst);
+            if told.number - begun_at == call {
+                let store = Store::open(&journal).expect("the journal opens");
+                store.request_retreat(&id, now).expect("the word is left");
+            }
+        }
+        TapVerdict::Continue
+    });
+    let driven = world.drive(&mut deployment).await.expect("nobody kills it");
+    driven.unwrap_or_else(|e| panic!("{call}: {e}"));
+    let ends = deployment.state.kind();
+    world.check_all_is_well(if ends == Kind::Completed { "new" } else { "v1" });
+    (calls.load(Ordering::SeqCst), ends)
+}
+
+/// The way back is open from every state but an end, and loses nothing.
+#[tokio::test(start_paused = true)]
+async fn a_release_may_be_sent_back_at_every_call() {
+    let (calls, ends) = release_retreating_at(0).await;
+    assert_eq!(ends, Kind::Completed);
+    for call in 1..=calls {
+        let (_, ends) = release_retreating_at(call).await;
+        assert_eq!(ends, Kind::RolledBack, "{call}");
+    }
+    println!("{calls} retreats");
 }

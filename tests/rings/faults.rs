@@ -3,18 +3,21 @@
 
 use bluegreen::machine::Kind;
 use bluegreen::preflight::Wanted;
-use bluegreen_sandbox::{Fault, FaultEffect};
+use bluegreen_sandbox::{Fault, FaultEffect, PRODUCTION, Phase, Status, TapVerdict};
 
 use crate::virtual_world::VirtualWorld;
 
-async fn release_under(fault: Fault) {
-    let world = VirtualWorld::new().await;
-    let wanted = Wanted {
+fn v2() -> Wanted {
+    Wanted {
         label: Some("v2".to_owned()),
         bundle: None,
         pause_before_cutover: false,
-    };
-    let mut deployment = world.begin(wanted).await.expect("preflight passes");
+    }
+}
+
+async fn release_under(fault: Fault) {
+    let world = VirtualWorld::new().await;
+    let mut deployment = world.begin(v2()).await.expect("preflight passes");
     let told = format!("{fault:?}");
     world.inject_fault(fault);
     let driven = world.drive(&mut deployment).await.expect("nobody kills it");
@@ -103,4 +106,109 @@ async fn a_termination_that_fails_is_asked_for_again() {
         environment: "shop-blue-green".to_owned(),
     }))
     .await;
+}
+
+/// Production turns sick after the last swap: it goes back to green, and is held
+/// there until the operator sends it back for good.
+#[tokio::test(start_paused = true)]
+async fn a_sick_bake_returns_production_to_green() {
+    let world = VirtualWorld::new().await;
+    let mut deployment = world.begin(v2()).await.expect("preflight passes");
+    let sandbox = world.sandbox.clone();
+    world.sandbox.set_tap(move |call, phase| {
+        if call.operation == "DescribeEnvironments" && phase == Phase::Before {
+            sandbox.with_world(|world, _| {
+                let holder = world
+                    .cname_holder(PRODUCTION)
+                    .map(|e| e.version_label.clone());
+                if holder.as_deref() == Some("v2") {
+                    let blue = world.environment_mut("shop-blue").expect("blue is there");
+                    "Red".clone_into(&mut blue.health);
+                    "Severe".clone_into(&mut blue.health_status);
+                }
+            });
+        }
+        TapVerdict::Continue
+    });
+    world
+        .drive(&mut deployment)
+        .await
+        .expect("nobody kills it")
+        .expect("it is held");
+    let cause = deployment.state.cause().expect("a cause").to_string();
+    assert_eq!(deployment.state.kind(), Kind::Held, "{cause}");
+    assert!(cause.contains("Red Severe"), "{cause}");
+    let serving = world
+        .sandbox
+        .with_world(|w, _| w.cname_holder(PRODUCTION).map(|e| e.name.clone()));
+    assert_eq!(serving.as_deref(), Some("shop-blue-green"));
+    world
+        .store()
+        .request_retreat(&deployment.plan.id, world.clock.now())
+        .expect("the word is left");
+    world
+        .drive(&mut deployment)
+        .await
+        .expect("nobody kills it")
+        .expect("it is rolled back");
+    assert_eq!(deployment.state.kind(), Kind::RolledBack);
+    world.check_all_is_well("v1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn basic_health_is_enough() {
+    let world = VirtualWorld::new().await;
+    world.sandbox.with_world(|world, _| {
+        let blue = world.environment_mut("shop-blue").expect("blue is there");
+        blue.enhanced = false;
+        for setting in &mut blue.settings {
+            if setting.name == "SystemType" {
+                "basic".clone_into(&mut setting.value);
+            }
+        }
+    });
+    let mut deployment = world.begin(v2()).await.expect("preflight passes");
+    world
+        .drive(&mut deployment)
+        .await
+        .expect("nobody kills it")
+        .expect("it completes");
+    assert_eq!(
+        deployment.state.kind(),
+        Kind::Completed,
+        "{:?}",
+        deployment.state
+    );
+    world.check_all_is_well("v2");
+}
+
+/// The deploy is given up, its update aborted, and green serves.
+#[tokio::test(start_paused = true)]
+async fn a_deploy_without_end_is_aborted() {
+    let world = VirtualWorld::new().await;
+    world
+        .sandbox
+        .with_world(|world, _| world.timings.deploy_seconds = 4 * 3600);
+    let mut deployment = world.begin(v2()).await.expect("preflight passes");
+    world
+        .drive(&mut deployment)
+        .await
+        .expect("nobody kills it")
+        .expect("it is held");
+    assert_eq!(
+        deployment.state.kind(),
+        Kind::Held,
+        "{:?}",
+        deployment.state
+    );
+    let calls = world.sandbox.report().calls;
+    assert_eq!(calls.get("AbortEnvironmentUpdate"), Some(&1));
+    world.sandbox.with_world(|world, _| {
+        let blue = world.environment("shop-blue").expect("blue is there");
+        assert_eq!(
+            (blue.status, blue.version_label.as_str()),
+            (Status::Ready, "v1")
+        );
+        assert_eq!(world.report().lost, 0);
+    });
 }

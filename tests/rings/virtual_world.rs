@@ -1,6 +1,7 @@
 //! A sandbox, the AWS SDK and the driver in one process, on tokio's paused clock.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -124,8 +125,12 @@ impl VirtualWorld {
         self.sandbox.with_world(|world, _| world.inject(fault));
     }
 
+    pub fn journal(&self) -> PathBuf {
+        self.folder.path().join("journal.db")
+    }
+
     pub fn store(&self) -> Store {
-        Store::open(&self.folder.path().join("journal.db")).expect("the journal opens")
+        Store::open(&self.journal()).expect("the journal opens")
     }
 
     pub fn config(&self) -> Config {
