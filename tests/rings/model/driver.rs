@@ -262,13 +262,11 @@ impl Model {
 fn tagless(node: &Node, view: &View) -> Option<View> {
     let known: Open = node.journal.shown.plus(node.shown);
     let in_doubt = node.journal.open.minus(known).green;
-    (in_doubt && view.green.phase == GreenPhase::Launching).then(|| View {
-        green: Green {
-            phase: GreenPhase::Foreign,
-            ..view.green
-        },
-        ..*view
-    })
+    let green = Green {
+        phase: GreenPhase::Foreign,
+        ..view.green
+    };
+    (in_doubt && view.green.phase == GreenPhase::Launching).then_some(View { green, ..*view })
 }
 
 /// An operator may speak at any time; the driver hears it at the top of its loop.

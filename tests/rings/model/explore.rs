@@ -21,7 +21,6 @@ pub struct Explored {
     pub edges: usize,
     pub violation: Option<Violation>,
     pub transitions: BTreeMap<(Kind, Kind), Transition>,
-    pub reached: Vec<Kind>,
 }
 
 /// A property that does not hold, with the shortest way there.
@@ -60,6 +59,11 @@ struct Edge {
 
 /// Explores everything, or up to the first violation.
 pub fn explore(model: &Model) -> Explored {
+    explore_for(model, |_| true)
+}
+
+/// Explores everything, or up to the first violation of a property that counts.
+pub fn explore_for(model: &Model, counts: impl Fn(&str) -> bool) -> Explored {
     let mut graph = Graph {
         ids: HashMap::default(),
         nodes: Vec::new(),
@@ -88,6 +92,7 @@ pub fn explore(model: &Model) -> Explored {
             if is_new
                 && violation.is_none()
                 && let Some(property) = properties::broken(to)
+                && counts(property)
             {
                 violation = Some(graph.violation(model, property, id));
             }
@@ -97,15 +102,11 @@ pub fn explore(model: &Model) -> Explored {
     if violation.is_none() {
         violation = ways_out(model, &graph);
     }
-    let mut reached: Vec<Kind> = graph.nodes.iter().map(|n| n.journal.stage.kind).collect();
-    reached.sort_unstable();
-    reached.dedup();
     Explored {
         nodes: graph.nodes.len(),
         edges: graph.edges.len(),
         violation,
         transitions,
-        reached,
     }
 }
 
