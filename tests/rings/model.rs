@@ -177,6 +177,17 @@ fn every_property_holds_with_late_requests_and_stale_looks() {
 }
 
 #[test]
+#[ignore = "1.6 million nodes and half a minute"]
+fn every_property_holds_with_late_requests_and_looks_of_any_staleness() {
+    let config = Config {
+        name: "late requests and looks of any staleness",
+        staleness: Staleness::Window,
+        ..LATE_AND_STALE
+    };
+    holds(&Run::new(config, 1_000_000));
+}
+
+#[test]
 fn every_property_holds_with_a_person_at_the_console() {
     holds(&RUNS[3]);
 }

@@ -106,7 +106,7 @@ fn diagram(transitions: &Transitions) -> String {
             (false, true) => Ok(()),
         };
     }
-    for kind in KINDS.into_iter().filter(|kind| is_end(*kind)) {
+    for kind in KINDS.into_iter().filter(|kind| stage(*kind).is_end()) {
         let _ = writeln!(drawn, "    {kind} --> [*]");
     }
     drawn.push_str("```\n");
@@ -115,7 +115,8 @@ fn diagram(transitions: &Transitions) -> String {
 
 fn table(transitions: &Transitions) -> String {
     let mut drawn = String::from(
-        "| state | means | leads to | by an operator's order | waits for |\n|---|---|---|---|---|\n",
+        "| state | means | is left once | leads to | by an operator's order | waits for |\n\
+         |---|---|---|---|---|---|\n",
     );
     for kind in KINDS {
         let from = || {
@@ -131,15 +132,16 @@ fn table(transitions: &Transitions) -> String {
             .filter(|(_, how)| !how.orders.is_empty())
             .map(|((_, to), how)| format!("{to} ({})", how.orders.join(", ")))
             .collect();
-        let waits_for = match kind {
-            _ if is_end(kind) => "nothing: an end",
-            Kind::Held | Kind::AwaitingCutover => "an operator",
+        let waits_for = match stage(kind) {
+            stage if stage.is_end() => "nothing: an end",
+            stage if stage.awaits_operator() => "an operator",
             _ => "AWS, time",
         };
         let _ = writeln!(
             drawn,
-            "| {kind} | {} | {} | {} | {waits_for} |",
+            "| {kind} | {} | {} | {} | {} | {waits_for} |",
             kind.meaning(),
+            kind.left_because(),
             alone.join(", "),
             ordered.join(", "),
         );
@@ -161,7 +163,7 @@ fn stuck(transitions: &Transitions) -> String {
     )
 }
 
-fn is_end(kind: Kind) -> bool {
+fn stage(kind: Kind) -> Stage {
     let why = Why::Any;
-    Stage { kind, why }.is_end()
+    Stage { kind, why }
 }

@@ -155,6 +155,7 @@ impl Sight {
         Some(EnvSeen {
             id: "e-blue".to_owned(),
             phase: self.blue_phase()?,
+            health: String::new(),
             abortable: matches!(self.view.blue.phase, BluePhase::Updating(_)),
             version_label: Some(label.name().to_owned()),
         })
@@ -172,6 +173,7 @@ impl Sight {
         Green::Ours(EnvSeen {
             id: "e-green".to_owned(),
             phase,
+            health: String::new(),
             abortable: false,
             version_label: None,
         })

@@ -9,7 +9,8 @@ use super::service::{Harm, Request};
 use super::stage::Why;
 use super::world::{BluePhase, GreenPhase, Label, Swap};
 
-pub const SERVES: &str = "production's CNAME points at an environment that answers";
+pub const SERVES: &str =
+    "production's CNAME and cached answers to it lead to environments that answer";
 pub const LIVE_IS_LEFT_ALONE: &str =
     "no deploy, abort or termination reaches an environment that clients reach";
 pub const SWAPS_TO_FIT: &str = "a swap sends production to an environment that answers";
@@ -38,7 +39,8 @@ pub fn broken(node: &Node) -> Option<&'static str> {
         return None;
     }
     let view = &node.world.view;
-    if !view.holder.is_some_and(|holder| view.answers(holder)) {
+    let fails = |role| node.world.is_reached(role) && !view.answers(role);
+    if view.holder.is_none() || fails(Role::Blue) || fails(Role::Green) {
         return Some(SERVES);
     }
     let asks_for_green =

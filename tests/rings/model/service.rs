@@ -156,7 +156,7 @@ impl World {
     }
 
     /// Whether anybody reaches an environment: production or a cached answer.
-    fn is_reached(&self, role: Role) -> bool {
+    pub fn is_reached(&self, role: Role) -> bool {
         let stale = match role {
             Role::Blue => self.stale_on_blue,
             Role::Green => self.stale_on_green,
@@ -206,12 +206,8 @@ impl Request {
         }
     }
 
-    /// Whether it moves traffic or interrupts an environment, so that the driver
-    /// looks again before it is sent.
+    /// Whether the driver looks again before it is sent.
     pub fn touches_service(self) -> bool {
-        matches!(
-            self,
-            Request::Swap(_) | Request::Deploy(_) | Request::AbortUpdate | Request::TerminateGreen
-        )
+        self.effect().touches_service()
     }
 }

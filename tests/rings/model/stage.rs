@@ -94,7 +94,7 @@ impl Stage {
 
     /// Whether the driver may rest here until an operator speaks.
     pub fn awaits_operator(self) -> bool {
-        matches!(self.kind, Kind::Held | Kind::AwaitingCutover)
+        self.state().rests() && !self.is_end()
     }
 
     /// The state that a refusal for good leads to, where `self` is the way out.
