@@ -5,5 +5,6 @@ mod cli;
 mod crash;
 mod faults;
 mod kill;
+mod model;
 mod served;
 mod virtual_world;

@@ -1,1 +1,193 @@
 //! The pure machine, exhaustively explored.
+//!
+//! The machine (`step`, `is_safe`, `obey`) is the real one; around it stand the
+//! smallest driver, journal, service and clients that can hurt it. A breadth-first
+//! search visits every situation that can follow from the start and checks the
+//! [`properties`] in each; then it walks backwards to see that a rest, an end and a
+//! good end can be reached from everywhere.
+//!
+//! # What can happen
+//! - The driver dies between any two of its operations.
+//! - A request is throttled, refused for good, lost on its way, applied without its
+//!   answer coming back, or still on its way when it is given up: then it arrives
+//!   at any later moment before its quarantine ends.
+//! - A look shows the world as it was earlier, even after a fresher one.
+//! - Operations take their time, and fail: a swap, a deploy (also one that misses
+//!   an instance), a termination, a version that cannot be processed.
+//! - Health comes and goes: an environment that was healthy once since its launch
+//!   or deploy may be found trusted, untrusted or sick at any look, so streaks that
+//!   a crash loses need no memory here. One that never was is never trusted.
+//! - Patience may be spent, tests may pass or fail, the bake may be over at any look.
+//! - An operator gives any order at any time, any number of times.
+//! - A person at the console acts once: swaps the CNAMEs, deploys to blue,
+//!   terminates blue or green, or takes green's name.
+//!
+//! # What is bounded, and why
+//! - Nothing is counted: the model is finite without bounds on crashes, lost
+//!   answers or orders. The corrected version is always the same one.
+//! - One request of each kind is on its way at most; that the journal never sends a
+//!   second is what the quarantine is for. A quarantine ends only when its request
+//!   has arrived or is lost, and it never ends between the intent and the sending:
+//!   the driver must not sleep there.
+//! - Requests on their way do not outlive a launch and a termination, which together
+//!   take longer than a signature is valid.
+//! - Looks are stale for less than the settling time, which is less than a drain, a
+//!   quarantine and a patience; the configuration says how many changes back.
+//! - Causes are merged where the machine does not tell them apart ([`stage`]).
+//! - With the person at the console there are no late requests and no stale looks,
+//!   and the last look and the request are one: AWS accepts no fencing token, so
+//!   nothing can protect from a hand that comes between. What the person breaks is
+//!   not the machine's doing; that it never interrupts or terminates what clients
+//!   reach holds even then.
+//! - Names are unique at the service, so a second green cannot exist beside the
+//!   first; what is checked is that none is left or made after an end.
+//!
+//! An environment *answers* when it is Ready or being swapped, was healthy since its
+//! launch or deploy, and runs one version on all instances. A version that passes
+//! its test and is broken all the same cannot be told from a good one, here or there.
+
+mod broken;
+mod diagram;
+mod driver;
+mod events;
+mod explore;
+mod journal;
+mod look;
+mod node;
+mod outside;
+mod properties;
+mod service;
+mod stage;
+mod trace;
+mod world;
+
+use std::sync::OnceLock;
+
+use bluegreen::machine::{is_safe, step};
+
+use driver::{Config, Model, Staleness};
+use explore::{Explored, explore};
+use look::Rules;
+
+/// The rules as they are.
+const RULES: Rules = Rules {
+    step,
+    is_safe,
+    believes_the_deploys_answer: false,
+    believes_the_first_look: false,
+    gives_up_on_an_unclear_answer: false,
+};
+
+const LATE: Config = Config {
+    name: "late requests",
+    pause: true,
+    late: true,
+    staleness: Staleness::Fresh,
+    console: false,
+};
+
+const STALE: Config = Config {
+    name: "stale looks",
+    pause: false,
+    late: false,
+    staleness: Staleness::Window,
+    console: false,
+};
+
+const LATE_AND_STALE: Config = Config {
+    name: "late requests and stale looks",
+    pause: true,
+    late: true,
+    staleness: Staleness::OneChange,
+    console: false,
+};
+
+const CONSOLE: Config = Config {
+    name: "a person at the console",
+    pause: true,
+    late: false,
+    staleness: Staleness::Fresh,
+    console: true,
+};
+
+/// A configuration that is explored once for all tests that ask for it.
+struct Run {
+    config: Config,
+    /// So that the model cannot shrink to nothing unnoticed.
+    nodes_min: usize,
+    explored: OnceLock<Explored>,
+}
+
+static RUNS: [Run; 4] = [
+    Run::new(LATE, 35_000),
+    Run::new(STALE, 40_000),
+    Run::new(LATE_AND_STALE, 250_000),
+    Run::new(CONSOLE, 100_000),
+];
+
+impl Run {
+    const fn new(config: Config, nodes_min: usize) -> Run {
+        Run {
+            config,
+            nodes_min,
+            explored: OnceLock::new(),
+        }
+    }
+}
+
+fn explored(run: &Run) -> &Explored {
+    run.explored
+        .get_or_init(|| explore(&Model::new(run.config, RULES)))
+}
+
+#[track_caller]
+fn holds(run: &Run) {
+    let explored = explored(run);
+    let name = run.config.name;
+    println!(
+        "model, {name}: {} nodes, {} edges",
+        explored.nodes, explored.edges
+    );
+    if let Some(violation) = &explored.violation {
+        panic!(
+            "{name}: broken: {}\n{}",
+            violation.property, violation.trace
+        );
+    }
+    assert!(
+        explored.nodes >= run.nodes_min,
+        "{name}: only {} nodes",
+        explored.nodes
+    );
+}
+
+#[test]
+fn every_property_holds_with_late_requests() {
+    holds(&RUNS[0]);
+}
+
+#[test]
+fn every_property_holds_with_stale_looks() {
+    holds(&RUNS[1]);
+}
+
+#[test]
+fn every_property_holds_with_late_requests_and_stale_looks() {
+    holds(&RUNS[2]);
+}
+
+#[test]
+#[ignore = "1.6 million nodes and half a minute"]
+fn every_property_holds_with_late_requests_and_looks_of_any_staleness() {
+    let config = Config {
+        name: "late requests and looks of any staleness",
+        staleness: Staleness::Window,
+        ..LATE_AND_STALE
+    };
+    holds(&Run::new(config, 1_000_000));
+}
+
+#[test]
+fn every_property_holds_with_a_person_at_the_console() {
+    holds(&RUNS[3]);
+}

@@ -1,0 +1,220 @@
+//! The test of the test: rules broken on purpose, each of which the exploration
+//! must find.
+
+use bluegreen::machine::{Effect, Green, Kind, Seen, State, Step, is_safe, step};
+use bluegreen::plan::Plan;
+
+use super::driver::{Config, Model};
+use super::explore::explore_for;
+use super::look::Rules;
+use super::{CONSOLE, LATE, RULES, STALE, properties};
+
+/// Explores under broken rules, and expects to find this property violated,
+/// whatever else they break on the way.
+#[track_caller]
+fn finds(what: &str, config: Config, rules: Rules, property: &str) {
+    let explored = explore_for(&Model::new(config, rules), |broken| broken == property);
+    let Some(violation) = explored.violation else {
+        panic!(
+            "{what}: not found among {} nodes of the configuration {}",
+            explored.nodes, config.name
+        );
+    };
+    println!(
+        "{what}: found after {} nodes; it breaks: {}\n{}",
+        explored.nodes, violation.property, violation.trace
+    );
+    assert_eq!(violation.property, property, "{what}");
+}
+
+/// The machine with facts that are not so.
+macro_rules! deceived {
+    (|$state:ident, $seen:ident| $lie:expr) => {{
+        fn deceived($state: &State, plan: &Plan, seen: &Seen) -> Step {
+            let mut $seen = seen.clone();
+            $lie;
+            step($state, plan, &$seen)
+        }
+        deceived
+    }};
+}
+
+#[test]
+fn a_swap_in_doubt_that_is_asked_for_again_is_found() {
+    let step = deceived!(|_state, seen| seen.may_arrive.swap = false);
+    finds(
+        "a swap in doubt is asked for again",
+        LATE,
+        Rules { step, ..RULES },
+        properties::LIVE_IS_LEFT_ALONE,
+    );
+}
+
+#[test]
+fn a_deploy_in_doubt_that_is_asked_for_again_is_found() {
+    let step = deceived!(|_state, seen| seen.may_arrive.deploy = false);
+    finds(
+        "a deploy in doubt is asked for again",
+        LATE,
+        Rules { step, ..RULES },
+        properties::LIVE_IS_LEFT_ALONE,
+    );
+}
+
+#[test]
+fn a_deploy_that_does_not_wait_for_the_drain_is_found() {
+    fn safe_anyway(effect: &Effect, seen: &Seen) -> bool {
+        let seen = Seen {
+            drained: true,
+            ..seen.clone()
+        };
+        is_safe(effect, &seen)
+    }
+    let step = deceived!(|_state, seen| seen.drained = true);
+    finds(
+        "the drain is not waited for",
+        STALE,
+        Rules {
+            step,
+            is_safe: safe_anyway,
+            ..RULES
+        },
+        properties::LIVE_IS_LEFT_ALONE,
+    );
+}
+
+#[test]
+fn discarding_that_forgets_a_green_in_doubt_is_found() {
+    let step = deceived!(|state, seen| if state.kind() == Kind::Discarding {
+        seen.may_arrive.green = false;
+    });
+    finds(
+        "Discarding forgets a green in doubt",
+        LATE,
+        Rules { step, ..RULES },
+        properties::ROLLED_BACK,
+    );
+}
+
+#[test]
+fn a_missing_live_safety_rule_is_found() {
+    finds(
+        "the live-safety rule is missing",
+        CONSOLE,
+        Rules {
+            is_safe: |_, _| true,
+            ..RULES
+        },
+        properties::LIVE_IS_LEFT_ALONE,
+    );
+}
+
+#[test]
+fn believing_the_answer_to_a_deploy_is_found() {
+    finds(
+        "the answer to a deploy is taken for the deploy",
+        LATE,
+        Rules {
+            believes_the_deploys_answer: true,
+            ..RULES
+        },
+        properties::SWAPS_TO_FIT,
+    );
+}
+
+#[test]
+fn an_end_that_leaves_the_template_is_found() {
+    let step = deceived!(|state, seen| if state.kind() == Kind::TerminatingGreen {
+        seen.template = false;
+    });
+    finds(
+        "Completed leaves the template",
+        LATE,
+        Rules { step, ..RULES },
+        properties::COMPLETED,
+    );
+}
+
+#[test]
+fn an_end_that_leaves_green_is_found() {
+    let step = deceived!(|state, seen| if state.kind() == Kind::TerminatingGreen {
+        seen.green = Green::Absent;
+    });
+    finds(
+        "Completed leaves green",
+        LATE,
+        Rules { step, ..RULES },
+        properties::COMPLETED,
+    );
+}
+
+#[test]
+fn a_swap_to_an_environment_that_was_never_healthy_is_found() {
+    let step = deceived!(|_state, seen| seen.green_trusted = true);
+    finds(
+        "green is trusted unseen",
+        LATE,
+        Rules { step, ..RULES },
+        properties::SWAPS_TO_FIT,
+    );
+}
+
+#[test]
+fn believing_the_first_look_is_found() {
+    finds(
+        "one look is believed although the next may be staler",
+        STALE,
+        Rules {
+            believes_the_first_look: true,
+            ..RULES
+        },
+        properties::ROLLED_BACK,
+    );
+}
+
+#[test]
+fn believing_an_unsettled_holder_is_found() {
+    let step = deceived!(|state, seen| if state.kind() == Kind::ReturningToGreen {
+        seen.production_settled = true;
+    });
+    finds(
+        "the return to green believes a stale look",
+        STALE,
+        Rules { step, ..RULES },
+        properties::HELD,
+    );
+}
+
+#[test]
+fn giving_up_on_an_unclear_answer_is_found() {
+    finds(
+        "an unclear answer is taken for a refusal",
+        LATE,
+        Rules {
+            gives_up_on_an_unclear_answer: true,
+            ..RULES
+        },
+        properties::BLAMES_NOBODY,
+    );
+}
+
+#[test]
+fn a_state_without_a_way_out_is_found() {
+    fn waits_for_ever(state: &State, plan: &Plan, seen: &Seen) -> Step {
+        match state.kind() {
+            Kind::Testing => Step::Wait {
+                otherwise: state.clone(),
+            },
+            _ => step(state, plan, seen),
+        }
+    }
+    finds(
+        "Testing waits for ever",
+        LATE,
+        Rules {
+            step: waits_for_ever,
+            ..RULES
+        },
+        properties::COMES_TO_REST,
+    );
+}

@@ -1,0 +1,169 @@
+//! The diagram of the machine, drawn from the transitions that the exploration
+//! really took, so that it cannot be out of date.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use bluegreen::machine::Kind;
+
+use super::explore::Transition;
+use super::stage::{Stage, Why};
+use super::{RUNS, explored};
+
+type Transitions = BTreeMap<(Kind, Kind), Transition>;
+
+/// Every kind of state, in the order of the way.
+const KINDS: [Kind; 18] = [
+    Kind::Preparing,
+    Kind::Cloning,
+    Kind::Warming,
+    Kind::SwappingToGreen,
+    Kind::DrainingBlue,
+    Kind::Deploying,
+    Kind::AbortingDeploy,
+    Kind::Testing,
+    Kind::AwaitingCutover,
+    Kind::SwappingToBlue,
+    Kind::Baking,
+    Kind::ReturningToGreen,
+    Kind::TerminatingGreen,
+    Kind::Held,
+    Kind::Discarding,
+    Kind::Completed,
+    Kind::RolledBack,
+    Kind::Stuck,
+];
+
+#[test]
+fn state_machine_md_is_fresh() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/state-machine.md");
+    let drawn = document(&all_transitions());
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, &drawn).expect("docs/ can be written to");
+    }
+    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        kept == drawn,
+        "docs/state-machine.md is not what the machine does; write it anew with \
+         UPDATE_DOCS=1 cargo test --test rings state_machine_md_is_fresh"
+    );
+}
+
+#[test]
+fn every_state_is_reached() {
+    let transitions = all_transitions();
+    let reached = |kind: &Kind| {
+        *kind == Kind::Preparing
+            || transitions
+                .iter()
+                .any(|((_, to), how)| to == kind && (how.alone || !how.orders.is_empty()))
+    };
+    let missed: Vec<_> = KINDS.iter().filter(|kind| !reached(kind)).collect();
+    assert!(missed.is_empty(), "never reached: {missed:?}");
+}
+
+fn all_transitions() -> Transitions {
+    let mut all = Transitions::new();
+    for run in &RUNS {
+        for (kinds, how) in &explored(run).transitions {
+            let known = all.entry(*kinds).or_default();
+            known.alone |= how.alone;
+            known.after_console |= how.after_console;
+            for order in &how.orders {
+                if !known.orders.contains(order) {
+                    known.orders.push(order);
+                }
+            }
+            known.orders.sort_unstable();
+        }
+    }
+    all
+}
+
+fn document(transitions: &Transitions) -> String {
+    format!(
+        "<!-- Drawn by tests/rings/model/diagram.rs from what the exhaustive exploration of the \
+         machine reached; write it anew with UPDATE_DOCS=1 cargo test --test rings \
+         state_machine_md_is_fresh -->\n\n{}\n{}\n{}\n{}\n{}\n{}",
+        include_str!("diagram/reading.md"),
+        diagram(transitions),
+        "## The states\n",
+        table(transitions),
+        stuck(transitions),
+        include_str!("diagram/rules.md"),
+    )
+}
+
+fn diagram(transitions: &Transitions) -> String {
+    let mut drawn = String::from("```mermaid\nstateDiagram-v2\n    [*] --> Preparing\n");
+    for ((from, to), how) in transitions {
+        let orders = how.orders.join(", ");
+        let _ = match (how.alone, how.orders.is_empty()) {
+            (true, true) => writeln!(drawn, "    {from} --> {to}"),
+            (true, false) => writeln!(drawn, "    {from} --> {to}: also by {orders}"),
+            (false, false) => writeln!(drawn, "    {from} --> {to}: {orders}"),
+            (false, true) => Ok(()),
+        };
+    }
+    for kind in KINDS.into_iter().filter(|kind| stage(*kind).is_end()) {
+        let _ = writeln!(drawn, "    {kind} --> [*]");
+    }
+    drawn.push_str("```\n");
+    drawn
+}
+
+fn table(transitions: &Transitions) -> String {
+    let mut drawn = String::from(
+        "| state | means | is left once | leads to | by an operator's order | waits for |\n\
+         |---|---|---|---|---|---|\n",
+    );
+    for kind in KINDS {
+        let from = || {
+            transitions
+                .iter()
+                .filter(move |((from, _), _)| *from == kind)
+        };
+        let alone: Vec<String> = from()
+            .filter(|(_, how)| how.alone)
+            .map(|((_, to), _)| to.to_string())
+            .collect();
+        let ordered: Vec<String> = from()
+            .filter(|(_, how)| !how.orders.is_empty())
+            .map(|((_, to), how)| format!("{to} ({})", how.orders.join(", ")))
+            .collect();
+        let waits_for = match stage(kind) {
+            stage if stage.is_end() => "nothing: an end",
+            stage if stage.awaits_operator() => "an operator",
+            _ => "AWS, time",
+        };
+        let _ = writeln!(
+            drawn,
+            "| {kind} | {} | {} | {} | {} | {waits_for} |",
+            kind.meaning(),
+            kind.left_because(),
+            alone.join(", "),
+            ordered.join(", "),
+        );
+    }
+    drawn
+}
+
+/// From where a deployment gets stuck only when somebody else had a hand in it.
+fn stuck(transitions: &Transitions) -> String {
+    let from: Vec<String> = transitions
+        .iter()
+        .filter(|((_, to), how)| *to == Kind::Stuck && how.after_console && !how.alone)
+        .map(|((from, _), _)| from.to_string())
+        .collect();
+    format!(
+        "Not drawn: **Stuck** is also reached from {}, but only after somebody else has moved \
+         production, deployed to blue, or terminated blue or green.\n",
+        from.join(", ")
+    )
+}
+
+fn stage(kind: Kind) -> Stage {
+    let why = Why::Any;
+    Stage { kind, why }
+}

@@ -1,0 +1,299 @@
+//! The driver, as small as its loop can be: pick up an order, look, step, act,
+//! checkpoint, with a crash between any two of these.
+
+use bluegreen::machine::{Kind, Order};
+
+use super::events::Pace;
+use super::journal::{Errand, Move, Open, Pc};
+use super::look::{Horizon, Oracle, Rules, Sight};
+use super::node::{By, Next, Node};
+use super::service::{Request, Verdict};
+use super::stage::Stage;
+use super::world::{Green, GreenPhase, Label, View};
+
+/// What may go wrong in an exploration.
+#[derive(Clone, Copy)]
+pub struct Config {
+    pub name: &'static str,
+    /// Whether the operator pauses before the last swap.
+    pub pause: bool,
+    /// Whether requests may arrive late.
+    pub late: bool,
+    pub staleness: Staleness,
+    /// Whether a person acts at the console, once.
+    pub console: bool,
+}
+
+/// What a look may show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Staleness {
+    /// The world as it is.
+    Fresh,
+    /// Or as it was before its last change.
+    OneChange,
+    /// Or as it was before any of its last changes, as far back as the last one
+    /// that took minutes.
+    Window,
+}
+
+/// A configuration, and the rules to explore under it.
+pub struct Model {
+    pub config: Config,
+    rules: Rules,
+    oracle: Oracle,
+}
+
+impl Model {
+    pub fn new(config: Config, rules: Rules) -> Model {
+        Model {
+            config,
+            rules,
+            oracle: Oracle::new(rules),
+        }
+    }
+
+    /// Everything that may happen next.
+    pub fn next(&self, node: &Node, out: &mut Vec<Next>) {
+        match node.pc {
+            Pc::Top => {
+                orders(node, out);
+                self.look(node, out);
+            }
+            Pc::Enter(stage) => out.push(Next {
+                what: "the driver checkpoints",
+                by: By::Driver,
+                node: node.entered(stage),
+            }),
+            Pc::Check(errand) => self.check(node, errand, out),
+            Pc::Send(errand) => self.send(node, errand, out),
+        }
+        if node.crashed() != *node {
+            out.push(Next {
+                what: "the driver dies and is resumed",
+                by: By::Fault,
+                node: node.crashed(),
+            });
+        }
+        self.outside(node, out);
+    }
+
+    /// The world changes; stale looks may show what was before this change, or
+    /// what was before an earlier one.
+    pub fn change(
+        &self,
+        node: &Node,
+        changed: Node,
+        pace: Pace,
+        (what, by): (&'static str, By),
+        out: &mut Vec<Next>,
+    ) {
+        let was = node.world.view;
+        let is = changed.world.view;
+        let mut befores = [Some(node.before), None];
+        if is != was && self.config.staleness != Staleness::Fresh {
+            befores[0] = Some(Some(was));
+            let reaches_back = self.config.staleness == Staleness::Window;
+            if reaches_back && node.before.is_some() && pace == Pace::Seconds {
+                befores[1] = Some(node.before);
+            }
+        }
+        for before in befores.into_iter().flatten() {
+            let node = Node {
+                before: before.filter(|before| *before != is),
+                ..changed
+            };
+            out.push(Next { what, by, node });
+        }
+    }
+
+    /// Everything that a look may show now, and what is shown by then.
+    fn sights(&self, node: &Node) -> Vec<(Sight, Node)> {
+        let mut views = vec![node.world.view];
+        views.extend(node.before);
+        if self.config.staleness != Staleness::Fresh {
+            let tagless: Vec<View> = views.iter().filter_map(|v| tagless(node, v)).collect();
+            views.extend(tagless);
+        }
+        let horizon = Horizon {
+            looks_are_fresh: node.before.is_none() || self.rules.believes_the_first_look,
+            holder_is_settled: node.is_settled(),
+        };
+        let sight = |view| {
+            let (sight, shown) =
+                Sight::new(&node.journal, node.shown, node.world.bundle, view, horizon);
+            let shown = shown.and(node.journal.open);
+            (sight, Node { shown, ..*node })
+        };
+        views.into_iter().map(sight).collect()
+    }
+
+    fn look(&self, node: &Node, out: &mut Vec<Next>) {
+        let kind = node.journal.stage.kind;
+        // A patience is far longer than looks may be stale: who held production
+        // when the state was entered is known by the time it is spent.
+        let patience_may_end = node.is_settled() || node.journal.stage.state().is_swapping();
+        for (sight, looked) in self.sights(node) {
+            let mut push = |what, next: Node| {
+                if next != *node {
+                    let by = By::Driver;
+                    out.push(Next {
+                        what,
+                        by,
+                        node: next,
+                    });
+                }
+            };
+            for a_move in self.oracle.moves(&sight).iter() {
+                if let Move::Wait(otherwise) | Move::Ask(_, otherwise) = *a_move
+                    && otherwise.kind != kind
+                    && patience_may_end
+                {
+                    push("a look, out of patience", looked.at(Pc::Enter(otherwise)));
+                }
+                match *a_move {
+                    Move::Rest => {}
+                    Move::Enter(stage) => push("a look: go on", looked.at(Pc::Enter(stage))),
+                    Move::Wait(_) => push("a look: wait", looked),
+                    Move::Ask(errand, _) if errand.request.touches_service() => {
+                        push("a look: ask", looked.at(Pc::Check(errand)));
+                    }
+                    Move::Ask(errand, _) => push("a look: ask", looked.intending(errand)),
+                }
+            }
+        }
+    }
+
+    /// The fresh look before a request that touches the service, and the intent
+    /// of one that is sent only once.
+    fn check(&self, node: &Node, errand: Errand, out: &mut Vec<Next>) {
+        for (sight, looked) in self.sights(node) {
+            let (safe, not_safe) = self.oracle.safety(&sight, errand.request);
+            if not_safe {
+                out.push(Next {
+                    what: "a fresh look: not safe any more",
+                    by: By::Driver,
+                    node: looked.at(Pc::Top),
+                });
+            }
+            let ready = looked.intending(errand);
+            // Somebody at the console can always come between a look and its
+            // request; see the module's documentation.
+            if safe && self.config.console {
+                self.send(&ready, errand, out);
+            } else if safe {
+                out.push(Next {
+                    what: "a fresh look: safe",
+                    by: By::Driver,
+                    node: ready,
+                });
+            }
+        }
+    }
+
+    fn send(&self, node: &Node, errand: Errand, out: &mut Vec<Next>) {
+        let request = errand.request;
+        let sent = node.at(Pc::Top);
+        let unclear = sent.at(if self.rules.gives_up_on_an_unclear_answer {
+            Pc::Enter(errand.refused)
+        } else {
+            Pc::Top
+        });
+        let refused = sent.not_applied(request).at(Pc::Enter(errand.refused));
+        match node.world.receive(request) {
+            Verdict::Applied(world, harm) => {
+                let arrived = |node| Node {
+                    world,
+                    harm,
+                    ..node
+                };
+                let answered = arrived(self.answered(sent, request));
+                let label = ("the request is applied", By::Driver);
+                self.change(node, answered, Pace::Seconds, label, out);
+                let label = ("the request is applied, its answer is lost", By::Fault);
+                self.change(node, arrived(unclear), Pace::Seconds, label, out);
+            }
+            Verdict::Busy => out.push(Next {
+                what: "the service is busy, or it is so already",
+                by: By::Driver,
+                node: sent.not_applied(request),
+            }),
+            Verdict::Invalid => out.push(Next {
+                what: "the request is not valid",
+                by: By::Driver,
+                node: refused,
+            }),
+        }
+        let mut fault = |what, node| {
+            out.push(Next {
+                what,
+                by: By::Fault,
+                node,
+            });
+        };
+        fault("the request is lost", unclear);
+        fault("the request is throttled", sent.not_applied(request));
+        fault("the request is refused for good", refused);
+        // The id of a green that is gone finds nothing, now or later.
+        let finds = request != Request::TerminateGreen || node.world.view.green_is_ours();
+        if self.config.late && finds {
+            let mut late = unclear;
+            late.world.in_flight.set(request, true);
+            fault("the request is on its way", late);
+        }
+    }
+
+    /// The driver after an answer that says applied.
+    fn answered(&self, mut node: Node, request: Request) -> Node {
+        if let Request::Deploy(_) = request {
+            node.journal.deploy_taken = true;
+            if self.rules.believes_the_deploys_answer {
+                return node.at(Pc::Enter(Stage {
+                    kind: Kind::Testing,
+                    ..node.journal.stage
+                }));
+            }
+        }
+        node
+    }
+}
+
+/// Our own green may show before its tag does, as long as its creation is in
+/// doubt.
+fn tagless(node: &Node, view: &View) -> Option<View> {
+    let known: Open = node.journal.shown.plus(node.shown);
+    let in_doubt = node.journal.open.minus(known).green;
+    let green = Green {
+        phase: GreenPhase::Foreign,
+        ..view.green
+    };
+    (in_doubt && view.green.phase == GreenPhase::Launching).then_some(View { green, ..*view })
+}
+
+/// An operator may speak at any time; the driver hears it at the top of its loop.
+fn orders(node: &Node, out: &mut Vec<Next>) {
+    let corrected = Order::Correct {
+        version: Label::Fixed.name().to_owned(),
+    };
+    for (what, order) in [
+        ("resume", Order::Resume),
+        ("resume --version-label", corrected),
+        ("rollback", Order::Retreat),
+    ] {
+        let Ok((stage, terms)) = node.journal.obey(order) else {
+            continue;
+        };
+        if (stage, terms) == (node.journal.stage, node.journal.terms) {
+            continue;
+        }
+        let mut next = node.flushed();
+        next.journal.terms = terms;
+        if stage != node.journal.stage {
+            next = next.entered(stage);
+        }
+        out.push(Next {
+            what,
+            by: By::Operator,
+            node: next,
+        });
+    }
+}

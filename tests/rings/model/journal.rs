@@ -1,0 +1,178 @@
+//! What the driver keeps: the durable journal, and where it stands in its loop.
+
+use bluegreen::machine::{Effect, Kind, NotPossible, Order, State, Step, obey};
+
+use super::service::Request;
+use super::stage::{Stage, Terms, Why};
+
+/// What is durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Journal {
+    pub stage: Stage,
+    pub terms: Terms,
+    /// The requests whose last intent is in doubt.
+    pub open: Open,
+    /// Those that a look has shown, which a staler look may still hide.
+    pub shown: Open,
+    pub deploy: Asked,
+    /// Whether the deploy's answer was recorded as applied.
+    pub deploy_taken: bool,
+    pub drain: Drain,
+}
+
+/// The kinds of request that are sent only once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Open {
+    pub template: bool,
+    pub green: bool,
+    pub swap: bool,
+    pub deploy: bool,
+}
+
+/// When the last deploy was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Asked {
+    Never,
+    BeforeEntry,
+    SinceEntry,
+}
+
+/// The drain since production was last moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Drain {
+    NeverMoved,
+    Running,
+    Over,
+}
+
+/// Where the driver stands between two of its operations. Held in memory: a
+/// crash leads back to the top of the loop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Pc {
+    /// About to look.
+    Top,
+    /// About to checkpoint this state.
+    Enter(Stage),
+    /// About to look again, for the live-safety rule.
+    Check(Errand),
+    /// Everything is durable and safe; about to send.
+    Send(Errand),
+}
+
+/// A request that is to be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Errand {
+    pub request: Request,
+    pub once: bool,
+    /// The state to enter when it is refused for good.
+    pub refused: Stage,
+}
+
+/// What a look leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Move {
+    Rest,
+    Enter(Stage),
+    Wait(Stage),
+    Ask(Errand, Stage),
+}
+
+impl Open {
+    pub fn minus(self, other: Open) -> Open {
+        Open {
+            template: self.template && !other.template,
+            green: self.green && !other.green,
+            swap: self.swap && !other.swap,
+            deploy: self.deploy && !other.deploy,
+        }
+    }
+
+    pub fn plus(self, other: Open) -> Open {
+        Open {
+            template: self.template || other.template,
+            green: self.green || other.green,
+            swap: self.swap || other.swap,
+            deploy: self.deploy || other.deploy,
+        }
+    }
+
+    pub fn and(self, other: Open) -> Open {
+        self.minus(self.minus(other))
+    }
+
+    /// Marks a request, where it is one that is sent only once.
+    pub fn set(&mut self, request: Request, is_open: bool) {
+        match request {
+            Request::CreateTemplate => self.template = is_open,
+            Request::CreateGreen => self.green = is_open,
+            Request::Swap(_) => self.swap = is_open,
+            Request::Deploy(_) => self.deploy = is_open,
+            Request::UploadBundle
+            | Request::RegisterVersion
+            | Request::AbortUpdate
+            | Request::TerminateGreen
+            | Request::DeleteTemplate => {}
+        }
+    }
+}
+
+impl Journal {
+    pub fn new(pause: bool) -> Journal {
+        Journal {
+            stage: Stage {
+                kind: Kind::Preparing,
+                why: Why::Any,
+            },
+            terms: Terms::new(pause),
+            open: Open::default(),
+            shown: Open::default(),
+            deploy: Asked::Never,
+            deploy_taken: false,
+            drain: Drain::NeverMoved,
+        }
+    }
+
+    /// Whether entering this state dates a move of production.
+    pub fn leaves_a_swap_for(&self, stage: Stage) -> bool {
+        self.stage.state().is_swapping() && self.stage.kind != stage.kind
+    }
+
+    /// The journal in another state; leaving a swap dates the move of production.
+    pub fn entering(mut self, stage: Stage) -> Journal {
+        if self.leaves_a_swap_for(stage) {
+            self.drain = Drain::Running;
+        }
+        if self.deploy == Asked::SinceEntry {
+            self.deploy = Asked::BeforeEntry;
+        }
+        self.stage = stage;
+        self
+    }
+
+    /// The state and terms after an order.
+    pub fn obey(&self, order: Order) -> Result<(Stage, Terms), NotPossible> {
+        let (state, plan) = obey(&self.stage.state(), &self.terms.plan(), order)?;
+        Ok((Stage::of(&state), Terms::of(&plan)))
+    }
+}
+
+impl Move {
+    pub fn of(step: &Step) -> Move {
+        let errand = |effect: &Effect, once: bool, otherwise: &State| {
+            let otherwise = Stage::of(otherwise);
+            let errand = Errand {
+                request: Request::of(effect),
+                once,
+                refused: otherwise.because_refused(effect),
+            };
+            Move::Ask(errand, otherwise)
+        };
+        match step {
+            Step::Rest => Move::Rest,
+            Step::Enter(state) => Move::Enter(Stage::of(state)),
+            Step::Wait { otherwise } => Move::Wait(Stage::of(otherwise)),
+            Step::Ask { effect, otherwise } => errand(effect, false, otherwise),
+            Step::Once { effect, otherwise } => errand(effect, true, otherwise),
+        }
+    }
+}

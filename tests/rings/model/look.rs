@@ -1,0 +1,303 @@
+//! What the driver makes of a look: the facts, what they show of earlier requests, and every move
+//! that the machine may answer them with.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use bluegreen::machine::{
+    Deploy, Effect, EnvSeen, Green, Kind, MayArrive, Phase, Seen, State, Step, Test, Version,
+};
+use bluegreen::plan::{Plan, Role};
+
+use super::journal::{Asked, Drain, Journal, Move, Open};
+use super::service::Request;
+use super::stage::{Stage, Terms};
+use super::world::{BluePhase, Bundle, Events, GreenPhase, Swap, View};
+
+/// The rules under test: the machine's own, or some of them broken on purpose.
+#[derive(Clone, Copy)]
+pub struct Rules {
+    pub step: fn(&State, &Plan, &Seen) -> Step,
+    pub is_safe: fn(&Effect, &Seen) -> bool,
+    /// Whether the driver takes an answer to a deploy for the deploy.
+    pub believes_the_deploys_answer: bool,
+    /// Whether the driver takes a request for done as soon as one look shows it,
+    /// though the next look may be staler.
+    pub believes_the_first_look: bool,
+    /// Whether the driver takes an unclear answer for a refusal.
+    pub gives_up_on_an_unclear_answer: bool,
+}
+
+/// Everything that the facts of a look depend on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Sight {
+    stage: Stage,
+    terms: Terms,
+    drain: Drain,
+    deploy: Asked,
+    may_arrive: Open,
+    bundle: Bundle,
+    view: View,
+    /// Whether the look may be the last of a row that has settled.
+    may_be_settled: bool,
+}
+
+/// How far looks may be trusted.
+#[derive(Clone, Copy)]
+pub struct Horizon {
+    /// Whether no look can be stale, or none is taken for it.
+    pub looks_are_fresh: bool,
+    /// Whether every look shows the same holder of the production CNAME.
+    pub holder_is_settled: bool,
+}
+
+/// Asks the machine, and remembers what it said: the facts of a look that time
+/// and health decide are tried in every combination that the view allows.
+pub struct Oracle {
+    pub rules: Rules,
+    moves: RefCell<HashMap<Sight, Rc<[Move]>>>,
+    safety: RefCell<HashMap<(Sight, Request), (bool, bool)>>,
+}
+
+impl Sight {
+    /// The sight of a view, and the requests of which it shows what became of
+    /// them.
+    pub fn new(
+        journal: &Journal,
+        shown: Open,
+        bundle: Bundle,
+        view: View,
+        horizon: Horizon,
+    ) -> (Sight, Open) {
+        let mut sight = Sight {
+            stage: journal.stage,
+            terms: journal.terms,
+            drain: journal.drain,
+            deploy: journal.deploy,
+            may_arrive: journal.open,
+            bundle,
+            view,
+            may_be_settled: horizon.holder_is_settled,
+        };
+        let shown = shown.plus(sight.shows(journal.deploy_taken));
+        // A later look may be staler than the one that showed it.
+        if horizon.looks_are_fresh {
+            sight.may_arrive = journal.open.minus(shown.plus(journal.shown));
+        }
+        (sight, shown)
+    }
+
+    fn shows(&self, deploy_taken: bool) -> Open {
+        let kind = self.stage.kind;
+        let swapped_to = match kind {
+            Kind::SwappingToGreen | Kind::ReturningToGreen => Some(Role::Green),
+            Kind::SwappingToBlue => Some(Role::Blue),
+            _ => None,
+        };
+        let deploy_ran = matches!(
+            self.deploy(),
+            Deploy::Running | Deploy::Failed(_) | Deploy::Unproven | Deploy::Proven
+        );
+        let deploy_runs = deploy_taken && self.blue_phase() == Some(Phase::Busy);
+        Open {
+            template: self.template(),
+            green: self.view.green_is_ours(),
+            swap: swapped_to.is_some() && self.view.holder == swapped_to,
+            deploy: matches!(kind, Kind::Deploying | Kind::AbortingDeploy)
+                && (deploy_ran || deploy_runs),
+        }
+    }
+
+    /// The template is looked for where it matters and no green of ours is there.
+    fn template(&self) -> bool {
+        let kinds = [Kind::Cloning, Kind::Discarding, Kind::TerminatingGreen];
+        kinds.contains(&self.stage.kind) && self.view.template && !self.view.green_is_ours()
+    }
+
+    fn deploy(&self) -> Deploy {
+        let kind = self.stage.kind;
+        match self.deploy {
+            Asked::Never => Deploy::Never,
+            Asked::BeforeEntry if kind == Kind::Deploying => Deploy::NotSinceEntry,
+            // The events are read where the state wants them and blue is Ready.
+            _ if !matches!(kind, Kind::Deploying | Kind::AbortingDeploy)
+                || !self.view.blue_ready() =>
+            {
+                Deploy::Asked
+            }
+            Asked::BeforeEntry | Asked::SinceEntry => match self.view.events {
+                Events::None => Deploy::Asked,
+                Events::Running => Deploy::Running,
+                Events::Failed => Deploy::Failed(String::new()),
+                Events::Unproven => Deploy::Unproven,
+                Events::Proven => Deploy::Proven,
+            },
+        }
+    }
+
+    fn blue_phase(&self) -> Option<Phase> {
+        match self.view.blue.phase {
+            BluePhase::Ready if self.view.swap != Swap::Idle => Some(Phase::Busy),
+            BluePhase::Ready => Some(Phase::Ready),
+            BluePhase::Updating(_) | BluePhase::Aborting => Some(Phase::Busy),
+            BluePhase::Terminating => Some(Phase::Terminating),
+            BluePhase::Gone => None,
+        }
+    }
+
+    fn blue(&self) -> Option<EnvSeen> {
+        // While it updates it shows the version that it is to have.
+        let label = match self.view.blue.phase {
+            BluePhase::Updating(label) => label,
+            _ => self.view.blue.label,
+        };
+        Some(EnvSeen {
+            id: "e-blue".to_owned(),
+            phase: self.blue_phase()?,
+            health: String::new(),
+            abortable: matches!(self.view.blue.phase, BluePhase::Updating(_)),
+            version_label: Some(label.name().to_owned()),
+        })
+    }
+
+    fn green(&self) -> Green {
+        let phase = match self.view.green.phase {
+            GreenPhase::Absent => return Green::Absent,
+            GreenPhase::Foreign => return Green::Foreign,
+            GreenPhase::Launching => Phase::Launching,
+            GreenPhase::Ready if self.view.swap != Swap::Idle => Phase::Busy,
+            GreenPhase::Ready => Phase::Ready,
+            GreenPhase::Terminating => Phase::Terminating,
+        };
+        Green::Ours(EnvSeen {
+            id: "e-green".to_owned(),
+            phase,
+            health: String::new(),
+            abortable: false,
+            version_label: None,
+        })
+    }
+
+    /// What is certain, with every fact of time and health still false.
+    fn certain(&self) -> Seen {
+        Seen {
+            production: self.view.holder,
+            production_settled: false,
+            blue: self.blue(),
+            blue_trusted: false,
+            blue_sick: None,
+            green: self.green(),
+            green_trusted: false,
+            template: self.template(),
+            bundle: self.bundle != Bundle::Missing,
+            version: match self.bundle {
+                Bundle::Missing | Bundle::Uploaded => Version::Absent,
+                Bundle::Processing => Version::Processing,
+                Bundle::Processed => Version::Processed,
+                Bundle::Failed => Version::Failed,
+            },
+            deploy: self.deploy(),
+            test: Test::Undecided,
+            drained: self.drain != Drain::Running,
+            baked: false,
+            may_arrive: MayArrive {
+                template: self.may_arrive.template,
+                green: self.may_arrive.green,
+                swap: self.may_arrive.swap,
+                deploy: self.may_arrive.deploy,
+            },
+        }
+    }
+
+    /// Every combination of facts that time and health may add.
+    fn seen(&self) -> Vec<Seen> {
+        let kind = self.stage.kind;
+        let blue_ready = self.view.blue_ready();
+        let watched = kind == Kind::Baking;
+        let mut all = vec![self.certain()];
+        vary(&mut all, self.may_be_settled, |seen| {
+            seen.production_settled = true;
+        });
+        vary(&mut all, blue_ready && self.view.blue.fit, |seen| {
+            seen.blue_trusted = true;
+        });
+        let green_fit = self.view.green_ready() && self.view.green.fit;
+        vary(&mut all, green_fit, |seen| seen.green_trusted = true);
+        vary(&mut all, watched, |seen| seen.baked = true);
+        vary(&mut all, watched && blue_ready, |seen| {
+            seen.blue_sick = Some(String::new());
+        });
+        if kind == Kind::Testing && blue_ready {
+            let undecided = all.clone();
+            vary(&mut all, true, |seen| {
+                seen.test = Test::Failed {
+                    asked: "GET /".to_owned(),
+                    got: "500".to_owned(),
+                };
+            });
+            if self.view.blue.fit {
+                all.extend(undecided.into_iter().map(|seen| Seen {
+                    test: Test::Passed,
+                    ..seen
+                }));
+            }
+        }
+        all
+    }
+}
+
+/// Doubles the facts by one that may also hold.
+fn vary(all: &mut Vec<Seen>, may_hold: bool, hold: impl Fn(&mut Seen)) {
+    if may_hold {
+        let mut with = all.clone();
+        with.iter_mut().for_each(hold);
+        all.append(&mut with);
+    }
+}
+
+impl Oracle {
+    pub fn new(rules: Rules) -> Oracle {
+        Oracle {
+            rules,
+            moves: RefCell::default(),
+            safety: RefCell::default(),
+        }
+    }
+
+    /// Every move that the machine may make on this sight.
+    pub fn moves(&self, sight: &Sight) -> Rc<[Move]> {
+        if let Some(known) = self.moves.borrow().get(sight) {
+            return Rc::clone(known);
+        }
+        let (state, plan) = (sight.stage.state(), sight.terms.plan());
+        let mut moves: Vec<Move> = Vec::new();
+        for seen in sight.seen() {
+            let a_move = Move::of(&(self.rules.step)(&state, &plan, &seen));
+            if !moves.contains(&a_move) {
+                moves.push(a_move);
+            }
+        }
+        let moves: Rc<[Move]> = moves.into();
+        self.moves.borrow_mut().insert(*sight, Rc::clone(&moves));
+        moves
+    }
+
+    /// Whether the live-safety rule may allow a request on this sight, and
+    /// whether it may forbid it.
+    pub fn safety(&self, sight: &Sight, request: Request) -> (bool, bool) {
+        *self
+            .safety
+            .borrow_mut()
+            .entry((*sight, request))
+            .or_insert_with(|| {
+                let effect = request.effect();
+                let says: Vec<bool> = sight
+                    .seen()
+                    .iter()
+                    .map(|seen| (self.rules.is_safe)(&effect, seen))
+                    .collect();
+                (says.contains(&true), says.contains(&false))
+            })
+    }
+}

@@ -1,0 +1,139 @@
+//! What happens around the driver: requests arrive late, time passes, a person
+//! acts at the console.
+
+use super::driver::Model;
+use super::events::Pace;
+use super::journal::{Asked, Drain, Open, Pc};
+use super::node::{By, Next, Node};
+use super::service::Verdict;
+use super::world::{Blue, BluePhase, Events, GreenPhase, Label, Swap, View};
+
+impl Model {
+    /// Everything that may happen without the driver.
+    pub fn outside(&self, node: &Node, out: &mut Vec<Next>) {
+        self.arrivals(node, out);
+        for (what, world, pace) in node.world.events() {
+            let happened = Node { world, ..*node };
+            self.change(node, happened, pace, (what, By::World), out);
+        }
+        time(node, out);
+        if self.config.console && !node.console {
+            console(node, out);
+        }
+    }
+
+    /// Requests on their way arrive.
+    fn arrivals(&self, node: &Node, out: &mut Vec<Next>) {
+        for request in node.world.in_flight.requests() {
+            let mut landed = *node;
+            landed.world.in_flight.set(request, false);
+            if let Verdict::Applied(world, harm) = landed.world.receive(request) {
+                landed.world = world;
+                landed.harm = harm;
+            }
+            let label = ("a late request arrives", By::World);
+            self.change(node, landed, Pace::Seconds, label, out);
+        }
+    }
+}
+
+/// Quarantines, drains and the time for which looks may be stale end. The last
+/// is the shortest, so the others only end after it.
+fn time(node: &Node, out: &mut Vec<Next>) {
+    let mut pass = |what, node| {
+        out.push(Next {
+            what,
+            by: By::World,
+            node,
+        });
+    };
+    if node.before.is_some() {
+        pass("looks cannot be stale any more", node.settled());
+        return;
+    }
+    let mut ends = |what, request_is_on_its_way: bool, end: fn(&mut Open) -> &mut bool| {
+        let mut next = *node;
+        let mut sending = Open::default();
+        if let Pc::Send(errand) = node.pc {
+            sending.set(errand.request, true);
+        }
+        // A quarantine counts from the intent, and its request is sent at once.
+        let may_end = !request_is_on_its_way && !*end(&mut sending);
+        if may_end && std::mem::take(end(&mut next.journal.open)) {
+            next.shown = next.shown.and(next.journal.open);
+            pass(what, next);
+        }
+    };
+    let late = node.world.in_flight;
+    let swapping = node.world.view.swap != Swap::Idle;
+    ends(
+        "the template's quarantine ends",
+        late.create_template,
+        |o| &mut o.template,
+    );
+    ends("green's quarantine ends", late.create_green, |o| {
+        &mut o.green
+    });
+    ends("the swap's quarantine ends", late.swap || swapping, |o| {
+        &mut o.swap
+    });
+    ends("the deploy's quarantine ends", late.deploy.is_some(), |o| {
+        &mut o.deploy
+    });
+    if node.may_be_drained() {
+        let mut next = *node;
+        next.journal.drain = Drain::Over;
+        pass("the drain is over", next);
+    }
+}
+
+fn console(node: &Node, out: &mut Vec<Next>) {
+    let view = node.world.view;
+    let mut act = |what, change: &dyn Fn(&mut View)| {
+        let mut next = *node;
+        change(&mut next.world.view);
+        next.console = true;
+        out.push(Next {
+            what,
+            by: By::Console,
+            node: next,
+        });
+    };
+    if view.green.phase == GreenPhase::Absent {
+        act("a person takes green's name", &|view| {
+            view.green.phase = GreenPhase::Foreign;
+        });
+    }
+    if view.blue_ready() && view.green_ready() {
+        act("a person swaps the CNAMEs", &|view| {
+            view.swap = Swap::Started;
+        });
+    }
+    // The rest takes minutes, and so cannot begin and end between a look and
+    // what follows it at once.
+    if node.pc != Pc::Top {
+        return;
+    }
+    if view.green_ready() {
+        act("a person terminates green", &|view| {
+            view.green.phase = GreenPhase::Terminating;
+        });
+    }
+    if view.blue_ready() {
+        act("a person terminates blue", &|view| {
+            view.blue.phase = BluePhase::Terminating;
+        });
+        act("a person deploys to blue", &|view| {
+            view.blue = Blue {
+                phase: BluePhase::Updating(Label::Other),
+                fit: false,
+                mixed: true,
+                ..view.blue
+            };
+            // Without its request's id the newest update passes for ours.
+            if node.journal.deploy != Asked::Never && !node.journal.deploy_taken {
+                view.events = Events::Running;
+            }
+        });
+    }
+}

@@ -1,0 +1,76 @@
+//! What must hold in every node.
+
+use bluegreen::machine::Kind;
+use bluegreen::plan::Role;
+
+use super::journal::Pc;
+use super::node::Node;
+use super::service::{Harm, Request};
+use super::stage::Why;
+use super::world::{BluePhase, GreenPhase, Label, Swap};
+
+pub const SERVES: &str =
+    "production's CNAME and cached answers to it lead to environments that answer";
+pub const LIVE_IS_LEFT_ALONE: &str =
+    "no deploy, abort or termination reaches an environment that clients reach";
+pub const SWAPS_TO_FIT: &str = "a swap sends production to an environment that answers";
+pub const CLONES_WHAT_RUNS: &str = "green is asked for with the version that blue runs";
+pub const COMPLETED: &str =
+    "Completed: blue serves the goal version, and nothing is left or on its way";
+pub const ROLLED_BACK: &str =
+    "RolledBack: blue serves the previous version, and nothing is left or on its way";
+pub const HELD: &str = "Held and AwaitingCutover: green serves";
+pub const BLAMES_NOBODY: &str = "nobody else is blamed where nobody else acted";
+pub const COMES_TO_REST: &str =
+    "an end or a rest is reachable without an order and without a fault";
+pub const REACHES_AN_END: &str = "an end is reachable, where need be by an operator's order";
+pub const REACHES_A_GOOD_END: &str =
+    "where nobody acted at the console, Completed or RolledBack is reachable until stuck";
+
+/// The property that does not hold in a node, if any.
+pub fn broken(node: &Node) -> Option<&'static str> {
+    match node.harm {
+        Some(Harm::UpdatedLive | Harm::TerminatedLive) => return Some(LIVE_IS_LEFT_ALONE),
+        // What a person at the console broke is not the machine's doing.
+        Some(Harm::SwappedToUnfit) if !node.console => return Some(SWAPS_TO_FIT),
+        Some(Harm::SwappedToUnfit) | None => {}
+    }
+    if node.console {
+        return None;
+    }
+    let view = &node.world.view;
+    let fails = |role| node.world.is_reached(role) && !view.answers(role);
+    if view.holder.is_none() || fails(Role::Blue) || fails(Role::Green) {
+        return Some(SERVES);
+    }
+    let asks_for_green =
+        matches!(node.pc, Pc::Send(errand) if errand.request == Request::CreateGreen);
+    if asks_for_green && node.journal.terms.green_label() != view.blue.label {
+        return Some(CLONES_WHAT_RUNS);
+    }
+    let stage = node.journal.stage;
+    match stage.kind {
+        Kind::Completed if !cleared(node, node.journal.terms.goal_label()) => Some(COMPLETED),
+        Kind::RolledBack if !cleared(node, Label::Previous) => Some(ROLLED_BACK),
+        Kind::Held | Kind::AwaitingCutover if view.holder != Some(Role::Green) => Some(HELD),
+        Kind::Stuck if stage.why == Why::SomebodyElse => Some(BLAMES_NOBODY),
+        _ => None,
+    }
+}
+
+/// Blue serves this version; green and the template are gone, and nothing on its
+/// way can bring them back or move or interrupt production.
+fn cleared(node: &Node, label: Label) -> bool {
+    let view = &node.world.view;
+    let late = node.world.in_flight;
+    view.holder == Some(Role::Blue)
+        && view.blue.label == label
+        && view.blue.phase == BluePhase::Ready
+        && view.swap == Swap::Idle
+        && view.green.phase == GreenPhase::Absent
+        && !view.template
+        && !late.create_template
+        && !late.create_green
+        && !late.swap
+        && late.deploy.is_none()
+}

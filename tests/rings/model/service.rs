@@ -1,0 +1,213 @@
+//! What the service does with a request, and what may be on its way to it.
+
+use bluegreen::machine::Effect;
+use bluegreen::plan::Role;
+
+use super::world::{BluePhase, Bundle, Events, Green, GreenPhase, Label, Stale, Swap, World};
+
+/// A request to the service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Request {
+    UploadBundle,
+    RegisterVersion,
+    CreateTemplate,
+    CreateGreen,
+    /// The service swaps whatever is there; the direction is the machine's wish.
+    Swap(Role),
+    Deploy(Label),
+    AbortUpdate,
+    TerminateGreen,
+    DeleteTemplate,
+}
+
+/// Harm that a request of the driver did by arriving.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Harm {
+    /// A deploy or an abort interrupted an environment that clients reach.
+    UpdatedLive,
+    /// An environment that clients reach is being terminated.
+    TerminatedLive,
+    /// Production was sent to an environment that does not answer.
+    SwappedToUnfit,
+}
+
+/// What the service says to a request that reaches it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Applied(World, Option<Harm>),
+    /// Not now, or it is so already: another look decides.
+    Busy,
+    /// Refused for good.
+    Invalid,
+}
+
+/// Requests on their way: sent, not answered, and not arrived yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct InFlight {
+    pub create_template: bool,
+    pub create_green: bool,
+    pub swap: bool,
+    pub deploy: Option<Label>,
+    pub abort: bool,
+    pub terminate: bool,
+    pub delete_template: bool,
+}
+
+impl InFlight {
+    /// Puts a request on its way, or takes it from there. The uploads are
+    /// harmless at any time, so they are not followed.
+    pub fn set(&mut self, request: Request, on_its_way: bool) {
+        match request {
+            Request::UploadBundle | Request::RegisterVersion => {}
+            Request::CreateTemplate => self.create_template = on_its_way,
+            Request::CreateGreen => self.create_green = on_its_way,
+            Request::Swap(_) => self.swap = on_its_way,
+            Request::Deploy(label) => self.deploy = on_its_way.then_some(label),
+            Request::AbortUpdate => self.abort = on_its_way,
+            Request::TerminateGreen => self.terminate = on_its_way,
+            Request::DeleteTemplate => self.delete_template = on_its_way,
+        }
+    }
+
+    /// Everything that is on its way.
+    pub fn requests(self) -> impl Iterator<Item = Request> {
+        [
+            self.create_template.then_some(Request::CreateTemplate),
+            self.create_green.then_some(Request::CreateGreen),
+            // Whichever way it was meant, the service swaps what is there.
+            self.swap.then_some(Request::Swap(Role::Green)),
+            self.deploy.map(Request::Deploy),
+            self.abort.then_some(Request::AbortUpdate),
+            self.terminate.then_some(Request::TerminateGreen),
+            self.delete_template.then_some(Request::DeleteTemplate),
+        ]
+        .into_iter()
+        .flatten()
+    }
+}
+
+impl World {
+    /// A request reaches the service.
+    pub fn receive(&self, request: Request) -> Verdict {
+        let mut next = *self;
+        let view = &mut next.view;
+        let mut harm = None;
+        match request {
+            Request::UploadBundle => match next.bundle {
+                Bundle::Missing => next.bundle = Bundle::Uploaded,
+                _ => return Verdict::Busy,
+            },
+            Request::RegisterVersion => match next.bundle {
+                Bundle::Missing => return Verdict::Invalid,
+                Bundle::Uploaded => next.bundle = Bundle::Processing,
+                _ => return Verdict::Busy,
+            },
+            Request::CreateTemplate if view.template => return Verdict::Busy,
+            Request::CreateTemplate if view.blue.phase == BluePhase::Gone => {
+                return Verdict::Invalid;
+            }
+            Request::CreateTemplate => view.template = true,
+            // Without its template another look makes that again first.
+            Request::CreateGreen if view.green.phase != GreenPhase::Absent || !view.template => {
+                return Verdict::Busy;
+            }
+            Request::CreateGreen => {
+                view.green = Green {
+                    phase: GreenPhase::Launching,
+                    fit: false,
+                };
+            }
+            Request::Swap(_) if view.blue_ready() && view.green_ready() => {
+                view.swap = Swap::Started;
+                let target = view.holder.map(Role::other);
+                if target.is_none_or(|target| !view.answers(target)) {
+                    harm = Some(Harm::SwappedToUnfit);
+                }
+            }
+            Request::Deploy(label) if view.blue_ready() => {
+                view.blue.phase = BluePhase::Updating(label);
+                view.blue.fit = false;
+                view.blue.mixed = true;
+                view.events = Events::Running;
+                if self.is_reached(Role::Blue) {
+                    harm = Some(Harm::UpdatedLive);
+                }
+            }
+            Request::AbortUpdate if matches!(view.blue.phase, BluePhase::Updating(_)) => {
+                view.blue.phase = BluePhase::Aborting;
+                if self.is_reached(Role::Blue) {
+                    harm = Some(Harm::UpdatedLive);
+                }
+            }
+            Request::TerminateGreen if view.green_ready() => {
+                view.green.phase = GreenPhase::Terminating;
+                if self.is_reached(Role::Green) {
+                    harm = Some(Harm::TerminatedLive);
+                }
+            }
+            Request::DeleteTemplate if view.template => view.template = false,
+            Request::Swap(_)
+            | Request::Deploy(_)
+            | Request::AbortUpdate
+            | Request::TerminateGreen
+            | Request::DeleteTemplate => return Verdict::Busy,
+        }
+        Verdict::Applied(next, harm)
+    }
+
+    /// Whether anybody reaches an environment: production or a cached answer.
+    pub fn is_reached(&self, role: Role) -> bool {
+        let stale = match role {
+            Role::Blue => self.stale_on_blue,
+            Role::Green => self.stale_on_green,
+        };
+        self.view.holder == Some(role) || stale != Stale::None
+    }
+}
+
+impl Request {
+    pub fn of(effect: &Effect) -> Request {
+        match effect {
+            Effect::UploadBundle => Request::UploadBundle,
+            Effect::RegisterVersion => Request::RegisterVersion,
+            Effect::CreateTemplate => Request::CreateTemplate,
+            Effect::CreateGreen => Request::CreateGreen,
+            Effect::Swap { to, .. } => Request::Swap(*to),
+            Effect::Deploy { version_label, .. } => Request::Deploy(Label::named(version_label)),
+            Effect::AbortUpdate { .. } => Request::AbortUpdate,
+            Effect::TerminateGreen { .. } => Request::TerminateGreen,
+            Effect::DeleteTemplate => Request::DeleteTemplate,
+        }
+    }
+
+    pub fn effect(self) -> Effect {
+        let environment = |id: &str| id.to_owned();
+        match self {
+            Request::UploadBundle => Effect::UploadBundle,
+            Request::RegisterVersion => Effect::RegisterVersion,
+            Request::CreateTemplate => Effect::CreateTemplate,
+            Request::CreateGreen => Effect::CreateGreen,
+            Request::Swap(to) => Effect::Swap {
+                blue_id: environment("e-blue"),
+                green_id: environment("e-green"),
+                to,
+            },
+            Request::Deploy(label) => Effect::Deploy {
+                environment_id: environment("e-blue"),
+                version_label: label.name().to_owned(),
+            },
+            Request::AbortUpdate => Effect::AbortUpdate {
+                environment_id: environment("e-blue"),
+            },
+            Request::TerminateGreen => Effect::TerminateGreen {
+                environment_id: environment("e-green"),
+            },
+            Request::DeleteTemplate => Effect::DeleteTemplate,
+        }
+    }
+
+    /// Whether the driver looks again before it is sent.
+    pub fn touches_service(self) -> bool {
+        self.effect().touches_service()
+    }
+}

@@ -1,0 +1,202 @@
+//! States and plans, as far as the machine's rules tell them apart.
+
+use std::time::Duration;
+
+use bluegreen::machine::{Cause, Effect, Kind, Order, State, obey};
+use bluegreen::plan::{Bundle, Goal, HttpTest, Limits, Plan, Target};
+
+use super::world::Label;
+
+/// A state of the machine, as far as its rules tell states apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Stage {
+    pub kind: Kind,
+    pub why: Why,
+}
+
+/// Causes, grouped by what the machine makes of them: only `Resume` of a held
+/// deployment reads its cause. So the model keeps one cause for each way that
+/// `Resume` may take, which [`Stage::of`] finds by asking the machine itself, and
+/// of stuck ones whether they blame somebody else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Why {
+    /// Any cause that nothing depends on, and none.
+    Any,
+    /// Held for it, a resume tests again.
+    Retest,
+    /// Held for it, a resume deploys again.
+    Redeploy,
+    /// Somebody else moved production or blue.
+    SomebodyElse,
+}
+
+/// The parts of the plan that vary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Terms {
+    pub goal: Goal,
+    pub version: Label,
+    pub pause: bool,
+}
+
+impl Stage {
+    pub fn of(state: &State) -> Stage {
+        let kind = state.kind();
+        let why = match (kind, state.cause()) {
+            (Kind::Held | Kind::ReturningToGreen | Kind::AbortingDeploy, Some(cause)) => {
+                after_resume(cause)
+            }
+            (
+                Kind::Stuck,
+                Some(Cause::ProductionMoved { .. } | Cause::BlueGone | Cause::VersionMoved { .. }),
+            ) => Why::SomebodyElse,
+            _ => Why::Any,
+        };
+        Stage { kind, why }
+    }
+
+    pub fn state(self) -> State {
+        let cause = match self.why {
+            Why::Any => Cause::AskedToRetreat,
+            Why::Retest => Cause::TestFailed {
+                asked: "GET /".to_owned(),
+                got: "500".to_owned(),
+            },
+            Why::Redeploy => Cause::DeployFailed {
+                message: String::new(),
+            },
+            Why::SomebodyElse => Cause::BlueGone,
+        };
+        match self.kind {
+            Kind::Preparing => State::Preparing,
+            Kind::Cloning => State::Cloning,
+            Kind::Warming => State::Warming,
+            Kind::SwappingToGreen => State::SwappingToGreen,
+            Kind::DrainingBlue => State::DrainingBlue,
+            Kind::Deploying => State::Deploying,
+            Kind::AbortingDeploy => State::AbortingDeploy { cause },
+            Kind::Testing => State::Testing,
+            Kind::AwaitingCutover => State::AwaitingCutover,
+            Kind::SwappingToBlue => State::SwappingToBlue,
+            Kind::Baking => State::Baking,
+            Kind::ReturningToGreen => State::ReturningToGreen { cause },
+            Kind::TerminatingGreen => State::TerminatingGreen,
+            Kind::Held => State::Held { cause },
+            Kind::Discarding => State::Discarding { cause },
+            Kind::Completed => State::Completed,
+            Kind::RolledBack => State::RolledBack { cause },
+            Kind::Stuck => State::Stuck { cause },
+        }
+    }
+
+    pub fn is_end(self) -> bool {
+        self.state().is_end()
+    }
+
+    /// Whether the driver may rest here until an operator speaks.
+    pub fn awaits_operator(self) -> bool {
+        self.state().rests() && !self.is_end()
+    }
+
+    /// The state that a refusal for good leads to, where `self` is the way out.
+    pub fn because_refused(self, effect: &Effect) -> Stage {
+        Stage::of(&self.state().because(Cause::Refused {
+            operation: effect.kind().operation().to_owned(),
+            message: String::new(),
+        }))
+    }
+}
+
+fn after_resume(cause: &Cause) -> Why {
+    let held = State::Held {
+        cause: cause.clone(),
+    };
+    let resumed = obey(&held, &Terms::new(false).plan(), Order::Resume).map(|(state, _)| state);
+    match resumed {
+        Ok(State::Testing) => Why::Retest,
+        Ok(State::DrainingBlue) => Why::Redeploy,
+        other => panic!("a resume of {held:?} leads to {other:?}, which the model does not know"),
+    }
+}
+
+impl Terms {
+    pub fn new(pause: bool) -> Terms {
+        Terms {
+            goal: Goal::Release,
+            version: Label::New,
+            pause,
+        }
+    }
+
+    pub fn goal_label(self) -> Label {
+        match self.goal {
+            Goal::Release => self.version,
+            Goal::Previous => Label::Previous,
+        }
+    }
+
+    /// The version that green is to run.
+    pub fn green_label(self) -> Label {
+        match self.goal {
+            Goal::Release => Label::Previous,
+            Goal::Previous => self.version,
+        }
+    }
+
+    pub fn plan(self) -> Plan {
+        Plan {
+            id: "01J".to_owned(),
+            target: Target {
+                account: String::new(),
+                region: String::new(),
+                application: "shop".to_owned(),
+                blue: "shop-blue".to_owned(),
+            },
+            blue_id: "e-blue".to_owned(),
+            green: "shop-green".to_owned(),
+            template: "bluegreen-01j".to_owned(),
+            production_cname: "shop.example".to_owned(),
+            previous_version: Label::Previous.name().to_owned(),
+            version: self.version.name().to_owned(),
+            goal: self.goal,
+            bundle: (self.version == Label::New).then(|| Bundle {
+                key: "bundle".to_owned(),
+                file: None,
+            }),
+            bucket: "artifacts".to_owned(),
+            green_tags: Vec::new(),
+            test: HttpTest {
+                url: "/".to_owned(),
+                expect_status: Vec::new(),
+                timeout: Duration::from_secs(10),
+            },
+            pause_before_cutover: self.pause,
+            limits: Limits::default(),
+        }
+    }
+
+    pub fn of(plan: &Plan) -> Terms {
+        Terms {
+            goal: plan.goal,
+            version: Label::named(&plan.version),
+            pause: plan.pause_before_cutover,
+        }
+    }
+}
+
+impl Label {
+    pub fn name(self) -> &'static str {
+        match self {
+            Label::Previous => "v1",
+            Label::New => "v2",
+            Label::Fixed => "v3",
+            Label::Other => "other",
+        }
+    }
+
+    pub fn named(name: &str) -> Label {
+        [Label::Previous, Label::New, Label::Fixed, Label::Other]
+            .into_iter()
+            .find(|label| label.name() == name)
+            .unwrap_or_else(|| panic!("the model knows no version {name}"))
+    }
+}
