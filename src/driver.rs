@@ -19,6 +19,9 @@ use crate::store::{Store, StoreError};
 /// How long a request that is on its way may still be answered after a signal.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
+/// How old an intent may be when its request is sent.
+const INTENT_FRESH: Duration = Duration::from_secs(10);
+
 /// Why a drive ended before the deployment came to rest. `resume` goes on from
 /// the last checkpoint.
 #[derive(Debug, Error)]
@@ -213,8 +216,8 @@ impl<'a, C: Cloud> Driver<'a, C> {
     ) -> Result<Act, DriveError> {
         if effect.touches_service() {
             let fresh = self.look(deployment).await?;
-            if !is_safe(effect, &fresh) {
-                debug!(?effect, "not safe any more");
+            if !is_safe(effect, &fresh) || !still_wanted(deployment, effect, &fresh) {
+                debug!(?effect, "not safe, or not wanted, any more");
                 return Ok(Act::Again);
             }
         }
@@ -222,7 +225,14 @@ impl<'a, C: Cloud> Driver<'a, C> {
             return Err(DriveError::Signal);
         }
         if once {
+            let written = self.clock.now();
             self.write_intent(deployment, effect)?;
+            // A process that slept meanwhile would send what its quarantine no
+            // longer covers.
+            if self.clock.now().since(written) > INTENT_FRESH {
+                self.write_outcome(deployment, effect, Sent::NotApplied)?;
+                return Ok(Act::Again);
+            }
         }
         info!("asking AWS: {}", effect.kind().operation());
         let outcome = self.ask(deployment, effect).await?;
@@ -336,6 +346,14 @@ impl<'a, C: Cloud> Driver<'a, C> {
             () = self.clock.sleep(interval) => Ok(()),
             () = signalled(self.interrupted.clone()) => Err(DriveError::Signal),
         }
+    }
+}
+
+/// Whether the machine, on this look, asks for the same effect.
+fn still_wanted(deployment: &Deployment, effect: &Effect, fresh: &Seen) -> bool {
+    match step(&deployment.state, &deployment.plan, fresh) {
+        Step::Ask { effect: wanted, .. } | Step::Once { effect: wanted, .. } => wanted == *effect,
+        Step::Enter(_) | Step::Wait { .. } | Step::Rest => false,
     }
 }
 

@@ -124,6 +124,8 @@ const TABLE: &[Rule] = &[
     rule("", "currently pending deployment",              Verdict::Busy),
     of(EffectKind::CreateTemplate,  "already exists",                 Verdict::AlreadySo),
     of(EffectKind::CreateGreen,     "already exists",                 Verdict::AlreadySo),
+    // The template shows to a look before it shows to this operation.
+    of(EffectKind::CreateGreen,     "No Configuration Template named", Verdict::Busy),
     of(EffectKind::RegisterVersion, "already exists",                 Verdict::AlreadySo),
     of(EffectKind::TerminateGreen,  "No Environment found",           Verdict::AlreadySo),
     of(EffectKind::DeleteTemplate,  "No Configuration Template named", Verdict::AlreadySo),

@@ -223,7 +223,7 @@ impl Kind {
             Kind::Baking => "blue serves; watching it while green drains",
             Kind::ReturningToGreen => "moving production back to green",
             Kind::TerminatingGreen => "terminating green and deleting its template",
-            Kind::Held => "green serves the old version; blue is not fit",
+            Kind::Held => "green serves; blue is not fit",
             Kind::Discarding => "terminating green; blue is untouched and live",
             Kind::Completed => "blue serves the new version and nothing is left behind",
             Kind::RolledBack => "blue serves the previous version and nothing is left behind",
