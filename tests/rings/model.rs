@@ -177,7 +177,6 @@ fn every_property_holds_with_late_requests_and_stale_looks() {
 }
 
 #[test]
-#[ignore = "1.6 million nodes and half a minute"]
 fn every_property_holds_with_late_requests_and_looks_of_any_staleness() {
     let config = Config {
         name: "late requests and looks of any staleness",
