@@ -27,6 +27,19 @@ pub struct Fault {
     pub probability: Option<f64>,
 }
 
+/// The fault that strikes every request.
+impl From<FaultEffect> for Fault {
+    fn from(effect: FaultEffect) -> Fault {
+        Fault {
+            effect,
+            operation: None,
+            skip: 0,
+            times: None,
+            probability: None,
+        }
+    }
+}
+
 /// What goes wrong.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "fault", rename_all = "snake_case")]
@@ -118,7 +131,8 @@ impl Quirks {
 impl World {
     /// Lets a fault loose. Faults of the wire strike requests from now on; those
     /// of the world hold at once.
-    pub fn inject(&mut self, fault: Fault) {
+    pub fn inject(&mut self, fault: impl Into<Fault>) {
+        let fault = fault.into();
         match &fault.effect {
             FaultEffect::StaleReads { seconds } => {
                 self.quirks.stale_seconds = *seconds;

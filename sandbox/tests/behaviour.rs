@@ -71,16 +71,6 @@ impl Play {
     }
 }
 
-fn fault(effect: FaultEffect) -> Fault {
-    Fault {
-        effect,
-        operation: None,
-        skip: 0,
-        times: None,
-        probability: None,
-    }
-}
-
 const SWAP: &str = "Action=SwapEnvironmentCNAMEs&SourceEnvironmentName=shop-blue&DestinationEnvironmentName=shop-two";
 
 #[test]
@@ -124,9 +114,9 @@ fn a_swap_takes_its_time_and_a_second_swaps_back() {
 #[test]
 fn a_failed_deploy_comes_back_ready_and_green_on_its_old_label() {
     let mut play = Play::new();
-    play.world.inject(fault(FaultEffect::VersionFailsToDeploy {
+    play.world.inject(FaultEffect::VersionFailsToDeploy {
         label: "v2".to_owned(),
-    }));
+    });
     let shown = play.done("Action=UpdateEnvironment&EnvironmentName=shop-blue&VersionLabel=v2");
     assert!(shown.contains("<VersionLabel>v2</VersionLabel>"), "{shown}");
     play.wait(90);
@@ -313,8 +303,7 @@ fn every_client_sends_a_request_a_second_however_time_is_cut() {
 #[test]
 fn stale_reads_show_what_was() {
     let mut play = Play::new();
-    play.world
-        .inject(fault(FaultEffect::StaleReads { seconds: 5 }));
+    play.world.inject(FaultEffect::StaleReads { seconds: 5 });
     play.wait(10);
     play.done("Action=UpdateEnvironment&EnvironmentName=shop-blue&VersionLabel=v2");
     let asked = "Action=DescribeEnvironments&EnvironmentNames.member.1=shop-blue";
@@ -331,7 +320,7 @@ fn faults_strike_as_scripted() {
         operation: Some("RestartAppServer".to_owned()),
         skip: 1,
         times: Some(1),
-        ..fault(effect)
+        ..Fault::from(effect)
     };
     let restart = "Action=RestartAppServer&EnvironmentName=shop-blue";
     for (effect, status, applied) in [
@@ -365,7 +354,7 @@ fn faults_strike_as_scripted() {
     }
     play.world.inject(Fault {
         times: Some(1),
-        ..fault(FaultEffect::Late { seconds: 100 })
+        ..Fault::from(FaultEffect::Late { seconds: 100 })
     });
     assert_eq!(play.ask(restart).0, 0);
     play.wait(99);

@@ -28,12 +28,20 @@ pub(super) struct Context {
 impl Context {
     /// Opens the journal, and the sandbox where one is asked for.
     pub async fn open(options: &Options) -> Result<Context, Failed> {
+        let context = Context::of_journal(options)?;
+        #[cfg(feature = "sandbox")]
+        let context = context.in_sandbox().await?;
+        Ok(context)
+    }
+
+    /// Opens the journal alone, for what needs neither AWS nor a sandbox.
+    pub fn of_journal(options: &Options) -> Result<Context, Failed> {
         let profile = std::env::var("AUTH_METHOD")
             .is_ok_and(|method| method.eq_ignore_ascii_case("SSO"))
             .then(|| std::env::var("SSO_PROFILE").ok())
             .flatten()
             .filter(|profile| !profile.is_empty());
-        let context = Context {
+        Ok(Context {
             store: Store::open(&state_path(options)?)?,
             options: options.clone(),
             clock: Clock::system(),
@@ -44,10 +52,7 @@ impl Context {
             },
             #[cfg(feature = "sandbox")]
             sandbox: None,
-        };
-        #[cfg(feature = "sandbox")]
-        let context = context.in_sandbox().await?;
-        Ok(context)
+        })
     }
 
     /// Moves the context into the sandbox that `--sandbox` names: its endpoint,

@@ -29,7 +29,7 @@ pub(super) struct Args {
 const WATCH: Duration = Duration::from_secs(1);
 
 pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> {
-    let context = Context::open(options).await?;
+    let context = Context::of_journal(options)?;
     let mut interrupted = signals()?;
     let mut shown = String::new();
     loop {

@@ -49,11 +49,9 @@ fn check(name: &str, output: &Output) {
 
 fn fault(effect: FaultEffect, operation: &str, skip: u32) -> Fault {
     Fault {
-        effect,
         operation: Some(operation.to_owned()),
         skip,
-        times: None,
-        probability: None,
+        ..Fault::from(effect)
     }
 }
 
@@ -154,14 +152,8 @@ fn a_name_taken_meanwhile_is_left_alone() {
         let asks = call.operation == "CreateEnvironment" && phase == Phase::Before;
         if asks && !done.swap(true, Ordering::SeqCst) {
             sandbox.with_world(|world, _| {
-                world.inject(Fault {
-                    effect: FaultEffect::ForeignEnvironment {
-                        name: "shop-blue-green".to_owned(),
-                    },
-                    operation: None,
-                    skip: 0,
-                    times: None,
-                    probability: None,
+                world.inject(FaultEffect::ForeignEnvironment {
+                    name: "shop-blue-green".to_owned(),
                 });
             });
         }
@@ -194,7 +186,7 @@ fn blue_must_be_ready_at_the_start() {
 #[test]
 fn expired_credentials_interrupt_and_resume_completes() {
     let served = Served::at_speed(SPEED);
-    served.inject_fault(fault(
+    served.inject(fault(
         FaultEffect::ExpiredCredentials,
         "DescribeEnvironments",
         25,
@@ -215,7 +207,7 @@ fn a_denied_effect_loses_nothing() {
         code: "AccessDenied".to_owned(),
         message: "User is not authorized to perform: elasticbeanstalk:CreateEnvironment".to_owned(),
     };
-    served.inject_fault(fault(denied, "CreateEnvironment", 0));
+    served.inject(fault(denied, "CreateEnvironment", 0));
     check("denied", &served.run(&["run"]));
     served.sandbox.with_world(|world, _| world.clear_faults());
     assert_eq!(code(&served.run(&["resume"])), Some(0));

@@ -15,11 +15,12 @@ fn v2() -> Wanted {
     }
 }
 
-async fn release_under(fault: Fault) {
+async fn release_under(fault: impl Into<Fault>) {
+    let fault = fault.into();
     let world = VirtualWorld::new().await;
     let mut deployment = world.begin(v2()).await.expect("preflight passes");
     let told = format!("{fault:?}");
-    world.inject_fault(fault);
+    world.inject(fault);
     let driven = world.drive(&mut deployment).await.expect("nobody kills it");
     driven.unwrap_or_else(|e| panic!("{told}: {e}"));
     assert_eq!(
@@ -31,22 +32,12 @@ async fn release_under(fault: Fault) {
     world.check_all_is_well("v2");
 }
 
-fn every(effect: FaultEffect) -> Fault {
-    Fault {
-        effect,
-        operation: None,
-        skip: 0,
-        times: None,
-        probability: None,
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn throttling_is_only_patience() {
     for percent in [30, 60] {
         release_under(Fault {
             probability: Some(f64::from(percent) / 100.0),
-            ..every(FaultEffect::Throttle)
+            ..Fault::from(FaultEffect::Throttle)
         })
         .await;
     }
@@ -55,7 +46,7 @@ async fn throttling_is_only_patience() {
 #[tokio::test(start_paused = true)]
 async fn stale_reads_are_waited_out() {
     for seconds in [5, 20] {
-        release_under(every(FaultEffect::StaleReads { seconds })).await;
+        release_under(FaultEffect::StaleReads { seconds }).await;
     }
 }
 
@@ -63,7 +54,7 @@ async fn stale_reads_are_waited_out() {
 async fn dropped_answers_are_looked_after() {
     release_under(Fault {
         probability: Some(0.3),
-        ..every(FaultEffect::DropAnswer)
+        ..Fault::from(FaultEffect::DropAnswer)
     })
     .await;
 }
@@ -102,9 +93,9 @@ async fn every_effect_may_be_lost_or_late() {
 
 #[tokio::test(start_paused = true)]
 async fn a_termination_that_fails_is_asked_for_again() {
-    release_under(every(FaultEffect::TerminateFailsOnce {
+    release_under(FaultEffect::TerminateFailsOnce {
         environment: "shop-blue-green".to_owned(),
-    }))
+    })
     .await;
 }
 

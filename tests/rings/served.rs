@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 
-use bluegreen_sandbox::{Fault, FaultEffect, Options, Sandbox};
+use bluegreen_sandbox::{Fault, Options, Sandbox};
 use tokio::net::TcpListener;
 
 /// A sandbox that listens, its clock far ahead of the wall's, and a folder for
@@ -43,17 +43,7 @@ impl Served {
         }
     }
 
-    pub fn inject(&self, effect: FaultEffect) {
-        self.inject_fault(Fault {
-            effect,
-            operation: None,
-            skip: 0,
-            times: None,
-            probability: None,
-        });
-    }
-
-    pub fn inject_fault(&self, fault: Fault) {
+    pub fn inject(&self, fault: impl Into<Fault>) {
         self.sandbox.with_world(|world, _| world.inject(fault));
     }
 

@@ -22,7 +22,7 @@ use bluegreen::driver::{DriveError, Driver};
 use bluegreen::plan::{HttpTest, Limits};
 use bluegreen::preflight::{self, Refused, Wanted};
 use bluegreen::store::Store;
-use bluegreen_sandbox::{Fault, FaultEffect, Options, PRODUCTION, Sandbox, TimeSource};
+use bluegreen_sandbox::{Fault, Options, PRODUCTION, Sandbox, TimeSource};
 use bluegreen_sandbox::{Phase, TapVerdict};
 use bytes::Bytes;
 use http_body_util::BodyExt;
@@ -111,17 +111,7 @@ impl VirtualWorld {
         self.calls.load(Ordering::SeqCst)
     }
 
-    pub fn inject(&self, effect: FaultEffect) {
-        self.inject_fault(Fault {
-            effect,
-            operation: None,
-            skip: 0,
-            times: None,
-            probability: None,
-        });
-    }
-
-    pub fn inject_fault(&self, fault: Fault) {
+    pub fn inject(&self, fault: impl Into<Fault>) {
         self.sandbox.with_world(|world, _| world.inject(fault));
     }
 
