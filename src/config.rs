@@ -141,6 +141,13 @@ pub enum ConfigError {
 }
 
 impl Options {
+    /// The sandbox to use, where one is named: its URL or [`EMBEDDED`].
+    #[cfg(feature = "sandbox")]
+    #[must_use]
+    pub fn sandbox(&self) -> Option<String> {
+        given(&self.sandbox).map(str::to_owned)
+    }
+
     /// The validated configuration of a run.
     ///
     /// # Errors
@@ -189,7 +196,7 @@ impl Options {
             green,
             bucket,
             test: HttpTest {
-                url: test_url(self.test_url.as_deref().unwrap_or("/"))?,
+                url: test_url(given(&self.test_url).unwrap_or("/"))?,
                 expect_status: self.expect_status.clone(),
                 timeout: self.test_timeout,
             },
@@ -203,6 +210,11 @@ impl Options {
             },
         })
     }
+}
+
+/// A value that is there: an empty variable is none, as CI systems set it.
+fn given(value: &Option<String>) -> Option<&str> {
+    value.as_deref().filter(|value| !value.is_empty())
 }
 
 /// Environment names: 4 to 40 letters, digits and hyphens, no hyphen at the
@@ -250,9 +262,16 @@ fn invalid(flag: &'static str, value: &str, why: &str) -> ConfigError {
     }
 }
 
+/// The longest duration that is taken.
+const DURATION_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
 fn duration(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text)
-        .map_err(|e| format!("{e}; write a duration such as 500ms, 60s or 20m"))
+    let duration = humantime::parse_duration(text)
+        .map_err(|e| format!("{e}; write a duration such as 500ms, 60s or 20m"))?;
+    if duration > DURATION_MAX {
+        return Err("a duration has at most 30 days".to_owned());
+    }
+    Ok(duration)
 }
 
 fn poll(text: &str) -> Result<Duration, String> {
@@ -290,5 +309,6 @@ mod tests {
         assert!(duration("60").unwrap_err().contains("60s"));
         assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
         assert!(poll("1ms").is_err());
+        assert!(duration("580000000000years").is_err());
     }
 }

@@ -66,6 +66,9 @@ impl Default for Options {
     }
 }
 
+/// The speeds that a sandbox may run at.
+pub const SPEEDS: std::ops::RangeInclusive<f64> = 0.01..=100_000.0;
+
 /// A sandbox that cannot be opened or kept.
 #[derive(Debug, Error)]
 pub enum SandboxError {
@@ -91,8 +94,8 @@ pub enum SandboxError {
         /// The file.
         path: PathBuf,
     },
-    /// The speed is not a positive number.
-    #[error("a sandbox cannot run at speed {0}: give a number above 0")]
+    /// The speed is out of bounds.
+    #[error("a sandbox cannot run at speed {0}: give a number from {start} to {end}", start = SPEEDS.start(), end = SPEEDS.end())]
     Speed(f64),
 }
 
@@ -114,7 +117,7 @@ impl Sandbox {
     /// # Errors
     /// [`SandboxError`].
     pub fn open(options: Options) -> Result<Sandbox, SandboxError> {
-        if !(options.speed.is_finite() && options.speed > 0.0) {
+        if !SPEEDS.contains(&options.speed) {
             return Err(SandboxError::Speed(options.speed));
         }
         let scratch = match options.directory {

@@ -87,12 +87,10 @@ impl Traffic {
         let last = to / 1000;
         for second in first..=last {
             let at = second * 1000;
-            let all_there = holder.is_some_and(|e| why_lost(world, Some(e)).is_none())
-                && self.clients.iter().all(|c| c.environment == holder_id);
-            if all_there {
-                // Nothing can be lost any more before the next change.
-                let left = last - second + 1;
-                self.requests += left * self.clients.len() as u64;
+            if self.clients.iter().all(|c| c.environment == holder_id) {
+                // Until the next change every second is like this one.
+                let seconds = last - second + 1;
+                self.settle(world, &holder_id, at, seconds);
                 self.renew_all(to);
                 return;
             }
@@ -103,16 +101,26 @@ impl Traffic {
                     client.expires = client.expires.max(at) + self.cache_seconds * 1000;
                 }
                 let environment = client.environment.clone();
-                self.send(world, number, environment, at);
+                self.send(world, number, environment.as_ref(), at);
             }
         }
     }
 
-    fn send(&mut self, world: &World, client: usize, id: Option<String>, at: Millis) {
+    /// `seconds` seconds in which every client reaches the same environment.
+    fn settle(&mut self, world: &World, id: &Option<String>, at: Millis, seconds: u64) {
+        let clients = self.clients.len();
+        let lost_before = self.lost;
+        for number in 0..clients {
+            self.send(world, number, id.as_ref(), at);
+        }
+        let lost_each = self.lost - lost_before;
+        self.requests += (seconds - 1) * clients as u64;
+        self.lost += (seconds - 1) * lost_each;
+    }
+
+    fn send(&mut self, world: &World, client: usize, id: Option<&String>, at: Millis) {
         self.requests += 1;
-        let reached = id
-            .as_ref()
-            .and_then(|id| world.view.environments.iter().find(|e| e.id == *id));
+        let reached = id.and_then(|id| world.view.environments.iter().find(|e| e.id == *id));
         let Some(why) = why_lost(world, reached) else {
             return;
         };

@@ -300,6 +300,18 @@ fn every_client_sends_a_request_a_second_however_time_is_cut() {
     assert_eq!(whole.world.report().lost, 0);
 }
 
+/// A year of an outage is counted, not walked through.
+#[test]
+fn a_long_outage_is_counted_quickly() {
+    let mut play = Play::new();
+    play.wait(60);
+    let blue = play.world.environment_mut("shop-blue").expect("blue");
+    blue.status = Status::Terminating;
+    play.wait(365 * 86_400);
+    let report = play.world.report();
+    assert_eq!((report.lost, report.losses.len()), (20 * 365 * 86_400, 20));
+}
+
 #[test]
 fn stale_reads_show_what_was() {
     let mut play = Play::new();

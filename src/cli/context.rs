@@ -59,7 +59,7 @@ impl Context {
     /// its clock and its seeded names.
     #[cfg(feature = "sandbox")]
     async fn in_sandbox(mut self) -> Result<Context, Failed> {
-        let Some(which) = self.options.sandbox.clone() else {
+        let Some(which) = self.options.sandbox() else {
             return Ok(self);
         };
         let folder = self.store.path().with_extension("sandbox");
@@ -138,7 +138,11 @@ impl Context {
 /// The journal's path: the one that is named, else one in the user's state
 /// folder, a sandbox's apart from the real one.
 fn state_path(options: &Options) -> Result<PathBuf, Failed> {
-    if let Some(path) = &options.state {
+    if let Some(path) = options
+        .state
+        .as_ref()
+        .filter(|path| !path.as_os_str().is_empty())
+    {
         return Ok(path.clone());
     }
     let absolute = |variable| {
@@ -156,7 +160,7 @@ fn state_path(options: &Options) -> Result<PathBuf, Failed> {
             .hint("name a file with --state or BLUEGREEN_STATE")
         })?;
     #[cfg(feature = "sandbox")]
-    let name = if options.sandbox.is_some() {
+    let name = if options.sandbox().is_some() {
         "sandbox.db"
     } else {
         "bluegreen.db"

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bluegreen_sandbox::{Fault, Options as SandboxOptions, Report, Sandbox, SandboxError};
+use bluegreen_sandbox::{Fault, Options as SandboxOptions, Report, SPEEDS, Sandbox, SandboxError};
 use serde::Deserialize;
 use tokio::net::TcpListener;
 
@@ -96,6 +96,9 @@ impl InUse {
             (which.trim_end_matches('/').to_owned(), None)
         };
         let reading: Reading = get(&url, "clock").await?;
+        if !SPEEDS.contains(&reading.speed) {
+            return Err(SandboxError::Speed(reading.speed).into());
+        }
         Ok(InUse {
             endpoint: SandboxEndpoint {
                 url,

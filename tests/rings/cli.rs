@@ -299,6 +299,11 @@ fn required_values_are_asked_for() {
         command.output().expect("runs")
     };
     check("no_application", &run(&["run"]));
+    check(
+        "speed_out_of_bounds",
+        &run(&["sandbox", "--speed", "1e300"]),
+    );
+    check("fault_unknown", &run(&["sandbox", "--fault", "{}"]));
     check("no_command", &run(&[]));
     check("help_of_run", &run(&["run", "--help"]));
 }
