@@ -13,7 +13,7 @@ mod status;
 
 pub use exit::{Exit, Failed};
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -127,6 +127,12 @@ fn log_to_stderr(format: LogFormat) {
             .init(),
         LogFormat::Json => registry.with(layer.json().flatten_event(true)).init(),
     }
+}
+
+/// Prints a result. A reader that has gone, as in `bluegreen status | head`, is
+/// no error.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 /// The command line as clap knows it, for documents and tests.

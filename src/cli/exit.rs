@@ -1,6 +1,7 @@
 //! Exit codes and the errors that people read, in one place.
 
 use std::fmt::Display;
+use std::io::Write;
 use std::process::ExitCode;
 
 use crate::bundle::BundleError;
@@ -77,11 +78,16 @@ impl Failed {
     }
 
     pub(super) fn print(&self) {
-        eprintln!("error: {}", self.message);
+        complain(&format!("error: {}", self.message));
         if let Some(hint) = &self.hint {
-            eprintln!("hint: {hint}");
+            complain(&format!("hint: {hint}"));
         }
     }
+}
+
+/// Standard error may be closed; that is no reason to fail otherwise.
+fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 impl From<ConfigError> for Failed {

@@ -1,7 +1,7 @@
 //! Driving to the end, saying what happened, and the exit code that follows.
 
 use super::context::{Context, signals};
-use super::{Exit, Failed};
+use super::{Exit, Failed, say};
 use crate::cloud::Cloud;
 use crate::deployment::Deployment;
 use crate::driver::Driver;
@@ -40,10 +40,10 @@ pub(super) async fn drive<C: Cloud>(
 /// Prints the deployment's stages, where it ended and what leads on.
 pub(super) async fn report(context: &Context, deployment: &Deployment) -> Result<(), Failed> {
     let transitions = context.store.transitions(&deployment.plan.id)?;
-    println!("{}", report::text::story(deployment, &transitions));
+    say(&report::text::story(deployment, &transitions));
     #[cfg(feature = "sandbox")]
     if let Some(sandbox) = &context.sandbox {
-        println!("{}", sandbox.summary().await?);
+        say(&sandbox.summary().await?);
     }
     Ok(())
 }

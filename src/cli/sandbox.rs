@@ -8,7 +8,7 @@ use serde::Deserialize;
 use tokio::net::TcpListener;
 
 use super::context::signals;
-use super::{Exit, Failed};
+use super::{Exit, Failed, say};
 use crate::clock::{Clock, Moment};
 use crate::cloud::aws::SandboxEndpoint;
 use crate::config::{EMBEDDED, Options};
@@ -54,7 +54,7 @@ pub(super) async fn run(_options: &Options, args: &Args) -> Result<Exit, Failed>
         )
     })?;
     let address = listener.local_addr().map_err(|e| Failed::bug(&e))?;
-    println!(
+    say(&format!(
         "A sandbox of Elastic Beanstalk and S3 listens on http://{address}, {} times as fast as the wall's clock.\n\
          It holds application shop with environment shop-blue, version v1 running and v2 ready.\n\n\
          \u{20} bluegreen run --sandbox=http://{address}\n\
@@ -62,13 +62,13 @@ pub(super) async fn run(_options: &Options, args: &Args) -> Result<Exit, Failed>
          \u{20} curl -x http://{address} http://shop.us-east-1.elasticbeanstalk.com/\n\
          \u{20} curl http://{address}/_sandbox/report",
         args.speed
-    );
+    ));
     let mut interrupted = signals()?;
     let serving = sandbox.clone().serve(listener, async move {
         let _ = interrupted.wait_for(|yes| *yes).await;
     });
     serving.await.map_err(|e| Failed::bug(&e))?;
-    println!("{}", summary(&sandbox.report()));
+    say(&summary(&sandbox.report()));
     Ok(Exit::Completed)
 }
 

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use super::context::{Context, signals};
-use super::{Exit, Failed};
+use super::{Exit, Failed, say};
 use crate::config::Options;
 use crate::deployment::Deployment;
 use crate::report::{self, Entry};
@@ -41,9 +41,9 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
         };
         if text != shown {
             if args.watch && std::io::stdout().is_terminal() {
-                print!("\x1b[2J\x1b[H");
+                say("\x1b[2J\x1b[H");
             }
-            println!("{text}");
+            say(&text);
             shown = text;
         }
         if !args.watch || entries.iter().all(|entry| entry.deployment.state.is_end()) {

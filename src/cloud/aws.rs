@@ -12,7 +12,7 @@ use aws_config::SdkConfig;
 use aws_sdk_elasticbeanstalk as eb;
 use aws_sdk_elasticbeanstalk::config::retry::{ClassifyRetry, RetryAction, RetryConfig};
 use aws_sdk_elasticbeanstalk::operation::RequestId;
-use aws_sdk_elasticbeanstalk::types::{S3Location, Tag};
+use aws_sdk_elasticbeanstalk::types::{EnvironmentTier, S3Location, Tag};
 use aws_sdk_s3 as s3;
 
 use super::{Cloud, LookError, Needs, Outcome, Prober, Sighting};
@@ -193,6 +193,7 @@ impl<P> AwsCloud<P> {
             .application_name(&plan.target.application)
             .environment_name(&plan.green)
             .template_name(&plan.template)
+            .tier(web_server())
             .version_label(plan.green_version())
             .description(format!("bluegreen deployment {}", plan.id))
             .set_tags(Some(tags))
@@ -208,6 +209,14 @@ impl<P> AwsCloud<P> {
             Err(outcome) => outcome,
         }
     }
+}
+
+/// The only tier with a CNAME; preflight lets no other pass.
+fn web_server() -> EnvironmentTier {
+    EnvironmentTier::builder()
+        .name("WebServer")
+        .r#type("Standard")
+        .build()
 }
 
 /// The SDK's standard retries for an effect that must not be left in doubt: it

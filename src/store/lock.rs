@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::PathBuf;
 
 use super::{Store, StoreError};
@@ -48,6 +48,14 @@ impl Store {
             }
             Err(TryLockError::Error(e)) => return Err(failure(e)),
         }
+        // The holder before may have unlinked the file that was opened here.
+        let same = |at: std::fs::Metadata| {
+            file.metadata()
+                .is_ok_and(|own| (own.dev(), own.ino()) == (at.dev(), at.ino()))
+        };
+        if !std::fs::metadata(&path).is_ok_and(same) {
+            return self.lock_drive(id);
+        }
         file.set_len(0).map_err(failure)?;
         file.rewind().map_err(failure)?;
         writeln!(file, "process {}", std::process::id()).map_err(failure)?;
@@ -57,8 +65,6 @@ impl Store {
 
 impl Drop for DriveLock {
     fn drop(&mut self) {
-        // A process that opened the file just before finds itself with a lock on
-        // an unlinked one; the checkpoint's compare-and-set stops it if that matters.
         let _ = std::fs::remove_file(&self.path);
     }
 }
