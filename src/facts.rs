@@ -1,5 +1,8 @@
 //! From what AWS tells to the facts the machine decides on. Pure.
 
+#[cfg(test)]
+mod tests;
+
 use crate::clock::Moment;
 use crate::cloud::{DeployQuery, Environment, Event, InstanceVersion, Needs, Sighting};
 use crate::deployment::{Deployment, Sent};

@@ -268,6 +268,39 @@ pub fn green_tags(
 }
 
 #[cfg(test)]
+impl Plan {
+    /// A plan to release `v2` where `v1` runs, for tests.
+    pub(crate) fn sample(id: &str) -> Plan {
+        Plan {
+            id: id.to_owned(),
+            target: Target {
+                account: "123456789012".to_owned(),
+                region: "us-east-1".to_owned(),
+                application: "shop".to_owned(),
+                blue: "blue".to_owned(),
+            },
+            blue_id: "e-blue".to_owned(),
+            green: "green".to_owned(),
+            template: "t".to_owned(),
+            production_cname: "shop.example".to_owned(),
+            previous_version: "v1".to_owned(),
+            version: "v2".to_owned(),
+            goal: Goal::Release,
+            bundle: None,
+            bucket: "b".to_owned(),
+            green_tags: vec![],
+            test: HttpTest {
+                url: "/".to_owned(),
+                expect_status: vec![],
+                timeout: Duration::from_secs(1),
+            },
+            pause_before_cutover: false,
+            limits: Limits::default(),
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -1,40 +1,10 @@
 //! The journal: compare-and-set, one unfinished deployment a target, durability.
 
 use std::os::unix::fs::PermissionsExt;
-use std::time::Duration;
 
 use super::*;
 use crate::machine::{Cause, State};
-use crate::plan::{Goal, HttpTest, Limits, Plan};
-
-fn plan(id: &str) -> Plan {
-    Plan {
-        id: id.to_owned(),
-        target: Target {
-            account: "123456789012".to_owned(),
-            region: "us-east-1".to_owned(),
-            application: "shop".to_owned(),
-            blue: "shop-blue".to_owned(),
-        },
-        blue_id: "e-blue".to_owned(),
-        green: "shop-green".to_owned(),
-        template: "t".to_owned(),
-        production_cname: "shop.example".to_owned(),
-        previous_version: "v1".to_owned(),
-        version: "v2".to_owned(),
-        goal: Goal::Release,
-        bundle: None,
-        bucket: "b".to_owned(),
-        green_tags: vec![],
-        test: HttpTest {
-            url: "/".to_owned(),
-            expect_status: vec![],
-            timeout: Duration::from_secs(1),
-        },
-        pause_before_cutover: false,
-        limits: Limits::default(),
-    }
-}
+use crate::plan::Plan;
 
 fn opened() -> (tempfile::TempDir, Store) {
     let folder = tempfile::tempdir().expect("a folder");
@@ -51,7 +21,7 @@ fn advance(store: &mut Store, deployment: &mut Deployment, state: State) -> Resu
 #[test]
 fn what_is_checkpointed_is_found_again() {
     let (folder, mut store) = opened();
-    let mut deployment = Deployment::new(plan("A"), Moment(1));
+    let mut deployment = Deployment::new(Plan::sample("A"), Moment(1));
     store.create(&deployment).expect("it is written");
     advance(&mut store, &mut deployment, State::Cloning).expect("checkpoint");
     drop(store);
@@ -68,7 +38,7 @@ fn what_is_checkpointed_is_found_again() {
 #[test]
 fn an_overtaken_process_changes_nothing() {
     let (_folder, mut store) = opened();
-    let mut first = Deployment::new(plan("A"), Moment(1));
+    let mut first = Deployment::new(Plan::sample("A"), Moment(1));
     store.create(&first).expect("it is written");
     let mut second = first.clone();
     advance(&mut store, &mut first, State::Cloning).expect("checkpoint");
@@ -85,14 +55,14 @@ fn an_overtaken_process_changes_nothing() {
 #[test]
 fn a_target_has_one_unfinished_deployment() {
     let (_folder, mut store) = opened();
-    let mut first = Deployment::new(plan("A"), Moment(1));
+    let mut first = Deployment::new(Plan::sample("A"), Moment(1));
     store.create(&first).expect("it is written");
-    let refused = store.create(&Deployment::new(plan("B"), Moment(2)));
+    let refused = store.create(&Deployment::new(Plan::sample("B"), Moment(2)));
     assert!(matches!(refused, Err(StoreError::InFlight { ref id, .. }) if id == "A"));
     let cause = Cause::AskedToRetreat;
     advance(&mut store, &mut first, State::RolledBack { cause }).expect("checkpoint");
     store
-        .create(&Deployment::new(plan("B"), Moment(2)))
+        .create(&Deployment::new(Plan::sample("B"), Moment(2)))
         .expect("the target is free");
     assert_eq!(store.unfinished().expect("it reads").len(), 1);
     assert_eq!(store.all().expect("it reads").len(), 2);
@@ -115,7 +85,7 @@ fn a_deployment_is_driven_by_one_process_at_a_time() {
 fn a_word_to_go_back_is_left_taken_and_withdrawn() {
     let (_folder, mut store) = opened();
     store
-        .create(&Deployment::new(plan("A"), Moment(1)))
+        .create(&Deployment::new(Plan::sample("A"), Moment(1)))
         .expect("it is written");
     assert!(!store.retreat_requested("A").expect("it reads"));
     store
@@ -129,7 +99,7 @@ fn a_word_to_go_back_is_left_taken_and_withdrawn() {
 #[test]
 fn an_end_waits_for_the_order_to_go_back() {
     let (_folder, mut store) = opened();
-    let mut deployment = Deployment::new(plan("A"), Moment(1));
+    let mut deployment = Deployment::new(Plan::sample("A"), Moment(1));
     store.create(&deployment).expect("it is written");
     assert!(
         store
@@ -181,7 +151,7 @@ fn the_journal_is_its_owners_alone_and_durable() {
 fn a_checkpoint_of_a_newer_format_is_refused() {
     let (_folder, mut store) = opened();
     store
-        .create(&Deployment::new(plan("A"), Moment(1)))
+        .create(&Deployment::new(Plan::sample("A"), Moment(1)))
         .expect("it is written");
     store
         .db
