@@ -78,18 +78,25 @@ impl Disk {
     }
 
     /// Works on the world as it is now. A world on disk is read before and
-    /// written after, under its lock; one that cannot be is told in the log and
-    /// goes on in memory.
+    /// written after, under its lock. One that cannot be read, or is a newer
+    /// program's, is told in the log and left alone: this goes on in memory.
     pub fn with_world<R>(&mut self, work: impl FnOnce(&mut World, SystemTime) -> R) -> R {
         let Some(folder) = self.folder.clone() else {
             return self.work(work);
         };
-        let lock = lock(&folder).inspect_err(|e| tracing::error!("{e}")).ok();
-        match load(&folder) {
-            Ok(Some(found)) => self.saved = found,
-            Ok(None) => {}
-            Err(error) => tracing::error!("{error}"),
-        }
+        let found = lock(&folder).and_then(|lock| Ok((lock, load(&folder)?)));
+        let lock = match found {
+            Ok((lock, found)) => {
+                if let Some(found) = found {
+                    self.saved = found;
+                }
+                lock
+            }
+            Err(error) => {
+                tracing::error!("{error}");
+                return self.work(work);
+            }
+        };
         let result = self.work(work);
         if let Err(error) = save(&folder, &self.saved) {
             tracing::error!("{error}");

@@ -1,8 +1,9 @@
 //! S3: the kept library `s3s-fs` over a folder, with what it leaves open.
 //!
 //! s3s-fs checks a write's condition and then writes; between the two another
-//! writer may come. Every write therefore runs under one lock, which holds between
-//! processes too. Signatures are not checked, so bodies that were signed in chunks
+//! writer may come. It keeps an object's checksums in a file of their own, so that
+//! a read beside a write could mix old and new. Every request therefore runs under
+//! one lock, which holds between processes too. Signatures are not checked, so bodies that were signed in chunks
 //! are unpacked here (S3 API reference, "Signature calculations … chunked upload").
 
 use std::fs::File;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use s3s::Body;
 use s3s::host::MultiDomain;
@@ -23,7 +24,7 @@ use s3s_fs::FileSystem;
 pub(crate) struct Objects {
     root: PathBuf,
     service: S3Service,
-    writes: Arc<tokio::sync::Mutex<()>>,
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Objects {
@@ -45,7 +46,7 @@ impl Objects {
         Ok(Objects {
             root: root.to_owned(),
             service: builder.build(),
-            writes: Arc::default(),
+            turn: Arc::default(),
         })
     }
 
@@ -103,7 +104,6 @@ impl Objects {
 
     /// Carries out a request.
     pub async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
-        let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
         let Some(request) = unsigned(request) else {
             return failure(
                 StatusCode::BAD_REQUEST,
@@ -111,10 +111,7 @@ impl Objects {
                 "The chunked body is malformed.",
             );
         };
-        let _writes = match changes {
-            true => Some((self.writes.lock().await, self.lock().await)),
-            false => None,
-        };
+        let _turn = (self.turn.lock().await, self.lock().await);
         let response = match self.service.call(request.map(Body::from)).await {
             Ok(response) => response,
             Err(error) => {

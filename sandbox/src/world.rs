@@ -204,7 +204,7 @@ impl World {
         self.peaks = self.peaks.with(self.environments());
         if self.quirks.stale_seconds > 0 {
             self.history.push((self.now, self.view.clone()));
-            let as_of = self.now.saturating_sub(self.quirks.stale_seconds * 1000);
+            let as_of = self.stale_since();
             let newer = self.history.iter().position(|(since, _)| *since > as_of);
             let outdated = newer.unwrap_or(self.history.len()).saturating_sub(1);
             self.history.drain(..outdated);
@@ -214,7 +214,7 @@ impl World {
     /// What a describing operation sees now: the view, or an earlier one while
     /// reads are stale.
     pub(crate) fn seen(&self) -> &View {
-        let as_of = self.now.saturating_sub(self.quirks.stale_seconds * 1000);
+        let as_of = self.stale_since();
         let past = self.history.iter().rev().find(|(since, _)| *since <= as_of);
         match past {
             Some((_, view)) if self.quirks.stale_seconds > 0 => view,
@@ -222,10 +222,16 @@ impl World {
         }
     }
 
+    /// The moment as of which the describing operations answer.
+    fn stale_since(&self) -> Millis {
+        let stale = self.quirks.stale_seconds.saturating_mul(1000);
+        self.now.saturating_sub(stale)
+    }
+
     pub(crate) fn plan(&mut self, after_seconds: u64, what: Happening) {
         let order = self.number();
         self.due.push(Due {
-            at: self.now + after_seconds * 1000,
+            at: self.now.saturating_add(after_seconds.saturating_mul(1000)),
             order,
             what,
         });

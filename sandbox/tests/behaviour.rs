@@ -442,11 +442,15 @@ async fn a_world_on_disk_is_shared_and_goes_on_while_nobody_runs() {
     now.store(START + 100_000, Ordering::SeqCst);
     let third = opened(folder.path(), &now).expect("it opens again");
     assert_eq!(shown(&third), Status::Ready);
-    std::fs::write(folder.path().join("world.json"), br#"{"format":99}"#).expect("written");
+    let world = folder.path().join("world.json");
+    std::fs::write(&world, br#"{"format":99}"#).expect("written");
     assert!(matches!(
         opened(folder.path(), &now),
         Err(SandboxError::Newer { .. })
     ));
+    // One that was opened before goes on, and leaves the newer world alone.
+    assert_eq!(shown(&third), Status::Ready);
+    assert_eq!(std::fs::read(&world).expect("read"), br#"{"format":99}"#);
     std::fs::write(folder.path().join("world.json"), b"nonsense").expect("written");
     assert!(matches!(
         opened(folder.path(), &now),
@@ -520,6 +524,58 @@ async fn conditional_writes_are_atomic_between_processes() {
         .to_owned();
     // The winner writes other bytes, or its tag would fit the next writer too.
     assert_eq!(race(("if-match", etag)).await, 1);
+}
+
+#[tokio::test]
+async fn a_read_beside_a_write_is_of_one_object() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let now = Arc::new(AtomicU64::new(START));
+    let [writes, reads] = [0, 1].map(|_| opened(folder.path(), &now).expect("it opens"));
+    let object = "http://127.0.0.1/shop-artifacts/lease";
+    // The bodies and their checksums.
+    let contents: [(&'static [u8], &str); 2] = [(b"1", "g9zvtw=="), (b"2", "GtW+DQ==")];
+    let writer = tokio::spawn(async move {
+        for (body, checksum) in contents.into_iter().cycle().take(60) {
+            let put = http::Request::put(object).header("x-amz-checksum-crc32", checksum);
+            assert_eq!(send(&writes, put, body).await.0, 200);
+        }
+    });
+    let mut seen = 0;
+    while !writer.is_finished() {
+        let get = http::Request::get(object)
+            .header("x-amz-checksum-mode", "ENABLED")
+            .body(Bytes::new())
+            .expect("a request");
+        let answer = reads.handle(get).await.expect("an answer");
+        if answer.status() == 200 {
+            let checksum = answer.headers()["x-amz-checksum-crc32"].to_str();
+            let read = (answer.body().as_ref(), checksum.expect("text"));
+            assert!(contents.contains(&read), "{read:?}");
+            seen += 1;
+        }
+    }
+    writer.await.expect("no panic");
+    assert!(seen > 0);
+}
+
+#[test]
+fn absurd_numbers_do_no_harm() {
+    let mut play = Play::new();
+    let create = "Action=CreateEnvironment&ApplicationName=shop&EnvironmentName=shop-two&VersionLabel=v1&SolutionStackName=s\
+        &OptionSettings.member.1.Namespace=aws:autoscaling:asg&OptionSettings.member.1.OptionName=MinSize\
+        &OptionSettings.member.1.Value=";
+    for value in ["900000000", "-1", "many"] {
+        play.refused(&format!("{create}{value}"), "Invalid option value");
+    }
+    play.done(&format!("{create}3"));
+    let instances = &play.world.environment("shop-two").expect("made").instances;
+    assert_eq!(instances.len(), 3);
+    let seconds = u64::MAX;
+    play.world.inject(FaultEffect::StaleReads { seconds });
+    play.done("Action=DescribeEnvironments");
+    play.world.inject(FaultEffect::Late { seconds });
+    assert_eq!(play.ask("Action=DescribeEnvironments").0, 0);
+    play.wait(60);
 }
 
 #[tokio::test]

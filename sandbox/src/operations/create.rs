@@ -8,6 +8,8 @@ use crate::world::World;
 
 /// The quota of environments an account (`DescribeAccountAttributes`).
 pub(super) const ENVIRONMENTS_MAX: usize = 200;
+/// The most that an environment's `MinSize` may be.
+const INSTANCES_MAX: usize = 10_000;
 /// Tags on an environment (developer guide, "Tagging resources").
 const TAGS_MAX: usize = 50;
 
@@ -36,11 +38,7 @@ impl World {
         merge(&mut options, settings(form, "OptionSettings"));
         let cname = self.new_cname(form, &name, tier)?;
         let tags = user_tags(form, "Tags")?;
-        let count = options
-            .iter()
-            .find(|s| s.namespace == "aws:autoscaling:asg" && s.name == "MinSize")
-            .and_then(|s| s.value.parse().ok())
-            .unwrap_or(1);
+        let count = instance_count(&options)?;
         let enhanced = !options
             .iter()
             .any(|s| s.name == "SystemType" && s.value == "basic");
@@ -181,6 +179,26 @@ impl World {
                 .text("FullyQualifiedCNAME", cname),
         ))
     }
+}
+
+/// How many instances these settings launch: `MinSize`, by default 1 and at most
+/// 10,000 (developer guide, "General options for all environments").
+fn instance_count(options: &[Setting]) -> Result<usize, ApiError> {
+    let least = options
+        .iter()
+        .find(|s| s.namespace == "aws:autoscaling:asg" && s.name == "MinSize");
+    let Some(least) = least else { return Ok(1) };
+    least
+        .value
+        .parse()
+        .ok()
+        .filter(|count| *count <= INSTANCES_MAX)
+        .ok_or_else(|| {
+            ApiError::invalid(format!(
+                "Invalid option value: '{}' (Namespace: 'aws:autoscaling:asg', OptionName: 'MinSize'): Value must be an integer of at most {INSTANCES_MAX}.",
+                least.value
+            ))
+        })
 }
 
 /// Environment names: 4 to 40 letters, digits and hyphens (API reference).
