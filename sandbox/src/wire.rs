@@ -229,7 +229,8 @@ fn write(writer: &mut Writer<Vec<u8>>, name: &str, value: &Xml) {
     let _ = writer.write_event(Event::Start(BytesStart::new(name)));
     match value {
         Xml::Text(text) => {
-            let _ = writer.write_event(Event::Text(BytesText::new(text)));
+            let text: String = text.chars().filter(|c| in_xml(*c)).collect();
+            let _ = writer.write_event(Event::Text(BytesText::new(&text)));
         }
         Xml::Node(Node(fields)) => {
             for (name, value) in fields {
@@ -243,6 +244,12 @@ fn write(writer: &mut Writer<Vec<u8>>, name: &str, value: &Xml) {
         }
     }
     let _ = writer.write_event(Event::End(BytesEnd::new(name)));
+}
+
+/// Whether a document may hold this character (XML 1.0, production 2): one that may
+/// not would make every later answer about it unreadable.
+fn in_xml(c: char) -> bool {
+    matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..)
 }
 
 /// RFC 3339 in UTC, with milliseconds.

@@ -559,6 +559,20 @@ async fn a_read_beside_a_write_is_of_one_object() {
 }
 
 #[test]
+fn what_cannot_be_written_is_refused_or_left_out() {
+    let mut play = Play::new();
+    for prefix in ["a%20b/..", "-shop", "shop-"] {
+        play.refused(
+            &format!("Action=CheckDNSAvailability&CNAMEPrefix={prefix}"),
+            "Member must contain only letters",
+        );
+    }
+    play.done("Action=CreateApplication&ApplicationName=other&Description=a%01b%0Ac%EF%BF%BF");
+    let body = play.done("Action=DescribeApplications");
+    assert!(body.contains("<Description>ab\nc</Description>"), "{body}");
+}
+
+#[test]
 fn absurd_numbers_do_no_harm() {
     let mut play = Play::new();
     let create = "Action=CreateEnvironment&ApplicationName=shop&EnvironmentName=shop-two&VersionLabel=v1&SolutionStackName=s\

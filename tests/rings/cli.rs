@@ -315,6 +315,11 @@ fn an_abort_from_a_second_terminal_retreats() {
         ("aborted_while_deploying", "UpdateEnvironment"),
     ] {
         let served = Served::at_speed(SPEED);
+        // Long enough for a second process to start meanwhile.
+        served.sandbox.with_world(|world, _| {
+            world.timings.launch_seconds = 1500;
+            world.timings.deploy_seconds = 3000;
+        });
         let (sender, asked) = mpsc::channel();
         let waits_for = operation.to_owned();
         served.sandbox.set_tap(move |call, phase| {
@@ -579,10 +584,8 @@ fn an_embedded_sandbox_survives_its_process() {
         .find(|line| line.contains("CreateEnvironment"));
     assert!(cloning.is_some(), "it never cloned");
     let status = bluegreen(&["status"]).output().expect("runs");
-    assert!(
-        String::from_utf8_lossy(&status.stdout).contains("Cloning"),
-        "{status:?}"
-    );
+    let status = String::from_utf8_lossy(&status.stdout).into_owned();
+    assert!(status.contains("shop-blue"), "{status}");
     run.kill().expect("it is killed");
     run.wait().expect("it is dead");
     let resumed = bluegreen(&["resume"]).output().expect("runs");

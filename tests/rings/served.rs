@@ -112,11 +112,16 @@ impl Victim {
 
     /// SIGKILL, at once.
     pub fn kill(&self) {
+        let patience = std::time::Instant::now();
         loop {
             if let Some(child) = self.0.lock().expect("no panic holds it").as_mut() {
                 child.kill().expect("the child can be killed");
                 return;
             }
+            assert!(
+                patience.elapsed().as_secs() < 60,
+                "there is no child to kill"
+            );
             std::thread::yield_now();
         }
     }

@@ -145,7 +145,7 @@ impl World {
             )),
             (Tier::Worker, None) => Ok(None),
             (Tier::WebServer, Some(prefix)) => {
-                check_length("cNAMEPrefix", prefix, 4, 63)?;
+                check_prefix(prefix)?;
                 let cname = self.cname_of(prefix);
                 if self.cname_holder(&cname).is_some() {
                     return Err(ApiError::invalid(format!(
@@ -170,7 +170,7 @@ impl World {
 
     pub(super) fn check_dns(&self, form: &Form) -> Done {
         let prefix = form.require("CNAMEPrefix")?;
-        check_length("cNAMEPrefix", prefix, 4, 63)?;
+        check_prefix(prefix)?;
         let cname = self.cname_of(prefix);
         let free = self.cname_holder(&cname).is_none();
         Ok(Some(
@@ -204,6 +204,17 @@ fn instance_count(options: &[Setting]) -> Result<usize, ApiError> {
 /// Environment names: 4 to 40 letters, digits and hyphens (API reference).
 fn check_name(name: &str) -> Result<(), ApiError> {
     check_length("environmentName", name, 4, 40)?;
+    check_hyphenated("EnvironmentName", name)
+}
+
+/// CNAME prefixes: 4 to 63 of the same (API reference).
+fn check_prefix(prefix: &str) -> Result<(), ApiError> {
+    check_length("cNAMEPrefix", prefix, 4, 63)?;
+    check_hyphenated("CNAMEPrefix", prefix)
+}
+
+/// Letters, digits and hyphens, none of the hyphens at an edge.
+fn check_hyphenated(what: &str, name: &str) -> Result<(), ApiError> {
     let well_formed = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
         && !name.starts_with('-')
         && !name.ends_with('-');
@@ -211,7 +222,7 @@ fn check_name(name: &str) -> Result<(), ApiError> {
         return Ok(());
     }
     Err(ApiError::invalid(format!(
-        "Value {name} at 'EnvironmentName' failed to satisfy constraint: Member must contain only letters, digits, and the dash character and may not start or end with a dash"
+        "Value {name} at '{what}' failed to satisfy constraint: Member must contain only letters, digits, and the dash character and may not start or end with a dash"
     )))
 }
 
