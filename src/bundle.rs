@@ -24,6 +24,12 @@ pub enum BundleError {
         /// Why.
         source: std::io::Error,
     },
+    /// Its path is not text, so the journal cannot keep it.
+    #[error("the path of the bundle {} is not UTF-8: rename it", path.display())]
+    NotText {
+        /// The file.
+        path: PathBuf,
+    },
     /// It is larger than the service takes.
     #[error("the bundle {} has {bytes} bytes; Elastic Beanstalk takes at most {BYTES_MAX}", path.display())]
     TooLarge {
@@ -43,6 +49,11 @@ pub fn read(path: &Path) -> Result<BundleFile, BundleError> {
         path: path.to_owned(),
         source,
     };
+    if path.to_str().is_none() {
+        return Err(BundleError::NotText {
+            path: path.to_owned(),
+        });
+    }
     let mut file = File::open(path).map_err(read_error)?;
     let mut hash = Sha256::new();
     let mut bytes = 0;

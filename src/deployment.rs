@@ -10,6 +10,10 @@ use crate::clock::Moment;
 use crate::machine::{Deploy, EffectKind, Kind, MayArrive, Phase, Seen, State};
 use crate::plan::{Plan, Role};
 
+/// What a termination may take on top of the patience: several minutes, and again
+/// where a security group was still in use.
+const CLEARING_AWAY: Duration = Duration::from_secs(15 * 60);
+
 /// What a checkpoint holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Deployment {
@@ -112,7 +116,9 @@ impl Deployment {
     pub fn patience(&self) -> Duration {
         let limits = &self.plan.limits;
         let own = match self.state.kind() {
-            Kind::DrainingBlue | Kind::TerminatingGreen | Kind::Discarding => limits.drain,
+            Kind::DrainingBlue => limits.drain,
+            // However short the patience, a termination takes its minutes.
+            Kind::TerminatingGreen | Kind::Discarding => limits.drain + CLEARING_AWAY,
             Kind::Baking => limits.bake.max(limits.drain),
             Kind::SwappingToGreen
             | Kind::SwappingToBlue

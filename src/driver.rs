@@ -224,6 +224,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
         if *self.interrupted.borrow() {
             return Err(DriveError::Signal);
         }
+        self.store.check_in_place()?;
         if once {
             let written = self.clock.now();
             self.write_intent(deployment, effect)?;

@@ -136,6 +136,23 @@ pub enum Refused {
         /// Blue's name.
         blue: String,
     },
+    /// The test would ask the environment that serves, not the one under test.
+    #[error(
+        "--test-url {url} asks {cname}, which green holds while blue is tested: give a path, \
+         which is asked of blue's own CNAME"
+    )]
+    TestsProduction {
+        /// The test's URL.
+        url: String,
+        /// The production CNAME.
+        cname: String,
+    },
+    /// There is no such bucket.
+    #[error("there is no bucket {bucket}: is --bucket right?")]
+    NoBucket {
+        /// The bucket.
+        bucket: String,
+    },
     /// The bundle is not in the bucket.
     #[error("there is no object {key} in bucket {bucket}: is --s3-key right?")]
     NoObject {
@@ -198,6 +215,12 @@ pub async fn plan<P: Prober>(
     (target, blue, green): (Target, Environment, Option<Environment>),
 ) -> Result<Plan, Refused> {
     let production_cname = fit(&blue)?;
+    tests_idle_blue(&config.test.url, &production_cname)?;
+    if wanted.bundle.is_some() && !cloud.bucket_exists(&config.bucket).await? {
+        return Err(Refused::NoBucket {
+            bucket: config.bucket.clone(),
+        });
+    }
     if let Some(green) = green {
         return Err(green_exists(cloud, green).await?);
     }
@@ -254,6 +277,19 @@ fn fit(blue: &Environment) -> Result<String, Refused> {
         });
     }
     blue.cname.clone().ok_or(Refused::Worker { blue: name })
+}
+
+/// A test of the production name would pass on green and prove nothing of blue.
+fn tests_idle_blue(url: &str, cname: &str) -> Result<(), Refused> {
+    let host = reqwest::Url::parse(url).ok();
+    let host = host.as_ref().and_then(reqwest::Url::host_str);
+    if host.is_some_and(|host| host.eq_ignore_ascii_case(cname)) {
+        return Err(Refused::TestsProduction {
+            url: url.to_owned(),
+            cname: cname.to_owned(),
+        });
+    }
+    Ok(())
 }
 
 async fn green_exists<P: Prober>(

@@ -10,7 +10,7 @@ mod tests;
 pub use lock::DriveLock;
 
 use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -120,6 +120,8 @@ pub struct Transition {
 /// The open journal.
 pub struct Store {
     path: PathBuf,
+    /// The device and inode of the file that was opened.
+    file: (u64, u64),
     db: Connection,
 }
 
@@ -137,16 +139,18 @@ impl Store {
         if let Some(folder) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder).map_err(|e| open_error(e.to_string()))?;
         }
-        OpenOptions::new()
+        let file = OpenOptions::new()
             .create(true)
             .truncate(false)
             .write(true)
             .mode(0o600)
             .open(path)
+            .and_then(|file| file.metadata())
             .map_err(|e| open_error(e.to_string()))?;
         let db = Connection::open(path).map_err(|e| open_error(e.to_string()))?;
         let mut store = Store {
             path: path.to_owned(),
+            file: (file.dev(), file.ino()),
             db,
         };
         store.prepare()?;
@@ -192,6 +196,24 @@ impl Store {
                     message: other.to_string(),
                 },
             })
+    }
+
+    /// Whether the journal is still the file at its path: one that was removed or
+    /// replaced takes every checkpoint and gives none back.
+    ///
+    /// # Errors
+    /// [`StoreError::Write`] where it is not.
+    pub fn check_in_place(&self) -> Result<(), StoreError> {
+        let found = std::fs::metadata(&self.path).map(|at| (at.dev(), at.ino()));
+        match found {
+            Ok(found) if found == self.file => Ok(()),
+            Ok(_) => Err("another file has taken its place".to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+        .map_err(|message| StoreError::Write {
+            path: self.path.clone(),
+            message,
+        })
     }
 
     /// Where the journal is.

@@ -55,7 +55,7 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
             report(&context, &deployment).await?;
             return Ok(exit_code(&deployment.state, Asked::Retreat));
         }
-        let (cloud, _) = context.cloud().await?;
+        let cloud = context.cloud_of(&deployment.plan).await?;
         return drive(&mut context, &cloud, &mut deployment, lock, Asked::Retreat).await;
     }
 }

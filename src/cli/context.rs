@@ -9,10 +9,11 @@ use tokio::sync::watch;
 
 use super::{Exit, Failed};
 use crate::clock::Clock;
-use crate::cloud::HttpProber;
 use crate::cloud::aws::{AwsCloud, Connection, connect};
+use crate::cloud::{Environment, HttpProber};
 use crate::config::Options;
 use crate::deployment::Deployment;
+use crate::plan::Plan;
 use crate::store::Store;
 
 /// Everything a command works with.
@@ -36,17 +37,13 @@ impl Context {
 
     /// Opens the journal alone, for what needs neither AWS nor a sandbox.
     pub fn of_journal(options: &Options) -> Result<Context, Failed> {
-        let profile = std::env::var("AUTH_METHOD")
-            .is_ok_and(|method| method.eq_ignore_ascii_case("SSO"))
-            .then(|| std::env::var("SSO_PROFILE").ok())
-            .flatten()
-            .filter(|profile| !profile.is_empty());
+        let profile = sso_profile()?;
         Ok(Context {
             store: Store::open(&state_path(options)?)?,
             options: options.clone(),
             clock: Clock::system(),
             connection: Connection {
-                region: options.region.clone().filter(|region| !region.is_empty()),
+                region: named_region(options),
                 profile,
                 sandbox: None,
             },
@@ -98,6 +95,49 @@ impl Context {
         Ok((AwsCloud::new(&config, prober), config))
     }
 
+    /// The clients for a deployment: in its region, and only where blue is of its
+    /// account. Elsewhere an empty answer would read as blue and green gone.
+    pub async fn cloud_of(&mut self, plan: &Plan) -> Result<AwsCloud<HttpProber>, Failed> {
+        let target = &plan.target;
+        if let Some(region) = self.options.region.as_ref().filter(|r| !r.is_empty())
+            && *region != target.region
+        {
+            let message = format!(
+                "--region {region}: deployment {} is in {}",
+                plan.id, target.region
+            );
+            return Err(Failed::new(Exit::Refused, message).hint("leave --region out"));
+        }
+        self.connection.region = Some(target.region.clone());
+        let (cloud, _) = self.cloud().await?;
+        let names = [target.blue.clone(), plan.green.clone()];
+        let found = match cloud.environments(&names).await {
+            Ok(found) => found,
+            // The driver knows how to wait, and what an interruption is.
+            Err(_) => return Ok(cloud),
+        };
+        let account =
+            |environment: &Environment| environment.arn.split(':').nth(4).map(str::to_owned);
+        let elsewhere = found
+            .iter()
+            .filter_map(account)
+            .find(|a| *a != target.account);
+        let message = match elsewhere {
+            Some(other) => format!("these credentials are of account {other}"),
+            None if found.is_empty() => format!(
+                "neither {} nor {} is to be seen with these credentials",
+                target.blue, plan.green
+            ),
+            None => return Ok(cloud),
+        };
+        let message = format!(
+            "{message}; deployment {} is in account {}, region {}",
+            plan.id, target.account, target.region
+        );
+        Err(Failed::new(Exit::Refused, message)
+            .hint("nothing was changed; use that account's credentials"))
+    }
+
     /// The deployment with this id; without one, the only unfinished one of the
     /// application and blue environment that are named.
     pub fn find(&self, id: Option<&str>) -> Result<Deployment, Failed> {
@@ -132,6 +172,32 @@ impl Context {
                 .hint("name one"))
             }
         }
+    }
+}
+
+/// The region that is named; an empty variable is none, as CI systems set it.
+fn named_region(options: &Options) -> Option<String> {
+    let variable = |name| std::env::var(name).ok();
+    [
+        options.region.clone(),
+        variable("AWS_REGION"),
+        variable("AWS_DEFAULT_REGION"),
+    ]
+    .into_iter()
+    .flatten()
+    .find(|region| !region.is_empty())
+}
+
+/// The profile that `AUTH_METHOD=SSO` asks for.
+fn sso_profile() -> Result<Option<String>, Failed> {
+    let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    match (set("AUTH_METHOD"), set("SSO_PROFILE")) {
+        (Some(method), None) if method.eq_ignore_ascii_case("SSO") => Err(Failed::new(
+            Exit::Refused,
+            "AUTH_METHOD is SSO, and SSO_PROFILE names no profile",
+        )),
+        (Some(method), profile) if method.eq_ignore_ascii_case("SSO") => Ok(profile),
+        _ => Ok(None),
     }
 }
 

@@ -197,10 +197,13 @@ impl Failed {
     pub(super) fn drive(id: &str, error: DriveError) -> Failed {
         let resume = format!("go on with: bluegreen resume {id}");
         match error {
-            DriveError::Store(StoreError::Write { path, message }) => {
-                let error = StoreError::Write { path, message };
-                Failed::new(Exit::Interrupted, error).hint(format!("make room, then {resume}"))
-            }
+            DriveError::Store(
+                error @ (StoreError::Write { .. }
+                | StoreError::Open { .. }
+                | StoreError::NotAJournal { .. }
+                | StoreError::Locked { .. }),
+            ) => Failed::new(Exit::Interrupted, error)
+                .hint(format!("see to the journal, then {resume}")),
             DriveError::Store(error) => Failed::from(error),
             DriveError::Signal | DriveError::Unreachable { .. } | DriveError::Credentials(_) => {
                 Failed::new(Exit::Interrupted, error).hint(resume)

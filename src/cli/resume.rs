@@ -31,7 +31,7 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
         None => Order::Resume,
     };
     let (state, plan) = obey(&deployment.state, &deployment.plan, order)?;
-    let (cloud, _) = context.cloud().await?;
+    let cloud = context.cloud_of(&deployment.plan).await?;
     if let Some(version) = &args.version_label {
         let application = &plan.target.application;
         let record =

@@ -18,7 +18,7 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
     let id = context.find(args.id.as_deref())?.plan.id;
     let lock = context.store.lock_drive(&id)?;
     let mut deployment = context.find(Some(&id))?;
-    let (cloud, _) = context.cloud().await?;
+    let cloud = context.cloud_of(&deployment.plan).await?;
     if !context.store.request_retreat(&id, context.clock.now())? {
         return Err(NotPossible::Ended(deployment.state.kind()).into());
     }

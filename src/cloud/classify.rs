@@ -121,7 +121,7 @@ const TABLE: &[Rule] = &[
     rule("ConditionalRequestConflict",    "", Verdict::Busy),
     of(EffectKind::AbortUpdate,     "Must be pending deployment",     Verdict::AlreadySo),
     rule("", "is in an invalid state for this operation", Verdict::Busy),
-    rule("", "currently pending deployment",              Verdict::Busy),
+    rule("", "It is currently pending",                   Verdict::Busy),
     of(EffectKind::CreateTemplate,  "already exists",                 Verdict::AlreadySo),
     of(EffectKind::CreateGreen,     "already exists",                 Verdict::AlreadySo),
     // The template shows to a look before it shows to this operation.

@@ -141,11 +141,18 @@ fn swapping_to_green(plan: &Plan, seen: &Seen) -> Step {
     let late = late(during, seen);
     match seen.production {
         Some(Role::Green) if seen.both_ready().is_some() => Step::Enter(State::DrainingBlue),
+        // Until it is settled, a stale look may show where production was.
+        Some(Role::Green) if !seen.production_settled => Step::Wait {
+            otherwise: State::SwappingToGreen,
+        },
         Some(Role::Green) => Step::Wait {
             otherwise: State::Held { cause: late },
         },
         Some(Role::Blue) if seen.may_arrive.swap => Step::Wait {
             otherwise: State::SwappingToGreen,
+        },
+        Some(Role::Blue) if may_be_swapping(seen) => Step::Wait {
+            otherwise: State::Stuck { cause: late },
         },
         Some(Role::Blue) => {
             let asked_back = plan.goal == Goal::Previous
@@ -300,8 +307,9 @@ fn testing(plan: &Plan, seen: &Seen) -> Step {
 
 fn swapping_to_blue(plan: &Plan, seen: &Seen) -> Step {
     let during = Kind::SwappingToBlue;
+    let late = late(during, seen);
     let held = State::Held {
-        cause: late(during, seen),
+        cause: late.clone(),
     };
     match seen.production {
         Some(Role::Blue) if seen.both_ready().is_some() => Step::Enter(State::Baking),
@@ -316,6 +324,9 @@ fn swapping_to_blue(plan: &Plan, seen: &Seen) -> Step {
             Some(both) if seen.blue_trusted => Step::Once {
                 effect: swap(both, Role::Blue),
                 otherwise: held,
+            },
+            None if may_be_swapping(seen) => Step::Wait {
+                otherwise: State::Stuck { cause: late },
             },
             _ => Step::Wait { otherwise: held },
         },
@@ -530,6 +541,14 @@ fn unfit_version(plan: &Plan, version: &Version) -> Cause {
             Cause::VersionFailed { version: label }
         }
     }
+}
+
+/// Whether an environment is busy, perhaps with a swap that was taken and has not
+/// moved the CNAMEs yet. No state that counts on where production is may be
+/// entered meanwhile.
+fn may_be_swapping(seen: &Seen) -> bool {
+    let busy = |environment: &EnvSeen| environment.phase == Phase::Busy;
+    seen.blue.as_ref().is_some_and(busy) || seen.our_green().is_some_and(busy)
 }
 
 fn swap((blue, green): (&EnvSeen, &EnvSeen), to: Role) -> Effect {

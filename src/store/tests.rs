@@ -159,3 +159,18 @@ fn a_checkpoint_of_a_newer_format_is_refused() {
         .expect("it is changed");
     assert!(matches!(store.find("A"), Err(StoreError::Newer { .. })));
 }
+
+#[test]
+fn a_journal_that_was_taken_away_is_noticed() {
+    let (_folder, store) = opened();
+    store.check_in_place().expect("it is there");
+    let moved = store.path().with_extension("moved");
+    std::fs::rename(store.path(), &moved).expect("it is moved");
+    assert!(store.check_in_place().is_err());
+    std::fs::copy(&moved, store.path()).expect("it is copied");
+    let replaced = store.check_in_place();
+    assert!(
+        matches!(replaced, Err(StoreError::Write { .. })),
+        "{replaced:?}"
+    );
+}

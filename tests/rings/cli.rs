@@ -240,6 +240,18 @@ fn what_cannot_begin_changes_nothing() {
             "bad_test_url",
             &["run", "--test-url", "https://ann:secret@shop.example/"],
         ),
+        (
+            "test_of_production",
+            &[
+                "run",
+                "--test-url",
+                "http://SHOP.us-east-1.elasticbeanstalk.com/",
+            ],
+        ),
+        (
+            "missing_bucket",
+            &["run", "--bundle", "b.zip", "--bucket", "nowhere"],
+        ),
         ("resume_without_any", &["resume"]),
         (
             "resume_of_an_unknown",
@@ -592,4 +604,57 @@ fn an_embedded_sandbox_survives_its_process() {
     assert_eq!(code(&resumed), Some(0), "{resumed:?}");
     let told = String::from_utf8_lossy(&resumed.stdout).into_owned();
     assert!(told.contains(" 0 lost; left behind: nothing"), "{told}");
+}
+
+/// In another account, or another region, an empty answer says nothing.
+#[test]
+fn a_deployment_is_only_gone_on_with_where_it_is() {
+    let served = Served::at_speed(SPEED);
+    assert_eq!(code(&served.run(&["deploy"])), Some(0));
+    check(
+        "resume_in_another_region",
+        &served.run(&["resume", "--region", "eu-west-1"]),
+    );
+    let elsewhere = Served::at_speed(SPEED);
+    elsewhere
+        .sandbox
+        .with_world(|world, _| "210987654321".clone_into(&mut world.account));
+    let resume = |sandbox: &Served| {
+        let mut command = served.bluegreen(&["resume"]);
+        command
+            .env("BLUEGREEN_SANDBOX", &sandbox.url)
+            .output()
+            .expect("runs")
+    };
+    check("resume_in_another_account", &resume(&elsewhere));
+    elsewhere
+        .sandbox
+        .with_world(|world, _| world.view.environments.clear());
+    check("resume_where_nothing_is", &resume(&elsewhere));
+    assert_eq!(code(&resume(&served)), Some(0));
+}
+
+/// Empty variables, as CI systems set them, are none.
+#[test]
+fn empty_variables_are_none() {
+    let served = Served::at_speed(SPEED);
+    let mut run = served.bluegreen(&["run"]);
+    for name in [
+        "BEANSTALK_APP_NAME",
+        "BLUE_ENV_NAME",
+        "GREEN_ENV_NAME",
+        "S3_ARTIFACTS_BUCKET",
+        "S3_ARTIFACTS_OBJECT",
+        "VERSION_LABEL",
+        "RELEASE_HEALTH_CHECKING_PATH",
+        "BLUEGREEN_QUARANTINE",
+        "BLUEGREEN_LOG_FORMAT",
+        "AWS_REGION",
+        "AUTH_METHOD",
+        "SSO_PROFILE",
+    ] {
+        run.env(name, "");
+    }
+    let done = run.output().expect("runs");
+    assert_eq!(code(&done), Some(0), "{done:?}");
 }

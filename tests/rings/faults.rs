@@ -203,3 +203,37 @@ async fn a_deploy_without_end_is_aborted() {
         assert_eq!(world.report().lost, 0);
     });
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_version_that_cannot_be_processed_moves_no_traffic() {
+    let world = VirtualWorld::new().await;
+    world.inject(FaultEffect::VersionFailsToProcess {
+        label: "v7".to_owned(),
+    });
+    let bundle = bluegreen::plan::Bundle {
+        key: "shop/v2.zip".to_owned(),
+        file: None,
+    };
+    let wanted = Wanted {
+        label: Some("v7".to_owned()),
+        bundle: Some(bundle),
+        pause_before_cutover: false,
+    };
+    let mut deployment = world.begin(wanted).await.expect("preflight passes");
+    world
+        .drive(&mut deployment)
+        .await
+        .expect("nobody kills it")
+        .expect("it ends");
+    assert_eq!(
+        deployment.state.kind(),
+        Kind::RolledBack,
+        "{:?}",
+        deployment.state
+    );
+    assert_eq!(
+        world.sandbox.report().calls.get("SwapEnvironmentCNAMEs"),
+        None
+    );
+    world.check_all_is_well("v1");
+}

@@ -39,7 +39,7 @@ pub enum ConnectError {
 }
 
 /// The SDK's configuration. Credentials, proxies and endpoints follow the SDK's
-/// own variables; retries are its standard mode.
+/// own variables; so do retries, by default its standard mode.
 ///
 /// # Errors
 /// [`ConnectError`]; nothing has been sent.
@@ -57,12 +57,12 @@ pub async fn connect(connection: &Connection) -> Result<SdkConfig, ConnectError>
     if let Some(profile) = &connection.profile {
         loader = loader.profile_name(profile);
     }
-    let mut retries = RetryConfig::standard();
     if let Some(sandbox) = &connection.sandbox {
-        retries = retries
+        let retries = RetryConfig::standard()
             .with_initial_backoff(Duration::from_secs(1).div_f64(sandbox.speed.max(1.0)))
             .with_max_backoff(Duration::from_secs(20).div_f64(sandbox.speed.max(1.0)));
         loader = loader
+            .retry_config(retries)
             .endpoint_url(&sandbox.url)
             .credentials_provider(Credentials::new(
                 "AKIASANDBOX",
@@ -72,7 +72,7 @@ pub async fn connect(connection: &Connection) -> Result<SdkConfig, ConnectError>
                 "sandbox",
             ));
     }
-    let config = loader.retry_config(retries).load().await;
+    let config = loader.load().await;
     if config
         .region()
         .is_none_or(|region| region.as_ref().is_empty())

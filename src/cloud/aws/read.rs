@@ -189,21 +189,41 @@ impl<P> AwsCloud<P> {
         }
     }
 
+    /// Whether the bucket is there.
+    ///
+    /// # Errors
+    /// [`LookError`].
+    pub async fn bucket_exists(&self, bucket: &str) -> Result<bool, LookError> {
+        match self.s3.head_bucket().bucket(bucket).send().await {
+            Ok(_) => Ok(true),
+            Err(error) => match failure(&error) {
+                Failure::Service { status: 404, .. } => Ok(false),
+                Failure::Service {
+                    status: status @ (301 | 401 | 403),
+                    ..
+                } => Err(LookError::Refused(format!(
+                    "HeadBucket {bucket}: answered {status}; is it in this region, and may it be read?"
+                ))),
+                _ => Err(look_error("HeadBucket", &error)),
+            },
+        }
+    }
+
     /// The events of a deploy onto an environment, oldest first.
     pub(super) async fn deploy_events(
         &self,
         environment_id: &str,
         query: &DeployQuery,
     ) -> Result<Vec<Event>, LookError> {
+        // With the request's id no clock matters; without it, ours and AWS's do.
         let since = query.asked_at.before(CLOCK_SKEW);
+        let since = DateTime::from_millis(i64::try_from(since.0).unwrap_or(i64::MAX));
         let request = self
             .eb
             .describe_events()
             .environment_id(environment_id)
+            .set_start_time(query.request_id.is_none().then_some(since))
             .set_request_id(query.request_id.clone())
-            .start_time(DateTime::from_millis(
-                i64::try_from(since.0).unwrap_or(i64::MAX),
-            ))
             .max_records(1000);
         let answer = request
             .send()
