@@ -255,9 +255,12 @@ fn aborting_deploy(plan: &Plan, seen: &Seen, cause: &Cause) -> Step {
         cause: cause.clone(),
     };
     if blue.is_ready() {
-        return Step::Enter(match plan.goal {
-            Goal::Release => held,
-            Goal::Previous => State::DrainingBlue,
+        // A way back that was itself too slow is held, not tried for ever.
+        let asked_back = plan.goal == Goal::Previous && *cause == Cause::AskedToRetreat;
+        return Step::Enter(if asked_back {
+            State::DrainingBlue
+        } else {
+            held
         });
     }
     if blue.abortable {

@@ -329,8 +329,8 @@ fn an_abort_from_a_second_terminal_retreats() {
         let served = Served::at_speed(SPEED);
         // Long enough for a second process to start meanwhile.
         served.sandbox.with_world(|world, _| {
-            world.timings.launch_seconds = 1500;
-            world.timings.deploy_seconds = 3000;
+            world.timings.launch_seconds = 1200;
+            world.timings.deploy_seconds = 1200;
         });
         let (sender, asked) = mpsc::channel();
         let waits_for = operation.to_owned();
