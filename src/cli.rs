@@ -10,6 +10,7 @@ mod run;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod status;
+mod take;
 
 pub use exit::{Exit, Failed};
 

@@ -89,6 +89,18 @@ impl Clock {
         self.epoch.after(self.started.elapsed().mul_f64(self.speed))
     }
 
+    /// The same clock reading `now` from this moment on.
+    #[must_use]
+    pub fn set_to(&self, now: Moment) -> Clock {
+        Clock::starting_at(now, self.speed)
+    }
+
+    /// How many of its seconds pass in one of the wall's.
+    #[must_use]
+    pub fn speed(&self) -> f64 {
+        self.speed
+    }
+
     /// Waits for `duration` of this clock's time.
     pub async fn sleep(&self, duration: Duration) {
         tokio::time::sleep(self.wall(duration)).await;
@@ -98,6 +110,42 @@ impl Clock {
     #[must_use]
     pub fn wall(&self, duration: Duration) -> Duration {
         duration.div_f64(self.speed)
+    }
+}
+
+/// How long something has lasted at most, in a clock's time: what the monotonic
+/// clock says or what the wall's says, whichever is longer. The monotonic one
+/// stands still while a machine is suspended; the wall's may be set.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch {
+    started: tokio::time::Instant,
+    wall: SystemTime,
+    speed: f64,
+}
+
+impl Stopwatch {
+    /// A stopwatch that begins now and runs as fast as `clock`.
+    #[must_use]
+    pub fn start(clock: &Clock) -> Stopwatch {
+        Stopwatch {
+            started: tokio::time::Instant::now(),
+            wall: SystemTime::now(),
+            speed: clock.speed,
+        }
+    }
+
+    /// How long it has run at most: for what must have ended by then.
+    #[must_use]
+    pub fn elapsed_at_most(&self) -> Duration {
+        let wall = self.wall.elapsed().unwrap_or_default();
+        self.started.elapsed().max(wall).mul_f64(self.speed)
+    }
+
+    /// How long it has run at least, by the monotonic clock: for what must last
+    /// until then.
+    #[must_use]
+    pub fn elapsed_at_least(&self) -> Duration {
+        self.started.elapsed().mul_f64(self.speed)
     }
 }
 

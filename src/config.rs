@@ -59,6 +59,12 @@ pub struct Options {
     /// How long a request without a clear answer may still arrive
     #[arg(long, env = "BLUEGREEN_QUARANTINE", global = true, value_name = "DURATION", default_value = "330s", value_parser = duration)]
     pub quarantine: Duration,
+    /// How long a process that drives may be silent before another may take over
+    #[arg(long, env = "BLUEGREEN_LEASE", global = true, value_name = "DURATION", default_value = "2m", value_parser = lease)]
+    pub lease: Duration,
+    /// Keep the journal in SQLite alone: no copy and no lease in the bucket
+    #[arg(long, env = "BLUEGREEN_NO_SHARED_STATE", global = true, value_parser = clap::builder::BoolishValueParser::new())]
+    pub no_shared_state: bool,
     /// Format of the log on standard error
     #[arg(
         long,
@@ -109,6 +115,8 @@ pub struct Config {
     pub green: String,
     /// The artifacts bucket.
     pub bucket: String,
+    /// Whether the bucket is to hold a copy of the journal and the lease.
+    pub shared_state: bool,
     /// The HTTP test.
     pub test: HttpTest,
     /// The limits.
@@ -195,6 +203,7 @@ impl Options {
             blue,
             green,
             bucket,
+            shared_state: !self.no_shared_state,
             test: HttpTest {
                 url: test_url(given(&self.test_url).unwrap_or("/"))?,
                 expect_status: self.expect_status.clone(),
@@ -265,7 +274,14 @@ fn invalid(flag: &'static str, value: &str, why: &str) -> ConfigError {
 /// The longest duration that is taken.
 const DURATION_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-fn duration(text: &str) -> Result<Duration, String> {
+/// The shortest lease that is taken: three renewals, and room for a request.
+const LEASE_MIN: Duration = Duration::from_secs(90);
+
+/// A duration as people write it, such as `500ms`, `60s` or `20m`.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn duration(text: &str) -> Result<Duration, String> {
     let duration = humantime::parse_duration(text)
         .map_err(|e| format!("{e}; write a duration such as 500ms, 60s or 20m"))?;
     if duration > DURATION_MAX {
@@ -280,6 +296,17 @@ fn poll(text: &str) -> Result<Duration, String> {
         return Err("AWS must not be asked more often than every 100ms".to_owned());
     }
     Ok(poll)
+}
+
+fn lease(text: &str) -> Result<Duration, String> {
+    let lease = duration(text)?;
+    if lease < LEASE_MIN {
+        return Err(format!(
+            "a lease must outlive a request to AWS by far: at least {}",
+            humantime::format_duration(LEASE_MIN)
+        ));
+    }
+    Ok(lease)
 }
 
 #[cfg(test)]

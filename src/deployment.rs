@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Moment;
 use crate::machine::{Deploy, EffectKind, Kind, MayArrive, Phase, Seen, State};
-use crate::plan::{Plan, Role};
+use crate::plan::{Plan, Role, SEND_WITHIN};
 
 /// What a termination may take on top of the patience: several minutes, and again
 /// where a security group was still in use.
@@ -30,6 +30,10 @@ pub struct Deployment {
     /// Grows with every checkpoint; a process that holds an older one has been
     /// overtaken.
     pub revision: u64,
+    /// The fencing number of the lease under which it was last checkpointed; 0
+    /// where there is none.
+    #[serde(default)]
+    pub fence: u64,
     /// When production last left an environment, as far as this deployment did it.
     pub traffic_moved_at: Option<Moment>,
     /// Green's environment id, once its tag or its creation's answer told it.
@@ -75,6 +79,7 @@ impl Deployment {
             started_at: now,
             updated_at: now,
             revision: 0,
+            fence: 0,
             traffic_moved_at: None,
             green_id: None,
             intents: BTreeMap::new(),
@@ -92,6 +97,13 @@ impl Deployment {
         next.state = state;
         next.entered_at = now;
         next
+    }
+
+    /// What tells a later checkpoint from an earlier one: a higher fencing number
+    /// is always later.
+    #[must_use]
+    pub fn age(&self) -> (u64, u64) {
+        (self.fence, self.revision)
     }
 
     /// Whether cached DNS answers no longer lead to the environment that
@@ -148,7 +160,7 @@ impl Deployment {
                     && match intent.shown_at {
                         // A staler look may hide again what this one showed.
                         Some(shown) => now.since(shown) < limits.settle,
-                        None => now.since(intent.at) < limits.quarantine,
+                        None => now.since(intent.at) < limits.quarantine + SEND_WITHIN,
                     }
             })
         };

@@ -9,18 +9,18 @@ use thiserror::Error;
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
-use crate::clock::{Clock, Moment};
+use crate::clock::{Clock, Moment, Stopwatch};
 use crate::cloud::{Cloud, LookError, Outcome, Refusal};
 use crate::deployment::{Deployment, Intent, Sent};
 use crate::facts::{Streaks, needs};
+use crate::journal::{Journal, JournalError};
 use crate::machine::{Cause, Effect, Order, Seen, State, Step, is_safe, obey, step};
-use crate::store::{Store, StoreError};
+use crate::plan::SEND_WITHIN;
+use crate::shared::SharedError;
+use crate::store::StoreError;
 
 /// How long a request that is on its way may still be answered after a signal.
 const LAST_WORDS: Duration = Duration::from_millis(500);
-
-/// How old an intent may be when its request is sent.
-const INTENT_FRESH: Duration = Duration::from_secs(10);
 
 /// Why a drive ended before the deployment came to rest. `resume` goes on from
 /// the last checkpoint.
@@ -46,15 +46,36 @@ pub enum DriveError {
     /// AWS refused the look itself.
     #[error("AWS refused to be read: {0}")]
     Refused(String),
+    /// The bucket could not be reached for longer than the patience.
+    #[error("nothing was sent for {}: {message}", humantime::format_duration(*lasted))]
+    BucketAway {
+        /// How long.
+        lasted: Duration,
+        /// What the last attempt said.
+        message: String,
+    },
     /// The journal failed, or another process has overtaken this one.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The journal's copy in the bucket failed, or another process has overtaken
+    /// this one.
+    #[error(transparent)]
+    Shared(#[from] SharedError),
+}
+
+impl From<JournalError> for DriveError {
+    fn from(error: JournalError) -> DriveError {
+        match error {
+            JournalError::Store(error) => error.into(),
+            JournalError::Shared(error) => error.into(),
+        }
+    }
 }
 
 /// Drives one deployment.
 pub struct Driver<'a, C> {
     cloud: &'a C,
-    store: &'a mut Store,
+    journal: Journal<'a>,
     clock: Clock,
     interrupted: watch::Receiver<bool>,
     streaks: Streaks,
@@ -76,13 +97,13 @@ impl<'a, C: Cloud> Driver<'a, C> {
     /// A driver that stops at the next safe point once `interrupted` is true.
     pub fn new(
         cloud: &'a C,
-        store: &'a mut Store,
+        journal: Journal<'a>,
         clock: Clock,
         interrupted: watch::Receiver<bool>,
     ) -> Driver<'a, C> {
         Driver {
             cloud,
-            store,
+            journal,
             clock,
             interrupted,
             streaks: Streaks::default(),
@@ -91,13 +112,28 @@ impl<'a, C: Cloud> Driver<'a, C> {
         }
     }
 
-    /// Drives until nothing is left to do without an operator.
+    /// Drives until nothing is left to do without an operator, keeping the lease
+    /// meanwhile, and gives it back.
     ///
     /// # Errors
     /// [`DriveError`]; the deployment stands at its last checkpoint.
-    pub async fn drive(&mut self, deployment: &mut Deployment) -> Result<(), DriveError> {
+    pub async fn drive(mut self, deployment: &mut Deployment) -> Result<(), DriveError> {
+        let driven = match self.journal.lease() {
+            None => self.turns(deployment).await,
+            Some(lease) => tokio::select! {
+                driven = self.turns(deployment) => driven,
+                lost = lease.keep() => Err(lost.into()),
+            },
+        };
+        self.journal.close().await;
+        driven
+    }
+
+    async fn turns(&mut self, deployment: &mut Deployment) -> Result<(), DriveError> {
+        let caught_up = self.journal.catch_up(deployment).await;
+        self.until_in_the_bucket(deployment, caught_up).await?;
         loop {
-            self.retreat_if_asked(deployment)?;
+            self.retreat_if_asked(deployment).await?;
             if deployment.state.rests() {
                 return Ok(());
             }
@@ -105,15 +141,15 @@ impl<'a, C: Cloud> Driver<'a, C> {
             let seen = self.look(deployment).await?;
             match step(&deployment.state, &deployment.plan, &seen) {
                 Step::Rest => return Ok(()),
-                Step::Enter(next) => self.enter(deployment, next, Some(&seen))?,
+                Step::Enter(next) => self.enter(deployment, next, Some(&seen)).await?,
                 Step::Wait { otherwise } if gives_up(patience_spent, deployment, &otherwise) => {
-                    self.enter(deployment, otherwise, Some(&seen))?;
+                    self.enter(deployment, otherwise, Some(&seen)).await?;
                 }
                 Step::Wait { .. } => self.pause(deployment).await?,
                 Step::Ask { otherwise, .. } | Step::Once { otherwise, .. }
                     if gives_up(patience_spent, deployment, &otherwise) =>
                 {
-                    self.enter(deployment, otherwise, Some(&seen))?;
+                    self.enter(deployment, otherwise, Some(&seen)).await?;
                 }
                 Step::Ask { effect, otherwise } => {
                     let act = self.act(deployment, &effect, false).await?;
@@ -136,13 +172,17 @@ impl<'a, C: Cloud> Driver<'a, C> {
     ) -> Result<(), DriveError> {
         match act {
             Act::Again => self.pause(deployment).await,
-            Act::Refused(cause) => self.enter(deployment, otherwise.because(cause), Some(seen)),
+            Act::Refused(cause) => {
+                self.enter(deployment, otherwise.because(cause), Some(seen))
+                    .await
+            }
         }
     }
 
     /// Takes up an operator's word to go back.
-    fn retreat_if_asked(&mut self, deployment: &mut Deployment) -> Result<(), DriveError> {
-        if deployment.state.is_end() || !self.store.retreat_requested(&deployment.plan.id)? {
+    async fn retreat_if_asked(&mut self, deployment: &mut Deployment) -> Result<(), DriveError> {
+        let id = &deployment.plan.id;
+        if deployment.state.is_end() || !self.journal.retreat_requested(id).await? {
             return Ok(());
         }
         if let Ok((state, plan)) = obey(&deployment.state, &deployment.plan, Order::Retreat)
@@ -155,10 +195,10 @@ impl<'a, C: Cloud> Driver<'a, C> {
             }
             next.plan = plan;
             let why = Cause::AskedToRetreat.to_string();
-            self.checkpoint(deployment, next, &why, None)?;
+            self.checkpoint(deployment, next, &why, None).await?;
         }
         // Obeyed once; a later order to go forward must not meet it again.
-        self.store.withdraw_retreat(&deployment.plan.id)?;
+        self.journal.withdraw_retreat(&deployment.plan.id).await?;
         Ok(())
     }
 
@@ -224,16 +264,23 @@ impl<'a, C: Cloud> Driver<'a, C> {
         if *self.interrupted.borrow() {
             return Err(DriveError::Signal);
         }
-        self.store.check_in_place()?;
+        if let Err(error) = self.journal.secure().await {
+            self.until_secure(deployment, error).await?;
+            // What was seen before that wait proves nothing any more.
+            return Ok(Act::Again);
+        }
+        let written = Stopwatch::start(&self.clock);
         if once {
-            let written = self.clock.now();
-            self.write_intent(deployment, effect)?;
-            // A process that slept meanwhile would send what its quarantine no
-            // longer covers.
-            if self.clock.now().since(written) > INTENT_FRESH {
-                self.write_outcome(deployment, effect, Sent::NotApplied)?;
-                return Ok(Act::Again);
+            self.write_intent(deployment, effect).await?;
+        }
+        // A process that slept meanwhile would send what its quarantine no longer
+        // covers, or what its lease no longer allows.
+        if written.elapsed_at_most() > SEND_WITHIN || !self.journal.may_send().await {
+            if once {
+                self.write_outcome(deployment, effect, Sent::NotApplied)
+                    .await?;
             }
+            return Ok(Act::Again);
         }
         info!("asking AWS: {}", effect.kind().operation());
         let outcome = self.ask(deployment, effect).await?;
@@ -252,7 +299,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
                 Outcome::NotApplied(_) => Sent::NotApplied,
                 Outcome::Unclear(_) => Sent::Unclear,
             };
-            self.write_outcome(deployment, effect, sent)?;
+            self.write_outcome(deployment, effect, sent).await?;
         }
         understand(effect, outcome)
     }
@@ -270,7 +317,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
         }
     }
 
-    fn write_intent(
+    async fn write_intent(
         &mut self,
         deployment: &mut Deployment,
         effect: &Effect,
@@ -283,10 +330,10 @@ impl<'a, C: Cloud> Driver<'a, C> {
             shown_at: None,
         };
         next.intents.insert(effect.kind(), intent);
-        self.checkpoint(deployment, next, "", None)
+        self.checkpoint(deployment, next, "", None).await
     }
 
-    fn write_outcome(
+    async fn write_outcome(
         &mut self,
         deployment: &mut Deployment,
         effect: &Effect,
@@ -296,10 +343,10 @@ impl<'a, C: Cloud> Driver<'a, C> {
         if let Some(intent) = next.intents.get_mut(&effect.kind()) {
             intent.outcome = outcome;
         }
-        self.checkpoint(deployment, next, "", None)
+        self.checkpoint(deployment, next, "", None).await
     }
 
-    fn enter(
+    async fn enter(
         &mut self,
         deployment: &mut Deployment,
         state: State,
@@ -310,7 +357,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
             None => deployment.state.kind().left_because().to_owned(),
         };
         let next = deployment.entering(state, self.clock.now());
-        match self.checkpoint(deployment, next, &why, seen) {
+        match self.checkpoint(deployment, next, &why, seen).await {
             // The order is taken up in the next turn.
             Err(DriveError::Store(StoreError::OrderedBack { .. })) => return Ok(()),
             done => done?,
@@ -319,7 +366,8 @@ impl<'a, C: Cloud> Driver<'a, C> {
         Ok(())
     }
 
-    fn checkpoint(
+    /// Checkpoints, here and in the bucket; returns only once both hold it.
+    async fn checkpoint(
         &mut self,
         deployment: &mut Deployment,
         next: Deployment,
@@ -328,7 +376,11 @@ impl<'a, C: Cloud> Driver<'a, C> {
     ) -> Result<(), DriveError> {
         let now = self.clock.now();
         let moved = next.state != deployment.state;
-        self.store.checkpoint(deployment, next, now, why, seen)?;
+        let written = self
+            .journal
+            .checkpoint(deployment, next, now, why, seen)
+            .await;
+        self.until_in_the_bucket(deployment, written).await?;
         if moved {
             info!(
                 state = %deployment.state.kind(),
@@ -336,6 +388,59 @@ impl<'a, C: Cloud> Driver<'a, C> {
                 deployment.state.kind().meaning()
             );
         }
+        Ok(())
+    }
+
+    /// Waits until the bucket holds what SQLite holds.
+    async fn until_in_the_bucket(
+        &mut self,
+        deployment: &Deployment,
+        mut written: Result<(), JournalError>,
+    ) -> Result<(), DriveError> {
+        let since = self.clock.now();
+        while let Err(error) = written {
+            self.bear(deployment, since, error).await?;
+            written = self.journal.catch_up(deployment).await;
+        }
+        Ok(())
+    }
+
+    /// Waits until the lease is sure again.
+    async fn until_secure(
+        &mut self,
+        deployment: &Deployment,
+        mut error: JournalError,
+    ) -> Result<(), DriveError> {
+        let since = self.clock.now();
+        loop {
+            self.bear(deployment, since, error).await?;
+            match self.journal.secure().await {
+                Ok(()) => return Ok(()),
+                Err(again) => error = again,
+            }
+        }
+    }
+
+    /// Waits a little where the bucket is away and patience is left; gives every
+    /// other error on. The state's own patience begins anew: nothing could be done
+    /// in it meanwhile.
+    async fn bear(
+        &mut self,
+        deployment: &Deployment,
+        since: Moment,
+        error: JournalError,
+    ) -> Result<(), DriveError> {
+        let message = match error {
+            JournalError::Shared(error @ SharedError::Away { .. }) => error.to_string(),
+            error => return Err(error.into()),
+        };
+        let lasted = self.clock.now().since(since);
+        if lasted >= deployment.plan.limits.patience {
+            return Err(DriveError::BucketAway { lasted, message });
+        }
+        warn!("nothing goes on for now: {message}");
+        self.pause(deployment).await?;
+        self.began_at = self.clock.now();
         Ok(())
     }
 

@@ -154,6 +154,10 @@ pub struct Limits {
 /// How long one request to AWS may take before its answer counts as lost.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How long after its intent was written down a request may still be sent; its
+/// quarantine is as much longer.
+pub const SEND_WITHIN: Duration = Duration::from_secs(30);
+
 impl Default for Limits {
     fn default() -> Limits {
         Limits {
@@ -196,6 +200,9 @@ pub struct Plan {
     pub bundle: Option<Bundle>,
     /// The artifacts bucket.
     pub bucket: String,
+    /// Whether the bucket holds a copy of the journal and the target's lease.
+    #[serde(default)]
+    pub shared_state: bool,
     /// Green's tags: blue's own and ours.
     pub green_tags: Vec<(String, String)>,
     /// How blue is tested.
@@ -288,6 +295,7 @@ impl Plan {
             goal: Goal::Release,
             bundle: None,
             bucket: "b".to_owned(),
+            shared_state: false,
             green_tags: vec![],
             test: HttpTest {
                 url: "/".to_owned(),

@@ -256,6 +256,7 @@ pub async fn plan<P: Prober>(
         goal: Goal::Release,
         bundle: wanted.bundle,
         bucket: config.bucket.clone(),
+        shared_state: config.shared_state,
         green_tags: tags,
         test: config.test.clone(),
         pause_before_cutover: wanted.pause_before_cutover,

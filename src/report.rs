@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::deployment::Deployment;
 use crate::machine::{Kind, State};
 use crate::plan::Role;
+use crate::shared::LeaseRecord;
 use crate::store::Transition;
 
 /// A deployment and how it came where it stands.
@@ -16,6 +17,8 @@ pub struct Entry {
     pub deployment: Deployment,
     /// Its transitions in their order.
     pub transitions: Vec<Transition>,
+    /// The lease of its target, where it is known.
+    pub lease: Option<LeaseRecord>,
 }
 
 /// The version of the JSON document. Fields are only ever added to a version.
@@ -47,7 +50,22 @@ struct Item<'a> {
     updated_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    driven_by: Option<Driver<'a>>,
     transitions: Vec<Passage<'a>>,
+}
+
+/// The process that holds the lease.
+#[derive(Serialize)]
+struct Driver<'a> {
+    host: &'a str,
+    process: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    job: Option<&'a str>,
+    since: String,
+    renewed_at: String,
+    lease_seconds: u64,
+    fence: u64,
 }
 
 #[derive(Serialize)]
@@ -89,6 +107,7 @@ fn item(entry: &Entry) -> Item<'_> {
         started_at: deployment.started_at.to_string(),
         updated_at: deployment.updated_at.to_string(),
         error: deployment.state.cause().map(ToString::to_string),
+        driven_by: entry.lease.as_ref().and_then(driver),
         transitions: entry
             .transitions
             .iter()
@@ -100,6 +119,19 @@ fn item(entry: &Entry) -> Item<'_> {
             })
             .collect(),
     }
+}
+
+fn driver(lease: &LeaseRecord) -> Option<Driver<'_>> {
+    let holder = lease.holder.as_ref()?;
+    Some(Driver {
+        host: &holder.host,
+        process: holder.process,
+        job: holder.job.as_deref(),
+        since: lease.taken_at.to_string(),
+        renewed_at: lease.renewed_at.to_string(),
+        lease_seconds: lease.length_seconds,
+        fence: lease.fence,
+    })
 }
 
 /// Which environment serves as far as the journal knows; none where a person

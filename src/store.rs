@@ -10,13 +10,15 @@ mod tests;
 pub use lock::DriveLock;
 
 use std::fs::OpenOptions;
+use std::io::Read;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
 use rusqlite_migration::{M, Migrations};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::clock::Moment;
@@ -24,10 +26,14 @@ use crate::deployment::Deployment;
 use crate::machine::Seen;
 use crate::plan::Target;
 
-const MIGRATIONS: &[M<'_>] = &[M::up(include_str!("../migrations/0001-journal.sql"))];
+const MIGRATIONS: &[M<'_>] = &[
+    M::up(include_str!("../migrations/0001-journal.sql")),
+    M::up(include_str!("../migrations/0002-shared-state.sql")),
+];
 const APPLICATION_ID: i64 = 1_651_995_246;
-/// The version of the JSON in a checkpoint.
-const FORMAT: i64 = 1;
+/// The version of the JSON in a checkpoint: 2 added the fencing number and whether
+/// there is a copy in the bucket.
+const FORMAT: i64 = 2;
 /// How long another process's transaction is waited for.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -48,6 +54,14 @@ pub enum StoreError {
         /// The journal's path.
         path: PathBuf,
         /// What it is instead.
+        message: String,
+    },
+    /// The file is a journal, and what it holds is damaged.
+    #[error("the journal {} is damaged: {message}", path.display())]
+    Damaged {
+        /// The journal's path.
+        path: PathBuf,
+        /// What is wrong.
         message: String,
     },
     /// The journal was written by a newer program.
@@ -105,8 +119,10 @@ pub enum StoreError {
 }
 
 /// What a checkpoint writes down beside the new state.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transition {
+    /// The revision that the deployment had afterwards.
+    pub revision: u64,
     /// The state's kind before.
     pub from: String,
     /// The state's kind after.
@@ -123,6 +139,8 @@ pub struct Store {
     /// The device and inode of the file that was opened.
     file: (u64, u64),
     db: Connection,
+    /// The deployments that are driven through this store.
+    driven: Vec<lock::Driven>,
 }
 
 impl Store {
@@ -152,6 +170,7 @@ impl Store {
             path: path.to_owned(),
             file: (file.dev(), file.ino()),
             db,
+            driven: Vec::new(),
         };
         store.prepare()?;
         Ok(store)
@@ -176,8 +195,17 @@ impl Store {
             });
         }
         let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
-        if pragma(&self.db, "user_version").map_err(error)? > known {
+        let version = pragma(&self.db, "user_version").map_err(error)?;
+        if version > known {
             return Err(StoreError::Newer { path });
+        }
+        let found: String = self
+            .db
+            .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+            .map_err(error)?;
+        if found != "ok" {
+            let message = found;
+            return Err(StoreError::Damaged { path, message });
         }
         self.db
             .execute_batch(
@@ -195,7 +223,14 @@ impl Store {
                     path: path.clone(),
                     message: other.to_string(),
                 },
-            })
+            })?;
+        if version < known {
+            // From now on the file itself, without its log, shows whose it is.
+            self.db
+                .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+                .map_err(error)?;
+        }
+        Ok(())
     }
 
     /// Whether the journal is still the file at its path: one that was removed or
@@ -230,8 +265,8 @@ impl Store {
         let target = &deployment.plan.target;
         let inserted = self.db.execute(
             "INSERT INTO deployment (id, account, region, application, blue, state, ended,
-                 started_at, entered_at, updated_at, revision, format, checkpoint)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?7, ?7, ?8, ?9, ?10)",
+                 started_at, entered_at, updated_at, revision, format, checkpoint, checksum)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?7, ?7, ?8, ?9, ?10, ?11)",
             params![
                 deployment.plan.id,
                 target.account,
@@ -243,6 +278,7 @@ impl Store {
                 int(deployment.revision),
                 FORMAT,
                 json(deployment),
+                checksum(&json(deployment)),
             ],
         );
         match inserted {
@@ -284,6 +320,7 @@ impl Store {
         match self.write_checkpoint(deployment, &next, why, seen) {
             Ok(1) => {
                 *deployment = next;
+                self.note_revision(deployment);
                 Ok(())
             }
             Ok(_) if next.state.is_end() && self.retreat_requested(&next.plan.id)? => {
@@ -306,8 +343,8 @@ impl Store {
             .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         let changed = transaction.execute(
             "UPDATE deployment SET state = ?1, ended = ?2, entered_at = ?3, updated_at = ?4,
-                 revision = ?5, format = ?6, checkpoint = ?7
-             WHERE id = ?8 AND revision = ?9
+                 revision = ?5, format = ?6, checkpoint = ?7, checksum = ?8
+             WHERE id = ?9 AND revision = ?10
                  AND NOT (?2 AND retreat_requested_at IS NOT NULL)",
             params![
                 next.state.kind().to_string(),
@@ -317,6 +354,7 @@ impl Store {
                 int(next.revision),
                 FORMAT,
                 json(next),
+                checksum(&json(next)),
                 next.plan.id,
                 int(deployment.revision),
             ],
@@ -338,6 +376,120 @@ impl Store {
         }
         transaction.commit()?;
         Ok(changed)
+    }
+
+    /// Takes a deployment over from its copy elsewhere, in place of what is here.
+    ///
+    /// # Errors
+    /// [`StoreError::InFlight`] where its target has another unfinished one here.
+    pub fn adopt(
+        &mut self,
+        deployment: &Deployment,
+        transitions: &[Transition],
+    ) -> Result<(), StoreError> {
+        let target = &deployment.plan.target;
+        if !deployment.state.is_end()
+            && let Some(other) = self.unfinished_of(target)?
+            && other.plan.id != deployment.plan.id
+        {
+            return Err(StoreError::InFlight {
+                id: other.plan.id,
+                application: target.application.clone(),
+                blue: target.blue.clone(),
+                state: other.state.kind().to_string(),
+            });
+        }
+        self.write_adopted(deployment, transitions)
+            .map_err(|e| self.write_failure(&e))?;
+        self.note_revision(deployment);
+        Ok(())
+    }
+
+    fn write_adopted(
+        &mut self,
+        deployment: &Deployment,
+        transitions: &[Transition],
+    ) -> rusqlite::Result<()> {
+        let target = &deployment.plan.target;
+        let transaction = self
+            .db
+            .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        transaction.execute(
+            "INSERT INTO deployment (id, account, region, application, blue, state, ended,
+                 started_at, entered_at, updated_at, revision, format, checkpoint, checksum)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+             ON CONFLICT (id) DO UPDATE SET state = ?6, ended = ?7, entered_at = ?9,
+                 updated_at = ?10, revision = ?11, format = ?12, checkpoint = ?13, checksum = ?14",
+            params![
+                deployment.plan.id,
+                target.account,
+                target.region,
+                target.application,
+                target.blue,
+                deployment.state.kind().to_string(),
+                deployment.state.is_end(),
+                int(deployment.started_at.0),
+                int(deployment.entered_at.0),
+                int(deployment.updated_at.0),
+                int(deployment.revision),
+                FORMAT,
+                json(deployment),
+                checksum(&json(deployment)),
+            ],
+        )?;
+        // Those that are here and there are kept: they know what was seen too.
+        let revisions: Vec<_> = transitions.iter().map(|t| t.revision).collect();
+        transaction.execute(
+            "DELETE FROM transition WHERE deployment_id = ?1
+                 AND revision NOT IN (SELECT value FROM json_each(?2))",
+            params![deployment.plan.id, json(&revisions)],
+        )?;
+        for transition in transitions {
+            transaction.execute(
+                "INSERT INTO transition (deployment_id, revision, from_state, to_state, at, why)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                 ON CONFLICT (deployment_id, revision) DO UPDATE
+                     SET from_state = ?3, to_state = ?4, at = ?5, why = ?6, seen = NULL
+                     WHERE (from_state, to_state, at, why) IS NOT (?3, ?4, ?5, ?6)",
+                params![
+                    deployment.plan.id,
+                    int(transition.revision),
+                    transition.from,
+                    transition.to,
+                    int(transition.at.0),
+                    transition.why,
+                ],
+            )?;
+        }
+        transaction.commit()
+    }
+
+    /// What tells this journal, as it lies on this disk, from every other.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the journal cannot be read or written.
+    pub fn identity(&self) -> Result<String, StoreError> {
+        let known = || {
+            self.db
+                .query_row("SELECT id FROM journal", [], |row| row.get::<_, String>(0))
+                .optional()
+        };
+        let id = match known().map_err(|e| open_failure(&self.path, &e))? {
+            Some(id) => id,
+            None => {
+                self.db
+                    .execute(
+                        "INSERT INTO journal (id) SELECT ?1 WHERE NOT EXISTS (SELECT 1 FROM journal)",
+                        [ulid::Ulid::new().to_string()],
+                    )
+                    .and_then(|_| known())
+                    .map_err(|e| self.write_failure(&e))?
+                    .unwrap_or_default()
+            }
+        };
+        // A copy of the file is another journal.
+        let (device, inode) = self.file;
+        Ok(format!("{id}-{device:x}-{inode:x}"))
     }
 
     /// The deployment with this id; letter case does not matter.
@@ -390,15 +542,16 @@ impl Store {
         let read = || {
             self.db
                 .prepare_cached(
-                    "SELECT from_state, to_state, at, why FROM transition
+                    "SELECT revision, from_state, to_state, at, why FROM transition
                      WHERE deployment_id = ?1 ORDER BY revision",
                 )?
                 .query_map([id], |row| {
                     Ok(Transition {
-                        from: row.get(0)?,
-                        to: row.get(1)?,
-                        at: Moment(row.get::<_, i64>(2)?.unsigned_abs()),
-                        why: row.get(3)?,
+                        revision: row.get::<_, i64>(0)?.unsigned_abs(),
+                        from: row.get(1)?,
+                        to: row.get(2)?,
+                        at: Moment(row.get::<_, i64>(3)?.unsigned_abs()),
+                        why: row.get(4)?,
                     })
                 })?
                 .collect::<rusqlite::Result<Vec<_>>>()
@@ -455,7 +608,8 @@ impl Store {
         let read = || {
             self.db
                 .prepare_cached(&format!(
-                    "SELECT id, format, checkpoint FROM deployment {filter} ORDER BY id"
+                    "SELECT id, format, checkpoint, checksum, revision, ended
+                     FROM deployment {filter} ORDER BY id"
                 ))?
                 .query_map(parameters, stored)?
                 .collect::<rusqlite::Result<Vec<_>>>()
@@ -467,16 +621,32 @@ impl Store {
             .collect()
     }
 
-    fn decode(&self, (id, format, text): Stored) -> Result<Deployment, StoreError> {
-        if format > FORMAT {
+    fn decode(&self, row: Stored) -> Result<Deployment, StoreError> {
+        if row.format > FORMAT {
             return Err(StoreError::Newer {
                 path: self.path.clone(),
             });
         }
-        serde_json::from_str(&text).map_err(|e| StoreError::NotAJournal {
+        let damaged = |message: String| StoreError::Damaged {
             path: self.path.clone(),
-            message: format!("the checkpoint of deployment {id} cannot be read: {e}"),
-        })
+            message: format!("the checkpoint of deployment {} {message}", row.id),
+        };
+        if row.checksum.is_some_and(|sum| sum != checksum(&row.checkpoint)) {
+            return Err(damaged("does not match its checksum".to_owned()));
+        }
+        let deployment: Deployment = serde_json::from_str(&row.checkpoint)
+            .map_err(|e| damaged(format!("cannot be read: {e}")))?;
+        let columns = (row.id.as_str(), row.revision, row.ended);
+        let found = (
+            deployment.plan.id.as_str(),
+            int(deployment.revision),
+            deployment.state.is_end(),
+        );
+        if columns == found {
+            Ok(deployment)
+        } else {
+            Err(damaged("does not match its row".to_owned()))
+        }
     }
 
     fn write_failure(&self, error: &rusqlite::Error) -> StoreError {
@@ -492,22 +662,80 @@ impl Store {
     }
 }
 
-type Stored = (String, i64, String);
+struct Stored {
+    id: String,
+    format: i64,
+    checkpoint: String,
+    /// None where a program before format 2 wrote it.
+    checksum: Option<String>,
+    revision: i64,
+    ended: bool,
+}
 
 fn stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
-    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+    Ok(Stored {
+        id: row.get(0)?,
+        format: row.get(1)?,
+        checkpoint: row.get(2)?,
+        checksum: row.get(3)?,
+        revision: row.get(4)?,
+        ended: row.get(5)?,
+    })
+}
+
+fn checksum(text: &str) -> String {
+    let sum = Sha256::digest(text.as_bytes());
+    sum.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn open_failure(path: &Path, error: &rusqlite::Error) -> StoreError {
     let path = path.to_owned();
     let message = error.to_string();
     match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) if is_ours(&path) => {
+            StoreError::Damaged { path, message }
+        }
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
             StoreError::NotAJournal { path, message }
         }
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Locked { path },
         _ => StoreError::Open { path, message },
     }
+}
+
+/// Whether the file's header names this program (SQLite file format, "Application
+/// ID": four bytes at offset 68).
+fn is_ours(path: &Path) -> bool {
+    let mut header = [0; 72];
+    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut header));
+    read.is_ok() && header[68..72] == APPLICATION_ID.to_be_bytes()[4..]
+}
+
+/// Puts a damaged journal aside, with what belongs to it, so that a new one can
+/// take its place; gives its new path.
+///
+/// # Errors
+/// [`StoreError::Open`] where it cannot be moved.
+pub fn set_aside(path: &Path, now: Moment) -> Result<PathBuf, StoreError> {
+    let suffixed = |suffix: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        PathBuf::from(name)
+    };
+    let damaged = format!(".damaged-{}", now.0);
+    for part in ["-wal", "-shm", ""] {
+        let to = suffixed(&format!("{damaged}{part}"));
+        match std::fs::rename(suffixed(part), to) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(StoreError::Open {
+                    path: path.to_owned(),
+                    message: error.to_string(),
+                });
+            }
+            _ => {}
+        }
+    }
+    Ok(suffixed(&damaged))
 }
 
 /// SQLite's integers are signed; moments and revisions stay far below the edge.

@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HOST};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use serde_json::json;
 
@@ -67,6 +67,15 @@ impl Sandbox {
     /// # Errors
     /// [`Hangup`]: the connection is to be closed without an answer.
     pub async fn handle(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Hangup> {
+        let mut response = self.dispatch(request).await?;
+        let now = httpdate::fmt_http_date(self.clock().now);
+        if let Ok(now) = HeaderValue::from_str(&now) {
+            response.headers_mut().insert(DATE, now);
+        }
+        Ok(response)
+    }
+
+    async fn dispatch(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Hangup> {
         let host = host(&request);
         if host.ends_with(".elasticbeanstalk.com") || host.ends_with(".elb.amazonaws.com") {
             return Ok(self.with_world(|world, _| site(world, &host, request.uri().path())));

@@ -1,16 +1,18 @@
-//! `bluegreen abort`: asks the process that drives to retreat; where none does,
-//! retreats itself.
+//! `bluegreen abort`: asks the process that drives to retreat, wherever it runs;
+//! where none does, retreats itself.
 
 use std::time::Duration;
 
 use tracing::info;
 
 use super::context::{Context, signals};
-use super::finish::{Asked, drive, exit_code, report};
+use super::finish::{Asked, exit_code, go_on, report};
+use super::take::{Attempt, Taken};
 use super::{Exit, Failed};
 use crate::config::Options;
-use crate::driver::DriveError;
-use crate::machine::NotPossible;
+use crate::deployment::Deployment;
+use crate::machine::{NotPossible, Order};
+use crate::shared::Contender;
 use crate::store::StoreError;
 
 /// What `abort` takes.
@@ -25,37 +27,101 @@ const LOOK_AFTER: Duration = Duration::from_millis(500);
 
 pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> {
     let mut context = Context::open(options).await?;
-    let deployment = context.find(args.id.as_deref())?;
-    let id = deployment.plan.id;
-    if !context.store.request_retreat(&id, context.clock.now())? {
-        let ended = context.find(Some(&id))?;
-        return Err(NotPossible::Ended(ended.state.kind()).into());
+    let found = context.find(args.id.as_deref()).await?;
+    if found.deployment.state.is_end() {
+        return Err(NotPossible::Ended(found.deployment.state.kind()).into());
     }
+    let id = found.deployment.plan.id;
+    context.store.request_retreat(&id, context.clock.now())?;
     let mut interrupted = signals()?;
     let mut told = false;
+    let mut contender = None;
     loop {
-        let lock = match context.store.lock_drive(&id) {
-            Ok(lock) => lock,
-            Err(StoreError::Driven { holder, .. }) => {
-                if !told {
-                    info!(id, "asked {holder} to go back; waiting for it");
-                    told = true;
-                }
-                tokio::select! {
-                    () = tokio::time::sleep(LOOK_AFTER) => continue,
-                    _ = interrupted.wait_for(|yes| *yes) => {
-                        return Err(Failed::drive(&id, DriveError::Signal));
-                    }
+        let holder = match look_after(&mut context, &id, &mut contender, told).await? {
+            Other::Drives(holder) => holder,
+            Other::Obeyed(exit) => return Ok(exit),
+            Other::None(taken) => {
+                return go_on(&mut context, *taken, Order::Retreat, Asked::Retreat).await;
+            }
+        };
+        if !told {
+            info!(id, "asked {holder} to go back; waiting for it");
+            told = true;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK_AFTER) => {}
+            _ = interrupted.wait_for(|yes| *yes) => {
+                let message = "interrupted by a signal; the word to go back is left";
+                return Err(Failed::new(Exit::Interrupted, message)
+                    .hint(format!("follow it with: bluegreen status {id} --watch")));
+            }
+        }
+    }
+}
+
+/// The process that drives a deployment.
+enum Other {
+    Drives(String),
+    /// It has gone back, or as far as that went.
+    Obeyed(Exit),
+    /// There is none: it is ours to drive.
+    None(Box<Taken>),
+}
+
+async fn look_after(
+    context: &mut Context,
+    id: &str,
+    contender: &mut Option<Contender>,
+    told: bool,
+) -> Result<Other, Failed> {
+    let lock = match context.store.lock_drive(id) {
+        Ok(lock) => lock,
+        Err(StoreError::Driven { holder, .. }) => return Ok(Other::Drives(holder)),
+        Err(error) => return Err(error.into()),
+    };
+    let found = context.find(Some(id)).await?;
+    let deployment = found.deployment.clone();
+    let word_is_left = context.store.retreat_requested(id)?;
+    let has_obeyed = |deployment: &Deployment, word_is_left: bool| {
+        deployment.state.is_end() || told && deployment.state.rests() && !word_is_left
+    };
+    let cloud = context.cloud_of(&deployment.plan).await?;
+    let lease = match context.shared_of(&cloud, &deployment.plan) {
+        _ if deployment.state.is_end() => None,
+        None => None,
+        Some(shared) => {
+            let contender = match contender {
+                Some(contender) => contender,
+                none => none.insert(context.contender(shared, &deployment.plan.target, id)?),
+            };
+            match context.attempt(contender, &deployment).await? {
+                Attempt::Taken(lease) => Some(lease),
+                Attempt::Held(held) => {
+                    let request = contender.request_retreat().await;
+                    request.map_err(|e| Failed::drive(id, e.into()))?;
+                    let holder = held.lease.holder.map(|holder| holder.to_string());
+                    return Ok(Other::Drives(holder.unwrap_or_default()));
                 }
             }
-            Err(error) => return Err(error.into()),
-        };
-        let mut deployment = context.find(Some(&id))?;
-        if deployment.state.rests() && !context.store.retreat_requested(&id)? {
-            report(&context, &deployment).await?;
-            return Ok(exit_code(&deployment.state, Asked::Retreat));
         }
-        let cloud = context.cloud_of(&deployment.plan).await?;
-        return drive(&mut context, &cloud, &mut deployment, lock, Asked::Retreat).await;
+    };
+    let word_is_left = match &lease {
+        Some(lease) => lease.retreat_requested().await,
+        None => word_is_left,
+    };
+    if has_obeyed(&deployment, word_is_left) {
+        if let Some(lease) = lease {
+            lease.release().await;
+        }
+        context.store.adopt(&deployment, &found.transitions)?;
+        context.store.withdraw_retreat(id)?;
+        report(context, &deployment).await?;
+        return Ok(Other::Obeyed(exit_code(&deployment.state, Asked::Retreat)));
     }
+    Ok(Other::None(Box::new(Taken {
+        cloud,
+        lock,
+        lease,
+        deployment,
+    })))
 }

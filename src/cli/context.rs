@@ -6,13 +6,13 @@ use std::path::PathBuf;
 use aws_config::SdkConfig;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tracing::warn;
 
 use super::{Exit, Failed};
 use crate::clock::Clock;
 use crate::cloud::aws::{AwsCloud, Connection, connect};
 use crate::cloud::{Environment, HttpProber};
 use crate::config::Options;
-use crate::deployment::Deployment;
 use crate::plan::Plan;
 use crate::store::Store;
 
@@ -33,6 +33,22 @@ impl Context {
         #[cfg(feature = "sandbox")]
         let context = context.in_sandbox().await?;
         Ok(context)
+    }
+
+    /// Opens the journal for a command that only reads: where the sandbox is not to
+    /// be had, the journal alone must do.
+    pub async fn for_reading(options: &Options) -> Result<Context, Failed> {
+        #[cfg(feature = "sandbox")]
+        match Context::of_journal(options)?.in_sandbox().await {
+            Ok(context) => return Ok(context),
+            Err(failed) => warn!("{}", failed.message()),
+        }
+        #[cfg(feature = "sandbox")]
+        let options = &Options {
+            no_shared_state: true,
+            ..options.clone()
+        };
+        Context::of_journal(options)
     }
 
     /// Opens the journal alone, for what needs neither AWS nor a sandbox.
@@ -116,6 +132,7 @@ impl Context {
             // The driver knows how to wait, and what an interruption is.
             Err(_) => return Ok(cloud),
         };
+        self.clock = cloud.corrected(self.clock);
         let account =
             |environment: &Environment| environment.arn.split(':').nth(4).map(str::to_owned);
         let elsewhere = found
@@ -136,42 +153,6 @@ impl Context {
         );
         Err(Failed::new(Exit::Refused, message)
             .hint("nothing was changed; use that account's credentials"))
-    }
-
-    /// The deployment with this id; without one, the only unfinished one of the
-    /// application and blue environment that are named.
-    pub fn find(&self, id: Option<&str>) -> Result<Deployment, Failed> {
-        if let Some(id) = id {
-            return self.store.find(id)?.ok_or_else(|| {
-                let journal = self.store.path().display();
-                Failed::new(
-                    Exit::NoDeployment,
-                    format!("there is no deployment {id} in the journal {journal}"),
-                )
-                .hint("`bluegreen status --all` lists what there is")
-            });
-        }
-        let named = |given: &Option<String>, name: &str| given.as_deref().is_none_or(|g| g == name);
-        let mut unfinished = self.store.unfinished()?;
-        unfinished.retain(|deployment| {
-            let target = &deployment.plan.target;
-            named(&self.options.app, &target.application) && named(&self.options.blue, &target.blue)
-        });
-        match unfinished.len() {
-            1 => Ok(unfinished.remove(0)),
-            0 => Err(
-                Failed::new(Exit::NoDeployment, "no deployment is in flight")
-                    .hint("`bluegreen status --all` lists what there is"),
-            ),
-            several => {
-                let ids: Vec<_> = unfinished.iter().map(|d| d.plan.id.as_str()).collect();
-                Err(Failed::new(
-                    Exit::Usage,
-                    format!("{several} deployments are in flight: {}", ids.join(", ")),
-                )
-                .hint("name one"))
-            }
-        }
     }
 }
 

@@ -9,8 +9,10 @@ use crate::cloud::LookError;
 use crate::cloud::aws::ConnectError;
 use crate::config::ConfigError;
 use crate::driver::DriveError;
+use crate::journal::JournalError;
 use crate::machine::NotPossible;
 use crate::preflight::Refused;
+use crate::shared::{Held, SharedError};
 use crate::store::StoreError;
 
 /// The exit codes of the contract.
@@ -71,6 +73,10 @@ impl Failed {
     pub(super) fn hint(mut self, hint: impl Display) -> Failed {
         self.hint = Some(hint.to_string());
         self
+    }
+
+    pub(super) fn message(&self) -> &str {
+        &self.message
     }
 
     pub(super) fn exit(&self) -> Exit {
@@ -159,6 +165,11 @@ impl From<StoreError> for Failed {
             StoreError::NotAJournal { .. } => {
                 Some("the file is left as it was; name another one with --state".to_owned())
             }
+            StoreError::Damaged { .. } => Some(
+                "`bluegreen resume ID --bucket BUCKET` recovers a deployment from its copy in the bucket; \
+                 without a copy, restore the file from a backup"
+                    .to_owned(),
+            ),
             StoreError::Newer { .. } => Some("use the newer bluegreen".to_owned()),
             StoreError::Write { .. } => Some(
                 "make room or give write access, or name another journal with --state".to_owned(),
@@ -176,6 +187,7 @@ impl From<StoreError> for Failed {
         let exit = match &error {
             StoreError::Open { .. }
             | StoreError::NotAJournal { .. }
+            | StoreError::Damaged { .. }
             | StoreError::Newer { .. }
             | StoreError::Write { .. } => Exit::Refused,
             StoreError::Locked { .. }
@@ -192,6 +204,49 @@ impl From<StoreError> for Failed {
     }
 }
 
+/// The state in the bucket, before anything was changed.
+impl From<SharedError> for Failed {
+    fn from(error: SharedError) -> Failed {
+        match error {
+            SharedError::Away { message, .. } => LookError::Passing(message).into(),
+            SharedError::Unusable { error, .. } => Failed::from(error).hint(
+                "nothing was changed; the journal's copy and the lease are kept below bluegreen/ in the bucket, \
+                 --no-shared-state does without",
+            ),
+            error @ SharedError::Newer { .. } => {
+                Failed::new(Exit::Refused, error).hint("use the newer bluegreen")
+            }
+            error @ SharedError::Damaged { .. } => Failed::new(Exit::Refused, error)
+                .hint("it is left as it is; restore the object, or remove it if its deployment has ended"),
+            error @ SharedError::Overtaken { .. } => Failed::new(Exit::Busy, error)
+                .hint("the process that took it over goes on with it"),
+        }
+    }
+}
+
+impl From<JournalError> for Failed {
+    fn from(error: JournalError) -> Failed {
+        match error {
+            JournalError::Store(error) => error.into(),
+            JournalError::Shared(error) => error.into(),
+        }
+    }
+}
+
+/// Somebody else holds the target's lease.
+impl From<Held> for Failed {
+    fn from(held: Held) -> Failed {
+        let id = &held.lease.deployment;
+        let when = humantime::format_duration(std::time::Duration::from_secs(
+            held.runs_out_in.as_secs(),
+        ));
+        Failed::new(Exit::Busy, held.lease.in_words()).hint(format!(
+            "unless it is renewed it may be taken in {when}, with `bluegreen resume {id}`; \
+             `bluegreen abort {id}` asks the holder to go back"
+        ))
+    }
+}
+
 impl Failed {
     /// A drive that ended early: the deployment stands at its last checkpoint.
     pub(super) fn drive(id: &str, error: DriveError) -> Failed {
@@ -201,13 +256,27 @@ impl Failed {
                 error @ (StoreError::Write { .. }
                 | StoreError::Open { .. }
                 | StoreError::NotAJournal { .. }
+                | StoreError::Damaged { .. }
                 | StoreError::Locked { .. }),
             ) => Failed::new(Exit::Interrupted, error)
                 .hint(format!("see to the journal, then {resume}")),
             DriveError::Store(error) => Failed::from(error),
-            DriveError::Signal | DriveError::Unreachable { .. } | DriveError::Credentials(_) => {
-                Failed::new(Exit::Interrupted, error).hint(resume)
+            DriveError::Signal
+            | DriveError::Unreachable { .. }
+            | DriveError::BucketAway { .. }
+            | DriveError::Credentials(_)
+            | DriveError::Shared(
+                SharedError::Away { .. }
+                | SharedError::Unusable {
+                    error: LookError::Passing(_) | LookError::Credentials(_),
+                    ..
+                },
+            ) => Failed::new(Exit::Interrupted, error).hint(resume),
+            DriveError::Shared(error @ SharedError::Unusable { .. }) => {
+                Failed::new(Exit::Denied, error)
+                    .hint(format!("nothing is lost; once it is put right, {resume}"))
             }
+            DriveError::Shared(error) => Failed::from(error),
             DriveError::Denied(_) | DriveError::Refused(_) => Failed::new(Exit::Denied, error)
                 .hint(format!("nothing is lost; once it is put right, {resume}")),
         }

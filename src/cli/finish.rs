@@ -1,12 +1,20 @@
 //! Driving to the end, saying what happened, and the exit code that follows.
 
+use tracing::info;
+
 use super::context::{Context, signals};
+use super::take::Taken;
 use super::{Exit, Failed, say};
-use crate::cloud::Cloud;
+use crate::clock::Clock;
+use crate::cloud::HttpProber;
+use crate::cloud::aws::AwsCloud;
 use crate::deployment::Deployment;
-use crate::driver::Driver;
-use crate::machine::State;
+use crate::driver::{DriveError, Driver};
+use crate::journal::Journal;
+use crate::machine::{Kind, NotPossible, Order, State, obey};
+use crate::preflight::{Refused, usable};
 use crate::report;
+use crate::shared::Lease;
 use crate::store::DriveLock;
 
 /// What the operator asked for: the exit code speaks of that.
@@ -18,18 +26,143 @@ pub(super) enum Asked {
     Retreat,
 }
 
-/// Drives the deployment as far as it goes and prints what happened.
-pub(super) async fn drive<C: Cloud>(
+/// Takes a deployment up where it stands, carries out an order, and drives.
+pub(super) async fn go_on(
     context: &mut Context,
-    cloud: &C,
-    deployment: &mut Deployment,
-    _lock: DriveLock,
+    taken: Taken,
+    order: Order,
     asked: Asked,
 ) -> Result<Exit, Failed> {
-    let interrupted = signals()?;
-    let driven = Driver::new(cloud, &mut context.store, context.clock, interrupted)
-        .drive(deployment)
+    let Taken {
+        cloud,
+        lock,
+        lease,
+        deployment,
+    } = taken;
+    let clock = context.clock;
+    let id = deployment.plan.id.clone();
+    let (mut journal, mut deployment) = match lease {
+        None => (Journal::local(&mut context.store), deployment),
+        Some(lease) => {
+            let journal = Journal::take_up(&mut context.store, lease, &id).await;
+            let found = journal.map_err(|e| Failed::drive(&id, e.into()))?;
+            let gone = || Failed::new(Exit::NoDeployment, format!("deployment {id} is gone"));
+            found.ok_or_else(gone)?
+        }
+    };
+    if deployment.state.is_end() && order == Order::Resume {
+        // Killed after its last checkpoint: there is nothing left to do.
+        journal.close().await;
+        return finish(context, &deployment, lock, Ok(()), asked).await;
+    }
+    if let Err(failed) = ordered(&cloud, &mut journal, &mut deployment, order, clock).await {
+        journal.close().await;
+        return Err(failed);
+    }
+    info!(id, "going on from {}", deployment.state.kind());
+    let driven = Driver::new(&cloud, journal, clock, signals()?)
+        .drive(&mut deployment)
         .await;
+    finish(context, &deployment, lock, driven, asked).await
+}
+
+/// Checks an order and writes down what follows from it.
+async fn ordered(
+    cloud: &AwsCloud<HttpProber>,
+    journal: &mut Journal<'_>,
+    deployment: &mut Deployment,
+    order: Order,
+    clock: Clock,
+) -> Result<(), Failed> {
+    if order == Order::Retreat {
+        // The driver takes it up, in the way in which `abort` orders it.
+        if !journal
+            .store()
+            .request_retreat(&deployment.plan.id, clock.now())?
+        {
+            return Err(NotPossible::Ended(deployment.state.kind()).into());
+        }
+        return Ok(());
+    }
+    let (state, plan) = obey(&deployment.state, &deployment.plan, order.clone())?;
+    if let Order::Correct { version } = &order {
+        let application = &plan.target.application;
+        let record =
+            cloud
+                .version(application, version)
+                .await?
+                .ok_or_else(|| Refused::NoVersion {
+                    application: application.clone(),
+                    version: version.clone(),
+                })?;
+        usable(&record, None, &plan.bucket)?;
+    }
+    has_its_bundle(cloud, deployment).await?;
+    if (&state, &plan) == (&deployment.state, &deployment.plan) {
+        return Ok(());
+    }
+    let now = clock.now();
+    let mut next = deployment.entering(state, now);
+    next.plan = plan;
+    let id = next.plan.id.clone();
+    let written = journal.checkpoint(deployment, next, now, "an operator resumed", None);
+    written.await.map_err(|e| Failed::drive(&id, e.into()))
+}
+
+/// A deployment that is resumed elsewhere before its bundle was uploaded needs
+/// the file.
+async fn has_its_bundle(
+    cloud: &AwsCloud<HttpProber>,
+    deployment: &Deployment,
+) -> Result<(), Failed> {
+    let plan = &deployment.plan;
+    let Some(bundle) = &plan.bundle else {
+        return Ok(());
+    };
+    let is_here = bundle.file.as_ref().is_none_or(|file| file.path.exists());
+    if deployment.state.kind() != Kind::Preparing
+        || is_here
+        || cloud.object_exists(&plan.bucket, &bundle.key).await?
+    {
+        return Ok(());
+    }
+    let path = bundle.file.as_ref().map(|file| file.path.display());
+    let path = path.map(|path| path.to_string()).unwrap_or_default();
+    Err(Failed::new(
+        Exit::Refused,
+        format!("the bundle {path} was not uploaded yet, and is not on this machine"),
+    )
+    .hint(format!(
+        "put it there and resume, or go back with: bluegreen abort {}",
+        plan.id
+    )))
+}
+
+/// Drives a deployment that was just created in the journal.
+pub(super) async fn drive_new(
+    context: &mut Context,
+    cloud: &AwsCloud<HttpProber>,
+    mut deployment: Deployment,
+    lock: DriveLock,
+    lease: Option<Lease>,
+) -> Result<Exit, Failed> {
+    let journal = match lease {
+        None => Journal::local(&mut context.store),
+        Some(lease) => Journal::beginning(&mut context.store, lease),
+    };
+    let driven = Driver::new(cloud, journal, context.clock, signals()?)
+        .drive(&mut deployment)
+        .await;
+    finish(context, &deployment, lock, driven, Asked::Release).await
+}
+
+async fn finish(
+    context: &Context,
+    deployment: &Deployment,
+    _lock: DriveLock,
+    driven: Result<(), DriveError>,
+    asked: Asked,
+) -> Result<Exit, Failed> {
     if let Err(error) = driven {
         return Err(Failed::drive(&deployment.plan.id, error));
     }

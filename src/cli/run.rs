@@ -1,18 +1,24 @@
 //! `bluegreen run`: makes a plan, writes it down, and drives.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tracing::info;
 
-use super::context::Context;
-use super::finish::{Asked, drive};
+use super::context::{Context, signals};
+use super::finish::drive_new;
+use super::take::{in_flight, whole_seconds};
 use super::{Exit, Failed};
 use crate::bundle;
-use crate::config::{Config, Options};
+use crate::clock::Stopwatch;
+use crate::cloud::HttpProber;
+use crate::cloud::aws::AwsCloud;
+use crate::config::{Config, Options, duration};
 use crate::deployment::Deployment;
-use crate::plan::Bundle;
+use crate::machine::Kind;
+use crate::plan::{Bundle, Target};
 use crate::preflight::{self, Wanted};
-use crate::store::StoreError;
+use crate::shared::{Claim, Contender, Lease, LeaseRecord, Record, SharedState};
 
 /// What `run` takes.
 #[derive(Clone, Debug, clap::Args)]
@@ -26,6 +32,9 @@ pub(super) struct Args {
     /// Source bundle in the bucket to register
     #[arg(long, env = "S3_ARTIFACTS_OBJECT", value_name = "KEY")]
     s3_key: Option<String>,
+    /// How long to wait where the target has another deployment
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
+    wait: Duration,
     /// Stop before the last swap; `resume` goes on
     #[arg(long)]
     pause_before_cutover: bool,
@@ -83,28 +92,136 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
     let wanted = args.wanted(&config)?;
     let (cloud, sdk) = context.cloud().await?;
     let region = sdk.region().map(ToString::to_string).unwrap_or_default();
-    let found = preflight::find_target(&cloud, &config, &region).await?;
-    if let Some(other) = context.store.unfinished_of(&found.0)? {
-        return Err(StoreError::InFlight {
-            id: other.plan.id,
-            application: config.app,
-            blue: config.blue,
-            state: other.state.kind().to_string(),
-        }
-        .into());
-    }
     let id = ulid::Ulid::new().to_string();
-    let plan = preflight::plan(&cloud, &config, id, wanted, found).await?;
+    let mut interrupted = signals()?;
+    let mut turn: Option<Turn> = None;
+    let mut since = Stopwatch::start(&context.clock);
+    let (plan, lease) = loop {
+        let found = preflight::find_target(&cloud, &config, &region).await?;
+        if turn.is_none() {
+            context.clock = cloud.corrected(context.clock);
+            since = Stopwatch::start(&context.clock);
+        }
+        let turn = match &mut turn {
+            Some(turn) => turn,
+            none => none.insert(Turn::of(&context, &cloud, &config, &found.0, &id)?),
+        };
+        let busy = match turn.busy(&mut context).await? {
+            Some(busy) => busy,
+            None => {
+                let wanted = wanted.clone();
+                let plan = preflight::plan(&cloud, &config, id.clone(), wanted, found).await?;
+                match turn.take(&context).await? {
+                    Ok(lease) => break (plan, lease),
+                    Err(busy) => busy,
+                }
+            }
+        };
+        if since.elapsed_at_least() >= args.wait {
+            return Err(busy);
+        }
+        info!("waiting for its turn: {}", busy.message());
+        context.rest(config.limits.poll, &mut interrupted).await?;
+    };
     let mut deployment = Deployment::new(plan, context.clock.now());
-    let lock = context.store.lock_drive(&deployment.plan.id)?;
+    if let Some(lease) = &lease {
+        deployment.fence = lease.fence().await;
+    }
+    let lock = context.store.lock_drive(&id)?;
     context.store.create(&deployment)?;
     let plan = &deployment.plan;
     info!(
-        id = plan.id,
+        id,
         "releasing {} onto {}, which runs {}",
-        plan.version,
-        plan.target.blue,
-        plan.previous_version
+        plan.version, plan.target.blue, plan.previous_version
     );
-    drive(&mut context, &cloud, &mut deployment, lock, Asked::Release).await
+    drive_new(&mut context, &cloud, deployment, lock, lease).await
+}
+
+/// Whose turn it is at the target.
+struct Turn {
+    target: Target,
+    shared: Option<(SharedState, Contender)>,
+}
+
+impl Turn {
+    fn of(
+        context: &Context,
+        cloud: &AwsCloud<HttpProber>,
+        config: &Config,
+        target: &Target,
+        id: &str,
+    ) -> Result<Turn, Failed> {
+        let shared = if config.shared_state {
+            let state = SharedState::new(cloud.bucket(&config.bucket));
+            Some((state.clone(), context.contender(state, target, id)?))
+        } else {
+            None
+        };
+        Ok(Turn {
+            target: target.clone(),
+            shared,
+        })
+    }
+
+    /// The deployment that the target has, in words, where it is not finished.
+    /// Reads only, but for what the journal here did not know yet.
+    async fn busy(&self, context: &mut Context) -> Result<Option<Failed>, Failed> {
+        if let Some(other) = context.store.unfinished_of(&self.target)? {
+            let known_there = match &self.shared {
+                Some((state, _)) if other.plan.shared_state => {
+                    state.deployment(&other.plan.id).await?
+                }
+                _ => None,
+            };
+            match known_there {
+                Some(record) if record.value.deployment.age() > other.age() => {
+                    let record = record.value;
+                    context
+                        .store
+                        .adopt(&record.deployment, &record.transitions)?;
+                    if !record.deployment.state.is_end() {
+                        return Ok(Some(in_flight(&record.deployment).into()));
+                    }
+                }
+                _ => return Ok(Some(in_flight(&other).into())),
+            }
+        }
+        let Some((state, _)) = &self.shared else {
+            return Ok(None);
+        };
+        let Some(lease) = state.lease(&self.target).await? else {
+            return Ok(None);
+        };
+        let record = state.unfinished_of(&lease.value).await?;
+        Ok(record.map(|record| busy_with(&lease.value, &record)))
+    }
+
+    /// Takes the target's lease, or tells who has it.
+    async fn take(&mut self, context: &Context) -> Result<Result<Option<Lease>, Failed>, Failed> {
+        let Some((_, contender)) = &mut self.shared else {
+            return Ok(Ok(None));
+        };
+        let doing = Kind::Preparing.to_string();
+        let is_dead = |lease: &LeaseRecord| context.holder_is_dead(lease, "");
+        Ok(match contender.attempt(&doing, is_dead).await? {
+            Claim::Taken(lease) => Ok(Some(lease)),
+            Claim::Held(held) => Err(held.into()),
+            Claim::Unfinished(lease, record) => Err(busy_with(&lease, &record)),
+        })
+    }
+}
+
+fn busy_with(lease: &LeaseRecord, record: &Record) -> Failed {
+    let failed = Failed::from(in_flight(&record.deployment));
+    let id = &record.deployment.plan.id;
+    match lease.holder {
+        Some(_) => failed.hint(format!(
+            "{}; `bluegreen wait {id}` waits for it, `bluegreen abort {id}` asks it to go back, \
+             `bluegreen resume {id}` takes over once it is silent for {}",
+            lease.in_words(),
+            whole_seconds(lease.length())
+        )),
+        None => failed,
+    }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::context::{Context, signals};
 use super::{Exit, Failed, say};
 use crate::config::Options;
-use crate::deployment::Deployment;
 use crate::report::{self, Entry};
+use crate::shared::{LeaseRecord, Record};
 
 /// What `status` takes.
 #[derive(Clone, Debug, clap::Args)]
@@ -25,15 +25,15 @@ pub(super) struct Args {
     all: bool,
 }
 
-/// How often the journal is read while watching.
-const WATCH: Duration = Duration::from_secs(1);
+/// How often the journal and its copy are read while watching.
+const WATCH: Duration = Duration::from_secs(2);
 
 pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> {
-    let context = Context::of_journal(options)?;
+    let context = Context::for_reading(options).await?;
     let mut interrupted = signals()?;
     let mut shown = String::new();
     loop {
-        let entries = entries(&context, args)?;
+        let entries = entries(&context, args).await?;
         let text = if args.json {
             report::json(&entries)
         } else {
@@ -56,19 +56,20 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
     }
 }
 
-fn entries(context: &Context, args: &Args) -> Result<Vec<Entry>, Failed> {
-    let deployments = match (&args.id, args.all) {
-        (Some(id), _) => vec![context.find(Some(id))?],
-        (None, true) => context.store.all()?,
-        (None, false) => context.store.unfinished()?,
+async fn entries(context: &Context, args: &Args) -> Result<Vec<Entry>, Failed> {
+    let records = match (&args.id, args.all) {
+        (Some(id), _) => {
+            let record = context.find(Some(id)).await?;
+            let lease = context.lease_of(&record.deployment).await;
+            vec![(record, lease)]
+        }
+        (None, true) => context.all().await?,
+        (None, false) => context.unfinished().await?,
     };
-    deployments
-        .into_iter()
-        .map(|deployment: Deployment| {
-            Ok(Entry {
-                transitions: context.store.transitions(&deployment.plan.id)?,
-                deployment,
-            })
-        })
-        .collect()
+    let entry = |(record, lease): (Record, Option<LeaseRecord>)| Entry {
+        deployment: record.deployment,
+        transitions: record.transitions,
+        lease,
+    };
+    Ok(records.into_iter().map(entry).collect())
 }

@@ -4,39 +4,78 @@
 mod bundle;
 mod connect;
 mod failure;
+mod objects;
 mod read;
+mod time;
 
 pub use connect::{ConnectError, Connection, SandboxEndpoint, connect};
+pub use objects::{Bucket, Condition, Object, Put};
+
+use std::time::Duration;
 
 use aws_config::SdkConfig;
+use aws_config::timeout::TimeoutConfig;
 use aws_sdk_elasticbeanstalk as eb;
 use aws_sdk_elasticbeanstalk::config::retry::{ClassifyRetry, RetryAction, RetryConfig};
 use aws_sdk_elasticbeanstalk::operation::RequestId;
 use aws_sdk_elasticbeanstalk::types::{EnvironmentTier, S3Location, Tag};
 use aws_sdk_s3 as s3;
 
+use tracing::warn;
+
 use super::{Cloud, LookError, Needs, Outcome, Prober, Sighting};
+use crate::clock::Clock;
 use crate::machine::{Effect, EffectKind};
-use crate::plan::{Plan, Role};
+use crate::plan::{Plan, REQUEST_TIMEOUT, Role};
 use failure::{outcome, outcome_of};
+use time::ServiceTime;
 
 /// The clients of one region and account.
 #[derive(Clone, Debug)]
 pub struct AwsCloud<P> {
     eb: eb::Client,
     s3: s3::Client,
+    time: ServiceTime,
     prober: P,
 }
+
+/// Clocks that differ by less are taken for the same: a Date header counts whole
+/// seconds, and an answer is under way for a while.
+const CLOCKS_AGREE: Duration = Duration::from_secs(5);
 
 impl<P: Prober> AwsCloud<P> {
     /// Clients with this configuration; `prober` asks the environments' web sites.
     #[must_use]
     pub fn new(config: &SdkConfig, prober: P) -> AwsCloud<P> {
+        let time = ServiceTime::default();
+        let eb = eb::config::Builder::from(config).interceptor(time.clone());
         AwsCloud {
-            eb: eb::Client::new(config),
+            eb: eb::Client::from_conf(eb.build()),
             s3: s3::Client::new(config),
+            time,
             prober,
         }
+    }
+
+    /// The clock set by that of AWS, as far as an answer has told it: what is
+    /// dated by one machine is read by another.
+    #[must_use]
+    pub fn corrected(&self, clock: Clock) -> Clock {
+        let Some((date, read)) = self.time.last() else {
+            return clock;
+        };
+        let theirs = date.after(read.elapsed().mul_f64(clock.speed()));
+        let ours = clock.now();
+        let apart = theirs.since(ours).max(ours.since(theirs));
+        if apart <= CLOCKS_AGREE.mul_f64(clock.speed().max(1.0)) {
+            return clock;
+        }
+        warn!(
+            "the clock of this machine is {} {} that of AWS, which is taken instead",
+            humantime::format_duration(Duration::from_secs(apart.as_secs())),
+            if ours > theirs { "ahead of" } else { "behind" }
+        );
+        clock.set_to(theirs)
     }
 }
 
@@ -94,9 +133,7 @@ impl<P: Prober> Cloud for AwsCloud<P> {
                     .source_environment_id(blue_id)
                     .destination_environment_id(green_id)
                     .customize()
-                    .config_override(
-                        eb::config::Builder::new().retry_config(RetryConfig::disabled()),
-                    )
+                    .config_override(bounded().retry_config(RetryConfig::disabled()))
                     .send()
                     .await;
                 outcome(EffectKind::Swap, answer, |done| {
@@ -124,14 +161,18 @@ impl<P: Prober> Cloud for AwsCloud<P> {
                 let request = self
                     .eb
                     .abort_environment_update()
-                    .environment_id(environment_id);
+                    .environment_id(environment_id)
+                    .customize()
+                    .config_override(bounded());
                 outcome(EffectKind::AbortUpdate, request.send().await, |_| None)
             }
             Effect::TerminateGreen { environment_id } => {
                 let request = self
                     .eb
                     .terminate_environment()
-                    .environment_id(environment_id);
+                    .environment_id(environment_id)
+                    .customize()
+                    .config_override(bounded());
                 outcome(EffectKind::TerminateGreen, request.send().await, |_| None)
             }
             Effect::DeleteTemplate => {
@@ -139,7 +180,9 @@ impl<P: Prober> Cloud for AwsCloud<P> {
                     .eb
                     .delete_configuration_template()
                     .application_name(&plan.target.application)
-                    .template_name(&plan.template);
+                    .template_name(&plan.template)
+                    .customize()
+                    .config_override(bounded());
                 outcome(EffectKind::DeleteTemplate, request.send().await, |_| None)
             }
         }
@@ -161,6 +204,8 @@ impl<P> AwsCloud<P> {
             .description(format!("bluegreen deployment {}", plan.id))
             .source_bundle(bundle)
             .process(true)
+            .customize()
+            .config_override(bounded())
             .send()
             .await;
         outcome(EffectKind::RegisterVersion, answer, |_| None)
@@ -222,7 +267,17 @@ fn web_server() -> EnvironmentTier {
 /// The SDK's standard retries for an effect that must not be left in doubt: it
 /// is sent again only after an answer that says it was refused.
 fn retry_refusals_only() -> eb::config::Builder {
-    eb::config::Builder::new().retry_classifier(RefusalsOnly)
+    bounded().retry_classifier(RefusalsOnly)
+}
+
+/// All attempts of an effect together take no longer than one request may: the
+/// lease is checked before the first.
+fn bounded() -> eb::config::Builder {
+    eb::config::Builder::new().timeout_config(
+        TimeoutConfig::builder()
+            .operation_timeout(REQUEST_TIMEOUT)
+            .build(),
+    )
 }
 
 /// Forbids a retry unless the service has answered with a status below 500.

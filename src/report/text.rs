@@ -54,9 +54,13 @@ pub fn table(entries: &[Entry], details: bool) -> String {
         return "No deployment is in flight.".to_owned();
     }
     if details {
-        let stories = entries
-            .iter()
-            .map(|entry| story(&entry.deployment, &entry.transitions));
+        let stories = entries.iter().map(|entry| {
+            let mut story = story(&entry.deployment, &entry.transitions);
+            if let Some(lease) = entry.lease.as_ref().filter(|l| l.holder.is_some()) {
+                story.push_str(&format!("\nDriven by: {}", lease.in_words()));
+            }
+            story
+        });
         return stories.collect::<Vec<_>>().join("\n\n");
     }
     let mut table = Table::new();

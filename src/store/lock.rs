@@ -4,15 +4,32 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::PathBuf;
+use std::sync::{Arc, Weak};
 
 use super::{Store, StoreError};
+use crate::deployment::Deployment;
 
 /// Held while this process drives a deployment. The system lets go of it however
-/// the process ends.
+/// the process ends; the file stays then, and tells how far the deployment had come.
 #[derive(Debug)]
 pub struct DriveLock {
     path: PathBuf,
-    _file: File,
+    _file: Arc<File>,
+    left_at: Option<u64>,
+}
+
+impl DriveLock {
+    /// The revision that the process before came to, where it was killed.
+    #[must_use]
+    pub fn left_at(&self) -> Option<u64> {
+        self.left_at
+    }
+}
+
+/// A deployment that is driven through a store.
+pub(super) struct Driven {
+    id: String,
+    file: Weak<File>,
 }
 
 impl Store {
@@ -20,10 +37,8 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Driven`] where another process does.
-    pub fn lock_drive(&self, id: &str) -> Result<DriveLock, StoreError> {
-        let mut path = self.path.clone().into_os_string();
-        path.push(format!("-{id}.lock"));
-        let path = PathBuf::from(path);
+    pub fn lock_drive(&mut self, id: &str) -> Result<DriveLock, StoreError> {
+        let path = self.lock_path(id);
         let failure = |e: std::io::Error| StoreError::Write {
             path: path.clone(),
             message: e.to_string(),
@@ -36,14 +51,17 @@ impl Store {
             .mode(0o600)
             .open(&path)
             .map_err(failure)?;
-        match file.try_lock() {
+        let locked = file.try_lock();
+        let mut left = String::new();
+        let _ = file.read_to_string(&mut left);
+        let mut left = left.lines();
+        let holder = left.next().unwrap_or_default().to_owned();
+        match locked {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                let _ = file.read_to_string(&mut holder);
                 return Err(StoreError::Driven {
                     id: id.to_owned(),
-                    holder: holder.trim().to_owned(),
+                    holder,
                 });
             }
             Err(TryLockError::Error(e)) => return Err(failure(e)),
@@ -56,11 +74,60 @@ impl Store {
         if !std::fs::metadata(&path).is_ok_and(same) {
             return self.lock_drive(id);
         }
-        file.set_len(0).map_err(failure)?;
-        file.rewind().map_err(failure)?;
-        writeln!(file, "process {}", std::process::id()).map_err(failure)?;
-        Ok(DriveLock { path, _file: file })
+        let left_at = left.next().and_then(|line| line.strip_prefix("revision ")?.parse().ok());
+        write(&file, left_at).map_err(failure)?;
+        let file = Arc::new(file);
+        self.driven.retain(|driven| driven.file.strong_count() > 0);
+        self.driven.push(Driven {
+            id: id.to_owned(),
+            file: Arc::downgrade(&file),
+        });
+        Ok(DriveLock {
+            path,
+            _file: file,
+            left_at,
+        })
     }
+
+    /// Whether another process drives this deployment through this journal.
+    #[must_use]
+    pub fn is_driven(&self, id: &str) -> bool {
+        let file = OpenOptions::new().read(true).open(self.lock_path(id));
+        file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    }
+
+    /// Whether a process was killed while it drove this deployment through this
+    /// journal.
+    #[must_use]
+    pub fn was_driven(&self, id: &str) -> bool {
+        self.lock_path(&id.to_uppercase()).exists()
+    }
+
+    /// Leaves word how far a deployment has come: a journal that knows less has
+    /// lost its log.
+    pub(super) fn note_revision(&self, deployment: &Deployment) {
+        let driven = self.driven.iter().find(|d| d.id == deployment.plan.id);
+        if let Some(file) = driven.and_then(|driven| driven.file.upgrade()) {
+            // Only a hint, and the disk may be full.
+            let _ = write(&file, Some(deployment.revision));
+        }
+    }
+
+    fn lock_path(&self, id: &str) -> PathBuf {
+        let mut path = self.path.clone().into_os_string();
+        path.push(format!("-{id}.lock"));
+        PathBuf::from(path)
+    }
+}
+
+fn write(mut file: &File, revision: Option<u64>) -> std::io::Result<()> {
+    let mut text = format!("process {}\n", std::process::id());
+    if let Some(revision) = revision {
+        text.push_str(&format!("revision {revision}\n"));
+    }
+    file.rewind()?;
+    file.write_all(text.as_bytes())?;
+    file.set_len(text.len() as u64)
 }
 
 impl Drop for DriveLock {

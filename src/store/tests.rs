@@ -70,7 +70,7 @@ fn a_target_has_one_unfinished_deployment() {
 
 #[test]
 fn a_deployment_is_driven_by_one_process_at_a_time() {
-    let (_folder, store) = opened();
+    let (_folder, mut store) = opened();
     let held = store.lock_drive("A").expect("it is free");
     let refused = store.lock_drive("A");
     assert!(

@@ -2,7 +2,7 @@
 //! takes effect, then resumed.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bluegreen::bundle;
 use bluegreen::deployment::Deployment;
@@ -55,10 +55,23 @@ const CORRECTION_AFTER_FAILED_TEST: Scenario = Scenario {
     version: "v2",
 };
 
-/// Begins, or finds, the deployment of the journal.
+/// Begins, or finds, the deployment of the journal or else of the bucket; none
+/// where the process died meanwhile.
 async fn begun(world: &VirtualWorld) -> Option<Deployment> {
+    tokio::select! {
+        biased;
+        begun = begin_or_find(world) => Some(begun),
+        () = world.died() => None,
+    }
+}
+
+async fn begin_or_find(world: &VirtualWorld) -> Deployment {
     if let Some(found) = world.store().all().expect("the journal reads").pop() {
-        return Some(found);
+        return found;
+    }
+    let there = world.shared().deployments().await;
+    if let Some(found) = there.expect("the bucket reads").into_iter().next() {
+        return found.deployment;
     }
     let path = world.folder.path().join("new.zip");
     std::fs::write(&path, b"a new version").expect("the bundle is written");
@@ -68,15 +81,20 @@ async fn begun(world: &VirtualWorld) -> Option<Deployment> {
         bundle: Some(bundle),
         pause_before_cutover: false,
     };
-    tokio::select! {
-        biased;
-        begun = world.begin(wanted) => Some(begun.expect("preflight passes")),
-        () = world.died() => None,
-    }
+    world.begin(wanted).await.expect("preflight passes")
+}
+
+/// What becomes of the disk of a process that dies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Disk {
+    Kept,
+    /// The next process is elsewhere: it has the bucket only, and waits until the
+    /// lease has run out.
+    Lost,
 }
 
 /// Plays a scenario to its end; a kill is followed by a resume.
-async fn play(scenario: Scenario, kill: Option<Kill>) -> u64 {
+async fn play(scenario: Scenario, kill: Option<Kill>, disk: Disk) -> u64 {
     let world = VirtualWorld::new().await;
     world.kill_at(kill);
     (scenario.faults)()
@@ -87,7 +105,12 @@ async fn play(scenario: Scenario, kill: Option<Kill>) -> u64 {
             continue;
         };
         match world.drive(&mut deployment).await {
-            None => continue,
+            None => {
+                if disk == Disk::Lost {
+                    world.lose_the_disk();
+                }
+                continue;
+            }
             Some(driven) => driven.unwrap_or_else(|e| panic!("{kill:?}: {e}")),
         }
         let Some(order) = scenario
@@ -119,11 +142,16 @@ async fn play(scenario: Scenario, kill: Option<Kill>) -> u64 {
 /// Every call, before and after: whatever the moment, it ends as if nothing had
 /// happened.
 async fn sweep(scenario: Scenario) {
-    let calls = play(scenario, None).await;
+    let calls = play(scenario, None, Disk::Kept).await;
     assert!(calls > 40, "only {calls} calls: is the scenario whole?");
     for call in 1..=calls {
-        for phase in [Phase::Before, Phase::After] {
-            play(scenario, Some(Kill { call, phase })).await;
+        // By turns, so that either is tried next to every call.
+        let disks = match call % 2 {
+            0 => [Disk::Kept, Disk::Lost],
+            _ => [Disk::Lost, Disk::Kept],
+        };
+        for (phase, disk) in [Phase::Before, Phase::After].into_iter().zip(disks) {
+            play(scenario, Some(Kill { call, phase }), disk).await;
         }
     }
     println!("{} crashes of {:?} resumed", 2 * calls, scenario.ends);
@@ -145,19 +173,22 @@ async fn a_correction_survives_every_crash() {
 }
 
 /// An operator orders the way back at this call, wherever the release stands.
-async fn release_retreating_at(call: u64) -> (u64, Kind) {
+async fn release_retreating_at(call: u64) -> (u64, Kind, bool) {
     let world = VirtualWorld::new().await;
     let mut deployment = begun(&world).await.expect("nobody kills it");
     let id = deployment.plan.id.clone();
     let begun_at = world.sandbox.report().calls.values().sum::<u64>();
     let calls = Arc::new(AtomicU64::new(0));
+    let taken = Arc::new(AtomicBool::new(false));
     let (journal, now, count) = (world.journal(), world.clock.now(), calls.clone());
+    let word = taken.clone();
     world.sandbox.set_tap(move |told, phase| {
         if phase == Phase::Before {
             count.store(told.number - begun_at, Ordering::SeqCst);
             if told.number - begun_at == call {
                 let store = Store::open(&journal).expect("the journal opens");
-                store.request_retreat(&id, now).expect("the word is left");
+                let is_taken = store.request_retreat(&id, now).expect("the word is left");
+                word.store(is_taken, Ordering::SeqCst);
             }
         }
         TapVerdict::Continue
@@ -166,17 +197,27 @@ async fn release_retreating_at(call: u64) -> (u64, Kind) {
     driven.unwrap_or_else(|e| panic!("{call}: {e}"));
     let ends = deployment.state.kind();
     world.check_all_is_well(if ends == Kind::Completed { "new" } else { "v1" });
-    (calls.load(Ordering::SeqCst), ends)
+    let taken = taken.load(Ordering::SeqCst);
+    (calls.load(Ordering::SeqCst), ends, taken)
 }
 
 /// The way back is open from every state but an end, and loses nothing.
 #[tokio::test(start_paused = true)]
 async fn a_release_may_be_sent_back_at_every_call() {
-    let (calls, ends) = release_retreating_at(0).await;
+    let (calls, ends, _) = release_retreating_at(0).await;
     assert_eq!(ends, Kind::Completed);
+    let mut too_late = 0;
     for call in 1..=calls {
-        let (_, ends) = release_retreating_at(call).await;
-        assert_eq!(ends, Kind::RolledBack, "{call}");
+        let (_, ends, taken) = release_retreating_at(call).await;
+        let expected = if taken {
+            Kind::RolledBack
+        } else {
+            Kind::Completed
+        };
+        assert_eq!(ends, expected, "{call}");
+        too_late += u64::from(!taken);
     }
-    println!("{calls} retreats");
+    // The end is copied into the bucket, and the lease given back.
+    assert!(too_late <= 2, "{too_late}");
+    println!("{calls} retreats, {too_late} of them too late");
 }

@@ -15,14 +15,16 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 use bluegreen::clock::{Clock, Moment};
 use bluegreen::cloud::aws::AwsCloud;
-use bluegreen::cloud::{Probe, Prober};
+use bluegreen::cloud::{LookError, Probe, Prober};
 use bluegreen::config::Config;
 use bluegreen::deployment::Deployment;
 use bluegreen::driver::{DriveError, Driver};
+use bluegreen::journal::Journal;
 use bluegreen::plan::{HttpTest, Limits};
 use bluegreen::preflight::{self, Refused, Wanted};
+use bluegreen::shared::{Claim, Contender, Holder, LeaseRecord, SharedError, SharedState};
 use bluegreen::store::Store;
-use bluegreen_sandbox::{Fault, Options, PRODUCTION, Sandbox, TimeSource};
+use bluegreen_sandbox::{BUCKET, Fault, Options, PRODUCTION, Sandbox, TimeSource};
 use bluegreen_sandbox::{Phase, TapVerdict};
 use bytes::Bytes;
 use http_body_util::BodyExt;
@@ -128,7 +130,8 @@ impl VirtualWorld {
             app: "shop".to_owned(),
             blue: "shop-blue".to_owned(),
             green: "shop-blue-green".to_owned(),
-            bucket: "shop-artifacts".to_owned(),
+            bucket: BUCKET.to_owned(),
+            shared_state: true,
             test: HttpTest {
                 url: "/".to_owned(),
                 expect_status: Vec::new(),
@@ -154,15 +157,83 @@ impl VirtualWorld {
         Ok(deployment)
     }
 
+    /// The state in the bucket.
+    pub fn shared(&self) -> SharedState {
+        SharedState::new(self.cloud.bucket(BUCKET))
+    }
+
     /// Drives until the deployment rests; `None` where the process died.
     pub async fn drive(&self, deployment: &mut Deployment) -> Option<Result<(), DriveError>> {
-        let mut store = self.store();
         let (_signal, interrupted) = watch::channel(false);
-        let mut driver = Driver::new(&self.cloud, &mut store, self.clock, interrupted);
         tokio::select! {
             biased;
-            driven = driver.drive(deployment) => Some(driven),
+            driven = self.process(deployment, self.clock, interrupted) => Some(driven),
             () = self.died() => None,
+        }
+    }
+
+    /// What a process does that resumes: it takes the lease, takes the deployment
+    /// up, and drives. Its machine's clock reads what `clock` reads.
+    pub async fn process(
+        &self,
+        deployment: &mut Deployment,
+        clock: Clock,
+        interrupted: watch::Receiver<bool>,
+    ) -> Result<(), DriveError> {
+        let mut store = self.store();
+        let plan = &deployment.plan;
+        // Every command looks at blue first; the answer tells AWS's time too.
+        while let Err(error) = self.cloud.environments(&[plan.target.blue.clone()]).await {
+            match error {
+                LookError::Passing(_) => clock.sleep(plan.limits.poll).await,
+                other => panic!("{other}"),
+            }
+        }
+        let clock = self.cloud.corrected(clock);
+        let me = Holder::this_process(Some(store.identity().expect("the journal reads")));
+        let same_disk = |lease: &LeaseRecord| {
+            let holder = lease.holder.as_ref();
+            holder.is_some_and(|holder| holder.shares_journal_with(&me))
+        };
+        let (target, id) = (plan.target.clone(), plan.id.clone());
+        let length = Duration::from_secs(300);
+        let mut contender = Contender::new(
+            self.shared(),
+            clock,
+            target,
+            id.clone(),
+            me.clone(),
+            length,
+        );
+        let mut away = 0;
+        let lease = loop {
+            match contender.attempt("", same_disk).await {
+                Ok(Claim::Taken(lease)) => break lease,
+                Ok(Claim::Held(held)) => clock.sleep(held.runs_out_in.min(length / 4)).await,
+                Ok(Claim::Unfinished(..)) => panic!("there is one deployment only"),
+                Err(error @ SharedError::Away { .. }) => {
+                    away += 1;
+                    if away > 100 {
+                        return Err(error.into());
+                    }
+                    clock.sleep(plan.limits.poll).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        };
+        let taken = Journal::take_up(&mut store, lease, &id).await?;
+        let (journal, found) = taken.expect("the deployment is here or in the bucket");
+        *deployment = found;
+        Driver::new(&self.cloud, journal, clock, interrupted)
+            .drive(deployment)
+            .await
+    }
+
+    /// The disk of the process is gone.
+    pub fn lose_the_disk(&self) {
+        for suffix in ["", "-wal", "-shm"] {
+            let path = self.folder.path().join(format!("journal.db{suffix}"));
+            let _ = std::fs::remove_file(path);
         }
     }
 

@@ -163,6 +163,7 @@ impl Terms {
                 file: None,
             }),
             bucket: "artifacts".to_owned(),
+            shared_state: false,
             green_tags: Vec::new(),
             test: HttpTest {
                 url: "/".to_owned(),

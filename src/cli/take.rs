@@ -1,0 +1,398 @@
+//! Finding a deployment, wherever it is kept, and becoming the one who drives it.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tracing::{info, warn};
+
+use super::context::{Context, signals};
+use super::{Exit, Failed};
+use crate::cloud::HttpProber;
+use crate::cloud::aws::AwsCloud;
+use crate::deployment::Deployment;
+use crate::plan::{Plan, Target};
+use crate::shared::{Claim, Contender, Held, Holder, Lease, LeaseRecord, Record, SharedError, SharedState};
+use crate::store::{DriveLock, StoreError};
+
+/// A deployment that this process may drive.
+pub(super) struct Taken {
+    pub cloud: AwsCloud<HttpProber>,
+    pub lock: DriveLock,
+    /// None where the journal is in SQLite alone.
+    pub lease: Option<Lease>,
+    pub deployment: Deployment,
+}
+
+impl Context {
+    /// The state in the bucket of a deployment, where it has one and is to use it.
+    pub fn shared_of(&self, cloud: &AwsCloud<HttpProber>, plan: &Plan) -> Option<SharedState> {
+        let shares = plan.shared_state && !self.options.no_shared_state;
+        shares.then(|| SharedState::new(cloud.bucket(&plan.bucket)))
+    }
+
+    /// The state in the bucket that is named, where one is and may be used.
+    pub async fn shared(&self) -> Option<SharedState> {
+        let bucket = self.options.bucket.as_deref().filter(|b| !b.is_empty())?;
+        self.shared_in(bucket).await
+    }
+
+    async fn shared_in(&self, bucket: &str) -> Option<SharedState> {
+        if self.options.no_shared_state {
+            return None;
+        }
+        let (cloud, _) = self.cloud().await.ok()?;
+        Some(SharedState::new(cloud.bucket(bucket)))
+    }
+
+    /// The deployment with this id, from the journal or else from the bucket; the
+    /// later one where both have it. Without an id, the only unfinished one of the
+    /// application and blue environment that are named.
+    pub async fn find(&self, id: Option<&str>) -> Result<Record, Failed> {
+        let Some(id) = id else {
+            return self.find_only().await;
+        };
+        let id = id.to_uppercase();
+        let here = self.store.find(&id)?;
+        let shared = match &here {
+            Some(here) if !here.plan.shared_state => None,
+            Some(here) => self.shared_in(&here.plan.bucket).await,
+            None => self.shared().await,
+        };
+        let there = match shared {
+            None => None,
+            Some(shared) => match (bounded(shared.deployment(&id)).await, &here) {
+                (Ok(found), _) => found.map(|found| found.value),
+                (Err(error), Some(_)) => {
+                    warn!("the copy in the bucket is not to be seen: {error}");
+                    None
+                }
+                (Err(error), None) => return Err(error.into()),
+            },
+        };
+        let here = here.map(|here| self.record(here)).transpose()?;
+        later(here, there).ok_or_else(|| self.missing(&id))
+    }
+
+    fn missing(&self, id: &str) -> Failed {
+        let journal = self.store.path().display();
+        if self.store.was_driven(id) {
+            return Failed::new(
+                Exit::NoDeployment,
+                format!(
+                    "deployment {id} was driven with the journal {journal}, which has lost it: \
+                     was its -wal file removed?"
+                ),
+            )
+            .hint("bring the -wal file back, or name the bucket with --bucket");
+        }
+        let place = match &self.options.bucket {
+            Some(bucket) if !self.options.no_shared_state => format!(" or in bucket {bucket}"),
+            _ => String::new(),
+        };
+        Failed::new(
+            Exit::NoDeployment,
+            format!("there is no deployment {id} in the journal {journal}{place}"),
+        )
+        .hint("`bluegreen status --all` lists what there is")
+    }
+
+    /// The deployment with its transitions.
+    pub fn record(&self, deployment: Deployment) -> Result<Record, StoreError> {
+        let transitions = self.store.transitions(&deployment.plan.id)?;
+        Ok(Record::new(deployment, transitions))
+    }
+
+    async fn find_only(&self) -> Result<Record, Failed> {
+        let named = |given: &Option<String>, name: &str| given.as_deref().is_none_or(|g| g == name);
+        let mut unfinished = self.unfinished().await?;
+        unfinished.retain(|(record, _)| {
+            let target = &record.deployment.plan.target;
+            named(&self.options.app, &target.application) && named(&self.options.blue, &target.blue)
+        });
+        match unfinished.len() {
+            1 => Ok(unfinished.remove(0).0),
+            0 => Err(
+                Failed::new(Exit::NoDeployment, "no deployment is in flight")
+                    .hint("`bluegreen status --all` lists what there is"),
+            ),
+            several => {
+                let ids: Vec<_> = unfinished
+                    .iter()
+                    .map(|(record, _)| record.deployment.plan.id.as_str())
+                    .collect();
+                Err(Failed::new(
+                    Exit::Usage,
+                    format!("{several} deployments are in flight: {}", ids.join(", ")),
+                )
+                .hint("name one"))
+            }
+        }
+    }
+
+    /// What is in flight, here and in the bucket, with its lease; a bucket that
+    /// cannot be read is only warned of.
+    pub async fn unfinished(&self) -> Result<Vec<(Record, Option<LeaseRecord>)>, Failed> {
+        let mut found = Vec::new();
+        for deployment in self.store.unfinished()? {
+            found.push((self.record(deployment)?, None));
+        }
+        for (record, _) in &mut found {
+            let plan = &record.deployment.plan;
+            if plan.shared_state
+                && let Some(shared) = self.shared_in(&plan.bucket).await
+            {
+                match bounded(shared.deployment(&plan.id)).await {
+                    Ok(Some(there)) if there.value.deployment.age() > record.deployment.age() => {
+                        *record = there.value;
+                    }
+                    Ok(_) => {}
+                    Err(error) => warn!("the copy in the bucket is not to be seen: {error}"),
+                }
+            }
+        }
+        if let Some(shared) = self.shared().await {
+            match bounded(shared.unfinished()).await {
+                Ok(listed) => {
+                    for (lease, record) in listed {
+                        let id = &record.deployment.plan.id;
+                        match found.iter_mut().find(|(r, _)| r.deployment.plan.id == *id) {
+                            Some((_, known)) => *known = Some(lease),
+                            None => found.push((record, Some(lease))),
+                        }
+                    }
+                }
+                Err(error) => warn!("what is in the bucket is not to be seen: {error}"),
+            }
+        }
+        found.retain(|(record, _)| !record.deployment.state.is_end());
+        found.sort_by(|(a, _), (b, _)| a.deployment.plan.id.cmp(&b.deployment.plan.id));
+        Ok(found)
+    }
+
+    /// Every deployment, here and in the bucket.
+    pub async fn all(&self) -> Result<Vec<(Record, Option<LeaseRecord>)>, Failed> {
+        let mut found = Vec::new();
+        for deployment in self.store.all()? {
+            found.push((self.record(deployment)?, None));
+        }
+        if let Some(shared) = self.shared().await {
+            match bounded(shared.deployments()).await {
+                Ok(listed) => {
+                    for there in listed {
+                        let id = &there.deployment.plan.id;
+                        let here = found
+                            .iter()
+                            .position(|(r, _)| r.deployment.plan.id == *id)
+                            .map(|at| found.remove(at).0);
+                        found.extend(later(here, Some(there)).map(|record| (record, None)));
+                    }
+                }
+                Err(error) => warn!("what is in the bucket is not to be seen: {error}"),
+            }
+        }
+        found.sort_by(|(a, _), (b, _)| a.deployment.plan.id.cmp(&b.deployment.plan.id));
+        Ok(found)
+    }
+
+    /// The lease of a deployment's target, where it is to be seen and is for it.
+    pub async fn lease_of(&self, deployment: &Deployment) -> Option<LeaseRecord> {
+        if !deployment.plan.shared_state {
+            return None;
+        }
+        let shared = self.shared_in(&deployment.plan.bucket).await?;
+        let lease = bounded(shared.lease(&deployment.plan.target)).await.ok()??;
+        (lease.value.deployment == deployment.plan.id).then_some(lease.value)
+    }
+
+    /// Becomes the process that drives a deployment: on this machine, and
+    /// everywhere. Waits for as long as it takes to see whether whoever holds its
+    /// lease is alive.
+    pub async fn take_up(&mut self, record: Record) -> Result<Taken, Failed> {
+        let id = record.deployment.plan.id.clone();
+        let lock = self.store.lock_drive(&id)?;
+        // What the process before wrote at last.
+        let here = match self.store.find(&id)? {
+            Some(here) => Some(self.record(here)?),
+            None => None,
+        };
+        let deployment = later(here, Some(record))
+            .expect("one of the two is there")
+            .deployment;
+        let cloud = self.cloud_of(&deployment.plan).await?;
+        let lease = match self.shared_of(&cloud, &deployment.plan) {
+            None => {
+                self.has_lost_nothing(&deployment, &lock)?;
+                None
+            }
+            Some(shared) => {
+                let mut contender = self.contender(shared, &deployment.plan.target, &id)?;
+                Some(self.lease(&mut contender, &deployment).await?)
+            }
+        };
+        Ok(Taken {
+            cloud,
+            lock,
+            lease,
+            deployment,
+        })
+    }
+
+    /// A journal that knows less than the process before had written has lost its
+    /// log; without a copy elsewhere nothing tells what was asked of AWS.
+    fn has_lost_nothing(
+        &self,
+        deployment: &Deployment,
+        lock: &DriveLock,
+    ) -> Result<(), StoreError> {
+        match lock.left_at() {
+            Some(left_at) if left_at > deployment.revision => Err(StoreError::Damaged {
+                path: self.store.path().to_owned(),
+                message: format!(
+                    "it ends with checkpoint {} of deployment {}, and there were {left_at}: \
+                     was its -wal file removed?",
+                    deployment.revision, deployment.plan.id
+                ),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whoever wants the lease of a target for a deployment of this journal.
+    pub fn contender(
+        &self,
+        shared: SharedState,
+        target: &Target,
+        id: &str,
+    ) -> Result<Contender, StoreError> {
+        let me = Holder::this_process(Some(self.store.identity()?));
+        Ok(Contender::new(
+            shared,
+            self.clock,
+            target.clone(),
+            id.to_owned(),
+            me,
+            self.options.lease,
+        ))
+    }
+
+    async fn lease(
+        &self,
+        contender: &mut Contender,
+        deployment: &Deployment,
+    ) -> Result<Lease, Failed> {
+        let id = &deployment.plan.id;
+        let mut interrupted = signals()?;
+        let mut told = false;
+        loop {
+            match self.attempt(contender, deployment).await? {
+                Attempt::Taken(lease) => return Ok(lease),
+                Attempt::Held(held) if held.renewed => return Err(held.into()),
+                Attempt::Held(held) => {
+                    if !told {
+                        info!(
+                            id,
+                            "{}; waiting for at most {} to see whether it is renewed",
+                            held.lease.in_words(),
+                            whole_seconds(held.runs_out_in)
+                        );
+                        told = true;
+                    }
+                    let pause = pause(&held);
+                    self.rest(pause, &mut interrupted).await?;
+                }
+            }
+        }
+    }
+
+    /// One attempt at the lease, for a deployment that exists.
+    pub async fn attempt(
+        &self,
+        contender: &mut Contender,
+        deployment: &Deployment,
+    ) -> Result<Attempt, Failed> {
+        let id = &deployment.plan.id;
+        let doing = deployment.state.kind().to_string();
+        let is_dead = |lease: &LeaseRecord| self.holder_is_dead(lease, id);
+        let claim = contender.attempt(&doing, is_dead).await;
+        match claim.map_err(|e| Failed::drive(id, e.into()))? {
+            Claim::Taken(lease) => Ok(Attempt::Taken(lease)),
+            Claim::Held(held) => Ok(Attempt::Held(held)),
+            Claim::Unfinished(_, record) => Err(in_flight(&record.deployment).into()),
+        }
+    }
+
+    /// A holder that drove with this journal on this machine, and does so no more.
+    pub fn holder_is_dead(&self, lease: &LeaseRecord, id: &str) -> bool {
+        let me = self.store.identity().ok();
+        let me = Holder::this_process(me);
+        let shares = |holder: &Holder| holder.shares_journal_with(&me);
+        lease.holder.as_ref().is_some_and(shares)
+            && (lease.deployment == id || !self.store.is_driven(&lease.deployment))
+    }
+
+    /// Waits for `pause` of this context's time, or for a signal.
+    pub async fn rest(
+        &self,
+        pause: Duration,
+        interrupted: &mut watch::Receiver<bool>,
+    ) -> Result<(), Failed> {
+        tokio::select! {
+            () = self.clock.sleep(pause) => Ok(()),
+            _ = interrupted.wait_for(|yes| *yes) => {
+                let message = "interrupted by a signal while waiting";
+                Err(Failed::new(Exit::Interrupted, message).hint("nothing was changed"))
+            }
+        }
+    }
+}
+
+/// An attempt at the lease of a deployment that exists.
+pub(super) enum Attempt {
+    Taken(Lease),
+    Held(Held),
+}
+
+/// How long to wait before looking at a lease again.
+pub(super) fn pause(held: &Held) -> Duration {
+    let often = held.lease.length() / 20;
+    held.runs_out_in.min(often).max(Duration::from_millis(100))
+}
+
+pub(super) fn whole_seconds(duration: Duration) -> String {
+    humantime::format_duration(Duration::from_secs(duration.as_secs())).to_string()
+}
+
+/// The target has this deployment, which is not finished.
+pub(super) fn in_flight(deployment: &Deployment) -> StoreError {
+    let plan = &deployment.plan;
+    StoreError::InFlight {
+        id: plan.id.clone(),
+        application: plan.target.application.clone(),
+        blue: plan.target.blue.clone(),
+        state: deployment.state.kind().to_string(),
+    }
+}
+
+/// How long the bucket is waited for where the journal here may do.
+const GLANCE: Duration = Duration::from_secs(10);
+
+async fn bounded<T>(
+    asked: impl Future<Output = Result<T, SharedError>>,
+) -> Result<T, SharedError> {
+    tokio::time::timeout(GLANCE, asked)
+        .await
+        .unwrap_or_else(|_| {
+            Err(SharedError::Away {
+                bucket: String::new(),
+                message: format!("no answer within {}", whole_seconds(GLANCE)),
+            })
+        })
+}
+
+fn later(here: Option<Record>, there: Option<Record>) -> Option<Record> {
+    match (here, there) {
+        (Some(here), Some(there)) if there.deployment.age() > here.deployment.age() => Some(there),
+        (Some(here), _) => Some(here),
+        (None, there) => there,
+    }
+}

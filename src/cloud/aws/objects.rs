@@ -1,0 +1,180 @@
+//! Small objects in the artifacts bucket, written only under a condition.
+
+use aws_sdk_s3 as s3;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::primitives::ByteStream;
+
+use super::AwsCloud;
+use super::failure::{failure, look_error};
+use crate::cloud::classify::describe;
+use crate::cloud::{Failure, LookError, Refusal, classify};
+use crate::plan::REQUEST_TIMEOUT;
+
+/// A bucket.
+#[derive(Clone, Debug)]
+pub struct Bucket {
+    s3: s3::Client,
+    name: String,
+}
+
+/// An object as it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Object {
+    /// Its content.
+    pub body: Vec<u8>,
+    /// The tag of this content: S3 gives another to any other content.
+    pub etag: String,
+}
+
+/// When a write may take place (S3 user guide, "How to prevent object overwrites
+/// with conditional writes").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition<'a> {
+    /// `If-None-Match: *`: there is no such object.
+    Absent,
+    /// `If-Match`: the object still has this tag.
+    Unchanged(&'a str),
+}
+
+/// What the answer to a conditional write told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Put {
+    /// It is written, and has this tag.
+    Written(String),
+    /// 412, or 404 where the object to replace is gone: the condition does not
+    /// hold, unless an earlier attempt of this same write was the reason.
+    ConditionFailed,
+    /// There is no telling whether it is written.
+    Unclear(String),
+}
+
+impl<P> AwsCloud<P> {
+    /// A bucket of this account and region.
+    #[must_use]
+    pub fn bucket(&self, name: &str) -> Bucket {
+        Bucket {
+            s3: self.s3.clone(),
+            name: name.to_owned(),
+        }
+    }
+}
+
+impl Bucket {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Reads an object; none where there is none.
+    ///
+    /// # Errors
+    /// [`LookError`].
+    pub async fn get(&self, key: &str) -> Result<Option<Object>, LookError> {
+        let answer = self.s3.get_object().bucket(&self.name).key(key);
+        let answer = match answer.customize().config_override(bounded()).send().await {
+            Ok(answer) => answer,
+            Err(error) => {
+                return match failure(&error) {
+                    Failure::Service { code, .. } if code == "NoSuchKey" => Ok(None),
+                    failure => Err(self.unfit(&failure, || look_error("GetObject", &error))),
+                };
+            }
+        };
+        let etag = answer.e_tag.unwrap_or_default();
+        let body = answer
+            .body
+            .collect()
+            .await
+            .map_err(|e| LookError::Passing(format!("GetObject: {e}")))?;
+        Ok(Some(Object {
+            body: body.to_vec(),
+            etag,
+        }))
+    }
+
+    /// Writes an object where the condition holds.
+    ///
+    /// # Errors
+    /// [`LookError`]; then nothing was written.
+    pub async fn put(
+        &self,
+        key: &str,
+        body: &[u8],
+        condition: Condition<'_>,
+    ) -> Result<Put, LookError> {
+        let request = self
+            .s3
+            .put_object()
+            .bucket(&self.name)
+            .key(key)
+            .content_type("application/json")
+            .body(ByteStream::from(body.to_vec()));
+        let request = match condition {
+            Condition::Absent => request.if_none_match("*"),
+            Condition::Unchanged(etag) => request.if_match(etag),
+        };
+        let error = match request.customize().config_override(bounded()).send().await {
+            Ok(done) => return Ok(Put::Written(done.e_tag.unwrap_or_default())),
+            Err(error) => error,
+        };
+        let failure = failure(&error);
+        if let Failure::Service { code, .. } = &failure
+            && (code == "PreconditionFailed" || code == "NoSuchKey")
+        {
+            return Ok(Put::ConditionFailed);
+        }
+        match classify(None, &failure) {
+            None => Ok(Put::Unclear(describe(&failure))),
+            Some(Refusal::AlreadySo(_)) => Ok(Put::ConditionFailed),
+            Some(_) => Err(self.unfit(&failure, || look_error("PutObject", &error))),
+        }
+    }
+
+    /// The keys that begin with `prefix`, in their order.
+    ///
+    /// # Errors
+    /// [`LookError`].
+    pub async fn list(&self, prefix: &str) -> Result<Vec<String>, LookError> {
+        let mut keys = Vec::new();
+        let mut token = None;
+        loop {
+            let page = self
+                .s3
+                .list_objects_v2()
+                .bucket(&self.name)
+                .prefix(prefix)
+                .set_continuation_token(token)
+                .send()
+                .await;
+            let page = page.map_err(|error| {
+                self.unfit(&failure(&error), || look_error("ListObjectsV2", &error))
+            })?;
+            keys.extend(page.contents.unwrap_or_default().into_iter().filter_map(|o| o.key));
+            token = page.next_continuation_token.filter(|token| !token.is_empty());
+            if token.is_none() {
+                return Ok(keys);
+            }
+        }
+    }
+
+    /// A missing bucket is told by its name.
+    fn unfit(&self, failure: &Failure, otherwise: impl FnOnce() -> LookError) -> LookError {
+        match failure {
+            Failure::Service { code, .. } if code == "NoSuchBucket" => LookError::Refused(format!(
+                "there is no bucket {}: is --bucket right?",
+                self.name
+            )),
+            _ => otherwise(),
+        }
+    }
+}
+
+/// All attempts of a request together take no longer than one may.
+fn bounded() -> s3::config::Builder {
+    s3::config::Builder::new().timeout_config(
+        TimeoutConfig::builder()
+            .operation_timeout(REQUEST_TIMEOUT)
+            .build(),
+    )
+}

@@ -1,0 +1,273 @@
+//! Where checkpoints go: into SQLite, and from there into the bucket.
+//!
+//! SQLite comes first. What is in the bucket was in SQLite before it, and no
+//! effect is asked for until both hold it; where they differ, the later one is
+//! right ([`Deployment::age`]), because nothing was done after the earlier.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+use tracing::{info, warn};
+
+use crate::clock::Moment;
+use crate::deployment::Deployment;
+use crate::machine::Seen;
+use crate::shared::{Lease, Record, SharedError, Written};
+use crate::store::{Store, StoreError, Transition};
+
+/// A checkpoint that failed.
+#[derive(Debug, Error)]
+pub enum JournalError {
+    /// In SQLite.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// In the bucket.
+    #[error(transparent)]
+    Shared(#[from] SharedError),
+}
+
+/// The journal of one deployment that is being driven.
+pub struct Journal<'a> {
+    store: &'a mut Store,
+    copy: Option<Copy>,
+}
+
+/// The copy in the bucket, and the lease that allows to write it.
+struct Copy {
+    lease: Arc<Lease>,
+    /// The tag of the object; none where there is none yet.
+    etag: Option<String>,
+    transitions: Vec<Transition>,
+    /// Whether SQLite holds a checkpoint that the object does not.
+    is_behind: bool,
+}
+
+impl<'a> Journal<'a> {
+    /// SQLite alone.
+    #[must_use]
+    pub fn local(store: &'a mut Store) -> Journal<'a> {
+        Journal { store, copy: None }
+    }
+
+    /// SQLite and the bucket, for a deployment that was just created in SQLite
+    /// under this lease.
+    #[must_use]
+    pub fn beginning(store: &'a mut Store, lease: Lease) -> Journal<'a> {
+        let copy = Copy {
+            lease: Arc::new(lease),
+            etag: None,
+            transitions: Vec::new(),
+            is_behind: true,
+        };
+        Journal {
+            store,
+            copy: Some(copy),
+        }
+    }
+
+    /// Takes a deployment up under a lease that was just taken: whichever of the
+    /// two copies is later, written into both with the lease's fencing number.
+    /// From then on no checkpoint of an earlier holder can succeed. None where
+    /// neither copy exists.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn take_up(
+        store: &'a mut Store,
+        lease: Lease,
+        id: &str,
+    ) -> Result<Option<(Journal<'a>, Deployment)>, JournalError> {
+        loop {
+            let theirs = lease.state().deployment(id).await?;
+            let etag = theirs.as_ref().map(|tagged| tagged.etag.clone());
+            let Some(mut record) = latest(store, id, theirs.map(|tagged| tagged.value))? else {
+                lease.release().await;
+                return Ok(None);
+            };
+            let etag = if record.deployment.state.is_end() {
+                etag
+            } else {
+                record.deployment.fence = lease.fence().await;
+                record.deployment.revision += 1;
+                let written = lease.state().write_deployment(&record, etag.as_deref());
+                match written.await? {
+                    Written::Done(etag) => Some(etag),
+                    // A last checkpoint of the holder before arrived late.
+                    Written::Overtaken => continue,
+                }
+            };
+            store.adopt(&record.deployment, &record.transitions)?;
+            let copy = Copy {
+                lease: Arc::new(lease),
+                etag,
+                transitions: record.transitions,
+                is_behind: false,
+            };
+            let journal = Journal {
+                store,
+                copy: Some(copy),
+            };
+            return Ok(Some((journal, record.deployment)));
+        }
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        self.store
+    }
+
+    /// The lease under which it is written; none for SQLite alone.
+    #[must_use]
+    pub fn lease(&self) -> Option<Arc<Lease>> {
+        self.copy.as_ref().map(|copy| Arc::clone(&copy.lease))
+    }
+
+    /// Checkpoints `next` in place of `deployment`, as
+    /// [`Store::checkpoint`] does, and in the bucket.
+    ///
+    /// # Errors
+    /// [`JournalError`]. After [`SharedError::Away`] SQLite holds it and the bucket
+    /// does not: [`Journal::catch_up`] tries again.
+    pub async fn checkpoint(
+        &mut self,
+        deployment: &mut Deployment,
+        next: Deployment,
+        now: Moment,
+        why: &str,
+        seen: Option<&Seen>,
+    ) -> Result<(), JournalError> {
+        if let Some(copy) = &self.copy
+            && next.state.is_end()
+            && copy.lease.retreat_requested().await
+        {
+            return Err(StoreError::OrderedBack { id: next.plan.id }.into());
+        }
+        let from = deployment.state.clone();
+        self.store.checkpoint(deployment, next, now, why, seen)?;
+        let Some(copy) = &mut self.copy else {
+            return Ok(());
+        };
+        copy.is_behind = true;
+        if deployment.state != from {
+            copy.transitions.push(Transition {
+                revision: deployment.revision,
+                from: from.kind().to_string(),
+                to: deployment.state.kind().to_string(),
+                at: now,
+                why: why.to_owned(),
+            });
+            copy.lease.tell(deployment.state.kind().to_string()).await;
+        }
+        self.catch_up(deployment).await
+    }
+
+    /// Writes the last checkpoint into the bucket where it is not there yet.
+    ///
+    /// # Errors
+    /// [`JournalError::Shared`].
+    pub async fn catch_up(&mut self, deployment: &Deployment) -> Result<(), JournalError> {
+        let Some(copy) = self.copy.as_mut().filter(|copy| copy.is_behind) else {
+            return Ok(());
+        };
+        let state = copy.lease.state();
+        let record = Record::new(deployment.clone(), copy.transitions.clone());
+        match state.write_deployment(&record, copy.etag.as_deref()).await? {
+            Written::Done(etag) => {
+                copy.etag = Some(etag);
+                copy.is_behind = false;
+                Ok(())
+            }
+            Written::Overtaken => Err(state.overtaken(deployment).await.into()),
+        }
+    }
+
+    /// Makes sure that an effect may be sent: this journal is still the one on
+    /// disk, and the lease outlives a request that is sent now.
+    ///
+    /// # Errors
+    /// [`JournalError`]; nothing may be sent then.
+    pub async fn secure(&self) -> Result<(), JournalError> {
+        self.store.check_in_place()?;
+        match &self.copy {
+            Some(copy) => Ok(copy.lease.outlive_request().await?),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the lease outlives a request that is sent now; asks nobody.
+    pub async fn may_send(&self) -> bool {
+        match &self.copy {
+            Some(copy) => copy.lease.outlives_request().await,
+            None => true,
+        }
+    }
+
+    /// Whether an operator has left word to go back, here or in the bucket.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn retreat_requested(&self, id: &str) -> Result<bool, StoreError> {
+        let in_lease = match &self.copy {
+            Some(copy) => copy.lease.retreat_requested().await,
+            None => false,
+        };
+        Ok(in_lease || self.store.retreat_requested(id)?)
+    }
+
+    /// Takes that word back once it is obeyed.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn withdraw_retreat(&self, id: &str) -> Result<(), StoreError> {
+        self.store.withdraw_retreat(id)?;
+        if let Some(copy) = &self.copy
+            && copy.lease.retreat_requested().await
+        {
+            copy.lease.withdraw_retreat().await;
+        }
+        Ok(())
+    }
+
+    /// Gives the lease back. Where the bucket does not answer it runs out by
+    /// itself.
+    pub async fn close(self) {
+        if let Some(copy) = self.copy {
+            let _ = tokio::time::timeout(GIVING_BACK, copy.lease.release()).await;
+        }
+    }
+}
+
+/// How long the bucket is waited for when the lease is given back.
+const GIVING_BACK: Duration = Duration::from_secs(2);
+
+/// The later of the two copies of a deployment.
+fn latest(
+    store: &Store,
+    id: &str,
+    theirs: Option<Record>,
+) -> Result<Option<Record>, StoreError> {
+    let ours = match store.find(id)? {
+        Some(deployment) => {
+            let transitions = store.transitions(&deployment.plan.id)?;
+            Some(Record::new(deployment, transitions))
+        }
+        None => None,
+    };
+    let path = store.path().display();
+    Ok(match (ours, theirs) {
+        (Some(ours), Some(theirs)) if ours.deployment.age() >= theirs.deployment.age() => {
+            Some(ours)
+        }
+        (Some(_), Some(theirs)) => {
+            warn!(id, "the journal {path} is older than its copy in the bucket, which is taken");
+            Some(theirs)
+        }
+        (None, Some(theirs)) => {
+            info!(id, "not in the journal {path}: recovered from its copy in the bucket");
+            Some(theirs)
+        }
+        (ours, None) => ours,
+    })
+}

@@ -1,0 +1,341 @@
+//! The journal's copy in the artifacts bucket, and one lease a target.
+//!
+//! A container's disk dies with it; what lies in the bucket does not. Every object
+//! is written under a condition only: a write whose answer was lost is read back
+//! and compared, and one that somebody else was faster with changes nothing.
+//! docs/shared-state.md describes the objects.
+
+mod contender;
+mod holder;
+mod lease;
+#[cfg(test)]
+mod tests;
+
+pub use contender::{Claim, Contender, Held};
+pub use holder::Holder;
+pub use lease::{Lease, LeaseRecord, SEND_MARGIN};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::cloud::LookError;
+use crate::cloud::aws::{Bucket, Condition, Object, Put};
+use crate::deployment::Deployment;
+use crate::plan::Target;
+use crate::store::Transition;
+
+/// The version of the objects.
+pub const FORMAT: u32 = 1;
+
+const DEPLOYMENTS: &str = "bluegreen/deployments/";
+const LEASES: &str = "bluegreen/leases/";
+
+/// What can go wrong with the state in the bucket.
+#[derive(Debug, Error)]
+pub enum SharedError {
+    /// The bucket cannot be read or written for now.
+    #[error("the bucket {bucket} cannot be reached: {message}")]
+    Away {
+        /// The bucket.
+        bucket: String,
+        /// What the last attempt said.
+        message: String,
+    },
+    /// The bucket cannot be used at all.
+    #[error("bucket {bucket}: {error}")]
+    Unusable {
+        /// The bucket.
+        bucket: String,
+        /// Why.
+        error: LookError,
+    },
+    /// An object was written by a newer program.
+    #[error("s3://{bucket}/{key} was written by a newer bluegreen; it is left alone")]
+    Newer {
+        /// The bucket.
+        bucket: String,
+        /// The object's key.
+        key: String,
+    },
+    /// An object is not what it should be.
+    #[error("s3://{bucket}/{key} is damaged: {message}")]
+    Damaged {
+        /// The bucket.
+        bucket: String,
+        /// The object's key.
+        key: String,
+        /// What is wrong.
+        message: String,
+    },
+    /// Another process has moved the deployment on.
+    #[error("deployment {id} was taken over: {by}; this process has stopped and sends nothing more")]
+    Overtaken {
+        /// The deployment's id.
+        id: String,
+        /// By whom, as far as it is known.
+        by: String,
+    },
+}
+
+/// A deployment's copy in the bucket.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// The deployment as of its last checkpoint.
+    pub deployment: Deployment,
+    /// How it came there.
+    pub transitions: Vec<Transition>,
+}
+
+impl Record {
+    /// The copy of a deployment.
+    #[must_use]
+    pub fn new(deployment: Deployment, transitions: Vec<Transition>) -> Record {
+        Record {
+            format: FORMAT,
+            deployment,
+            transitions,
+        }
+    }
+}
+
+/// An object read into what it holds, and its tag for the next write.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tagged<T> {
+    /// What it holds.
+    pub value: T,
+    /// Its tag.
+    pub etag: String,
+}
+
+/// What became of a conditional write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Written {
+    /// It is there, with this tag.
+    Done(String),
+    /// Somebody else was faster.
+    Overtaken,
+}
+
+/// The state in one bucket.
+#[derive(Clone, Debug)]
+pub struct SharedState {
+    bucket: Bucket,
+}
+
+#[derive(Deserialize)]
+struct Header {
+    format: u32,
+}
+
+impl SharedState {
+    /// The state in this bucket.
+    #[must_use]
+    pub fn new(bucket: Bucket) -> SharedState {
+        SharedState { bucket }
+    }
+
+    /// The deployment with this id, in upper case; none where the bucket has none.
+    ///
+    /// # Errors
+    /// [`SharedError`].
+    pub async fn deployment(&self, id: &str) -> Result<Option<Tagged<Record>>, SharedError> {
+        self.read(&deployment_key(id)).await
+    }
+
+    /// The lease of a target; none where there never was one.
+    ///
+    /// # Errors
+    /// [`SharedError`].
+    pub async fn lease(&self, target: &Target) -> Result<Option<Tagged<LeaseRecord>>, SharedError> {
+        self.read(&lease_key(target)).await
+    }
+
+    /// Every deployment in the bucket, oldest first.
+    ///
+    /// # Errors
+    /// [`SharedError`].
+    pub async fn deployments(&self) -> Result<Vec<Record>, SharedError> {
+        let mut found = Vec::new();
+        for key in self.list(DEPLOYMENTS).await? {
+            found.extend(self.read::<Record>(&key).await?.map(|record| record.value));
+        }
+        Ok(found)
+    }
+
+    /// Every lease in the bucket.
+    ///
+    /// # Errors
+    /// [`SharedError`].
+    pub async fn leases(&self) -> Result<Vec<LeaseRecord>, SharedError> {
+        let mut found = Vec::new();
+        for key in self.list(LEASES).await? {
+            found.extend(self.read::<LeaseRecord>(&key).await?.map(|lease| lease.value));
+        }
+        Ok(found)
+    }
+
+    /// The deployment that each lease names, where it has not ended.
+    ///
+    /// # Errors
+    /// [`SharedError`].
+    pub async fn unfinished(&self) -> Result<Vec<(LeaseRecord, Record)>, SharedError> {
+        let mut found = Vec::new();
+        for lease in self.leases().await? {
+            if let Some(record) = self.unfinished_of(&lease).await? {
+                found.push((lease, record));
+            }
+        }
+        found.sort_by(|(_, a), (_, b)| a.deployment.plan.id.cmp(&b.deployment.plan.id));
+        Ok(found)
+    }
+
+    /// The deployment that a lease names, where it has not ended.
+    ///
+    /// # Errors
+    /// [`SharedError`].
+    pub async fn unfinished_of(&self, lease: &LeaseRecord) -> Result<Option<Record>, SharedError> {
+        let record = self.deployment(&lease.deployment).await?;
+        Ok(record
+            .map(|record| record.value)
+            .filter(|record| !record.deployment.state.is_end()))
+    }
+
+    /// Writes a deployment's copy in place of the one with this tag, or where
+    /// there is none.
+    pub(crate) async fn write_deployment(
+        &self,
+        record: &Record,
+        etag: Option<&str>,
+    ) -> Result<Written, SharedError> {
+        let key = deployment_key(&record.deployment.plan.id);
+        self.write(&key, record, etag).await
+    }
+
+    pub(crate) async fn write_lease(
+        &self,
+        lease: &LeaseRecord,
+        etag: Option<&str>,
+    ) -> Result<Written, SharedError> {
+        self.write(&lease_key(&lease.target), lease, etag).await
+    }
+
+    /// Who has taken a deployment over, in words.
+    pub(crate) async fn overtaken(&self, deployment: &Deployment) -> SharedError {
+        let id = &deployment.plan.id;
+        let lease = self.lease(&deployment.plan.target).await;
+        let by = match lease {
+            Ok(Some(lease)) => lease.value.in_words(),
+            Ok(None) | Err(_) => "its copy in the bucket was changed by somebody else".to_owned(),
+        };
+        SharedError::Overtaken {
+            id: id.clone(),
+            by,
+        }
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<String>, SharedError> {
+        self.bucket.list(prefix).await.map_err(|e| self.error(e))
+    }
+
+    async fn read<T: DeserializeOwned>(&self, key: &str) -> Result<Option<Tagged<T>>, SharedError> {
+        let object = self.bucket.get(key).await.map_err(|e| self.error(e))?;
+        object.map(|object| self.parse(key, object)).transpose()
+    }
+
+    fn parse<T: DeserializeOwned>(
+        &self,
+        key: &str,
+        object: Object,
+    ) -> Result<Tagged<T>, SharedError> {
+        let damaged = |e: serde_json::Error| SharedError::Damaged {
+            bucket: self.bucket.name().to_owned(),
+            key: key.to_owned(),
+            message: e.to_string(),
+        };
+        let header: Header = serde_json::from_slice(&object.body).map_err(damaged)?;
+        if header.format > FORMAT {
+            return Err(SharedError::Newer {
+                bucket: self.bucket.name().to_owned(),
+                key: key.to_owned(),
+            });
+        }
+        Ok(Tagged {
+            value: serde_json::from_slice(&object.body).map_err(damaged)?,
+            etag: object.etag,
+        })
+    }
+
+    /// Writes an object under its condition. Where the answer does not settle it,
+    /// the object is read back: the same bytes are our own, because every write
+    /// differs from the one before.
+    async fn write<T: Serialize>(
+        &self,
+        key: &str,
+        value: &T,
+        etag: Option<&str>,
+    ) -> Result<Written, SharedError> {
+        let body = serde_json::to_vec(value).expect("plain data is always JSON");
+        let condition = etag.map_or(Condition::Absent, Condition::Unchanged);
+        let unclear = match self.bucket.put(key, &body, condition).await {
+            Ok(Put::Written(etag)) => return Ok(Written::Done(etag)),
+            Ok(Put::ConditionFailed) => None,
+            Ok(Put::Unclear(message)) => Some(message),
+            Err(error) => return Err(self.error(error)),
+        };
+        let found = self.bucket.get(key).await.map_err(|e| self.error(e))?;
+        match (found, unclear) {
+            (Some(object), _) if object.body == body => Ok(Written::Done(object.etag)),
+            // Not applied yet, as far as can be seen: the same write may be tried
+            // again, because at most one of them finds the condition to hold.
+            (found, Some(message)) if found.as_ref().map(|o| o.etag.as_str()) == etag => {
+                Err(self.error(LookError::Passing(message)))
+            }
+            _ => Ok(Written::Overtaken),
+        }
+    }
+
+    fn error(&self, error: LookError) -> SharedError {
+        let bucket = self.bucket.name().to_owned();
+        match error {
+            LookError::Passing(message) => SharedError::Away { bucket, message },
+            error => SharedError::Unusable { bucket, error },
+        }
+    }
+}
+
+/// The key of a deployment's copy.
+#[must_use]
+pub fn deployment_key(id: &str) -> String {
+    format!("{DEPLOYMENTS}{}.json", component(&id.to_uppercase()))
+}
+
+/// The key of a target's lease.
+#[must_use]
+pub fn lease_key(target: &Target) -> String {
+    let parts = [
+        &target.account,
+        &target.region,
+        &target.application,
+        &target.blue,
+    ];
+    let parts = parts.map(|part| component(part));
+    format!("{LEASES}{}.json", parts.join("/"))
+}
+
+/// A name as a part of a key: what S3 does not call safe is escaped (user guide,
+/// "Naming Amazon S3 objects").
+fn component(name: &str) -> String {
+    let safe = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    name.bytes()
+        .map(|b| {
+            if safe(b) {
+                char::from(b).to_string()
+            } else {
+                format!("={b:02X}")
+            }
+        })
+        .collect()
+}
