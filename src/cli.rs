@@ -1,9 +1,12 @@
 //! The command line: one file a command, exit codes and hints decided here.
 
 mod abort;
+mod cleanup;
 mod context;
+mod discover;
 mod exit;
 mod finish;
+mod remains;
 mod resume;
 mod rollback;
 mod run;
@@ -11,6 +14,7 @@ mod run;
 mod sandbox;
 mod status;
 mod take;
+mod wait;
 
 pub use exit::{Exit, Failed};
 
@@ -52,6 +56,10 @@ enum Command {
     Abort(abort::Args),
     /// Show what is in flight
     Status(status::Args),
+    /// Wait until a deployment has come to rest, or to a state
+    Wait(wait::Args),
+    /// Remove what a deployment that nobody goes on with has left
+    Cleanup(cleanup::Args),
     /// Serve a local Elastic Beanstalk and S3 to try everything on
     #[cfg(feature = "sandbox")]
     Sandbox(sandbox::Args),
@@ -122,6 +130,8 @@ async fn command(cli: Cli) -> Result<Exit, Failed> {
         Command::Rollback(args) => rollback::run(options, &args).await,
         Command::Abort(args) => abort::run(options, &args).await,
         Command::Status(args) => status::run(options, &args).await,
+        Command::Wait(args) => wait::run(options, &args).await,
+        Command::Cleanup(args) => cleanup::run(options, &args).await,
         #[cfg(feature = "sandbox")]
         Command::Sandbox(args) => sandbox::run(options, &args).await,
     }

@@ -118,6 +118,10 @@ pub struct Environment {
     pub abortable: bool,
     /// WebServer or Worker.
     pub tier: String,
+    /// Its description.
+    pub description: String,
+    /// When it was created, where that is told.
+    pub created: Option<Moment>,
 }
 
 /// An application version as `DescribeApplicationVersions` tells it.

@@ -69,7 +69,8 @@ impl<'a> Journal<'a> {
     /// Takes a deployment up under a lease that was just taken: whichever of the
     /// two copies is later, written into both with the lease's fencing number.
     /// From then on no checkpoint of an earlier holder can succeed. None where
-    /// neither copy exists.
+    /// neither copy exists. A bucket that is away is waited for as long as the lease
+    /// lasts.
     ///
     /// # Errors
     /// [`JournalError`].
@@ -79,7 +80,14 @@ impl<'a> Journal<'a> {
         id: &str,
     ) -> Result<Option<(Journal<'a>, Deployment)>, JournalError> {
         loop {
-            let theirs = lease.state().deployment(id).await?;
+            let theirs = match lease.state().deployment(id).await {
+                Err(SharedError::Away { message, .. }) if lease.outlives_request().await => {
+                    warn!("cannot take it up for now: {message}");
+                    lease.rest().await;
+                    continue;
+                }
+                read => read?,
+            };
             let etag = theirs.as_ref().map(|tagged| tagged.etag.clone());
             let Some(mut record) = latest(store, id, theirs.map(|tagged| tagged.value))? else {
                 lease.release().await;
@@ -91,10 +99,16 @@ impl<'a> Journal<'a> {
                 record.deployment.fence = lease.fence().await;
                 record.deployment.revision += 1;
                 let written = lease.state().write_deployment(&record, etag.as_deref());
-                match written.await? {
-                    Written::Done(etag) => Some(etag),
+                match written.await {
+                    Ok(Written::Done(etag)) => Some(etag),
                     // A last checkpoint of the holder before arrived late.
-                    Written::Overtaken => continue,
+                    Ok(Written::Overtaken) => continue,
+                    Err(SharedError::Away { message, .. }) if lease.outlives_request().await => {
+                        warn!("cannot take it up for now: {message}");
+                        lease.rest().await;
+                        continue;
+                    }
+                    Err(error) => return Err(error.into()),
                 }
             };
             store.adopt(&record.deployment, &record.transitions)?;

@@ -15,6 +15,13 @@ pub const TAG_ROLE: &str = "bluegreen:role";
 /// The tag on green that keeps the CNAME that production had at the start.
 pub const TAG_PRODUCTION_CNAME: &str = "bluegreen:production-cname";
 
+/// The tag on green that names blue's environment id.
+pub const TAG_BLUE: &str = "bluegreen:blue";
+/// The tag on green that names the version to release, as [`tag_value`] writes it.
+pub const TAG_VERSION: &str = "bluegreen:version";
+/// How many tags green gets beside blue's own.
+pub const TAGS_OURS: usize = 5;
+
 /// Elastic Beanstalk's limit of tags on an environment (developer guide,
 /// "Tagging resources in your Elastic Beanstalk environments").
 pub const TAGS_MAX: usize = 50;
@@ -250,11 +257,14 @@ pub fn template_name(id: &str) -> String {
 
 /// Green's tags: blue's own without those that the service reserves
 /// (`aws:…`, `elasticbeanstalk:…`, `Name`) or that an earlier deployment left,
-/// and the three of this deployment.
+/// and those of this deployment, from which it can be rebuilt where no journal is
+/// left.
 #[must_use]
 pub fn green_tags(
     id: &str,
     production_cname: &str,
+    blue_id: &str,
+    version: &str,
     blue_tags: &[(String, String)],
 ) -> Vec<(String, String)> {
     let reserved = |key: &str| {
@@ -269,9 +279,43 @@ pub fn green_tags(
         (TAG_DEPLOYMENT, id),
         (TAG_ROLE, "green"),
         (TAG_PRODUCTION_CNAME, production_cname),
+        (TAG_BLUE, blue_id),
+        (TAG_VERSION, &tag_value(version)),
     ];
+    debug_assert_eq!(ours.len(), TAGS_OURS);
     own.chain(ours.map(|(key, value)| (key.to_owned(), value.to_owned())))
         .collect()
+}
+
+/// A version label as a tag's value: labels take any character but a slash, tags
+/// letters, digits, spaces and `+-=._:/@` (developer guide, "Tagging resources").
+/// Any other byte is written as `=XX`, and so is the equals sign.
+#[must_use]
+pub fn tag_value(label: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"+-._:@".contains(&b);
+    label
+        .bytes()
+        .map(|b| {
+            if plain(b) {
+                char::from(b).to_string()
+            } else {
+                format!("={b:02X}")
+            }
+        })
+        .collect()
+}
+
+/// The version label of a tag's value; none where it is not well-formed.
+#[must_use]
+pub fn label_of_tag(value: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(value.len());
+    let mut parts = value.split('=');
+    bytes.extend(parts.next()?.bytes());
+    for part in parts {
+        bytes.push(u8::from_str_radix(part.get(..2)?, 16).ok()?);
+        bytes.extend(part.get(2..)?.bytes());
+    }
+    String::from_utf8(bytes).ok()
 }
 
 #[cfg(test)]
@@ -323,13 +367,29 @@ mod tests {
         ]
         .map(|(k, v)| (k.to_owned(), v.to_owned()))
         .to_vec();
-        let tags = green_tags("01J", "shop.example", &blue);
+        let tags = green_tags("01J", "shop.example", "e-1", "v 2", &blue);
         let keys: Vec<_> = tags.iter().map(|(key, _)| key.as_str()).collect();
         assert_eq!(
             keys,
-            ["team", TAG_DEPLOYMENT, TAG_ROLE, TAG_PRODUCTION_CNAME]
+            [
+                "team",
+                TAG_DEPLOYMENT,
+                TAG_ROLE,
+                TAG_PRODUCTION_CNAME,
+                TAG_BLUE,
+                TAG_VERSION
+            ]
         );
-        assert_eq!(tags[1].1, "01J");
+        assert_eq!((tags[1].1.as_str(), tags[5].1.as_str()), ("01J", "v=202"));
+    }
+
+    #[test]
+    fn a_label_survives_as_a_tag() {
+        for label in ["v2", "release 1.0", "a=b#c,é", "=41", "%"] {
+            let value = tag_value(label);
+            assert_eq!(label_of_tag(&value).as_deref(), Some(label), "{value}");
+        }
+        assert_eq!(label_of_tag("=4"), None);
     }
 
     #[test]

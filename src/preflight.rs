@@ -8,7 +8,7 @@ use crate::cloud::{Environment, LookError, Prober, VersionRecord};
 use crate::config::Config;
 use crate::facts::is_healthy;
 use crate::plan::{
-    Bundle, Goal, Plan, TAG_DEPLOYMENT, TAGS_MAX, Target, green_tags, template_name,
+    Bundle, Goal, Plan, TAG_DEPLOYMENT, TAGS_MAX, TAGS_OURS, Target, green_tags, template_name,
 };
 
 /// Which version to release.
@@ -80,7 +80,7 @@ pub enum Refused {
     },
     /// Too many tags for green.
     #[error(
-        "{blue} has {own} tags of its own; with the three of bluegreen green would exceed the service's {TAGS_MAX}"
+        "{blue} has {own} tags of its own; with the {TAGS_OURS} of bluegreen green would exceed the service's {TAGS_MAX}"
     )]
     TooManyTags {
         /// Blue's name.
@@ -237,11 +237,12 @@ pub async fn plan<P: Prober>(
             version,
         });
     }
-    let tags = green_tags(&id, &production_cname, &cloud.tags(&blue.arn).await?);
+    let own = cloud.tags(&blue.arn).await?;
+    let tags = green_tags(&id, &production_cname, &blue.id, &version, &own);
     if tags.len() > TAGS_MAX {
         return Err(Refused::TooManyTags {
             blue: blue.name,
-            own: tags.len() - 3,
+            own: tags.len() - TAGS_OURS,
         });
     }
     Ok(Plan {

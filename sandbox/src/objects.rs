@@ -111,26 +111,22 @@ impl Objects {
                 "The chunked body is malformed.",
             );
         };
-        let _turn = (self.turn.lock().await, self.lock().await);
-        let response = match self.service.call(request.map(Body::from)).await {
-            Ok(response) => response,
-            Err(error) => {
-                return failure(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "InternalError",
-                    &format!("{error:?}"),
-                );
-            }
-        };
-        let (parts, body) = response.into_parts();
-        match body.collect().await {
-            Ok(body) => Response::from_parts(parts, body.to_bytes()),
-            Err(error) => failure(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "InternalError",
-                &error.to_string(),
-            ),
+        // A client that hangs up must not leave a write half done.
+        let objects = self.clone();
+        let carried_out = tokio::spawn(async move { objects.carry_out(request).await });
+        match carried_out.await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => internal_error(&error),
+            Err(error) => internal_error(&error.to_string()),
         }
+    }
+
+    async fn carry_out(&self, request: Request<Bytes>) -> Result<Response<Bytes>, String> {
+        let _turn = (self.turn.lock().await, self.lock().await);
+        let response = self.service.call(request.map(Body::from)).await;
+        let (parts, body) = response.map_err(|e| format!("{e:?}"))?.into_parts();
+        let body = body.collect().await.map_err(|e| e.to_string())?;
+        Ok(Response::from_parts(parts, body.to_bytes()))
     }
 
     async fn lock(&self) -> Option<File> {
@@ -140,6 +136,10 @@ impl Objects {
             .ok()
             .flatten()
     }
+}
+
+fn internal_error(message: &str) -> Response<Bytes> {
+    failure(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", message)
 }
 
 /// Holds the folder's lock until the file is dropped.

@@ -12,6 +12,7 @@ use super::{Exit, Failed};
 use crate::config::Options;
 use crate::deployment::Deployment;
 use crate::machine::{NotPossible, Order};
+use crate::plan::Goal;
 use crate::shared::Contender;
 use crate::store::StoreError;
 
@@ -26,8 +27,10 @@ pub(super) struct Args {
 const LOOK_AFTER: Duration = Duration::from_millis(500);
 
 pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> {
-    let mut context = Context::open(options).await?;
-    let found = context.find(args.id.as_deref()).await?;
+    let mut context = Context::to_drive(options).await?;
+    let found = context
+        .find_or_rebuild(args.id.as_deref(), Some(Goal::Previous))
+        .await?;
     if found.deployment.state.is_end() {
         return Err(NotPossible::Ended(found.deployment.state.kind()).into());
     }
@@ -96,6 +99,7 @@ async fn look_after(
             };
             match context.attempt(contender, &deployment).await? {
                 Attempt::Taken(lease) => Some(lease),
+                Attempt::Away(error) => return Err(Failed::drive(id, error.into())),
                 Attempt::Held(held) => {
                     let request = contender.request_retreat().await;
                     request.map_err(|e| Failed::drive(id, e.into()))?;

@@ -14,7 +14,7 @@ use crate::cloud::aws::{AwsCloud, Connection, connect};
 use crate::cloud::{Environment, HttpProber};
 use crate::config::Options;
 use crate::plan::Plan;
-use crate::store::Store;
+use crate::store::{Store, StoreError, set_aside};
 
 /// Everything a command works with.
 pub(super) struct Context {
@@ -33,6 +33,25 @@ impl Context {
         #[cfg(feature = "sandbox")]
         let context = context.in_sandbox().await?;
         Ok(context)
+    }
+
+    /// Opens the journal for a command that drives. A damaged one is put aside where
+    /// the bucket has the truth.
+    pub async fn to_drive(options: &Options) -> Result<Context, Failed> {
+        let path = state_path(options)?;
+        let whole = Store::open(&path).and_then(|store| store.all().map(drop));
+        if let Err(error @ StoreError::Damaged { .. }) = whole {
+            if options.no_shared_state {
+                return Err(error.into());
+            }
+            let aside = set_aside(&path, Clock::system().now())?;
+            warn!(
+                "{error}; it was put aside as {}, and a new one is begun: what the bucket holds is \
+                 recovered from there",
+                aside.display()
+            );
+        }
+        Context::open(options).await
     }
 
     /// Opens the journal for a command that only reads: where the sandbox is not to
@@ -97,6 +116,19 @@ impl Context {
         seeded(&mut self.options.bucket, "shop-artifacts");
         self.sandbox = Some(sandbox);
         Ok(self)
+    }
+
+    /// The same with a connection of its own to the journal, for another deployment
+    /// that is driven at the same time. An embedded sandbox is this one's.
+    pub fn another(&self) -> Result<Context, Failed> {
+        Ok(Context {
+            options: self.options.clone(),
+            store: Store::open(self.store.path())?,
+            clock: self.clock,
+            connection: self.connection.clone(),
+            #[cfg(feature = "sandbox")]
+            sandbox: None,
+        })
     }
 
     /// The clients of AWS, or of the sandbox.

@@ -160,7 +160,7 @@ impl From<StoreError> for Failed {
     fn from(error: StoreError) -> Failed {
         let hint = match &error {
             StoreError::Open { .. } => {
-                Some("name a journal that can be opened with --state".to_owned())
+                Some("name a journal that can be opened with --state; what has a copy in the bucket goes on with it".to_owned())
             }
             StoreError::NotAJournal { .. } => {
                 Some("the file is left as it was; name another one with --state".to_owned())
@@ -172,7 +172,9 @@ impl From<StoreError> for Failed {
             ),
             StoreError::Newer { .. } => Some("use the newer bluegreen".to_owned()),
             StoreError::Write { .. } => Some(
-                "make room or give write access, or name another journal with --state".to_owned(),
+                "make room or give write access, or name another journal with --state; what has a copy \
+                 in the bucket goes on with it"
+                    .to_owned(),
             ),
             StoreError::Driven { id, .. } => Some(format!(
                 "`bluegreen status {id} --watch` follows it, `bluegreen abort {id}` stops it"

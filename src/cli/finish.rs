@@ -145,6 +145,7 @@ pub(super) async fn drive_new(
     mut deployment: Deployment,
     lock: DriveLock,
     lease: Option<Lease>,
+    asked: Asked,
 ) -> Result<Exit, Failed> {
     let journal = match lease {
         None => Journal::local(&mut context.store),
@@ -153,7 +154,7 @@ pub(super) async fn drive_new(
     let driven = Driver::new(cloud, journal, context.clock, signals()?)
         .drive(&mut deployment)
         .await;
-    finish(context, &deployment, lock, driven, Asked::Release).await
+    finish(context, &deployment, lock, driven, asked).await
 }
 
 async fn finish(

@@ -1,10 +1,14 @@
 //! `bluegreen resume`: goes on from the last checkpoint.
 
+use tokio::task::LocalSet;
+use tracing::{error, info};
+
 use super::context::Context;
 use super::finish::{Asked, go_on};
-use super::{Exit, Failed};
+use super::{Exit, Failed, say};
 use crate::config::Options;
 use crate::machine::Order;
+use crate::shared::Record;
 
 /// What `resume` takes.
 #[derive(Clone, Debug, clap::Args)]
@@ -14,17 +18,75 @@ pub(super) struct Args {
     /// Another version for a held deployment
     #[arg(long, value_name = "LABEL")]
     version_label: Option<String>,
+    /// Every interrupted deployment of the bucket that nobody drives, at the same time
+    #[arg(long, conflicts_with_all = ["id", "version_label"])]
+    all: bool,
 }
 
 pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> {
-    let mut context = Context::open(options).await?;
+    let mut context = Context::to_drive(options).await?;
+    if args.all {
+        return all(&context).await;
+    }
     let order = match &args.version_label {
         Some(version) => Order::Correct {
             version: version.clone(),
         },
         None => Order::Resume,
     };
-    let found = context.find(args.id.as_deref()).await?;
+    let found = context.find_or_rebuild(args.id.as_deref(), None).await?;
     let taken = context.take_up(found).await?;
     go_on(&mut context, taken, order, Asked::Release).await
+}
+
+/// Drives every interrupted deployment to its rest, all at the same time. Those
+/// that rest already wait for an operator, and those that somebody drives are left
+/// to him.
+async fn all(context: &Context) -> Result<Exit, Failed> {
+    let mut interrupted = context.unfinished().await?;
+    interrupted.retain(|(record, _)| !record.deployment.state.rests());
+    if interrupted.is_empty() {
+        say("No deployment is interrupted.");
+        return Ok(Exit::Completed);
+    }
+    // The store is not shared between threads.
+    let local = LocalSet::new();
+    let mut driven = Vec::new();
+    for (record, _) in interrupted {
+        let id = record.deployment.plan.id.clone();
+        info!(id, "is {}", record.deployment.state.kind());
+        let context = context.another()?;
+        driven.push((id, local.spawn_local(one(context, record))));
+    }
+    let mut worst = Exit::Completed;
+    local
+        .run_until(async {
+            for (id, driven) in driven {
+                let exit = match driven.await {
+                    Ok(Ok(exit)) => exit,
+                    Ok(Err(failed)) if failed.exit() == Exit::Busy => {
+                        info!(id, "is left to whoever drives it: {}", failed.message());
+                        Exit::Completed
+                    }
+                    Ok(Err(failed)) => {
+                        error!(id, "{}", failed.message());
+                        failed.exit()
+                    }
+                    Err(panicked) => {
+                        error!(id, "{panicked}");
+                        Exit::Bug
+                    }
+                };
+                if exit as u8 > worst as u8 {
+                    worst = exit;
+                }
+            }
+        })
+        .await;
+    Ok(worst)
+}
+
+async fn one(mut context: Context, record: Record) -> Result<Exit, Failed> {
+    let taken = context.take_up(record).await?;
+    go_on(&mut context, taken, Order::Resume, Asked::Release).await
 }

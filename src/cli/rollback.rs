@@ -5,6 +5,7 @@ use super::finish::{Asked, go_on};
 use super::{Exit, Failed};
 use crate::config::Options;
 use crate::machine::Order;
+use crate::plan::Goal;
 
 /// What `rollback` takes.
 #[derive(Clone, Debug, clap::Args)]
@@ -14,8 +15,8 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> {
-    let mut context = Context::open(options).await?;
-    let found = context.find(args.id.as_deref()).await?;
+    let mut context = Context::to_drive(options).await?;
+    let found = context.find_or_rebuild(args.id.as_deref(), Some(Goal::Previous)).await?;
     let taken = context.take_up(found).await?;
     go_on(&mut context, taken, Order::Retreat, Asked::Retreat).await
 }

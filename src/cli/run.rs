@@ -6,7 +6,7 @@ use std::time::Duration;
 use tracing::info;
 
 use super::context::{Context, signals};
-use super::finish::drive_new;
+use super::finish::{Asked, drive_new};
 use super::take::{in_flight, whole_seconds};
 use super::{Exit, Failed};
 use crate::bundle;
@@ -135,7 +135,8 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
         "releasing {} onto {}, which runs {}",
         plan.version, plan.target.blue, plan.previous_version
     );
-    drive_new(&mut context, &cloud, deployment, lock, lease).await
+    let asked = Asked::Release;
+    drive_new(&mut context, &cloud, deployment, lock, lease, asked).await
 }
 
 /// Whose turn it is at the target.

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use super::context::{Context, signals};
-use super::{Exit, Failed, say};
+use super::{Exit, Failed, discover, say};
 use crate::config::Options;
 use crate::report::{self, Entry};
 use crate::shared::{LeaseRecord, Record};
@@ -20,6 +20,9 @@ pub(super) struct Args {
     /// Print again whenever something changes, until all have come to an end
     #[arg(long)]
     watch: bool,
+    /// What is left at AWS that no unfinished deployment owns, and how to remove it
+    #[arg(long, conflicts_with_all = ["id", "watch", "all"])]
+    discover: bool,
     /// Those that have ended too
     #[arg(long, conflicts_with = "id")]
     all: bool,
@@ -29,6 +32,9 @@ pub(super) struct Args {
 const WATCH: Duration = Duration::from_secs(2);
 
 pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> {
+    if args.discover {
+        return discover::run(Context::open(options).await?, args.json).await;
+    }
     let context = Context::for_reading(options).await?;
     let mut interrupted = signals()?;
     let mut shown = String::new();

@@ -281,11 +281,20 @@ impl Context {
         deployment: &Deployment,
     ) -> Result<Lease, Failed> {
         let id = &deployment.plan.id;
+        let limits = &deployment.plan.limits;
+        let since = self.clock.now();
         let mut interrupted = signals()?;
         let mut told = false;
         loop {
             match self.attempt(contender, deployment).await? {
                 Attempt::Taken(lease) => return Ok(lease),
+                Attempt::Away(error) if self.clock.now().since(since) >= limits.patience => {
+                    return Err(Failed::drive(id, error.into()));
+                }
+                Attempt::Away(error) => {
+                    warn!("the lease cannot be taken for now: {error}");
+                    self.rest(limits.poll, &mut interrupted).await?;
+                }
                 Attempt::Held(held) if held.renewed => return Err(held.into()),
                 Attempt::Held(held) => {
                     if !told {
@@ -313,11 +322,12 @@ impl Context {
         let id = &deployment.plan.id;
         let doing = deployment.state.kind().to_string();
         let is_dead = |lease: &LeaseRecord| self.holder_is_dead(lease, id);
-        let claim = contender.attempt(&doing, is_dead).await;
-        match claim.map_err(|e| Failed::drive(id, e.into()))? {
-            Claim::Taken(lease) => Ok(Attempt::Taken(lease)),
-            Claim::Held(held) => Ok(Attempt::Held(held)),
-            Claim::Unfinished(_, record) => Err(in_flight(&record.deployment).into()),
+        match contender.attempt(&doing, is_dead).await {
+            Ok(Claim::Taken(lease)) => Ok(Attempt::Taken(lease)),
+            Ok(Claim::Held(held)) => Ok(Attempt::Held(held)),
+            Ok(Claim::Unfinished(_, record)) => Err(in_flight(&record.deployment).into()),
+            Err(error @ SharedError::Away { .. }) => Ok(Attempt::Away(error)),
+            Err(error) => Err(Failed::drive(id, error.into())),
         }
     }
 
@@ -350,6 +360,8 @@ impl Context {
 pub(super) enum Attempt {
     Taken(Lease),
     Held(Held),
+    /// The bucket is away.
+    Away(SharedError),
 }
 
 /// How long to wait before looking at a lease again.

@@ -39,6 +39,10 @@ pub struct AwsCloud<P> {
     prober: P,
 }
 
+/// How the description of everything that this program makes begins; the
+/// deployment's id follows.
+const DESCRIPTION: &str = "bluegreen deployment ";
+
 /// Clocks that differ by less are taken for the same: a Date header counts whole
 /// seconds, and an answer is under way for a while.
 const CLOCKS_AGREE: Duration = Duration::from_secs(5);
@@ -176,14 +180,8 @@ impl<P: Prober> Cloud for AwsCloud<P> {
                 outcome(EffectKind::TerminateGreen, request.send().await, |_| None)
             }
             Effect::DeleteTemplate => {
-                let request = self
-                    .eb
-                    .delete_configuration_template()
-                    .application_name(&plan.target.application)
-                    .template_name(&plan.template)
-                    .customize()
-                    .config_override(bounded());
-                outcome(EffectKind::DeleteTemplate, request.send().await, |_| None)
+                let application = &plan.target.application;
+                self.delete_template(application, &plan.template).await
             }
         }
     }
@@ -201,7 +199,7 @@ impl<P> AwsCloud<P> {
             .create_application_version()
             .application_name(&plan.target.application)
             .version_label(&plan.version)
-            .description(format!("bluegreen deployment {}", plan.id))
+            .description(format!("{DESCRIPTION}{}", plan.id))
             .source_bundle(bundle)
             .process(true)
             .customize()
@@ -211,6 +209,18 @@ impl<P> AwsCloud<P> {
         outcome(EffectKind::RegisterVersion, answer, |_| None)
     }
 
+    /// Deletes a configuration template; no environment depends on it.
+    pub async fn delete_template(&self, application: &str, template: &str) -> Outcome {
+        let request = self
+            .eb
+            .delete_configuration_template()
+            .application_name(application)
+            .template_name(template)
+            .customize()
+            .config_override(bounded());
+        outcome(EffectKind::DeleteTemplate, request.send().await, |_| None)
+    }
+
     async fn create_template(&self, plan: &Plan) -> Outcome {
         let answer = self
             .eb
@@ -218,7 +228,7 @@ impl<P> AwsCloud<P> {
             .application_name(&plan.target.application)
             .template_name(&plan.template)
             .environment_id(&plan.blue_id)
-            .description(format!("bluegreen deployment {}", plan.id))
+            .description(format!("{DESCRIPTION}{}", plan.id))
             .customize()
             .config_override(retry_refusals_only())
             .send()
@@ -240,7 +250,7 @@ impl<P> AwsCloud<P> {
             .template_name(&plan.template)
             .tier(web_server())
             .version_label(plan.green_version())
-            .description(format!("bluegreen deployment {}", plan.id))
+            .description(format!("{DESCRIPTION}{}", plan.id))
             .set_tags(Some(tags))
             .customize()
             .config_override(retry_refusals_only())

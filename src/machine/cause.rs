@@ -79,6 +79,11 @@ pub enum Cause {
         /// The version label that blue shows.
         version: String,
     },
+    /// What was left of a deployment that nobody goes on with.
+    Orphaned {
+        /// That deployment's id.
+        deployment: String,
+    },
     /// The way back ended with blue on another version than the previous one.
     NotRolledBack {
         /// The version blue runs.
@@ -134,6 +139,9 @@ impl fmt::Display for Cause {
                 f,
                 "blue runs version {version}, which this deployment did not put there"
             ),
+            Cause::Orphaned { deployment } => {
+                write!(f, "an operator removed what deployment {deployment} had left")
+            }
             Cause::NotRolledBack { version, message } => {
                 write!(f, "blue still serves version {version}: {message}")
             }

@@ -214,6 +214,12 @@ impl Lease {
         }
     }
 
+    /// Waits a little where the bucket is away.
+    pub(crate) async fn rest(&self) {
+        let pause = self.inner.lock().await.record.length() / 12;
+        self.clock.sleep(pause).await;
+    }
+
     /// Whether an operator has left word to go back.
     pub async fn retreat_requested(&self) -> bool {
         self.inner.lock().await.record.retreat_requested

@@ -7,4 +7,5 @@ mod faults;
 mod kill;
 mod model;
 mod served;
+mod shared;
 mod virtual_world;

@@ -14,7 +14,7 @@ pub struct Served {
     pub url: String,
     pub folder: tempfile::TempDir,
     /// Ends the server with the test.
-    _runtime: tokio::runtime::Runtime,
+    runtime: tokio::runtime::Runtime,
 }
 
 impl Served {
@@ -39,8 +39,13 @@ impl Served {
             sandbox,
             url,
             folder: tempfile::tempdir().expect("a temporary folder"),
-            _runtime: runtime,
+            runtime,
         }
+    }
+
+    /// Waits for something of the sandbox's.
+    pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
     }
 
     pub fn inject(&self, fault: impl Into<Fault>) {

@@ -2,12 +2,12 @@
 
 use aws_sdk_elasticbeanstalk::primitives::DateTime;
 use aws_sdk_elasticbeanstalk::types::{
-    ApplicationVersionDescription, EnvironmentDescription, EventDescription,
+    ApplicationDescription, ApplicationVersionDescription, EnvironmentDescription, EventDescription,
     InstancesHealthAttribute,
 };
 use std::time::Duration;
 
-use super::AwsCloud;
+use super::{AwsCloud, DESCRIPTION};
 use super::failure::{failure, look_error};
 use crate::clock::Moment;
 use crate::cloud::{
@@ -48,6 +48,88 @@ impl<P> AwsCloud<P> {
             .map(environment)
             .filter(|e| e.status != "Terminated")
             .collect())
+    }
+
+    /// Every environment of the account and region that is not terminated.
+    ///
+    /// # Errors
+    /// [`LookError`].
+    pub async fn all_environments(&self) -> Result<Vec<Environment>, LookError> {
+        let mut found = Vec::new();
+        let mut token = None;
+        loop {
+            let page = self
+                .eb
+                .describe_environments()
+                .include_deleted(false)
+                .max_records(1000)
+                .set_next_token(token)
+                .send()
+                .await
+                .map_err(|e| look_error("DescribeEnvironments", &e))?;
+            let environments = page.environments.unwrap_or_default().into_iter();
+            found.extend(
+                environments
+                    .map(environment)
+                    .filter(|e| e.status != "Terminated"),
+            );
+            token = page.next_token.filter(|token| !token.is_empty());
+            if token.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// The greens of this program in the account and region, with their tags.
+    ///
+    /// # Errors
+    /// [`LookError`].
+    pub async fn greens(&self) -> Result<Vec<(Environment, Vec<(String, String)>)>, LookError> {
+        let mut greens = Vec::new();
+        for environment in self.all_environments().await? {
+            // Only those whose description is ours are asked for their tags.
+            if !environment.description.starts_with(DESCRIPTION) {
+                continue;
+            }
+            let tags = self.tags(&environment.arn).await?;
+            if tags.iter().any(|(key, _)| key == TAG_DEPLOYMENT) {
+                greens.push((environment, tags));
+            }
+        }
+        Ok(greens)
+    }
+
+    /// Every application's name with the names of its configuration templates.
+    ///
+    /// # Errors
+    /// [`LookError`].
+    pub async fn templates(&self) -> Result<Vec<(String, Vec<String>)>, LookError> {
+        let answer = self.eb.describe_applications().send().await;
+        let answer = answer.map_err(|e| look_error("DescribeApplications", &e))?;
+        let named = |application: ApplicationDescription| {
+            (
+                application.application_name.unwrap_or_default(),
+                application.configuration_templates.unwrap_or_default(),
+            )
+        };
+        let applications = answer.applications.unwrap_or_default();
+        Ok(applications.into_iter().map(named).collect())
+    }
+
+    /// What an environment's events said since a moment, oldest first.
+    ///
+    /// # Errors
+    /// [`LookError`].
+    pub async fn events_since(
+        &self,
+        environment_id: &str,
+        since: Moment,
+    ) -> Result<Vec<Event>, LookError> {
+        let query = DeployQuery {
+            asked_at: since,
+            request_id: None,
+        };
+        self.deploy_events(environment_id, &query).await
     }
 
     /// The application with this name; none where there is none.
@@ -307,6 +389,11 @@ fn environment(described: EnvironmentDescription) -> Environment {
             .tier
             .and_then(|tier| tier.name)
             .unwrap_or_default(),
+        description: described.description.unwrap_or_default(),
+        created: described
+            .date_created
+            .and_then(|date| date.to_millis().ok())
+            .map(|millis| Moment(millis.unsigned_abs())),
     }
 }
 

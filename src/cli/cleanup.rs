@@ -1,0 +1,200 @@
+//! `bluegreen cleanup`: removes what a deployment that nobody goes on with has left.
+
+use std::io::{IsTerminal, Write};
+
+use tracing::info;
+
+use super::context::{Context, signals};
+use super::finish::{Asked, drive_new};
+use super::remains::deployment_of;
+use super::take::{in_flight, pause};
+use super::{Exit, Failed, say};
+use crate::cloud::Outcome;
+use crate::cloud::aws::AwsCloud;
+use crate::cloud::{HttpProber, Refusal};
+use crate::config::Options;
+use crate::plan::{Target, template_name};
+use crate::rebuild::{Remains, clean_up};
+use crate::shared::{Claim, Contender, Lease, LeaseRecord, SharedState};
+use crate::store::StoreError;
+
+/// What `cleanup` takes.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Args {
+    /// Deployment whose remains are to be removed, as `status --discover` names it
+    id: String,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+}
+
+pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> {
+    let mut context = Context::open(options).await?;
+    let id = args.id.to_uppercase();
+    match context.find(Some(&id)).await {
+        Ok(found) if !found.deployment.state.is_end() => {
+            return Err(Failed::from(in_flight(&found.deployment)));
+        }
+        Ok(_) => {}
+        Err(failed) if failed.exit() == Exit::NoDeployment => {}
+        Err(failed) => return Err(failed),
+    }
+    let (cloud, _) = context.cloud().await?;
+    let remains = context.remains(&cloud, Some(&id)).await?;
+    let templates = left_templates(&cloud, &id).await?;
+    let shared = context.shared().await;
+    let lease = match &shared {
+        Some(shared) => held_lease(shared, &id).await?,
+        None => None,
+    };
+    context.clock = cloud.corrected(context.clock);
+    let mut what = Vec::new();
+    if let Some(remains) = &remains {
+        what.push(format!("environment {}", remains.green.name));
+    }
+    what.extend(templates.iter().map(|(_, name)| format!("template {name}")));
+    what.extend(lease.iter().map(|lease| {
+        let target = &lease.target;
+        format!("the lease of {}/{}", target.application, target.blue)
+    }));
+    if what.is_empty() {
+        return Err(Failed::new(
+            Exit::NoDeployment,
+            format!("deployment {id} has left nothing in this region"),
+        )
+        .hint("`bluegreen status --discover` lists what is left"));
+    }
+    if !args.yes && !confirmed(&format!("Remove {}, left by deployment {id}?", what.join(", ")))? {
+        say("Nothing was changed.");
+        return Ok(Exit::Completed);
+    }
+    if let Some(lease) = lease {
+        release(&context, shared, &lease.target, &id).await?;
+    }
+    if let Some(remains) = remains {
+        return remove_green(&mut context, &cloud, &remains).await;
+    }
+    for (application, template) in templates {
+        match cloud.delete_template(&application, &template).await {
+            Outcome::Applied { .. } | Outcome::NotApplied(Refusal::AlreadySo(_)) => {}
+            other => {
+                let message = format!("template {template} could not be deleted: {other:?}");
+                return Err(Failed::new(Exit::Denied, message));
+            }
+        }
+    }
+    say(&format!("Removed {}.", what.join(", ")));
+    Ok(Exit::Completed)
+}
+
+/// Terminates green by the machine's own stages: after a drain, and never while it
+/// holds the production CNAME.
+async fn remove_green(
+    context: &mut Context,
+    cloud: &AwsCloud<HttpProber>,
+    remains: &Remains,
+) -> Result<Exit, Failed> {
+    let config = context.config_for(remains)?;
+    let new_id = ulid::Ulid::new().to_string();
+    let mut deployment = clean_up(remains, &config, new_id.clone(), context.clock.now())?;
+    let cname = &deployment.plan.production_cname;
+    let holds_production = |cname: &str| {
+        let held = remains.green.cname.as_deref().unwrap_or_default();
+        held.eq_ignore_ascii_case(cname)
+    };
+    if holds_production(cname) {
+        let id = deployment_of(&remains.tags);
+        return Err(Failed::new(
+            Exit::Refused,
+            format!("green {} serves production ({cname})", remains.green.name),
+        )
+        .hint(format!(
+            "nothing was changed; `bluegreen resume {id}` or `bluegreen rollback {id}` brings production back to blue first"
+        )));
+    }
+    let target = deployment.plan.target.clone();
+    let lease = match context.shared_of(cloud, &deployment.plan) {
+        None => None,
+        Some(shared) => {
+            let mut contender = context.contender(shared, &target, &new_id)?;
+            Some(take(context, &mut contender).await?)
+        }
+    };
+    if let Some(lease) = &lease {
+        deployment.fence = lease.fence().await;
+    }
+    if let Some(other) = context.store.unfinished_of(&target)? {
+        if let Some(lease) = lease {
+            lease.release().await;
+        }
+        return Err(StoreError::InFlight {
+            id: other.plan.id,
+            application: target.application,
+            blue: target.blue,
+            state: other.state.kind().to_string(),
+        }
+        .into());
+    }
+    let lock = context.store.lock_drive(&new_id)?;
+    context.store.create(&deployment)?;
+    info!(id = new_id, "removing {} and its template", remains.green.name);
+    drive_new(context, cloud, deployment, lock, lease, Asked::Retreat).await
+}
+
+/// The lease of a target where it is free, or once it has run out.
+async fn take(context: &Context, contender: &mut Contender) -> Result<Lease, Failed> {
+    let mut interrupted = signals()?;
+    loop {
+        let is_dead = |lease: &LeaseRecord| context.holder_is_dead(lease, "");
+        match contender.attempt("Discarding", is_dead).await? {
+            Claim::Taken(lease) => return Ok(lease),
+            Claim::Held(held) if held.renewed => return Err(held.into()),
+            Claim::Held(held) => context.rest(pause(&held), &mut interrupted).await?,
+            Claim::Unfinished(_, record) => return Err(in_flight(&record.deployment).into()),
+        }
+    }
+}
+
+async fn release(
+    context: &Context,
+    shared: Option<SharedState>,
+    target: &Target,
+    id: &str,
+) -> Result<(), Failed> {
+    if let Some(shared) = shared {
+        let mut contender = context.contender(shared, target, id)?;
+        take(context, &mut contender).await?.release().await;
+    }
+    Ok(())
+}
+
+/// The templates that a deployment has left, each with its application.
+pub(super) async fn left_templates(
+    cloud: &AwsCloud<HttpProber>,
+    id: &str,
+) -> Result<Vec<(String, String)>, Failed> {
+    let name = template_name(id);
+    let applications = cloud.templates().await?.into_iter();
+    let left = applications.filter(|(_, templates)| templates.contains(&name));
+    Ok(left.map(|(application, _)| (application, name.clone())).collect())
+}
+
+/// The lease that a deployment still holds.
+async fn held_lease(shared: &SharedState, id: &str) -> Result<Option<LeaseRecord>, Failed> {
+    let leases = shared.leases().await?;
+    let held = |lease: &LeaseRecord| lease.deployment == id && lease.holder.is_some();
+    Ok(leases.into_iter().find(held))
+}
+
+/// Asks on the terminal.
+fn confirmed(question: &str) -> Result<bool, Failed> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Failed::new(Exit::Usage, format!("{question} Nobody can be asked here"))
+            .hint("nothing was changed; say --yes"));
+    }
+    let _ = write!(std::io::stderr(), "{question} [y/N] ");
+    let mut answer = String::new();
+    let read = std::io::stdin().read_line(&mut answer);
+    let answer = answer.trim();
+    Ok(read.is_ok() && (answer.eq_ignore_ascii_case("y") || answer.eq_ignore_ascii_case("yes")))
+}

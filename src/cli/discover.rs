@@ -1,0 +1,165 @@
+//! `bluegreen status --discover`: what is left at AWS that no unfinished deployment
+//! owns.
+
+use comfy_table::{Table, presets};
+use serde::Serialize;
+
+use super::context::Context;
+use super::remains::deployment_of;
+use super::take::whole_seconds;
+use super::{Exit, Failed, say};
+use crate::clock::Moment;
+use crate::plan::{TAG_PRODUCTION_CNAME, template_name};
+use crate::report::JSON_VERSION;
+
+/// Something that was left.
+#[derive(Serialize)]
+struct Left {
+    kind: &'static str,
+    name: String,
+    application: String,
+    /// The deployment that made it.
+    deployment: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    created_at: Option<String>,
+    /// Of an environment: whether it holds its deployment's production CNAME.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    serves_production: Option<bool>,
+    /// The command that removes it safely, or leads there.
+    remove_with: String,
+    #[serde(skip)]
+    age: String,
+}
+
+#[derive(Serialize)]
+struct Document {
+    version: u32,
+    left: Vec<Left>,
+}
+
+pub(super) async fn run(mut context: Context, json: bool) -> Result<Exit, Failed> {
+    let left = left(&mut context).await?;
+    if json {
+        let document = Document {
+            version: JSON_VERSION,
+            left,
+        };
+        let text = serde_json::to_string_pretty(&document).map_err(|e| Failed::bug(&e))?;
+        say(&text);
+        return Ok(Exit::Completed);
+    }
+    if left.is_empty() {
+        say("Nothing is left that no unfinished deployment owns.");
+        return Ok(Exit::Completed);
+    }
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header([
+        "WHAT",
+        "NAME",
+        "APPLICATION",
+        "AGE",
+        "SERVES",
+        "REMOVE WITH",
+    ]);
+    for left in left {
+        let serves = match left.serves_production {
+            Some(true) => "production",
+            Some(false) => "nothing",
+            None => "",
+        };
+        table.add_row([
+            left.kind,
+            &left.name,
+            &left.application,
+            &left.age,
+            serves,
+            &left.remove_with,
+        ]);
+    }
+    say(&table.trim_fmt());
+    Ok(Exit::Completed)
+}
+
+async fn left(context: &mut Context) -> Result<Vec<Left>, Failed> {
+    let (cloud, _) = context.cloud().await?;
+    let greens = cloud.greens().await?;
+    context.clock = cloud.corrected(context.clock);
+    let now = context.clock.now();
+    let owned: Vec<String> = context
+        .unfinished()
+        .await?
+        .into_iter()
+        .map(|(record, _)| record.deployment.plan.id)
+        .collect();
+    let is_owned = |id: &str| owned.iter().any(|owner| owner.eq_ignore_ascii_case(id));
+    let age = |created: Option<Moment>| created.map(|at| whole_seconds(now.since(at)));
+    let mut found = Vec::new();
+    for (green, tags) in greens {
+        let id = deployment_of(&tags);
+        if is_owned(id) {
+            continue;
+        }
+        let production = tags.iter().find(|(key, _)| key == TAG_PRODUCTION_CNAME);
+        let held = green.cname.as_deref().unwrap_or_default();
+        let serves = production.is_some_and(|(_, cname)| cname.eq_ignore_ascii_case(held));
+        let command = if serves { "rollback" } else { "cleanup" };
+        found.push(Left {
+            kind: "environment",
+            remove_with: format!("bluegreen {command} {id}"),
+            name: green.name,
+            application: green.application,
+            deployment: id.to_owned(),
+            created_at: green.created.map(|at| at.to_string()),
+            serves_production: Some(serves),
+            age: age(green.created).unwrap_or_default(),
+        });
+    }
+    for (application, templates) in cloud.templates().await? {
+        for name in templates {
+            let Some(id) = deployment_of_template(&name).filter(|id| !is_owned(id)) else {
+                continue;
+            };
+            let created = created_with(&id);
+            found.push(Left {
+                kind: "template",
+                remove_with: format!("bluegreen cleanup {id}"),
+                name,
+                application: application.clone(),
+                created_at: created.map(|at| at.to_string()),
+                serves_production: None,
+                age: age(created).unwrap_or_default(),
+                deployment: id,
+            });
+        }
+    }
+    if let Some(shared) = context.shared().await {
+        for lease in shared.leases().await? {
+            if lease.holder.is_none() || is_owned(&lease.deployment) {
+                continue;
+            }
+            found.push(Left {
+                kind: "lease",
+                remove_with: format!("bluegreen cleanup {}", lease.deployment),
+                name: lease.target.blue,
+                application: lease.target.application,
+                created_at: Some(lease.taken_at.to_string()),
+                serves_production: None,
+                age: age(Some(lease.taken_at)).unwrap_or_default(),
+                deployment: lease.deployment,
+            });
+        }
+    }
+    Ok(found)
+}
+
+/// The id in the name of a template of ours.
+fn deployment_of_template(name: &str) -> Option<String> {
+    let id = name.strip_prefix("bluegreen-")?.to_uppercase();
+    (ulid::Ulid::from_string(&id).is_ok() && template_name(&id) == name).then_some(id)
+}
+
+/// When a deployment was begun: its id says so.
+fn created_with(id: &str) -> Option<Moment> {
+    let id = ulid::Ulid::from_string(id).ok()?;
+    Some(Moment(id.timestamp_ms()))
+}

@@ -1,0 +1,133 @@
+//! What deployments have left at AWS: finding it, and rebuilding from it.
+
+use tracing::warn;
+
+use super::context::Context;
+use super::{Exit, Failed};
+use crate::clock::Moment;
+use crate::cloud::aws::AwsCloud;
+use crate::cloud::{Environment, HttpProber};
+use crate::config::Config;
+use crate::plan::{Goal, TAG_BLUE, TAG_DEPLOYMENT};
+use crate::rebuild::{Remains, Unsettled, rebuild};
+use crate::shared::Record;
+
+/// The deployment that a green belongs to, by its tag.
+pub(super) fn deployment_of(tags: &[(String, String)]) -> &str {
+    tag(tags, TAG_DEPLOYMENT).unwrap_or_default()
+}
+
+fn tag<'a>(tags: &'a [(String, String)], key: &str) -> Option<&'a str> {
+    let found = tags.iter().find(|(name, _)| name == key);
+    found.map(|(_, value)| value.as_str())
+}
+
+impl From<Unsettled> for Failed {
+    fn from(error: Unsettled) -> Failed {
+        let hint = match &error {
+            Unsettled::Direction { .. } => {
+                "nothing was changed; `bluegreen rollback ID` goes back to the previous version"
+            }
+            Unsettled::NoTag { .. }
+            | Unsettled::NoBlue { .. }
+            | Unsettled::NoHolder { .. }
+            | Unsettled::OtherVersion { .. } => {
+                "nothing was changed; docs/operations.md says what to look at"
+            }
+        };
+        Failed::new(
+            Exit::Refused,
+            format!("the deployment cannot be rebuilt from AWS: {error}"),
+        )
+        .hint(hint)
+    }
+}
+
+impl Context {
+    /// As [`Context::find`]; where neither the journal nor the bucket knows the
+    /// deployment, it is rebuilt from what AWS shows and written into the journal.
+    pub async fn find_or_rebuild(
+        &mut self,
+        id: Option<&str>,
+        goal: Option<Goal>,
+    ) -> Result<Record, Failed> {
+        let unknown = match self.find(id).await {
+            Err(failed) if failed.exit() == Exit::NoDeployment => failed,
+            found => return found,
+        };
+        let (cloud, _) = self.cloud().await?;
+        let Some(remains) = self.remains(&cloud, id).await? else {
+            return Err(unknown);
+        };
+        self.clock = cloud.corrected(self.clock);
+        let config = self.config_for(&remains)?;
+        let deployment = rebuild(&remains, &config, goal, self.clock.now())?;
+        warn!(
+            id = deployment.plan.id,
+            "no journal of this deployment is left, neither here nor in the bucket: rebuilt from \
+             green's tags, the CNAMEs and the versions as {}; what may have been asked of AWS last is \
+             waited out",
+            deployment.state.kind()
+        );
+        self.store.adopt(&deployment, &[])?;
+        Ok(Record::new(deployment, Vec::new()))
+    }
+
+    /// What AWS shows of the deployment with this id; without one, of the only one
+    /// of the application and environments that are named.
+    pub async fn remains(
+        &self,
+        cloud: &AwsCloud<HttpProber>,
+        id: Option<&str>,
+    ) -> Result<Option<Remains>, Failed> {
+        let named = |given: &Option<String>, name: &str| given.as_deref().is_none_or(|g| g == name);
+        let mut greens = cloud.greens().await?;
+        greens.retain(|(green, tags)| match id {
+            Some(id) => deployment_of(tags).eq_ignore_ascii_case(id),
+            None => {
+                named(&self.options.app, &green.application)
+                    && named(&self.options.green, &green.name)
+            }
+        });
+        if greens.len() > 1 {
+            let ids: Vec<_> = greens.iter().map(|(_, tags)| deployment_of(tags)).collect();
+            let message = format!("{} deployments have a green: {}", ids.len(), ids.join(", "));
+            return Err(Failed::new(Exit::Usage, message).hint("name one"));
+        }
+        match greens.pop() {
+            None => Ok(None),
+            Some((green, tags)) => Ok(Some(remains_of(cloud, green, tags).await?)),
+        }
+    }
+
+    /// The configuration that is named, with what green tells where it is not.
+    pub fn config_for(&self, remains: &Remains) -> Result<Config, Failed> {
+        let mut options = self.options.clone();
+        let blue = remains.blue.as_ref().map(|blue| blue.name.clone());
+        options.app = Some(remains.green.application.clone());
+        options.blue = blue.or(options.blue);
+        options.green = Some(remains.green.name.clone());
+        Ok(options.config()?)
+    }
+}
+
+async fn remains_of(
+    cloud: &AwsCloud<HttpProber>,
+    green: Environment,
+    tags: Vec<(String, String)>,
+) -> Result<Remains, Failed> {
+    let blue_id = tag(&tags, TAG_BLUE).unwrap_or_default();
+    let environments = cloud.all_environments().await?;
+    let blue = environments.into_iter().find(|e| e.id == blue_id);
+    let since = green.created.unwrap_or(Moment(0));
+    let events = match &blue {
+        Some(blue) => cloud.events_since(&blue.id, since).await?,
+        None => Vec::new(),
+    };
+    Ok(Remains {
+        green,
+        tags,
+        blue,
+        events,
+    })
+}

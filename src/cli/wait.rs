@@ -1,0 +1,112 @@
+//! `bluegreen wait`: returns once a deployment has come to a state, for scripts.
+
+use std::time::Duration;
+
+use clap::ValueEnum;
+
+use super::context::{Context, signals};
+use super::finish::{Asked, exit_code};
+use super::take::whole_seconds;
+use super::{Exit, Failed, say};
+use crate::config::{Options, duration};
+use crate::machine::{Kind, State};
+
+/// What `wait` takes.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Args {
+    /// Deployment; may be left out where exactly one is in flight
+    id: Option<String>,
+    /// What to wait for
+    #[arg(long = "for", value_name = "STATE", value_enum, default_value_t)]
+    until: Until,
+    /// How long to wait at most [default: without limit]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    timeout: Option<Duration>,
+}
+
+/// What is waited for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Until {
+    /// It has ended, or rests until an operator says so
+    #[default]
+    Rest,
+    /// It has ended, however
+    End,
+    /// The new version is released
+    Completed,
+    /// The previous version is back
+    RolledBack,
+    /// Green serves and blue is not fit
+    Held,
+    /// It pauses before the last swap, as asked
+    Paused,
+    /// A person is needed
+    Stuck,
+}
+
+/// How often the journal and its copy are read.
+const LOOK_AFTER: Duration = Duration::from_secs(2);
+
+pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> {
+    let context = Context::for_reading(options).await?;
+    let mut interrupted = signals()?;
+    let since = context.clock.now();
+    let id = context.find(args.id.as_deref()).await?.deployment.plan.id;
+    loop {
+        let found = context.find(Some(&id)).await?.deployment;
+        let kind = found.state.kind();
+        if args.until.is_met(&found.state) {
+            say(&format!("{id} {kind}"));
+            return Ok(match args.until {
+                Until::Rest | Until::End => exit_code(&found.state, Asked::Release),
+                _ => Exit::Completed,
+            });
+        }
+        if args.until.cannot_be_met(&found.state) {
+            let message = format!("deployment {id} is {kind}: {}", kind.meaning());
+            return Err(Failed::new(exit_code(&found.state, Asked::Release), message));
+        }
+        let left = args.timeout.map(|timeout| {
+            let waited = context.clock.now().since(since);
+            (timeout.saturating_sub(waited), timeout)
+        });
+        if let Some((Duration::ZERO, timeout)) = left {
+            let message = format!(
+                "deployment {id} is {kind} after {}: {}",
+                whole_seconds(timeout),
+                kind.meaning()
+            );
+            return Err(Failed::new(Exit::Interrupted, message)
+                .hint(format!("it goes on: bluegreen status {id}")));
+        }
+        let pause = context.clock.wall(left.map_or(Duration::MAX, |(left, _)| left));
+        tokio::select! {
+            () = tokio::time::sleep(LOOK_AFTER.min(pause)) => {}
+            _ = interrupted.wait_for(|yes| *yes) => {
+                return Err(Failed::new(Exit::Interrupted, "interrupted by a signal while waiting"));
+            }
+        }
+    }
+}
+
+impl Until {
+    fn is_met(self, state: &State) -> bool {
+        match self {
+            Until::Rest => state.rests(),
+            Until::End => state.is_end(),
+            Until::Completed => state.kind() == Kind::Completed,
+            Until::RolledBack => state.kind() == Kind::RolledBack,
+            Until::Held => state.kind() == Kind::Held,
+            Until::Paused => state.kind() == Kind::AwaitingCutover,
+            Until::Stuck => state.kind() == Kind::Stuck,
+        }
+    }
+
+    /// Whether it comes to that no more without an operator.
+    fn cannot_be_met(self, state: &State) -> bool {
+        match self {
+            Until::End => false,
+            _ => state.rests() && !self.is_met(state),
+        }
+    }
+}

@@ -1,0 +1,375 @@
+//! Rebuilding a deployment of which no journal is left, from what AWS shows:
+//! green's tags, who holds the production CNAME, and the versions. Pure.
+
+use std::collections::BTreeMap;
+
+use thiserror::Error;
+
+use crate::clock::Moment;
+use crate::cloud::{Environment, Event};
+use crate::config::Config;
+use crate::deployment::{Deployment, Intent, Sent};
+use crate::machine::{Cause, EffectKind, State};
+use crate::plan::{
+    Goal, Plan, TAG_BLUE, TAG_DEPLOYMENT, TAG_PRODUCTION_CNAME, TAG_VERSION, Target, label_of_tag,
+    template_name,
+};
+
+/// What AWS shows of a deployment.
+#[derive(Clone, Debug)]
+pub struct Remains {
+    /// Green.
+    pub green: Environment,
+    /// Its tags.
+    pub tags: Vec<(String, String)>,
+    /// Blue, by the id in green's tags; none where it is gone.
+    pub blue: Option<Environment>,
+    /// Blue's events since green was created.
+    pub events: Vec<Event>,
+}
+
+/// Why a deployment cannot be rebuilt.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Unsettled {
+    /// A tag is missing or cannot be read.
+    #[error("green {green} lacks the tag {tag}")]
+    NoTag {
+        /// Green's name.
+        green: String,
+        /// The tag's key.
+        tag: &'static str,
+    },
+    /// Blue is gone.
+    #[error("blue ({id}) is gone; green {green} is all that is left")]
+    NoBlue {
+        /// Blue's id.
+        id: String,
+        /// Green's name.
+        green: String,
+    },
+    /// Neither holds the production CNAME.
+    #[error("neither {blue} nor {green} holds the production CNAME {cname}")]
+    NoHolder {
+        /// Blue's name.
+        blue: String,
+        /// Green's name.
+        green: String,
+        /// The CNAME.
+        cname: String,
+    },
+    /// Blue runs a version that is neither of the two.
+    #[error("{blue} runs {found:?}, which is neither {previous:?} nor {version:?}")]
+    OtherVersion {
+        /// Blue's name.
+        blue: String,
+        /// What it runs.
+        found: String,
+        /// What it ran before.
+        previous: String,
+        /// What was to be released.
+        version: String,
+    },
+    /// It may have been going forward or back.
+    #[error(
+        "{blue} runs {previous:?}, and {evidence}: whether the deployment was going forward or back \
+         cannot be told"
+    )]
+    Direction {
+        /// Blue's name.
+        blue: String,
+        /// The version it runs.
+        previous: String,
+        /// What its events say.
+        evidence: &'static str,
+    },
+}
+
+/// The plan and state of the deployment that green belongs to, as far as AWS
+/// shows them; names and limits that AWS does not know come from `config`.
+///
+/// Whatever may have been asked of AWS last counts as on its way from `now`, and
+/// production as having moved at `now`: quarantine and drain are waited out in
+/// full.
+///
+/// # Errors
+/// [`Unsettled`] where the facts do not settle the state. `goal` settles the
+/// direction where only that is open.
+pub fn rebuild(
+    remains: &Remains,
+    config: &Config,
+    goal: Option<Goal>,
+    now: Moment,
+) -> Result<Deployment, Unsettled> {
+    let (plan, blue) = plan(remains, config, goal)?;
+    let state = state(remains, &plan, blue, goal)?;
+    Ok(at(plan, state, remains, now))
+}
+
+/// The deployment that removes what another one has left: it terminates green and
+/// deletes the template, where production is at blue.
+///
+/// # Errors
+/// [`Unsettled`].
+pub fn clean_up(
+    remains: &Remains,
+    config: &Config,
+    id: String,
+    now: Moment,
+) -> Result<Deployment, Unsettled> {
+    let (mut plan, _) = plan(remains, config, None)?;
+    let cause = Cause::Orphaned {
+        deployment: std::mem::replace(&mut plan.id, id),
+    };
+    Ok(at(plan, State::Discarding { cause }, remains, now))
+}
+
+fn plan<'a>(
+    remains: &'a Remains,
+    config: &Config,
+    goal: Option<Goal>,
+) -> Result<(Plan, &'a Environment), Unsettled> {
+    let green = &remains.green;
+    let tag = |key: &'static str| {
+        let found = remains.tags.iter().find(|(name, _)| name == key);
+        found.map(|(_, value)| value.clone()).ok_or_else(|| {
+            let green = green.name.clone();
+            Unsettled::NoTag { green, tag: key }
+        })
+    };
+    let id = tag(TAG_DEPLOYMENT)?;
+    let blue_id = tag(TAG_BLUE)?;
+    let version = label_of_tag(&tag(TAG_VERSION)?).ok_or_else(|| Unsettled::NoTag {
+        green: green.name.clone(),
+        tag: TAG_VERSION,
+    })?;
+    let Some(blue) = &remains.blue else {
+        return Err(Unsettled::NoBlue {
+            id: blue_id,
+            green: green.name.clone(),
+        });
+    };
+    let mut arn = green.arn.split(':').skip(3).map(str::to_owned);
+    let region = arn.next().unwrap_or_default();
+    let account = arn.next().unwrap_or_default();
+    let plan = Plan {
+        template: template_name(&id),
+        id,
+        target: Target {
+            account,
+            region,
+            application: green.application.clone(),
+            blue: blue.name.clone(),
+        },
+        blue_id,
+        green: green.name.clone(),
+        production_cname: tag(TAG_PRODUCTION_CNAME)?,
+        previous_version: green.version_label.clone().unwrap_or_default(),
+        version,
+        goal: goal.unwrap_or(Goal::Release),
+        bundle: None,
+        bucket: config.bucket.clone(),
+        shared_state: config.shared_state,
+        green_tags: remains.tags.clone(),
+        test: config.test.clone(),
+        pause_before_cutover: false,
+        limits: config.limits.clone(),
+    };
+    Ok((plan, blue))
+}
+
+fn state(
+    remains: &Remains,
+    plan: &Plan,
+    blue: &Environment,
+    goal: Option<Goal>,
+) -> Result<State, Unsettled> {
+    let green = &remains.green;
+    let holds = |environment: &Environment| {
+        let cname = environment.cname.as_deref().unwrap_or_default();
+        cname.eq_ignore_ascii_case(&plan.production_cname)
+    };
+    let runs = blue.version_label.clone().unwrap_or_default();
+    let (on_previous, on_version) = (runs == plan.previous_version, runs == plan.version);
+    if !on_previous && !on_version {
+        return Err(Unsettled::OtherVersion {
+            blue: blue.name.clone(),
+            found: runs,
+            previous: plan.previous_version.clone(),
+            version: plan.version.clone(),
+        });
+    }
+    let happened = |words: &str| remains.events.iter().any(|e| e.message.contains(words));
+    let settled = |happened: bool, evidence| {
+        if !happened || goal.is_some() {
+            return Ok(());
+        }
+        Err(Unsettled::Direction {
+            blue: blue.name.clone(),
+            previous: plan.previous_version.clone(),
+            evidence,
+        })
+    };
+    if plan.previous_version == plan.version {
+        return Err(Unsettled::Direction {
+            blue: blue.name.clone(),
+            previous: plan.version.clone(),
+            evidence: "green was cloned from it on a way back",
+        });
+    }
+    let leaving = green.status == "Terminating";
+    if holds(green) {
+        if on_previous {
+            settled(happened("Environment update is starting"), "was deployed to since green was created")?;
+        }
+        return Ok(State::DrainingBlue);
+    }
+    if !holds(blue) {
+        return Err(Unsettled::NoHolder {
+            blue: blue.name.clone(),
+            green: green.name.clone(),
+            cname: plan.production_cname.clone(),
+        });
+    }
+    let moved = happened("Completed swapping CNAMEs");
+    Ok(match (leaving, on_version) {
+        (true, true) => State::TerminatingGreen,
+        (false, true) => State::Baking,
+        (_, false) if leaving || goal == Some(Goal::Previous) => State::Discarding {
+            cause: Cause::AskedToRetreat,
+        },
+        (_, false) => {
+            settled(moved, "its CNAME was swapped since green was created")?;
+            State::Cloning
+        }
+    })
+}
+
+fn at(plan: Plan, state: State, remains: &Remains, now: Moment) -> Deployment {
+    let doubt = Intent {
+        at: now,
+        outcome: Sent::Unclear,
+        shown_at: None,
+    };
+    let kinds = [
+        EffectKind::CreateTemplate,
+        EffectKind::CreateGreen,
+        EffectKind::Swap,
+        EffectKind::Deploy,
+    ];
+    let intents: BTreeMap<_, _> = kinds.into_iter().map(|kind| (kind, doubt.clone())).collect();
+    Deployment {
+        state,
+        traffic_moved_at: Some(now),
+        green_id: Some(remains.green.id.clone()),
+        intents,
+        started_at: remains.green.created.unwrap_or(now),
+        ..Deployment::new(plan, now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::Kind;
+    use crate::plan::green_tags;
+
+    const CNAME: &str = "shop.us-east-1.elasticbeanstalk.com";
+
+    fn environment(name: &str, cname: &str, version: &str) -> Environment {
+        Environment {
+            name: name.to_owned(),
+            id: format!("e-{name}"),
+            arn: format!("arn:aws:elasticbeanstalk:us-east-1:123456789012:environment/shop/{name}"),
+            application: "shop".to_owned(),
+            cname: Some(cname.to_owned()),
+            status: "Ready".to_owned(),
+            version_label: Some(version.to_owned()),
+            ..Environment::default()
+        }
+    }
+
+    fn config() -> Config {
+        let plan = Plan::sample("A");
+        Config {
+            app: "shop".to_owned(),
+            blue: "blue".to_owned(),
+            green: "green".to_owned(),
+            bucket: "artifacts".to_owned(),
+            shared_state: true,
+            test: plan.test,
+            limits: plan.limits,
+        }
+    }
+
+    fn remains(holder: &str, blue_runs: &str, happened: &[&str]) -> Remains {
+        let cname = |name: &str| if name == holder { CNAME } else { "other.example" };
+        let event = |message: &&str| Event {
+            at: Moment(1),
+            severity: "INFO".to_owned(),
+            message: (*message).to_owned(),
+            request_id: None,
+        };
+        Remains {
+            green: environment("green", cname("green"), "v1"),
+            tags: green_tags("01J", CNAME, "e-blue", "v2", &[]),
+            blue: Some(environment("blue", cname("blue"), blue_runs)),
+            events: happened.iter().map(event).collect(),
+        }
+    }
+
+    #[track_caller]
+    fn check(remains: &Remains, goal: Option<Goal>, expected: Kind) {
+        let rebuilt = rebuild(remains, &config(), goal, Moment(7)).expect("it is settled");
+        assert_eq!(rebuilt.state.kind(), expected);
+        let doubt = rebuilt.may_arrive(Moment(8));
+        assert!(doubt.swap && doubt.deploy && doubt.green && doubt.template);
+        assert!(!rebuilt.is_drained(Moment(8)));
+        assert_eq!(rebuilt.plan.target.account, "123456789012");
+        assert_eq!(rebuilt.plan.previous_version, "v1");
+        assert_eq!(rebuilt.plan.version, "v2");
+    }
+
+    #[test]
+    fn the_facts_settle_the_state() {
+        check(&remains("blue", "v1", &[]), None, Kind::Cloning);
+        check(&remains("green", "v1", &["Completed swapping CNAMEs"]), None, Kind::DrainingBlue);
+        check(&remains("green", "v2", &[]), None, Kind::DrainingBlue);
+        check(&remains("blue", "v2", &[]), None, Kind::Baking);
+        let mut leaving = remains("blue", "v2", &[]);
+        leaving.green.status = "Terminating".to_owned();
+        check(&leaving, None, Kind::TerminatingGreen);
+        let mut leaving = remains("blue", "v1", &[]);
+        leaving.green.status = "Terminating".to_owned();
+        check(&leaving, None, Kind::Discarding);
+    }
+
+    #[test]
+    fn what_they_do_not_settle_is_refused_unless_the_operator_settles_it() {
+        let back = [
+            remains("blue", "v1", &["Completed swapping CNAMEs for environments 'a' and 'b'."]),
+            remains("green", "v1", &["Environment update is starting."]),
+        ];
+        for remains in &back {
+            let refused = rebuild(remains, &config(), None, Moment(7));
+            assert!(matches!(refused, Err(Unsettled::Direction { .. })), "{refused:?}");
+        }
+        check(&back[0], Some(Goal::Previous), Kind::Discarding);
+        check(&back[1], Some(Goal::Previous), Kind::DrainingBlue);
+    }
+
+    #[test]
+    fn what_somebody_else_did_is_refused() {
+        let refused = |remains: &Remains| rebuild(remains, &config(), None, Moment(7)).unwrap_err();
+        let nobody = refused(&remains("nobody", "v1", &[]));
+        assert!(matches!(nobody, Unsettled::NoHolder { .. }), "{nobody}");
+        let other = refused(&remains("blue", "v9", &[]));
+        assert!(matches!(other, Unsettled::OtherVersion { .. }), "{other}");
+        let mut gone = remains("green", "v1", &[]);
+        gone.blue = None;
+        assert!(matches!(refused(&gone), Unsettled::NoBlue { .. }));
+        let mut untagged = remains("blue", "v1", &[]);
+        untagged.tags.retain(|(key, _)| key != TAG_BLUE);
+        let refused = refused(&untagged);
+        assert!(refused.to_string().contains(TAG_BLUE), "{refused}");
+    }
+}

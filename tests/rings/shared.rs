@@ -1,0 +1,329 @@
+//! Ring 3, elsewhere: the real binary with the state in the bucket, from several
+//! machines.
+
+use std::process::{Child, Output, Stdio};
+
+use bluegreen_sandbox::{Fault, FaultEffect, Phase, TapVerdict};
+use bytes::Bytes;
+
+use crate::served::{Served, Victim};
+
+const SPEED: f64 = 600.0;
+
+/// Another machine: an empty disk, the same bucket.
+struct Elsewhere<'a> {
+    served: &'a Served,
+    disk: tempfile::TempDir,
+}
+
+impl<'a> Elsewhere<'a> {
+    fn of(served: &'a Served) -> Elsewhere<'a> {
+        Elsewhere {
+            served,
+            disk: tempfile::tempdir().expect("a temporary folder"),
+        }
+    }
+
+    fn command(&self, arguments: &[&str]) -> std::process::Command {
+        let mut command = self.served.bluegreen(arguments);
+        command.env("BLUEGREEN_STATE", self.disk.path().join("journal.db"));
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().expect("the binary runs")
+    }
+}
+
+#[track_caller]
+fn exits(output: &Output, code: i32) -> (String, String) {
+    let told = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (stdout, stderr) = (told(&output.stdout), told(&output.stderr));
+    assert_eq!(output.status.code(), Some(code), "{stdout}\n{stderr}");
+    (stdout, stderr)
+}
+
+/// The objects below `bluegreen/` that are the journal's.
+fn objects(served: &Served) -> Vec<String> {
+    let mut objects = served.sandbox.report().leftovers.objects;
+    objects.retain(|key| key.contains("/deployments/") || key.contains("/leases/"));
+    objects
+}
+
+fn begun(served: &Served) -> String {
+    let objects = objects(served);
+    let key = objects.iter().find(|key| key.contains("/deployments/"));
+    let name = key.and_then(|key| key.rsplit('/').next()).expect("a deployment");
+    name.trim_end_matches(".json").to_owned()
+}
+
+/// Everything below `bluegreen/` is removed from the bucket.
+fn empty_the_bucket(served: &Served) {
+    for key in objects(served) {
+        let request = http::Request::delete(format!("http://localhost/{key}"))
+            .header("host", "localhost")
+            .body(Bytes::new())
+            .expect("a request");
+        let answered = served.block_on(served.sandbox.handle(request));
+        assert!(answered.expect("it answers").status().is_success(), "{key}");
+    }
+    assert_eq!(objects(served), [""; 0]);
+}
+
+/// A run that is killed after the `times`-th call of an operation is applied; its
+/// disk is gone.
+fn killed_after(served: &Served, operation: &'static str, times: u64) -> String {
+    let victim = Victim::default();
+    let killer = victim.clone();
+    let count = std::sync::atomic::AtomicU64::new(0);
+    served.sandbox.set_tap(move |call, phase| {
+        let strikes = phase == Phase::After
+            && call.operation == operation
+            && count.fetch_add(1, std::sync::atomic::Ordering::SeqCst) + 1 == times;
+        if strikes {
+            killer.kill();
+            return TapVerdict::HangUp;
+        }
+        TapVerdict::Continue
+    });
+    let ended = victim.run(&mut served.bluegreen(&["run", "--version-label", "v2"]));
+    assert_eq!(ended.code(), None, "it was killed");
+    std::fs::remove_file(served.journal()).expect("there was a journal");
+    begun(served)
+}
+
+#[track_caller]
+fn all_is_well(served: &Served, version: &str) {
+    let report = served.sandbox.report();
+    assert_eq!(report.lost, 0, "{:?}", report.losses);
+    assert_eq!(report.interruptions, []);
+    assert!(report.peaks.tagged_environments <= 1);
+    assert_eq!(report.leftovers.environments, [""; 0]);
+    assert_eq!(report.leftovers.templates, [""; 0]);
+    served.sandbox.with_world(|world, _| {
+        let blue = world.environment("shop-blue").expect("blue is there");
+        assert_eq!(blue.version_label, version);
+    });
+}
+
+fn started(mut command: std::process::Command) -> Child {
+    command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary starts")
+}
+
+/// Waits until an operation was asked for.
+fn until_asked(served: &Served, operation: &str) {
+    while !served.sandbox.report().calls.contains_key(operation) {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn whoever_finds_it_driven_is_told_by_whom_and_may_wait() {
+    let served = Served::at_speed(SPEED);
+    let first = started(served.bluegreen(&["run", "--version-label", "v2", "--lease", "30m"]));
+    until_asked(&served, "CreateEnvironment");
+    let id = begun(&served);
+    let elsewhere = Elsewhere::of(&served);
+    let (_, told) = exits(&elsewhere.run(&["run", "--version-label", "v2"]), 12);
+    for expected in [id.as_str(), "is not finished", "process ", "bluegreen wait", "bluegreen abort"] {
+        assert!(told.contains(expected), "{expected}: {told}");
+    }
+    let (shown, _) = exits(&elsewhere.run(&["status", &id]), 0);
+    assert!(shown.contains("Driven by: process "), "{shown}");
+    let (shown, _) = exits(&elsewhere.run(&["status", "--json"]), 0);
+    assert!(shown.contains("\"driven_by\""), "{shown}");
+    let next = ["run", "--version-label", "v1", "--wait", "5h"];
+    let second = started(elsewhere.command(&next));
+    let (waited, _) = exits(&Elsewhere::of(&served).run(&["wait", &id, "--for", "completed"]), 0);
+    assert!(waited.contains("Completed"), "{waited}");
+    exits(&first.wait_with_output().expect("it ends"), 0);
+    let (_, told) = exits(&second.wait_with_output().expect("it ends"), 0);
+    assert!(told.contains("waiting for its turn"), "{told}");
+    all_is_well(&served, "v1");
+    let (_, told) = exits(&elsewhere.run(&["wait", &id, "--for", "held"]), 0);
+    assert!(told.contains("is Completed"), "{told}");
+}
+
+#[test]
+fn a_resume_elsewhere_leaves_a_living_holder_alone() {
+    let served = Served::at_speed(SPEED);
+    let first = started(served.bluegreen(&["run", "--version-label", "v2"]));
+    until_asked(&served, "CreateEnvironment");
+    let id = begun(&served);
+    let (_, told) = exits(&Elsewhere::of(&served).run(&["resume", &id]), 12);
+    assert!(told.contains("has held shop/shop-blue since"), "{told}");
+    assert!(told.contains("it may be taken in"), "{told}");
+    exits(&first.wait_with_output().expect("it ends"), 0);
+    all_is_well(&served, "v2");
+}
+
+#[test]
+fn an_abort_from_elsewhere_reaches_the_holder() {
+    let served = Served::at_speed(SPEED);
+    let first = started(served.bluegreen(&["run", "--version-label", "v2"]));
+    until_asked(&served, "SwapEnvironmentCNAMEs");
+    let id = begun(&served);
+    let (_, told) = exits(&Elsewhere::of(&served).run(&["abort", &id]), 0);
+    assert!(told.contains("to go back; waiting for it"), "{told}");
+    exits(&first.wait_with_output().expect("it ends"), 10);
+    all_is_well(&served, "v1");
+}
+
+#[test]
+fn without_any_journal_it_is_rebuilt_from_aws() {
+    for (operation, times, becomes) in [
+        ("CreateEnvironment", 1, "Cloning"),
+        ("SwapEnvironmentCNAMEs", 1, "as "),
+        ("UpdateEnvironment", 1, "DrainingBlue"),
+        ("SwapEnvironmentCNAMEs", 2, "as "),
+        ("TerminateEnvironment", 1, "TerminatingGreen"),
+    ] {
+        let served = Served::at_speed(SPEED);
+        let id = killed_after(&served, operation, times);
+        empty_the_bucket(&served);
+        let (_, told) = exits(&Elsewhere::of(&served).run(&["resume", &id]), 0);
+        assert!(told.contains("no journal of this deployment is left"), "{told}");
+        assert!(told.contains(becomes), "{operation}: {told}");
+        all_is_well(&served, "v2");
+    }
+}
+
+#[test]
+fn a_rebuilt_one_goes_back_on_request() {
+    let served = Served::at_speed(SPEED);
+    let id = killed_after(&served, "UpdateEnvironment", 1);
+    empty_the_bucket(&served);
+    exits(&Elsewhere::of(&served).run(&["rollback", &id]), 0);
+    all_is_well(&served, "v1");
+}
+
+#[test]
+fn what_nobody_goes_on_with_is_found_and_removed() {
+    let served = Served::at_speed(SPEED);
+    let id = killed_after(&served, "CreateEnvironment", 1);
+    let elsewhere = Elsewhere::of(&served);
+    let (shown, _) = exits(&elsewhere.run(&["status", "--discover"]), 0);
+    assert!(shown.contains("Nothing is left"), "it is owned: {shown}");
+    let (_, told) = exits(&elsewhere.run(&["cleanup", &id, "--yes"]), 12);
+    assert!(told.contains("bluegreen resume"), "{told}");
+    empty_the_bucket(&served);
+    let (shown, _) = exits(&elsewhere.run(&["status", "--discover"]), 0);
+    for expected in ["environment", "shop-blue-green", "template", &format!("bluegreen cleanup {id}")] {
+        assert!(shown.contains(expected), "{expected}: {shown}");
+    }
+    let (shown, _) = exits(&elsewhere.run(&["status", "--discover", "--json"]), 0);
+    let shown: serde_json::Value = serde_json::from_str(&shown).expect("JSON");
+    assert_eq!(shown["left"].as_array().map(Vec::len), Some(2), "{shown}");
+    let (_, told) = exits(&elsewhere.run(&["cleanup", &id]), 2);
+    assert!(told.contains("--yes"), "{told}");
+    exits(&elsewhere.run(&["cleanup", &id, "--yes"]), 0);
+    all_is_well(&served, "v1");
+    exits(&elsewhere.run(&["cleanup", &id, "--yes"]), 13);
+}
+
+#[test]
+fn a_green_that_serves_is_not_removed() {
+    let served = Served::at_speed(SPEED);
+    let id = killed_after(&served, "UpdateEnvironment", 1);
+    empty_the_bucket(&served);
+    let elsewhere = Elsewhere::of(&served);
+    let (shown, _) = exits(&elsewhere.run(&["status", "--discover"]), 0);
+    assert!(shown.contains(&format!("bluegreen rollback {id}")), "{shown}");
+    let (_, told) = exits(&elsewhere.run(&["cleanup", &id, "--yes"]), 3);
+    assert!(told.contains("serves production"), "{told}");
+    exits(&elsewhere.run(&["rollback", &id]), 0);
+    all_is_well(&served, "v1");
+}
+
+#[test]
+fn everything_interrupted_is_resumed_at_the_same_time() {
+    let served = Served::at_speed(SPEED);
+    let stack = served.sandbox.with_world(|world, _| {
+        let blue = world.environment("shop-blue").expect("blue is there");
+        blue.solution_stack.replace(' ', "+")
+    });
+    let create = format!(
+        "Action=CreateEnvironment&Version=2010-12-01&ApplicationName=shop&EnvironmentName=till-blue\
+         &VersionLabel=v1&CNAMEPrefix=till&SolutionStackName={stack}"
+    );
+    let request = http::Request::post("http://localhost/")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(Bytes::from(create))
+        .expect("a request");
+    let answer = served.block_on(served.sandbox.handle(request)).expect("it answers");
+    assert!(answer.status().is_success(), "{:?}", answer.body());
+    loop {
+        let ready = served.sandbox.with_world(|world, _| {
+            let till = world.environment("till-blue").expect("it is there");
+            till.health_status == "Ok"
+        });
+        if ready {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    killed_after(&served, "CreateEnvironment", 1);
+    let victim = Victim::default();
+    let killer = victim.clone();
+    served.sandbox.set_tap(move |call, phase| {
+        if phase == Phase::Before && call.operation == "SwapEnvironmentCNAMEs" {
+            killer.kill();
+            return TapVerdict::HangUp;
+        }
+        TapVerdict::Continue
+    });
+    let elsewhere = Elsewhere::of(&served);
+    let run = ["run", "--blue", "till-blue", "--version-label", "v2"];
+    assert_eq!(victim.run(&mut elsewhere.command(&run)).code(), None);
+    served.sandbox.set_tap(|_, _| TapVerdict::Continue);
+    let sweeper = Elsewhere::of(&served);
+    exits(&sweeper.run(&["resume", "--all"]), 0);
+    served.sandbox.with_world(|world, _| {
+        for name in ["shop-blue", "till-blue"] {
+            let blue = world.environment(name).expect("it is there");
+            assert_eq!(blue.version_label, "v2", "{name}");
+        }
+    });
+    let report = served.sandbox.report();
+    assert_eq!((report.lost, report.leftovers.templates), (0, vec![]));
+    let (shown, _) = exits(&sweeper.run(&["resume", "--all"]), 0);
+    assert!(shown.contains("No deployment is interrupted"), "{shown}");
+}
+
+#[test]
+fn a_bucket_that_is_away_is_waited_for_and_then_it_stops_resumable() {
+    let served = Served::at_speed(SPEED);
+    let away = |skip| Fault {
+        effect: FaultEffect::Refuse {
+            status: 503,
+            code: "ServiceUnavailable".to_owned(),
+            message: "away".to_owned(),
+        },
+        operation: Some("PutObject".to_owned()),
+        skip,
+        times: None,
+        probability: None,
+    };
+    served.inject(away(6));
+    let run = ["run", "--version-label", "v2", "--patience", "10m"];
+    let (_, told) = exits(&served.run(&run), 75);
+    assert!(told.contains("nothing goes on for now"), "{told}");
+    assert!(told.contains("bluegreen resume"), "{told}");
+    served.sandbox.with_world(|world, _| world.clear_faults());
+    exits(&served.run(&["resume"]), 0);
+    all_is_well(&served, "v2");
+}
+
+#[test]
+fn without_shared_state_the_bucket_is_left_alone() {
+    let served = Served::at_speed(SPEED);
+    let run = ["run", "--version-label", "v2", "--no-shared-state"];
+    exits(&served.run(&run), 0);
+    assert_eq!(objects(&served), [""; 0]);
+    let calls = served.sandbox.report().calls;
+    assert_eq!(calls.get("PutObject"), None, "{calls:?}");
+}
