@@ -121,6 +121,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
         let driven = match self.journal.lease() {
             None => self.turns(deployment).await,
             Some(lease) => tokio::select! {
+                biased;
                 driven = self.turns(deployment) => driven,
                 lost = lease.keep() => Err(lost.into()),
             },
@@ -213,6 +214,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
         loop {
             let needs = needs(deployment);
             let looked = tokio::select! {
+                biased;
                 looked = self.cloud.look(&deployment.plan, &needs) => looked,
                 () = signalled(self.interrupted.clone()) => return Err(DriveError::Signal),
             };
@@ -310,6 +312,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
         let asked = self.cloud.ask(&deployment.plan, effect);
         tokio::pin!(asked);
         tokio::select! {
+            biased;
             outcome = &mut asked => Ok(outcome),
             () = signalled(self.interrupted.clone()) => {
                 tokio::time::timeout(LAST_WORDS, asked).await.map_err(|_| DriveError::Signal)
@@ -449,6 +452,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
         let share = 0.9 + 0.2 * self.jitter.f64();
         let interval = deployment.plan.limits.poll.mul_f64(share);
         tokio::select! {
+            biased;
             () = self.clock.sleep(interval) => Ok(()),
             () = signalled(self.interrupted.clone()) => Err(DriveError::Signal),
         }

@@ -137,7 +137,8 @@ impl Sandbox {
             path: root.clone(),
             source,
         };
-        let objects = Objects::open(&root).map_err(io)?;
+        let at_once = matches!(options.time, TimeSource::Manual(_));
+        let objects = Objects::open(&root, at_once).map_err(io)?;
         for key in BUNDLES {
             objects.seed(BUCKET, key, b"a source bundle").map_err(io)?;
         }

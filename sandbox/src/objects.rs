@@ -18,6 +18,7 @@ use s3s::Body;
 use s3s::host::MultiDomain;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s_fs::FileSystem;
+use tokio::runtime::Runtime;
 
 /// The buckets and objects of a sandbox, below one folder.
 #[derive(Clone)]
@@ -25,11 +26,26 @@ pub(crate) struct Objects {
     root: PathBuf,
     service: S3Service,
     turn: Arc<tokio::sync::Mutex<()>>,
+    /// Where requests are carried out while the caller's runtime stands still.
+    aside: Option<Arc<Aside>>,
+}
+
+/// A runtime that may be dropped anywhere.
+struct Aside(Option<Runtime>);
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 impl Objects {
-    /// Opens the folder, making it where there is none.
-    pub fn open(root: &Path) -> std::io::Result<Objects> {
+    /// Opens the folder, making it where there is none. `at_once` carries a request
+    /// out while its caller's runtime stands still: under a manual clock no time
+    /// passes in it, and nothing else happens meanwhile.
+    pub fn open(root: &Path, at_once: bool) -> std::io::Result<Objects> {
         std::fs::create_dir_all(root)?;
         let lock = exclusive(root)?;
         let files = FileSystem::new(root).map_err(|e| std::io::Error::other(format!("{e:?}")))?;
@@ -43,10 +59,19 @@ impl Objects {
         if let Ok(hosts) = hosts {
             builder.set_host(hosts);
         }
+        let aside = if at_once {
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(1)
+                .build()?;
+            Some(Arc::new(Aside(Some(runtime))))
+        } else {
+            None
+        };
         Ok(Objects {
             root: root.to_owned(),
             service: builder.build(),
             turn: Arc::default(),
+            aside,
         })
     }
 
@@ -113,12 +138,19 @@ impl Objects {
         };
         // A client that hangs up must not leave a write half done.
         let objects = self.clone();
-        let carried_out = tokio::spawn(async move { objects.carry_out(request).await });
-        match carried_out.await {
-            Ok(Ok(response)) => response,
-            Ok(Err(error)) => internal_error(&error),
-            Err(error) => internal_error(&error.to_string()),
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let carried_out = async move {
+            let response = objects.carry_out(request).await;
+            let response = response.unwrap_or_else(|error| internal_error(&error));
+            // Nobody waits for it any more where the caller hung up.
+            let _ = sender.send(response);
+        };
+        match self.aside.as_ref().and_then(|aside| aside.0.as_ref()) {
+            Some(runtime) => drop(runtime.spawn(carried_out)),
+            None => drop(tokio::spawn(carried_out).await),
         }
+        let received = receiver.recv();
+        received.unwrap_or_else(|error| internal_error(&error.to_string()))
     }
 
     async fn carry_out(&self, request: Request<Bytes>) -> Result<Response<Bytes>, String> {

@@ -64,7 +64,11 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
         }
         if args.until.cannot_be_met(&found.state) {
             let message = format!("deployment {id} is {kind}: {}", kind.meaning());
-            return Err(Failed::new(exit_code(&found.state, Asked::Release), message));
+            let exit = match exit_code(&found.state, Asked::Release) {
+                Exit::Completed => Exit::Refused,
+                exit => exit,
+            };
+            return Err(Failed::new(exit, message).hint("it comes to that no more by itself"));
         }
         let left = args.timeout.map(|timeout| {
             let waited = context.clock.now().since(since);

@@ -11,12 +11,15 @@ mod time;
 pub use connect::{ConnectError, Connection, SandboxEndpoint, connect};
 pub use objects::{Bucket, Condition, Object, Put};
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_elasticbeanstalk as eb;
-use aws_sdk_elasticbeanstalk::config::retry::{ClassifyRetry, RetryAction, RetryConfig};
+use aws_sdk_elasticbeanstalk::config::retry::{
+    ClassifyRetry, RetryAction, RetryConfig, RetryPartition,
+};
 use aws_sdk_elasticbeanstalk::operation::RequestId;
 use aws_sdk_elasticbeanstalk::types::{EnvironmentTier, S3Location, Tag};
 use aws_sdk_s3 as s3;
@@ -39,6 +42,9 @@ pub struct AwsCloud<P> {
     prober: P,
 }
 
+/// How many clients this process has made.
+static CLIENTS: AtomicU64 = AtomicU64::new(0);
+
 /// How the description of everything that this program makes begins; the
 /// deployment's id follows.
 const DESCRIPTION: &str = "bluegreen deployment ";
@@ -52,10 +58,17 @@ impl<P: Prober> AwsCloud<P> {
     #[must_use]
     pub fn new(config: &SdkConfig, prober: P) -> AwsCloud<P> {
         let time = ServiceTime::default();
-        let eb = eb::config::Builder::from(config).interceptor(time.clone());
+        // Retries draw on a budget that all clients of a process share by default: one
+        // deployment's throttling must not take another's.
+        let budget = CLIENTS.fetch_add(1, Ordering::Relaxed);
+        let budget = |service| RetryPartition::new(format!("{service}-{budget}"));
+        let eb = eb::config::Builder::from(config)
+            .interceptor(time.clone())
+            .retry_partition(budget("elasticbeanstalk"));
+        let s3 = s3::config::Builder::from(config).retry_partition(budget("s3"));
         AwsCloud {
             eb: eb::Client::from_conf(eb.build()),
-            s3: s3::Client::new(config),
+            s3: s3::Client::from_conf(s3.build()),
             time,
             prober,
         }

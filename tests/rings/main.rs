@@ -6,6 +6,8 @@ mod crash;
 mod faults;
 mod kill;
 mod model;
+mod race;
 mod served;
 mod shared;
+mod storm;
 mod virtual_world;

@@ -144,7 +144,7 @@ fn whoever_finds_it_driven_is_told_by_whom_and_may_wait() {
     let (_, told) = exits(&second.wait_with_output().expect("it ends"), 0);
     assert!(told.contains("waiting for its turn"), "{told}");
     all_is_well(&served, "v1");
-    let (_, told) = exits(&elsewhere.run(&["wait", &id, "--for", "held"]), 0);
+    let (_, told) = exits(&elsewhere.run(&["wait", &id, "--for", "held"]), 3);
     assert!(told.contains("is Completed"), "{told}");
 }
 

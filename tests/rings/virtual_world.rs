@@ -24,7 +24,7 @@ use bluegreen::plan::{HttpTest, Limits};
 use bluegreen::preflight::{self, Refused, Wanted};
 use bluegreen::shared::{Claim, Contender, Holder, LeaseRecord, SharedError, SharedState};
 use bluegreen::store::Store;
-use bluegreen_sandbox::{BUCKET, Fault, Options, PRODUCTION, Sandbox, TimeSource};
+use bluegreen_sandbox::{BUCKET, Call, Fault, Options, PRODUCTION, Sandbox, TimeSource};
 use bluegreen_sandbox::{Phase, TapVerdict};
 use bytes::Bytes;
 use http_body_util::BodyExt;
@@ -60,6 +60,16 @@ pub struct Kill {
     pub phase: Phase,
 }
 
+/// What befalls a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    Life,
+    /// The connection closes without an answer.
+    Hangup,
+    /// The process dies.
+    Death,
+}
+
 impl VirtualWorld {
     pub async fn new() -> VirtualWorld {
         let clock = Clock::starting_at(EPOCH, 1.0);
@@ -84,21 +94,33 @@ impl VirtualWorld {
 
     /// The process dies at this call.
     pub fn kill_at(&self, kill: Option<Kill>) {
+        self.on_call(move |call, phase| {
+            let at = Kill {
+                call: call.number,
+                phase,
+            };
+            if kill == Some(at) {
+                Fate::Death
+            } else {
+                Fate::Life
+            }
+        });
+    }
+
+    /// What befalls each call.
+    pub fn on_call(&self, fate: impl Fn(&Call, Phase) -> Fate + Send + Sync + 'static) {
         let (death, calls) = (self.death.clone(), self.calls.clone());
         self.sandbox.set_tap(move |call, phase| {
             calls.fetch_max(call.number, Ordering::SeqCst);
-            if kill
-                == Some(Kill {
-                    call: call.number,
-                    phase,
-                })
-            {
-                death.dead.store(true, Ordering::SeqCst);
-                death.deaths.fetch_add(1, Ordering::SeqCst);
-                death.came.notify_one();
-                TapVerdict::HangUp
-            } else {
-                TapVerdict::Continue
+            match fate(call, phase) {
+                Fate::Life => TapVerdict::Continue,
+                Fate::Hangup => TapVerdict::HangUp,
+                Fate::Death => {
+                    death.dead.store(true, Ordering::SeqCst);
+                    death.deaths.fetch_add(1, Ordering::SeqCst);
+                    death.came.notify_one();
+                    TapVerdict::HangUp
+                }
             }
         });
     }

@@ -1,0 +1,225 @@
+//! Ring 4, two hands: real processes race for one target, are killed, and are stopped
+//! for longer than their lease and woken again. Whatever happens, production moves to
+//! green once and back once, and one green ever exists.
+//!
+//! `BLUEGREEN_RACES=2000 cargo test --test rings race -- --nocapture` runs more rounds.
+
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bluegreen_sandbox::{Phase, TapVerdict};
+use bytes::Bytes;
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::served::Served;
+
+const SPEED: f64 = 600.0;
+const ROUNDS: u64 = 240;
+/// How many rounds go on at a time: the processes wait more than they work.
+const AT_A_TIME: usize = 6;
+
+/// A process on a machine of its own.
+struct Runner {
+    child: Child,
+    /// Removed with it.
+    _disk: tempfile::TempDir,
+}
+
+impl Runner {
+    fn start(served: &Served, arguments: &[&str]) -> Runner {
+        let disk = tempfile::tempdir().expect("a temporary folder");
+        let mut command: Command = served.bluegreen(arguments);
+        command
+            .env("BLUEGREEN_STATE", disk.path().join("journal.db"))
+            // As short as is taken: a sixth of a second of the wall's.
+            .env("BLUEGREEN_LEASE", "90s")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        Runner {
+            child: command.spawn().expect("the binary starts"),
+            _disk: disk,
+        }
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    fn ends(self) -> (Option<i32>, String) {
+        let output: Output = self.child.wait_with_output().expect("it ends");
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), told)
+    }
+}
+
+/// Sends a signal to the process that is named once the call with this number has
+/// come, a little later.
+fn strike(served: &Served, call: u64, later: Duration, signal: Signal) -> Arc<Mutex<Option<Pid>>> {
+    let victim = Arc::<Mutex<Option<Pid>>>::default();
+    let named = victim.clone();
+    let struck = std::sync::atomic::AtomicBool::new(false);
+    served.sandbox.set_tap(move |told, phase| {
+        if told.number >= call && phase == Phase::After && !struck.swap(true, Ordering::SeqCst) {
+            let named = named.clone();
+            std::thread::spawn(move || {
+                std::thread::sleep(later);
+                if let Some(pid) = *named.lock().expect("no panic holds it") {
+                    let _ = kill_process(pid, signal);
+                }
+            });
+        }
+        TapVerdict::Continue
+    });
+    victim
+}
+
+/// The deployments in the bucket.
+fn begun(served: &Served) -> Vec<String> {
+    let objects = served.sandbox.report().leftovers.objects;
+    let ids = objects.iter().filter_map(|key| {
+        let (_, name) = key.split_once("/bluegreen/deployments/")?;
+        Some(name.strip_suffix(".json")?.to_owned())
+    });
+    ids.collect()
+}
+
+/// How often the CNAMEs of blue were swapped, by its own events.
+fn swaps(served: &Served) -> usize {
+    let body = "Action=DescribeEvents&Version=2010-12-01&EnvironmentName=shop-blue&MaxRecords=1000";
+    let request = http::Request::post("http://localhost/")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(Bytes::from(body))
+        .expect("a request");
+    let answer = served.block_on(served.sandbox.handle(request)).expect("it answers");
+    let answer = String::from_utf8_lossy(answer.body()).into_owned();
+    answer.matches("Completed swapping CNAMEs").count()
+}
+
+const RUN: [&str; 3] = ["run", "--version-label", "v2"];
+
+/// Two runs at once: one is let in, the other is told so.
+fn two_runs(served: &Served) {
+    let hands = [Runner::start(served, &RUN), Runner::start(served, &RUN)];
+    let ends = hands.map(Runner::ends);
+    let mut codes = ends.each_ref().map(|(code, _)| code.expect("nobody kills it"));
+    codes.sort_unstable();
+    // Starved for longer than its lease, the holder is overtaken by nobody.
+    assert_eq!(codes, [0, 12], "{ends:?}");
+}
+
+/// A run is killed, and two others want to go on with it.
+fn two_resumes(served: &Served, rng: &mut fastrand::Rng) {
+    let later = Duration::from_millis(rng.u64(..20));
+    let victim = strike(served, rng.u64(10..120), later, Signal::KILL);
+    let first = Runner::start(served, &RUN);
+    *victim.lock().expect("no panic holds it") = Some(first.pid());
+    let (code, told) = first.ends();
+    assert!(matches!(code, None | Some(0)), "{told}");
+    let ids = begun(served);
+    let Some(id) = ids.first() else {
+        return one_more_run(served);
+    };
+    let resume = ["resume", id];
+    let hands = [Runner::start(served, &resume), Runner::start(served, &resume)];
+    let ends = hands.map(Runner::ends);
+    let codes = ends.each_ref().map(|(code, _)| code.expect("nobody kills it"));
+    // Whoever comes when it has ended is told so.
+    assert!(codes.contains(&0), "{ends:?}");
+    assert!(codes.iter().all(|code| [0, 12].contains(code)), "{ends:?}");
+}
+
+/// The holder is stopped for longer than its lease, another takes over, and the
+/// first is woken at some moment of the other's work.
+fn a_zombie(served: &Served, rng: &mut fastrand::Rng, zombies: &AtomicU64) {
+    let later = Duration::from_micros(rng.u64(..20_000));
+    let victim = strike(served, rng.u64(10..120), later, Signal::STOP);
+    let first = Runner::start(served, &RUN);
+    let pid = first.pid();
+    *victim.lock().expect("no panic holds it") = Some(pid);
+    // Until it was stopped, or has ended before that.
+    let stopped = loop {
+        let status = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
+        let state = status.ok().and_then(|s| s.rsplit(')').next()?.trim().chars().next());
+        match state {
+            Some('T') => break true,
+            None | Some('Z') => break false,
+            _ => std::thread::sleep(Duration::from_millis(2)),
+        }
+    };
+    let ids = begun(served);
+    let Some(id) = ids.first().filter(|_| stopped) else {
+        let _ = kill_process(pid, Signal::CONT);
+        let (code, told) = first.ends();
+        assert_eq!(code, Some(0), "{told}");
+        return;
+    };
+    let second = Runner::start(served, &["resume", id]);
+    std::thread::sleep(Duration::from_millis(rng.u64(..2_500)));
+    let _ = kill_process(pid, Signal::CONT);
+    let (first_code, first_told) = first.ends();
+    let (second_code, second_told) = second.ends();
+    let told = format!("FIRST {first_code:?}\n{first_told}\nSECOND {second_code:?}\n{second_told}");
+    match (first_code, second_code) {
+        // Woken in time, it kept its lease, or had ended already.
+        (Some(0), Some(12 | 0)) => {}
+        (Some(12), Some(0)) => {
+            assert!(first_told.contains("was taken over"), "{told}");
+            assert!(first_told.contains("sends nothing more"), "{told}");
+            zombies.fetch_add(1, Ordering::SeqCst);
+        }
+        _ => panic!("{told}"),
+    }
+}
+
+fn one_more_run(served: &Served) {
+    let (code, told) = Runner::start(served, &[&RUN[..], &["--wait", "1h"]].concat()).ends();
+    assert_eq!(code, Some(0), "{told}");
+}
+
+fn round(number: u64, zombies: &AtomicU64) {
+    let mut rng = fastrand::Rng::with_seed(number);
+    let served = Served::at_speed(SPEED);
+    match number % 4 {
+        0 => two_runs(&served),
+        1 => two_resumes(&served, &mut rng),
+        _ => a_zombie(&served, &mut rng, zombies),
+    }
+    let report = served.sandbox.report();
+    assert_eq!(report.lost, 0, "round {number}: {:?}", report.losses);
+    assert_eq!(report.interruptions, [], "round {number}");
+    assert!(report.peaks.tagged_environments <= 1, "round {number}: two greens");
+    assert_eq!(report.leftovers.environments, [""; 0], "round {number}");
+    assert_eq!(report.leftovers.templates, [""; 0], "round {number}");
+    assert_eq!(swaps(&served), 2, "round {number}: out and back");
+    assert_eq!(begun(&served).len(), 1, "round {number}");
+    served.sandbox.with_world(|world, _| {
+        let blue = world.environment("shop-blue").expect("blue is there");
+        assert_eq!(blue.version_label, "v2", "round {number}");
+    });
+}
+
+#[test]
+fn two_hands_never_move_production_twice() {
+    let rounds = std::env::var("BLUEGREEN_RACES").ok().and_then(|n| n.parse().ok());
+    let rounds: u64 = rounds.unwrap_or(ROUNDS);
+    let next = AtomicU64::new(0);
+    let zombies = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..AT_A_TIME {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::SeqCst);
+                    if number >= rounds {
+                        return;
+                    }
+                    round(number, &zombies);
+                }
+            });
+        }
+    });
+    let zombies = zombies.load(Ordering::SeqCst);
+    println!("{rounds} rounds, {zombies} zombies stopped at their next step");
+    assert!(zombies >= rounds / 10, "only {zombies} zombies: does the race race?");
+}
