@@ -167,7 +167,7 @@ impl From<StoreError> for Failed {
             }
             StoreError::Damaged { .. } => Some(
                 "`bluegreen resume ID --bucket BUCKET` recovers a deployment from its copy in the bucket; \
-                 without a copy, restore the file from a backup"
+                 without a copy, move the file away: it is rebuilt from what AWS shows then"
                     .to_owned(),
             ),
             StoreError::Newer { .. } => Some("use the newer bluegreen".to_owned()),

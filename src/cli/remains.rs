@@ -69,6 +69,7 @@ impl Context {
              waited out",
             deployment.state.kind()
         );
+        self.store.forget_driven(&deployment.plan.id);
         self.store.adopt(&deployment, &[])?;
         Ok(Record::new(deployment, Vec::new()))
     }

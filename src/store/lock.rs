@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use super::{Store, StoreError};
@@ -14,8 +15,15 @@ use crate::deployment::Deployment;
 #[derive(Debug)]
 pub struct DriveLock {
     path: PathBuf,
-    _file: Arc<File>,
+    file: Arc<LockFile>,
     left_at: Option<u64>,
+}
+
+#[derive(Debug)]
+struct LockFile {
+    file: File,
+    /// Whether this process has checkpointed the deployment.
+    noted: AtomicBool,
 }
 
 impl DriveLock {
@@ -29,7 +37,7 @@ impl DriveLock {
 /// A deployment that is driven through a store.
 pub(super) struct Driven {
     id: String,
-    file: Weak<File>,
+    file: Weak<LockFile>,
 }
 
 impl Store {
@@ -76,7 +84,10 @@ impl Store {
         }
         let left_at = left.next().and_then(|line| line.strip_prefix("revision ")?.parse().ok());
         write(&file, left_at).map_err(failure)?;
-        let file = Arc::new(file);
+        let file = Arc::new(LockFile {
+            file,
+            noted: AtomicBool::new(false),
+        });
         self.driven.retain(|driven| driven.file.strong_count() > 0);
         self.driven.push(Driven {
             id: id.to_owned(),
@@ -84,7 +95,7 @@ impl Store {
         });
         Ok(DriveLock {
             path,
-            _file: file,
+            file,
             left_at,
         })
     }
@@ -103,13 +114,22 @@ impl Store {
         self.lock_path(&id.to_uppercase()).exists()
     }
 
+    /// Forgets how far a killed process had come, where the deployment is rebuilt from
+    /// AWS.
+    pub fn forget_driven(&self, id: &str) {
+        if !self.is_driven(id) {
+            let _ = std::fs::remove_file(self.lock_path(id));
+        }
+    }
+
     /// Leaves word how far a deployment has come: a journal that knows less has
     /// lost its log.
     pub(super) fn note_revision(&self, deployment: &Deployment) {
         let driven = self.driven.iter().find(|d| d.id == deployment.plan.id);
         if let Some(file) = driven.and_then(|driven| driven.file.upgrade()) {
             // Only a hint, and the disk may be full.
-            let _ = write(&file, Some(deployment.revision));
+            let _ = write(&file.file, Some(deployment.revision));
+            file.noted.store(true, Ordering::Relaxed);
         }
     }
 
@@ -131,7 +151,10 @@ fn write(mut file: &File, revision: Option<u64>) -> std::io::Result<()> {
 }
 
 impl Drop for DriveLock {
+    /// What a killed process left stays until the deployment has gone on.
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
+        if self.left_at.is_none() || self.file.noted.load(Ordering::Relaxed) {
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 }

@@ -9,5 +9,6 @@ mod model;
 mod race;
 mod served;
 mod shared;
+mod storage;
 mod storm;
 mod virtual_world;

@@ -109,7 +109,9 @@ async fn process(world: &VirtualWorld, rng: &mut fastrand::Rng, deployment: &mut
         }
     };
     match driven {
-        Ok(()) if deployment.state.kind() == Kind::Held => {
+        // Lost before it had done anything: another run begins it anew.
+        Ok(false) => world.store().create(deployment).expect("the journal takes it"),
+        Ok(true) if deployment.state.kind() == Kind::Held => {
             let order = if rng.bool() { Order::Resume } else { Order::Retreat };
             let (state, plan) = obey(&deployment.state, &deployment.plan, order).expect("held");
             let now = world.clock.now();
@@ -118,7 +120,7 @@ async fn process(world: &VirtualWorld, rng: &mut fastrand::Rng, deployment: &mut
             let ordered = world.store().checkpoint(deployment, next, now, "ordered", None);
             ordered.expect("the journal takes it");
         }
-        Ok(())
+        Ok(true)
         | Err(DriveError::Unreachable { .. } | DriveError::BucketAway { .. } | DriveError::Shared(_)) => {}
         Err(error) => panic!("seed {seed}: {error}"),
     }

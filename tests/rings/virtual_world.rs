@@ -189,19 +189,23 @@ impl VirtualWorld {
         let (_signal, interrupted) = watch::channel(false);
         tokio::select! {
             biased;
-            driven = self.process(deployment, self.clock, interrupted) => Some(driven),
+            driven = self.process(deployment, self.clock, interrupted) => {
+                let found = |found: bool| assert!(found, "it is here or in the bucket");
+                Some(driven.map(found))
+            }
             () = self.died() => None,
         }
     }
 
     /// What a process does that resumes: it takes the lease, takes the deployment
-    /// up, and drives. Its machine's clock reads what `clock` reads.
+    /// up, and drives. Its machine's clock reads what `clock` reads. False where the
+    /// deployment is neither here nor in the bucket.
     pub async fn process(
         &self,
         deployment: &mut Deployment,
         clock: Clock,
         interrupted: watch::Receiver<bool>,
-    ) -> Result<(), DriveError> {
+    ) -> Result<bool, DriveError> {
         let mut store = self.store();
         let plan = &deployment.plan;
         // Every command looks at blue first; the answer tells AWS's time too.
@@ -243,12 +247,13 @@ impl VirtualWorld {
                 Err(error) => return Err(error.into()),
             }
         };
-        let taken = Journal::take_up(&mut store, lease, &id).await?;
-        let (journal, found) = taken.expect("the deployment is here or in the bucket");
+        let Some((journal, found)) = Journal::take_up(&mut store, lease, &id).await? else {
+            return Ok(false);
+        };
         *deployment = found;
-        Driver::new(&self.cloud, journal, clock, interrupted)
-            .drive(deployment)
-            .await
+        let driver = Driver::new(&self.cloud, journal, clock, interrupted);
+        driver.drive(deployment).await?;
+        Ok(true)
     }
 
     /// The disk of the process is gone.

@@ -1,0 +1,174 @@
+//! What a checkpoint costs: in SQLite beside the raw synchronous write of the same
+//! disk, and in the bucket beside one raw PUT of the same size.
+//!
+//! `cargo bench --bench checkpoint`. Compare the figures of one run with each other:
+//! machines differ, and so do disks. The bucket is the sandbox's, in this process, so
+//! its figures tell what the program adds and not what a network takes.
+
+use std::hint::black_box;
+use std::io::{Seek, SeekFrom, Write};
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, Region};
+use aws_credential_types::Credentials;
+use bluegreen::clock::{Clock, Moment};
+use bluegreen::cloud::aws::{AwsCloud, Condition, Put};
+use bluegreen::cloud::{Probe, Prober};
+use bluegreen::deployment::Deployment;
+use bluegreen::journal::Journal;
+use bluegreen::machine::State;
+use bluegreen::plan::{HttpTest, Limits, Plan, Target};
+use bluegreen::shared::{Claim, Contender, Holder, SharedState};
+use bluegreen::store::Store;
+use bluegreen_sandbox::{BUCKET, Options, Sandbox};
+use criterion::{Criterion, criterion_group, criterion_main};
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+
+/// About as long as a checkpoint: one page of SQLite.
+const PAGE: usize = 4096;
+
+#[derive(Clone)]
+struct NoProber;
+
+impl Prober for NoProber {
+    async fn probe(&self, _test: &HttpTest, _cname: &str) -> Probe {
+        unreachable!("nothing is tested here")
+    }
+}
+
+fn deployment() -> Deployment {
+    let plan = Plan {
+        id: "01J00000000000000000000000".to_owned(),
+        target: Target {
+            account: "123456789012".to_owned(),
+            region: "us-east-1".to_owned(),
+            application: "shop".to_owned(),
+            blue: "shop-blue".to_owned(),
+        },
+        blue_id: "e-abcdefghij".to_owned(),
+        green: "shop-blue-green".to_owned(),
+        template: "bluegreen-01j00000000000000000000000".to_owned(),
+        production_cname: "shop.us-east-1.elasticbeanstalk.com".to_owned(),
+        previous_version: "v1".to_owned(),
+        version: "v2".to_owned(),
+        goal: bluegreen::plan::Goal::Release,
+        bundle: None,
+        bucket: BUCKET.to_owned(),
+        shared_state: true,
+        green_tags: Vec::new(),
+        test: HttpTest {
+            url: "/".to_owned(),
+            expect_status: Vec::new(),
+            timeout: Duration::from_secs(10),
+        },
+        pause_before_cutover: false,
+        limits: Limits::default(),
+    };
+    Deployment::new(plan, Moment(1))
+}
+
+/// The next checkpoint: no transition, as an intent is.
+fn advance(deployment: &Deployment) -> Deployment {
+    let state = deployment.state.clone();
+    Deployment {
+        state,
+        ..deployment.clone()
+    }
+}
+
+fn on_disk(criterion: &mut Criterion) {
+    let folder = tempfile::tempdir_in(".").expect("a folder on this disk");
+    let mut group = criterion.benchmark_group("disk");
+    let mut raw = std::fs::File::create(folder.path().join("raw")).expect("a file");
+    raw.write_all(&[0; PAGE]).expect("it is written");
+    let page = [1; PAGE];
+    group.bench_function("raw 4 KiB write and fdatasync", |bencher| {
+        bencher.iter(|| {
+            raw.seek(SeekFrom::Start(0)).expect("it seeks");
+            raw.write_all(black_box(&page)).expect("it is written");
+            raw.sync_data().expect("it is synced");
+        });
+    });
+    let mut store = Store::open(&folder.path().join("journal.db")).expect("it opens");
+    let mut deployment = deployment();
+    store.create(&deployment).expect("it is written");
+    group.bench_function("checkpoint in SQLite", |bencher| {
+        bencher.iter(|| {
+            let next = advance(&deployment);
+            store
+                .checkpoint(&mut deployment, next, Moment(2), "", None)
+                .expect("it is written");
+        });
+    });
+    group.finish();
+}
+
+async fn cloud() -> AwsCloud<NoProber> {
+    let sandbox = Sandbox::open(Options::default()).expect("a sandbox opens");
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    tokio::spawn(sandbox.serve(listener, std::future::pending()));
+    let config = aws_config::defaults(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .endpoint_url(url)
+        .credentials_provider(Credentials::new("AKIABENCH", "bench", None, None, "bench"))
+        .load()
+        .await;
+    AwsCloud::new(&config, NoProber)
+}
+
+fn in_the_bucket(criterion: &mut Criterion) {
+    let runtime = Runtime::new().expect("a runtime");
+    let cloud = runtime.block_on(cloud());
+    let bucket = cloud.bucket(BUCKET);
+    let mut group = criterion.benchmark_group("bucket");
+    group.sample_size(50);
+    let body = vec![b'x'; 2048];
+    let mut etag: Option<String> = None;
+    group.bench_function("raw PUT of 2 KiB", |bencher| {
+        bencher.iter(|| {
+            let condition = etag.as_deref().map_or(Condition::Absent, Condition::Unchanged);
+            let put = runtime.block_on(bucket.put("raw", black_box(&body), condition));
+            let Ok(Put::Written(written)) = put else {
+                panic!("{put:?}");
+            };
+            etag = Some(written);
+        });
+    });
+    let folder = tempfile::tempdir_in(".").expect("a folder on this disk");
+    let mut store = Store::open(&folder.path().join("journal.db")).expect("it opens");
+    let mut deployment = deployment();
+    store.create(&deployment).expect("it is written");
+    let clock = Clock::system();
+    let lease = runtime.block_on(async {
+        let mut contender = Contender::new(
+            SharedState::new(bucket.clone()),
+            clock,
+            deployment.plan.target.clone(),
+            deployment.plan.id.clone(),
+            Holder::this_process(None),
+            Duration::from_secs(3600),
+        );
+        match contender.attempt("Preparing", |_| false).await {
+            Ok(Claim::Taken(lease)) => lease,
+            other => panic!("{other:?}"),
+        }
+    });
+    let mut journal = Journal::beginning(&mut store, lease);
+    runtime.block_on(journal.catch_up(&deployment)).expect("it is written");
+    group.bench_function("checkpoint in SQLite and in the bucket", |bencher| {
+        bencher.iter(|| {
+            let next = advance(&deployment);
+            let now = clock.now();
+            runtime
+                .block_on(journal.checkpoint(&mut deployment, next, now, "", None))
+                .expect("it is written");
+        });
+    });
+    group.finish();
+    assert_eq!(deployment.state, State::Preparing);
+}
+
+criterion_group!(benches, on_disk, in_the_bucket);
+criterion_main!(benches);
