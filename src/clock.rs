@@ -149,9 +149,42 @@ impl Stopwatch {
     }
 }
 
+/// Until when something may be done: while no stopwatch has run longer than its
+/// limit.
+#[derive(Clone, Debug, Default)]
+pub struct Deadline(Vec<(Stopwatch, Duration)>);
+
+impl Deadline {
+    /// The same with one more limit.
+    #[must_use]
+    pub fn and(mut self, stopwatch: Stopwatch, limit: Duration) -> Deadline {
+        self.0.push((stopwatch, limit));
+        self
+    }
+
+    /// Whether any limit may have passed.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        let over = |(watch, limit): &(Stopwatch, Duration)| watch.elapsed_at_most() > *limit;
+        self.0.iter().any(over)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deadline_is_over_with_its_first_limit() {
+        let clock = Clock::starting_at(Moment(0), 1.0);
+        let watch = Stopwatch::start(&clock);
+        let second = Duration::from_secs(1);
+        let deadline = Deadline::default().and(watch, 9 * second).and(watch, 5 * second);
+        tokio::time::advance(4 * second).await;
+        assert!(!deadline.is_over());
+        tokio::time::advance(2 * second).await;
+        assert!(deadline.is_over() && !Deadline::default().is_over());
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_fast_clock_runs_ahead() {

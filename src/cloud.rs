@@ -11,7 +11,7 @@ use std::future::Future;
 
 use thiserror::Error;
 
-use crate::clock::Moment;
+use crate::clock::{Deadline, Moment};
 use crate::machine::Effect;
 use crate::plan::{Plan, Role};
 
@@ -24,8 +24,16 @@ pub trait Cloud {
     fn look(&self, plan: &Plan, needs: &Needs)
     -> impl Future<Output = Result<Sighting, LookError>>;
 
-    /// Asks for an effect, once. The answer proves nothing about the effect.
-    fn ask(&self, plan: &Plan, effect: &Effect) -> impl Future<Output = Outcome>;
+    /// Asks for an effect, once. The answer proves nothing about the effect. Once the
+    /// request is signed it is sent only where `send_by` is not over: a process that
+    /// slept before sends nothing, and a signature holds no longer than the effect's
+    /// quarantine. An upload alone is exempt: its key holds its content's hash.
+    fn ask(
+        &self,
+        plan: &Plan,
+        effect: &Effect,
+        send_by: &Deadline,
+    ) -> impl Future<Output = Outcome>;
 }
 
 /// What a look is to read beside the two environments.

@@ -9,13 +9,12 @@ use thiserror::Error;
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
-use crate::clock::{Clock, Moment, Stopwatch};
+use crate::clock::{Clock, Deadline, Moment, Stopwatch};
 use crate::cloud::{Cloud, LookError, Outcome, Refusal};
 use crate::deployment::{Deployment, Intent, Sent};
 use crate::facts::{Streaks, needs};
 use crate::journal::{Journal, JournalError};
 use crate::machine::{Cause, Effect, Order, Seen, State, Step, is_safe, obey, step};
-use crate::plan::SEND_WITHIN;
 use crate::shared::SharedError;
 use crate::store::StoreError;
 
@@ -275,17 +274,11 @@ impl<'a, C: Cloud> Driver<'a, C> {
         if once {
             self.write_intent(deployment, effect).await?;
         }
-        // A process that slept meanwhile would send what its quarantine no longer
-        // covers, or what its lease no longer allows.
-        if written.elapsed_at_most() > SEND_WITHIN || !self.journal.may_send().await {
-            if once {
-                self.write_outcome(deployment, effect, Sent::NotApplied)
-                    .await?;
-            }
-            return Ok(Act::Again);
-        }
+        // A process that slept since then sends nothing: neither its quarantine nor
+        // its lease would cover that.
+        let send_by = self.journal.send_by(written).await;
         info!("asking AWS: {}", effect.kind().operation());
-        let outcome = self.ask(deployment, effect).await?;
+        let outcome = self.ask(deployment, effect, &send_by).await?;
         if let Outcome::Applied {
             environment_id: Some(id),
             ..
@@ -308,8 +301,13 @@ impl<'a, C: Cloud> Driver<'a, C> {
 
     /// Sends the request. A signal gives it a moment to be answered; after that
     /// its outcome is unclear, as the journal says already.
-    async fn ask(&self, deployment: &Deployment, effect: &Effect) -> Result<Outcome, DriveError> {
-        let asked = self.cloud.ask(&deployment.plan, effect);
+    async fn ask(
+        &self,
+        deployment: &Deployment,
+        effect: &Effect,
+        send_by: &Deadline,
+    ) -> Result<Outcome, DriveError> {
+        let asked = self.cloud.ask(&deployment.plan, effect, send_by);
         tokio::pin!(asked);
         tokio::select! {
             biased;

@@ -10,9 +10,10 @@ use std::time::Duration;
 use thiserror::Error;
 use tracing::{info, warn};
 
-use crate::clock::Moment;
+use crate::clock::{Deadline, Moment, Stopwatch};
 use crate::deployment::Deployment;
 use crate::machine::Seen;
+use crate::plan::SEND_WITHIN;
 use crate::shared::{Lease, Record, SharedError, Written};
 use crate::store::{Store, StoreError, Transition};
 
@@ -210,11 +211,15 @@ impl<'a> Journal<'a> {
         }
     }
 
-    /// Whether the lease outlives a request that is sent now; asks nobody.
-    pub async fn may_send(&self) -> bool {
+    /// Until when an effect may be sent whose intent is as old as `written`.
+    pub async fn send_by(&self, written: Stopwatch) -> Deadline {
+        let deadline = Deadline::default().and(written, SEND_WITHIN);
         match &self.copy {
-            Some(copy) => copy.lease.outlives_request().await,
-            None => true,
+            Some(copy) => {
+                let (renewed, limit) = copy.lease.send_by().await;
+                deadline.and(renewed, limit)
+            }
+            None => deadline,
         }
     }
 

@@ -18,6 +18,7 @@ pub use lease::{Lease, LeaseRecord, SEND_MARGIN};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use tracing::warn;
 
 use crate::cloud::LookError;
 use crate::cloud::aws::{Bucket, Condition, Object, Put};
@@ -158,11 +159,7 @@ impl SharedState {
     /// # Errors
     /// [`SharedError`].
     pub async fn deployments(&self) -> Result<Vec<Record>, SharedError> {
-        let mut found = Vec::new();
-        for key in self.list(DEPLOYMENTS).await? {
-            found.extend(self.read::<Record>(&key).await?.map(|record| record.value));
-        }
-        Ok(found)
+        self.read_all(DEPLOYMENTS).await
     }
 
     /// Every lease in the bucket.
@@ -170,11 +167,7 @@ impl SharedState {
     /// # Errors
     /// [`SharedError`].
     pub async fn leases(&self) -> Result<Vec<LeaseRecord>, SharedError> {
-        let mut found = Vec::new();
-        for key in self.list(LEASES).await? {
-            found.extend(self.read::<LeaseRecord>(&key).await?.map(|lease| lease.value));
-        }
-        Ok(found)
+        self.read_all(LEASES).await
     }
 
     /// The deployment that each lease names, where it has not ended.
@@ -236,8 +229,20 @@ impl SharedState {
         }
     }
 
-    async fn list(&self, prefix: &str) -> Result<Vec<String>, SharedError> {
-        self.bucket.list(prefix).await.map_err(|e| self.error(e))
+    /// Everything below a prefix. What cannot be read is only warned of: it must not
+    /// hide the rest.
+    async fn read_all<T: DeserializeOwned>(&self, prefix: &str) -> Result<Vec<T>, SharedError> {
+        let mut found = Vec::new();
+        for key in self.bucket.list(prefix).await.map_err(|e| self.error(e))? {
+            match self.read::<T>(&key).await {
+                Ok(object) => found.extend(object.map(|object| object.value)),
+                Err(error @ (SharedError::Newer { .. } | SharedError::Damaged { .. })) => {
+                    warn!("{error}");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(found)
     }
 
     async fn read<T: DeserializeOwned>(&self, key: &str) -> Result<Option<Tagged<T>>, SharedError> {

@@ -8,6 +8,7 @@ value is of its type.
 import contextlib
 import os
 import re
+import socket
 import subprocess
 import sys
 import tempfile
@@ -360,6 +361,45 @@ def abort_with_the_eb_cli(world, folder):
     check("eb abort left the old version", world.describe("shop-blue")["VersionLabel"] == "v1")
 
 
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def state_in_the_bucket_of_moto():
+    """The tests of the state in the bucket, against a second S3."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    server = subprocess.Popen(
+        [BIN / "moto_server", "-H", "127.0.0.1", "-p", str(port)],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        s3 = boto3.client(
+            "s3", endpoint_url=url, region_name="us-east-1",
+            aws_access_key_id="a", aws_secret_access_key="b")
+
+        def answers():
+            try:
+                return s3.list_buckets()
+            except botocore.exceptions.EndpointConnectionError:
+                return False
+
+        until("moto answers", answers)
+        s3.create_bucket(Bucket="shop-artifacts")
+        tested = subprocess.run(
+            ["cargo", "test", "--test", "rings", "bucket::"],
+            cwd=Path(__file__).parents[2], env={**os.environ, "BLUEGREEN_TEST_S3": url},
+            capture_output=True, text=True)
+        passed_there = re.search(r"(\d+) passed", tested.stdout)
+        check("the state in the bucket holds on moto's S3",
+              tested.returncode == 0 and passed_there and int(passed_there.group(1)) > 5,
+              tested.stdout + tested.stderr)
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
 @contextlib.contextmanager
 def sandbox(speed):
     server = subprocess.Popen(
@@ -380,6 +420,7 @@ def main():
             ("the AWS CLI", lambda: with_the_aws_cli(fast)),
             ("the EB CLI", lambda: with_the_eb_cli(fast, folder)),
             ("eb abort", lambda: abort_with_the_eb_cli(slow, folder)),
+            ("moto", state_in_the_bucket_of_moto),
         ]:
             try:
                 part()

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Drives the sandbox with boto3, the AWS CLI and the EB CLI.
+# Drives the sandbox with boto3, the AWS CLI and the EB CLI, and the state in the
+# bucket against the S3 of moto.
 # Usage: run.sh BLUEGREEN   (the built binary)
 set -euo pipefail
 binary=$(realpath "$1")
@@ -11,5 +12,5 @@ if ! python3 -c 'import ensurepip' 2>/dev/null; then
     apt-get update -q && apt-get install -qy python3-venv
 fi
 [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
-"$venv/bin/python" -m pip install -q --disable-pip-version-check boto3 awscli awsebcli
+"$venv/bin/python" -m pip install -q --disable-pip-version-check boto3 awscli awsebcli 'moto[server]'
 exec "$venv/bin/python" "$here/conformance.py" "$binary"

@@ -155,10 +155,22 @@ impl Objects {
 
     async fn carry_out(&self, request: Request<Bytes>) -> Result<Response<Bytes>, String> {
         let _turn = (self.turn.lock().await, self.lock().await);
+        if self.lacks_bucket(&request) {
+            let message = "The specified bucket does not exist";
+            return Ok(failure(StatusCode::NOT_FOUND, "NoSuchBucket", message));
+        }
         let response = self.service.call(request.map(Body::from)).await;
         let (parts, body) = response.map_err(|e| format!("{e:?}"))?.into_parts();
         let body = body.collect().await.map_err(|e| e.to_string())?;
         Ok(Response::from_parts(parts, body.to_bytes()))
+    }
+
+    /// Whether an object's bucket is missing, which s3s-fs tells as a missing key.
+    fn lacks_bucket(&self, request: &Request<Bytes>) -> bool {
+        let path_style = request.headers().get(HOST).is_some_and(|h| h == "localhost");
+        let path = request.uri().path().trim_start_matches('/');
+        let bucket = path.split_once('/').filter(|(_, key)| !key.is_empty());
+        path_style && bucket.is_some_and(|(bucket, _)| !self.root.join(bucket).is_dir())
     }
 
     async fn lock(&self) -> Option<File> {

@@ -9,6 +9,7 @@ use super::finish::{Asked, drive_new};
 use super::remains::deployment_of;
 use super::take::{in_flight, pause};
 use super::{Exit, Failed, say};
+use crate::clock::Deadline;
 use crate::cloud::Outcome;
 use crate::cloud::aws::AwsCloud;
 use crate::cloud::{HttpProber, Refusal};
@@ -75,7 +76,9 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
         return remove_green(&mut context, &cloud, &remains).await;
     }
     for (application, template) in templates {
-        match cloud.delete_template(&application, &template).await {
+        match cloud
+            .delete_template(&application, &template, &Deadline::default())
+            .await {
             Outcome::Applied { .. } | Outcome::NotApplied(Refusal::AlreadySo(_)) => {}
             other => {
                 let message = format!("template {template} could not be deleted: {other:?}");

@@ -211,10 +211,14 @@ impl From<SharedError> for Failed {
     fn from(error: SharedError) -> Failed {
         match error {
             SharedError::Away { message, .. } => LookError::Passing(message).into(),
-            SharedError::Unusable { error, .. } => Failed::from(error).hint(
-                "nothing was changed; the journal's copy and the lease are kept below bluegreen/ in the bucket, \
-                 --no-shared-state does without",
+            SharedError::Unusable {
+                error: error @ LookError::Denied(_),
+                ..
+            } => Failed::from(error).hint(
+                "nothing was changed; the journal's copy and the lease are kept below bluegreen/ in \
+                 the bucket, --no-shared-state does without",
             ),
+            SharedError::Unusable { error, .. } => error.into(),
             error @ SharedError::Newer { .. } => {
                 Failed::new(Exit::Refused, error).hint("use the newer bluegreen")
             }

@@ -27,11 +27,11 @@ use aws_sdk_s3 as s3;
 use tracing::warn;
 
 use super::{Cloud, LookError, Needs, Outcome, Prober, Sighting};
-use crate::clock::Clock;
+use crate::clock::{Clock, Deadline};
 use crate::machine::{Effect, EffectKind};
 use crate::plan::{Plan, REQUEST_TIMEOUT, Role};
 use failure::{outcome, outcome_of};
-use time::ServiceTime;
+use time::{SendBy, ServiceTime};
 
 /// The clients of one region and account.
 #[derive(Clone, Debug)]
@@ -135,12 +135,12 @@ impl<P: Prober> Cloud for AwsCloud<P> {
         Ok(sighting)
     }
 
-    async fn ask(&self, plan: &Plan, effect: &Effect) -> Outcome {
+    async fn ask(&self, plan: &Plan, effect: &Effect, send_by: &Deadline) -> Outcome {
         match effect {
             Effect::UploadBundle => self.upload_bundle(plan).await,
-            Effect::RegisterVersion => self.register_version(plan).await,
-            Effect::CreateTemplate => self.create_template(plan).await,
-            Effect::CreateGreen => self.create_green(plan).await,
+            Effect::RegisterVersion => self.register_version(plan, send_by).await,
+            Effect::CreateTemplate => self.create_template(plan, send_by).await,
+            Effect::CreateGreen => self.create_green(plan, send_by).await,
             Effect::Swap {
                 blue_id, green_id, ..
             } => {
@@ -150,7 +150,7 @@ impl<P: Prober> Cloud for AwsCloud<P> {
                     .source_environment_id(blue_id)
                     .destination_environment_id(green_id)
                     .customize()
-                    .config_override(bounded().retry_config(RetryConfig::disabled()))
+                    .config_override(bounded(send_by).retry_config(RetryConfig::disabled()))
                     .send()
                     .await;
                 outcome(EffectKind::Swap, answer, |done| {
@@ -167,7 +167,7 @@ impl<P: Prober> Cloud for AwsCloud<P> {
                     .environment_id(environment_id)
                     .version_label(version_label)
                     .customize()
-                    .config_override(retry_refusals_only())
+                    .config_override(retry_refusals_only(send_by))
                     .send()
                     .await;
                 outcome(EffectKind::Deploy, answer, |done| {
@@ -180,7 +180,7 @@ impl<P: Prober> Cloud for AwsCloud<P> {
                     .abort_environment_update()
                     .environment_id(environment_id)
                     .customize()
-                    .config_override(bounded());
+                    .config_override(bounded(send_by));
                 outcome(EffectKind::AbortUpdate, request.send().await, |_| None)
             }
             Effect::TerminateGreen { environment_id } => {
@@ -189,19 +189,20 @@ impl<P: Prober> Cloud for AwsCloud<P> {
                     .terminate_environment()
                     .environment_id(environment_id)
                     .customize()
-                    .config_override(bounded());
+                    .config_override(bounded(send_by));
                 outcome(EffectKind::TerminateGreen, request.send().await, |_| None)
             }
             Effect::DeleteTemplate => {
                 let application = &plan.target.application;
-                self.delete_template(application, &plan.template).await
+                self.delete_template(application, &plan.template, send_by)
+                    .await
             }
         }
     }
 }
 
 impl<P> AwsCloud<P> {
-    async fn register_version(&self, plan: &Plan) -> Outcome {
+    async fn register_version(&self, plan: &Plan, send_by: &Deadline) -> Outcome {
         let key = plan.bundle.as_ref().map(|bundle| bundle.key.as_str());
         let bundle = S3Location::builder()
             .s3_bucket(&plan.bucket)
@@ -216,25 +217,30 @@ impl<P> AwsCloud<P> {
             .source_bundle(bundle)
             .process(true)
             .customize()
-            .config_override(bounded())
+            .config_override(bounded(send_by))
             .send()
             .await;
         outcome(EffectKind::RegisterVersion, answer, |_| None)
     }
 
     /// Deletes a configuration template; no environment depends on it.
-    pub async fn delete_template(&self, application: &str, template: &str) -> Outcome {
+    pub async fn delete_template(
+        &self,
+        application: &str,
+        template: &str,
+        send_by: &Deadline,
+    ) -> Outcome {
         let request = self
             .eb
             .delete_configuration_template()
             .application_name(application)
             .template_name(template)
             .customize()
-            .config_override(bounded());
+            .config_override(bounded(send_by));
         outcome(EffectKind::DeleteTemplate, request.send().await, |_| None)
     }
 
-    async fn create_template(&self, plan: &Plan) -> Outcome {
+    async fn create_template(&self, plan: &Plan, send_by: &Deadline) -> Outcome {
         let answer = self
             .eb
             .create_configuration_template()
@@ -243,13 +249,13 @@ impl<P> AwsCloud<P> {
             .environment_id(&plan.blue_id)
             .description(format!("{DESCRIPTION}{}", plan.id))
             .customize()
-            .config_override(retry_refusals_only())
+            .config_override(retry_refusals_only(send_by))
             .send()
             .await;
         outcome(EffectKind::CreateTemplate, answer, |_| None)
     }
 
-    async fn create_green(&self, plan: &Plan) -> Outcome {
+    async fn create_green(&self, plan: &Plan, send_by: &Deadline) -> Outcome {
         let tags = plan
             .green_tags
             .iter()
@@ -266,7 +272,7 @@ impl<P> AwsCloud<P> {
             .description(format!("{DESCRIPTION}{}", plan.id))
             .set_tags(Some(tags))
             .customize()
-            .config_override(retry_refusals_only())
+            .config_override(retry_refusals_only(send_by))
             .send()
             .await;
         match outcome_of(EffectKind::CreateGreen, answer) {
@@ -289,18 +295,17 @@ fn web_server() -> EnvironmentTier {
 
 /// The SDK's standard retries for an effect that must not be left in doubt: it
 /// is sent again only after an answer that says it was refused.
-fn retry_refusals_only() -> eb::config::Builder {
-    bounded().retry_classifier(RefusalsOnly)
+fn retry_refusals_only(send_by: &Deadline) -> eb::config::Builder {
+    bounded(send_by).retry_classifier(RefusalsOnly)
 }
 
 /// All attempts of an effect together take no longer than one request may: the
 /// lease is checked before the first.
-fn bounded() -> eb::config::Builder {
-    eb::config::Builder::new().timeout_config(
-        TimeoutConfig::builder()
-            .operation_timeout(REQUEST_TIMEOUT)
-            .build(),
-    )
+fn bounded(send_by: &Deadline) -> eb::config::Builder {
+    let timeout = TimeoutConfig::builder().operation_timeout(REQUEST_TIMEOUT);
+    eb::config::Builder::new()
+        .timeout_config(timeout.build())
+        .interceptor(SendBy(send_by.clone()))
 }
 
 /// Forbids a retry unless the service has answered with a status below 500.

@@ -134,6 +134,13 @@ impl Lease {
         Ok(())
     }
 
+    /// Until when a request may be sent so that the lease outlives it.
+    pub async fn send_by(&self) -> (Stopwatch, Duration) {
+        let inner = self.inner.lock().await;
+        let needed = REQUEST_TIMEOUT + SEND_MARGIN;
+        (inner.renewed, inner.record.length().saturating_sub(needed))
+    }
+
     /// Whether it outlives a request that is sent now. Asks nobody.
     pub async fn outlives_request(&self) -> bool {
         let inner = self.inner.lock().await;

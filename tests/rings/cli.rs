@@ -265,6 +265,7 @@ fn what_cannot_begin_changes_nothing() {
     let report = served.sandbox.report();
     let changing = |operation: &&String| {
         !operation.starts_with("Describe")
+            && !operation.starts_with("Get")
             && !operation.starts_with("Head")
             && !operation.starts_with("List")
     };
@@ -505,6 +506,8 @@ fn green_is_blues_clone() {
                     "bluegreen:production-cname",
                     "shop.us-east-1.elasticbeanstalk.com"
                 ),
+                ("bluegreen:blue", &blue.id),
+                ("bluegreen:version", "v2"),
             ]
         );
         assert_eq!(green.version_label, "v1");
@@ -555,7 +558,9 @@ fn a_large_bundle_goes_up_in_parts_and_once() {
     ];
     assert_eq!(code(&served.run(&again)), Some(0));
     let report = served.sandbox.report();
-    assert_eq!(report.leftovers.objects.len(), 1);
+    let objects = &report.leftovers.objects;
+    let bundles = objects.iter().filter(|key| key.contains("/bundles/"));
+    assert_eq!(bundles.count(), 1, "{objects:?}");
     assert_eq!(report.calls.get("CreateMultipartUpload"), Some(&1));
 }
 

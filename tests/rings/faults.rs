@@ -1,7 +1,12 @@
 //! The faults of the wire, each through a whole release on a virtual clock: the
 //! answer is patience, never a failure and never a second swap.
 
-use bluegreen::machine::Kind;
+use std::time::Duration;
+
+use bluegreen::clock::{Deadline, Stopwatch};
+use bluegreen::cloud::{Cloud, Outcome, Refusal};
+use bluegreen::machine::{Effect, Kind};
+use bluegreen::plan::{Role, SEND_WITHIN};
 use bluegreen::preflight::Wanted;
 use bluegreen_sandbox::{Fault, FaultEffect, PRODUCTION, Phase, Status, TapVerdict};
 
@@ -236,4 +241,41 @@ async fn a_version_that_cannot_be_processed_moves_no_traffic() {
         None
     );
     world.check_all_is_well("v1");
+}
+
+/// A process that slept between its last check and the sending: the signed request
+/// does not leave.
+#[tokio::test(start_paused = true)]
+async fn what_is_ready_too_late_is_not_sent() {
+    let world = VirtualWorld::new().await;
+    let deployment = world.begin(v2()).await.expect("preflight passes");
+    let plan = &deployment.plan;
+    let slept = Stopwatch::start(&world.clock);
+    tokio::time::advance(Duration::from_secs(31)).await;
+    let send_by = Deadline::default().and(slept, SEND_WITHIN);
+    for effect in [
+        Effect::CreateTemplate,
+        Effect::CreateGreen,
+        Effect::Swap {
+            blue_id: "e-a".to_owned(),
+            green_id: "e-b".to_owned(),
+            to: Role::Green,
+        },
+        Effect::Deploy {
+            environment_id: plan.blue_id.clone(),
+            version_label: "v2".to_owned(),
+        },
+        Effect::TerminateGreen {
+            environment_id: plan.blue_id.clone(),
+        },
+    ] {
+        let outcome = world.cloud.ask(plan, &effect, &send_by).await;
+        let refused = matches!(
+            &outcome,
+            Outcome::NotApplied(Refusal::Unreachable(why)) if why.contains("too late")
+        );
+        assert!(refused, "{effect:?}: {outcome:?}");
+        let calls = world.sandbox.report().calls;
+        assert_eq!(calls.get(effect.kind().operation()), None, "{effect:?}");
+    }
 }

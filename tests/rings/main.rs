@@ -1,6 +1,7 @@
 //! The rings of tests, from the pure machine to the killed process.
 
 mod architecture;
+mod bucket;
 mod cli;
 mod crash;
 mod faults;

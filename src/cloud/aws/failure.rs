@@ -6,6 +6,7 @@ use aws_sdk_elasticbeanstalk::config::http::HttpResponse;
 use aws_sdk_elasticbeanstalk::error::{ProvideErrorMetadata, SdkError};
 use hyper_util::client::legacy;
 
+use super::time::TooLate;
 use crate::cloud::classify::describe;
 use crate::cloud::{Failure, LookError, Outcome, Refusal, classify};
 use crate::machine::EffectKind;
@@ -72,6 +73,7 @@ where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
     match error {
+        _ if is_too_late(error) => Failure::NotSent(TooLate.to_string()),
         SdkError::ConstructionFailure(_) => Failure::NotSent(root_cause(error)),
         SdkError::DispatchFailure(_) if is_unsigned(error) => Failure::NotSigned(root_cause(error)),
         SdkError::DispatchFailure(_) if is_unconnected(error) => {
@@ -92,6 +94,11 @@ fn is_unsigned(error: &(dyn Error + 'static)) -> bool {
         link.downcast_ref::<aws_credential_types::provider::error::CredentialsError>()
             .is_some()
     })
+}
+
+/// Its deadline was over: nothing was sent.
+fn is_too_late(error: &(dyn Error + 'static)) -> bool {
+    chain(error).any(|link| link.downcast_ref::<TooLate>().is_some())
 }
 
 /// The connection was never made: nothing was sent.

@@ -1,14 +1,17 @@
-//! What time it is at AWS: every answer says so in its Date header.
+//! What time it is at AWS, which every answer says in its Date header; and until when
+//! a request may be sent.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use aws_sdk_elasticbeanstalk::config::interceptors::BeforeDeserializationInterceptorContextRef;
+use aws_sdk_elasticbeanstalk::config::interceptors::{
+    BeforeDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
+};
 use aws_sdk_elasticbeanstalk::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_elasticbeanstalk::error::BoxError;
 use aws_sdk_elasticbeanstalk::primitives::{DateTime, DateTimeFormat};
 use tokio::time::Instant;
 
-use crate::clock::Moment;
+use crate::clock::{Deadline, Moment};
 
 /// Remembers the date of the last answer.
 #[derive(Clone, Debug, Default)]
@@ -41,6 +44,33 @@ impl Intercept for ServiceTime {
         if let Some(date) = date {
             let read = (Moment(date), Instant::now());
             *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(read);
+        }
+        Ok(())
+    }
+}
+
+/// Stops a request that is signed and ready where its deadline is over.
+#[derive(Clone, Debug)]
+pub(super) struct SendBy(pub Deadline);
+
+/// The deadline of a request is over; it was not sent.
+#[derive(Debug, thiserror::Error)]
+#[error("it was ready too late to be sent safely, and was not sent")]
+pub(super) struct TooLate;
+
+impl Intercept for SendBy {
+    fn name(&self) -> &'static str {
+        "SendBy"
+    }
+
+    fn read_before_transmit(
+        &self,
+        _context: &BeforeTransmitInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _bag: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if self.0.is_over() {
+            return Err(TooLate.into());
         }
         Ok(())
     }
