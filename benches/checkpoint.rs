@@ -128,7 +128,9 @@ fn in_the_bucket(criterion: &mut Criterion) {
     let mut etag: Option<String> = None;
     group.bench_function("raw PUT of 2 KiB", |bencher| {
         bencher.iter(|| {
-            let condition = etag.as_deref().map_or(Condition::Absent, Condition::Unchanged);
+            let condition = etag
+                .as_deref()
+                .map_or(Condition::Absent, Condition::Unchanged);
             let put = runtime.block_on(bucket.put("raw", black_box(&body), condition));
             let Ok(Put::Written(written)) = put else {
                 panic!("{put:?}");
@@ -156,7 +158,9 @@ fn in_the_bucket(criterion: &mut Criterion) {
         }
     });
     let mut journal = Journal::beginning(&mut store, lease);
-    runtime.block_on(journal.catch_up(&deployment)).expect("it is written");
+    runtime
+        .block_on(journal.catch_up(&deployment))
+        .expect("it is written");
     group.bench_function("checkpoint in SQLite and in the bucket", |bencher| {
         bencher.iter(|| {
             let next = advance(&deployment);

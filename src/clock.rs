@@ -179,7 +179,9 @@ mod tests {
         let clock = Clock::starting_at(Moment(0), 1.0);
         let watch = Stopwatch::start(&clock);
         let second = Duration::from_secs(1);
-        let deadline = Deadline::default().and(watch, 9 * second).and(watch, 5 * second);
+        let deadline = Deadline::default()
+            .and(watch, 9 * second)
+            .and(watch, 5 * second);
         tokio::time::advance(4 * second).await;
         assert!(!deadline.is_over());
         tokio::time::advance(2 * second).await;

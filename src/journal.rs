@@ -188,7 +188,10 @@ impl<'a> Journal<'a> {
         };
         let state = copy.lease.state();
         let record = Record::new(deployment.clone(), copy.transitions.clone());
-        match state.write_deployment(&record, copy.etag.as_deref()).await? {
+        match state
+            .write_deployment(&record, copy.etag.as_deref())
+            .await?
+        {
             Written::Done(etag) => {
                 copy.etag = Some(etag);
                 copy.is_behind = false;
@@ -262,11 +265,7 @@ impl<'a> Journal<'a> {
 const GIVING_BACK: Duration = Duration::from_secs(2);
 
 /// The later of the two copies of a deployment.
-fn latest(
-    store: &Store,
-    id: &str,
-    theirs: Option<Record>,
-) -> Result<Option<Record>, StoreError> {
+fn latest(store: &Store, id: &str, theirs: Option<Record>) -> Result<Option<Record>, StoreError> {
     let ours = match store.find(id)? {
         Some(deployment) => {
             let transitions = store.transitions(&deployment.plan.id)?;
@@ -280,11 +279,17 @@ fn latest(
             Some(ours)
         }
         (Some(_), Some(theirs)) => {
-            warn!(id, "the journal {path} is older than its copy in the bucket, which is taken");
+            warn!(
+                id,
+                "the journal {path} is older than its copy in the bucket, which is taken"
+            );
             Some(theirs)
         }
         (None, Some(theirs)) => {
-            info!(id, "not in the journal {path}: recovered from its copy in the bucket");
+            info!(
+                id,
+                "not in the journal {path}: recovered from its copy in the bucket"
+            );
             Some(theirs)
         }
         (ours, None) => ours,

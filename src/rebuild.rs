@@ -219,7 +219,10 @@ fn state(
     let leaving = green.status == "Terminating";
     if holds(green) {
         if on_previous {
-            settled(happened("Environment update is starting"), "was deployed to since green was created")?;
+            settled(
+                happened("Environment update is starting"),
+                "was deployed to since green was created",
+            )?;
         }
         return Ok(State::DrainingBlue);
     }
@@ -256,7 +259,10 @@ fn at(plan: Plan, state: State, remains: &Remains, now: Moment) -> Deployment {
         EffectKind::Swap,
         EffectKind::Deploy,
     ];
-    let intents: BTreeMap<_, _> = kinds.into_iter().map(|kind| (kind, doubt.clone())).collect();
+    let intents: BTreeMap<_, _> = kinds
+        .into_iter()
+        .map(|kind| (kind, doubt.clone()))
+        .collect();
     Deployment {
         state,
         traffic_moved_at: Some(now),
@@ -302,7 +308,13 @@ mod tests {
     }
 
     fn remains(holder: &str, blue_runs: &str, happened: &[&str]) -> Remains {
-        let cname = |name: &str| if name == holder { CNAME } else { "other.example" };
+        let cname = |name: &str| {
+            if name == holder {
+                CNAME
+            } else {
+                "other.example"
+            }
+        };
         let event = |message: &&str| Event {
             at: Moment(1),
             severity: "INFO".to_owned(),
@@ -332,7 +344,11 @@ mod tests {
     #[test]
     fn the_facts_settle_the_state() {
         check(&remains("blue", "v1", &[]), None, Kind::Cloning);
-        check(&remains("green", "v1", &["Completed swapping CNAMEs"]), None, Kind::DrainingBlue);
+        check(
+            &remains("green", "v1", &["Completed swapping CNAMEs"]),
+            None,
+            Kind::DrainingBlue,
+        );
         check(&remains("green", "v2", &[]), None, Kind::DrainingBlue);
         check(&remains("blue", "v2", &[]), None, Kind::Baking);
         let mut leaving = remains("blue", "v2", &[]);
@@ -346,12 +362,19 @@ mod tests {
     #[test]
     fn what_they_do_not_settle_is_refused_unless_the_operator_settles_it() {
         let back = [
-            remains("blue", "v1", &["Completed swapping CNAMEs for environments 'a' and 'b'."]),
+            remains(
+                "blue",
+                "v1",
+                &["Completed swapping CNAMEs for environments 'a' and 'b'."],
+            ),
             remains("green", "v1", &["Environment update is starting."]),
         ];
         for remains in &back {
             let refused = rebuild(remains, &config(), None, Moment(7));
-            assert!(matches!(refused, Err(Unsettled::Direction { .. })), "{refused:?}");
+            assert!(
+                matches!(refused, Err(Unsettled::Direction { .. })),
+                "{refused:?}"
+            );
         }
         check(&back[0], Some(Goal::Previous), Kind::Discarding);
         check(&back[1], Some(Goal::Previous), Kind::DrainingBlue);

@@ -70,7 +70,9 @@ pub enum SharedError {
         message: String,
     },
     /// Another process has moved the deployment on.
-    #[error("deployment {id} was taken over: {by}; this process has stopped and sends nothing more")]
+    #[error(
+        "deployment {id} was taken over: {by}; this process has stopped and sends nothing more"
+    )]
     Overtaken {
         /// The deployment's id.
         id: String,
@@ -223,10 +225,7 @@ impl SharedState {
             Ok(Some(lease)) => lease.value.in_words(),
             Ok(None) | Err(_) => "its copy in the bucket was changed by somebody else".to_owned(),
         };
-        SharedError::Overtaken {
-            id: id.clone(),
-            by,
-        }
+        SharedError::Overtaken { id: id.clone(), by }
     }
 
     /// Everything below a prefix. What cannot be read is only warned of: it must not

@@ -476,16 +476,15 @@ impl Store {
         };
         let id = match known().map_err(|e| open_failure(&self.path, &e))? {
             Some(id) => id,
-            None => {
-                self.db
-                    .execute(
-                        "INSERT INTO journal (id) SELECT ?1 WHERE NOT EXISTS (SELECT 1 FROM journal)",
-                        [ulid::Ulid::new().to_string()],
-                    )
-                    .and_then(|_| known())
-                    .map_err(|e| self.write_failure(&e))?
-                    .unwrap_or_default()
-            }
+            None => self
+                .db
+                .execute(
+                    "INSERT INTO journal (id) SELECT ?1 WHERE NOT EXISTS (SELECT 1 FROM journal)",
+                    [ulid::Ulid::new().to_string()],
+                )
+                .and_then(|_| known())
+                .map_err(|e| self.write_failure(&e))?
+                .unwrap_or_default(),
         };
         // A copy of the file is another journal.
         let (device, inode) = self.file;
@@ -631,7 +630,10 @@ impl Store {
             path: self.path.clone(),
             message: format!("the checkpoint of deployment {} {message}", row.id),
         };
-        if row.checksum.is_some_and(|sum| sum != checksum(&row.checkpoint)) {
+        if row
+            .checksum
+            .is_some_and(|sum| sum != checksum(&row.checkpoint))
+        {
             return Err(damaged("does not match its checksum".to_owned()));
         }
         let deployment: Deployment = serde_json::from_str(&row.checkpoint)

@@ -167,7 +167,10 @@ impl Objects {
 
     /// Whether an object's bucket is missing, which s3s-fs tells as a missing key.
     fn lacks_bucket(&self, request: &Request<Bytes>) -> bool {
-        let path_style = request.headers().get(HOST).is_some_and(|h| h == "localhost");
+        let path_style = request
+            .headers()
+            .get(HOST)
+            .is_some_and(|h| h == "localhost");
         let path = request.uri().path().trim_start_matches('/');
         let bucket = path.split_once('/').filter(|(_, key)| !key.is_empty());
         path_style && bucket.is_some_and(|(bucket, _)| !self.root.join(bucket).is_dir())

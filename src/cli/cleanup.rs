@@ -65,7 +65,12 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
         )
         .hint("`bluegreen status --discover` lists what is left"));
     }
-    if !args.yes && !confirmed(&format!("Remove {}, left by deployment {id}?", what.join(", ")))? {
+    if !args.yes
+        && !confirmed(&format!(
+            "Remove {}, left by deployment {id}?",
+            what.join(", ")
+        ))?
+    {
         say("Nothing was changed.");
         return Ok(Exit::Completed);
     }
@@ -78,7 +83,8 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
     for (application, template) in templates {
         match cloud
             .delete_template(&application, &template, &Deadline::default())
-            .await {
+            .await
+        {
             Outcome::Applied { .. } | Outcome::NotApplied(Refusal::AlreadySo(_)) => {}
             other => {
                 let message = format!("template {template} could not be deleted: {other:?}");
@@ -140,7 +146,10 @@ async fn remove_green(
     }
     let lock = context.store.lock_drive(&new_id)?;
     context.store.create(&deployment)?;
-    info!(id = new_id, "removing {} and its template", remains.green.name);
+    info!(
+        id = new_id,
+        "removing {} and its template", remains.green.name
+    );
     drive_new(context, cloud, deployment, lock, lease, Asked::Retreat).await
 }
 
@@ -179,7 +188,9 @@ pub(super) async fn left_templates(
     let name = template_name(id);
     let applications = cloud.templates().await?.into_iter();
     let left = applications.filter(|(_, templates)| templates.contains(&name));
-    Ok(left.map(|(application, _)| (application, name.clone())).collect())
+    Ok(left
+        .map(|(application, _)| (application, name.clone()))
+        .collect())
 }
 
 /// The lease that a deployment still holds.
@@ -192,8 +203,10 @@ async fn held_lease(shared: &SharedState, id: &str) -> Result<Option<LeaseRecord
 /// Asks on the terminal.
 fn confirmed(question: &str) -> Result<bool, Failed> {
     if !std::io::stdin().is_terminal() {
-        return Err(Failed::new(Exit::Usage, format!("{question} Nobody can be asked here"))
-            .hint("nothing was changed; say --yes"));
+        return Err(
+            Failed::new(Exit::Usage, format!("{question} Nobody can be asked here"))
+                .hint("nothing was changed; say --yes"),
+        );
     }
     let _ = write!(std::io::stderr(), "{question} [y/N] ");
     let mut answer = String::new();

@@ -243,9 +243,8 @@ impl From<JournalError> for Failed {
 impl From<Held> for Failed {
     fn from(held: Held) -> Failed {
         let id = &held.lease.deployment;
-        let when = humantime::format_duration(std::time::Duration::from_secs(
-            held.runs_out_in.as_secs(),
-        ));
+        let when =
+            humantime::format_duration(std::time::Duration::from_secs(held.runs_out_in.as_secs()));
         Failed::new(Exit::Busy, held.lease.in_words()).hint(format!(
             "unless it is renewed it may be taken in {when}, with `bluegreen resume {id}`; \
              `bluegreen abort {id}` asks the holder to go back"

@@ -16,7 +16,9 @@ pub(super) struct Args {
 
 pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> {
     let mut context = Context::to_drive(options).await?;
-    let found = context.find_or_rebuild(args.id.as_deref(), Some(Goal::Previous)).await?;
+    let found = context
+        .find_or_rebuild(args.id.as_deref(), Some(Goal::Previous))
+        .await?;
     let taken = context.take_up(found).await?;
     go_on(&mut context, taken, Order::Retreat, Asked::Retreat).await
 }

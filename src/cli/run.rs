@@ -133,7 +133,9 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
     info!(
         id,
         "releasing {} onto {}, which runs {}",
-        plan.version, plan.target.blue, plan.previous_version
+        plan.version,
+        plan.target.blue,
+        plan.previous_version
     );
     let asked = Asked::Release;
     drive_new(&mut context, &cloud, deployment, lock, lease, asked).await

@@ -11,7 +11,9 @@ use crate::cloud::HttpProber;
 use crate::cloud::aws::AwsCloud;
 use crate::deployment::Deployment;
 use crate::plan::{Plan, Target};
-use crate::shared::{Claim, Contender, Held, Holder, Lease, LeaseRecord, Record, SharedError, SharedState};
+use crate::shared::{
+    Claim, Contender, Held, Holder, Lease, LeaseRecord, Record, SharedError, SharedState,
+};
 use crate::store::{DriveLock, StoreError};
 
 /// A deployment that this process may drive.
@@ -200,7 +202,9 @@ impl Context {
             return None;
         }
         let shared = self.shared_in(&deployment.plan.bucket).await?;
-        let lease = bounded(shared.lease(&deployment.plan.target)).await.ok()??;
+        let lease = bounded(shared.lease(&deployment.plan.target))
+            .await
+            .ok()??;
         (lease.value.deployment == deployment.plan.id).then_some(lease.value)
     }
 
@@ -388,9 +392,7 @@ pub(super) fn in_flight(deployment: &Deployment) -> StoreError {
 /// How long the bucket is waited for where the journal here may do.
 const GLANCE: Duration = Duration::from_secs(10);
 
-async fn bounded<T>(
-    asked: impl Future<Output = Result<T, SharedError>>,
-) -> Result<T, SharedError> {
+async fn bounded<T>(asked: impl Future<Output = Result<T, SharedError>>) -> Result<T, SharedError> {
     tokio::time::timeout(GLANCE, asked)
         .await
         .unwrap_or_else(|_| {

@@ -83,7 +83,9 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
             return Err(Failed::new(Exit::Interrupted, message)
                 .hint(format!("it goes on: bluegreen status {id}")));
         }
-        let pause = context.clock.wall(left.map_or(Duration::MAX, |(left, _)| left));
+        let pause = context
+            .clock
+            .wall(left.map_or(Duration::MAX, |(left, _)| left));
         tokio::select! {
             () = tokio::time::sleep(LOOK_AFTER.min(pause)) => {}
             _ = interrupted.wait_for(|yes| *yes) => {

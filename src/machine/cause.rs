@@ -140,7 +140,10 @@ impl fmt::Display for Cause {
                 "blue runs version {version}, which this deployment did not put there"
             ),
             Cause::Orphaned { deployment } => {
-                write!(f, "an operator removed what deployment {deployment} had left")
+                write!(
+                    f,
+                    "an operator removed what deployment {deployment} had left"
+                )
             }
             Cause::NotRolledBack { version, message } => {
                 write!(f, "blue still serves version {version}: {message}")

@@ -108,7 +108,8 @@ mod tests {
             Some("https://github.com/acme/shop/actions/runs/7")
         );
         let jenkins = |name: &str| {
-            (name == "BUILD_URL").then(|| "https://ci:hunter2@ci.acme.example/7/?token=hunter2".to_owned())
+            (name == "BUILD_URL")
+                .then(|| "https://ci:hunter2@ci.acme.example/7/?token=hunter2".to_owned())
         };
         assert_eq!(job(jenkins).as_deref(), Some("https://ci.acme.example/7/"));
         assert_eq!(job(|_| None), None);

@@ -256,7 +256,9 @@ impl Lease {
             Ok(Written::Done(etag)) => inner.etag = etag,
             // Somebody else's already, or word has come: then it runs out by itself.
             Ok(Written::Overtaken) => debug!("the lease has changed and is left as it is"),
-            Err(error) => warn!("the lease could not be given back and runs out by itself: {error}"),
+            Err(error) => {
+                warn!("the lease could not be given back and runs out by itself: {error}")
+            }
         }
     }
 }

@@ -12,8 +12,5 @@ fn names_become_safe_parts_of_keys() {
         lease_key(&target),
         "bluegreen/leases/123456789012/us-east-1/my=20shop=2F=2E=2E=2Fx=2E=C3=A9/shop-blue.json"
     );
-    assert_eq!(
-        deployment_key("01j"),
-        "bluegreen/deployments/01J.json"
-    );
+    assert_eq!(deployment_key("01j"), "bluegreen/deployments/01J.json");
 }

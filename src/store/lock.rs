@@ -82,7 +82,9 @@ impl Store {
         if !std::fs::metadata(&path).is_ok_and(same) {
             return self.lock_drive(id);
         }
-        let left_at = left.next().and_then(|line| line.strip_prefix("revision ")?.parse().ok());
+        let left_at = left
+            .next()
+            .and_then(|line| line.strip_prefix("revision ")?.parse().ok());
         write(&file, left_at).map_err(failure)?;
         let file = Arc::new(LockFile {
             file,

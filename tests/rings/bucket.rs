@@ -112,7 +112,9 @@ impl Place {
     async fn put(&self, key: &str, body: &[u8]) {
         let found = self.bucket.get(key).await.expect("it answers");
         let condition = found.as_ref().map(|o| Condition::Unchanged(&o.etag));
-        let put = self.bucket.put(key, body, condition.unwrap_or(Condition::Absent));
+        let put = self
+            .bucket
+            .put(key, body, condition.unwrap_or(Condition::Absent));
         assert!(matches!(put.await, Ok(Put::Written(_))));
     }
 }
@@ -143,7 +145,9 @@ async fn move_on(
 ) -> Result<(), JournalError> {
     let now = Moment(deployment.updated_at.0 + 1);
     let next = deployment.entering(state, now);
-    journal.checkpoint(deployment, next, now, "because", None).await
+    journal
+        .checkpoint(deployment, next, now, "because", None)
+        .await
 }
 
 #[tokio::test]
@@ -154,19 +158,33 @@ async fn a_write_takes_place_under_its_condition_only() {
     let Ok(Put::Written(first)) = put(b"one", Condition::Absent).await else {
         panic!("it is absent");
     };
-    assert_eq!(put(b"two", Condition::Absent).await, Ok(Put::ConditionFailed));
+    assert_eq!(
+        put(b"two", Condition::Absent).await,
+        Ok(Put::ConditionFailed)
+    );
     let Ok(Put::Written(_)) = put(b"two", Condition::Unchanged(&first)).await else {
         panic!("it is unchanged");
     };
     let late = put(b"three", Condition::Unchanged(&first)).await;
     assert_eq!(late, Ok(Put::ConditionFailed));
-    let found = place.bucket.get(&key).await.expect("it answers").expect("it is there");
+    let found = place
+        .bucket
+        .get(&key)
+        .await
+        .expect("it answers")
+        .expect("it is there");
     assert_eq!(found.body, b"two");
     let gone = format!("{key}/gone");
     assert_eq!(place.bucket.get(&gone).await, Ok(None));
-    let replaced = place.bucket.put(&gone, b"x", Condition::Unchanged(&first)).await;
+    let replaced = place
+        .bucket
+        .put(&gone, b"x", Condition::Unchanged(&first))
+        .await;
     assert_eq!(replaced, Ok(Put::ConditionFailed));
-    let listed = place.bucket.list(&format!("bluegreen/test/{}", place.id)).await;
+    let listed = place
+        .bucket
+        .list(&format!("bluegreen/test/{}", place.id))
+        .await;
     assert_eq!(listed, Ok(vec![key]));
 }
 
@@ -200,10 +218,15 @@ async fn a_lease_is_taken_over_once_it_is_silent_and_its_holder_is_fenced_off() 
     let mut deployment = place.deployment();
     here.create(&deployment).expect("it is written");
     let mut first = Journal::beginning(&mut here, place.taken().await);
-    move_on(&mut first, &mut deployment, State::Cloning).await.expect("it holds the lease");
+    move_on(&mut first, &mut deployment, State::Cloning)
+        .await
+        .expect("it holds the lease");
     let begun = place.clock.now();
     let second = taken(&mut place.contender()).await;
-    assert!(place.clock.now().since(begun) >= LENGTH, "not before it had run out");
+    assert!(
+        place.clock.now().since(begun) >= LENGTH,
+        "not before it had run out"
+    );
     assert_eq!(second.fence().await, 2);
     let taken_up = Journal::take_up(&mut there, second, &place.id).await;
     let (mut second, mut theirs) = taken_up.expect("it answers").expect("it is in the bucket");
@@ -215,16 +238,28 @@ async fn a_lease_is_taken_over_once_it_is_silent_and_its_holder_is_fenced_off() 
     assert!(is_overtaken(&secured), "{secured:?}");
     let late = move_on(&mut first, &mut deployment, State::Warming).await;
     assert!(is_overtaken(&late), "{late:?}");
-    move_on(&mut second, &mut theirs, State::Warming).await.expect("it holds the lease");
-    let there = place.state().deployment(&place.id).await.expect("it answers");
+    move_on(&mut second, &mut theirs, State::Warming)
+        .await
+        .expect("it holds the lease");
+    let there = place
+        .state()
+        .deployment(&place.id)
+        .await
+        .expect("it answers");
     let there = there.expect("it is there").value;
-    assert_eq!((there.deployment.fence, &there.deployment.state), (2, &State::Warming));
+    assert_eq!(
+        (there.deployment.fence, &there.deployment.state),
+        (2, &State::Warming)
+    );
     let stages: Vec<_> = there.transitions.iter().map(|t| t.to.as_str()).collect();
     assert_eq!(stages, ["Cloning", "Warming"]);
 }
 
 fn is_overtaken(result: &Result<(), JournalError>) -> bool {
-    matches!(result, Err(JournalError::Shared(SharedError::Overtaken { .. })))
+    matches!(
+        result,
+        Err(JournalError::Shared(SharedError::Overtaken { .. }))
+    )
 }
 
 #[tokio::test]
@@ -246,7 +281,11 @@ async fn a_renewed_lease_is_left_alone() {
         lost = lease.keep() => panic!("{lost}"),
     };
     assert_eq!(held.lease.fence, 1);
-    assert!(held.lease.in_words().contains(&place.id), "{}", held.lease.in_words());
+    assert!(
+        held.lease.in_words().contains(&place.id),
+        "{}",
+        held.lease.in_words()
+    );
 }
 
 #[tokio::test]
@@ -265,10 +304,17 @@ async fn word_to_go_back_reaches_the_holder_with_a_renewal() {
         lost = lease.keep() => panic!("{lost}"),
     }
     lease.withdraw_retreat().await;
-    let there = place.state().lease(&place.target).await.expect("it answers");
+    let there = place
+        .state()
+        .lease(&place.target)
+        .await
+        .expect("it answers");
     assert!(!there.expect("it is there").value.retreat_requested);
     lease.release().await;
-    assert!(!contender.request_retreat().await.expect("it answers"), "nobody holds it");
+    assert!(
+        !contender.request_retreat().await.expect("it answers"),
+        "nobody holds it"
+    );
 }
 
 #[tokio::test]
@@ -279,12 +325,15 @@ async fn the_later_copy_wins_and_the_target_is_busy_until_it_ends() {
     here.create(&deployment).expect("it is written");
     let mut journal = Journal::beginning(&mut here, place.taken().await);
     journal.catch_up(&deployment).await.expect("it is written");
-    move_on(&mut journal, &mut deployment, State::Cloning).await.expect("checkpoint");
+    move_on(&mut journal, &mut deployment, State::Cloning)
+        .await
+        .expect("checkpoint");
     journal.close().await;
     // SQLite is ahead: the process died before the bucket had it.
     let now = Moment(deployment.updated_at.0 + 1);
     let next = deployment.entering(State::Warming, now);
-    here.checkpoint(&mut deployment, next, now, "because", None).expect("checkpoint");
+    here.checkpoint(&mut deployment, next, now, "because", None)
+        .expect("checkpoint");
     let taken_up = Journal::take_up(&mut here, place.taken().await, &place.id).await;
     let (journal, mut deployment) = taken_up.expect("it answers").expect("it is here");
     assert_eq!(deployment.state, State::Warming);
@@ -306,8 +355,13 @@ async fn the_later_copy_wins_and_the_target_is_busy_until_it_ends() {
     assert!(matches!(refused, Ok(Claim::Unfinished(..))), "{refused:?}");
     deployment = theirs;
     let all = place.state().unfinished().await.expect("it answers");
-    assert!(all.iter().any(|(_, record)| record.deployment.plan.id == place.id));
-    move_on(&mut journal, &mut deployment, State::Completed).await.expect("checkpoint");
+    assert!(
+        all.iter()
+            .any(|(_, record)| record.deployment.plan.id == place.id)
+    );
+    move_on(&mut journal, &mut deployment, State::Completed)
+        .await
+        .expect("checkpoint");
     // It has ended, so its lease is free although it is held.
     let next = other.attempt("", |_| false).await;
     assert!(matches!(next, Ok(Claim::Taken(_))), "{next:?}");
@@ -322,13 +376,23 @@ async fn objects_that_cannot_be_read_are_refused_and_left_alone() {
     assert!(matches!(newer, Err(SharedError::Newer { .. })), "{newer:?}");
     place.put(&key, b"{\"format\":1").await;
     let damaged = place.state().deployment(&place.id).await;
-    assert!(matches!(damaged, Err(SharedError::Damaged { .. })), "{damaged:?}");
+    assert!(
+        matches!(damaged, Err(SharedError::Damaged { .. })),
+        "{damaged:?}"
+    );
     place.put(&lease_key(&place.target), b"nonsense").await;
     let refused = place.contender().attempt("", |_| true).await;
-    assert!(matches!(refused, Err(SharedError::Damaged { .. })), "{refused:?}");
+    assert!(
+        matches!(refused, Err(SharedError::Damaged { .. })),
+        "{refused:?}"
+    );
     let nowhere = SharedState::new(place.cloud.bucket("no-such-bucket"));
     let refused = nowhere.deployment(&place.id).await;
-    let Err(SharedError::Unusable { error: LookError::Refused(message), .. }) = refused else {
+    let Err(SharedError::Unusable {
+        error: LookError::Refused(message),
+        ..
+    }) = refused
+    else {
         panic!("{refused:?}");
     };
     assert!(message.contains("no-such-bucket"), "{message}");

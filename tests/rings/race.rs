@@ -92,7 +92,9 @@ fn swaps(served: &Served) -> usize {
         .header("content-type", "application/x-www-form-urlencoded")
         .body(Bytes::from(body))
         .expect("a request");
-    let answer = served.block_on(served.sandbox.handle(request)).expect("it answers");
+    let answer = served
+        .block_on(served.sandbox.handle(request))
+        .expect("it answers");
     let answer = String::from_utf8_lossy(answer.body()).into_owned();
     answer.matches("Completed swapping CNAMEs").count()
 }
@@ -103,7 +105,9 @@ const RUN: [&str; 3] = ["run", "--version-label", "v2"];
 fn two_runs(served: &Served) {
     let hands = [Runner::start(served, &RUN), Runner::start(served, &RUN)];
     let ends = hands.map(Runner::ends);
-    let mut codes = ends.each_ref().map(|(code, _)| code.expect("nobody kills it"));
+    let mut codes = ends
+        .each_ref()
+        .map(|(code, _)| code.expect("nobody kills it"));
     codes.sort_unstable();
     // Starved for longer than its lease, the holder is overtaken by nobody.
     assert_eq!(codes, [0, 12], "{ends:?}");
@@ -122,9 +126,14 @@ fn two_resumes(served: &Served, rng: &mut fastrand::Rng) {
         return one_more_run(served);
     };
     let resume = ["resume", id];
-    let hands = [Runner::start(served, &resume), Runner::start(served, &resume)];
+    let hands = [
+        Runner::start(served, &resume),
+        Runner::start(served, &resume),
+    ];
     let ends = hands.map(Runner::ends);
-    let codes = ends.each_ref().map(|(code, _)| code.expect("nobody kills it"));
+    let codes = ends
+        .each_ref()
+        .map(|(code, _)| code.expect("nobody kills it"));
     // Whoever comes when it has ended is told so.
     assert!(codes.contains(&0), "{ends:?}");
     assert!(codes.iter().all(|code| [0, 12].contains(code)), "{ends:?}");
@@ -141,7 +150,9 @@ fn a_zombie(served: &Served, rng: &mut fastrand::Rng, zombies: &AtomicU64) {
     // Until it was stopped, or has ended before that.
     let stopped = loop {
         let status = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
-        let state = status.ok().and_then(|s| s.rsplit(')').next()?.trim().chars().next());
+        let state = status
+            .ok()
+            .and_then(|s| s.rsplit(')').next()?.trim().chars().next());
         match state {
             Some('T') => break true,
             None | Some('Z') => break false,
@@ -189,7 +200,10 @@ fn round(number: u64, zombies: &AtomicU64) {
     let report = served.sandbox.report();
     assert_eq!(report.lost, 0, "round {number}: {:?}", report.losses);
     assert_eq!(report.interruptions, [], "round {number}");
-    assert!(report.peaks.tagged_environments <= 1, "round {number}: two greens");
+    assert!(
+        report.peaks.tagged_environments <= 1,
+        "round {number}: two greens"
+    );
     assert_eq!(report.leftovers.environments, [""; 0], "round {number}");
     assert_eq!(report.leftovers.templates, [""; 0], "round {number}");
     assert_eq!(swaps(&served), 2, "round {number}: out and back");
@@ -202,7 +216,9 @@ fn round(number: u64, zombies: &AtomicU64) {
 
 #[test]
 fn two_hands_never_move_production_twice() {
-    let rounds = std::env::var("BLUEGREEN_RACES").ok().and_then(|n| n.parse().ok());
+    let rounds = std::env::var("BLUEGREEN_RACES")
+        .ok()
+        .and_then(|n| n.parse().ok());
     let rounds: u64 = rounds.unwrap_or(ROUNDS);
     let next = AtomicU64::new(0);
     let zombies = AtomicU64::new(0);
@@ -221,5 +237,8 @@ fn two_hands_never_move_production_twice() {
     });
     let zombies = zombies.load(Ordering::SeqCst);
     println!("{rounds} rounds, {zombies} zombies stopped at their next step");
-    assert!(zombies >= rounds / 10, "only {zombies} zombies: does the race race?");
+    assert!(
+        zombies >= rounds / 10,
+        "only {zombies} zombies: does the race race?"
+    );
 }

@@ -53,7 +53,9 @@ fn objects(served: &Served) -> Vec<String> {
 fn begun(served: &Served) -> String {
     let objects = objects(served);
     let key = objects.iter().find(|key| key.contains("/deployments/"));
-    let name = key.and_then(|key| key.rsplit('/').next()).expect("a deployment");
+    let name = key
+        .and_then(|key| key.rsplit('/').next())
+        .expect("a deployment");
     name.trim_end_matches(".json").to_owned()
 }
 
@@ -129,7 +131,13 @@ fn whoever_finds_it_driven_is_told_by_whom_and_may_wait() {
     let id = begun(&served);
     let elsewhere = Elsewhere::of(&served);
     let (_, told) = exits(&elsewhere.run(&["run", "--version-label", "v2"]), 12);
-    for expected in [id.as_str(), "is not finished", "process ", "bluegreen wait", "bluegreen abort"] {
+    for expected in [
+        id.as_str(),
+        "is not finished",
+        "process ",
+        "bluegreen wait",
+        "bluegreen abort",
+    ] {
         assert!(told.contains(expected), "{expected}: {told}");
     }
     let (shown, _) = exits(&elsewhere.run(&["status", &id]), 0);
@@ -138,7 +146,10 @@ fn whoever_finds_it_driven_is_told_by_whom_and_may_wait() {
     assert!(shown.contains("\"driven_by\""), "{shown}");
     let next = ["run", "--version-label", "v1", "--wait", "5h"];
     let second = started(elsewhere.command(&next));
-    let (waited, _) = exits(&Elsewhere::of(&served).run(&["wait", &id, "--for", "completed"]), 0);
+    let (waited, _) = exits(
+        &Elsewhere::of(&served).run(&["wait", &id, "--for", "completed"]),
+        0,
+    );
     assert!(waited.contains("Completed"), "{waited}");
     exits(&first.wait_with_output().expect("it ends"), 0);
     let (_, told) = exits(&second.wait_with_output().expect("it ends"), 0);
@@ -186,7 +197,10 @@ fn without_any_journal_it_is_rebuilt_from_aws() {
         let id = killed_after(&served, operation, times);
         empty_the_bucket(&served);
         let (_, told) = exits(&Elsewhere::of(&served).run(&["resume", &id]), 0);
-        assert!(told.contains("no journal of this deployment is left"), "{told}");
+        assert!(
+            told.contains("no journal of this deployment is left"),
+            "{told}"
+        );
         assert!(told.contains(becomes), "{operation}: {told}");
         all_is_well(&served, "v2");
     }
@@ -212,7 +226,12 @@ fn what_nobody_goes_on_with_is_found_and_removed() {
     assert!(told.contains("bluegreen resume"), "{told}");
     empty_the_bucket(&served);
     let (shown, _) = exits(&elsewhere.run(&["status", "--discover"]), 0);
-    for expected in ["environment", "shop-blue-green", "template", &format!("bluegreen cleanup {id}")] {
+    for expected in [
+        "environment",
+        "shop-blue-green",
+        "template",
+        &format!("bluegreen cleanup {id}"),
+    ] {
         assert!(shown.contains(expected), "{expected}: {shown}");
     }
     let (shown, _) = exits(&elsewhere.run(&["status", "--discover", "--json"]), 0);
@@ -232,7 +251,10 @@ fn a_green_that_serves_is_not_removed() {
     empty_the_bucket(&served);
     let elsewhere = Elsewhere::of(&served);
     let (shown, _) = exits(&elsewhere.run(&["status", "--discover"]), 0);
-    assert!(shown.contains(&format!("bluegreen rollback {id}")), "{shown}");
+    assert!(
+        shown.contains(&format!("bluegreen rollback {id}")),
+        "{shown}"
+    );
     let (_, told) = exits(&elsewhere.run(&["cleanup", &id, "--yes"]), 3);
     assert!(told.contains("serves production"), "{told}");
     exits(&elsewhere.run(&["rollback", &id]), 0);
@@ -254,7 +276,9 @@ fn everything_interrupted_is_resumed_at_the_same_time() {
         .header("content-type", "application/x-www-form-urlencoded")
         .body(Bytes::from(create))
         .expect("a request");
-    let answer = served.block_on(served.sandbox.handle(request)).expect("it answers");
+    let answer = served
+        .block_on(served.sandbox.handle(request))
+        .expect("it answers");
     assert!(answer.status().is_success(), "{:?}", answer.body());
     loop {
         let ready = served.sandbox.with_world(|world, _| {

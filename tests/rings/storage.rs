@@ -42,7 +42,13 @@ fn id(served: &Served) -> String {
     let names = names.map(|entry| entry.expect("an entry").file_name());
     let lock = names
         .map(|name| name.to_string_lossy().into_owned())
-        .find_map(|name| Some(name.strip_prefix("journal.db-")?.strip_suffix(".lock")?.to_owned()));
+        .find_map(|name| {
+            Some(
+                name.strip_prefix("journal.db-")?
+                    .strip_suffix(".lock")?
+                    .to_owned(),
+            )
+        });
     lock.expect("a killed process leaves its lock")
 }
 
@@ -56,7 +62,10 @@ fn settle(path: &Path) {
 }
 
 fn overwrite(path: &Path, at: u64, with: &[u8]) {
-    let mut file = std::fs::OpenOptions::new().write(true).open(path).expect("it opens");
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .open(path)
+        .expect("it opens");
     file.seek(SeekFrom::Start(at)).expect("it seeks");
     file.write_all(with).expect("it is written");
 }
@@ -67,7 +76,10 @@ fn flip_a_bit_of_the_checkpoint(path: &Path) {
     let mut file = std::fs::File::open(path).expect("it opens");
     file.read_to_end(&mut bytes).expect("it reads");
     let word = b"\"previous_version\":\"v1\"";
-    let at = bytes.windows(word.len()).position(|found| found == word).expect("the checkpoint");
+    let at = bytes
+        .windows(word.len())
+        .position(|found| found == word)
+        .expect("the checkpoint");
     let at = at + word.len() - 2;
     overwrite(path, at as u64, &[bytes[at] ^ 1]);
 }
@@ -92,7 +104,11 @@ fn refuses(served: &Served, expected: &[&str]) {
     for expected in expected {
         assert!(told.contains(expected), "{expected}: {told}");
     }
-    assert_eq!(std::fs::read(served.journal()).expect("it reads"), before, "it is left alone");
+    assert_eq!(
+        std::fs::read(served.journal()).expect("it reads"),
+        before,
+        "it is left alone"
+    );
 }
 
 const LOCAL: &[&str] = &["--no-shared-state"];
@@ -102,7 +118,14 @@ fn a_flipped_bit_is_noticed_and_the_bucket_has_the_truth() {
     let served = killed(&[]);
     settle(&served.journal());
     flip_a_bit_of_the_checkpoint(&served.journal());
-    recovers(&served, &["does not match its checksum", "put aside as", "recovered from its copy"]);
+    recovers(
+        &served,
+        &[
+            "does not match its checksum",
+            "put aside as",
+            "recovered from its copy",
+        ],
+    );
 }
 
 #[test]
@@ -110,7 +133,10 @@ fn a_flipped_bit_without_a_copy_is_refused() {
     let served = killed(LOCAL);
     settle(&served.journal());
     flip_a_bit_of_the_checkpoint(&served.journal());
-    let told = exits(&served.run(&["resume", &id(&served), "--no-shared-state"]), 3);
+    let told = exits(
+        &served.run(&["resume", &id(&served), "--no-shared-state"]),
+        3,
+    );
     assert!(told.contains("does not match its checksum"), "{told}");
 }
 
@@ -118,10 +144,18 @@ fn a_flipped_bit_without_a_copy_is_refused() {
 fn a_truncated_journal_is_noticed_and_the_bucket_has_the_truth() {
     let served = killed(&[]);
     settle(&served.journal());
-    let length = std::fs::metadata(served.journal()).expect("it is there").len();
-    let file = std::fs::OpenOptions::new().write(true).open(served.journal()).expect("it opens");
+    let length = std::fs::metadata(served.journal())
+        .expect("it is there")
+        .len();
+    let file = std::fs::OpenOptions::new()
+        .write(true)
+        .open(served.journal())
+        .expect("it opens");
     file.set_len(length / 2).expect("it is cut");
-    recovers(&served, &["is damaged", "put aside as", "recovered from its copy"]);
+    recovers(
+        &served,
+        &["is damaged", "put aside as", "recovered from its copy"],
+    );
 }
 
 #[test]
@@ -135,7 +169,10 @@ fn a_journal_without_its_log_is_older_than_the_bucket() {
 fn a_journal_that_lost_its_log_and_has_no_copy_is_rebuilt_from_aws() {
     let served = killed(LOCAL);
     std::fs::remove_file(wal(&served)).expect("a killed process leaves its log");
-    let told = exits(&served.run(&["resume", &id(&served), "--no-shared-state"]), 0);
+    let told = exits(
+        &served.run(&["resume", &id(&served), "--no-shared-state"]),
+        0,
+    );
     assert!(told.contains("rebuilt from green's tags"), "{told}");
     assert_eq!(served.sandbox.report().lost, 0);
 }
@@ -181,12 +218,21 @@ fn a_journal_of_a_newer_program_is_left_alone() {
 fn another_programs_file_is_left_alone() {
     let served = killed(&[]);
     settle(&served.journal());
-    std::fs::write(served.journal(), "not a database, and longer than a header of SQLite".repeat(4))
-        .expect("it is written");
+    std::fs::write(
+        served.journal(),
+        "not a database, and longer than a header of SQLite".repeat(4),
+    )
+    .expect("it is written");
     refuses(&served, &["is not a journal of bluegreen", "--state"]);
     let elsewhere = served.folder.path().join("other.db");
     let mut resumed = served.bluegreen(&["resume", &id(&served)]);
-    exits(&resumed.env("BLUEGREEN_STATE", elsewhere).output().expect("it runs"), 0);
+    exits(
+        &resumed
+            .env("BLUEGREEN_STATE", elsewhere)
+            .output()
+            .expect("it runs"),
+        0,
+    );
 }
 
 /// Nobody is kept out of anything as root, so a folder in a file's place stands for
@@ -200,10 +246,15 @@ fn a_read_only_disk_is_told_and_another_will_do() {
     std::fs::write(&disk, "no folder").expect("it is written");
     std::fs::set_permissions(&disk, std::fs::Permissions::from_mode(0o400)).expect("it is set");
     let mut resumed = served.bluegreen(&["resume", &id]);
-    let output = resumed.env("BLUEGREEN_STATE", disk.join("journal.db")).output();
+    let output = resumed
+        .env("BLUEGREEN_STATE", disk.join("journal.db"))
+        .output();
     let told = exits(&output.expect("it runs"), 3);
     assert!(told.contains("cannot open the journal"), "{told}");
-    assert!(told.contains("name a journal that can be opened with --state"), "{told}");
+    assert!(
+        told.contains("name a journal that can be opened with --state"),
+        "{told}"
+    );
     exits(&served.run(&["resume", &id]), 0);
 }
 
@@ -218,11 +269,17 @@ fn a_full_disk_stops_it_and_it_goes_on_elsewhere() {
         .arg("-c")
         // In blocks of 512 bytes; the signal that comes with it is ignored, so that
         // writing fails as it does on a full disk.
-        .arg(format!("trap '' XFSZ; ulimit -f 120; exec {binary} run --version-label v2"))
+        .arg(format!(
+            "trap '' XFSZ; ulimit -f 120; exec {binary} run --version-label v2"
+        ))
         .current_dir(served.folder.path())
         .env_clear()
         .env("PATH", "/usr/bin:/bin")
-        .envs(model.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        .envs(
+            model
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
     let output = limited.output().expect("it runs");
     let told = exits(&output, 75);
     assert!(told.contains("cannot write the journal"), "{told}");
@@ -233,7 +290,13 @@ fn a_full_disk_stops_it_and_it_goes_on_elsewhere() {
     });
     let elsewhere = served.folder.path().join("other.db");
     let mut resumed = served.bluegreen(&["resume", &id.expect("it had begun")]);
-    exits(&resumed.env("BLUEGREEN_STATE", elsewhere).output().expect("it runs"), 0);
+    exits(
+        &resumed
+            .env("BLUEGREEN_STATE", elsewhere)
+            .output()
+            .expect("it runs"),
+        0,
+    );
     assert_eq!(served.sandbox.report().lost, 0);
 }
 
@@ -254,7 +317,9 @@ fn a_copy_that_cannot_be_read_is_refused() {
         .header("content-length", content.len())
         .body(bytes::Bytes::from_static(content.as_bytes()))
         .expect("a request");
-        let answered = served.block_on(served.sandbox.handle(request)).expect("it answers");
+        let answered = served
+            .block_on(served.sandbox.handle(request))
+            .expect("it answers");
         assert!(answered.status().is_success());
         let elsewhere = served.folder.path().join("other.db");
         let mut resumed = served.bluegreen(&["resume", &id]);

@@ -40,7 +40,8 @@ struct Weather {
 
 impl Weather {
     fn of(rng: &mut fastrand::Rng) -> Weather {
-        let share = |rng: &mut fastrand::Rng, most: f64| if rng.bool() { rng.f64() * most } else { 0.0 };
+        let share =
+            |rng: &mut fastrand::Rng, most: f64| if rng.bool() { rng.f64() * most } else { 0.0 };
         Weather {
             throttled: if rng.bool() { 0.3 } else { 0.0 },
             answers_dropped: share(rng, 0.1),
@@ -69,7 +70,10 @@ async fn storm(seed: u64) {
     let mut processes = 0;
     while !deployment.state.is_end() {
         processes += 1;
-        assert!(processes < PROCESSES_MAX, "seed {seed}, {weather:?}: no end of {deployment:?}");
+        assert!(
+            processes < PROCESSES_MAX,
+            "seed {seed}, {weather:?}: no end of {deployment:?}"
+        );
         if processes == PROCESSES_MAX / 2 {
             // The weather clears up at last.
             world.sandbox.with_world(|world, _| world.clear_faults());
@@ -83,14 +87,22 @@ async fn storm(seed: u64) {
         _ => panic!("seed {seed}, {weather:?}: {:?}", deployment.state),
     };
     // So that a failure below names its seed.
-    println!("seed {seed}: {} after {processes} processes", deployment.state.kind());
+    println!(
+        "seed {seed}: {} after {processes} processes",
+        deployment.state.kind()
+    );
     world.check_all_is_well(version);
 }
 
 /// One process on a machine whose clock is off: it drives until it dies, stops or
 /// has nothing left to do. A disk may be gone before the next one, and a held
 /// deployment is ordered on or back.
-async fn process(world: &VirtualWorld, rng: &mut fastrand::Rng, deployment: &mut Deployment, seed: u64) {
+async fn process(
+    world: &VirtualWorld,
+    rng: &mut fastrand::Rng,
+    deployment: &mut Deployment,
+    seed: u64,
+) {
     let now = world.clock.now();
     let clock = match rng.u8(..3) {
         0 => world.clock,
@@ -110,18 +122,29 @@ async fn process(world: &VirtualWorld, rng: &mut fastrand::Rng, deployment: &mut
     };
     match driven {
         // Lost before it had done anything: another run begins it anew.
-        Ok(false) => world.store().create(deployment).expect("the journal takes it"),
+        Ok(false) => world
+            .store()
+            .create(deployment)
+            .expect("the journal takes it"),
         Ok(true) if deployment.state.kind() == Kind::Held => {
-            let order = if rng.bool() { Order::Resume } else { Order::Retreat };
+            let order = if rng.bool() {
+                Order::Resume
+            } else {
+                Order::Retreat
+            };
             let (state, plan) = obey(&deployment.state, &deployment.plan, order).expect("held");
             let now = world.clock.now();
             let mut next = deployment.entering(state, now);
             next.plan = plan;
-            let ordered = world.store().checkpoint(deployment, next, now, "ordered", None);
+            let ordered = world
+                .store()
+                .checkpoint(deployment, next, now, "ordered", None);
             ordered.expect("the journal takes it");
         }
         Ok(true)
-        | Err(DriveError::Unreachable { .. } | DriveError::BucketAway { .. } | DriveError::Shared(_)) => {}
+        | Err(
+            DriveError::Unreachable { .. } | DriveError::BucketAway { .. } | DriveError::Shared(_),
+        ) => {}
         Err(error) => panic!("seed {seed}: {error}"),
     }
 }
@@ -182,7 +205,11 @@ fn flap(sandbox: &Sandbox, is_sick: bool) {
             } else {
                 (("Yellow", "Warning"), ("Green", "Ok"))
             };
-            if (environment.health.as_str(), environment.health_status.as_str()) == from {
+            if (
+                environment.health.as_str(),
+                environment.health_status.as_str(),
+            ) == from
+            {
                 to.0.clone_into(&mut environment.health);
                 to.1.clone_into(&mut environment.health_status);
             }

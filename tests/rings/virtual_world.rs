@@ -209,7 +209,8 @@ impl VirtualWorld {
         let mut store = self.store();
         let plan = &deployment.plan;
         // Every command looks at blue first; the answer tells AWS's time too.
-        while let Err(error) = self.cloud.environments(&[plan.target.blue.clone()]).await {
+        let blue = std::slice::from_ref(&plan.target.blue);
+        while let Err(error) = self.cloud.environments(blue).await {
             match error {
                 LookError::Passing(_) => clock.sleep(plan.limits.poll).await,
                 other => panic!("{other}"),
@@ -223,14 +224,8 @@ impl VirtualWorld {
         };
         let (target, id) = (plan.target.clone(), plan.id.clone());
         let length = Duration::from_secs(300);
-        let mut contender = Contender::new(
-            self.shared(),
-            clock,
-            target,
-            id.clone(),
-            me.clone(),
-            length,
-        );
+        let mut contender =
+            Contender::new(self.shared(), clock, target, id.clone(), me.clone(), length);
         let mut away = 0;
         let lease = loop {
             match contender.attempt("", same_disk).await {

@@ -150,8 +150,15 @@ impl Bucket {
             let page = page.map_err(|error| {
                 self.unfit(&failure(&error), || look_error("ListObjectsV2", &error))
             })?;
-            keys.extend(page.contents.unwrap_or_default().into_iter().filter_map(|o| o.key));
-            token = page.next_continuation_token.filter(|token| !token.is_empty());
+            keys.extend(
+                page.contents
+                    .unwrap_or_default()
+                    .into_iter()
+                    .filter_map(|o| o.key),
+            );
+            token = page
+                .next_continuation_token
+                .filter(|token| !token.is_empty());
             if token.is_none() {
                 return Ok(keys);
             }

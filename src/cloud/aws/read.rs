@@ -2,13 +2,13 @@
 
 use aws_sdk_elasticbeanstalk::primitives::DateTime;
 use aws_sdk_elasticbeanstalk::types::{
-    ApplicationDescription, ApplicationVersionDescription, EnvironmentDescription, EventDescription,
-    InstancesHealthAttribute,
+    ApplicationDescription, ApplicationVersionDescription, EnvironmentDescription,
+    EventDescription, InstancesHealthAttribute,
 };
 use std::time::Duration;
 
-use super::{AwsCloud, DESCRIPTION};
 use super::failure::{failure, look_error};
+use super::{AwsCloud, DESCRIPTION};
 use crate::clock::Moment;
 use crate::cloud::{
     DeployQuery, Environment, Event, Failure, InstanceVersion, LookError, VersionRecord,
