@@ -22,6 +22,8 @@ pub struct Config {
     pub staleness: Staleness,
     /// Whether a person acts at the console, once.
     pub console: bool,
+    /// Whether leases run out and a second runner takes over.
+    pub two_hands: bool,
 }
 
 /// What a look may show.
@@ -39,7 +41,7 @@ pub enum Staleness {
 /// A configuration, and the rules to explore under it.
 pub struct Model {
     pub config: Config,
-    rules: Rules,
+    pub rules: Rules,
     oracle: Oracle,
 }
 
@@ -54,6 +56,13 @@ impl Model {
 
     /// Everything that may happen next.
     pub fn next(&self, node: &Node, out: &mut Vec<Next>) {
+        self.drive(node, out);
+        self.outside(node, out);
+    }
+
+    /// What the runner does next, and that it dies.
+    pub fn drive(&self, node: &Node, out: &mut Vec<Next>) {
+        let first = out.len();
         match node.pc {
             Pc::Top => {
                 orders(node, out);
@@ -65,7 +74,18 @@ impl Model {
                 node: node.entered(stage),
             }),
             Pc::Check(errand) => self.check(node, errand, out),
-            Pc::Send(errand) => self.send(node, errand, out),
+            Pc::Send(errand) if node.hands.lease_is_alive() => self.send(node, errand, out),
+            Pc::Send(errand) => self.without_a_lease(node, errand, out),
+            Pc::Note(errand) => out.push(Next {
+                what: "the driver writes down what it asked for",
+                by: By::Driver,
+                node: node.noted(errand.request),
+            }),
+        }
+        for next in &mut out[first..] {
+            if next.node.journal != node.journal {
+                next.node.hands = next.node.hands.after_a_checkpoint();
+            }
         }
         if node.crashed() != *node {
             out.push(Next {
@@ -74,7 +94,6 @@ impl Model {
                 node: node.crashed(),
             });
         }
-        self.outside(node, out);
     }
 
     /// The world changes; stale looks may show what was before this change, or
@@ -157,7 +176,7 @@ impl Model {
                     Move::Ask(errand, _) if errand.request.touches_service() => {
                         push("a look: ask", looked.at(Pc::Check(errand)));
                     }
-                    Move::Ask(errand, _) => push("a look: ask", looked.intending(errand)),
+                    Move::Ask(errand, _) => push("a look: ask", self.intending(&looked, errand)),
                 }
             }
         }
@@ -175,7 +194,7 @@ impl Model {
                     node: looked.at(Pc::Top),
                 });
             }
-            let ready = looked.intending(errand);
+            let ready = self.intending(&looked, errand);
             // Somebody at the console can always come between a look and its
             // request; see the module's documentation.
             if safe && self.config.console {
@@ -190,11 +209,22 @@ impl Model {
         }
     }
 
-    fn send(&self, node: &Node, errand: Errand, out: &mut Vec<Next>) {
+    /// About to send, with its intent written down, as the rules want it.
+    fn intending(&self, node: &Node, errand: Errand) -> Node {
+        if self.rules.sends_before_its_intent {
+            node.at(Pc::Send(errand))
+        } else {
+            node.intending(errand)
+        }
+    }
+
+    pub fn send(&self, node: &Node, errand: Errand, out: &mut Vec<Next>) {
         let request = errand.request;
         let sent = node.at(Pc::Top);
         let unclear = sent.at(if self.rules.gives_up_on_an_unclear_answer {
             Pc::Enter(errand.refused)
+        } else if self.rules.sends_before_its_intent && errand.once {
+            Pc::Note(errand)
         } else {
             Pc::Top
         });

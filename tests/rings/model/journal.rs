@@ -57,6 +57,9 @@ pub enum Pc {
     Check(Errand),
     /// Everything is durable and safe; about to send.
     Send(Errand),
+    /// It has sent before its intent is durable, which is against the rules; about
+    /// to write that down.
+    Note(Errand),
 }
 
 /// A request that is to be sent.
@@ -98,6 +101,13 @@ impl Open {
 
     pub fn and(self, other: Open) -> Open {
         self.minus(self.minus(other))
+    }
+
+    /// Whether a request is marked.
+    pub fn has(mut self, request: Request) -> bool {
+        let was = self;
+        self.set(request, false);
+        self != was
     }
 
     /// Marks a request, where it is one that is sent only once.

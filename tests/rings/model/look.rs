@@ -27,6 +27,24 @@ pub struct Rules {
     pub believes_the_first_look: bool,
     /// Whether the driver takes an unclear answer for a refusal.
     pub gives_up_on_an_unclear_answer: bool,
+    /// Whether the driver sends before it writes its intent down.
+    pub sends_before_its_intent: bool,
+    pub lease: LeaseRule,
+}
+
+/// The rules of the lease, or one of them broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeaseRule {
+    Kept,
+    /// A second runner drives without taking the lease, and its checkpoints are
+    /// not fenced.
+    NotTaken,
+    /// A checkpoint does not notice that another has taken over.
+    CheckpointsUnfenced,
+    /// A runner sends although another has taken over.
+    SendingUnfenced,
+    /// A runner that had to renew its lease sends on, however old its intent is.
+    OldIntentsSent,
 }
 
 /// Everything that the facts of a look depend on.

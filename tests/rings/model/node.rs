@@ -3,6 +3,7 @@
 use bluegreen::machine::Kind;
 use bluegreen::plan::Role;
 
+use super::hands::Hands;
 use super::journal::{Asked, Drain, Errand, Journal, Open, Pc};
 use super::service::{Harm, Request};
 use super::stage::Stage;
@@ -17,6 +18,8 @@ pub struct Node {
     /// What looks have shown since the last checkpoint; lost in a crash.
     pub shown: Open,
     pub pc: Pc,
+    /// Who else has a hand in it.
+    pub hands: Hands,
     /// Whether the person at the console has acted.
     pub console: bool,
     pub harm: Option<Harm>,
@@ -48,6 +51,7 @@ impl Node {
             journal: Journal::new(pause),
             shown: Open::default(),
             pc: Pc::Top,
+            hands: Hands::One,
             console: false,
             harm: None,
         }
@@ -57,10 +61,13 @@ impl Node {
         Node { pc, ..self }
     }
 
-    /// After a crash: all that is left is what was durable.
+    /// After a crash: all that is left is what was durable, which a new process
+    /// takes up with a lease of its own.
     pub fn crashed(self) -> Node {
         Node {
+            journal: self.hands.record(self.journal),
             shown: Open::default(),
+            hands: self.hands.with_a_new_lease(),
             ..self.at(Pc::Top)
         }
     }
@@ -128,6 +135,17 @@ impl Node {
             next.before = next.before.filter(|before| *before != next.world.view);
         }
         next.at(Pc::Send(errand))
+    }
+
+    /// The intent of a request that was sent already, against the rules.
+    pub fn noted(&self, request: Request) -> Node {
+        let mut next = self.flushed();
+        next.journal.open.set(request, true);
+        next.journal.shown.set(request, false);
+        if let Request::Deploy(_) = request {
+            next.journal.deploy = Asked::SinceEntry;
+        }
+        next.at(Pc::Top)
     }
 
     /// The journal knows that a request was not applied.

@@ -17,6 +17,9 @@ impl Model {
             self.change(node, happened, pace, (what, By::World), out);
         }
         time(node, out);
+        if self.config.two_hands {
+            self.hands(node, out);
+        }
         if self.config.console && !node.console {
             console(node, out);
         }
@@ -39,7 +42,7 @@ impl Model {
 
 /// Quarantines, drains and the time for which looks may be stale end. The last
 /// is the shortest, so the others only end after it.
-fn time(node: &Node, out: &mut Vec<Next>) {
+pub fn time(node: &Node, out: &mut Vec<Next>) {
     let mut pass = |what, node| {
         out.push(Next {
             what,
@@ -54,10 +57,13 @@ fn time(node: &Node, out: &mut Vec<Next>) {
     let mut ends = |what, request_is_on_its_way: bool, end: fn(&mut Open) -> &mut bool| {
         let mut next = *node;
         let mut sending = Open::default();
-        if let Pc::Send(errand) = node.pc {
+        if let Pc::Send(errand) = node.pc
+            && node.hands.lease_is_alive()
+        {
             sending.set(errand.request, true);
         }
-        // A quarantine counts from the intent, and its request is sent at once.
+        // A quarantine counts from the intent, and its request is sent at once, or
+        // not at all where its sender slept until its lease ran out.
         let may_end = !request_is_on_its_way && !*end(&mut sending);
         if may_end && std::mem::take(end(&mut next.journal.open)) {
             next.shown = next.shown.and(next.journal.open);

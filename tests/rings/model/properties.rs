@@ -14,6 +14,8 @@ pub const SERVES: &str =
 pub const LIVE_IS_LEFT_ALONE: &str =
     "no deploy, abort or termination reaches an environment that clients reach";
 pub const SWAPS_TO_FIT: &str = "a swap sends production to an environment that answers";
+pub const NOTHING_TWICE: &str = "no swap and no deploy is sent while an earlier one is on its way";
+pub const OVERTAKEN_IS_SILENT: &str = "a runner sends nothing once another has taken over";
 pub const CLONES_WHAT_RUNS: &str = "green is asked for with the version that blue runs";
 pub const COMPLETED: &str =
     "Completed: blue serves the goal version, and nothing is left or on its way";
@@ -33,7 +35,7 @@ pub fn broken(node: &Node) -> Option<&'static str> {
         Some(Harm::UpdatedLive | Harm::TerminatedLive) => return Some(LIVE_IS_LEFT_ALONE),
         // What a person at the console broke is not the machine's doing.
         Some(Harm::SwappedToUnfit) if !node.console => return Some(SWAPS_TO_FIT),
-        Some(Harm::SwappedToUnfit) | None => {}
+        Some(Harm::SwappedToUnfit | Harm::SentOvertaken) | None => {}
     }
     if node.console {
         return None;
@@ -54,8 +56,18 @@ pub fn broken(node: &Node) -> Option<&'static str> {
         Kind::RolledBack if !cleared(node, Label::Previous) => Some(ROLLED_BACK),
         Kind::Held | Kind::AwaitingCutover if view.holder != Some(Role::Green) => Some(HELD),
         Kind::Stuck if stage.why == Why::SomebodyElse => Some(BLAMES_NOBODY),
+        _ if sends_twice(node) => Some(NOTHING_TWICE),
+        _ if node.harm == Some(Harm::SentOvertaken) => Some(OVERTAKEN_IS_SILENT),
         _ => None,
     }
+}
+
+/// A template and a green are not made twice: their names are taken then.
+fn sends_twice(node: &Node) -> bool {
+    matches!(node.pc, Pc::Send(errand)
+        if matches!(errand.request, Request::Swap(_) | Request::Deploy(_))
+            && node.hands.lease_is_alive()
+            && node.world.in_flight.has(errand.request))
 }
 
 /// Blue serves this version; green and the template are gone, and nothing on its

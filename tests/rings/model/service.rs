@@ -29,6 +29,8 @@ pub enum Harm {
     TerminatedLive,
     /// Production was sent to an environment that does not answer.
     SwappedToUnfit,
+    /// A runner sent although another had taken over.
+    SentOvertaken,
 }
 
 /// What the service says to a request that reaches it.
@@ -67,6 +69,13 @@ impl InFlight {
             Request::TerminateGreen => self.terminate = on_its_way,
             Request::DeleteTemplate => self.delete_template = on_its_way,
         }
+    }
+
+    /// Whether a request of this kind is on its way.
+    pub fn has(mut self, request: Request) -> bool {
+        let was = self;
+        self.set(request, false);
+        self != was
     }
 
     /// Everything that is on its way.

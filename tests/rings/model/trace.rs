@@ -2,6 +2,7 @@
 
 use bluegreen::plan::Role;
 
+use super::hands::Hands;
 use super::journal::{Drain, Journal, Pc};
 use super::node::Node;
 use super::world::{GreenPhase, Stale, Swap, View};
@@ -14,11 +15,8 @@ impl Node {
             line.push_str(", ");
             line.push_str(&what);
         };
-        match self.pc {
-            Pc::Top => {}
-            Pc::Enter(stage) => add(format!("to enter {:?}", stage.kind)),
-            Pc::Check(errand) => add(format!("to check {:?}", errand.request)),
-            Pc::Send(errand) => add(format!("to send {:?}", errand.request)),
+        if let Some(next) = self.pc.describe() {
+            add(next);
         }
         add(format!("goal {:?}", self.journal.terms.goal_label()));
         let Journal { open, drain, .. } = self.journal;
@@ -53,11 +51,59 @@ impl Node {
         for request in world.in_flight.requests() {
             add(format!("{request:?} is on its way"));
         }
+        if let Some(hands) = self.hands.describe() {
+            line.push_str(" | ");
+            line.push_str(&hands);
+        }
         if let Some(before) = self.before {
             line.push_str(" | looks may still show ");
             line.push_str(&before.describe());
         }
         line
+    }
+}
+
+impl Pc {
+    /// What comes next, where it is not a look.
+    fn describe(self) -> Option<String> {
+        match self {
+            Pc::Top => None,
+            Pc::Enter(stage) => Some(format!("to enter {:?}", stage.kind)),
+            Pc::Check(errand) => Some(format!("to check {:?}", errand.request)),
+            Pc::Send(errand) => Some(format!("to send {:?}", errand.request)),
+            Pc::Note(errand) => Some(format!("to note {:?}", errand.request)),
+        }
+    }
+}
+
+impl Hands {
+    /// What there is to say beside that the runner has its lease.
+    fn describe(self) -> Option<String> {
+        match self {
+            Hands::One => None,
+            Hands::RanOut => Some("its lease has run out".to_owned()),
+            Hands::Contended { has_read: false } => Some("another has its lease".to_owned()),
+            Hands::Contended { has_read: true } => {
+                Some("another has its lease and has read the record".to_owned())
+            }
+            Hands::Overtaken(request) => {
+                Some(format!("an overtaken runner stands before {request:?}"))
+            }
+            Hands::Apart {
+                other,
+                other_wrote_last,
+            } => {
+                let mut words = format!("a second runner: {:?}", other.journal.stage.kind);
+                if let Some(next) = other.pc.describe() {
+                    words.push_str(", ");
+                    words.push_str(&next);
+                }
+                if other_wrote_last {
+                    words.push_str(", which wrote last");
+                }
+                Some(words)
+            }
+        }
     }
 }
 
