@@ -6,8 +6,8 @@ use bluegreen::plan::Plan;
 
 use super::driver::{Config, Model};
 use super::explore::explore_for;
-use super::look::Rules;
-use super::{CONSOLE, LATE, RULES, STALE, properties};
+use super::look::{LeaseRule, Rules};
+use super::{CONSOLE, LATE, RULES, STALE, TWO_HANDS, properties};
 
 /// Explores under broken rules, and expects to find this property violated,
 /// whatever else they break on the way.
@@ -216,5 +216,107 @@ fn a_state_without_a_way_out_is_found() {
             ..RULES
         },
         properties::COMES_TO_REST,
+    );
+}
+
+#[test]
+fn rule_1_a_swap_in_doubt_that_is_asked_for_again_by_two_hands_is_found() {
+    let step = deceived!(|_state, seen| seen.may_arrive.swap = false);
+    finds(
+        "rule 1 removed: a swap in doubt is asked for again",
+        TWO_HANDS,
+        Rules { step, ..RULES },
+        properties::LIVE_IS_LEFT_ALONE,
+    );
+}
+
+#[test]
+fn rule_2_an_intent_after_its_effect_is_found() {
+    finds(
+        "rule 2 removed: the intent is written after the sending",
+        TWO_HANDS,
+        Rules {
+            sends_before_its_intent: true,
+            ..RULES
+        },
+        properties::LIVE_IS_LEFT_ALONE,
+    );
+}
+
+#[test]
+fn rule_3_a_second_runner_without_the_lease_is_found() {
+    finds(
+        "rule 3 removed: a second runner drives without the lease",
+        TWO_HANDS,
+        Rules {
+            lease: LeaseRule::NotTaken,
+            ..RULES
+        },
+        properties::LIVE_IS_LEFT_ALONE,
+    );
+}
+
+#[test]
+fn rule_3_a_checkpoint_without_a_fence_is_found() {
+    finds(
+        "rule 3 broken: an overtaken runner's checkpoint is taken",
+        TWO_HANDS,
+        Rules {
+            lease: LeaseRule::CheckpointsUnfenced,
+            ..RULES
+        },
+        properties::LIVE_IS_LEFT_ALONE,
+    );
+}
+
+#[test]
+fn rule_4_a_sending_without_a_lease_is_found() {
+    finds(
+        "rule 4 removed: a runner that was stopped sends although another has taken over",
+        TWO_HANDS,
+        Rules {
+            lease: LeaseRule::SendingUnfenced,
+            ..RULES
+        },
+        properties::LIVE_IS_LEFT_ALONE,
+    );
+}
+
+#[test]
+fn a_request_of_an_overtaken_runner_is_found() {
+    finds(
+        "an overtaken runner sends",
+        TWO_HANDS,
+        Rules {
+            lease: LeaseRule::SendingUnfenced,
+            ..RULES
+        },
+        properties::OVERTAKEN_IS_SILENT,
+    );
+}
+
+#[test]
+fn a_second_swap_beside_one_on_its_way_is_found() {
+    finds(
+        "a swap whose intent is forgotten is sent again",
+        TWO_HANDS,
+        Rules {
+            sends_before_its_intent: true,
+            ..RULES
+        },
+        properties::NOTHING_TWICE,
+    );
+}
+
+#[test]
+fn rule_4_an_old_intent_that_is_sent_after_a_renewal_is_found() {
+    finds(
+        "a runner that slept renews its lease and sends on an intent whose quarantine is over",
+        TWO_HANDS,
+        Rules {
+            lease: LeaseRule::OldIntentsSent,
+            ..RULES
+        },
+        properties::LIVE_IS_LEFT_ALONE,
     );
 }
