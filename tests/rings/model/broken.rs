@@ -257,6 +257,25 @@ fn rule_3_a_second_runner_without_the_lease_is_found() {
 }
 
 #[test]
+fn rule_3_a_lease_that_is_taken_from_the_living_is_found() {
+    finds(
+        "rule 3 broken: a lease is taken from a runner that goes on",
+        // What it does is not sent late, and the way there is long.
+        Config {
+            name: "two hands, nothing late",
+            pause: false,
+            late: false,
+            ..TWO_HANDS
+        },
+        Rules {
+            lease: LeaseRule::TakenFromTheLiving,
+            ..RULES
+        },
+        properties::LIVE_IS_LEFT_ALONE,
+    );
+}
+
+#[test]
 fn rule_3_a_checkpoint_without_a_fence_is_found() {
     finds(
         "rule 3 broken: an overtaken runner's checkpoint is taken",

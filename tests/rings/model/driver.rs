@@ -56,11 +56,22 @@ impl Model {
 
     /// Everything that may happen next.
     pub fn next(&self, node: &Node, out: &mut Vec<Next>) {
+        let first = out.len();
         self.drive(node, out);
+        if node.crashed() != *node {
+            out.push(Next {
+                what: "the driver dies and is resumed",
+                by: By::Fault,
+                node: node.crashed(),
+            });
+        }
         self.outside(node, out);
+        for next in &mut out[first..] {
+            self.grow_late(&mut next.node);
+        }
     }
 
-    /// What the runner does next, and that it dies.
+    /// What the runner does next.
     pub fn drive(&self, node: &Node, out: &mut Vec<Next>) {
         let first = out.len();
         match node.pc {
@@ -74,7 +85,7 @@ impl Model {
                 node: node.entered(stage),
             }),
             Pc::Check(errand) => self.check(node, errand, out),
-            Pc::Send(errand) if node.hands.lease_is_alive() => self.send(node, errand, out),
+            Pc::Send(errand) if self.may_send(node, errand) => self.send(node, errand, out),
             Pc::Send(errand) => self.without_a_lease(node, errand, out),
             Pc::Note(errand) => out.push(Next {
                 what: "the driver writes down what it asked for",
@@ -86,13 +97,6 @@ impl Model {
             if next.node.journal != node.journal {
                 next.node.hands = next.node.hands.after_a_checkpoint();
             }
-        }
-        if node.crashed() != *node {
-            out.push(Next {
-                what: "the driver dies and is resumed",
-                by: By::Fault,
-                node: node.crashed(),
-            });
         }
     }
 

@@ -4,6 +4,8 @@
 //! The node follows one runner, whose words the shared record holds; [`Hands`]
 //! says what its lease is worth and what is left of the other.
 
+use bluegreen::machine::Kind;
+
 use super::driver::Model;
 use super::journal::{Errand, Journal, Open, Pc};
 use super::look::LeaseRule;
@@ -27,7 +29,12 @@ pub enum Hands {
     /// The runner has taken over, and the earlier one stands before sending this.
     /// Anywhere else it can do no more than look and meet a checkpoint or a
     /// sending that ends it, so it is forgotten.
-    Overtaken(Request),
+    Overtaken {
+        request: Request,
+        /// Whether the quarantine of its intent is over, or what it names is gone;
+        /// not followed where it sends nothing anyway.
+        is_late: bool,
+    },
     /// Against the rules: another runner with a copy of its own.
     Apart {
         other: Hand,
@@ -48,7 +55,7 @@ impl Hands {
     /// Whether the runner's lease is its own by every clock.
     pub fn lease_is_alive(self) -> bool {
         match self {
-            Hands::One | Hands::Overtaken(_) | Hands::Apart { .. } => true,
+            Hands::One | Hands::Overtaken { .. } | Hands::Apart { .. } => true,
             Hands::RanOut | Hands::Contended { .. } => false,
         }
     }
@@ -58,7 +65,7 @@ impl Hands {
     pub fn with_a_new_lease(self) -> Hands {
         match self {
             Hands::One | Hands::RanOut | Hands::Contended { .. } => Hands::One,
-            Hands::Overtaken(request) => Hands::Overtaken(request),
+            Hands::Overtaken { .. } => self,
             Hands::Apart { other, .. } => Hands::Apart {
                 other,
                 other_wrote_last: false,
@@ -86,12 +93,23 @@ impl Hands {
                 other,
                 other_wrote_last: false,
             },
-            Hands::One | Hands::RanOut | Hands::Overtaken(_) => self,
+            Hands::One | Hands::RanOut | Hands::Overtaken { .. } => self,
         }
     }
 }
 
 impl Model {
+    fn takes_leases_early(&self) -> bool {
+        let rules = [LeaseRule::TakenEarly, LeaseRule::TakenFromTheLiving];
+        rules.contains(&self.rules.lease)
+    }
+
+    /// Whether the runner may send as its lease is, or as its intent is.
+    pub fn may_send(&self, node: &Node, errand: Errand) -> bool {
+        let is_fresh = !errand.once || node.journal.open.has(errand.request);
+        node.hands.lease_is_alive() || self.takes_leases_early() && is_fresh
+    }
+
     /// A runner whose lease does not outlive its request does not send it, which
     /// it writes down and looks again. It may renew its lease and send all the
     /// same, where nobody has taken that and the intent is not old.
@@ -130,6 +148,10 @@ impl Model {
                     second_copy(node, Pc::Top),
                 );
             }
+            Hands::One if self.takes_leases_early() => {
+                let hands = Hands::Contended { has_read: false };
+                push("another takes the lease too early", By::Fault, hands);
+            }
             Hands::One => push("the runner's lease runs out", By::Fault, Hands::RanOut),
             Hands::RanOut => {
                 // Before a sending more than the lease counts.
@@ -148,11 +170,13 @@ impl Model {
                 by: By::Driver,
                 node: self.overtaken(node),
             }),
-            Hands::Overtaken(request) => {
+            Hands::Overtaken { request, is_late } => {
                 let what = "the overtaken runner finds its lease taken, and ends";
                 push(what, By::Driver, Hands::One);
-                if self.rules.lease == LeaseRule::SendingUnfenced {
-                    self.send_overtaken(node, request, out);
+                match self.rules.lease {
+                    LeaseRule::SendingUnfenced => self.send_overtaken(node, request, out),
+                    LeaseRule::TakenEarly if !is_late => self.send_overtaken(node, request, out),
+                    _ => {}
                 }
             }
             Hands::Apart { .. } => self.other_drives(node, out),
@@ -164,12 +188,36 @@ impl Model {
     fn overtaken(&self, node: &Node) -> Node {
         let hands = match node.pc {
             _ if self.rules.lease == LeaseRule::CheckpointsUnfenced => second_copy(node, node.pc),
-            Pc::Send(errand) => Hands::Overtaken(errand.request),
+            _ if self.rules.lease == LeaseRule::TakenFromTheLiving => match node.journal.stage.kind
+            {
+                // What is asked without a checkpoint and is not an upload.
+                Kind::AbortingDeploy | Kind::TerminatingGreen | Kind::Discarding => {
+                    second_copy(node, node.pc)
+                }
+                _ => Hands::One,
+            },
+            Pc::Send(errand) => Hands::Overtaken {
+                request: errand.request,
+                is_late: false,
+            },
             Pc::Top | Pc::Enter(_) | Pc::Check(_) | Pc::Note(_) => Hands::One,
         };
         Node {
             hands,
             ..node.crashed()
+        }
+    }
+
+    /// Marks what an overtaken runner is about to send as too late, where it is.
+    pub fn grow_late(&self, next: &mut Node) {
+        if let Hands::Overtaken { request, is_late } = &mut next.hands
+            && self.rules.lease == LeaseRule::TakenEarly
+        {
+            // A green that is made later has another id.
+            let finds_nothing =
+                *request == Request::TerminateGreen && !next.world.view.green_is_ours();
+            let is_old = request.is_sent_once() && !next.journal.open.has(*request);
+            *is_late |= is_old || finds_nothing;
         }
     }
 
@@ -181,6 +229,8 @@ impl Model {
             once: false,
             refused: node.journal.stage,
         };
+        let silence_broken =
+            (self.rules.lease == LeaseRule::SendingUnfenced).then_some(Harm::SentOvertaken);
         let first = out.len();
         self.send(node, errand, out);
         for next in &mut out[first..] {
@@ -190,7 +240,7 @@ impl Model {
                 shown: node.shown,
                 pc: node.pc,
                 hands: Hands::One,
-                harm: next.node.harm.or(Some(Harm::SentOvertaken)),
+                harm: next.node.harm.or(silence_broken),
                 ..next.node
             };
         }
@@ -207,7 +257,18 @@ impl Model {
             Pc::Send(errand) if self.rules.lease == LeaseRule::CheckpointsUnfenced => {
                 self.without_a_lease(&other, errand, out);
             }
+            // Its intent may be old.
+            Pc::Send(errand)
+                if errand.once && self.rules.lease == LeaseRule::TakenFromTheLiving => {}
             _ => self.drive(&other, out),
+        }
+        if self.rules.lease == LeaseRule::TakenFromTheLiving {
+            // Its checkpoints find that it is overtaken, which ends it.
+            let mut nth = 0;
+            out.retain(|next| {
+                nth += 1;
+                nth <= first || next.node.journal == other.journal
+            });
         }
         time(&other, out);
         for next in &mut out[first..] {

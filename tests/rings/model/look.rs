@@ -32,10 +32,16 @@ pub struct Rules {
     pub lease: LeaseRule,
 }
 
-/// The rules of the lease, or one of them broken.
+/// The rules of the lease, or less than them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeaseRule {
     Kept,
+    /// A lease is taken a little too early: the runner that is overtaken still
+    /// sends what it stands before, unless its intent is old.
+    TakenEarly,
+    /// A lease is taken from a runner that goes on: it still sends whatever needs
+    /// no checkpoint.
+    TakenFromTheLiving,
     /// A second runner drives without taking the lease, and its checkpoints are
     /// not fenced.
     NotTaken,

@@ -3,6 +3,7 @@
 use bluegreen::machine::Effect;
 use bluegreen::plan::Role;
 
+use super::journal::Open;
 use super::world::{BluePhase, Bundle, Events, Green, GreenPhase, Label, Stale, Swap, World};
 
 /// A request to the service.
@@ -213,6 +214,13 @@ impl Request {
             },
             Request::DeleteTemplate => Effect::DeleteTemplate,
         }
+    }
+
+    /// Whether its intent is written down first.
+    pub fn is_sent_once(self) -> bool {
+        let mut open = Open::default();
+        open.set(self, true);
+        open != Open::default()
     }
 
     /// Whether the driver looks again before it is sent.

@@ -86,7 +86,7 @@ impl Hands {
             Hands::Contended { has_read: true } => {
                 Some("another has its lease and has read the record".to_owned())
             }
-            Hands::Overtaken(request) => {
+            Hands::Overtaken { request, .. } => {
                 Some(format!("an overtaken runner stands before {request:?}"))
             }
             Hands::Apart {
