@@ -21,6 +21,9 @@ use crate::store::StoreError;
 /// How long a request that is on its way may still be answered after a signal.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
+/// How long the last look before an effect that touches service may be trusted.
+const LOOK_HOLDS: Duration = Duration::from_secs(60);
+
 /// Why a drive ended before the deployment came to rest. `resume` goes on from
 /// the last checkpoint.
 #[derive(Debug, Error)]
@@ -255,7 +258,9 @@ impl<'a, C: Cloud> Driver<'a, C> {
         effect: &Effect,
         once: bool,
     ) -> Result<Act, DriveError> {
+        let mut send_by = Deadline::default();
         if effect.touches_service() {
+            send_by = send_by.and(Stopwatch::start(&self.clock), LOOK_HOLDS);
             let fresh = self.look(deployment).await?;
             if !is_safe(effect, &fresh) || !still_wanted(deployment, effect, &fresh) {
                 debug!(?effect, "not safe, or not wanted, any more");
@@ -274,9 +279,9 @@ impl<'a, C: Cloud> Driver<'a, C> {
         if once {
             self.write_intent(deployment, effect).await?;
         }
-        // A process that slept since then sends nothing: neither its quarantine nor
-        // its lease would cover that.
-        let send_by = self.journal.send_by(written).await;
+        // A process that slept since then sends nothing: neither what it saw, nor its
+        // quarantine, nor its lease would cover that.
+        let send_by = self.journal.send_by(written, send_by).await;
         info!("asking AWS: {}", effect.kind().operation());
         let outcome = self.ask(deployment, effect, &send_by).await?;
         if let Outcome::Applied {

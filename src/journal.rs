@@ -214,9 +214,10 @@ impl<'a> Journal<'a> {
         }
     }
 
-    /// Until when an effect may be sent whose intent is as old as `written`.
-    pub async fn send_by(&self, written: Stopwatch) -> Deadline {
-        let deadline = Deadline::default().and(written, SEND_WITHIN);
+    /// Until when an effect may be sent whose intent is as old as `written`, and that
+    /// has this deadline anyway.
+    pub async fn send_by(&self, written: Stopwatch, deadline: Deadline) -> Deadline {
+        let deadline = deadline.and(written, SEND_WITHIN);
         match &self.copy {
             Some(copy) => {
                 let (renewed, limit) = copy.lease.send_by().await;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
-use bluegreen::clock::{Clock, Moment, Stopwatch};
+use bluegreen::clock::{Clock, Deadline, Moment, Stopwatch};
 use bluegreen::cloud::aws::{AwsCloud, Bucket, Condition, Put};
 use bluegreen::cloud::{HttpProber, LookError};
 use bluegreen::deployment::Deployment;
@@ -232,7 +232,8 @@ async fn a_lease_is_taken_over_once_it_is_silent_and_its_holder_is_fenced_off() 
     let (mut second, mut theirs) = taken_up.expect("it answers").expect("it is in the bucket");
     assert_eq!((theirs.state.clone(), theirs.fence), (State::Cloning, 2));
     // The first is a zombie now: it may send nothing, and checkpoint nothing.
-    let send_by = first.send_by(Stopwatch::start(&place.clock)).await;
+    let now = Stopwatch::start(&place.clock);
+    let send_by = first.send_by(now, Deadline::default()).await;
     assert!(send_by.is_over());
     let secured = first.secure().await;
     assert!(is_overtaken(&secured), "{secured:?}");
