@@ -89,13 +89,16 @@ async fn look_after(
         deployment.state.is_end() || told && deployment.state.rests() && !word_is_left
     };
     let cloud = context.cloud_of(&deployment.plan).await?;
-    let lease = match context.shared_of(&cloud, &deployment.plan) {
+    let lease = match context.shared_of(&cloud, &deployment.plan)? {
         _ if deployment.state.is_end() => None,
         None => None,
         Some(shared) => {
             let contender = match contender {
                 Some(contender) => contender,
-                none => none.insert(context.contender(shared, &deployment.plan.target, id)?),
+                none => {
+                    let new = context.contender(shared, &deployment.plan.target, id)?;
+                    none.insert(new.beyond(deployment.fence))
+                }
             };
             match context.attempt(contender, &deployment).await? {
                 Attempt::Taken(lease) => Some(lease),

@@ -122,7 +122,7 @@ async fn remove_green(
         )));
     }
     let target = deployment.plan.target.clone();
-    let lease = match context.shared_of(cloud, &deployment.plan) {
+    let lease = match context.shared_of(cloud, &deployment.plan)? {
         None => None,
         Some(shared) => {
             let mut contender = context.contender(shared, &target, &new_id)?;

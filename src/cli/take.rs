@@ -26,10 +26,25 @@ pub(super) struct Taken {
 }
 
 impl Context {
-    /// The state in the bucket of a deployment, where it has one and is to use it.
-    pub fn shared_of(&self, cloud: &AwsCloud<HttpProber>, plan: &Plan) -> Option<SharedState> {
-        let shares = plan.shared_state && !self.options.no_shared_state;
-        shares.then(|| SharedState::new(cloud.bucket(&plan.bucket)))
+    /// The state in the bucket of a deployment, where it has one.
+    pub fn shared_of(
+        &self,
+        cloud: &AwsCloud<HttpProber>,
+        plan: &Plan,
+    ) -> Result<Option<SharedState>, Failed> {
+        if plan.shared_state && self.options.no_shared_state {
+            let message = format!(
+                "--no-shared-state: deployment {} has its lease in bucket {}, and without it two \
+                 processes could drive it",
+                plan.id, plan.bucket
+            );
+            return Err(Failed::new(Exit::Refused, message).hint(
+                "leave --no-shared-state out; where the bucket is gone for good, a new --state \
+                 rebuilds the deployment from what AWS shows",
+            ));
+        }
+        let shares = plan.shared_state;
+        Ok(shares.then(|| SharedState::new(cloud.bucket(&plan.bucket))))
     }
 
     /// The state in the bucket that is named, where one is and may be used.
@@ -223,13 +238,14 @@ impl Context {
             .expect("one of the two is there")
             .deployment;
         let cloud = self.cloud_of(&deployment.plan).await?;
-        let lease = match self.shared_of(&cloud, &deployment.plan) {
+        let lease = match self.shared_of(&cloud, &deployment.plan)? {
             None => {
                 self.has_lost_nothing(&deployment, &lock)?;
                 None
             }
             Some(shared) => {
-                let mut contender = self.contender(shared, &deployment.plan.target, &id)?;
+                let contender = self.contender(shared, &deployment.plan.target, &id)?;
+                let mut contender = contender.beyond(deployment.fence);
                 Some(self.lease(&mut contender, &deployment).await?)
             }
         };
@@ -268,7 +284,7 @@ impl Context {
         target: &Target,
         id: &str,
     ) -> Result<Contender, StoreError> {
-        let me = Holder::this_process(Some(self.store.identity()?));
+        let me = Holder::this_process(Some(&self.store.identity()?));
         Ok(Contender::new(
             shared,
             self.clock,
@@ -337,8 +353,8 @@ impl Context {
 
     /// A holder that drove with this journal on this machine, and does so no more.
     pub fn holder_is_dead(&self, lease: &LeaseRecord, id: &str) -> bool {
-        let me = self.store.identity().ok();
-        let me = Holder::this_process(me);
+        let journal = self.store.identity().ok();
+        let me = Holder::this_process(journal.as_deref());
         let shares = |holder: &Holder| holder.shares_journal_with(&me);
         lease.holder.as_ref().is_some_and(shares)
             && (lease.deployment == id || !self.store.is_driven(&lease.deployment))

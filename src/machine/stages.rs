@@ -38,7 +38,13 @@ pub fn is_safe(effect: &Effect, seen: &Seen) -> bool {
         Effect::Deploy { .. } | Effect::AbortUpdate { .. } => {
             seen.production == Some(Role::Green) && seen.drained
         }
-        Effect::TerminateGreen { .. } => seen.production == Some(Role::Blue) && seen.drained,
+        // A busy green may be in the middle of a swap.
+        Effect::TerminateGreen { .. } => {
+            let busy = |green: &EnvSeen| green.phase == Phase::Busy;
+            seen.production == Some(Role::Blue)
+                && seen.drained
+                && !seen.our_green().is_some_and(busy)
+        }
         Effect::Swap { to, .. } => {
             seen.production == Some(to.other()) && seen.both_ready().is_some()
         }

@@ -15,6 +15,8 @@ pub struct Contender {
     deployment: String,
     me: Holder,
     length: Duration,
+    /// The fencing number that the deployment carries already.
+    fence: u64,
     watched: Option<Watched>,
     /// Whether the holder has renewed it while it was watched.
     renewed: bool,
@@ -67,9 +69,18 @@ impl Contender {
             deployment,
             me,
             length,
+            fence: 0,
             watched: None,
             renewed: false,
         }
+    }
+
+    /// The same for a deployment that carries this fencing number already: the next
+    /// one is higher, also where the lease object was removed.
+    #[must_use]
+    pub fn beyond(mut self, fence: u64) -> Contender {
+        self.fence = fence;
+        self
     }
 
     /// Takes the lease where it may be taken now. `is_dead` tells whether the
@@ -85,7 +96,7 @@ impl Contender {
         loop {
             let sent = Stopwatch::start(&self.clock);
             let Some(found) = self.state.lease(&self.target).await? else {
-                match self.take(None, 1, false, doing, sent).await? {
+                match self.take(None, self.fence + 1, false, doing, sent).await? {
                     Some(lease) => return Ok(Claim::Taken(lease)),
                     None => continue,
                 }
@@ -107,7 +118,8 @@ impl Contender {
                     runs_out_in,
                 }));
             }
-            let (fence, retreat) = (lease.fence + 1, lease.retreat_requested && is_ours);
+            let fence = lease.fence.max(self.fence) + 1;
+            let retreat = lease.retreat_requested && is_ours;
             let sent = Stopwatch::start(&self.clock);
             if let Some(lease) = self
                 .take(Some(&found.etag), fence, retreat, doing, sent)

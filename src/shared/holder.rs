@@ -16,8 +16,9 @@ pub struct Holder {
     /// The CI job's page, where the environment tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<String>,
-    /// The journal on the holder's disk: another process that may drive this
-    /// same journal on this same host knows that the holder is dead.
+    /// The journal on the holder's disk and the boot of the kernel under it: another
+    /// process that may drive this same journal under this same kernel knows that the
+    /// holder is dead, because the file's lock is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub journal: Option<String>,
 }
@@ -25,21 +26,27 @@ pub struct Holder {
 impl Holder {
     /// This process; `journal` identifies its SQLite file.
     #[must_use]
-    pub fn this_process(journal: Option<String>) -> Holder {
+    pub fn this_process(journal: Option<&str>) -> Holder {
         Holder {
             token: ulid::Ulid::new().to_string(),
             host: gethostname::gethostname().to_string_lossy().into_owned(),
             process: std::process::id(),
             job: job(|name| std::env::var(name).ok().filter(|value| !value.is_empty())),
-            journal,
+            journal: journal.and_then(under_this_kernel),
         }
     }
 
-    /// Whether both hold a lease from the same journal on the same machine.
+    /// Whether both hold a lease from the same journal under the same kernel.
     #[must_use]
     pub fn shares_journal_with(&self, other: &Holder) -> bool {
-        self.journal.is_some() && self.journal == other.journal && self.host == other.host
+        self.journal.is_some() && self.journal == other.journal
     }
+}
+
+/// None where the system does not tell its boot: then nobody is known to be dead.
+fn under_this_kernel(journal: &str) -> Option<String> {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(format!("{journal}-{}", boot.trim()))
 }
 
 /// As in `process 4711 on ci-7 (https://…)`.

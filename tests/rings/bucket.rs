@@ -264,6 +264,13 @@ fn is_overtaken(result: &Result<(), JournalError>) -> bool {
 }
 
 #[tokio::test]
+async fn the_fence_grows_also_where_the_lease_was_removed() {
+    let place = Place::new().await;
+    let mut contender = place.contender().beyond(41);
+    assert_eq!(taken(&mut contender).await.fence().await, 42);
+}
+
+#[tokio::test]
 async fn a_renewed_lease_is_left_alone() {
     let place = Place::new().await;
     let lease = place.taken().await;

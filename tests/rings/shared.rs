@@ -173,6 +173,29 @@ fn a_resume_elsewhere_leaves_a_living_holder_alone() {
 }
 
 #[test]
+fn a_deployment_with_a_lease_is_not_driven_without_one() {
+    let served = Served::at_speed(SPEED);
+    let victim = Victim::default();
+    let killer = victim.clone();
+    served.sandbox.set_tap(move |call, phase| {
+        if phase == Phase::After && call.operation == "CreateEnvironment" {
+            killer.kill();
+            return TapVerdict::HangUp;
+        }
+        TapVerdict::Continue
+    });
+    let run = served.bluegreen(&["run", "--version-label", "v2"]);
+    assert_eq!(victim.run(&mut { run }).code(), None);
+    served.sandbox.set_tap(|_, _| TapVerdict::Continue);
+    let (_, told) = exits(&served.run(&["resume", "--no-shared-state"]), 3);
+    assert!(told.contains("two processes could drive it"), "{told}");
+    // On the machine of the dead process nobody waits for its lease.
+    let (_, told) = exits(&served.run(&["resume"]), 0);
+    assert!(!told.contains("waiting for at most"), "{told}");
+    all_is_well(&served, "v2");
+}
+
+#[test]
 fn an_abort_from_elsewhere_reaches_the_holder() {
     let served = Served::at_speed(SPEED);
     let first = started(served.bluegreen(&["run", "--version-label", "v2"]));

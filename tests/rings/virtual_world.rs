@@ -217,7 +217,8 @@ impl VirtualWorld {
             }
         }
         let clock = self.cloud.corrected(clock);
-        let me = Holder::this_process(Some(store.identity().expect("the journal reads")));
+        let journal = store.identity().expect("the journal reads");
+        let me = Holder::this_process(Some(&journal));
         let same_disk = |lease: &LeaseRecord| {
             let holder = lease.holder.as_ref();
             holder.is_some_and(|holder| holder.shares_journal_with(&me))
