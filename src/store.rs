@@ -13,7 +13,7 @@ use std::fs::OpenOptions;
 use std::io::Read;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
 use rusqlite_migration::{M, Migrations};
@@ -34,6 +34,8 @@ const APPLICATION_ID: i64 = 1_651_995_246;
 /// The version of the JSON in a checkpoint: 2 added the fencing number and whether
 /// there is a copy in the bucket.
 const FORMAT: i64 = 2;
+/// For how long bringing the schema up to date is tried again.
+const PREPARING: Duration = Duration::from_millis(500);
 /// How long another process's transaction is waited for.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -157,14 +159,22 @@ impl Store {
         if let Some(folder) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder).map_err(|e| open_error(e.to_string()))?;
         }
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(0o600)
-            .open(path)
-            .and_then(|file| file.metadata())
-            .map_err(|e| open_error(e.to_string()))?;
+        // Opened only to be made: closing a file lets go of every lock that this
+        // process holds on it, also through another connection.
+        let file = match std::fs::metadata(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => OpenOptions::new()
+                .create(true)
+                .truncate(false)
+                .write(true)
+                .mode(0o600)
+                .open(path)
+                .and_then(|file| file.metadata()),
+            found => found,
+        };
+        let file = file.map_err(|e| open_error(e.to_string()))?;
+        if file.is_dir() {
+            return Err(open_error("it is a folder".to_owned()));
+        }
         let db = Connection::open(path).map_err(|e| open_error(e.to_string()))?;
         let mut store = Store {
             path: path.to_owned(),
@@ -172,8 +182,18 @@ impl Store {
             db,
             driven: Vec::new(),
         };
-        store.prepare()?;
-        Ok(store)
+        // Two processes may make the same journal at the same time.
+        let since = Instant::now();
+        loop {
+            match store.prepare() {
+                Err(StoreError::Locked { .. } | StoreError::Open { .. })
+                    if since.elapsed() < PREPARING =>
+                {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                prepared => return prepared.map(|()| store),
+            }
+        }
     }
 
     fn prepare(&mut self) -> Result<(), StoreError> {

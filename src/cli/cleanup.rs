@@ -122,6 +122,7 @@ async fn remove_green(
         )));
     }
     let target = deployment.plan.target.clone();
+    let lock = context.store.lock_drive(&new_id)?;
     let lease = match context.shared_of(cloud, &deployment.plan)? {
         None => None,
         Some(shared) => {
@@ -144,7 +145,6 @@ async fn remove_green(
         }
         .into());
     }
-    let lock = context.store.lock_drive(&new_id)?;
     context.store.create(&deployment)?;
     info!(
         id = new_id,

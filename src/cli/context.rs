@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use aws_config::SdkConfig;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{OnceCell, watch};
 use tracing::warn;
 
 use super::{Exit, Failed};
@@ -22,6 +22,8 @@ pub(super) struct Context {
     pub store: Store,
     pub clock: Clock,
     connection: Connection,
+    /// Made once: credentials are looked up anew with every one.
+    clients: OnceCell<(AwsCloud<HttpProber>, SdkConfig)>,
     #[cfg(feature = "sandbox")]
     pub sandbox: Option<super::sandbox::InUse>,
 }
@@ -82,6 +84,7 @@ impl Context {
                 profile,
                 sandbox: None,
             },
+            clients: OnceCell::new(),
             #[cfg(feature = "sandbox")]
             sandbox: None,
         })
@@ -126,6 +129,7 @@ impl Context {
             store: Store::open(self.store.path())?,
             clock: self.clock,
             connection: self.connection.clone(),
+            clients: OnceCell::new(),
             #[cfg(feature = "sandbox")]
             sandbox: None,
         })
@@ -133,14 +137,17 @@ impl Context {
 
     /// The clients of AWS, or of the sandbox.
     pub async fn cloud(&self) -> Result<(AwsCloud<HttpProber>, SdkConfig), Failed> {
-        let config = connect(&self.connection).await?;
-        let proxy = self
-            .connection
-            .sandbox
-            .as_ref()
-            .map(|sandbox| sandbox.url.as_str());
-        let prober = HttpProber::new(proxy).map_err(|e| Failed::bug(&e))?;
-        Ok((AwsCloud::new(&config, prober), config))
+        let clients = self.clients.get_or_try_init(|| async {
+            let config = connect(&self.connection).await?;
+            let proxy = self
+                .connection
+                .sandbox
+                .as_ref()
+                .map(|sandbox| sandbox.url.as_str());
+            let prober = HttpProber::new(proxy).map_err(|e| Failed::bug(&e))?;
+            Ok::<_, Failed>((AwsCloud::new(&config, prober), config))
+        });
+        clients.await.cloned()
     }
 
     /// The clients for a deployment: in its region, and only where blue is of its
@@ -156,7 +163,10 @@ impl Context {
             );
             return Err(Failed::new(Exit::Refused, message).hint("leave --region out"));
         }
-        self.connection.region = Some(target.region.clone());
+        if self.connection.region.as_ref() != Some(&target.region) {
+            self.connection.region = Some(target.region.clone());
+            self.clients = OnceCell::new();
+        }
         let (cloud, _) = self.cloud().await?;
         let names = [target.blue.clone(), plan.green.clone()];
         let found = match cloud.environments(&names).await {

@@ -93,6 +93,9 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
     let (cloud, sdk) = context.cloud().await?;
     let region = sdk.region().map(ToString::to_string).unwrap_or_default();
     let id = ulid::Ulid::new().to_string();
+    // Before the lease: whoever finds that held looks at this lock to see whether its
+    // holder is alive.
+    let lock = context.store.lock_drive(&id)?;
     let mut interrupted = signals()?;
     let mut turn: Option<Turn> = None;
     let mut since = Stopwatch::start(&context.clock);
@@ -127,7 +130,6 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
     if let Some(lease) = &lease {
         deployment.fence = lease.fence().await;
     }
-    let lock = context.store.lock_drive(&id)?;
     context.store.create(&deployment)?;
     let plan = &deployment.plan;
     info!(

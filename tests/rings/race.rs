@@ -23,13 +23,16 @@ const AT_A_TIME: usize = 6;
 /// A process on a machine of its own.
 struct Runner {
     child: Child,
-    /// Removed with it.
-    _disk: tempfile::TempDir,
+    /// Removed with the last process on it.
+    _disk: Arc<tempfile::TempDir>,
 }
 
 impl Runner {
     fn start(served: &Served, arguments: &[&str]) -> Runner {
-        let disk = tempfile::tempdir().expect("a temporary folder");
+        Runner::start_on(&empty_disk(), served, arguments)
+    }
+
+    fn start_on(disk: &Arc<tempfile::TempDir>, served: &Served, arguments: &[&str]) -> Runner {
         let mut command: Command = served.bluegreen(arguments);
         command
             .env("BLUEGREEN_STATE", disk.path().join("journal.db"))
@@ -39,7 +42,7 @@ impl Runner {
             .stderr(Stdio::piped());
         Runner {
             child: command.spawn().expect("the binary starts"),
-            _disk: disk,
+            _disk: Arc::clone(disk),
         }
     }
 
@@ -52,6 +55,10 @@ impl Runner {
         let told = String::from_utf8_lossy(&output.stderr).into_owned();
         (output.status.code(), told)
     }
+}
+
+fn empty_disk() -> Arc<tempfile::TempDir> {
+    Arc::new(tempfile::tempdir().expect("a temporary folder"))
 }
 
 /// Sends a signal to the process that is named once the call with this number has
@@ -101,15 +108,20 @@ fn swaps(served: &Served) -> usize {
 
 const RUN: [&str; 3] = ["run", "--version-label", "v2"];
 
-/// Two runs at once: one is let in, the other is told so.
-fn two_runs(served: &Served) {
-    let hands = [Runner::start(served, &RUN), Runner::start(served, &RUN)];
+/// Two runs at once, on one machine or on two: one is let in, the other is told so.
+fn two_runs(served: &Served, rng: &mut fastrand::Rng) {
+    let disk = empty_disk();
+    let other = if rng.bool() {
+        Arc::clone(&disk)
+    } else {
+        empty_disk()
+    };
+    let hands = [disk, other].map(|disk| Runner::start_on(&disk, served, &RUN));
     let ends = hands.map(Runner::ends);
     let mut codes = ends
         .each_ref()
         .map(|(code, _)| code.expect("nobody kills it"));
     codes.sort_unstable();
-    // Starved for longer than its lease, the holder is overtaken by nobody.
     assert_eq!(codes, [0, 12], "{ends:?}");
 }
 
@@ -193,7 +205,7 @@ fn round(number: u64, zombies: &AtomicU64) {
     let mut rng = fastrand::Rng::with_seed(number);
     let served = Served::at_speed(SPEED);
     match number % 4 {
-        0 => two_runs(&served),
+        0 => two_runs(&served, &mut rng),
         1 => two_resumes(&served, &mut rng),
         _ => a_zombie(&served, &mut rng, zombies),
     }
