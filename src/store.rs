@@ -398,7 +398,8 @@ impl Store {
         Ok(changed)
     }
 
-    /// Takes a deployment over from its copy elsewhere, in place of what is here.
+    /// Takes a deployment over from its copy elsewhere, in place of an earlier one
+    /// here; what is here and as late stays.
     ///
     /// # Errors
     /// [`StoreError::InFlight`] where its target has another unfinished one here.
@@ -419,9 +420,12 @@ impl Store {
                 state: other.state.kind().to_string(),
             });
         }
-        self.write_adopted(deployment, transitions)
+        let is_later = self
+            .write_adopted(deployment, transitions)
             .map_err(|e| self.write_failure(&e))?;
-        self.note_revision(deployment);
+        if is_later {
+            self.note_revision(deployment);
+        }
         Ok(())
     }
 
@@ -429,17 +433,18 @@ impl Store {
         &mut self,
         deployment: &Deployment,
         transitions: &[Transition],
-    ) -> rusqlite::Result<()> {
+    ) -> rusqlite::Result<bool> {
         let target = &deployment.plan.target;
         let transaction = self
             .db
             .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-        transaction.execute(
+        let written = transaction.execute(
             "INSERT INTO deployment (id, account, region, application, blue, state, ended,
                  started_at, entered_at, updated_at, revision, format, checkpoint, checksum)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
              ON CONFLICT (id) DO UPDATE SET state = ?6, ended = ?7, entered_at = ?9,
-                 updated_at = ?10, revision = ?11, format = ?12, checkpoint = ?13, checksum = ?14",
+                 updated_at = ?10, revision = ?11, format = ?12, checkpoint = ?13, checksum = ?14
+             WHERE (ifnull(json_extract(checkpoint, '$.fence'), 0), revision) < (?15, ?11)",
             params![
                 deployment.plan.id,
                 target.account,
@@ -455,8 +460,12 @@ impl Store {
                 FORMAT,
                 json(deployment),
                 checksum(&json(deployment)),
+                int(deployment.fence),
             ],
         )?;
+        if written == 0 {
+            return Ok(false);
+        }
         // Those that are here and there are kept: they know what was seen too.
         let revisions: Vec<_> = transitions.iter().map(|t| t.revision).collect();
         transaction.execute(
@@ -481,7 +490,8 @@ impl Store {
                 ],
             )?;
         }
-        transaction.commit()
+        transaction.commit()?;
+        Ok(true)
     }
 
     /// What tells this journal, as it lies on this disk, from every other.

@@ -170,7 +170,7 @@ impl Turn {
     }
 
     /// The deployment that the target has, in words, where it is not finished.
-    /// Reads only, but for what the journal here did not know yet.
+    /// Reads only, but for an end that the journal here did not know yet.
     async fn busy(&self, context: &mut Context) -> Result<Option<Failed>, Failed> {
         if let Some(other) = context.store.unfinished_of(&self.target)? {
             let known_there = match &self.shared {
@@ -182,12 +182,12 @@ impl Turn {
             match known_there {
                 Some(record) if record.value.deployment.age() > other.age() => {
                     let record = record.value;
-                    context
-                        .store
-                        .adopt(&record.deployment, &record.transitions)?;
                     if !record.deployment.state.is_end() {
                         return Ok(Some(in_flight(&record.deployment).into()));
                     }
+                    context
+                        .store
+                        .adopt(&record.deployment, &record.transitions)?;
                 }
                 _ => return Ok(Some(in_flight(&other).into())),
             }

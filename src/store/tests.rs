@@ -53,6 +53,64 @@ fn an_overtaken_process_changes_nothing() {
 }
 
 #[test]
+fn a_copy_that_is_not_later_changes_nothing() {
+    let (_folder, mut store) = opened();
+    let mut here = Deployment::new(Plan::sample("A"), Moment(1));
+    store.create(&here).expect("it is written");
+    let early = here.clone();
+    advance(&mut store, &mut here, State::Cloning).expect("checkpoint");
+    let same = here.clone();
+    advance(&mut store, &mut here, State::Warming).expect("checkpoint");
+    for copy in [&early, &same, &here] {
+        store.adopt(copy, &[]).expect("it is left out");
+    }
+    assert_eq!(store.find("A").expect("it reads").as_ref(), Some(&here));
+    assert_eq!(store.transitions("A").expect("it reads").len(), 2);
+    advance(&mut store, &mut here, State::SwappingToGreen).expect("still the same");
+
+    let fenced = Deployment { fence: 1, ..early };
+    store.adopt(&fenced, &[]).expect("a higher fence is later");
+    assert_eq!(store.find("A").expect("it reads"), Some(fenced));
+    assert_eq!(store.transitions("A").expect("it reads"), []);
+}
+
+#[test]
+fn a_journal_of_the_first_format_opens() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("journal.db");
+    let mut old = Connection::open(&path).expect("it opens");
+    Migrations::from_slice(&MIGRATIONS[..1])
+        .to_latest(&mut old)
+        .expect("the first schema");
+    let deployment = Deployment::new(Plan::sample("A"), Moment(1));
+    let mut checkpoint = serde_json::to_value(&deployment).expect("JSON");
+    let fields = checkpoint.as_object_mut().expect("an object");
+    fields.remove("fence");
+    let plan = fields["plan"].as_object_mut().expect("an object");
+    plan.remove("shared_state");
+    let target = &deployment.plan.target;
+    old.execute(
+        "INSERT INTO deployment (id, account, region, application, blue, state, ended,
+             started_at, entered_at, updated_at, revision, format, checkpoint)
+         VALUES ('A', ?1, ?2, ?3, ?4, 'Preparing', 0, 1, 1, 1, 0, 1, ?5)",
+        params![
+            target.account,
+            target.region,
+            target.application,
+            target.blue,
+            checkpoint.to_string()
+        ],
+    )
+    .expect("a row");
+    drop(old);
+    let mut store = Store::open(&path).expect("a newer program opens it");
+    let mut found = store.find("A").expect("it reads").expect("it is there");
+    assert!(!found.plan.shared_state, "nothing of it is in a bucket");
+    advance(&mut store, &mut found, State::Cloning).expect("and goes on with it");
+    assert_eq!(store.find("A").expect("it reads"), Some(found));
+}
+
+#[test]
 fn a_target_has_one_unfinished_deployment() {
     let (_folder, mut store) = opened();
     let mut first = Deployment::new(Plan::sample("A"), Moment(1));
