@@ -200,14 +200,16 @@ impl Store {
         let path = self.path.clone();
         let error = |e| open_failure(&path, &e);
         self.db.busy_timeout(BUSY_TIMEOUT).map_err(error)?;
-        let pragma = |db: &Connection, name: &str| {
-            db.pragma_query_value(None, name, |row| row.get::<_, i64>(0))
-        };
-        let application_id = pragma(&self.db, "application_id").map_err(error)?;
-        let tables: i64 = self
-            .db
+        let pragma =
+            |db: &Connection, name| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+        // In one transaction: another process may be making the journal meanwhile.
+        let read = self.db.unchecked_transaction().map_err(error)?;
+        let tables: i64 = read
             .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
             .map_err(error)?;
+        let application_id = pragma(&read, "application_id").map_err(error)?;
+        let version = pragma(&read, "user_version").map_err(error)?;
+        drop(read);
         if application_id != APPLICATION_ID && (application_id != 0 || tables != 0) {
             return Err(StoreError::NotAJournal {
                 path,
@@ -215,7 +217,6 @@ impl Store {
             });
         }
         let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
-        let version = pragma(&self.db, "user_version").map_err(error)?;
         if version > known {
             return Err(StoreError::Newer { path });
         }

@@ -111,6 +111,19 @@ fn a_journal_of_the_first_format_opens() {
 }
 
 #[test]
+fn several_may_make_the_same_journal_at_once() {
+    for _ in 0..40 {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("journal.db");
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| drop(Store::open(&path).expect("it opens")));
+            }
+        });
+    }
+}
+
+#[test]
 fn a_target_has_one_unfinished_deployment() {
     let (_folder, mut store) = opened();
     let mut first = Deployment::new(Plan::sample("A"), Moment(1));
