@@ -10,9 +10,9 @@ use bluegreen_sandbox::{PRODUCTION, Phase, TapVerdict};
 use crate::served::{Served, Victim};
 
 /// How many times as fast as the wall's the sandboxes' clocks run.
-const SPEED: f64 = 600.0;
+const SPEED: f64 = 300.0;
 /// How many processes live and die at a time: they wait more than they work.
-const AT_A_TIME: usize = 12;
+const AT_A_TIME: usize = 20;
 
 /// Releases a version; the process that makes call `kill` dies there, and
 /// processes are started as an operator would until the release is over. False

@@ -15,10 +15,10 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::served::Served;
 
-const SPEED: f64 = 600.0;
+const SPEED: f64 = 200.0;
 const ROUNDS: u64 = 240;
 /// How many rounds go on at a time: the processes wait more than they work.
-const AT_A_TIME: usize = 6;
+const AT_A_TIME: usize = 14;
 
 /// A process on a machine of its own.
 struct Runner {
@@ -36,7 +36,7 @@ impl Runner {
         let mut command: Command = served.bluegreen(arguments);
         command
             .env("BLUEGREEN_STATE", disk.path().join("journal.db"))
-            // As short as is taken: a sixth of a second of the wall's.
+            // As short as is taken: less than half a second of the wall's.
             .env("BLUEGREEN_LEASE", "90s")
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -179,7 +179,7 @@ fn a_zombie(served: &Served, rng: &mut fastrand::Rng, zombies: &AtomicU64) {
         return;
     };
     let second = Runner::start(served, &["resume", id]);
-    std::thread::sleep(Duration::from_millis(rng.u64(..2_500)));
+    std::thread::sleep(Duration::from_millis(rng.u64(..6_000)));
     let _ = kill_process(pid, Signal::CONT);
     let (first_code, first_told) = first.ends();
     let (second_code, second_told) = second.ends();
