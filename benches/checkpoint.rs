@@ -17,7 +17,7 @@ use bluegreen::cloud::{Probe, Prober};
 use bluegreen::deployment::Deployment;
 use bluegreen::journal::Journal;
 use bluegreen::machine::State;
-use bluegreen::plan::{HttpTest, Limits, Plan, Target};
+use bluegreen::plan::{HttpTest, Limits, Plan, Strategy, Target};
 use bluegreen::shared::{Claim, Contender, Holder, SharedState};
 use bluegreen::store::Store;
 use bluegreen_sandbox::{BUCKET, Options, Sandbox};
@@ -50,6 +50,7 @@ fn deployment() -> Deployment {
         green: "shop-blue-green".to_owned(),
         template: "bluegreen-01j00000000000000000000000".to_owned(),
         production_cname: "shop.us-east-1.elasticbeanstalk.com".to_owned(),
+        strategy: Strategy::Restore,
         previous_version: "v1".to_owned(),
         version: "v2".to_owned(),
         goal: bluegreen::plan::Goal::Release,
@@ -62,6 +63,7 @@ fn deployment() -> Deployment {
             expect_status: Vec::new(),
             timeout: Duration::from_secs(10),
         },
+        pause_before_swap: false,
         pause_before_cutover: false,
         limits: Limits::default(),
     };

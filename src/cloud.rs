@@ -41,7 +41,7 @@ pub trait Cloud {
 pub struct Needs {
     /// Green's environment id where it is known: then its tag need not be read.
     pub green_id: Option<String>,
-    /// The template, once no green is there.
+    /// The template, once green or blue is gone.
     pub template: bool,
     /// The bundle in the bucket, where the version is not registered.
     pub bundle: bool,
@@ -49,8 +49,8 @@ pub struct Needs {
     pub version: bool,
     /// The events and instances of a deploy onto blue.
     pub deploy: Option<DeployQuery>,
-    /// The HTTP test, of blue.
-    pub test: bool,
+    /// The environment to test over HTTP.
+    pub test: Option<Role>,
 }
 
 /// Which deploy's events to read.

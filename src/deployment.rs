@@ -130,16 +130,20 @@ impl Deployment {
         let own = match self.state.kind() {
             Kind::DrainingBlue => limits.drain,
             // However short the patience, a termination takes its minutes.
-            Kind::TerminatingGreen | Kind::Discarding => limits.drain + CLEARING_AWAY,
+            Kind::TerminatingGreen | Kind::TerminatingBlue | Kind::Discarding => {
+                limits.drain + CLEARING_AWAY
+            }
             Kind::Baking => limits.bake.max(limits.drain),
             Kind::SwappingToGreen
             | Kind::SwappingToBlue
             | Kind::ReturningToGreen
+            | Kind::ReturningToBlue
             | Kind::Cloning
             | Kind::Deploying
             | Kind::AbortingDeploy => limits.quarantine,
             Kind::Preparing
             | Kind::Warming
+            | Kind::AwaitingSwap
             | Kind::Testing
             | Kind::AwaitingCutover
             | Kind::Held
@@ -178,7 +182,7 @@ impl Deployment {
     pub fn resolve(&mut self, seen: &Seen, now: Moment) {
         let swapped_to = match self.state.kind() {
             Kind::SwappingToGreen | Kind::ReturningToGreen => Some(Role::Green),
-            Kind::SwappingToBlue => Some(Role::Blue),
+            Kind::SwappingToBlue | Kind::ReturningToBlue => Some(Role::Blue),
             _ => None,
         };
         let deploying = matches!(self.state.kind(), Kind::Deploying | Kind::AbortingDeploy);
@@ -200,6 +204,7 @@ impl Deployment {
                 | EffectKind::RegisterVersion
                 | EffectKind::AbortUpdate
                 | EffectKind::TerminateGreen
+                | EffectKind::TerminateBlue
                 | EffectKind::DeleteTemplate => false,
             };
             if shows {

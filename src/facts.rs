@@ -4,7 +4,7 @@
 mod tests;
 
 use crate::clock::Moment;
-use crate::cloud::{DeployQuery, Environment, Event, InstanceVersion, Needs, Sighting};
+use crate::cloud::{DeployQuery, Environment, Event, InstanceVersion, Needs, Probe, Sighting};
 use crate::deployment::{Deployment, Sent};
 use crate::machine::{Deploy, EffectKind, EnvSeen, Green, Kind, Phase, Seen, Test, Version};
 use crate::plan::{Plan, Role};
@@ -27,12 +27,17 @@ pub fn needs(deployment: &Deployment) -> Needs {
         green_id: deployment.green_id.clone(),
         template: matches!(
             kind,
-            Kind::Cloning | Kind::Discarding | Kind::TerminatingGreen
+            Kind::Cloning | Kind::Discarding | Kind::TerminatingGreen | Kind::TerminatingBlue
         ),
         bundle: kind == Kind::Preparing,
         version: matches!(kind, Kind::Preparing | Kind::Cloning | Kind::Warming),
         deploy,
-        test: matches!(kind, Kind::Testing | Kind::Baking),
+        test: match kind {
+            Kind::Warming if deployment.plan.tests_green() => Some(Role::Green),
+            Kind::Testing => Some(Role::Blue),
+            Kind::Baking => Some(deployment.plan.destination()),
+            _ => None,
+        },
     }
 }
 
@@ -43,7 +48,7 @@ pub struct Streaks {
     production: Option<(Option<Role>, Moment)>,
     blue_healthy: u32,
     green_healthy: u32,
-    blue_sick: u32,
+    production_sick: u32,
     test_passes: u32,
     test_failures: u32,
 }
@@ -65,21 +70,25 @@ impl Streaks {
         self.production = Some((production, since));
         count(&mut self.blue_healthy, blue.is_some_and(is_healthy));
         count(&mut self.green_healthy, green.is_some_and(is_healthy));
-        let test = self.test(plan, sighting);
+        // A green that is only just Ready may not answer yet.
+        let settling = deployment.state.kind() == Kind::Warming && !green.is_some_and(is_healthy);
+        let probe = sighting.probe.as_ref().filter(|_| !settling);
+        let test = self.test(plan, probe);
         let ailment = ailment(deployment, sighting);
-        count(&mut self.blue_sick, ailment.is_some());
+        count(&mut self.production_sick, ailment.is_some());
         Seen {
             production,
             production_settled: now.since(since) >= limits.settle,
             blue: blue.map(env_seen),
             blue_trusted: self.blue_healthy >= limits.healthy_looks,
-            blue_sick: ailment.filter(|_| self.blue_sick >= limits.sick_looks),
+
             green: match (sighting.of(plan, Role::Green), green) {
                 (None, _) => Green::Absent,
                 (Some(_), Some(green)) => Green::Ours(env_seen(green)),
                 (Some(_), None) => Green::Foreign,
             },
             green_trusted: self.green_healthy >= limits.healthy_looks,
+            production_sick: ailment.filter(|_| self.production_sick >= limits.sick_looks),
             template: sighting.template.unwrap_or(false),
             bundle: sighting.bundle.unwrap_or(true),
             version: version(plan, sighting),
@@ -99,8 +108,8 @@ impl Streaks {
         };
     }
 
-    fn test(&mut self, plan: &Plan, sighting: &Sighting) -> Test {
-        let Some(probe) = &sighting.probe else {
+    fn test(&mut self, plan: &Plan, probe: Option<&Probe>) -> Test {
+        let Some(probe) = probe else {
             return Test::Undecided;
         };
         count(&mut self.test_passes, probe.passed);
@@ -145,15 +154,16 @@ pub fn is_healthy(environment: &Environment) -> bool {
         }
 }
 
-/// What is wrong with blue while it is watched; none where nothing is.
+/// What is wrong with production while it is watched; none where nothing is.
 fn ailment(deployment: &Deployment, sighting: &Sighting) -> Option<String> {
     if deployment.state.kind() != Kind::Baking {
         return None;
     }
-    let blue = sighting.of(&deployment.plan, Role::Blue)?;
-    let health = blue.health_status.as_deref().unwrap_or_default();
-    if blue.health == "Red" || matches!(health, "Degraded" | "Severe" | "Suspended") {
-        return Some(format!("its health is {}", health_in_words(blue)));
+    let plan = &deployment.plan;
+    let production = sighting.of(plan, plan.destination())?;
+    let health = production.health_status.as_deref().unwrap_or_default();
+    if production.health == "Red" || matches!(health, "Degraded" | "Severe" | "Suspended") {
+        return Some(format!("its health is {}", health_in_words(production)));
     }
     let probe = sighting.probe.as_ref().filter(|probe| !probe.passed)?;
     Some(format!("{} answered {}", probe.asked, probe.got))

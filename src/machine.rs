@@ -101,6 +101,12 @@ pub enum Effect {
         /// Green's environment id.
         environment_id: String,
     },
+    /// Terminate blue, where green keeps production. Any number of times, as with
+    /// green; nothing leads back from there.
+    TerminateBlue {
+        /// Blue's environment id.
+        environment_id: String,
+    },
     /// Delete the configuration template. Any number of times: its name holds
     /// this deployment's id, and it is not made again afterwards in the same pass.
     DeleteTemplate,
@@ -119,6 +125,7 @@ impl Effect {
             Effect::Deploy { .. } => EffectKind::Deploy,
             Effect::AbortUpdate { .. } => EffectKind::AbortUpdate,
             Effect::TerminateGreen { .. } => EffectKind::TerminateGreen,
+            Effect::TerminateBlue { .. } => EffectKind::TerminateBlue,
             Effect::DeleteTemplate => EffectKind::DeleteTemplate,
         }
     }
@@ -133,7 +140,8 @@ impl Effect {
             Effect::Swap { .. }
             | Effect::Deploy { .. }
             | Effect::AbortUpdate { .. }
-            | Effect::TerminateGreen { .. } => true,
+            | Effect::TerminateGreen { .. }
+            | Effect::TerminateBlue { .. } => true,
             Effect::UploadBundle
             | Effect::RegisterVersion
             | Effect::CreateTemplate
@@ -163,6 +171,8 @@ pub enum EffectKind {
     AbortUpdate,
     /// See [`Effect::TerminateGreen`].
     TerminateGreen,
+    /// See [`Effect::TerminateBlue`].
+    TerminateBlue,
     /// See [`Effect::DeleteTemplate`].
     DeleteTemplate,
 }
@@ -179,7 +189,7 @@ impl EffectKind {
             EffectKind::Swap => "SwapEnvironmentCNAMEs",
             EffectKind::Deploy => "UpdateEnvironment",
             EffectKind::AbortUpdate => "AbortEnvironmentUpdate",
-            EffectKind::TerminateGreen => "TerminateEnvironment",
+            EffectKind::TerminateGreen | EffectKind::TerminateBlue => "TerminateEnvironment",
             EffectKind::DeleteTemplate => "DeleteConfigurationTemplate",
         }
     }

@@ -19,8 +19,10 @@ pub const TAG_PRODUCTION_CNAME: &str = "bluegreen:production-cname";
 pub const TAG_BLUE: &str = "bluegreen:blue";
 /// The tag on green that names the version to release, as [`tag_value`] writes it.
 pub const TAG_VERSION: &str = "bluegreen:version";
+/// The tag on green that names the strategy.
+pub const TAG_STRATEGY: &str = "bluegreen:strategy";
 /// How many tags green gets beside blue's own.
-pub const TAGS_OURS: usize = 5;
+pub const TAGS_OURS: usize = 6;
 
 /// Elastic Beanstalk's limit of tags on an environment (developer guide,
 /// "Tagging resources in your Elastic Beanstalk environments").
@@ -47,6 +49,15 @@ impl Role {
     }
 }
 
+impl fmt::Display for Strategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Strategy::Restore => "restore",
+            Strategy::Promote => "promote",
+        })
+    }
+}
+
 impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -67,6 +78,18 @@ pub struct Target {
     pub application: String,
     /// Blue's environment name.
     pub blue: String,
+}
+
+/// Where production lives once a release is over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Strategy {
+    /// On blue, where it was: green serves while the version goes onto blue.
+    #[default]
+    Restore,
+    /// On green, which is launched on the version: production moves once, and blue is
+    /// the way back until it is terminated.
+    Promote,
 }
 
 /// Which version the stages are to leave on blue.
@@ -197,6 +220,9 @@ pub struct Plan {
     pub template: String,
     /// The CNAME that blue held at the start, and holds again at the end.
     pub production_cname: String,
+    /// Where production lives in the end.
+    #[serde(default)]
+    pub strategy: Strategy,
     /// The version that blue ran at the start.
     pub previous_version: String,
     /// The version to release.
@@ -214,6 +240,9 @@ pub struct Plan {
     pub green_tags: Vec<(String, String)>,
     /// How blue is tested.
     pub test: HttpTest,
+    /// Whether to stop before the first swap until an operator resumes.
+    #[serde(default)]
+    pub pause_before_swap: bool,
     /// Whether to stop before the last swap until an operator resumes.
     pub pause_before_cutover: bool,
     /// The limits.
@@ -230,12 +259,28 @@ impl Plan {
         }
     }
 
-    /// The version label that green runs: the one blue runs when it is cloned.
+    /// The version label that green is launched on: the one blue runs when it is
+    /// cloned, or the one to release where green is to keep production.
     #[must_use]
     pub fn green_version(&self) -> &str {
-        match self.goal {
-            Goal::Release => &self.previous_version,
-            Goal::Previous => &self.version,
+        match (self.strategy, self.goal) {
+            (Strategy::Promote, _) | (Strategy::Restore, Goal::Previous) => &self.version,
+            (Strategy::Restore, Goal::Release) => &self.previous_version,
+        }
+    }
+
+    /// Whether green is tested over HTTP before it takes traffic.
+    #[must_use]
+    pub fn tests_green(&self) -> bool {
+        self.strategy == Strategy::Promote
+    }
+
+    /// The environment that production is watched on before the other one goes.
+    #[must_use]
+    pub fn destination(&self) -> Role {
+        match self.strategy {
+            Strategy::Restore => Role::Blue,
+            Strategy::Promote => Role::Green,
         }
     }
 
@@ -265,6 +310,7 @@ pub fn green_tags(
     production_cname: &str,
     blue_id: &str,
     version: &str,
+    strategy: Strategy,
     blue_tags: &[(String, String)],
 ) -> Vec<(String, String)> {
     let reserved = |key: &str| {
@@ -281,6 +327,7 @@ pub fn green_tags(
         (TAG_PRODUCTION_CNAME, production_cname),
         (TAG_BLUE, blue_id),
         (TAG_VERSION, &tag_value(version)),
+        (TAG_STRATEGY, &strategy.to_string()),
     ];
     debug_assert_eq!(ours.len(), TAGS_OURS);
     own.chain(ours.map(|(key, value)| (key.to_owned(), value.to_owned())))
@@ -334,6 +381,7 @@ impl Plan {
             green: "green".to_owned(),
             template: "t".to_owned(),
             production_cname: "shop.example".to_owned(),
+            strategy: Strategy::Restore,
             previous_version: "v1".to_owned(),
             version: "v2".to_owned(),
             goal: Goal::Release,
@@ -346,6 +394,7 @@ impl Plan {
                 expect_status: vec![],
                 timeout: Duration::from_secs(1),
             },
+            pause_before_swap: false,
             pause_before_cutover: false,
             limits: Limits::default(),
         }
@@ -367,7 +416,14 @@ mod tests {
         ]
         .map(|(k, v)| (k.to_owned(), v.to_owned()))
         .to_vec();
-        let tags = green_tags("01J", "shop.example", "e-1", "v 2", &blue);
+        let tags = green_tags(
+            "01J",
+            "shop.example",
+            "e-1",
+            "v 2",
+            Strategy::Promote,
+            &blue,
+        );
         let keys: Vec<_> = tags.iter().map(|(key, _)| key.as_str()).collect();
         assert_eq!(
             keys,
@@ -377,7 +433,8 @@ mod tests {
                 TAG_ROLE,
                 TAG_PRODUCTION_CNAME,
                 TAG_BLUE,
-                TAG_VERSION
+                TAG_VERSION,
+                TAG_STRATEGY
             ]
         );
         assert_eq!((tags[1].1.as_str(), tags[5].1.as_str()), ("01J", "v=202"));

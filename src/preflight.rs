@@ -8,16 +8,21 @@ use crate::cloud::{Environment, LookError, Prober, VersionRecord};
 use crate::config::Config;
 use crate::facts::is_healthy;
 use crate::plan::{
-    Bundle, Goal, Plan, TAG_DEPLOYMENT, TAGS_MAX, TAGS_OURS, Target, green_tags, template_name,
+    Bundle, Goal, Plan, Strategy, TAG_DEPLOYMENT, TAGS_MAX, TAGS_OURS, Target, green_tags,
+    template_name,
 };
 
-/// Which version to release.
-#[derive(Clone, Debug)]
+/// Which version to release, and how.
+#[derive(Clone, Debug, Default)]
 pub struct Wanted {
     /// The version label; none for the newest processed one.
     pub label: Option<String>,
     /// The bundle to register it with; none where it is registered already.
     pub bundle: Option<Bundle>,
+    /// Where production is to live in the end.
+    pub strategy: Strategy,
+    /// Whether to stop before the first swap.
+    pub pause_before_swap: bool,
     /// Whether to stop before the last swap.
     pub pause_before_cutover: bool,
 }
@@ -238,7 +243,8 @@ pub async fn plan<P: Prober>(
         });
     }
     let own = cloud.tags(&blue.arn).await?;
-    let tags = green_tags(&id, &production_cname, &blue.id, &version, &own);
+    let strategy = wanted.strategy;
+    let tags = green_tags(&id, &production_cname, &blue.id, &version, strategy, &own);
     if tags.len() > TAGS_MAX {
         return Err(Refused::TooManyTags {
             blue: blue.name,
@@ -252,6 +258,7 @@ pub async fn plan<P: Prober>(
         blue_id: blue.id,
         green: config.green.clone(),
         production_cname,
+        strategy,
         previous_version,
         version,
         goal: Goal::Release,
@@ -260,6 +267,7 @@ pub async fn plan<P: Prober>(
         shared_state: config.shared_state,
         green_tags: tags,
         test: config.test.clone(),
+        pause_before_swap: wanted.pause_before_swap,
         pause_before_cutover: wanted.pause_before_cutover,
         limits: config.limits.clone(),
     })

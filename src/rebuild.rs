@@ -11,8 +11,8 @@ use crate::config::Config;
 use crate::deployment::{Deployment, Intent, Sent};
 use crate::machine::{Cause, EffectKind, State};
 use crate::plan::{
-    Goal, Plan, TAG_BLUE, TAG_DEPLOYMENT, TAG_PRODUCTION_CNAME, TAG_VERSION, Target, label_of_tag,
-    template_name,
+    Goal, Plan, Strategy, TAG_BLUE, TAG_DEPLOYMENT, TAG_PRODUCTION_CNAME, TAG_STRATEGY,
+    TAG_VERSION, Target, label_of_tag, template_name,
 };
 
 /// What AWS shows of a deployment.
@@ -148,6 +148,11 @@ fn plan<'a>(
             green: green.name.clone(),
         });
     };
+    let strategy = strategy_of(&remains.tags);
+    let ran_before = match strategy {
+        Strategy::Restore => green,
+        Strategy::Promote => blue,
+    };
     let mut arn = green.arn.split(':').skip(3).map(str::to_owned);
     let region = arn.next().unwrap_or_default();
     let account = arn.next().unwrap_or_default();
@@ -163,7 +168,8 @@ fn plan<'a>(
         blue_id,
         green: green.name.clone(),
         production_cname: tag(TAG_PRODUCTION_CNAME)?,
-        previous_version: green.version_label.clone().unwrap_or_default(),
+        strategy,
+        previous_version: ran_before.version_label.clone().unwrap_or_default(),
         version,
         goal: goal.unwrap_or(Goal::Release),
         bundle: None,
@@ -171,10 +177,22 @@ fn plan<'a>(
         shared_state: config.shared_state,
         green_tags: remains.tags.clone(),
         test: config.test.clone(),
+        pause_before_swap: false,
         pause_before_cutover: false,
         limits: config.limits.clone(),
     };
     Ok((plan, blue))
+}
+
+/// The strategy that green's tags name.
+#[must_use]
+pub fn strategy_of(tags: &[(String, String)]) -> Strategy {
+    let promote = |(key, value): &(String, String)| key == TAG_STRATEGY && value == "promote";
+    if tags.iter().any(promote) {
+        Strategy::Promote
+    } else {
+        Strategy::Restore
+    }
 }
 
 fn state(
@@ -188,6 +206,9 @@ fn state(
         let cname = environment.cname.as_deref().unwrap_or_default();
         cname.eq_ignore_ascii_case(&plan.production_cname)
     };
+    if plan.strategy == Strategy::Promote {
+        return promoted_state(remains, plan, blue, goal);
+    }
     let runs = blue.version_label.clone().unwrap_or_default();
     let (on_previous, on_version) = (runs == plan.previous_version, runs == plan.version);
     if !on_previous && !on_version {
@@ -245,6 +266,49 @@ fn state(
             State::Cloning
         }
     })
+}
+
+/// The state of a deployment whose green was launched on the version and is to keep
+/// production.
+fn promoted_state(
+    remains: &Remains,
+    plan: &Plan,
+    blue: &Environment,
+    goal: Option<Goal>,
+) -> Result<State, Unsettled> {
+    let green = &remains.green;
+    let holds = |environment: &Environment| {
+        let cname = environment.cname.as_deref().unwrap_or_default();
+        cname.eq_ignore_ascii_case(&plan.production_cname)
+    };
+    let back = goal == Some(Goal::Previous);
+    match (holds(green), holds(blue)) {
+        (true, _) if blue.status == "Terminating" && back => Err(Unsettled::NoBlue {
+            id: blue.id.clone(),
+            green: green.name.clone(),
+        }),
+        (true, _) if blue.status == "Terminating" => Ok(State::TerminatingBlue),
+        (true, _) => Ok(State::Baking),
+        (false, true) if back || green.status == "Terminating" => Ok(State::Discarding {
+            cause: Cause::AskedToRetreat,
+        }),
+        (false, true) => {
+            let swapped = |e: &Event| e.message.contains("Completed swapping CNAMEs");
+            if goal.is_none() && remains.events.iter().any(swapped) {
+                return Err(Unsettled::Direction {
+                    blue: blue.name.clone(),
+                    previous: plan.previous_version.clone(),
+                    evidence: "its CNAME was swapped since green was created",
+                });
+            }
+            Ok(State::Cloning)
+        }
+        (false, false) => Err(Unsettled::NoHolder {
+            blue: blue.name.clone(),
+            green: green.name.clone(),
+            cname: plan.production_cname.clone(),
+        }),
+    }
 }
 
 fn at(plan: Plan, state: State, remains: &Remains, now: Moment) -> Deployment {
@@ -323,7 +387,7 @@ mod tests {
         };
         Remains {
             green: environment("green", cname("green"), "v1"),
-            tags: green_tags("01J", CNAME, "e-blue", "v2", &[]),
+            tags: green_tags("01J", CNAME, "e-blue", "v2", Strategy::Restore, &[]),
             blue: Some(environment("blue", cname("blue"), blue_runs)),
             events: happened.iter().map(event).collect(),
         }
@@ -357,6 +421,31 @@ mod tests {
         let mut leaving = remains("blue", "v1", &[]);
         leaving.green.status = "Terminating".to_owned();
         check(&leaving, None, Kind::Discarding);
+    }
+
+    #[test]
+    fn a_green_that_is_to_keep_production_is_known_by_its_tag() {
+        let promoted = |holder: &str, happened: &[&str]| {
+            let mut remains = remains(holder, "v1", happened);
+            remains.green.version_label = Some("v2".to_owned());
+            remains.tags = green_tags("01J", CNAME, "e-blue", "v2", Strategy::Promote, &[]);
+            remains
+        };
+        check(&promoted("blue", &[]), None, Kind::Cloning);
+        check(&promoted("green", &[]), None, Kind::Baking);
+        let back = Some(Goal::Previous);
+        check(&promoted("blue", &[]), back, Kind::Discarding);
+        check(&promoted("green", &[]), back, Kind::Baking);
+        let mut leaving = promoted("green", &[]);
+        leaving.blue.as_mut().expect("it is there").status = "Terminating".to_owned();
+        check(&leaving, None, Kind::TerminatingBlue);
+        let swapped = promoted("blue", &["Completed swapping CNAMEs"]);
+        for unsettled in [
+            rebuild(&leaving, &config(), back, Moment(7)),
+            rebuild(&swapped, &config(), None, Moment(7)),
+        ] {
+            assert!(unsettled.is_err(), "{unsettled:?}");
+        }
     }
 
     #[test]

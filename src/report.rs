@@ -139,15 +139,15 @@ fn driver(lease: &LeaseRecord) -> Option<Driver<'_>> {
 #[must_use]
 pub fn serving(entry: &Entry) -> Option<Role> {
     match entry.deployment.state.kind() {
+        Kind::Baking | Kind::Completed => Some(entry.deployment.plan.destination()),
         Kind::Preparing
         | Kind::Cloning
         | Kind::Warming
+        | Kind::AwaitingSwap
         | Kind::SwappingToGreen
-        | Kind::Baking
         | Kind::ReturningToGreen
         | Kind::TerminatingGreen
         | Kind::Discarding
-        | Kind::Completed
         | Kind::RolledBack => Some(Role::Blue),
         Kind::DrainingBlue
         | Kind::Deploying
@@ -155,6 +155,8 @@ pub fn serving(entry: &Entry) -> Option<Role> {
         | Kind::Testing
         | Kind::AwaitingCutover
         | Kind::SwappingToBlue
+        | Kind::ReturningToBlue
+        | Kind::TerminatingBlue
         | Kind::Held => Some(Role::Green),
         Kind::Stuck => None,
     }
@@ -173,6 +175,10 @@ pub fn leads_on(deployment: &Deployment) -> Vec<String> {
                 "bluegreen rollback {id}   puts {} back onto blue",
                 deployment.plan.previous_version
             ),
+        ],
+        State::AwaitingSwap => vec![
+            format!("bluegreen resume {id}   looks at green again and moves production to it"),
+            format!("bluegreen rollback {id}   terminates green; blue is untouched"),
         ],
         State::AwaitingCutover => vec![
             format!("bluegreen resume {id}   tests again and moves production back to blue"),

@@ -9,7 +9,8 @@ use super::remains::deployment_of;
 use super::take::whole_seconds;
 use super::{Exit, Failed, say};
 use crate::clock::Moment;
-use crate::plan::{TAG_PRODUCTION_CNAME, template_name};
+use crate::plan::{Strategy, TAG_BLUE, TAG_PRODUCTION_CNAME, template_name};
+use crate::rebuild::strategy_of;
 use crate::report::JSON_VERSION;
 
 /// Something that was left.
@@ -91,6 +92,19 @@ async fn left(context: &mut Context) -> Result<Vec<Left>, Failed> {
         .into_iter()
         .map(|(record, _)| record.deployment.plan.id)
         .collect();
+    let ids: Vec<String> = match greens.is_empty() {
+        true => Vec::new(),
+        false => cloud
+            .all_environments()
+            .await?
+            .into_iter()
+            .map(|e| e.id)
+            .collect(),
+    };
+    let blue_exists = |tags: &[(String, String)]| {
+        let blue = tags.iter().find(|(key, _)| key == TAG_BLUE);
+        blue.is_some_and(|(_, id)| ids.contains(id))
+    };
     let is_owned = |id: &str| owned.iter().any(|owner| owner.eq_ignore_ascii_case(id));
     let age = |created: Option<Moment>| created.map(|at| whole_seconds(now.since(at)));
     let mut found = Vec::new();
@@ -102,6 +116,10 @@ async fn left(context: &mut Context) -> Result<Vec<Left>, Failed> {
         let production = tags.iter().find(|(key, _)| key == TAG_PRODUCTION_CNAME);
         let held = green.cname.as_deref().unwrap_or_default();
         let serves = production.is_some_and(|(_, cname)| cname.eq_ignore_ascii_case(held));
+        // It was to keep production, and does.
+        if serves && strategy_of(&tags) == Strategy::Promote && !blue_exists(&tags) {
+            continue;
+        }
         let command = if serves { "rollback" } else { "cleanup" };
         found.push(Left {
             kind: "environment",

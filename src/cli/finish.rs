@@ -185,7 +185,7 @@ pub(super) async fn report(context: &Context, deployment: &Deployment) -> Result
 /// The contract's exit code for where a deployment came to rest.
 pub(super) fn exit_code(state: &State, asked: Asked) -> Exit {
     match (state, asked) {
-        (State::Completed | State::AwaitingCutover, _) => Exit::Completed,
+        (State::Completed | State::AwaitingSwap | State::AwaitingCutover, _) => Exit::Completed,
         (State::RolledBack { .. }, Asked::Retreat) => Exit::Completed,
         (State::RolledBack { .. }, Asked::Release) => Exit::RolledBack,
         (State::Stuck { .. }, _) => Exit::Stuck,
@@ -203,7 +203,9 @@ pub(super) fn exit_code(state: &State, asked: Asked) -> Exit {
             | State::SwappingToBlue
             | State::Baking
             | State::ReturningToGreen { .. }
+            | State::ReturningToBlue { .. }
             | State::TerminatingGreen
+            | State::TerminatingBlue
             | State::Discarding { .. },
             _,
         ) => Exit::Bug,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::ValueEnum;
 use tracing::info;
 
 use super::context::{Context, signals};
@@ -16,7 +17,7 @@ use crate::cloud::aws::AwsCloud;
 use crate::config::{Config, Options, duration};
 use crate::deployment::Deployment;
 use crate::machine::Kind;
-use crate::plan::{Bundle, Target};
+use crate::plan::{self, Bundle, Target};
 use crate::preflight::{self, Wanted};
 use crate::shared::{Claim, Contender, Lease, LeaseRecord, Record, SharedState};
 
@@ -35,9 +36,40 @@ pub(super) struct Args {
     /// How long to wait where the target has another deployment
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
     wait: Duration,
-    /// Stop before the last swap; `resume` goes on
+    /// Where production lives in the end: on blue again, or on green
+    #[arg(long, env = "BLUEGREEN_STRATEGY", value_enum, default_value_t)]
+    strategy: Strategy,
+    /// Stop before a swap until `resume`: the first (swap) or the last (cutover)
+    #[arg(
+        long,
+        env = "BLUEGREEN_PAUSE_BEFORE",
+        value_enum,
+        value_name = "SWAP",
+        value_delimiter = ','
+    )]
+    pause_before: Vec<Pause>,
+    /// Stop before the last swap (--pause-before cutover)
     #[arg(long)]
     pause_before_cutover: bool,
+}
+
+/// The value of `--strategy`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Strategy {
+    /// Deploy onto blue while green serves, swap back, terminate green
+    #[default]
+    Restore,
+    /// Launch green on the version, swap once, terminate blue after the bake
+    Promote,
+}
+
+/// The value of `--pause-before`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Pause {
+    /// The first swap: green is ready, blue serves
+    Swap,
+    /// The last swap: with --strategy promote that is the first one too
+    Cutover,
 }
 
 impl Args {
@@ -78,10 +110,17 @@ impl Args {
                 ),
             ));
         }
+        let cutover = self.pause_before_cutover || self.pause_before.contains(&Pause::Cutover);
+        let promotes = self.strategy == Strategy::Promote;
         Ok(Wanted {
             label,
             bundle,
-            pause_before_cutover: self.pause_before_cutover,
+            strategy: match self.strategy {
+                Strategy::Restore => plan::Strategy::Restore,
+                Strategy::Promote => plan::Strategy::Promote,
+            },
+            pause_before_swap: self.pause_before.contains(&Pause::Swap) || promotes && cutover,
+            pause_before_cutover: cutover && !promotes,
         })
     }
 }
@@ -132,13 +171,23 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
     }
     context.store.create(&deployment)?;
     let plan = &deployment.plan;
-    info!(
-        id,
-        "releasing {} onto {}, which runs {}",
-        plan.version,
-        plan.target.blue,
-        plan.previous_version
-    );
+    match plan.strategy {
+        plan::Strategy::Restore => info!(
+            id,
+            "releasing {} onto {}, which runs {}",
+            plan.version,
+            plan.target.blue,
+            plan.previous_version
+        ),
+        plan::Strategy::Promote => info!(
+            id,
+            "releasing {} on {}, which takes the place of {} and its {}",
+            plan.version,
+            plan.green,
+            plan.target.blue,
+            plan.previous_version
+        ),
+    }
     let asked = Asked::Release;
     drive_new(&mut context, &cloud, deployment, lock, lease, asked).await
 }

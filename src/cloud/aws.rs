@@ -108,7 +108,9 @@ impl<P: Prober> Cloud for AwsCloud<P> {
             sighting.green_is_ours = needs.green_id.as_ref() == Some(&green.id)
                 || self.carries_deployment_tag(&green.arn, &plan.id).await?;
         }
-        if needs.template && !sighting.green_is_ours {
+        // While green is there it is not deleted, unless green is to stay.
+        let blue_is_gone = sighting.of(plan, Role::Blue).is_none();
+        if needs.template && (!sighting.green_is_ours || blue_is_gone) {
             let application = self.application(&plan.target.application).await?;
             sighting.template =
                 Some(application.is_some_and(|found| found.templates.contains(&plan.template)));
@@ -122,15 +124,17 @@ impl<P: Prober> Cloud for AwsCloud<P> {
             }
             sighting.version = Some(version);
         }
-        let blue = sighting.of(plan, Role::Blue).cloned();
-        if let Some(blue) = blue.filter(|blue| blue.status == "Ready") {
-            if let Some(query) = &needs.deploy {
-                sighting.instances = self.instance_versions(&blue.id).await?;
-                sighting.events = self.deploy_events(&blue.id, query).await?;
-            }
-            if let (true, Some(cname)) = (needs.test, &blue.cname) {
-                sighting.probe = Some(self.prober.probe(&plan.test, cname).await);
-            }
+        let ready = |role| {
+            let found = sighting.of(plan, role).cloned();
+            found.filter(|environment| environment.status == "Ready")
+        };
+        let tested = needs.test.and_then(ready).and_then(|e| e.cname);
+        if let (Some(query), Some(blue)) = (&needs.deploy, ready(Role::Blue)) {
+            sighting.instances = self.instance_versions(&blue.id).await?;
+            sighting.events = self.deploy_events(&blue.id, query).await?;
+        }
+        if let Some(cname) = tested {
+            sighting.probe = Some(self.prober.probe(&plan.test, &cname).await);
         }
         Ok(sighting)
     }
@@ -183,14 +187,15 @@ impl<P: Prober> Cloud for AwsCloud<P> {
                     .config_override(bounded(send_by));
                 outcome(EffectKind::AbortUpdate, request.send().await, |_| None)
             }
-            Effect::TerminateGreen { environment_id } => {
+            Effect::TerminateGreen { environment_id }
+            | Effect::TerminateBlue { environment_id } => {
                 let request = self
                     .eb
                     .terminate_environment()
                     .environment_id(environment_id)
                     .customize()
                     .config_override(bounded(send_by));
-                outcome(EffectKind::TerminateGreen, request.send().await, |_| None)
+                outcome(effect.kind(), request.send().await, |_| None)
             }
             Effect::DeleteTemplate => {
                 let application = &plan.target.application;

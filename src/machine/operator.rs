@@ -25,6 +25,11 @@ pub enum NotPossible {
     /// The deployment has ended.
     #[error("the deployment has ended: {0}")]
     Ended(Kind),
+    /// Green keeps production, and blue is being terminated.
+    #[error(
+        "green keeps production and blue is being terminated: release {0} anew once it has ended"
+    )]
+    NoWayBack(String),
     /// Only a held deployment takes another version.
     #[error("only a held deployment takes another version, and this one is {0}")]
     NotHeld(Kind),
@@ -42,8 +47,10 @@ pub fn obey(state: &State, plan: &Plan, order: Order) -> Result<(State, Plan), N
     }
     let next = match order {
         Order::Resume => {
-            if *state == State::AwaitingCutover {
-                plan.pause_before_cutover = false;
+            match state {
+                State::AwaitingSwap => plan.pause_before_swap = false,
+                State::AwaitingCutover => plan.pause_before_cutover = false,
+                _ => {}
             }
             resumed(state)
         }
@@ -55,6 +62,9 @@ pub fn obey(state: &State, plan: &Plan, order: Order) -> Result<(State, Plan), N
             plan.bundle = None;
             plan.goal = Goal::Release;
             State::DrainingBlue
+        }
+        Order::Retreat if *state == State::TerminatingBlue => {
+            return Err(NotPossible::NoWayBack(plan.previous_version));
         }
         Order::Retreat => {
             let first = plan.goal != Goal::Previous;
@@ -71,6 +81,8 @@ pub fn obey(state: &State, plan: &Plan, order: Order) -> Result<(State, Plan), N
 
 fn resumed(state: &State) -> State {
     match state {
+        // Green may have turned sick meanwhile.
+        State::AwaitingSwap => State::Warming,
         State::AwaitingCutover => State::Testing,
         State::Held { cause } => match cause {
             // Blue runs the goal version: what failed came later.
@@ -89,7 +101,9 @@ fn resumed(state: &State) -> State {
 fn retreated(state: &State) -> State {
     let cause = Cause::AskedToRetreat;
     match state {
-        State::Preparing | State::Cloning | State::Warming => State::Discarding { cause },
+        State::Preparing | State::Cloning | State::Warming | State::AwaitingSwap => {
+            State::Discarding { cause }
+        }
         State::Deploying => State::AbortingDeploy { cause },
         State::Testing | State::AwaitingCutover | State::Held { .. } => State::DrainingBlue,
         // These look first and then go the way of the new goal.
@@ -99,7 +113,9 @@ fn retreated(state: &State) -> State {
         | State::SwappingToBlue
         | State::Baking
         | State::ReturningToGreen { .. }
+        | State::ReturningToBlue { .. }
         | State::TerminatingGreen
+        | State::TerminatingBlue
         | State::Discarding { .. }
         | State::Completed
         | State::RolledBack { .. }

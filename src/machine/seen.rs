@@ -16,12 +16,13 @@ pub struct Seen {
     pub blue: Option<EnvSeen>,
     /// Whether blue was Ready and healthy for several looks in a row.
     pub blue_trusted: bool,
-    /// What is wrong with blue where it was sick for several looks in a row.
-    pub blue_sick: Option<String>,
     /// What bears green's name.
     pub green: Green,
     /// Whether green was Ready and healthy for several looks in a row.
     pub green_trusted: bool,
+    /// What is wrong with production where it was sick for several looks in a row
+    /// while it is watched.
+    pub production_sick: Option<String>,
     /// Whether the configuration template exists.
     pub template: bool,
     /// Whether the bundle lies in the bucket; true where there is none to upload.
@@ -30,11 +31,11 @@ pub struct Seen {
     pub version: Version,
     /// The deploy of the goal version.
     pub deploy: Deploy,
-    /// The HTTP test.
+    /// The HTTP test of the environment that is under test.
     pub test: Test,
     /// Whether no cached DNS answer still leads to the idle environment.
     pub drained: bool,
-    /// Whether blue has been watched for long enough.
+    /// Whether production has been watched for long enough.
     pub baked: bool,
     /// What may still arrive at AWS although it was asked for earlier.
     pub may_arrive: MayArrive,

@@ -1,7 +1,7 @@
 //! What to do in each state.
 
 use super::{Cause, Deploy, Effect, EnvSeen, Green, Kind, Phase, Seen, State, Step, Test, Version};
-use crate::plan::{Goal, Plan, Role};
+use crate::plan::{Goal, Plan, Role, Strategy};
 
 /// Decides what to do next. Pure: the same arguments give the same answer.
 #[must_use]
@@ -18,9 +18,12 @@ pub fn step(state: &State, plan: &Plan, seen: &Seen) -> Step {
         State::SwappingToBlue => swapping_to_blue(plan, seen),
         State::Baking => baking(plan, seen),
         State::ReturningToGreen { cause } => returning_to_green(plan, seen, cause),
+        State::ReturningToBlue { cause } => returning_to_blue(seen, cause),
         State::TerminatingGreen => terminating_green(plan, seen),
+        State::TerminatingBlue => terminating_blue(seen),
         State::Discarding { cause } => discarding(plan, seen, cause),
-        State::AwaitingCutover
+        State::AwaitingSwap
+        | State::AwaitingCutover
         | State::Held { .. }
         | State::Completed
         | State::RolledBack { .. }
@@ -38,12 +41,16 @@ pub fn is_safe(effect: &Effect, seen: &Seen) -> bool {
         Effect::Deploy { .. } | Effect::AbortUpdate { .. } => {
             seen.production == Some(Role::Green) && seen.drained
         }
-        // A busy green may be in the middle of a swap.
+        // A busy environment may be in the middle of a swap.
         Effect::TerminateGreen { .. } => {
-            let busy = |green: &EnvSeen| green.phase == Phase::Busy;
             seen.production == Some(Role::Blue)
                 && seen.drained
-                && !seen.our_green().is_some_and(busy)
+                && !seen.our_green().is_some_and(is_busy)
+        }
+        Effect::TerminateBlue { .. } => {
+            seen.production == Some(Role::Green)
+                && seen.drained
+                && !seen.blue.as_ref().is_some_and(is_busy)
         }
         Effect::Swap { to, .. } => {
             seen.production == Some(to.other()) && seen.both_ready().is_some()
@@ -108,12 +115,18 @@ fn cloning(plan: &Plan, seen: &Seen) -> Step {
         Green::Absent if seen.may_arrive.template && !seen.template => {
             Step::Wait { otherwise: late }
         }
+        Green::Absent if !seen.template => Step::Once {
+            effect: Effect::CreateTemplate,
+            otherwise: late,
+        },
+        // Green is launched on it.
+        Green::Absent
+            if plan.strategy == Strategy::Promote && seen.version != Version::Processed =>
+        {
+            Step::Wait { otherwise: late }
+        }
         Green::Absent => Step::Once {
-            effect: if seen.template {
-                Effect::CreateGreen
-            } else {
-                Effect::CreateTemplate
-            },
+            effect: Effect::CreateGreen,
             otherwise: late,
         },
     }
@@ -129,14 +142,26 @@ fn warming(plan: &Plan, seen: &Seen) -> Step {
         }
         Green::Ours(_) | Green::Absent | Green::Foreign => discarding_for(Cause::GreenGone),
     };
+    if plan.tests_green()
+        && let Some(failed) = failed_test(seen)
+    {
+        return Step::Enter(discarding_for(failed));
+    }
     match &seen.version {
         Version::Failed | Version::Conflict(_) => {
             Step::Enter(discarding_for(unfit_version(plan, &seen.version)))
         }
         Version::Processed
-            if seen.both_ready().is_some() && seen.blue_trusted && seen.green_trusted =>
+            if seen.both_ready().is_some()
+                && seen.blue_trusted
+                && seen.green_trusted
+                && (seen.test == Test::Passed || !plan.tests_green()) =>
         {
-            Step::Enter(State::SwappingToGreen)
+            Step::Enter(if plan.pause_before_swap && plan.goal == Goal::Release {
+                State::AwaitingSwap
+            } else {
+                State::SwappingToGreen
+            })
         }
         Version::Processed | Version::Processing | Version::Absent => Step::Wait { otherwise },
     }
@@ -145,22 +170,30 @@ fn warming(plan: &Plan, seen: &Seen) -> Step {
 fn swapping_to_green(plan: &Plan, seen: &Seen) -> Step {
     let during = Kind::SwappingToGreen;
     let late = late(during, seen);
-    match seen.production {
-        Some(Role::Green) if seen.both_ready().is_some() => Step::Enter(State::DrainingBlue),
+    match (seen.production, plan.strategy) {
+        (Some(Role::Green), strategy) if seen.both_ready().is_some() => {
+            Step::Enter(match strategy {
+                Strategy::Restore => State::DrainingBlue,
+                Strategy::Promote => State::Baking,
+            })
+        }
         // Until it is settled, a stale look may show where production was.
-        Some(Role::Green) if !seen.production_settled => Step::Wait {
+        (Some(Role::Green), _) if !seen.production_settled => Step::Wait {
             otherwise: State::SwappingToGreen,
         },
-        Some(Role::Green) => Step::Wait {
+        (Some(Role::Green), Strategy::Restore) => Step::Wait {
             otherwise: State::Held { cause: late },
         },
-        Some(Role::Blue) if seen.may_arrive.swap => Step::Wait {
+        (Some(Role::Green), Strategy::Promote) => Step::Wait {
+            otherwise: State::Baking,
+        },
+        (Some(Role::Blue), _) if seen.may_arrive.swap => Step::Wait {
             otherwise: State::SwappingToGreen,
         },
-        Some(Role::Blue) if may_be_swapping(seen) => Step::Wait {
+        (Some(Role::Blue), _) if may_be_swapping(seen) => Step::Wait {
             otherwise: State::Stuck { cause: late },
         },
-        Some(Role::Blue) => {
+        (Some(Role::Blue), _) => {
             let asked_back = plan.goal == Goal::Previous
                 && seen
                     .blue
@@ -179,7 +212,7 @@ fn swapping_to_green(plan: &Plan, seen: &Seen) -> Step {
                 },
             }
         }
-        None => production_lost(seen, during),
+        (None, _) => production_lost(seen, during),
     }
 }
 
@@ -292,13 +325,10 @@ fn testing(plan: &Plan, seen: &Seen) -> Step {
         && seen.blue_trusted
         && blue.shows(plan.goal_version())
         && !seen.may_arrive.deploy;
+    if let Some(cause) = failed_test(seen) {
+        return Step::Enter(State::Held { cause });
+    }
     match &seen.test {
-        Test::Failed { asked, got } => Step::Enter(State::Held {
-            cause: Cause::TestFailed {
-                asked: asked.clone(),
-                got: got.clone(),
-            },
-        }),
         Test::Passed if fit => {
             Step::Enter(if plan.pause_before_cutover && plan.goal == Goal::Release {
                 State::AwaitingCutover
@@ -306,7 +336,7 @@ fn testing(plan: &Plan, seen: &Seen) -> Step {
                 State::SwappingToBlue
             })
         }
-        Test::Passed | Test::Undecided => Step::Wait {
+        Test::Passed | Test::Undecided | Test::Failed { .. } => Step::Wait {
             otherwise: State::Held {
                 cause: late(Kind::Testing, seen),
             },
@@ -344,6 +374,13 @@ fn swapping_to_blue(plan: &Plan, seen: &Seen) -> Step {
 }
 
 fn baking(plan: &Plan, seen: &Seen) -> Step {
+    match plan.strategy {
+        Strategy::Restore => baking_blue(plan, seen),
+        Strategy::Promote => baking_green(plan, seen),
+    }
+}
+
+fn baking_blue(plan: &Plan, seen: &Seen) -> Step {
     if let Some(step) = production_off(Role::Blue, seen, Kind::Baking) {
         return step;
     }
@@ -363,7 +400,7 @@ fn baking(plan: &Plan, seen: &Seen) -> Step {
             Goal::Release => Step::Enter(version_moved(blue)),
         };
     }
-    if let Some(sick) = &seen.blue_sick {
+    if let Some(sick) = &seen.production_sick {
         let cause = Cause::SickWhileBaking { seen: sick.clone() };
         return Step::Enter(if green_is_way_back {
             State::ReturningToGreen { cause }
@@ -377,6 +414,72 @@ fn baking(plan: &Plan, seen: &Seen) -> Step {
     let cause = late(Kind::Baking, seen);
     Step::Wait {
         otherwise: State::ReturningToGreen { cause },
+    }
+}
+
+/// Production is on green, which is to keep it; blue is the way back.
+fn baking_green(plan: &Plan, seen: &Seen) -> Step {
+    if let Some(step) = production_off(Role::Green, seen, Kind::Baking) {
+        return step;
+    }
+    let blue_is_way_back = seen
+        .blue
+        .as_ref()
+        .is_some_and(|blue| blue.phase != Phase::Terminating);
+    let back = |cause| {
+        Step::Enter(if blue_is_way_back {
+            State::ReturningToBlue { cause }
+        } else {
+            State::Stuck { cause }
+        })
+    };
+    if plan.goal == Goal::Previous {
+        return back(Cause::AskedToRetreat);
+    }
+    if let Some(sick) = &seen.production_sick {
+        return back(Cause::SickWhileBaking { seen: sick.clone() });
+    }
+    if let Some(green) = seen.our_green()
+        && !green.shows(&plan.version)
+    {
+        return Step::Enter(version_moved(green));
+    }
+    if seen.baked && seen.drained && seen.green_trusted {
+        return Step::Enter(State::TerminatingBlue);
+    }
+    let cause = late(Kind::Baking, seen);
+    Step::Wait {
+        otherwise: State::ReturningToBlue { cause },
+    }
+}
+
+fn returning_to_blue(seen: &Seen, cause: &Cause) -> Step {
+    let returning = Step::Wait {
+        otherwise: State::ReturningToBlue {
+            cause: cause.clone(),
+        },
+    };
+    let stuck = State::Stuck {
+        cause: cause.clone(),
+    };
+    match seen.production {
+        // A stale look may still show blue from before green took over.
+        Some(Role::Blue) if !seen.production_settled => returning,
+        Some(Role::Blue) => match seen.both_ready() {
+            Some(_) => Step::Enter(discarding_for(cause.clone())),
+            None => Step::Wait {
+                otherwise: discarding_for(cause.clone()),
+            },
+        },
+        Some(Role::Green) if seen.may_arrive.swap => returning,
+        Some(Role::Green) => match seen.both_ready() {
+            Some(both) => Step::Once {
+                effect: swap(both, Role::Blue),
+                otherwise: stuck,
+            },
+            None => Step::Wait { otherwise: stuck },
+        },
+        None => production_lost(seen, Kind::ReturningToBlue),
     }
 }
 
@@ -438,6 +541,30 @@ fn terminating_green(plan: &Plan, seen: &Seen) -> Step {
             Goal::Previous => State::Cloning,
         })
     })
+}
+
+fn terminating_blue(seen: &Seen) -> Step {
+    let during = Kind::TerminatingBlue;
+    if let Some(step) = production_off(Role::Green, seen, during) {
+        return step;
+    }
+    let stuck = State::Stuck {
+        cause: late(during, seen),
+    };
+    match &seen.blue {
+        Some(blue) if blue.phase != Phase::Terminating && seen.drained => Step::Ask {
+            effect: Effect::TerminateBlue {
+                environment_id: blue.id.clone(),
+            },
+            otherwise: stuck,
+        },
+        Some(_) => Step::Wait { otherwise: stuck },
+        None if seen.template => Step::Ask {
+            effect: Effect::DeleteTemplate,
+            otherwise: stuck,
+        },
+        None => Step::Enter(State::Completed),
+    }
 }
 
 fn discarding(plan: &Plan, seen: &Seen, cause: &Cause) -> Step {
@@ -528,6 +655,16 @@ fn version_moved(blue: &EnvSeen) -> State {
     }
 }
 
+fn failed_test(seen: &Seen) -> Option<Cause> {
+    match &seen.test {
+        Test::Failed { asked, got } => Some(Cause::TestFailed {
+            asked: asked.clone(),
+            got: got.clone(),
+        }),
+        Test::Undecided | Test::Passed => None,
+    }
+}
+
 fn late(during: Kind, seen: &Seen) -> Cause {
     Cause::OutOfPatience {
         during,
@@ -556,8 +693,11 @@ fn unfit_version(plan: &Plan, version: &Version) -> Cause {
 /// moved the CNAMEs yet. No state that counts on where production is may be
 /// entered meanwhile.
 fn may_be_swapping(seen: &Seen) -> bool {
-    let busy = |environment: &EnvSeen| environment.phase == Phase::Busy;
-    seen.blue.as_ref().is_some_and(busy) || seen.our_green().is_some_and(busy)
+    seen.blue.as_ref().is_some_and(is_busy) || seen.our_green().is_some_and(is_busy)
+}
+
+fn is_busy(environment: &EnvSeen) -> bool {
+    environment.phase == Phase::Busy
 }
 
 fn swap((blue, green): (&EnvSeen, &EnvSeen), to: Role) -> Effect {

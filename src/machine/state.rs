@@ -16,6 +16,8 @@ pub enum State {
     Cloning,
     /// Green is there and not yet trusted.
     Warming,
+    /// Paused on request; green is trusted, and blue serves.
+    AwaitingSwap,
     /// The swap out has been asked for.
     SwappingToGreen,
     /// Green serves; cached DNS answers still reach blue.
@@ -33,15 +35,23 @@ pub enum State {
     AwaitingCutover,
     /// The swap back has been asked for.
     SwappingToBlue,
-    /// Blue serves the goal version and is watched; green drains.
+    /// Production is where it is to stay, on the goal version, and is watched; the
+    /// other environment drains.
     Baking,
     /// Production goes back to green, which has been asked for.
     ReturningToGreen {
         /// Why blue is not fit to serve.
         cause: Cause,
     },
+    /// Production goes back to blue, which has been asked for: green was to keep it.
+    ReturningToBlue {
+        /// Why green does not keep it.
+        cause: Cause,
+    },
     /// Green is terminated and the template deleted.
     TerminatingGreen,
+    /// Green keeps production: blue is terminated and the template deleted.
+    TerminatingBlue,
     /// Green serves the old version safely; blue is not fit.
     Held {
         /// What failed.
@@ -52,7 +62,7 @@ pub enum State {
         /// What failed.
         cause: Cause,
     },
-    /// An end: blue serves the new version, nothing is left behind.
+    /// An end: production serves the new version, nothing is left behind.
     Completed,
     /// An end: blue serves the previous version, nothing is left behind.
     RolledBack {
@@ -74,6 +84,7 @@ impl State {
             State::Preparing => Kind::Preparing,
             State::Cloning => Kind::Cloning,
             State::Warming => Kind::Warming,
+            State::AwaitingSwap => Kind::AwaitingSwap,
             State::SwappingToGreen => Kind::SwappingToGreen,
             State::DrainingBlue => Kind::DrainingBlue,
             State::Deploying => Kind::Deploying,
@@ -83,7 +94,9 @@ impl State {
             State::SwappingToBlue => Kind::SwappingToBlue,
             State::Baking => Kind::Baking,
             State::ReturningToGreen { .. } => Kind::ReturningToGreen,
+            State::ReturningToBlue { .. } => Kind::ReturningToBlue,
             State::TerminatingGreen => Kind::TerminatingGreen,
+            State::TerminatingBlue => Kind::TerminatingBlue,
             State::Held { .. } => Kind::Held,
             State::Discarding { .. } => Kind::Discarding,
             State::Completed => Kind::Completed,
@@ -100,6 +113,7 @@ impl State {
             Kind::Preparing
             | Kind::Cloning
             | Kind::Warming
+            | Kind::AwaitingSwap
             | Kind::SwappingToGreen
             | Kind::DrainingBlue
             | Kind::Deploying
@@ -109,7 +123,9 @@ impl State {
             | Kind::SwappingToBlue
             | Kind::Baking
             | Kind::ReturningToGreen
+            | Kind::ReturningToBlue
             | Kind::TerminatingGreen
+            | Kind::TerminatingBlue
             | Kind::Held
             | Kind::Discarding => false,
         }
@@ -118,7 +134,11 @@ impl State {
     /// Whether nothing happens in it until an operator says so.
     #[must_use]
     pub fn rests(&self) -> bool {
-        self.is_end() || matches!(self.kind(), Kind::Held | Kind::AwaitingCutover)
+        self.is_end()
+            || matches!(
+                self.kind(),
+                Kind::Held | Kind::AwaitingSwap | Kind::AwaitingCutover
+            )
     }
 
     /// Whether a swap has been asked for in this state.
@@ -126,7 +146,10 @@ impl State {
     pub fn is_swapping(&self) -> bool {
         matches!(
             self.kind(),
-            Kind::SwappingToGreen | Kind::SwappingToBlue | Kind::ReturningToGreen
+            Kind::SwappingToGreen
+                | Kind::SwappingToBlue
+                | Kind::ReturningToGreen
+                | Kind::ReturningToBlue
         )
     }
 
@@ -136,6 +159,7 @@ impl State {
         match self {
             State::AbortingDeploy { cause }
             | State::ReturningToGreen { cause }
+            | State::ReturningToBlue { cause }
             | State::Held { cause }
             | State::Discarding { cause }
             | State::RolledBack { cause }
@@ -143,6 +167,7 @@ impl State {
             State::Preparing
             | State::Cloning
             | State::Warming
+            | State::AwaitingSwap
             | State::SwappingToGreen
             | State::DrainingBlue
             | State::Deploying
@@ -151,6 +176,7 @@ impl State {
             | State::SwappingToBlue
             | State::Baking
             | State::TerminatingGreen
+            | State::TerminatingBlue
             | State::Completed => None,
         }
     }
@@ -161,6 +187,7 @@ impl State {
         match self {
             State::AbortingDeploy { .. } => State::AbortingDeploy { cause },
             State::ReturningToGreen { .. } => State::ReturningToGreen { cause },
+            State::ReturningToBlue { .. } => State::ReturningToBlue { cause },
             State::Held { .. } => State::Held { cause },
             State::Discarding { .. } => State::Discarding { cause },
             State::RolledBack { .. } => State::RolledBack { cause },
@@ -168,6 +195,7 @@ impl State {
             other @ (State::Preparing
             | State::Cloning
             | State::Warming
+            | State::AwaitingSwap
             | State::SwappingToGreen
             | State::DrainingBlue
             | State::Deploying
@@ -176,6 +204,7 @@ impl State {
             | State::SwappingToBlue
             | State::Baking
             | State::TerminatingGreen
+            | State::TerminatingBlue
             | State::Completed) => other,
         }
     }
@@ -188,6 +217,7 @@ pub enum Kind {
     Preparing,
     Cloning,
     Warming,
+    AwaitingSwap,
     SwappingToGreen,
     DrainingBlue,
     Deploying,
@@ -197,7 +227,9 @@ pub enum Kind {
     SwappingToBlue,
     Baking,
     ReturningToGreen,
+    ReturningToBlue,
     TerminatingGreen,
+    TerminatingBlue,
     Held,
     Discarding,
     Completed,
@@ -213,6 +245,7 @@ impl Kind {
             Kind::Preparing => "uploading the bundle and registering the version",
             Kind::Cloning => "cloning blue into green",
             Kind::Warming => "waiting until green can be trusted",
+            Kind::AwaitingSwap => "paused as asked; blue serves and green is ready",
             Kind::SwappingToGreen => "moving production to green",
             Kind::DrainingBlue => "green serves; waiting until cached DNS answers leave blue",
             Kind::Deploying => "deploying onto idle blue",
@@ -220,12 +253,14 @@ impl Kind {
             Kind::Testing => "testing idle blue over HTTP",
             Kind::AwaitingCutover => "paused as asked; green serves",
             Kind::SwappingToBlue => "moving production back to blue",
-            Kind::Baking => "blue serves; watching it while green drains",
+            Kind::Baking => "watching production while the other environment drains",
             Kind::ReturningToGreen => "moving production back to green",
+            Kind::ReturningToBlue => "moving production back to blue, away from green",
             Kind::TerminatingGreen => "terminating green and deleting its template",
+            Kind::TerminatingBlue => "green keeps production; terminating blue",
             Kind::Held => "green serves; blue is not fit",
             Kind::Discarding => "terminating green; blue is untouched and live",
-            Kind::Completed => "blue serves the new version and nothing is left behind",
+            Kind::Completed => "production serves the new version and nothing is left behind",
             Kind::RolledBack => "blue serves the previous version and nothing is left behind",
             Kind::Stuck => "a person must look at this",
         }
@@ -245,11 +280,13 @@ impl Kind {
             Kind::Deploying => "the version is proven on blue",
             Kind::AbortingDeploy => "blue is Ready",
             Kind::Testing => "the test passed several times in a row",
-            Kind::AwaitingCutover | Kind::Held => "an operator resumed",
+            Kind::AwaitingSwap | Kind::AwaitingCutover | Kind::Held => "an operator resumed",
             Kind::SwappingToBlue => "blue holds the production CNAME",
-            Kind::Baking => "blue stayed healthy",
+            Kind::Baking => "production stayed healthy",
             Kind::ReturningToGreen => "green holds the production CNAME",
+            Kind::ReturningToBlue => "blue holds the production CNAME",
             Kind::TerminatingGreen => "green and its template are gone",
+            Kind::TerminatingBlue => "blue and green's template are gone",
             Kind::Discarding => "green and its template are gone",
             Kind::Completed | Kind::RolledBack | Kind::Stuck => "",
         }

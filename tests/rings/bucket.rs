@@ -14,7 +14,7 @@ use bluegreen::cloud::{HttpProber, LookError};
 use bluegreen::deployment::Deployment;
 use bluegreen::journal::{Journal, JournalError};
 use bluegreen::machine::State;
-use bluegreen::plan::{Goal, HttpTest, Limits, Plan, Target};
+use bluegreen::plan::{Goal, HttpTest, Limits, Plan, Strategy, Target};
 use bluegreen::shared::{
     Claim, Contender, Holder, Lease, SharedError, SharedState, deployment_key, lease_key,
 };
@@ -87,6 +87,7 @@ impl Place {
             green: "green".to_owned(),
             template: "t".to_owned(),
             production_cname: "shop.example".to_owned(),
+            strategy: Strategy::Restore,
             previous_version: "v1".to_owned(),
             version: "v2".to_owned(),
             goal: Goal::Release,
@@ -99,6 +100,7 @@ impl Place {
                 expect_status: Vec::new(),
                 timeout: Duration::from_secs(10),
             },
+            pause_before_swap: false,
             pause_before_cutover: false,
             limits: Limits::default(),
         };

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use bluegreen::bundle;
 use bluegreen::deployment::Deployment;
 use bluegreen::machine::{Kind, Order, obey};
+use bluegreen::plan::Strategy;
 use bluegreen::preflight::Wanted;
 use bluegreen::store::Store;
 use bluegreen_sandbox::{FaultEffect, Phase, TapVerdict};
@@ -16,6 +17,7 @@ use crate::virtual_world::{Kill, VirtualWorld};
 /// What happens in a scenario, and how it must end.
 #[derive(Clone, Copy, Debug)]
 struct Scenario {
+    strategy: Strategy,
     faults: fn() -> Vec<FaultEffect>,
     /// What the operator orders each time the deployment is held.
     when_held: Option<fn() -> Order>,
@@ -24,6 +26,7 @@ struct Scenario {
 }
 
 const RELEASE: Scenario = Scenario {
+    strategy: Strategy::Restore,
     faults: Vec::new,
     when_held: None,
     ends: Kind::Completed,
@@ -31,6 +34,7 @@ const RELEASE: Scenario = Scenario {
 };
 
 const ROLLBACK_AFTER_FAILED_DEPLOY: Scenario = Scenario {
+    strategy: Strategy::Restore,
     faults: || {
         vec![FaultEffect::VersionFailsToDeploy {
             label: "new".to_owned(),
@@ -42,6 +46,7 @@ const ROLLBACK_AFTER_FAILED_DEPLOY: Scenario = Scenario {
 };
 
 const CORRECTION_AFTER_FAILED_TEST: Scenario = Scenario {
+    strategy: Strategy::Restore,
     faults: || {
         vec![FaultEffect::VersionAnswers {
             label: "new".to_owned(),
@@ -55,17 +60,30 @@ const CORRECTION_AFTER_FAILED_TEST: Scenario = Scenario {
     version: "v2",
 };
 
+const PROMOTION: Scenario = Scenario {
+    strategy: Strategy::Promote,
+    ..RELEASE
+};
+
+const PROMOTION_OF_WHAT_FAILS_ITS_TEST: Scenario = Scenario {
+    strategy: Strategy::Promote,
+    when_held: None,
+    ends: Kind::RolledBack,
+    version: "v1",
+    ..CORRECTION_AFTER_FAILED_TEST
+};
+
 /// Begins, or finds, the deployment of the journal or else of the bucket; none
 /// where the process died meanwhile.
-async fn begun(world: &VirtualWorld) -> Option<Deployment> {
+async fn begun(world: &VirtualWorld, strategy: Strategy) -> Option<Deployment> {
     tokio::select! {
         biased;
-        begun = begin_or_find(world) => Some(begun),
+        begun = begin_or_find(world, strategy) => Some(begun),
         () = world.died() => None,
     }
 }
 
-async fn begin_or_find(world: &VirtualWorld) -> Deployment {
+async fn begin_or_find(world: &VirtualWorld, strategy: Strategy) -> Deployment {
     if let Some(found) = world.store().all().expect("the journal reads").pop() {
         return found;
     }
@@ -79,7 +97,8 @@ async fn begin_or_find(world: &VirtualWorld) -> Deployment {
     let wanted = Wanted {
         label: Some("new".to_owned()),
         bundle: Some(bundle),
-        pause_before_cutover: false,
+        strategy,
+        ..Wanted::default()
     };
     world.begin(wanted).await.expect("preflight passes")
 }
@@ -101,7 +120,7 @@ async fn play(scenario: Scenario, kill: Option<Kill>, disk: Disk) -> u64 {
         .into_iter()
         .for_each(|effect| world.inject(effect));
     let deployment = loop {
-        let Some(mut deployment) = begun(&world).await else {
+        let Some(mut deployment) = begun(&world, scenario.strategy).await else {
             continue;
         };
         match world.drive(&mut deployment).await {
@@ -134,7 +153,7 @@ async fn play(scenario: Scenario, kill: Option<Kill>, disk: Disk) -> u64 {
         "{kill:?}: {:?}",
         deployment.state
     );
-    world.check_all_is_well(scenario.version);
+    check_all_is_well(&world, scenario.strategy, scenario.ends, scenario.version);
     assert_eq!(world.deaths(), u64::from(kill.is_some()), "{kill:?}");
     world.calls()
 }
@@ -154,12 +173,27 @@ async fn sweep(scenario: Scenario) {
             play(scenario, Some(Kill { call, phase }), disk).await;
         }
     }
-    println!("{} crashes of {:?} resumed", 2 * calls, scenario.ends);
+    println!(
+        "{} crashes of {:?} with {} resumed",
+        2 * calls,
+        scenario.ends,
+        scenario.strategy
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_release_survives_every_crash() {
     sweep(RELEASE).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_promotion_survives_every_crash() {
+    sweep(PROMOTION).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_promotion_that_fails_its_test_survives_every_crash() {
+    sweep(PROMOTION_OF_WHAT_FAILS_ITS_TEST).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -173,9 +207,9 @@ async fn a_correction_survives_every_crash() {
 }
 
 /// An operator orders the way back at this call, wherever the release stands.
-async fn release_retreating_at(call: u64) -> (u64, Kind, bool) {
+async fn release_retreating_at(strategy: Strategy, call: u64) -> (u64, Kind, bool) {
     let world = VirtualWorld::new().await;
-    let mut deployment = begun(&world).await.expect("nobody kills it");
+    let mut deployment = begun(&world, strategy).await.expect("nobody kills it");
     let id = deployment.plan.id.clone();
     let begun_at = world.sandbox.report().calls.values().sum::<u64>();
     let calls = Arc::new(AtomicU64::new(0));
@@ -196,7 +230,8 @@ async fn release_retreating_at(call: u64) -> (u64, Kind, bool) {
     let driven = world.drive(&mut deployment).await.expect("nobody kills it");
     driven.unwrap_or_else(|e| panic!("{call}: {e}"));
     let ends = deployment.state.kind();
-    world.check_all_is_well(if ends == Kind::Completed { "new" } else { "v1" });
+    let version = if ends == Kind::Completed { "new" } else { "v1" };
+    check_all_is_well(&world, strategy, ends, version);
     let taken = taken.load(Ordering::SeqCst);
     (calls.load(Ordering::SeqCst), ends, taken)
 }
@@ -204,11 +239,11 @@ async fn release_retreating_at(call: u64) -> (u64, Kind, bool) {
 /// The way back is open from every state but an end, and loses nothing.
 #[tokio::test(start_paused = true)]
 async fn a_release_may_be_sent_back_at_every_call() {
-    let (calls, ends, _) = release_retreating_at(0).await;
+    let (calls, ends, _) = release_retreating_at(Strategy::Restore, 0).await;
     assert_eq!(ends, Kind::Completed);
     let mut too_late = 0;
     for call in 1..=calls {
-        let (_, ends, taken) = release_retreating_at(call).await;
+        let (_, ends, taken) = release_retreating_at(Strategy::Restore, call).await;
         let expected = if taken {
             Kind::RolledBack
         } else {
@@ -220,4 +255,34 @@ async fn a_release_may_be_sent_back_at_every_call() {
     // The end is copied into the bucket, and the lease given back.
     assert!(too_late <= 2, "{too_late}");
     println!("{calls} retreats, {too_late} of them too late");
+}
+
+/// Where green is to keep production the way back is open until blue is being
+/// terminated.
+#[tokio::test(start_paused = true)]
+async fn a_promotion_may_be_sent_back_until_blue_goes() {
+    let (calls, ends, _) = release_retreating_at(Strategy::Promote, 0).await;
+    assert_eq!(ends, Kind::Completed);
+    let mut ends = Vec::new();
+    for call in 1..=calls {
+        ends.push(release_retreating_at(Strategy::Promote, call).await.1);
+    }
+    let back = ends
+        .iter()
+        .take_while(|end| **end == Kind::RolledBack)
+        .count();
+    println!("{back} of {calls} retreats in time");
+    assert!(back > 40, "only {back} of {calls}");
+    assert!(
+        ends[back..].iter().all(|end| *end == Kind::Completed),
+        "{ends:?}"
+    );
+}
+
+#[track_caller]
+fn check_all_is_well(world: &VirtualWorld, strategy: Strategy, ends: Kind, version: &str) {
+    match (strategy, ends) {
+        (Strategy::Promote, Kind::Completed) => world.check_green_is_promoted(version),
+        _ => world.check_all_is_well(version),
+    }
 }

@@ -15,8 +15,7 @@ use crate::virtual_world::VirtualWorld;
 fn v2() -> Wanted {
     Wanted {
         label: Some("v2".to_owned()),
-        bundle: None,
-        pause_before_cutover: false,
+        ..Wanted::default()
     }
 }
 
@@ -222,7 +221,7 @@ async fn a_version_that_cannot_be_processed_moves_no_traffic() {
     let wanted = Wanted {
         label: Some("v7".to_owned()),
         bundle: Some(bundle),
-        pause_before_cutover: false,
+        ..Wanted::default()
     };
     let mut deployment = world.begin(wanted).await.expect("preflight passes");
     world

@@ -86,6 +86,7 @@ mod world;
 use std::sync::OnceLock;
 
 use bluegreen::machine::{is_safe, step};
+use bluegreen::plan::Strategy;
 
 use driver::{Config, Model, Staleness};
 use explore::{Explored, explore};
@@ -104,6 +105,7 @@ const RULES: Rules = Rules {
 
 const LATE: Config = Config {
     name: "late requests",
+    strategy: Strategy::Restore,
     pause: true,
     late: true,
     staleness: Staleness::Fresh,
@@ -113,6 +115,7 @@ const LATE: Config = Config {
 
 const STALE: Config = Config {
     name: "stale looks",
+    strategy: Strategy::Restore,
     pause: false,
     late: false,
     staleness: Staleness::Window,
@@ -122,6 +125,7 @@ const STALE: Config = Config {
 
 const LATE_AND_STALE: Config = Config {
     name: "late requests and stale looks",
+    strategy: Strategy::Restore,
     pause: true,
     late: true,
     staleness: Staleness::OneChange,
@@ -131,6 +135,7 @@ const LATE_AND_STALE: Config = Config {
 
 const CONSOLE: Config = Config {
     name: "a person at the console",
+    strategy: Strategy::Restore,
     pause: true,
     late: false,
     staleness: Staleness::Fresh,
@@ -140,6 +145,7 @@ const CONSOLE: Config = Config {
 
 const TWO_HANDS: Config = Config {
     name: "two hands",
+    strategy: Strategy::Restore,
     pause: true,
     late: true,
     staleness: Staleness::Fresh,
@@ -155,12 +161,34 @@ struct Run {
     explored: OnceLock<Explored>,
 }
 
-static RUNS: [Run; 5] = [
+const PROMOTE_LATE_AND_STALE: Config = Config {
+    name: "promote: late requests and stale looks",
+    strategy: Strategy::Promote,
+    staleness: Staleness::Window,
+    ..LATE_AND_STALE
+};
+
+const PROMOTE_CONSOLE: Config = Config {
+    name: "promote: a person at the console",
+    strategy: Strategy::Promote,
+    ..CONSOLE
+};
+
+const PROMOTE_TWO_HANDS: Config = Config {
+    name: "promote: two hands",
+    strategy: Strategy::Promote,
+    ..TWO_HANDS
+};
+
+static RUNS: [Run; 8] = [
     Run::new(LATE, 35_000),
     Run::new(STALE, 40_000),
     Run::new(LATE_AND_STALE, 250_000),
     Run::new(CONSOLE, 100_000),
     Run::new(TWO_HANDS, 500_000),
+    Run::new(PROMOTE_LATE_AND_STALE, 1_000),
+    Run::new(PROMOTE_CONSOLE, 1_000),
+    Run::new(PROMOTE_TWO_HANDS, 1_000),
 ];
 
 impl Run {
@@ -235,6 +263,13 @@ fn every_property_holds_with_a_person_at_the_console() {
 #[test]
 fn every_property_holds_with_two_hands() {
     holds(&RUNS[4]);
+}
+
+#[test]
+fn every_property_holds_where_green_keeps_production() {
+    for run in &RUNS[5..] {
+        holds(run);
+    }
 }
 
 /// Clocks that run at different speeds, by less than it takes a runner to look

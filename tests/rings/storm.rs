@@ -11,6 +11,7 @@ use bluegreen::clock::{Clock, Moment};
 use bluegreen::deployment::Deployment;
 use bluegreen::driver::DriveError;
 use bluegreen::machine::{Kind, Order, obey};
+use bluegreen::plan::Strategy;
 use bluegreen::preflight::Wanted;
 use bluegreen_sandbox::{Fault, FaultEffect, Phase, Sandbox, Service};
 use tokio::sync::watch;
@@ -27,6 +28,7 @@ const CLOCK_OFF: Duration = Duration::from_secs(3600);
 /// What the weather is like, drawn from the seed.
 #[derive(Clone, Copy, Debug)]
 struct Weather {
+    strategy: Strategy,
     /// Shares of the calls.
     throttled: f64,
     answers_dropped: f64,
@@ -43,6 +45,11 @@ impl Weather {
         let share =
             |rng: &mut fastrand::Rng, most: f64| if rng.bool() { rng.f64() * most } else { 0.0 };
         Weather {
+            strategy: if rng.bool() {
+                Strategy::Restore
+            } else {
+                Strategy::Promote
+            },
             throttled: if rng.bool() { 0.3 } else { 0.0 },
             answers_dropped: share(rng, 0.1),
             deadly: share(rng, 0.02),
@@ -62,8 +69,8 @@ async fn storm(seed: u64) {
     let world = VirtualWorld::new().await;
     let wanted = Wanted {
         label: Some("v2".to_owned()),
-        bundle: None,
-        pause_before_cutover: false,
+        strategy: weather.strategy,
+        ..Wanted::default()
     };
     let mut deployment = world.begin(wanted).await.expect("preflight passes");
     break_loose(&world, weather, rng.fork());
@@ -81,17 +88,18 @@ async fn storm(seed: u64) {
         }
         process(&world, &mut rng, &mut deployment, seed).await;
     }
-    let version = match deployment.state.kind() {
-        Kind::Completed => "v2",
-        Kind::RolledBack => "v1",
+    let ends = deployment.state.kind();
+    match ends {
+        Kind::Completed | Kind::RolledBack => {}
         _ => panic!("seed {seed}, {weather:?}: {:?}", deployment.state),
-    };
+    }
     // So that a failure below names its seed.
-    println!(
-        "seed {seed}: {} after {processes} processes",
-        deployment.state.kind()
-    );
-    world.check_all_is_well(version);
+    println!("seed {seed}: {ends} after {processes} processes");
+    match (weather.strategy, ends) {
+        (Strategy::Promote, Kind::Completed) => world.check_green_is_promoted("v2"),
+        (Strategy::Restore, Kind::Completed) => world.check_all_is_well("v2"),
+        _ => world.check_all_is_well("v1"),
+    }
 }
 
 /// One process on a machine whose clock is off: it drives until it dies, stops or

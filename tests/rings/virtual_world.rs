@@ -270,6 +270,18 @@ impl VirtualWorld {
     /// green, and blue serves this version under its own CNAME.
     #[track_caller]
     pub fn check_all_is_well(&self, version: &str) {
+        self.check_only_serves("shop-blue", version);
+    }
+
+    /// The same where green was to keep production: it serves this version, and blue
+    /// is gone.
+    #[track_caller]
+    pub fn check_green_is_promoted(&self, version: &str) {
+        self.check_only_serves("shop-blue-green", version);
+    }
+
+    #[track_caller]
+    fn check_only_serves(&self, name: &str, version: &str) {
         // What is still on its way arrives, and every cache expires.
         let later = SystemTime::from(self.clock.now()) + Duration::from_secs(3600);
         self.sandbox.with_world(|world, now| {
@@ -280,13 +292,15 @@ impl VirtualWorld {
         assert_eq!(report.lost, 0, "requests lost: {:?}", report.losses);
         assert_eq!(report.interruptions, [], "effects on live environments");
         assert!(report.peaks.tagged_environments <= 1, "two greens");
-        assert_eq!(report.leftovers.environments, [""; 0]);
         assert_eq!(report.leftovers.templates, [""; 0]);
         assert_eq!(report.leftovers.unfinished_uploads, [""; 0]);
         self.sandbox.with_world(|world, _| {
-            let blue = world.environment("shop-blue").expect("blue is there");
-            assert_eq!(blue.cname.as_deref(), Some(PRODUCTION));
-            assert_eq!(blue.version_label, version);
+            let found = world.environments().map(|e| e.name.as_str());
+            let found: Vec<_> = found.filter(|name| *name != "shop-worker").collect();
+            assert_eq!(found, [name]);
+            let serving = world.environment(name).expect("it is there");
+            assert_eq!(serving.cname.as_deref(), Some(PRODUCTION));
+            assert_eq!(serving.version_label, version);
         });
     }
 }

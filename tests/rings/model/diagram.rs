@@ -14,10 +14,11 @@ use super::{RUNS, explored};
 type Transitions = BTreeMap<(Kind, Kind), Transition>;
 
 /// Every kind of state, in the order of the way.
-const KINDS: [Kind; 18] = [
+const KINDS: [Kind; 21] = [
     Kind::Preparing,
     Kind::Cloning,
     Kind::Warming,
+    Kind::AwaitingSwap,
     Kind::SwappingToGreen,
     Kind::DrainingBlue,
     Kind::Deploying,
@@ -27,7 +28,9 @@ const KINDS: [Kind; 18] = [
     Kind::SwappingToBlue,
     Kind::Baking,
     Kind::ReturningToGreen,
+    Kind::ReturningToBlue,
     Kind::TerminatingGreen,
+    Kind::TerminatingBlue,
     Kind::Held,
     Kind::Discarding,
     Kind::Completed,

@@ -2,6 +2,7 @@
 //! checkpoint, with a crash between any two of these.
 
 use bluegreen::machine::{Kind, Order};
+use bluegreen::plan::Strategy;
 
 use super::events::Pace;
 use super::journal::{Errand, Move, Open, Pc};
@@ -15,7 +16,8 @@ use super::world::{Green, GreenPhase, Label, View};
 #[derive(Clone, Copy)]
 pub struct Config {
     pub name: &'static str,
-    /// Whether the operator pauses before the last swap.
+    pub strategy: Strategy,
+    /// Whether the operator pauses before the swaps.
     pub pause: bool,
     /// Whether requests may arrive late.
     pub late: bool,
@@ -267,9 +269,7 @@ impl Model {
         fault("the request is lost", unclear);
         fault("the request is throttled", sent.not_applied(request));
         fault("the request is refused for good", refused);
-        // The id of a green that is gone finds nothing, now or later.
-        let finds = request != Request::TerminateGreen || node.world.view.green_is_ours();
-        if self.config.late && finds {
+        if self.config.late && !node.world.view.finds_nothing(request) {
             let mut late = unclear;
             late.world.in_flight.set(request, true);
             fault("the request is on its way", late);

@@ -98,13 +98,14 @@ impl World {
                 out.push(("the update is aborted", next, Pace::Seconds));
             }
             BluePhase::Terminating => {
-                let mut next = with(
-                    Blue {
-                        phase: BluePhase::Gone,
-                        ..blue
-                    },
-                    Events::None,
-                );
+                let next = with(ready, self.view.events);
+                out.push(("blue's termination fails", next, Pace::Minutes));
+                let gone = Blue {
+                    phase: BluePhase::Gone,
+                    ..blue
+                };
+                let mut next = with(gone, Events::None);
+                next.in_flight.terminate_blue = false;
                 next.lose(Role::Blue);
                 out.push(("blue is gone", next, Pace::Minutes));
             }

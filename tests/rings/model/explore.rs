@@ -8,11 +8,11 @@ use std::hash::{BuildHasherDefault, Hasher};
 use bluegreen::machine::Kind;
 use bluegreen::plan::Goal;
 
-use super::driver::Model;
+use super::driver::{Config, Model};
 use super::journal::Pc;
 use super::node::{By, Next, Node};
 use super::properties;
-use super::stage::Stage;
+use super::stage::{Stage, Terms};
 use super::world::Label;
 
 /// What an exploration found.
@@ -71,7 +71,10 @@ pub fn explore_for(model: &Model, counts: impl Fn(&str) -> bool) -> Explored {
         edges: Vec::new(),
     };
     let mut transitions = BTreeMap::new();
-    graph.add(Node::root(model.config.pause), 0);
+    let Config {
+        strategy, pause, ..
+    } = model.config;
+    graph.add(Node::root(Terms::new(strategy, pause)), 0);
     let mut violation = None;
     let mut at = 0;
     let mut next = Vec::new();

@@ -191,9 +191,10 @@ impl Model {
             _ if self.rules.lease == LeaseRule::TakenFromTheLiving => match node.journal.stage.kind
             {
                 // What is asked without a checkpoint and is not an upload.
-                Kind::AbortingDeploy | Kind::TerminatingGreen | Kind::Discarding => {
-                    second_copy(node, node.pc)
-                }
+                Kind::AbortingDeploy
+                | Kind::TerminatingGreen
+                | Kind::TerminatingBlue
+                | Kind::Discarding => second_copy(node, node.pc),
                 _ => Hands::One,
             },
             Pc::Send(errand) => Hands::Overtaken {
@@ -213,11 +214,8 @@ impl Model {
         if let Hands::Overtaken { request, is_late } = &mut next.hands
             && self.rules.lease == LeaseRule::TakenEarly
         {
-            // A green that is made later has another id.
-            let finds_nothing =
-                *request == Request::TerminateGreen && !next.world.view.green_is_ours();
             let is_old = request.is_sent_once() && !next.journal.open.has(*request);
-            *is_late |= is_old || finds_nothing;
+            *is_late |= is_old || next.world.view.finds_nothing(*request);
         }
     }
 

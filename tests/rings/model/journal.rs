@@ -121,19 +121,20 @@ impl Open {
             | Request::RegisterVersion
             | Request::AbortUpdate
             | Request::TerminateGreen
+            | Request::TerminateBlue
             | Request::DeleteTemplate => {}
         }
     }
 }
 
 impl Journal {
-    pub fn new(pause: bool) -> Journal {
+    pub fn new(terms: Terms) -> Journal {
         Journal {
             stage: Stage {
                 kind: Kind::Preparing,
                 why: Why::Any,
             },
-            terms: Terms::new(pause),
+            terms,
             open: Open::default(),
             shown: Open::default(),
             deploy: Asked::Never,

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use bluegreen::machine::{
     Deploy, Effect, EnvSeen, Green, Kind, MayArrive, Phase, Seen, State, Step, Test, Version,
 };
-use bluegreen::plan::{Plan, Role};
+use bluegreen::plan::{Plan, Role, Strategy};
 
 use super::journal::{Asked, Drain, Journal, Move, Open};
 use super::service::Request;
@@ -116,7 +116,7 @@ impl Sight {
         let kind = self.stage.kind;
         let swapped_to = match kind {
             Kind::SwappingToGreen | Kind::ReturningToGreen => Some(Role::Green),
-            Kind::SwappingToBlue => Some(Role::Blue),
+            Kind::SwappingToBlue | Kind::ReturningToBlue => Some(Role::Blue),
             _ => None,
         };
         let deploy_ran = matches!(
@@ -133,10 +133,18 @@ impl Sight {
         }
     }
 
-    /// The template is looked for where it matters and no green of ours is there.
+    /// The template is looked for where it matters and green or blue is gone.
     fn template(&self) -> bool {
-        let kinds = [Kind::Cloning, Kind::Discarding, Kind::TerminatingGreen];
-        kinds.contains(&self.stage.kind) && self.view.template && !self.view.green_is_ours()
+        let kinds = [
+            Kind::Cloning,
+            Kind::Discarding,
+            Kind::TerminatingGreen,
+            Kind::TerminatingBlue,
+        ];
+        let blue_is_gone = self.view.blue.phase == BluePhase::Gone;
+        kinds.contains(&self.stage.kind)
+            && self.view.template
+            && (!self.view.green_is_ours() || blue_is_gone)
     }
 
     fn deploy(&self) -> Deploy {
@@ -199,7 +207,7 @@ impl Sight {
             phase,
             health: String::new(),
             abortable: false,
-            version_label: None,
+            version_label: Some(self.terms.green_label().name().to_owned()),
         })
     }
 
@@ -210,9 +218,9 @@ impl Sight {
             production_settled: false,
             blue: self.blue(),
             blue_trusted: false,
-            blue_sick: None,
             green: self.green(),
             green_trusted: false,
+            production_sick: None,
             template: self.template(),
             bundle: self.bundle != Bundle::Missing,
             version: match self.bundle {
@@ -239,6 +247,10 @@ impl Sight {
         let kind = self.stage.kind;
         let blue_ready = self.view.blue_ready();
         let watched = kind == Kind::Baking;
+        let production_ready = match self.terms.strategy {
+            Strategy::Restore => blue_ready,
+            Strategy::Promote => self.view.green_ready(),
+        };
         let mut all = vec![self.certain()];
         vary(&mut all, self.may_be_settled, |seen| {
             seen.production_settled = true;
@@ -249,10 +261,17 @@ impl Sight {
         let green_fit = self.view.green_ready() && self.view.green.fit;
         vary(&mut all, green_fit, |seen| seen.green_trusted = true);
         vary(&mut all, watched, |seen| seen.baked = true);
-        vary(&mut all, watched && blue_ready, |seen| {
-            seen.blue_sick = Some(String::new());
+        vary(&mut all, watched && production_ready, |seen| {
+            seen.production_sick = Some(String::new());
         });
-        if kind == Kind::Testing && blue_ready {
+        let tested = match kind {
+            Kind::Testing => blue_ready.then_some(self.view.blue.fit),
+            Kind::Warming if self.terms.plan().tests_green() => {
+                self.view.green_ready().then_some(self.view.green.fit)
+            }
+            _ => None,
+        };
+        if let Some(fit) = tested {
             let undecided = all.clone();
             vary(&mut all, true, |seen| {
                 seen.test = Test::Failed {
@@ -260,7 +279,7 @@ impl Sight {
                     got: "500".to_owned(),
                 };
             });
-            if self.view.blue.fit {
+            if fit {
                 all.extend(undecided.into_iter().map(|seen| Seen {
                     test: Test::Passed,
                     ..seen

@@ -6,7 +6,7 @@ use bluegreen::plan::Role;
 use super::hands::Hands;
 use super::journal::{Asked, Drain, Errand, Journal, Open, Pc};
 use super::service::{Harm, Request};
-use super::stage::Stage;
+use super::stage::{Stage, Terms};
 use super::world::{Bundle, Events, Stale, View, World};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -44,11 +44,11 @@ pub struct Next {
 }
 
 impl Node {
-    pub fn root(pause: bool) -> Node {
+    pub fn root(terms: Terms) -> Node {
         Node {
             world: World::new(),
             before: None,
-            journal: Journal::new(pause),
+            journal: Journal::new(terms),
             shown: Open::default(),
             pc: Pc::Top,
             hands: Hands::One,

@@ -1,13 +1,13 @@
 //! What must hold in every node.
 
 use bluegreen::machine::Kind;
-use bluegreen::plan::Role;
+use bluegreen::plan::{Role, Strategy};
 
 use super::journal::Pc;
 use super::node::Node;
 use super::service::{Harm, Request};
 use super::stage::Why;
-use super::world::{BluePhase, GreenPhase, Label, Swap};
+use super::world::{BluePhase, Bundle, GreenPhase, Label, Swap};
 
 pub const SERVES: &str =
     "production's CNAME and cached answers to it lead to environments that answer";
@@ -16,12 +16,13 @@ pub const LIVE_IS_LEFT_ALONE: &str =
 pub const SWAPS_TO_FIT: &str = "a swap sends production to an environment that answers";
 pub const NOTHING_TWICE: &str = "no swap and no deploy is sent while an earlier one is on its way";
 pub const OVERTAKEN_IS_SILENT: &str = "a runner sends nothing once another has taken over";
-pub const CLONES_WHAT_RUNS: &str = "green is asked for with the version that blue runs";
-pub const COMPLETED: &str =
-    "Completed: blue serves the goal version, and nothing is left or on its way";
+pub const LAUNCHES_WHAT_RUNS: &str = "green is asked for with the version that blue runs, or, where it is to keep production, with the \
+     new one once it is processed";
+pub const COMPLETED: &str = "Completed: production serves the goal version on the environment where it is to stay, and \
+     nothing is left or on its way";
 pub const ROLLED_BACK: &str =
     "RolledBack: blue serves the previous version, and nothing is left or on its way";
-pub const HELD: &str = "Held and AwaitingCutover: green serves";
+pub const HELD: &str = "Held and AwaitingCutover: green serves; AwaitingSwap: blue serves";
 pub const BLAMES_NOBODY: &str = "nobody else is blamed where nobody else acted";
 pub const COMES_TO_REST: &str =
     "an end or a rest is reachable without an order and without a fault";
@@ -47,14 +48,27 @@ pub fn broken(node: &Node) -> Option<&'static str> {
     }
     let asks_for_green =
         matches!(node.pc, Pc::Send(errand) if errand.request == Request::CreateGreen);
-    if asks_for_green && node.journal.terms.green_label() != view.blue.label {
-        return Some(CLONES_WHAT_RUNS);
+    let terms = node.journal.terms;
+    let runs = match terms.strategy {
+        Strategy::Restore => terms.green_label() == view.blue.label,
+        Strategy::Promote => node.world.bundle == Bundle::Processed,
+    };
+    if asks_for_green && !runs {
+        return Some(LAUNCHES_WHAT_RUNS);
     }
     let stage = node.journal.stage;
     match stage.kind {
-        Kind::Completed if !cleared(node, node.journal.terms.goal_label()) => Some(COMPLETED),
+        Kind::Completed if terms.strategy == Strategy::Promote && !promoted(node) => {
+            Some(COMPLETED)
+        }
+        Kind::Completed
+            if terms.strategy == Strategy::Restore && !cleared(node, terms.goal_label()) =>
+        {
+            Some(COMPLETED)
+        }
         Kind::RolledBack if !cleared(node, Label::Previous) => Some(ROLLED_BACK),
         Kind::Held | Kind::AwaitingCutover if view.holder != Some(Role::Green) => Some(HELD),
+        Kind::AwaitingSwap if view.holder != Some(Role::Blue) => Some(HELD),
         Kind::Stuck if stage.why == Why::SomebodyElse => Some(BLAMES_NOBODY),
         _ if sends_twice(node) => Some(NOTHING_TWICE),
         _ if node.harm == Some(Harm::SentOvertaken) => Some(OVERTAKEN_IS_SILENT),
@@ -74,15 +88,30 @@ fn sends_twice(node: &Node) -> bool {
 /// way can bring them back or move or interrupt production.
 fn cleared(node: &Node, label: Label) -> bool {
     let view = &node.world.view;
-    let late = node.world.in_flight;
     view.holder == Some(Role::Blue)
         && view.blue.label == label
         && view.blue.phase == BluePhase::Ready
         && view.swap == Swap::Idle
         && view.green.phase == GreenPhase::Absent
-        && !view.template
+        && nothing_is_left(node)
+}
+
+/// Green serves the version that it was launched on; blue and the template are gone.
+fn promoted(node: &Node) -> bool {
+    let view = &node.world.view;
+    view.holder == Some(Role::Green)
+        && view.green.phase == GreenPhase::Ready
+        && view.swap == Swap::Idle
+        && view.blue.phase == BluePhase::Gone
+        && nothing_is_left(node)
+}
+
+fn nothing_is_left(node: &Node) -> bool {
+    let late = node.world.in_flight;
+    !node.world.view.template
         && !late.create_template
         && !late.create_green
         && !late.swap
+        && !late.terminate_blue
         && late.deploy.is_none()
 }

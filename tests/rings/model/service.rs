@@ -18,6 +18,7 @@ pub enum Request {
     Deploy(Label),
     AbortUpdate,
     TerminateGreen,
+    TerminateBlue,
     DeleteTemplate,
 }
 
@@ -53,6 +54,7 @@ pub struct InFlight {
     pub deploy: Option<Label>,
     pub abort: bool,
     pub terminate: bool,
+    pub terminate_blue: bool,
     pub delete_template: bool,
 }
 
@@ -68,6 +70,7 @@ impl InFlight {
             Request::Deploy(label) => self.deploy = on_its_way.then_some(label),
             Request::AbortUpdate => self.abort = on_its_way,
             Request::TerminateGreen => self.terminate = on_its_way,
+            Request::TerminateBlue => self.terminate_blue = on_its_way,
             Request::DeleteTemplate => self.delete_template = on_its_way,
         }
     }
@@ -89,6 +92,7 @@ impl InFlight {
             self.deploy.map(Request::Deploy),
             self.abort.then_some(Request::AbortUpdate),
             self.terminate.then_some(Request::TerminateGreen),
+            self.terminate_blue.then_some(Request::TerminateBlue),
             self.delete_template.then_some(Request::DeleteTemplate),
         ]
         .into_iter()
@@ -155,11 +159,18 @@ impl World {
                     harm = Some(Harm::TerminatedLive);
                 }
             }
+            Request::TerminateBlue if view.blue_ready() => {
+                view.blue.phase = BluePhase::Terminating;
+                if self.is_reached(Role::Blue) {
+                    harm = Some(Harm::TerminatedLive);
+                }
+            }
             Request::DeleteTemplate if view.template => view.template = false,
             Request::Swap(_)
             | Request::Deploy(_)
             | Request::AbortUpdate
             | Request::TerminateGreen
+            | Request::TerminateBlue
             | Request::DeleteTemplate => return Verdict::Busy,
         }
         Verdict::Applied(next, harm)
@@ -186,6 +197,7 @@ impl Request {
             Effect::Deploy { version_label, .. } => Request::Deploy(Label::named(version_label)),
             Effect::AbortUpdate { .. } => Request::AbortUpdate,
             Effect::TerminateGreen { .. } => Request::TerminateGreen,
+            Effect::TerminateBlue { .. } => Request::TerminateBlue,
             Effect::DeleteTemplate => Request::DeleteTemplate,
         }
     }
@@ -211,6 +223,9 @@ impl Request {
             },
             Request::TerminateGreen => Effect::TerminateGreen {
                 environment_id: environment("e-green"),
+            },
+            Request::TerminateBlue => Effect::TerminateBlue {
+                environment_id: environment("e-blue"),
             },
             Request::DeleteTemplate => Effect::DeleteTemplate,
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bluegreen::machine::{Cause, Effect, Kind, Order, State, obey};
-use bluegreen::plan::{Bundle, Goal, HttpTest, Limits, Plan, Target};
+use bluegreen::plan::{Bundle, Goal, HttpTest, Limits, Plan, Strategy, Target};
 
 use super::world::Label;
 
@@ -33,9 +33,11 @@ pub enum Why {
 /// The parts of the plan that vary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Terms {
+    pub strategy: Strategy,
     pub goal: Goal,
     pub version: Label,
-    pub pause: bool,
+    pub pause_before_swap: bool,
+    pub pause_before_cutover: bool,
 }
 
 impl Stage {
@@ -70,6 +72,7 @@ impl Stage {
             Kind::Preparing => State::Preparing,
             Kind::Cloning => State::Cloning,
             Kind::Warming => State::Warming,
+            Kind::AwaitingSwap => State::AwaitingSwap,
             Kind::SwappingToGreen => State::SwappingToGreen,
             Kind::DrainingBlue => State::DrainingBlue,
             Kind::Deploying => State::Deploying,
@@ -79,7 +82,9 @@ impl Stage {
             Kind::SwappingToBlue => State::SwappingToBlue,
             Kind::Baking => State::Baking,
             Kind::ReturningToGreen => State::ReturningToGreen { cause },
+            Kind::ReturningToBlue => State::ReturningToBlue { cause },
             Kind::TerminatingGreen => State::TerminatingGreen,
+            Kind::TerminatingBlue => State::TerminatingBlue,
             Kind::Held => State::Held { cause },
             Kind::Discarding => State::Discarding { cause },
             Kind::Completed => State::Completed,
@@ -110,7 +115,12 @@ fn after_resume(cause: &Cause) -> Why {
     let held = State::Held {
         cause: cause.clone(),
     };
-    let resumed = obey(&held, &Terms::new(false).plan(), Order::Resume).map(|(state, _)| state);
+    let resumed = obey(
+        &held,
+        &Terms::new(Strategy::Restore, false).plan(),
+        Order::Resume,
+    )
+    .map(|(state, _)| state);
     match resumed {
         Ok(State::Testing) => Why::Retest,
         Ok(State::DrainingBlue) => Why::Redeploy,
@@ -119,11 +129,13 @@ fn after_resume(cause: &Cause) -> Why {
 }
 
 impl Terms {
-    pub fn new(pause: bool) -> Terms {
+    pub fn new(strategy: Strategy, pause: bool) -> Terms {
         Terms {
+            strategy,
             goal: Goal::Release,
             version: Label::New,
-            pause,
+            pause_before_swap: pause,
+            pause_before_cutover: pause && strategy == Strategy::Restore,
         }
     }
 
@@ -136,10 +148,7 @@ impl Terms {
 
     /// The version that green is to run.
     pub fn green_label(self) -> Label {
-        match self.goal {
-            Goal::Release => Label::Previous,
-            Goal::Previous => self.version,
-        }
+        Label::named(self.plan().green_version())
     }
 
     pub fn plan(self) -> Plan {
@@ -155,6 +164,7 @@ impl Terms {
             green: "shop-green".to_owned(),
             template: "bluegreen-01j".to_owned(),
             production_cname: "shop.example".to_owned(),
+            strategy: self.strategy,
             previous_version: Label::Previous.name().to_owned(),
             version: self.version.name().to_owned(),
             goal: self.goal,
@@ -170,16 +180,19 @@ impl Terms {
                 expect_status: Vec::new(),
                 timeout: Duration::from_secs(10),
             },
-            pause_before_cutover: self.pause,
+            pause_before_swap: self.pause_before_swap,
+            pause_before_cutover: self.pause_before_cutover,
             limits: Limits::default(),
         }
     }
 
     pub fn of(plan: &Plan) -> Terms {
         Terms {
+            strategy: plan.strategy,
             goal: plan.goal,
             version: Label::named(&plan.version),
-            pause: plan.pause_before_cutover,
+            pause_before_swap: plan.pause_before_swap,
+            pause_before_cutover: plan.pause_before_cutover,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use bluegreen::plan::Role;
 
-use super::service::InFlight;
+use super::service::{InFlight, Request};
 
 /// The versions there are: the one before, the release, a corrected release, and
 /// one that a person at the console deploys.
@@ -129,6 +129,16 @@ impl View {
         match role {
             Role::Blue => self.blue.phase == BluePhase::Ready && self.blue.fit && !self.blue.mixed,
             Role::Green => self.green.phase == GreenPhase::Ready && self.green.fit,
+        }
+    }
+
+    /// Whether a request names an environment that is gone: ids are never given
+    /// again.
+    pub fn finds_nothing(&self, request: Request) -> bool {
+        match request {
+            Request::TerminateGreen => !self.green_is_ours(),
+            Request::TerminateBlue => self.blue.phase == BluePhase::Gone,
+            _ => false,
         }
     }
 
