@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::deployment::Deployment;
 use crate::machine::{Kind, State};
-use crate::plan::Role;
+use crate::plan::{Role, Strategy};
 use crate::shared::LeaseRecord;
 use crate::store::Transition;
 
@@ -38,6 +38,7 @@ struct Item<'a> {
     terminal: bool,
     account: &'a str,
     region: &'a str,
+    strategy: Strategy,
     application: &'a str,
     blue: &'a str,
     green: &'a str,
@@ -96,6 +97,7 @@ fn item(entry: &Entry) -> Item<'_> {
         terminal: deployment.state.is_end(),
         account: &plan.target.account,
         region: &plan.target.region,
+        strategy: plan.strategy,
         application: &plan.target.application,
         blue: &plan.target.blue,
         green: &plan.green,

@@ -175,7 +175,7 @@ fn summary(report: &Report) -> String {
         behind.join(", ")
     };
     format!(
-        "Sandbox: {} requests of clients with cached DNS answers, {} lost; left behind: {behind}",
+        "Sandbox: {} requests of clients with cached DNS answers, {} lost; beside what it began with: {behind}",
         report.requests, report.lost
     )
 }

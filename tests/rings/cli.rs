@@ -81,6 +81,37 @@ fn a_pause_is_resumed() {
 }
 
 #[test]
+fn a_green_that_is_to_keep_production_is_promoted() {
+    let served = Served::at_speed(SPEED);
+    let promote = ["run", "--strategy", "promote", "--pause-before", "cutover"];
+    check("paused_before_the_swap", &served.run(&promote));
+    check("promoted", &served.run(&["resume"]));
+    check("status_of_a_promotion", &served.run(&["status", "--all"]));
+    check(
+        "discover_after_a_promotion",
+        &served.run(&["status", "--discover"]),
+    );
+    let next = ["run", "--blue", "shop-blue-green", "--green", "shop-blue"];
+    let next = [&next[..], &["--version-label", "v1"]].concat();
+    check("released_onto_the_promoted", &served.run(&next));
+    assert_eq!(served.sandbox.report().lost, 0);
+}
+
+#[test]
+fn a_promotion_of_what_fails_its_test_leaves_blue_alone() {
+    let served = Served::at_speed(SPEED);
+    served.inject(FaultEffect::VersionAnswers {
+        label: "v2".to_owned(),
+        status: 500,
+    });
+    check(
+        "not_promoted",
+        &served.run(&["run", "--strategy", "promote"]),
+    );
+    assert_eq!(served.sandbox.report().lost, 0);
+}
+
+#[test]
 fn a_failed_deploy_is_held_and_rolled_back() {
     let served = Served::at_speed(SPEED);
     served.inject(FaultEffect::VersionFailsToDeploy {
@@ -508,6 +539,7 @@ fn green_is_blues_clone() {
                 ),
                 ("bluegreen:blue", &blue.id),
                 ("bluegreen:version", "v2"),
+                ("bluegreen:strategy", "restore"),
             ]
         );
         assert_eq!(green.version_label, "v1");

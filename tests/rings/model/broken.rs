@@ -1,13 +1,16 @@
 //! The test of the test: rules broken on purpose, each of which the exploration
 //! must find.
 
-use bluegreen::machine::{Effect, Green, Kind, Seen, State, Step, is_safe, step};
+use bluegreen::machine::{Effect, Green, Kind, Seen, State, Step, Version, is_safe, step};
 use bluegreen::plan::Plan;
 
 use super::driver::{Config, Model};
 use super::explore::explore_for;
 use super::look::{LeaseRule, Rules};
-use super::{CONSOLE, LATE, RULES, STALE, TWO_HANDS, properties};
+use super::{
+    CONSOLE, LATE, PROMOTE_CONSOLE, PROMOTE_LATE_AND_STALE, PROMOTE_TWO_HANDS, RULES, STALE,
+    TWO_HANDS, properties,
+};
 
 /// Explores under broken rules, and expects to find this property violated,
 /// whatever else they break on the way.
@@ -337,5 +340,79 @@ fn rule_4_an_old_intent_that_is_sent_after_a_renewal_is_found() {
             ..RULES
         },
         properties::LIVE_IS_LEFT_ALONE,
+    );
+}
+
+#[test]
+fn a_promotion_that_does_not_wait_for_the_drain_is_found() {
+    fn safe_anyway(effect: &Effect, seen: &Seen) -> bool {
+        let seen = Seen {
+            drained: true,
+            ..seen.clone()
+        };
+        is_safe(effect, &seen)
+    }
+    let step = deceived!(|_state, seen| seen.drained = true);
+    finds(
+        "promote: blue is terminated while it drains",
+        PROMOTE_LATE_AND_STALE,
+        Rules {
+            step,
+            is_safe: safe_anyway,
+            ..RULES
+        },
+        properties::LIVE_IS_LEFT_ALONE,
+    );
+}
+
+#[test]
+fn a_promotion_that_believes_an_unsettled_holder_is_found() {
+    let step = deceived!(|state, seen| if state.kind() == Kind::ReturningToBlue {
+        seen.production_settled = true;
+    });
+    finds(
+        "promote: the return to blue believes a stale look",
+        PROMOTE_LATE_AND_STALE,
+        Rules { step, ..RULES },
+        properties::BLAMES_NOBODY,
+    );
+}
+
+#[test]
+fn a_promotion_without_the_live_safety_rule_is_found() {
+    finds(
+        "promote: the live-safety rule is missing",
+        PROMOTE_CONSOLE,
+        Rules {
+            is_safe: |_, _| true,
+            ..RULES
+        },
+        properties::LIVE_IS_LEFT_ALONE,
+    );
+}
+
+#[test]
+fn a_promotion_that_leaves_the_template_is_found() {
+    let step = deceived!(|state, seen| if state.kind() == Kind::TerminatingBlue {
+        seen.template = false;
+    });
+    finds(
+        "promote: Completed leaves the template",
+        PROMOTE_TWO_HANDS,
+        Rules { step, ..RULES },
+        properties::COMPLETED,
+    );
+}
+
+#[test]
+fn a_promotion_of_a_version_that_is_not_processed_is_found() {
+    let step = deceived!(|state, seen| if state.kind() == Kind::Cloning {
+        seen.version = Version::Processed;
+    });
+    finds(
+        "promote: green is launched on a version that is not processed",
+        PROMOTE_TWO_HANDS,
+        Rules { step, ..RULES },
+        properties::LAUNCHES_WHAT_RUNS,
     );
 }
