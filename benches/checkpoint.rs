@@ -57,6 +57,8 @@ fn deployment() -> Deployment {
         bundle: None,
         bucket: BUCKET.to_owned(),
         shared_state: true,
+        sizes: None,
+        instances: 0,
         green_tags: Vec::new(),
         test: HttpTest {
             url: "/".to_owned(),

@@ -12,8 +12,8 @@ use std::future::Future;
 use thiserror::Error;
 
 use crate::clock::{Deadline, Moment};
-use crate::machine::Effect;
-use crate::plan::{Plan, Role};
+use crate::machine::{Effect, Instances};
+use crate::plan::{Plan, Role, Sizes};
 
 /// Looks at AWS and asks for effects.
 pub trait Cloud {
@@ -49,6 +49,11 @@ pub struct Needs {
     pub version: bool,
     /// The events and instances of a deploy onto blue.
     pub deploy: Option<DeployQuery>,
+    /// The sizes of the environment that is to take production next, and the instances
+    /// of both, once it is healthy.
+    pub capacity: Option<Role>,
+    /// The sizes of the environment that keeps production, once the other one is gone.
+    pub keeper: Option<Role>,
     /// The environment to test over HTTP.
     pub test: Option<Role>,
 }
@@ -79,6 +84,10 @@ pub struct Sighting {
     pub events: Vec<Event>,
     /// What each instance of blue runs; none with basic health or not read.
     pub instances: Option<Vec<InstanceVersion>>,
+    /// The sizes of an environment; none where they were not read, or it has none.
+    pub sizes: Option<(Role, Sizes)>,
+    /// How many instances each environment runs, where they were counted.
+    pub counts: Vec<(Role, Instances)>,
     /// The answer to the HTTP test; none where it was not asked.
     pub probe: Option<Probe>,
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Moment;
 use crate::machine::{Deploy, EffectKind, Kind, MayArrive, Phase, Seen, State};
-use crate::plan::{Plan, Role, SEND_WITHIN};
+use crate::plan::{Plan, Role, SEND_WITHIN, Sizes};
 
 /// What a termination may take on top of the patience: several minutes, and again
 /// where a security group was still in use.
@@ -51,6 +51,9 @@ pub struct Intent {
     pub outcome: Sent,
     /// When a look first showed what became of it.
     pub shown_at: Option<Moment>,
+    /// Of a change of sizes: whose, and which.
+    #[serde(default)]
+    pub sizes: Option<(Role, Sizes)>,
 }
 
 /// What the answer to a request told.
@@ -173,12 +176,13 @@ impl Deployment {
             green: open(EffectKind::CreateGreen),
             swap: open(EffectKind::Swap),
             deploy: open(EffectKind::Deploy),
+            resize: open(EffectKind::Resize),
         }
     }
 
     /// Writes down that a look has shown what became of a request: the swap's
     /// target holds production, green or the template is there, the deploy's
-    /// version or events show.
+    /// version or events show, the sizes are there.
     pub fn resolve(&mut self, seen: &Seen, now: Moment) {
         let swapped_to = match self.state.kind() {
             Kind::SwappingToGreen | Kind::ReturningToGreen => Some(Role::Green),
@@ -200,6 +204,13 @@ impl Deployment {
                     let taken = matches!(intent.outcome, Sent::Applied { .. });
                     deploying && (deploy_ran || taken && blue_busy)
                 }
+                EffectKind::Resize => intent.sizes.is_some_and(|(role, sizes)| {
+                    let environment = match role {
+                        Role::Blue => seen.blue.as_ref(),
+                        Role::Green => seen.our_green(),
+                    };
+                    environment.is_some_and(|found| found.sizes == Some(sizes))
+                }),
                 EffectKind::UploadBundle
                 | EffectKind::RegisterVersion
                 | EffectKind::AbortUpdate

@@ -334,6 +334,10 @@ impl<'a, C: Cloud> Driver<'a, C> {
             at: now,
             outcome: Sent::Unclear,
             shown_at: None,
+            sizes: match effect {
+                Effect::Resize { role, sizes, .. } => Some((*role, *sizes)),
+                _ => None,
+            },
         };
         next.intents.insert(effect.kind(), intent);
         self.checkpoint(deployment, next, "", None).await

@@ -23,6 +23,7 @@ pub fn needs(deployment: &Deployment) -> Needs {
                 Sent::Unclear | Sent::NotApplied => None,
             },
         });
+    let has_group = deployment.plan.sizes.is_some();
     Needs {
         green_id: deployment.green_id.clone(),
         template: matches!(
@@ -32,6 +33,16 @@ pub fn needs(deployment: &Deployment) -> Needs {
         bundle: kind == Kind::Preparing,
         version: matches!(kind, Kind::Preparing | Kind::Cloning | Kind::Warming),
         deploy,
+        capacity: match kind {
+            Kind::Warming if has_group => Some(Role::Green),
+            Kind::Testing if has_group => Some(Role::Blue),
+            _ => None,
+        },
+        keeper: match kind {
+            Kind::TerminatingGreen | Kind::Discarding if has_group => Some(Role::Blue),
+            Kind::TerminatingBlue if has_group => Some(Role::Green),
+            _ => None,
+        },
         test: match kind {
             Kind::Warming if deployment.plan.tests_green() => Some(Role::Green),
             Kind::Testing => Some(Role::Blue),
@@ -79,12 +90,12 @@ impl Streaks {
         Seen {
             production,
             production_settled: now.since(since) >= limits.settle,
-            blue: blue.map(env_seen),
+            blue: blue.map(|found| env_seen(found, Role::Blue, sighting)),
             blue_trusted: self.blue_healthy >= limits.healthy_looks,
 
             green: match (sighting.of(plan, Role::Green), green) {
                 (None, _) => Green::Absent,
-                (Some(_), Some(green)) => Green::Ours(env_seen(green)),
+                (Some(_), Some(green)) => Green::Ours(env_seen(green, Role::Green, sighting)),
                 (Some(_), None) => Green::Foreign,
             },
             green_trusted: self.green_healthy >= limits.healthy_looks,
@@ -176,8 +187,13 @@ fn health_in_words(environment: &Environment) -> String {
     }
 }
 
-fn env_seen(environment: &Environment) -> EnvSeen {
+fn env_seen(environment: &Environment, role: Role, sighting: &Sighting) -> EnvSeen {
+    let counted = sighting.counts.iter().find(|(of, _)| *of == role);
     EnvSeen {
+        sizes: sighting
+            .sizes
+            .and_then(|(of, sizes)| (of == role).then_some(sizes)),
+        instances: counted.map(|(_, instances)| *instances),
         id: environment.id.clone(),
         phase: match environment.status.as_str() {
             "Ready" => Phase::Ready,

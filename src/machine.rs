@@ -11,13 +11,13 @@ mod state;
 
 pub use cause::Cause;
 pub use operator::{NotPossible, Order, obey};
-pub use seen::{Deploy, EnvSeen, Green, MayArrive, Phase, Seen, Test, Version};
+pub use seen::{Deploy, EnvSeen, Green, Instances, MayArrive, Phase, Seen, Test, Version};
 pub use stages::{is_safe, step};
 pub use state::{Kind, State};
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::Role;
+use crate::plan::{Role, Sizes};
 
 /// What to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,6 +95,17 @@ pub enum Effect {
         /// Blue's environment id.
         environment_id: String,
     },
+    /// Set how many instances an environment's group may have. It interrupts nothing,
+    /// and is not asked again while an earlier one may still arrive: a late one would
+    /// undo the sizes that are to be left.
+    Resize {
+        /// The environment's id.
+        environment_id: String,
+        /// Which one it is.
+        role: Role,
+        /// The sizes.
+        sizes: Sizes,
+    },
     /// Terminate green. Any number of times: an id is never given again, so a
     /// late one finds nothing.
     TerminateGreen {
@@ -124,6 +135,7 @@ impl Effect {
             Effect::Swap { .. } => EffectKind::Swap,
             Effect::Deploy { .. } => EffectKind::Deploy,
             Effect::AbortUpdate { .. } => EffectKind::AbortUpdate,
+            Effect::Resize { .. } => EffectKind::Resize,
             Effect::TerminateGreen { .. } => EffectKind::TerminateGreen,
             Effect::TerminateBlue { .. } => EffectKind::TerminateBlue,
             Effect::DeleteTemplate => EffectKind::DeleteTemplate,
@@ -140,6 +152,7 @@ impl Effect {
             Effect::Swap { .. }
             | Effect::Deploy { .. }
             | Effect::AbortUpdate { .. }
+            | Effect::Resize { .. }
             | Effect::TerminateGreen { .. }
             | Effect::TerminateBlue { .. } => true,
             Effect::UploadBundle
@@ -169,6 +182,8 @@ pub enum EffectKind {
     Deploy,
     /// See [`Effect::AbortUpdate`].
     AbortUpdate,
+    /// See [`Effect::Resize`].
+    Resize,
     /// See [`Effect::TerminateGreen`].
     TerminateGreen,
     /// See [`Effect::TerminateBlue`].
@@ -187,7 +202,7 @@ impl EffectKind {
             EffectKind::CreateTemplate => "CreateConfigurationTemplate",
             EffectKind::CreateGreen => "CreateEnvironment",
             EffectKind::Swap => "SwapEnvironmentCNAMEs",
-            EffectKind::Deploy => "UpdateEnvironment",
+            EffectKind::Deploy | EffectKind::Resize => "UpdateEnvironment",
             EffectKind::AbortUpdate => "AbortEnvironmentUpdate",
             EffectKind::TerminateGreen | EffectKind::TerminateBlue => "TerminateEnvironment",
             EffectKind::DeleteTemplate => "DeleteConfigurationTemplate",

@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -21,8 +22,10 @@ pub const TAG_BLUE: &str = "bluegreen:blue";
 pub const TAG_VERSION: &str = "bluegreen:version";
 /// The tag on green that names the strategy.
 pub const TAG_STRATEGY: &str = "bluegreen:strategy";
-/// How many tags green gets beside blue's own.
-pub const TAGS_OURS: usize = 6;
+/// The tag on green that keeps blue's sizes at the start, as in `2-4`.
+pub const TAG_SIZES: &str = "bluegreen:sizes";
+/// How many tags green gets beside blue's own, at most.
+pub const TAGS_OURS: usize = 7;
 
 /// Elastic Beanstalk's limit of tags on an environment (developer guide,
 /// "Tagging resources in your Elastic Beanstalk environments").
@@ -154,6 +157,45 @@ impl HttpTest {
     }
 }
 
+/// How many instances an environment's group may have (developer guide, "General
+/// options for all environments": `aws:autoscaling:asg`, `MinSize` and `MaxSize`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Sizes {
+    /// At least.
+    pub min: u32,
+    /// At most.
+    pub max: u32,
+}
+
+impl Sizes {
+    /// The same with at least so many.
+    #[must_use]
+    pub fn holding(self, instances: u32) -> Sizes {
+        Sizes {
+            min: self.min.max(instances),
+            max: self.max.max(instances),
+        }
+    }
+}
+
+impl fmt::Display for Sizes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.min, self.max)
+    }
+}
+
+impl FromStr for Sizes {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Sizes, Self::Err> {
+        let (min, max) = text.split_once('-').unwrap_or((text, text));
+        Ok(Sizes {
+            min: min.parse()?,
+            max: max.parse()?,
+        })
+    }
+}
+
 /// Every limit of a deployment.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Limits {
@@ -236,6 +278,13 @@ pub struct Plan {
     /// Whether the bucket holds a copy of the journal and the target's lease.
     #[serde(default)]
     pub shared_state: bool,
+    /// Blue's sizes at the start, which are left in the end; none where it has a single
+    /// instance and no group, or a program before it did not read them.
+    #[serde(default)]
+    pub sizes: Option<Sizes>,
+    /// How many instances blue ran at the start: green is made with at least as many.
+    #[serde(default)]
+    pub instances: u32,
     /// Green's tags: blue's own and ours.
     pub green_tags: Vec<(String, String)>,
     /// How blue is tested.
@@ -269,6 +318,14 @@ impl Plan {
         }
     }
 
+    /// The sizes that green is made with, where they are not blue's own.
+    #[must_use]
+    pub fn green_sizes(&self) -> Option<Sizes> {
+        let own = self.sizes?;
+        let wanted = own.holding(self.instances);
+        (wanted != own).then_some(wanted)
+    }
+
     /// Whether green is tested over HTTP before it takes traffic.
     #[must_use]
     pub fn tests_green(&self) -> bool {
@@ -300,38 +357,50 @@ pub fn template_name(id: &str) -> String {
     format!("bluegreen-{}", id.to_lowercase())
 }
 
-/// Green's tags: blue's own without those that the service reserves
-/// (`aws:…`, `elasticbeanstalk:…`, `Name`) or that an earlier deployment left,
-/// and those of this deployment, from which it can be rebuilt where no journal is
-/// left.
-#[must_use]
-pub fn green_tags(
-    id: &str,
-    production_cname: &str,
-    blue_id: &str,
-    version: &str,
-    strategy: Strategy,
-    blue_tags: &[(String, String)],
-) -> Vec<(String, String)> {
-    let reserved = |key: &str| {
-        let key = key.to_lowercase();
-        key == "name"
-            || ["aws:", "elasticbeanstalk:", "bluegreen:"]
-                .iter()
-                .any(|prefix| key.starts_with(prefix))
-    };
-    let own = blue_tags.iter().filter(|(key, _)| !reserved(key)).cloned();
-    let ours = [
-        (TAG_DEPLOYMENT, id),
-        (TAG_ROLE, "green"),
-        (TAG_PRODUCTION_CNAME, production_cname),
-        (TAG_BLUE, blue_id),
-        (TAG_VERSION, &tag_value(version)),
-        (TAG_STRATEGY, &strategy.to_string()),
-    ];
-    debug_assert_eq!(ours.len(), TAGS_OURS);
-    own.chain(ours.map(|(key, value)| (key.to_owned(), value.to_owned())))
-        .collect()
+/// What green's tags keep of a deployment, so that it can be rebuilt where no journal
+/// is left.
+#[derive(Clone, Copy, Debug)]
+pub struct Kept<'a> {
+    /// The deployment's id.
+    pub id: &'a str,
+    /// The CNAME that production had at the start.
+    pub production_cname: &'a str,
+    /// Blue's environment id.
+    pub blue_id: &'a str,
+    /// The version to release.
+    pub version: &'a str,
+    /// Where production lives in the end.
+    pub strategy: Strategy,
+    /// Blue's sizes at the start.
+    pub sizes: Option<Sizes>,
+}
+
+impl Kept<'_> {
+    /// Green's tags: blue's own without those that the service reserves (`aws:…`,
+    /// `elasticbeanstalk:…`, `Name`) or that an earlier deployment left, and these.
+    #[must_use]
+    pub fn beside(&self, blue_tags: &[(String, String)]) -> Vec<(String, String)> {
+        let reserved = |key: &str| {
+            let key = key.to_lowercase();
+            key == "name"
+                || ["aws:", "elasticbeanstalk:", "bluegreen:"]
+                    .iter()
+                    .any(|prefix| key.starts_with(prefix))
+        };
+        let own = blue_tags.iter().filter(|(key, _)| !reserved(key)).cloned();
+        let ours = [
+            (TAG_DEPLOYMENT, self.id.to_owned()),
+            (TAG_ROLE, "green".to_owned()),
+            (TAG_PRODUCTION_CNAME, self.production_cname.to_owned()),
+            (TAG_BLUE, self.blue_id.to_owned()),
+            (TAG_VERSION, tag_value(self.version)),
+            (TAG_STRATEGY, self.strategy.to_string()),
+        ];
+        let sizes = self.sizes.map(|sizes| (TAG_SIZES, sizes.to_string()));
+        let ours = ours.into_iter().chain(sizes);
+        own.chain(ours.map(|(key, value)| (key.to_owned(), value)))
+            .collect()
+    }
 }
 
 /// A version label as a tag's value: labels take any character but a slash, tags
@@ -388,6 +457,8 @@ impl Plan {
             bundle: None,
             bucket: "b".to_owned(),
             shared_state: false,
+            sizes: None,
+            instances: 1,
             green_tags: vec![],
             test: HttpTest {
                 url: "/".to_owned(),
@@ -416,14 +487,15 @@ mod tests {
         ]
         .map(|(k, v)| (k.to_owned(), v.to_owned()))
         .to_vec();
-        let tags = green_tags(
-            "01J",
-            "shop.example",
-            "e-1",
-            "v 2",
-            Strategy::Promote,
-            &blue,
-        );
+        let kept = Kept {
+            id: "01J",
+            production_cname: "shop.example",
+            blue_id: "e-1",
+            version: "v 2",
+            strategy: Strategy::Promote,
+            sizes: Some(Sizes { min: 2, max: 4 }),
+        };
+        let tags = kept.beside(&blue);
         let keys: Vec<_> = tags.iter().map(|(key, _)| key.as_str()).collect();
         assert_eq!(
             keys,
@@ -434,10 +506,12 @@ mod tests {
                 TAG_PRODUCTION_CNAME,
                 TAG_BLUE,
                 TAG_VERSION,
-                TAG_STRATEGY
+                TAG_STRATEGY,
+                TAG_SIZES
             ]
         );
         assert_eq!((tags[1].1.as_str(), tags[5].1.as_str()), ("01J", "v=202"));
+        assert_eq!(tags[7].1.parse(), Ok(Sizes { min: 2, max: 4 }));
     }
 
     #[test]

@@ -8,8 +8,7 @@ use crate::cloud::{Environment, LookError, Prober, VersionRecord};
 use crate::config::Config;
 use crate::facts::is_healthy;
 use crate::plan::{
-    Bundle, Goal, Plan, Strategy, TAG_DEPLOYMENT, TAGS_MAX, TAGS_OURS, Target, green_tags,
-    template_name,
+    Bundle, Goal, Kept, Plan, Strategy, TAG_DEPLOYMENT, TAGS_MAX, TAGS_OURS, Target, template_name,
 };
 
 /// Which version to release, and how.
@@ -243,8 +242,18 @@ pub async fn plan<P: Prober>(
         });
     }
     let own = cloud.tags(&blue.arn).await?;
+    let sizes = cloud.configuration(&config.app, &blue.name).await?.sizes();
     let strategy = wanted.strategy;
-    let tags = green_tags(&id, &production_cname, &blue.id, &version, strategy, &own);
+    let instances = cloud.instances(&blue.id).await?.running;
+    let kept = Kept {
+        id: &id,
+        production_cname: &production_cname,
+        blue_id: &blue.id,
+        version: &version,
+        strategy,
+        sizes,
+    };
+    let tags = kept.beside(&own);
     if tags.len() > TAGS_MAX {
         return Err(Refused::TooManyTags {
             blue: blue.name,
@@ -265,6 +274,8 @@ pub async fn plan<P: Prober>(
         bundle: wanted.bundle,
         bucket: config.bucket.clone(),
         shared_state: config.shared_state,
+        sizes,
+        instances,
         green_tags: tags,
         test: config.test.clone(),
         pause_before_swap: wanted.pause_before_swap,

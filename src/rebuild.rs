@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::deployment::{Deployment, Intent, Sent};
 use crate::machine::{Cause, EffectKind, State};
 use crate::plan::{
-    Goal, Plan, Strategy, TAG_BLUE, TAG_DEPLOYMENT, TAG_PRODUCTION_CNAME, TAG_STRATEGY,
+    Goal, Plan, Strategy, TAG_BLUE, TAG_DEPLOYMENT, TAG_PRODUCTION_CNAME, TAG_SIZES, TAG_STRATEGY,
     TAG_VERSION, Target, label_of_tag, template_name,
 };
 
@@ -175,6 +175,8 @@ fn plan<'a>(
         bundle: None,
         bucket: config.bucket.clone(),
         shared_state: config.shared_state,
+        sizes: tag(TAG_SIZES).ok().and_then(|sizes| sizes.parse().ok()),
+        instances: 0,
         green_tags: remains.tags.clone(),
         test: config.test.clone(),
         pause_before_swap: false,
@@ -316,12 +318,14 @@ fn at(plan: Plan, state: State, remains: &Remains, now: Moment) -> Deployment {
         at: now,
         outcome: Sent::Unclear,
         shown_at: None,
+        sizes: None,
     };
     let kinds = [
         EffectKind::CreateTemplate,
         EffectKind::CreateGreen,
         EffectKind::Swap,
         EffectKind::Deploy,
+        EffectKind::Resize,
     ];
     let intents: BTreeMap<_, _> = kinds
         .into_iter()
@@ -341,7 +345,7 @@ fn at(plan: Plan, state: State, remains: &Remains, now: Moment) -> Deployment {
 mod tests {
     use super::*;
     use crate::machine::Kind;
-    use crate::plan::green_tags;
+    use crate::plan::{Kept, Sizes};
 
     const CNAME: &str = "shop.us-east-1.elasticbeanstalk.com";
 
@@ -371,6 +375,18 @@ mod tests {
         }
     }
 
+    fn tags(strategy: Strategy) -> Vec<(String, String)> {
+        let kept = Kept {
+            id: "01J",
+            production_cname: CNAME,
+            blue_id: "e-blue",
+            version: "v2",
+            strategy,
+            sizes: Some(Sizes { min: 2, max: 4 }),
+        };
+        kept.beside(&[])
+    }
+
     fn remains(holder: &str, blue_runs: &str, happened: &[&str]) -> Remains {
         let cname = |name: &str| {
             if name == holder {
@@ -387,7 +403,7 @@ mod tests {
         };
         Remains {
             green: environment("green", cname("green"), "v1"),
-            tags: green_tags("01J", CNAME, "e-blue", "v2", Strategy::Restore, &[]),
+            tags: tags(Strategy::Restore),
             blue: Some(environment("blue", cname("blue"), blue_runs)),
             events: happened.iter().map(event).collect(),
         }
@@ -403,6 +419,7 @@ mod tests {
         assert_eq!(rebuilt.plan.target.account, "123456789012");
         assert_eq!(rebuilt.plan.previous_version, "v1");
         assert_eq!(rebuilt.plan.version, "v2");
+        assert_eq!(rebuilt.plan.sizes, Some(Sizes { min: 2, max: 4 }));
     }
 
     #[test]
@@ -428,7 +445,7 @@ mod tests {
         let promoted = |holder: &str, happened: &[&str]| {
             let mut remains = remains(holder, "v1", happened);
             remains.green.version_label = Some("v2".to_owned());
-            remains.tags = green_tags("01J", CNAME, "e-blue", "v2", Strategy::Promote, &[]);
+            remains.tags = tags(Strategy::Promote);
             remains
         };
         check(&promoted("blue", &[]), None, Kind::Cloning);

@@ -103,6 +103,8 @@ pub enum FaultEffect {
         /// Its name.
         name: String,
     },
+    /// An environment that nobody reaches shrinks to its least when it is deployed to.
+    IdleShrinks,
     /// The next termination of this environment fails once.
     TerminateFailsOnce {
         /// The environment's name.
@@ -119,6 +121,8 @@ pub(crate) struct Quirks {
     pub answers: BTreeMap<String, u16>,
     pub red_launches: Vec<String>,
     pub stuck_terminations: Vec<String>,
+    #[serde(default)]
+    pub idle_shrinks: bool,
 }
 
 impl Quirks {
@@ -160,6 +164,7 @@ impl World {
                 }
             }
             FaultEffect::ForeignEnvironment { name } => self.seed_foreign(name),
+            FaultEffect::IdleShrinks => self.quirks.idle_shrinks = true,
             FaultEffect::TerminateFailsOnce { environment } => {
                 self.quirks.stuck_terminations.push(environment.clone());
             }

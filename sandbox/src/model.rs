@@ -119,6 +119,8 @@ pub enum Busy {
     },
     /// A change of configuration or a restart.
     Configure,
+    /// A change of how many instances there may be: it serves meanwhile.
+    Resize,
     /// A swap of CNAMEs: it serves meanwhile.
     Swap,
     /// The end of an update that was given up.
@@ -143,6 +145,9 @@ pub struct Instance {
     pub deployment_status: String,
     /// When it was launched.
     pub launched: Millis,
+    /// From when on it is healthy.
+    #[serde(default)]
+    pub healthy_from: Millis,
 }
 
 /// An environment (API reference, `EnvironmentDescription`).
@@ -207,7 +212,7 @@ impl Environment {
     pub fn answers(&self) -> bool {
         match self.busy {
             None => self.status == Status::Ready,
-            Some(Busy::Swap) => true,
+            Some(Busy::Swap | Busy::Resize) => true,
             Some(
                 Busy::Launch
                 | Busy::Deploy { .. }

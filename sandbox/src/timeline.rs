@@ -46,7 +46,7 @@ impl World {
         let environment = &mut self.view.environments[at];
         environment.status = match busy {
             Busy::Launch => Status::Launching,
-            Busy::Deploy { .. } | Busy::Configure | Busy::Swap => Status::Updating,
+            Busy::Deploy { .. } | Busy::Configure | Busy::Resize | Busy::Swap => Status::Updating,
             Busy::Abort { .. } => Status::Aborting,
             Busy::Terminate => Status::Terminating,
         };
@@ -72,6 +72,11 @@ impl World {
         match busy {
             Busy::Launch => self.end_launch(at),
             Busy::Deploy { before } => self.end_deploy(at, before),
+            Busy::Resize => {
+                self.fill_group(at);
+                self.ready_again(at);
+                self.say_of(at, "INFO", "Environment update completed successfully.");
+            }
             Busy::Configure => {
                 self.ready_again(at);
                 self.say_of(at, "INFO", "Environment update completed successfully.");
@@ -101,6 +106,10 @@ impl World {
             return;
         }
         environment.set_health("Grey", "Pending");
+        let healthy_from = self.now + self.timings.warm_seconds * 1000;
+        for instance in &mut self.view.environments[at].instances {
+            instance.healthy_from = healthy_from;
+        }
         self.say_of(
             at,
             "INFO",
@@ -115,6 +124,7 @@ impl World {
             self.fail_deploy(at, before);
             return;
         }
+        self.shrink_where_idle(at);
         let deployment_id = self.view.environments[at].deployment_id;
         for instance in &mut self.view.environments[at].instances {
             label.clone_into(&mut instance.version_label);
@@ -263,6 +273,55 @@ impl World {
         self.say(&environment, severity, message.to_owned());
     }
 
+    /// Sets how many instances of a living environment run, as automatic scaling does.
+    pub fn scale(&mut self, name: &str, count: usize) {
+        let found = self.view.environments.iter();
+        let Some(at) = found.clone().position(|e| e.is_alive() && e.name == name) else {
+            return;
+        };
+        self.launch_up_to(at, count, 0);
+        self.view.environments[at].instances.truncate(count);
+        self.changed();
+    }
+
+    fn shrink_where_idle(&mut self, at: usize) {
+        let environment = &self.view.environments[at];
+        let min = environment.setting("aws:autoscaling:asg", "MinSize");
+        let min = min.and_then(|size| size.parse().ok()).unwrap_or(1);
+        if self.quirks.idle_shrinks && !self.traffic.reaches(environment, self.now) {
+            self.view.environments[at].instances.truncate(min);
+        }
+    }
+
+    /// Launches what the group is to have at least, and ends what it may not have.
+    fn fill_group(&mut self, at: usize) {
+        let environment = &self.view.environments[at];
+        let size = |name| {
+            environment
+                .setting("aws:autoscaling:asg", name)?
+                .parse()
+                .ok()
+        };
+        let (min, max) = (size("MinSize").unwrap_or(1), size("MaxSize").unwrap_or(4));
+        self.launch_up_to(at, min, self.timings.warm_seconds);
+        self.view.environments[at].instances.truncate(max);
+    }
+
+    fn launch_up_to(&mut self, at: usize, count: usize, warm_seconds: u64) {
+        let environment = &self.view.environments[at];
+        let missing = count.saturating_sub(environment.instances.len());
+        let label = environment.version_label.clone();
+        let deployment_id = environment.deployment_id;
+        let healthy_from = self.now + warm_seconds * 1000;
+        let launched = self.instances(missing, &label);
+        let launched = launched.into_iter().map(|instance| Instance {
+            deployment_id,
+            healthy_from,
+            ..instance
+        });
+        self.view.environments[at].instances.extend(launched);
+    }
+
     /// The instances of a new environment.
     pub(crate) fn instances(&mut self, count: usize, label: &str) -> Vec<Instance> {
         (0..count)
@@ -272,6 +331,7 @@ impl World {
                 deployment_id: 1,
                 deployment_status: "Deployed".to_owned(),
                 launched: self.now,
+                healthy_from: self.now,
             })
             .collect()
     }

@@ -2,12 +2,14 @@
 //! the only place that names `aws_sdk_*`.
 
 mod bundle;
+mod configuration;
 mod connect;
 mod failure;
 mod objects;
 mod read;
 mod time;
 
+pub use configuration::{Configuration, Setting};
 pub use connect::{ConnectError, Connection, SandboxEndpoint, connect};
 pub use objects::{Bucket, Condition, Object, Put};
 
@@ -21,15 +23,18 @@ use aws_sdk_elasticbeanstalk::config::retry::{
     ClassifyRetry, RetryAction, RetryConfig, RetryPartition,
 };
 use aws_sdk_elasticbeanstalk::operation::RequestId;
-use aws_sdk_elasticbeanstalk::types::{EnvironmentTier, S3Location, Tag};
+use aws_sdk_elasticbeanstalk::types::{
+    ConfigurationOptionSetting, EnvironmentTier, S3Location, Tag,
+};
 use aws_sdk_s3 as s3;
 
 use tracing::warn;
 
 use super::{Cloud, LookError, Needs, Outcome, Prober, Sighting};
 use crate::clock::{Clock, Deadline};
+use crate::facts::is_healthy;
 use crate::machine::{Effect, EffectKind};
-use crate::plan::{Plan, REQUEST_TIMEOUT, Role};
+use crate::plan::{Plan, REQUEST_TIMEOUT, Role, Sizes};
 use failure::{outcome, outcome_of};
 use time::{SendBy, ServiceTime};
 
@@ -124,17 +129,40 @@ impl<P: Prober> Cloud for AwsCloud<P> {
             }
             sighting.version = Some(version);
         }
-        let ready = |role| {
+        let [blue, green] = [Role::Blue, Role::Green].map(|role| {
             let found = sighting.of(plan, role).cloned();
             found.filter(|environment| environment.status == "Ready")
+        });
+        let ready = |role| match role {
+            Role::Blue => blue.as_ref(),
+            Role::Green => green.as_ref(),
         };
-        let tested = needs.test.and_then(ready).and_then(|e| e.cname);
+        let tested = needs.test.and_then(ready).and_then(|e| e.cname.as_deref());
         if let (Some(query), Some(blue)) = (&needs.deploy, ready(Role::Blue)) {
             sighting.instances = self.instance_versions(&blue.id).await?;
             sighting.events = self.deploy_events(&blue.id, query).await?;
         }
+        let application = &plan.target.application;
+        if let Some(role) = needs.capacity
+            && let (Some(target), Some(serving)) = (ready(role), ready(role.other()))
+            && is_healthy(target)
+        {
+            let configuration = self.configuration(application, &target.name).await?;
+            sighting.sizes = configuration.sizes().map(|sizes| (role, sizes));
+            sighting.counts = vec![
+                (role, self.instances(&target.id).await?),
+                (role.other(), self.instances(&serving.id).await?),
+            ];
+        }
+        if let Some(role) = needs.keeper
+            && let Some(keeper) = ready(role)
+            && sighting.of(plan, role.other()).is_none()
+        {
+            let configuration = self.configuration(application, &keeper.name).await?;
+            sighting.sizes = configuration.sizes().map(|sizes| (role, sizes));
+        }
         if let Some(cname) = tested {
-            sighting.probe = Some(self.prober.probe(&plan.test, &cname).await);
+            sighting.probe = Some(self.prober.probe(&plan.test, cname).await);
         }
         Ok(sighting)
     }
@@ -175,6 +203,22 @@ impl<P: Prober> Cloud for AwsCloud<P> {
                     .send()
                     .await;
                 outcome(EffectKind::Deploy, answer, |done| {
+                    done.request_id().map(str::to_owned)
+                })
+            }
+            Effect::Resize {
+                environment_id,
+                sizes,
+                ..
+            } => {
+                let request = self
+                    .eb
+                    .update_environment()
+                    .environment_id(environment_id)
+                    .set_option_settings(Some(size_settings(*sizes)))
+                    .customize()
+                    .config_override(retry_refusals_only(send_by));
+                outcome(EffectKind::Resize, request.send().await, |done| {
                     done.request_id().map(str::to_owned)
                 })
             }
@@ -276,6 +320,7 @@ impl<P> AwsCloud<P> {
             .version_label(plan.green_version())
             .description(format!("{DESCRIPTION}{}", plan.id))
             .set_tags(Some(tags))
+            .set_option_settings(plan.green_sizes().map(size_settings))
             .customize()
             .config_override(retry_refusals_only(send_by))
             .send()
@@ -300,6 +345,21 @@ fn web_server() -> EnvironmentTier {
 
 /// The SDK's standard retries for an effect that must not be left in doubt: it
 /// is sent again only after an answer that says it was refused.
+/// The option settings that set the sizes of an environment's group.
+fn size_settings(sizes: Sizes) -> Vec<ConfigurationOptionSetting> {
+    let setting = |name, value: u32| {
+        ConfigurationOptionSetting::builder()
+            .namespace(configuration::GROUP)
+            .option_name(name)
+            .value(value.to_string())
+            .build()
+    };
+    vec![
+        setting(configuration::MIN_SIZE, sizes.min),
+        setting(configuration::MAX_SIZE, sizes.max),
+    ]
+}
+
 fn retry_refusals_only(send_by: &Deadline) -> eb::config::Builder {
     bounded(send_by).retry_classifier(RefusalsOnly)
 }

@@ -12,6 +12,7 @@ fn deployment() -> Deployment {
         at: Moment(20),
         outcome: Sent::Unclear,
         shown_at: None,
+        sizes: None,
     };
     deployment.intents.insert(EffectKind::Deploy, intent);
     deployment

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::Role;
+use crate::plan::{Role, Sizes};
 
 /// The facts a step decides on, read afresh from AWS each time. Times and
 /// streaks enter as facts too.
@@ -54,6 +54,22 @@ pub struct EnvSeen {
     pub abortable: bool,
     /// The version label it shows.
     pub version_label: Option<String>,
+    /// How many instances it may have; none where that was not read, and where it has
+    /// a single one and no group.
+    #[serde(default)]
+    pub sizes: Option<Sizes>,
+    /// Its instances; none where they were not counted.
+    #[serde(default)]
+    pub instances: Option<Instances>,
+}
+
+/// The instances of an environment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Instances {
+    /// How many there are.
+    pub running: u32,
+    /// How many of them are healthy; all where health is basic, which does not tell.
+    pub healthy: u32,
 }
 
 /// An environment's status as far as the machine tells them apart.
@@ -151,6 +167,8 @@ pub struct MayArrive {
     pub swap: bool,
     /// A deploy.
     pub deploy: bool,
+    /// A change of sizes.
+    pub resize: bool,
 }
 
 impl EnvSeen {

@@ -1,6 +1,8 @@
 //! What to do in each state.
 
-use super::{Cause, Deploy, Effect, EnvSeen, Green, Kind, Phase, Seen, State, Step, Test, Version};
+use super::{
+    Cause, Deploy, Effect, EnvSeen, Green, Instances, Kind, Phase, Seen, State, Step, Test, Version,
+};
 use crate::plan::{Goal, Plan, Role, Strategy};
 
 /// Decides what to do next. Pure: the same arguments give the same answer.
@@ -20,7 +22,7 @@ pub fn step(state: &State, plan: &Plan, seen: &Seen) -> Step {
         State::ReturningToGreen { cause } => returning_to_green(plan, seen, cause),
         State::ReturningToBlue { cause } => returning_to_blue(seen, cause),
         State::TerminatingGreen => terminating_green(plan, seen),
-        State::TerminatingBlue => terminating_blue(seen),
+        State::TerminatingBlue => terminating_blue(plan, seen),
         State::Discarding { cause } => discarding(plan, seen, cause),
         State::AwaitingSwap
         | State::AwaitingCutover
@@ -52,6 +54,7 @@ pub fn is_safe(effect: &Effect, seen: &Seen) -> bool {
                 && seen.drained
                 && !seen.blue.as_ref().is_some_and(is_busy)
         }
+        Effect::Resize { role, .. } => ready(seen, *role).is_some(),
         Effect::Swap { to, .. } => {
             seen.production == Some(to.other()) && seen.both_ready().is_some()
         }
@@ -157,6 +160,9 @@ fn warming(plan: &Plan, seen: &Seen) -> Step {
                 && seen.green_trusted
                 && (seen.test == Test::Passed || !plan.tests_green()) =>
         {
+            if let Some(step) = too_small(plan, Role::Green, seen, &otherwise) {
+                return step;
+            }
             Step::Enter(if plan.pause_before_swap && plan.goal == Goal::Release {
                 State::AwaitingSwap
             } else {
@@ -330,6 +336,12 @@ fn testing(plan: &Plan, seen: &Seen) -> Step {
     }
     match &seen.test {
         Test::Passed if fit => {
+            let otherwise = State::Held {
+                cause: late(Kind::Testing, seen),
+            };
+            if let Some(step) = too_small(plan, Role::Blue, seen, &otherwise) {
+                return step;
+            }
             Step::Enter(if plan.pause_before_cutover && plan.goal == Goal::Release {
                 State::AwaitingCutover
             } else {
@@ -528,7 +540,9 @@ fn terminating_green(plan: &Plan, seen: &Seen) -> Step {
     let Some(blue) = &seen.blue else {
         return blue_gone();
     };
-    clear_away(seen, &late(during, seen)).unwrap_or_else(|| {
+    let late = late(during, seen);
+    let left = clear_away(seen, &late).or_else(|| resize_back(plan, seen, Role::Blue, &late));
+    left.unwrap_or_else(|| {
         let on_goal = blue.shows(plan.goal_version());
         Step::Enter(match plan.goal {
             Goal::Release if on_goal => State::Completed,
@@ -543,13 +557,14 @@ fn terminating_green(plan: &Plan, seen: &Seen) -> Step {
     })
 }
 
-fn terminating_blue(seen: &Seen) -> Step {
+fn terminating_blue(plan: &Plan, seen: &Seen) -> Step {
     let during = Kind::TerminatingBlue;
     if let Some(step) = production_off(Role::Green, seen, during) {
         return step;
     }
+    let late = late(during, seen);
     let stuck = State::Stuck {
-        cause: late(during, seen),
+        cause: late.clone(),
     };
     match &seen.blue {
         Some(blue) if blue.phase != Phase::Terminating && seen.drained => Step::Ask {
@@ -563,7 +578,9 @@ fn terminating_blue(seen: &Seen) -> Step {
             effect: Effect::DeleteTemplate,
             otherwise: stuck,
         },
-        None => Step::Enter(State::Completed),
+        None => {
+            resize_back(plan, seen, Role::Green, &late).unwrap_or(Step::Enter(State::Completed))
+        }
     }
 }
 
@@ -575,7 +592,10 @@ fn discarding(plan: &Plan, seen: &Seen, cause: &Cause) -> Step {
     let Some(blue) = &seen.blue else {
         return blue_gone();
     };
-    if let Some(step) = clear_away(seen, &late(during, seen)) {
+    let late = late(during, seen);
+    if let Some(step) =
+        clear_away(seen, &late).or_else(|| resize_back(plan, seen, Role::Blue, &late))
+    {
         return step;
     }
     if seen.may_arrive.green || seen.may_arrive.template {
@@ -620,6 +640,76 @@ fn clear_away(seen: &Seen, too_late: &Cause) -> Option<Step> {
         }),
         Green::Absent | Green::Foreign => None,
     }
+}
+
+/// What to do where an environment has too few instances to take production, or a
+/// change of its sizes may still make it busy; nothing where neither is so.
+fn too_small(plan: &Plan, role: Role, seen: &Seen, otherwise: &State) -> Option<Step> {
+    // Without a group there is one instance, here and there.
+    plan.sizes?;
+    let wait = Step::Wait {
+        otherwise: otherwise.clone(),
+    };
+    if seen.may_arrive.resize {
+        return Some(wait);
+    }
+    let (target, serving) = match (ready(seen, role), ready(seen, role.other())) {
+        (Some(target), Some(serving)) => (target, serving),
+        _ => return Some(wait),
+    };
+    let (
+        Some(sizes),
+        Some(Instances {
+            running: needed, ..
+        }),
+    ) = (target.sizes, serving.instances)
+    else {
+        return Some(wait);
+    };
+    if target.instances.is_some_and(|own| own.healthy >= needed) {
+        return None;
+    }
+    Some(if sizes.min >= needed {
+        wait
+    } else {
+        Step::Once {
+            effect: Effect::Resize {
+                environment_id: target.id.clone(),
+                role,
+                sizes: sizes.holding(needed),
+            },
+            otherwise: otherwise.clone(),
+        }
+    })
+}
+
+/// Leaves the environment that keeps production with the sizes that blue had at the
+/// start; nothing where it has them, and no earlier change of them may still arrive.
+fn resize_back(plan: &Plan, seen: &Seen, role: Role, too_late: &Cause) -> Option<Step> {
+    let sizes = plan.sizes?;
+    let stuck = State::Stuck {
+        cause: too_late.clone(),
+    };
+    match ready(seen, role) {
+        Some(keeper) if keeper.sizes == Some(sizes) && !seen.may_arrive.resize => None,
+        Some(keeper) if keeper.sizes.is_some() && !seen.may_arrive.resize => Some(Step::Once {
+            effect: Effect::Resize {
+                environment_id: keeper.id.clone(),
+                role,
+                sizes,
+            },
+            otherwise: stuck,
+        }),
+        _ => Some(Step::Wait { otherwise: stuck }),
+    }
+}
+
+fn ready(seen: &Seen, role: Role) -> Option<&EnvSeen> {
+    let environment = match role {
+        Role::Blue => seen.blue.as_ref(),
+        Role::Green => seen.our_green(),
+    };
+    environment.filter(|environment| environment.is_ready())
 }
 
 /// What to do where production is not at `expected`: a stale look is waited out,

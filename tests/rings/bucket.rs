@@ -94,6 +94,8 @@ impl Place {
             bundle: None,
             bucket: BUCKET.to_owned(),
             shared_state: true,
+            sizes: None,
+            instances: 0,
             green_tags: Vec::new(),
             test: HttpTest {
                 url: "/".to_owned(),

@@ -642,7 +642,10 @@ fn an_embedded_sandbox_survives_its_process() {
     let resumed = bluegreen(&["resume"]).output().expect("runs");
     assert_eq!(code(&resumed), Some(0), "{resumed:?}");
     let told = String::from_utf8_lossy(&resumed.stdout).into_owned();
-    assert!(told.contains(" 0 lost; beside what it began with: nothing"), "{told}");
+    assert!(
+        told.contains(" 0 lost; beside what it began with: nothing"),
+        "{told}"
+    );
 }
 
 /// In another account, or another region, an empty answer says nothing.

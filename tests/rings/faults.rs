@@ -1,16 +1,17 @@
 //! The faults of the wire, each through a whole release on a virtual clock: the
 //! answer is patience, never a failure and never a second swap.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bluegreen::clock::{Deadline, Stopwatch};
 use bluegreen::cloud::{Cloud, Outcome, Refusal};
-use bluegreen::machine::{Effect, Kind};
-use bluegreen::plan::{Role, SEND_WITHIN};
+use bluegreen::machine::{Effect, Kind, State};
+use bluegreen::plan::{Role, SEND_WITHIN, Strategy};
 use bluegreen::preflight::Wanted;
 use bluegreen_sandbox::{Fault, FaultEffect, PRODUCTION, Phase, Status, TapVerdict};
 
-use crate::virtual_world::VirtualWorld;
+use crate::virtual_world::{Fate, VirtualWorld};
 
 fn v2() -> Wanted {
     Wanted {
@@ -277,4 +278,78 @@ async fn what_is_ready_too_late_is_not_sent() {
         let calls = world.sandbox.report().calls;
         assert_eq!(calls.get(effect.kind().operation()), None, "{effect:?}");
     }
+}
+
+/// Blue runs more instances than its group's least; idle, it shrinks to that. Neither
+/// environment takes traffic before it runs as many as the other, and in the end the
+/// sizes are what they were.
+async fn capacity_is_matched(strategy: Strategy) {
+    let world = VirtualWorld::new().await;
+    world
+        .sandbox
+        .with_world(|world, _| world.scale("shop-blue", 4));
+    let wanted = Wanted { strategy, ..v2() };
+    let mut deployment = world.begin(wanted).await.expect("preflight passes");
+    let sandbox = world.sandbox.clone();
+    let swaps = Arc::new(Mutex::new(Vec::new()));
+    let seen = swaps.clone();
+    world.on_call(move |call, phase| {
+        if phase == Phase::Before && call.operation == "SwapEnvironmentCNAMEs" {
+            let counts = sandbox.with_world(|world, _| {
+                ["shop-blue", "shop-blue-green"].map(|name| {
+                    let found = world.environment(name).expect("it is there");
+                    found.instances.len()
+                })
+            });
+            seen.lock().expect("no panic").push(counts);
+        }
+        Fate::Life
+    });
+    let driven = world.drive(&mut deployment).await.expect("nobody kills it");
+    driven.expect("it ends");
+    assert_eq!(deployment.state, State::Completed);
+    let expected: &[[usize; 2]] = match strategy {
+        Strategy::Restore => &[[4, 4], [4, 4]],
+        Strategy::Promote => &[[4, 4]],
+    };
+    assert_eq!(*swaps.lock().expect("no panic"), expected);
+    match strategy {
+        Strategy::Restore => world.check_all_is_well("v2"),
+        Strategy::Promote => world.check_green_is_promoted("v2"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_running_capacity_is_matched_before_traffic_moves() {
+    capacity_is_matched(Strategy::Restore).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_running_capacity_is_matched_before_green_keeps_production() {
+    capacity_is_matched(Strategy::Promote).await;
+}
+
+/// Blue grows while green is launched: green grows after it.
+#[tokio::test(start_paused = true)]
+async fn green_grows_after_blue() {
+    let world = VirtualWorld::new().await;
+    let mut deployment = world.begin(v2()).await.expect("preflight passes");
+    let sandbox = world.sandbox.clone();
+    world.on_call(move |call, phase| {
+        if phase == Phase::After && call.operation == "CreateEnvironment" {
+            sandbox.with_world(|world, _| world.scale("shop-blue", 3));
+        }
+        if phase == Phase::Before && call.operation == "SwapEnvironmentCNAMEs" {
+            let count = sandbox.with_world(|world, _| {
+                let green = world.environment("shop-blue-green").expect("it is there");
+                green.instances.len()
+            });
+            assert!(count >= 3, "green takes traffic with {count}");
+        }
+        Fate::Life
+    });
+    let driven = world.drive(&mut deployment).await.expect("nobody kills it");
+    driven.expect("it ends");
+    assert_eq!(deployment.state, State::Completed);
+    world.check_all_is_well("v2");
 }

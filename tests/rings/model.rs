@@ -21,6 +21,8 @@
 //! - An operator gives any order at any time, any number of times.
 //! - A person at the console acts once: swaps the CNAMEs, deploys to blue,
 //!   terminates blue or green, or takes green's name.
+//! - Blue runs more instances than its group's least, or none of an environment's is
+//!   healthy, at any look; sizes are changed, or cannot be.
 //! - A runner is stopped between any two of its operations, for any time: its lease
 //!   runs out, another takes it, reads the shared record and writes it anew under
 //!   its own fencing number, each at any later moment or not at all. Until the
@@ -44,6 +46,7 @@
 //!   nothing can protect from a hand that comes between. What the person breaks is
 //!   not the machine's doing; that it never interrupts or terminates what clients
 //!   reach holds even then.
+//! - Sizes are counted in configurations of their own.
 //! - A second runner comes in a configuration of its own, without a person at the
 //!   console. Of the two one is followed whole. Of the one that was overtaken only
 //!   that it stands before a sending is kept, because everywhere else it can do no
@@ -111,6 +114,7 @@ const LATE: Config = Config {
     staleness: Staleness::Fresh,
     console: false,
     two_hands: false,
+    resizes: false,
 };
 
 const STALE: Config = Config {
@@ -121,6 +125,7 @@ const STALE: Config = Config {
     staleness: Staleness::Window,
     console: false,
     two_hands: false,
+    resizes: false,
 };
 
 const LATE_AND_STALE: Config = Config {
@@ -131,6 +136,7 @@ const LATE_AND_STALE: Config = Config {
     staleness: Staleness::OneChange,
     console: false,
     two_hands: false,
+    resizes: false,
 };
 
 const CONSOLE: Config = Config {
@@ -141,6 +147,7 @@ const CONSOLE: Config = Config {
     staleness: Staleness::Fresh,
     console: true,
     two_hands: false,
+    resizes: false,
 };
 
 const TWO_HANDS: Config = Config {
@@ -151,6 +158,7 @@ const TWO_HANDS: Config = Config {
     staleness: Staleness::Fresh,
     console: false,
     two_hands: true,
+    resizes: false,
 };
 
 /// A configuration that is explored once for all tests that ask for it.
@@ -180,15 +188,30 @@ const PROMOTE_TWO_HANDS: Config = Config {
     ..TWO_HANDS
 };
 
-static RUNS: [Run; 8] = [
+const SIZES: Config = Config {
+    name: "sizes, late requests",
+    pause: false,
+    resizes: true,
+    ..LATE
+};
+
+const PROMOTE_SIZES: Config = Config {
+    name: "promote: sizes, two hands",
+    resizes: true,
+    ..PROMOTE_TWO_HANDS
+};
+
+static RUNS: [Run; 10] = [
     Run::new(LATE, 35_000),
     Run::new(STALE, 40_000),
     Run::new(LATE_AND_STALE, 250_000),
     Run::new(CONSOLE, 100_000),
     Run::new(TWO_HANDS, 500_000),
-    Run::new(PROMOTE_LATE_AND_STALE, 1_000),
-    Run::new(PROMOTE_CONSOLE, 1_000),
-    Run::new(PROMOTE_TWO_HANDS, 1_000),
+    Run::new(PROMOTE_LATE_AND_STALE, 25_000),
+    Run::new(PROMOTE_CONSOLE, 5_000),
+    Run::new(PROMOTE_TWO_HANDS, 10_000),
+    Run::new(SIZES, 250_000),
+    Run::new(PROMOTE_SIZES, 20_000),
 ];
 
 impl Run {
@@ -267,7 +290,14 @@ fn every_property_holds_with_two_hands() {
 
 #[test]
 fn every_property_holds_where_green_keeps_production() {
-    for run in &RUNS[5..] {
+    for run in &RUNS[5..8] {
+        holds(run);
+    }
+}
+
+#[test]
+fn every_property_holds_where_sizes_change() {
+    for run in &RUNS[8..] {
         holds(run);
     }
 }

@@ -24,7 +24,9 @@ use bluegreen::plan::{HttpTest, Limits};
 use bluegreen::preflight::{self, Refused, Wanted};
 use bluegreen::shared::{Claim, Contender, Holder, LeaseRecord, SharedError, SharedState};
 use bluegreen::store::Store;
-use bluegreen_sandbox::{BUCKET, Call, Fault, Options, PRODUCTION, Sandbox, TimeSource};
+use bluegreen_sandbox::{
+    BUCKET, Call, Fault, FaultEffect, Options, PRODUCTION, Sandbox, TimeSource,
+};
 use bluegreen_sandbox::{Phase, TapVerdict};
 use bytes::Bytes;
 use http_body_util::BodyExt;
@@ -79,6 +81,11 @@ impl VirtualWorld {
             ..Options::default()
         })
         .expect("a sandbox in memory opens");
+        // Blue runs more than its group's least, which it shrinks to while it is idle.
+        sandbox.with_world(|world, _| {
+            world.scale("shop-blue", 3);
+            world.inject(FaultEffect::IdleShrinks);
+        });
         let death = Arc::<Death>::default();
         let calls = Arc::new(AtomicU64::new(0));
         let config = sdk_config(&sandbox, &death).await;
@@ -301,6 +308,8 @@ impl VirtualWorld {
             let serving = world.environment(name).expect("it is there");
             assert_eq!(serving.cname.as_deref(), Some(PRODUCTION));
             assert_eq!(serving.version_label, version);
+            let size = |name| serving.setting("aws:autoscaling:asg", name);
+            assert_eq!((size("MinSize"), size("MaxSize")), (Some("2"), Some("4")));
         });
     }
 }

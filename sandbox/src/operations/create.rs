@@ -38,6 +38,7 @@ impl World {
         merge(&mut options, settings(form, "OptionSettings"));
         let cname = self.new_cname(form, &name, tier)?;
         let tags = user_tags(form, "Tags")?;
+        check_sizes(&options)?;
         let count = instance_count(&options)?;
         let enhanced = !options
             .iter()
@@ -178,6 +179,21 @@ impl World {
                 .text("Available", free)
                 .text("FullyQualifiedCNAME", cname),
         ))
+    }
+}
+
+/// Sizes that a group cannot have are refused.
+pub(super) fn check_sizes(options: &[Setting]) -> Result<(), ApiError> {
+    let min = instance_count(options)?;
+    let max = options
+        .iter()
+        .find(|s| s.namespace == "aws:autoscaling:asg" && s.name == "MaxSize")
+        .and_then(|s| s.value.parse::<usize>().ok());
+    match max {
+        Some(max) if max < min => Err(ApiError::invalid(format!(
+            "Invalid option value: '{min}' (Namespace: 'aws:autoscaling:asg', OptionName: 'MinSize'): MinSize must be less than or equal to MaxSize ({max})."
+        ))),
+        _ => Ok(()),
     }
 }
 

@@ -27,12 +27,13 @@ impl World {
             answer = answer.node("ApplicationMetrics", self.metrics(environment));
         }
         if has("InstancesHealth") {
-            let well = environment.instances.len();
-            let counts = [
-                "NoData", "Unknown", "Pending", "Info", "Warning", "Degraded", "Severe",
-            ]
-            .into_iter()
-            .fold(node().text("Ok", well), |counts, name| counts.text(name, 0));
+            let is_well = |instance: &&Instance| instance.healthy_from <= self.now;
+            let well = environment.instances.iter().filter(is_well).count();
+            let pending = environment.instances.len() - well;
+            let counts = ["NoData", "Unknown", "Info", "Warning", "Degraded", "Severe"]
+                .into_iter()
+                .fold(node().text("Ok", well), |counts, name| counts.text(name, 0))
+                .text("Pending", pending);
             answer = answer.node("InstancesHealth", counts);
         }
         if has("RefreshedAt") {

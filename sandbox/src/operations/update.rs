@@ -1,6 +1,7 @@
 //! The operations that change an environment.
 
 use super::Done;
+use super::create::check_sizes;
 use super::templates::{merge, settings};
 use crate::model::{Busy, Status};
 use crate::wire::{ApiError, Form};
@@ -12,6 +13,14 @@ impl World {
         self.require_ready(at)?;
         let application = self.view.environments[at].application.clone();
         let options = settings(form, "OptionSettings");
+        let mut merged = self.view.environments[at].settings.clone();
+        merge(&mut merged, options.clone());
+        check_sizes(&merged)?;
+        let sizes_alone = !options.is_empty()
+            && options.iter().all(|option| {
+                option.namespace == "aws:autoscaling:asg"
+                    && matches!(option.name.as_str(), "MinSize" | "MaxSize")
+            });
         let label = form.get("VersionLabel").map(str::to_owned);
         let busy = match label {
             Some(label) => {
@@ -34,13 +43,16 @@ impl World {
                 }
                 Busy::Deploy { before }
             }
+            None if sizes_alone => Busy::Resize,
             None => Busy::Configure,
         };
-        merge(&mut self.view.environments[at].settings, options);
+        self.view.environments[at].settings = merged;
         if let Some(description) = form.get("Description") {
             description.clone_into(&mut self.view.environments[at].description);
         }
-        self.note_interruption("UpdateEnvironment", at);
+        if busy != Busy::Resize {
+            self.note_interruption("UpdateEnvironment", at);
+        }
         let deploys = matches!(busy, Busy::Deploy { .. });
         self.begin(at, busy, self.timings.deploy_seconds, request_id);
         self.say_of(at, "INFO", "Environment update is starting.");
@@ -55,7 +67,9 @@ impl World {
         let environment = &self.view.environments[at];
         let before = match (&environment.busy, environment.status) {
             (Some(Busy::Deploy { before }), Status::Updating) => before.clone(),
-            (Some(Busy::Configure), Status::Updating) => environment.version_label.clone(),
+            (Some(Busy::Configure | Busy::Resize), Status::Updating) => {
+                environment.version_label.clone()
+            }
             _ => {
                 return Err(ApiError::invalid(format!(
                     "Environment named {} is in an invalid state for this operation. Must be pending deployment.",

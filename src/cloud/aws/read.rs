@@ -363,7 +363,7 @@ impl<P> AwsCloud<P> {
 }
 
 /// The service answers InvalidRequestException where enhanced health is off.
-fn is_basic_health(failure: &Failure) -> bool {
+pub(super) fn is_basic_health(failure: &Failure) -> bool {
     matches!(failure, Failure::Service { code, .. } if code.starts_with("InvalidRequest"))
 }
 

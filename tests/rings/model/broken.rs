@@ -7,9 +7,10 @@ use bluegreen::plan::Plan;
 use super::driver::{Config, Model};
 use super::explore::explore_for;
 use super::look::{LeaseRule, Rules};
+use super::stage::sizes;
 use super::{
-    CONSOLE, LATE, PROMOTE_CONSOLE, PROMOTE_LATE_AND_STALE, PROMOTE_TWO_HANDS, RULES, STALE,
-    TWO_HANDS, properties,
+    CONSOLE, LATE, PROMOTE_CONSOLE, PROMOTE_LATE_AND_STALE, PROMOTE_SIZES, PROMOTE_TWO_HANDS,
+    RULES, SIZES, STALE, TWO_HANDS, properties,
 };
 
 /// Explores under broken rules, and expects to find this property violated,
@@ -414,5 +415,48 @@ fn a_promotion_of_a_version_that_is_not_processed_is_found() {
         PROMOTE_TWO_HANDS,
         Rules { step, ..RULES },
         properties::LAUNCHES_WHAT_RUNS,
+    );
+}
+
+#[test]
+fn sizes_that_are_not_put_back_are_found() {
+    let step = deceived!(|state, seen| if state.kind() == Kind::TerminatingGreen {
+        seen.blue
+            .iter_mut()
+            .for_each(|blue| blue.sizes = Some(sizes(false)));
+    });
+    finds(
+        "blue keeps the sizes that it was given",
+        SIZES,
+        Rules { step, ..RULES },
+        properties::COMPLETED,
+    );
+}
+
+#[test]
+fn sizes_in_doubt_that_are_put_back_are_found() {
+    let step = deceived!(|_state, seen| seen.may_arrive.resize = false);
+    finds(
+        "sizes are put back while a change of them is in doubt",
+        SIZES,
+        Rules { step, ..RULES },
+        properties::COMPLETED,
+    );
+}
+
+#[test]
+fn a_promotion_that_keeps_greens_sizes_is_found() {
+    let step = deceived!(
+        |state, seen| if let (Kind::TerminatingBlue, Green::Ours(green)) =
+            (state.kind(), &mut seen.green)
+        {
+            green.sizes = Some(sizes(false));
+        }
+    );
+    finds(
+        "promote: green keeps the sizes that it was given",
+        PROMOTE_SIZES,
+        Rules { step, ..RULES },
+        properties::COMPLETED,
     );
 }

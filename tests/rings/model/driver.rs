@@ -26,6 +26,8 @@ pub struct Config {
     pub console: bool,
     /// Whether leases run out and a second runner takes over.
     pub two_hands: bool,
+    /// Whether blue runs more instances than its group's least.
+    pub resizes: bool,
 }
 
 /// What a look may show.

@@ -97,6 +97,12 @@ impl World {
                 let next = with(ready, Events::Failed);
                 out.push(("the update is aborted", next, Pace::Seconds));
             }
+            BluePhase::Resizing(raised) => {
+                let next = with(Blue { raised, ..ready }, self.view.events);
+                out.push(("blue is resized", next, Pace::Minutes));
+                let next = with(ready, self.view.events);
+                out.push(("blue's sizes cannot be changed", next, Pace::Minutes));
+            }
             BluePhase::Terminating => {
                 let next = with(ready, self.view.events);
                 out.push(("blue's termination fails", next, Pace::Minutes));
@@ -106,6 +112,7 @@ impl World {
                 };
                 let mut next = with(gone, Events::None);
                 next.in_flight.terminate_blue = false;
+                next.in_flight.resize = next.in_flight.resize.filter(|(of, _)| *of != Role::Blue);
                 next.lose(Role::Blue);
                 out.push(("blue is gone", next, Pace::Minutes));
             }
@@ -125,6 +132,12 @@ impl World {
                 out.push(("green turns healthy", next, Pace::Seconds));
             }
             GreenPhase::Ready => {}
+            GreenPhase::Resizing(raised) => {
+                next.view.green.phase = GreenPhase::Ready;
+                out.push(("green's sizes cannot be changed", next, Pace::Minutes));
+                next.view.green.raised = raised;
+                out.push(("green is resized", next, Pace::Minutes));
+            }
             GreenPhase::Terminating => {
                 next.view.green.phase = GreenPhase::Ready;
                 out.push(("green's termination fails", next, Pace::Minutes));
@@ -132,6 +145,7 @@ impl World {
                 next.view.green = Green::absent();
                 // Its id is never given again: a late request for it finds nothing.
                 next.in_flight.terminate = false;
+                next.in_flight.resize = next.in_flight.resize.filter(|(of, _)| *of != Role::Green);
                 // A launch and a termination take longer than any request lives.
                 next.in_flight.create_template = false;
                 next.in_flight.create_green = false;

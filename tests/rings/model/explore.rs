@@ -72,9 +72,12 @@ pub fn explore_for(model: &Model, counts: impl Fn(&str) -> bool) -> Explored {
     };
     let mut transitions = BTreeMap::new();
     let Config {
-        strategy, pause, ..
+        strategy,
+        pause,
+        resizes,
+        ..
     } = model.config;
-    graph.add(Node::root(Terms::new(strategy, pause)), 0);
+    graph.add(Node::root(Terms::new(strategy, pause, resizes)), 0);
     let mut violation = None;
     let mut at = 0;
     let mut next = Vec::new();

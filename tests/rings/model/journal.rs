@@ -1,6 +1,7 @@
 //! What the driver keeps: the durable journal, and where it stands in its loop.
 
 use bluegreen::machine::{Effect, Kind, NotPossible, Order, State, Step, obey};
+use bluegreen::plan::Role;
 
 use super::service::Request;
 use super::stage::{Stage, Terms, Why};
@@ -18,6 +19,8 @@ pub struct Journal {
     /// Whether the deploy's answer was recorded as applied.
     pub deploy_taken: bool,
     pub drain: Drain,
+    /// The last change of sizes: whose, and whether to more.
+    pub resize: Option<(Role, bool)>,
 }
 
 /// The kinds of request that are sent only once.
@@ -27,6 +30,7 @@ pub struct Open {
     pub green: bool,
     pub swap: bool,
     pub deploy: bool,
+    pub resize: bool,
 }
 
 /// When the last deploy was asked for.
@@ -87,6 +91,7 @@ impl Open {
             green: self.green && !other.green,
             swap: self.swap && !other.swap,
             deploy: self.deploy && !other.deploy,
+            resize: self.resize && !other.resize,
         }
     }
 
@@ -96,6 +101,7 @@ impl Open {
             green: self.green || other.green,
             swap: self.swap || other.swap,
             deploy: self.deploy || other.deploy,
+            resize: self.resize || other.resize,
         }
     }
 
@@ -117,6 +123,7 @@ impl Open {
             Request::CreateGreen => self.green = is_open,
             Request::Swap(_) => self.swap = is_open,
             Request::Deploy(_) => self.deploy = is_open,
+            Request::Resize(..) => self.resize = is_open,
             Request::UploadBundle
             | Request::RegisterVersion
             | Request::AbortUpdate
@@ -140,6 +147,7 @@ impl Journal {
             deploy: Asked::Never,
             deploy_taken: false,
             drain: Drain::NeverMoved,
+            resize: None,
         }
     }
 

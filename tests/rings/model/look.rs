@@ -6,13 +6,14 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use bluegreen::machine::{
-    Deploy, Effect, EnvSeen, Green, Kind, MayArrive, Phase, Seen, State, Step, Test, Version,
+    Deploy, Effect, EnvSeen, Green, Instances, Kind, MayArrive, Phase, Seen, State, Step, Test,
+    Version,
 };
-use bluegreen::plan::{Plan, Role, Strategy};
+use bluegreen::plan::{Plan, Role, Sizes, Strategy};
 
 use super::journal::{Asked, Drain, Journal, Move, Open};
 use super::service::Request;
-use super::stage::{Stage, Terms};
+use super::stage::{RUNNING, Stage, Terms, sizes};
 use super::world::{BluePhase, Bundle, Events, GreenPhase, Swap, View};
 
 /// The rules under test: the machine's own, or some of them broken on purpose.
@@ -60,6 +61,7 @@ pub struct Sight {
     terms: Terms,
     drain: Drain,
     deploy: Asked,
+    resize: Option<(Role, bool)>,
     may_arrive: Open,
     bundle: Bundle,
     view: View,
@@ -99,6 +101,7 @@ impl Sight {
             terms: journal.terms,
             drain: journal.drain,
             deploy: journal.deploy,
+            resize: journal.resize,
             may_arrive: journal.open,
             bundle,
             view,
@@ -130,6 +133,13 @@ impl Sight {
             swap: swapped_to.is_some() && self.view.holder == swapped_to,
             deploy: matches!(kind, Kind::Deploying | Kind::AbortingDeploy)
                 && (deploy_ran || deploy_runs),
+            resize: self.resize.is_some_and(|(role, raised)| {
+                let is = match role {
+                    Role::Blue => self.view.blue.raised,
+                    Role::Green => self.view.green.raised,
+                };
+                self.sizes(role, is) == Some(sizes(raised))
+            }),
         }
     }
 
@@ -172,7 +182,9 @@ impl Sight {
         match self.view.blue.phase {
             BluePhase::Ready if self.view.swap != Swap::Idle => Some(Phase::Busy),
             BluePhase::Ready => Some(Phase::Ready),
-            BluePhase::Updating(_) | BluePhase::Aborting => Some(Phase::Busy),
+            BluePhase::Updating(_) | BluePhase::Aborting | BluePhase::Resizing(_) => {
+                Some(Phase::Busy)
+            }
             BluePhase::Terminating => Some(Phase::Terminating),
             BluePhase::Gone => None,
         }
@@ -190,6 +202,8 @@ impl Sight {
             health: String::new(),
             abortable: matches!(self.view.blue.phase, BluePhase::Updating(_)),
             version_label: Some(label.name().to_owned()),
+            sizes: self.sizes(Role::Blue, self.view.blue.raised),
+            instances: None,
         })
     }
 
@@ -200,6 +214,7 @@ impl Sight {
             GreenPhase::Launching => Phase::Launching,
             GreenPhase::Ready if self.view.swap != Swap::Idle => Phase::Busy,
             GreenPhase::Ready => Phase::Ready,
+            GreenPhase::Resizing(_) => Phase::Busy,
             GreenPhase::Terminating => Phase::Terminating,
         };
         Green::Ours(EnvSeen {
@@ -208,7 +223,26 @@ impl Sight {
             health: String::new(),
             abortable: false,
             version_label: Some(self.terms.green_label().name().to_owned()),
+            sizes: self.sizes(Role::Green, self.view.green.raised),
+            instances: None,
         })
+    }
+
+    /// The sizes are read of the Ready environment that is to take production, and of
+    /// the one that keeps it once the other is gone.
+    fn sizes(&self, role: Role, raised: bool) -> Option<Sizes> {
+        let green_is_gone = !self.view.green_is_ours();
+        let wanted = match (self.stage.kind, role) {
+            (Kind::Warming, Role::Green) | (Kind::Testing, Role::Blue) => true,
+            (Kind::TerminatingGreen | Kind::Discarding, Role::Blue) => green_is_gone,
+            (Kind::TerminatingBlue, Role::Green) => self.view.blue.phase == BluePhase::Gone,
+            _ => false,
+        };
+        let ready = match role {
+            Role::Blue => self.view.blue_ready(),
+            Role::Green => self.view.green_ready(),
+        };
+        (self.terms.resizes && wanted && ready).then(|| sizes(raised))
     }
 
     /// What is certain, with every fact of time and health still false.
@@ -238,6 +272,7 @@ impl Sight {
                 green: self.may_arrive.green,
                 swap: self.may_arrive.swap,
                 deploy: self.may_arrive.deploy,
+                resize: self.may_arrive.resize,
             },
         }
     }
@@ -264,6 +299,12 @@ impl Sight {
         vary(&mut all, watched && production_ready, |seen| {
             seen.production_sick = Some(String::new());
         });
+        if self.terms.resizes && matches!(kind, Kind::Warming | Kind::Testing) {
+            // The one that serves runs as many as it may; of the other one all are
+            // healthy, or none.
+            all.iter_mut().for_each(|seen| count(seen, 0));
+            vary(&mut all, true, |seen| count(seen, RUNNING));
+        }
         let tested = match kind {
             Kind::Testing => blue_ready.then_some(self.view.blue.fit),
             Kind::Warming if self.terms.plan().tests_green() => {
@@ -287,6 +328,19 @@ impl Sight {
             }
         }
         all
+    }
+}
+
+fn count(seen: &mut Seen, healthy: u32) {
+    let instances = Some(Instances {
+        running: RUNNING,
+        healthy,
+    });
+    if let Some(blue) = &mut seen.blue {
+        blue.instances = instances;
+    }
+    if let Green::Ours(green) = &mut seen.green {
+        green.instances = instances;
     }
 }
 

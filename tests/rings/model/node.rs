@@ -125,6 +125,9 @@ impl Node {
         let mut next = self.flushed();
         next.journal.open.set(errand.request, true);
         next.journal.shown.set(errand.request, false);
+        if let Request::Resize(role, raised) = errand.request {
+            next.journal.resize = Some((role, raised));
+        }
         if let Request::Deploy(_) = errand.request {
             next.journal.deploy = Asked::SinceEntry;
             next.journal.deploy_taken = false;

@@ -86,6 +86,9 @@ pub fn time(node: &Node, out: &mut Vec<Next>) {
     ends("the deploy's quarantine ends", late.deploy.is_some(), |o| {
         &mut o.deploy
     });
+    ends("the resize's quarantine ends", late.resize.is_some(), |o| {
+        &mut o.resize
+    });
     if node.may_be_drained() {
         let mut next = *node;
         next.journal.drain = Drain::Over;

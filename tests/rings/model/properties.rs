@@ -19,7 +19,7 @@ pub const OVERTAKEN_IS_SILENT: &str = "a runner sends nothing once another has t
 pub const LAUNCHES_WHAT_RUNS: &str = "green is asked for with the version that blue runs, or, where it is to keep production, with the \
      new one once it is processed";
 pub const COMPLETED: &str = "Completed: production serves the goal version on the environment where it is to stay, and \
-     nothing is left or on its way";
+     nothing is left or on its way, sizes too";
 pub const ROLLED_BACK: &str =
     "RolledBack: blue serves the previous version, and nothing is left or on its way";
 pub const HELD: &str = "Held and AwaitingCutover: green serves; AwaitingSwap: blue serves";
@@ -108,10 +108,17 @@ fn promoted(node: &Node) -> bool {
 
 fn nothing_is_left(node: &Node) -> bool {
     let late = node.world.in_flight;
-    !node.world.view.template
-        && !late.create_template
-        && !late.create_green
-        && !late.swap
-        && !late.terminate_blue
-        && late.deploy.is_none()
+    let view = &node.world.view;
+    let raised = view.blue.phase != BluePhase::Gone && view.blue.raised
+        || view.green_is_ours() && view.green.raised
+        || late.resize.is_some_and(|(_, raised)| raised);
+    let sizes_are_own = !node.journal.terms.resizes || !raised;
+    let on_their_way = [
+        late.create_template,
+        late.create_green,
+        late.swap,
+        late.terminate_blue,
+        late.deploy.is_some(),
+    ];
+    sizes_are_own && !view.template && !on_their_way.contains(&true)
 }

@@ -4,6 +4,7 @@ use bluegreen::machine::Effect;
 use bluegreen::plan::Role;
 
 use super::journal::Open;
+use super::stage::sizes;
 use super::world::{BluePhase, Bundle, Events, Green, GreenPhase, Label, Stale, Swap, World};
 
 /// A request to the service.
@@ -17,6 +18,8 @@ pub enum Request {
     Swap(Role),
     Deploy(Label),
     AbortUpdate,
+    /// Whose sizes, and whether to more.
+    Resize(Role, bool),
     TerminateGreen,
     TerminateBlue,
     DeleteTemplate,
@@ -53,6 +56,7 @@ pub struct InFlight {
     pub swap: bool,
     pub deploy: Option<Label>,
     pub abort: bool,
+    pub resize: Option<(Role, bool)>,
     pub terminate: bool,
     pub terminate_blue: bool,
     pub delete_template: bool,
@@ -69,6 +73,7 @@ impl InFlight {
             Request::Swap(_) => self.swap = on_its_way,
             Request::Deploy(label) => self.deploy = on_its_way.then_some(label),
             Request::AbortUpdate => self.abort = on_its_way,
+            Request::Resize(role, raised) => self.resize = on_its_way.then_some((role, raised)),
             Request::TerminateGreen => self.terminate = on_its_way,
             Request::TerminateBlue => self.terminate_blue = on_its_way,
             Request::DeleteTemplate => self.delete_template = on_its_way,
@@ -91,6 +96,8 @@ impl InFlight {
             self.swap.then_some(Request::Swap(Role::Green)),
             self.deploy.map(Request::Deploy),
             self.abort.then_some(Request::AbortUpdate),
+            self.resize
+                .map(|(role, raised)| Request::Resize(role, raised)),
             self.terminate.then_some(Request::TerminateGreen),
             self.terminate_blue.then_some(Request::TerminateBlue),
             self.delete_template.then_some(Request::DeleteTemplate),
@@ -126,9 +133,10 @@ impl World {
                 return Verdict::Busy;
             }
             Request::CreateGreen => {
+                // It is made with room for what blue runs, which grows meanwhile.
                 view.green = Green {
                     phase: GreenPhase::Launching,
-                    fit: false,
+                    ..Green::absent()
                 };
             }
             Request::Swap(_) if view.blue_ready() && view.green_ready() => {
@@ -153,6 +161,12 @@ impl World {
                     harm = Some(Harm::UpdatedLive);
                 }
             }
+            Request::Resize(Role::Blue, raised) if view.blue_ready() => {
+                view.blue.phase = BluePhase::Resizing(raised);
+            }
+            Request::Resize(Role::Green, raised) if view.green_ready() => {
+                view.green.phase = GreenPhase::Resizing(raised);
+            }
             Request::TerminateGreen if view.green_ready() => {
                 view.green.phase = GreenPhase::Terminating;
                 if self.is_reached(Role::Green) {
@@ -169,6 +183,7 @@ impl World {
             Request::Swap(_)
             | Request::Deploy(_)
             | Request::AbortUpdate
+            | Request::Resize(..)
             | Request::TerminateGreen
             | Request::TerminateBlue
             | Request::DeleteTemplate => return Verdict::Busy,
@@ -196,6 +211,9 @@ impl Request {
             Effect::Swap { to, .. } => Request::Swap(*to),
             Effect::Deploy { version_label, .. } => Request::Deploy(Label::named(version_label)),
             Effect::AbortUpdate { .. } => Request::AbortUpdate,
+            Effect::Resize {
+                role, sizes: to, ..
+            } => Request::Resize(*role, *to != sizes(false)),
             Effect::TerminateGreen { .. } => Request::TerminateGreen,
             Effect::TerminateBlue { .. } => Request::TerminateBlue,
             Effect::DeleteTemplate => Request::DeleteTemplate,
@@ -220,6 +238,14 @@ impl Request {
             },
             Request::AbortUpdate => Effect::AbortUpdate {
                 environment_id: environment("e-blue"),
+            },
+            Request::Resize(role, raised) => Effect::Resize {
+                environment_id: environment(match role {
+                    Role::Blue => "e-blue",
+                    Role::Green => "e-green",
+                }),
+                role,
+                sizes: sizes(raised),
             },
             Request::TerminateGreen => Effect::TerminateGreen {
                 environment_id: environment("e-green"),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bluegreen::machine::{Cause, Effect, Kind, Order, State, obey};
-use bluegreen::plan::{Bundle, Goal, HttpTest, Limits, Plan, Strategy, Target};
+use bluegreen::plan::{Bundle, Goal, HttpTest, Limits, Plan, Sizes, Strategy, Target};
 
 use super::world::Label;
 
@@ -38,6 +38,8 @@ pub struct Terms {
     pub version: Label,
     pub pause_before_swap: bool,
     pub pause_before_cutover: bool,
+    /// Whether the instances are counted.
+    pub resizes: bool,
 }
 
 impl Stage {
@@ -111,13 +113,22 @@ impl Stage {
     }
 }
 
+/// How many instances the environment that serves runs, where they are counted.
+pub const RUNNING: u32 = 3;
+
+/// The sizes of a group: blue's own, or with room for what runs.
+pub fn sizes(raised: bool) -> Sizes {
+    let own = Sizes { min: 1, max: 4 };
+    if raised { own.holding(RUNNING) } else { own }
+}
+
 fn after_resume(cause: &Cause) -> Why {
     let held = State::Held {
         cause: cause.clone(),
     };
     let resumed = obey(
         &held,
-        &Terms::new(Strategy::Restore, false).plan(),
+        &Terms::new(Strategy::Restore, false, false).plan(),
         Order::Resume,
     )
     .map(|(state, _)| state);
@@ -129,13 +140,14 @@ fn after_resume(cause: &Cause) -> Why {
 }
 
 impl Terms {
-    pub fn new(strategy: Strategy, pause: bool) -> Terms {
+    pub fn new(strategy: Strategy, pause: bool, resizes: bool) -> Terms {
         Terms {
             strategy,
             goal: Goal::Release,
             version: Label::New,
             pause_before_swap: pause,
             pause_before_cutover: pause && strategy == Strategy::Restore,
+            resizes,
         }
     }
 
@@ -174,6 +186,8 @@ impl Terms {
             }),
             bucket: "artifacts".to_owned(),
             shared_state: false,
+            sizes: self.resizes.then_some(sizes(false)),
+            instances: RUNNING,
             green_tags: Vec::new(),
             test: HttpTest {
                 url: "/".to_owned(),
@@ -193,6 +207,7 @@ impl Terms {
             version: Label::named(&plan.version),
             pause_before_swap: plan.pause_before_swap,
             pause_before_cutover: plan.pause_before_cutover,
+            resizes: plan.sizes.is_some(),
         }
     }
 }

@@ -25,6 +25,7 @@ impl Node {
             (open.green, "green"),
             (open.swap, "swap"),
             (open.deploy, "deploy"),
+            (open.resize, "resize"),
         ] {
             if is_open {
                 add(format!("{name} in doubt"));

@@ -46,6 +46,8 @@ pub struct Blue {
     pub fit: bool,
     /// Whether some of its instances may run another version than its label.
     pub mixed: bool,
+    /// Whether its group has room for more than its own sizes.
+    pub raised: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -53,6 +55,8 @@ pub enum BluePhase {
     Ready,
     Updating(Label),
     Aborting,
+    /// Its sizes change; it serves meanwhile.
+    Resizing(bool),
     Terminating,
     Gone,
 }
@@ -62,6 +66,8 @@ pub struct Green {
     pub phase: GreenPhase,
     /// Whether it has been healthy since its launch.
     pub fit: bool,
+    /// Whether its group has room for more than blue's own sizes.
+    pub raised: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -69,6 +75,8 @@ pub enum GreenPhase {
     Absent,
     Launching,
     Ready,
+    /// Its sizes change; it serves meanwhile.
+    Resizing(bool),
     Terminating,
     /// Somebody else's environment has the name.
     Foreign,
@@ -127,8 +135,16 @@ impl View {
     /// not interrupt it.
     pub fn answers(&self, role: Role) -> bool {
         match role {
-            Role::Blue => self.blue.phase == BluePhase::Ready && self.blue.fit && !self.blue.mixed,
-            Role::Green => self.green.phase == GreenPhase::Ready && self.green.fit,
+            Role::Blue => {
+                let phase = self.blue.phase;
+                matches!(phase, BluePhase::Ready | BluePhase::Resizing(_))
+                    && self.blue.fit
+                    && !self.blue.mixed
+            }
+            Role::Green => {
+                let phase = self.green.phase;
+                matches!(phase, GreenPhase::Ready | GreenPhase::Resizing(_)) && self.green.fit
+            }
         }
     }
 
@@ -136,15 +152,20 @@ impl View {
     /// again.
     pub fn finds_nothing(&self, request: Request) -> bool {
         match request {
-            Request::TerminateGreen => !self.green_is_ours(),
-            Request::TerminateBlue => self.blue.phase == BluePhase::Gone,
+            Request::TerminateGreen | Request::Resize(Role::Green, _) => !self.green_is_ours(),
+            Request::TerminateBlue | Request::Resize(Role::Blue, _) => {
+                self.blue.phase == BluePhase::Gone
+            }
             _ => false,
         }
     }
 
     pub fn green_is_ours(&self) -> bool {
         match self.green.phase {
-            GreenPhase::Launching | GreenPhase::Ready | GreenPhase::Terminating => true,
+            GreenPhase::Launching
+            | GreenPhase::Ready
+            | GreenPhase::Resizing(_)
+            | GreenPhase::Terminating => true,
             GreenPhase::Absent | GreenPhase::Foreign => false,
         }
     }
@@ -162,6 +183,7 @@ impl World {
                     label: Label::Previous,
                     fit: true,
                     mixed: false,
+                    raised: false,
                 },
                 green: Green::absent(),
                 template: false,
@@ -187,6 +209,7 @@ impl Green {
         Green {
             phase: GreenPhase::Absent,
             fit: false,
+            raised: false,
         }
     }
 }
