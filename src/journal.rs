@@ -263,7 +263,7 @@ impl<'a> Journal<'a> {
 }
 
 /// How long the bucket is waited for when the lease is given back.
-const GIVING_BACK: Duration = Duration::from_secs(2);
+const GIVING_BACK: Duration = Duration::from_secs(5);
 
 /// The later of the two copies of a deployment.
 fn latest(store: &Store, id: &str, theirs: Option<Record>) -> Result<Option<Record>, StoreError> {

@@ -115,7 +115,8 @@ impl<P: Prober> Cloud for AwsCloud<P> {
         }
         // While green is there it is not deleted, unless green is to stay.
         let blue_is_gone = sighting.of(plan, Role::Blue).is_none();
-        if needs.template && (!sighting.green_is_ours || blue_is_gone) {
+        let green_is_gone = !sighting.green_is_ours;
+        if needs.template && (green_is_gone || blue_is_gone) {
             let application = self.application(&plan.target.application).await?;
             sighting.template =
                 Some(application.is_some_and(|found| found.templates.contains(&plan.template)));
@@ -156,7 +157,10 @@ impl<P: Prober> Cloud for AwsCloud<P> {
         }
         if let Some(role) = needs.keeper
             && let Some(keeper) = ready(role)
-            && sighting.of(plan, role.other()).is_none()
+            && match role {
+                Role::Blue => green_is_gone,
+                Role::Green => blue_is_gone,
+            }
         {
             let configuration = self.configuration(application, &keeper.name).await?;
             sighting.sizes = configuration.sizes().map(|sizes| (role, sizes));

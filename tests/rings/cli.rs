@@ -540,6 +540,7 @@ fn green_is_blues_clone() {
                 ("bluegreen:blue", &blue.id),
                 ("bluegreen:version", "v2"),
                 ("bluegreen:strategy", "restore"),
+                ("bluegreen:sizes", "2-4"),
             ]
         );
         assert_eq!(green.version_label, "v1");
