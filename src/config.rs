@@ -1,4 +1,9 @@
-//! Flags and variables, parsed once into values that cannot be wrong.
+//! Flags, variables and the file, parsed once into values that cannot be wrong.
+
+pub mod file;
+pub mod keys;
+pub mod layers;
+pub mod shown;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,7 +13,7 @@ use thiserror::Error;
 
 use crate::plan::{HttpTest, Limits};
 
-/// What every command takes. Flags win over variables.
+/// What every command takes. Flags win over variables, and those over the file.
 #[derive(Args, Clone, Debug)]
 pub struct Options {
     /// Elastic Beanstalk application
@@ -38,11 +43,11 @@ pub struct Options {
     )]
     pub test_url: Option<String>,
     /// Status codes that pass the test [default: 200 to 299]
-    #[arg(long, global = true, value_name = "CODES", value_delimiter = ',',
+    #[arg(long, env = "BLUEGREEN_EXPECT_STATUS", global = true, value_name = "CODES", value_delimiter = ',',
           value_parser = clap::value_parser!(u16).range(100..=599))]
     pub expect_status: Vec<u16>,
     /// How long one test may take
-    #[arg(long, global = true, value_name = "DURATION", default_value = "10s", value_parser = duration)]
+    #[arg(long, env = "BLUEGREEN_TEST_TIMEOUT", global = true, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     pub test_timeout: Duration,
     /// Pause between two looks
     #[arg(long, env = "BLUEGREEN_POLL", global = true, value_name = "DURATION", default_value = "10s", value_parser = poll)]
@@ -65,6 +70,14 @@ pub struct Options {
     /// Keep the journal in SQLite alone: no copy and no lease in the bucket
     #[arg(long, env = "BLUEGREEN_NO_SHARED_STATE", global = true, value_parser = clap::builder::BoolishValueParser::new())]
     pub no_shared_state: bool,
+    /// File of settings [default: bluegreen.toml in the working folder, where there is one]
+    #[arg(
+        long = "config",
+        env = "BLUEGREEN_CONFIG",
+        global = true,
+        value_name = "FILE"
+    )]
+    pub config_file: Option<PathBuf>,
     /// Format of the log on standard error
     #[arg(
         long,
@@ -127,7 +140,7 @@ pub struct Config {
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum ConfigError {
     /// A required value is missing.
-    #[error("{what} is not set: name it with {flag} or {variable}")]
+    #[error("{what} is not set: name it with {flag}, {variable} or `{}` in bluegreen.toml", flag.trim_start_matches('-'))]
     Missing {
         /// What it is.
         what: &'static str,

@@ -14,7 +14,7 @@ const SPEED: f64 = 600.0;
 /// Everything a user gets, with what varies between runs replaced. The log's
 /// lines are left out: they are not a contract.
 #[track_caller]
-fn check(name: &str, output: &Output) {
+pub fn check(name: &str, output: &Output) {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("the output is UTF-8");
     let is_log = |line: &&str| line.len() > 20 && line.as_bytes()[4] == b'-' && line.contains("Z ");
     let stderr = text(&output.stderr);
@@ -642,7 +642,10 @@ fn an_embedded_sandbox_survives_its_process() {
     let resumed = bluegreen(&["resume"]).output().expect("runs");
     assert_eq!(code(&resumed), Some(0), "{resumed:?}");
     let told = String::from_utf8_lossy(&resumed.stdout).into_owned();
-    assert!(told.contains(" 0 lost; beside what it began with: nothing"), "{told}");
+    assert!(
+        told.contains(" 0 lost; beside what it began with: nothing"),
+        "{told}"
+    );
 }
 
 /// In another account, or another region, an empty answer says nothing.
