@@ -5,12 +5,16 @@ pub mod keys;
 pub mod layers;
 pub mod shown;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use serde::Deserialize;
+use serde::de::IntoDeserializer;
 use thiserror::Error;
 
+use crate::machine::Kind;
 use crate::plan::{HttpTest, Limits};
 
 /// What every command takes. Flags win over variables, and those over the file.
@@ -61,6 +65,10 @@ pub struct Options {
     /// Longest wait of any one state
     #[arg(long, env = "BLUEGREEN_PATIENCE", global = true, value_name = "DURATION", default_value = "30m", value_parser = duration)]
     pub patience: Duration,
+    /// The same of one state, such as Warming=10m; may be repeated
+    #[arg(long, env = "BLUEGREEN_PATIENCE_OF", global = true, value_name = "STATE=DURATION",
+          value_delimiter = ',', value_parser = patience_of)]
+    pub patience_of: Vec<(Kind, Duration)>,
     /// How long a request without a clear answer may still arrive
     #[arg(long, env = "BLUEGREEN_QUARANTINE", global = true, value_name = "DURATION", default_value = "330s", value_parser = duration)]
     pub quarantine: Duration,
@@ -227,10 +235,18 @@ impl Options {
                 drain: self.drain,
                 bake: self.bake,
                 patience: self.patience,
+                patience_of: self.patience_of(),
                 quarantine: self.quarantine,
                 ..Limits::default()
             },
         })
+    }
+}
+
+impl Options {
+    fn patience_of(&self) -> BTreeMap<String, Duration> {
+        let of_state = |(kind, patience): &(Kind, Duration)| (kind.to_string(), *patience);
+        self.patience_of.iter().map(of_state).collect()
     }
 }
 
@@ -311,6 +327,40 @@ fn poll(text: &str) -> Result<Duration, String> {
     Ok(poll)
 }
 
+/// The patience of one state, such as `Warming=10m`. States in which nothing is waited
+/// for but an operator have none.
+fn patience_of(text: &str) -> Result<(Kind, Duration), String> {
+    let (state, patience) = text
+        .split_once('=')
+        .ok_or("write a state and its patience, such as Warming=10m")?;
+    let kind: Result<Kind, serde::de::value::Error> =
+        Kind::deserialize(state.trim().into_deserializer());
+    let kind = kind.map_err(|e| e.to_string())?;
+    match kind {
+        Kind::AwaitingSwap
+        | Kind::AwaitingCutover
+        | Kind::Held
+        | Kind::Completed
+        | Kind::RolledBack
+        | Kind::Stuck => Err(format!("{kind} waits for nothing that patience could end")),
+        Kind::Preparing
+        | Kind::Cloning
+        | Kind::Warming
+        | Kind::SwappingToGreen
+        | Kind::DrainingBlue
+        | Kind::Deploying
+        | Kind::AbortingDeploy
+        | Kind::Testing
+        | Kind::SwappingToBlue
+        | Kind::Baking
+        | Kind::ReturningToGreen
+        | Kind::ReturningToBlue
+        | Kind::TerminatingGreen
+        | Kind::TerminatingBlue
+        | Kind::Discarding => Ok((kind, duration(patience.trim())?)),
+    }
+}
+
 fn lease(text: &str) -> Result<Duration, String> {
     let lease = duration(text)?;
     if lease < LEASE_MIN {
@@ -350,5 +400,24 @@ mod tests {
         assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
         assert!(poll("1ms").is_err());
         assert!(duration("580000000000years").is_err());
+    }
+
+    #[test]
+    fn patience_is_of_states_that_wait() {
+        let ten_minutes = Duration::from_secs(600);
+        assert_eq!(patience_of("Warming=10m"), Ok((Kind::Warming, ten_minutes)));
+        assert_eq!(
+            patience_of(" Baking = 10m"),
+            Ok((Kind::Baking, ten_minutes))
+        );
+        for (text, words) in [
+            ("Warming", "such as Warming=10m"),
+            ("Warmin=10m", "expected one of `Preparing`"),
+            ("Warming=10", "such as 500ms"),
+            ("Held=10m", "Held waits for nothing"),
+        ] {
+            let why = patience_of(text).unwrap_err();
+            assert!(why.contains(words), "{text}: {why}");
+        }
     }
 }

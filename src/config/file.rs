@@ -465,6 +465,16 @@ mod tests {
         says("sandbox = true", "sandbox", &["embedded"]);
         says("sandbox = false", "sandbox", &[]);
         says("sandbox = 'http://a:1'", "sandbox", &["http://a:1"]);
+        says(
+            "patience-of = { Warming = '10m', Baking = '1h' }",
+            "patience-of",
+            &["Baking=1h", "Warming=10m"],
+        );
+        says(
+            "[patience-of]\nWarming = '10m'",
+            "patience-of",
+            &["Warming=10m"],
+        );
         assert_eq!(parsed("").entries.len(), 0);
         assert_eq!(parsed("\u{feff}# nothing\r\n").problems, []);
     }

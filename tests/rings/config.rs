@@ -156,6 +156,13 @@ fn flags_win_over_variables_and_those_over_the_file() {
     assert_eq!(shared(&["--no-shared-state"], &off), true);
     assert_eq!(shared(&["--no-shared-state=false"], &[]), false);
 
+    let states = folder.in_force(
+        "patience-of",
+        &[],
+        &[("BLUEGREEN_PATIENCE_OF", "Warming=1m,Baking=2m")],
+    );
+    assert_eq!(states.0, serde_json::json!(["Warming=1m", "Baking=2m"]));
+
     // Variables that clap knows nothing of.
     let region = |arguments: &[&str], variables: &[(&str, &str)]| {
         folder.in_force("region", arguments, variables)
@@ -223,7 +230,7 @@ fn what_is_wrong_is_told_with_its_place_and_remedy() {
     Folder::empty().check("config_of_nothing", &check, &[]);
     Folder::with("").check("config_of_an_empty_file", &check, &[]);
     Folder::with(
-        "app = 'shop'\nbakee = '1m'\nblue = 7\ndrain = 60\nno-shared-state = 'yes'\n\
+        "app = 'shop'\nbakee = '1m'\npatience-of = { Warmin = '1m', Held = '1m', Baking = '1m' }\ndrain = 60\nno-shared-state = 'yes'\n\
          log-format = 'yaml'\nconfig = 'x'\nbundle = 'b.zip'\ns3-key = 'k'\n\
          [run]\nbake = '1m'\n[run.deeper]\npol = '1s'\n",
     )
