@@ -309,3 +309,115 @@ fn a_release_is_configured_by_the_file() {
     check("run_with_a_broken_file", &served.run(&["run"]));
     assert_eq!(served.sandbox.report().calls, calls);
 }
+
+mod documents {
+    //! What docs/ says of the settings, held against clap's own definition.
+
+    use std::fmt::Write as _;
+    use std::path::PathBuf;
+
+    use bluegreen::cli::definition;
+    use bluegreen::config::file::{File, Text};
+    use bluegreen::config::keys::{Form, Key, keys};
+
+    fn docs(name: &str) -> PathBuf {
+        let docs = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs");
+        docs.join(name)
+    }
+
+    fn read(name: &str) -> String {
+        std::fs::read_to_string(docs(name)).expect("the document reads")
+    }
+
+    #[test]
+    fn configuration_md_is_fresh() {
+        const DRAWN: &str = "<!-- Drawn by tests/rings/config.rs from the definition of the command \
+                             line; write it anew with UPDATE_DOCS=1 cargo test --test rings \
+                             configuration_md_is_fresh -->\n\n";
+        let kept = read("configuration.md");
+        let (written, _) = kept.split_once(DRAWN).unwrap_or((&kept, ""));
+        let fresh = format!("{written}{DRAWN}{}", table());
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(docs("configuration.md"), &fresh).expect("docs/ can be written to");
+        }
+        assert!(
+            read("configuration.md") == fresh,
+            "docs/configuration.md does not have the settings there are; write it anew with \
+             UPDATE_DOCS=1 cargo test --test rings configuration_md_is_fresh"
+        );
+    }
+
+    fn table() -> String {
+        let mut drawn = String::from(
+            "| flag, and key in the file | variable | default | |\n|---|---|---|---|\n",
+        );
+        for key in keys(&definition()) {
+            let flag = match key.form() {
+                Form::Switch => format!("--{}", key.name()),
+                Form::Optional => format!("--{}[={}]", key.name(), key.value_name()),
+                _ => format!("--{} {}", key.name(), key.value_name()),
+            };
+            let variables = key.variables().join(", ");
+            let _ = writeln!(
+                drawn,
+                "| `{flag}` | {variables} | {} | {} |",
+                key.default().unwrap_or_default(),
+                key.meaning().replace('|', "\\|"),
+            );
+        }
+        drawn
+    }
+
+    #[test]
+    fn every_setting_has_a_variable_and_a_meaning() {
+        for key in keys(&definition()) {
+            assert!(!key.variables().is_empty(), "--{}", key.name());
+            assert!(!key.meaning().is_empty(), "--{}", key.name());
+        }
+    }
+
+    fn parsed(text: &str) -> File {
+        let text = Text {
+            path: PathBuf::from("docs/bluegreen.toml"),
+            text: text.to_owned(),
+        };
+        File::parse(&text, &definition())
+    }
+
+    /// The keys that the example comments out, each with its line.
+    fn commented_out(example: &str) -> impl Iterator<Item = &str> {
+        let lines = example.lines().filter_map(|line| line.strip_prefix("# "));
+        lines.filter(|line| {
+            let name = line.split_once(" = ").map_or("", |(name, _)| name);
+            !name.is_empty() && name.bytes().all(|b| b == b'-' || b.is_ascii_alphanumeric())
+        })
+    }
+
+    #[test]
+    fn the_example_is_right_and_names_every_key() {
+        let example = read("bluegreen.toml");
+        let file = parsed(&example);
+        assert_eq!(file.problems, []);
+        let mut named: Vec<String> = file.entries.into_keys().collect();
+        for line in commented_out(&example) {
+            let file = parsed(line);
+            assert_eq!(file.problems, [], "{line}");
+            named.extend(file.entries.into_keys());
+        }
+        let keys = keys(&definition());
+        let is_missing = |key: &&Key| !named.iter().any(|name| name == key.name());
+        let missing = keys.iter().filter(is_missing);
+        let lines: Vec<_> = missing
+            .map(|key| {
+                let meaning = key.meaning();
+                let value = key.default().unwrap_or_default();
+                format!("# {} = {value:?}   # {meaning}", key.name())
+            })
+            .collect();
+        assert!(
+            lines.is_empty(),
+            "docs/bluegreen.toml does not name all there is; add to it, as they should be:\n{}",
+            lines.join("\n")
+        );
+    }
+}
