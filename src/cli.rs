@@ -2,6 +2,7 @@
 
 mod abort;
 mod cleanup;
+mod config;
 mod context;
 mod discover;
 mod exit;
@@ -28,6 +29,8 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::config::keys::with_switches;
+use crate::config::layers::{Layers, LayersError};
 use crate::config::{LogFormat, Options};
 
 /// Crash-safe blue/green deployments for AWS Elastic Beanstalk
@@ -60,6 +63,8 @@ enum Command {
     Wait(wait::Args),
     /// Remove what a deployment that nobody goes on with has left
     Cleanup(cleanup::Args),
+    /// Check the configuration, or show what is in force and where it comes from
+    Config(config::Args),
     /// Serve a local Elastic Beanstalk and S3 to try everything on
     #[cfg(feature = "sandbox")]
     Sandbox(sandbox::Args),
@@ -82,8 +87,19 @@ Exit codes:
 /// Parses the command line, does what it says and gives the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
-    let matches = without_empty_variables(Cli::command()).get_matches();
-    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let arguments: Vec<_> = std::env::args_os().collect();
+    let definition = without_empty_variables(definition());
+    let layers = match Layers::parse(definition, &arguments) {
+        Ok(layers) => layers,
+        Err(LayersError::Usage(error)) => error.exit(),
+        Err(LayersError::File(error)) => return ended(Err(error.into()), None),
+    };
+    let cli = Cli::from_arg_matches(&layers.matches).unwrap_or_else(|error| error.exit());
+    if !cli.command.tells_problems()
+        && let Err(failed) = config::whole(&layers)
+    {
+        return ended(Err(failed), None);
+    }
     log_to_stderr(cli.options.log_format);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -91,17 +107,22 @@ pub fn main() -> ExitCode {
         .build();
     let done = match runtime {
         Ok(runtime) => {
-            let done = runtime.block_on(command(cli));
+            let done = runtime.block_on(command(cli, &layers));
             // What is still being read from disk must not hold up the exit.
             runtime.shutdown_background();
             done
         }
         Err(error) => Err(Failed::bug(&error)),
     };
+    ended(done, Some(&layers))
+}
+
+/// Says what failed, and gives the exit code.
+fn ended(done: Result<Exit, Failed>, layers: Option<&Layers>) -> ExitCode {
     match done {
         Ok(exit) => exit.into(),
         Err(failed) => {
-            failed.print();
+            failed.print(layers);
             failed.exit().into()
         }
     }
@@ -121,7 +142,14 @@ fn without_empty_variables(command: clap::Command) -> clap::Command {
         .mut_subcommands(without_empty_variables)
 }
 
-async fn command(cli: Cli) -> Result<Exit, Failed> {
+impl Command {
+    /// Whether it tells by itself what is wrong with the file.
+    fn tells_problems(&self) -> bool {
+        matches!(self, Command::Config(args) if args.checks())
+    }
+}
+
+async fn command(cli: Cli, layers: &Layers) -> Result<Exit, Failed> {
     let options = &cli.options;
     match cli.command {
         Command::Run(args) => run::run(options, &args).await,
@@ -132,6 +160,7 @@ async fn command(cli: Cli) -> Result<Exit, Failed> {
         Command::Status(args) => status::run(options, &args).await,
         Command::Wait(args) => wait::run(options, &args).await,
         Command::Cleanup(args) => cleanup::run(options, &args).await,
+        Command::Config(args) => config::run(options, &args, layers),
         #[cfg(feature = "sandbox")]
         Command::Sandbox(args) => sandbox::run(options, &args).await,
     }
@@ -166,5 +195,5 @@ fn say(text: &str) {
 /// The command line as clap knows it, for documents and tests.
 #[must_use]
 pub fn definition() -> clap::Command {
-    Cli::command()
+    with_switches(Cli::command())
 }

@@ -1,14 +1,23 @@
-//! Flags and variables, parsed once into values that cannot be wrong.
+//! Flags, variables and the file, parsed once into values that cannot be wrong.
 
+pub mod file;
+pub mod keys;
+pub mod layers;
+pub mod shown;
+
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use serde::Deserialize;
+use serde::de::IntoDeserializer;
 use thiserror::Error;
 
+use crate::machine::Kind;
 use crate::plan::{HttpTest, Limits};
 
-/// What every command takes. Flags win over variables.
+/// What every command takes. Flags win over variables, and those over the file.
 #[derive(Args, Clone, Debug)]
 pub struct Options {
     /// Elastic Beanstalk application
@@ -38,11 +47,11 @@ pub struct Options {
     )]
     pub test_url: Option<String>,
     /// Status codes that pass the test [default: 200 to 299]
-    #[arg(long, global = true, value_name = "CODES", value_delimiter = ',',
+    #[arg(long, env = "BLUEGREEN_EXPECT_STATUS", global = true, value_name = "CODES", value_delimiter = ',',
           value_parser = clap::value_parser!(u16).range(100..=599))]
     pub expect_status: Vec<u16>,
     /// How long one test may take
-    #[arg(long, global = true, value_name = "DURATION", default_value = "10s", value_parser = duration)]
+    #[arg(long, env = "BLUEGREEN_TEST_TIMEOUT", global = true, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     pub test_timeout: Duration,
     /// Pause between two looks
     #[arg(long, env = "BLUEGREEN_POLL", global = true, value_name = "DURATION", default_value = "10s", value_parser = poll)]
@@ -56,6 +65,10 @@ pub struct Options {
     /// Longest wait of any one state
     #[arg(long, env = "BLUEGREEN_PATIENCE", global = true, value_name = "DURATION", default_value = "30m", value_parser = duration)]
     pub patience: Duration,
+    /// The same of one state, such as Warming=10m; may be repeated
+    #[arg(long, env = "BLUEGREEN_PATIENCE_OF", global = true, value_name = "STATE=DURATION",
+          value_delimiter = ',', value_parser = patience_of)]
+    pub patience_of: Vec<(Kind, Duration)>,
     /// How long a request without a clear answer may still arrive
     #[arg(long, env = "BLUEGREEN_QUARANTINE", global = true, value_name = "DURATION", default_value = "330s", value_parser = duration)]
     pub quarantine: Duration,
@@ -65,6 +78,14 @@ pub struct Options {
     /// Keep the journal in SQLite alone: no copy and no lease in the bucket
     #[arg(long, env = "BLUEGREEN_NO_SHARED_STATE", global = true, value_parser = clap::builder::BoolishValueParser::new())]
     pub no_shared_state: bool,
+    /// File of settings [default: bluegreen.toml in the working folder, where there is one]
+    #[arg(
+        long = "config",
+        env = "BLUEGREEN_CONFIG",
+        global = true,
+        value_name = "FILE"
+    )]
+    pub config_file: Option<PathBuf>,
     /// Format of the log on standard error
     #[arg(
         long,
@@ -127,7 +148,7 @@ pub struct Config {
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum ConfigError {
     /// A required value is missing.
-    #[error("{what} is not set: name it with {flag} or {variable}")]
+    #[error("{what} is not set: name it with {flag}, {variable} or `{}` in bluegreen.toml", flag.trim_start_matches('-'))]
     Missing {
         /// What it is.
         what: &'static str,
@@ -214,10 +235,18 @@ impl Options {
                 drain: self.drain,
                 bake: self.bake,
                 patience: self.patience,
+                patience_of: self.patience_of(),
                 quarantine: self.quarantine,
                 ..Limits::default()
             },
         })
+    }
+}
+
+impl Options {
+    fn patience_of(&self) -> BTreeMap<String, Duration> {
+        let of_state = |(kind, patience): &(Kind, Duration)| (kind.to_string(), *patience);
+        self.patience_of.iter().map(of_state).collect()
     }
 }
 
@@ -298,6 +327,40 @@ fn poll(text: &str) -> Result<Duration, String> {
     Ok(poll)
 }
 
+/// The patience of one state, such as `Warming=10m`. States in which nothing is waited
+/// for but an operator have none.
+fn patience_of(text: &str) -> Result<(Kind, Duration), String> {
+    let (state, patience) = text
+        .split_once('=')
+        .ok_or("write a state and its patience, such as Warming=10m")?;
+    let kind: Result<Kind, serde::de::value::Error> =
+        Kind::deserialize(state.trim().into_deserializer());
+    let kind = kind.map_err(|e| e.to_string())?;
+    match kind {
+        Kind::AwaitingSwap
+        | Kind::AwaitingCutover
+        | Kind::Held
+        | Kind::Completed
+        | Kind::RolledBack
+        | Kind::Stuck => Err(format!("{kind} waits for nothing that patience could end")),
+        Kind::Preparing
+        | Kind::Cloning
+        | Kind::Warming
+        | Kind::SwappingToGreen
+        | Kind::DrainingBlue
+        | Kind::Deploying
+        | Kind::AbortingDeploy
+        | Kind::Testing
+        | Kind::SwappingToBlue
+        | Kind::Baking
+        | Kind::ReturningToGreen
+        | Kind::ReturningToBlue
+        | Kind::TerminatingGreen
+        | Kind::TerminatingBlue
+        | Kind::Discarding => Ok((kind, duration(patience.trim())?)),
+    }
+}
+
 fn lease(text: &str) -> Result<Duration, String> {
     let lease = duration(text)?;
     if lease < LEASE_MIN {
@@ -337,5 +400,24 @@ mod tests {
         assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
         assert!(poll("1ms").is_err());
         assert!(duration("580000000000years").is_err());
+    }
+
+    #[test]
+    fn patience_is_of_states_that_wait() {
+        let ten_minutes = Duration::from_secs(600);
+        assert_eq!(patience_of("Warming=10m"), Ok((Kind::Warming, ten_minutes)));
+        assert_eq!(
+            patience_of(" Baking = 10m"),
+            Ok((Kind::Baking, ten_minutes))
+        );
+        for (text, words) in [
+            ("Warming", "such as Warming=10m"),
+            ("Warmin=10m", "expected one of `Preparing`"),
+            ("Warming=10", "such as 500ms"),
+            ("Held=10m", "Held waits for nothing"),
+        ] {
+            let why = patience_of(text).unwrap_err();
+            assert!(why.contains(words), "{text}: {why}");
+        }
     }
 }

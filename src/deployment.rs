@@ -130,7 +130,9 @@ impl Deployment {
     #[must_use]
     pub fn patience(&self) -> Duration {
         let limits = &self.plan.limits;
-        let own = match self.state.kind() {
+        let kind = self.state.kind();
+        let of_state = limits.patience_of.get(&kind.to_string()).copied();
+        let own = match kind {
             Kind::DrainingBlue => limits.drain,
             // However short the patience, a termination takes its minutes.
             Kind::TerminatingGreen | Kind::TerminatingBlue | Kind::Discarding => {
@@ -154,7 +156,7 @@ impl Deployment {
             | Kind::RolledBack
             | Kind::Stuck => Duration::ZERO,
         };
-        own + limits.patience
+        own + of_state.unwrap_or(limits.patience)
     }
 
     /// Which requests may still arrive at AWS, or may have arrived unseen.
@@ -222,5 +224,43 @@ impl Deployment {
                 intent.shown_at.get_or_insert(now);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_may_have_a_patience_of_its_own() {
+        let minutes = |n: u64| Duration::from_secs(n * 60);
+        let mut plan = Plan::sample("01J");
+        plan.limits.patience = minutes(30);
+        let states = [
+            ("Warming".to_owned(), minutes(10)),
+            ("Baking".to_owned(), minutes(1)),
+        ];
+        plan.limits.patience_of = states.into();
+        let limits = plan.limits.clone();
+        let now = Moment(0);
+        let preparing = Deployment::new(plan, now);
+        let patience = |state| preparing.entering(state, now).patience();
+        assert_eq!(preparing.patience(), minutes(30));
+        assert_eq!(patience(State::Warming), minutes(10));
+        assert_eq!(
+            patience(State::Baking),
+            limits.bake.max(limits.drain) + minutes(1)
+        );
+        assert_eq!(patience(State::Testing), minutes(30));
+    }
+
+    /// A journal of a version that knew one patience only.
+    #[test]
+    fn an_older_plan_has_one_patience() {
+        let plan = Plan::sample("01J");
+        let mut older = serde_json::to_value(&plan).expect("JSON");
+        let limits = older["limits"].as_object_mut().expect("limits");
+        assert!(limits.remove("patience_of").is_some());
+        assert_eq!(serde_json::from_value::<Plan>(older).expect("a plan"), plan);
     }
 }

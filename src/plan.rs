@@ -2,6 +2,7 @@
 //! before the first effect and kept with every checkpoint, so that asking again
 //! asks for the same thing.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -207,6 +208,9 @@ pub struct Limits {
     pub bake: Duration,
     /// The longest wait of any one state that does not end by itself.
     pub patience: Duration,
+    /// The same of single states, by their names.
+    #[serde(default)]
+    pub patience_of: BTreeMap<String, Duration>,
     /// How long a request without a clear answer may still arrive: the request's
     /// time-out and the five minutes for which its signature holds.
     pub quarantine: Duration,
@@ -237,6 +241,7 @@ impl Default for Limits {
             drain: Duration::from_secs(60),
             bake: Duration::from_secs(300),
             patience: Duration::from_secs(30 * 60),
+            patience_of: BTreeMap::new(),
             quarantine: REQUEST_TIMEOUT + Duration::from_secs(5 * 60),
             settle: Duration::from_secs(30),
             healthy_looks: 3,

@@ -1,5 +1,6 @@
 //! What the journal knows, as text and as JSON.
 
+pub mod settings;
 pub mod text;
 
 use serde::Serialize;

@@ -111,12 +111,7 @@ impl Context {
             profile: None,
             sandbox: Some(sandbox.endpoint.clone()),
         };
-        let seeded = |value: &mut Option<String>, seed: &str| {
-            value.get_or_insert_with(|| seed.to_owned());
-        };
-        seeded(&mut self.options.app, "shop");
-        seeded(&mut self.options.blue, "shop-blue");
-        seeded(&mut self.options.bucket, "shop-artifacts");
+        name_the_seeded(&mut self.options);
         self.sandbox = Some(sandbox);
         Ok(self)
     }
@@ -161,7 +156,8 @@ impl Context {
                 "--region {region}: deployment {} is in {}",
                 plan.id, target.region
             );
-            return Err(Failed::new(Exit::Refused, message).hint("leave --region out"));
+            let hint = format!("say --region {}", target.region);
+            return Err(Failed::new(Exit::Refused, message).hint(hint));
         }
         if self.connection.region.as_ref() != Some(&target.region) {
             self.connection.region = Some(target.region.clone());
@@ -198,6 +194,17 @@ impl Context {
     }
 }
 
+/// The names of what a sandbox is seeded with, where none are given.
+#[cfg(feature = "sandbox")]
+pub(super) fn name_the_seeded(options: &mut Options) {
+    let seeded = |value: &mut Option<String>, seed: &str| {
+        value.get_or_insert_with(|| seed.to_owned());
+    };
+    seeded(&mut options.app, "shop");
+    seeded(&mut options.blue, "shop-blue");
+    seeded(&mut options.bucket, "shop-artifacts");
+}
+
 /// The region that is named; an empty variable is none, as CI systems set it.
 fn named_region(options: &Options) -> Option<String> {
     let variable = |name| std::env::var(name).ok();
@@ -212,7 +219,7 @@ fn named_region(options: &Options) -> Option<String> {
 }
 
 /// The profile that `AUTH_METHOD=SSO` asks for.
-fn sso_profile() -> Result<Option<String>, Failed> {
+pub(super) fn sso_profile() -> Result<Option<String>, Failed> {
     let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     match (set("AUTH_METHOD"), set("SSO_PROFILE")) {
         (Some(method), None) if method.eq_ignore_ascii_case("SSO") => Err(Failed::new(

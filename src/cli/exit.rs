@@ -8,6 +8,8 @@ use crate::bundle::BundleError;
 use crate::cloud::LookError;
 use crate::cloud::aws::ConnectError;
 use crate::config::ConfigError;
+use crate::config::file::FileError;
+use crate::config::layers::Layers;
 use crate::driver::DriveError;
 use crate::journal::JournalError;
 use crate::machine::NotPossible;
@@ -83,8 +85,13 @@ impl Failed {
         self.exit
     }
 
-    pub(super) fn print(&self) {
+    /// Says it on standard error; with the layers also where the values of the flags
+    /// come from that it names.
+    pub(super) fn print(&self, layers: Option<&Layers>) {
         complain(&format!("error: {}", self.message));
+        for place in layers.map_or_else(Vec::new, |layers| layers.places(&self.message)) {
+            complain(&format!("note: {place}"));
+        }
         if let Some(hint) = &self.hint {
             complain(&format!("hint: {hint}"));
         }
@@ -99,6 +106,13 @@ fn complain(text: &str) {
 impl From<ConfigError> for Failed {
     fn from(error: ConfigError) -> Failed {
         Failed::new(Exit::Refused, error)
+    }
+}
+
+impl From<FileError> for Failed {
+    fn from(error: FileError) -> Failed {
+        Failed::new(Exit::Refused, error)
+            .hint("nothing was changed; --config FILE names another file, --config /dev/null none")
     }
 }
 

@@ -14,6 +14,7 @@ use crate::bundle;
 use crate::clock::Stopwatch;
 use crate::cloud::HttpProber;
 use crate::cloud::aws::AwsCloud;
+use crate::config::keys::RELEASE;
 use crate::config::{Config, Options, duration};
 use crate::deployment::Deployment;
 use crate::machine::Kind;
@@ -23,18 +24,24 @@ use crate::shared::{Claim, Contender, Lease, LeaseRecord, Record, SharedState};
 
 /// What `run` takes.
 #[derive(Clone, Debug, clap::Args)]
+#[group(id = RELEASE)]
 pub(super) struct Args {
     /// Version to release [default: with --bundle its name and hash, else the newest processed one]
     #[arg(long, env = "VERSION_LABEL", value_name = "LABEL")]
     version_label: Option<String>,
     /// Source bundle to upload and register
-    #[arg(long, value_name = "FILE", conflicts_with = "s3_key")]
+    #[arg(
+        long,
+        env = "BLUEGREEN_BUNDLE",
+        value_name = "FILE",
+        conflicts_with = "s3_key"
+    )]
     bundle: Option<PathBuf>,
     /// Source bundle in the bucket to register
     #[arg(long, env = "S3_ARTIFACTS_OBJECT", value_name = "KEY")]
     s3_key: Option<String>,
     /// How long to wait where the target has another deployment
-    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
+    #[arg(long, env = "BLUEGREEN_WAIT", value_name = "DURATION", default_value = "0s", value_parser = duration)]
     wait: Duration,
     /// Where production lives in the end: on blue again, or on green
     #[arg(long, env = "BLUEGREEN_STRATEGY", value_enum, default_value_t)]
@@ -49,7 +56,7 @@ pub(super) struct Args {
     )]
     pause_before: Vec<Pause>,
     /// Stop before the last swap (--pause-before cutover)
-    #[arg(long)]
+    #[arg(long, env = "BLUEGREEN_PAUSE_BEFORE_CUTOVER")]
     pause_before_cutover: bool,
 }
 
@@ -79,7 +86,8 @@ impl Args {
         self
     }
 
-    fn wanted(&self, config: &Config) -> Result<Wanted, Failed> {
+    /// The version and bundle that are asked for; reads the bundle.
+    pub fn wanted(&self, config: &Config) -> Result<Wanted, Failed> {
         let mut label = self.version_label.clone().filter(|label| !label.is_empty());
         let key = self.s3_key.as_ref().filter(|key| !key.is_empty());
         if key.is_some() && label.is_none() {

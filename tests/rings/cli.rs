@@ -14,7 +14,7 @@ const SPEED: f64 = 600.0;
 /// Everything a user gets, with what varies between runs replaced. The log's
 /// lines are left out: they are not a contract.
 #[track_caller]
-fn check(name: &str, output: &Output) {
+pub fn check(name: &str, output: &Output) {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("the output is UTF-8");
     let is_log = |line: &&str| line.len() > 20 && line.as_bytes()[4] == b'-' && line.contains("Z ");
     let stderr = text(&output.stderr);

@@ -3,6 +3,7 @@
 mod architecture;
 mod bucket;
 mod cli;
+mod config;
 mod crash;
 mod faults;
 mod kill;

@@ -1,0 +1,118 @@
+//! `bluegreen config`: whether the configuration can be used, and where each value
+//! comes from. Asks nothing of AWS and opens no journal.
+
+use clap::Subcommand;
+
+use super::context::sso_profile;
+use super::{Exit, Failed, run, say};
+use crate::config::file::Problem;
+use crate::config::layers::Layers;
+use crate::config::{ConfigError, Options};
+use crate::report::settings;
+
+/// What `config` takes.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+enum What {
+    /// Tell everything that is wrong with the configuration of a release
+    Check(run::Args),
+    /// Show every setting of a release, its value in force and where that comes from
+    Show(Show),
+}
+
+/// What `config show` takes.
+#[derive(Clone, Debug, clap::Args)]
+#[group(id = "show")]
+struct Show {
+    #[command(flatten)]
+    release: run::Args,
+    /// Print a JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+impl Args {
+    /// Whether it tells by itself what is wrong with the file.
+    pub fn checks(&self) -> bool {
+        matches!(self.what, What::Check(_))
+    }
+}
+
+pub(super) fn run(options: &Options, args: &Args, layers: &Layers) -> Result<Exit, Failed> {
+    match &args.what {
+        What::Check(release) => check(options, release, layers),
+        What::Show(args) => {
+            let settings = layers.settings();
+            say(&match args.json {
+                true => settings::json(&settings),
+                false => settings::text(&settings),
+            });
+            Ok(Exit::Completed)
+        }
+    }
+}
+
+/// Refuses a file with mistakes, telling all of them.
+pub(super) fn whole(layers: &Layers) -> Result<(), Failed> {
+    let problems = layers.file.iter().flat_map(|file| &file.problems);
+    let told: Vec<_> = problems.map(ToString::to_string).collect();
+    if told.is_empty() {
+        return Ok(());
+    }
+    Err(Failed::new(Exit::Refused, told.join("\nerror: "))
+        .hint("nothing was changed; put the file right, or leave it out with --config /dev/null"))
+}
+
+fn check(options: &Options, release: &run::Args, layers: &Layers) -> Result<Exit, Failed> {
+    let mut options = options.clone();
+    #[cfg(feature = "sandbox")]
+    if options.sandbox().is_some() {
+        super::context::name_the_seeded(&mut options);
+    }
+    let mut failed: Vec<Failed> = whole(layers).err().into_iter().collect();
+    let mut problems = layers.file.iter().flat_map(|file| &file.problems);
+    if !problems.any(Problem::is_of_the_text) {
+        let config = loop {
+            match options.config() {
+                Err(error @ ConfigError::Missing { flag, .. })
+                    if let Some(value) = missing(&mut options, flag) =>
+                {
+                    *value = Some("stand-in".to_owned());
+                    failed.push(error.into());
+                }
+                config => break config,
+            }
+        };
+        let wanted = config.map_err(Failed::from);
+        let wanted = wanted.and_then(|config| release.wanted(&config));
+        failed.extend(wanted.err());
+        failed.extend(sso_profile().err());
+    }
+    if !failed.is_empty() {
+        for failed in &failed {
+            failed.print(Some(layers));
+        }
+        return Ok(Exit::Refused);
+    }
+    say(&match &layers.file {
+        Some(file) => format!("{} is in order.", file.path.display()),
+        None => "The configuration is in order; there is no file.".to_owned(),
+    });
+    Ok(Exit::Completed)
+}
+
+/// The place of a required value that is missing: something stands in for it, so that
+/// what else is wrong shows.
+fn missing<'a>(options: &'a mut Options, flag: &str) -> Option<&'a mut Option<String>> {
+    match flag {
+        "--app" => Some(&mut options.app),
+        "--blue" => Some(&mut options.blue),
+        "--bucket" => Some(&mut options.bucket),
+        _ => None,
+    }
+}
