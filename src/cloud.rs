@@ -5,13 +5,14 @@ mod classify;
 mod prober;
 
 pub use classify::{Failure, Refusal, classify};
-pub use prober::{HttpProber, Probe, Prober};
+pub use prober::{HttpProber, Probe, Prober, test_run};
 
 use std::future::Future;
 
 use thiserror::Error;
 
 use crate::clock::{Deadline, Moment};
+use crate::command::Ran;
 use crate::machine::Effect;
 use crate::plan::{Plan, Role};
 
@@ -49,8 +50,10 @@ pub struct Needs {
     pub version: bool,
     /// The events and instances of a deploy onto blue.
     pub deploy: Option<DeployQuery>,
-    /// The HTTP test, of blue.
-    pub test: bool,
+    /// The tests over HTTP, of the environment of this role.
+    pub test: Option<Role>,
+    /// The command that tests it, where it passes those.
+    pub command: bool,
 }
 
 /// Which deploy's events to read.
@@ -79,8 +82,10 @@ pub struct Sighting {
     pub events: Vec<Event>,
     /// What each instance of blue runs; none with basic health or not read.
     pub instances: Option<Vec<InstanceVersion>>,
-    /// The answer to the HTTP test; none where it was not asked.
-    pub probe: Option<Probe>,
+    /// The answers to the tests over HTTP, in their order; empty where they were not asked.
+    pub probes: Vec<Probe>,
+    /// What became of the command that tests; none where it was not run.
+    pub command: Option<Ran>,
 }
 
 impl Sighting {

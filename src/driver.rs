@@ -214,7 +214,8 @@ impl<'a, C: Cloud> Driver<'a, C> {
     async fn look(&mut self, deployment: &mut Deployment) -> Result<Seen, DriveError> {
         let since = self.clock.now();
         loop {
-            let needs = needs(deployment);
+            let mut needs = needs(deployment);
+            needs.command = self.streaks.wants_command(deployment);
             let looked = tokio::select! {
                 biased;
                 looked = self.cloud.look(&deployment.plan, &needs) => looked,

@@ -1,10 +1,12 @@
 //! Crash-safe blue/green deployments for AWS Elastic Beanstalk.
 #![warn(missing_docs)]
 
+pub mod acceptance;
 pub mod bundle;
 pub mod cli;
 pub mod clock;
 pub mod cloud;
+pub mod command;
 pub mod config;
 pub mod deployment;
 pub mod driver;
@@ -17,3 +19,4 @@ pub mod rebuild;
 pub mod report;
 pub mod shared;
 pub mod store;
+pub mod table;

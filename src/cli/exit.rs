@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::io::Write;
 use std::process::ExitCode;
 
+use crate::acceptance::Unset;
 use crate::bundle::BundleError;
 use crate::cloud::LookError;
 use crate::cloud::aws::ConnectError;
@@ -99,6 +100,12 @@ fn complain(text: &str) {
 impl From<ConfigError> for Failed {
     fn from(error: ConfigError) -> Failed {
         Failed::new(Exit::Refused, error)
+    }
+}
+
+impl From<Unset> for Failed {
+    fn from(error: Unset) -> Failed {
+        Failed::new(Exit::Refused, error).hint("nothing was changed; set it, then try again")
     }
 }
 

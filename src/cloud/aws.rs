@@ -11,7 +11,9 @@ mod time;
 pub use connect::{ConnectError, Connection, SandboxEndpoint, connect};
 pub use objects::{Bucket, Condition, Object, Put};
 
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
@@ -26,7 +28,7 @@ use aws_sdk_s3 as s3;
 
 use tracing::warn;
 
-use super::{Cloud, LookError, Needs, Outcome, Prober, Sighting};
+use super::{Cloud, LookError, Needs, Outcome, Prober, Sighting, test_run};
 use crate::clock::{Clock, Deadline};
 use crate::machine::{Effect, EffectKind};
 use crate::plan::{Plan, REQUEST_TIMEOUT, Role};
@@ -123,14 +125,14 @@ impl<P: Prober> Cloud for AwsCloud<P> {
             sighting.version = Some(version);
         }
         let blue = sighting.of(plan, Role::Blue).cloned();
-        if let Some(blue) = blue.filter(|blue| blue.status == "Ready") {
-            if let Some(query) = &needs.deploy {
-                sighting.instances = self.instance_versions(&blue.id).await?;
-                sighting.events = self.deploy_events(&blue.id, query).await?;
-            }
-            if let (true, Some(cname)) = (needs.test, &blue.cname) {
-                sighting.probe = Some(self.prober.probe(&plan.test, cname).await);
-            }
+        if let Some(blue) = blue.filter(|blue| blue.status == "Ready")
+            && let Some(query) = &needs.deploy
+        {
+            sighting.instances = self.instance_versions(&blue.id).await?;
+            sighting.events = self.deploy_events(&blue.id, query).await?;
+        }
+        if let Some(role) = needs.test {
+            self.test(plan, role, needs.command, &mut sighting).await;
         }
         Ok(sighting)
     }
@@ -199,6 +201,52 @@ impl<P: Prober> Cloud for AwsCloud<P> {
             }
         }
     }
+}
+
+impl<P: Prober> AwsCloud<P> {
+    /// Asks the environment of a role its tests, all at once, and runs the command where
+    /// it is wanted and they pass. An environment that is not Ready is left alone.
+    async fn test(&self, plan: &Plan, role: Role, command: bool, sighting: &mut Sighting) {
+        let ours = role == Role::Blue || sighting.green_is_ours;
+        let environment = sighting
+            .of(plan, role)
+            .filter(|e| ours && e.status == "Ready");
+        let Some(cname) = environment.and_then(|environment| environment.cname.clone()) else {
+            return;
+        };
+        let probes = plan
+            .tests
+            .iter()
+            .map(|test| self.prober.probe(test, &cname));
+        sighting.probes = all(probes).await;
+        let passed = sighting.probes.iter().all(|probe| probe.passed);
+        if command
+            && passed
+            && let Some(run) = test_run(plan, role, &cname)
+        {
+            sighting.command = Some(self.prober.run(&run).await);
+        }
+    }
+}
+
+/// Waits for all of them at the same time.
+async fn all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut pending: Vec<_> = futures.map(|future| (Box::pin(future), None)).collect();
+    poll_fn(|context| {
+        for (future, done) in &mut pending {
+            if done.is_none()
+                && let Poll::Ready(output) = future.as_mut().poll(context)
+            {
+                *done = Some(output);
+            }
+        }
+        match pending.iter().all(|(_, done)| done.is_some()) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    })
+    .await;
+    pending.into_iter().filter_map(|(_, done)| done).collect()
 }
 
 impl<P> AwsCloud<P> {

@@ -1,9 +1,8 @@
 //! States and plans, as far as the machine's rules tell them apart.
 
-use std::time::Duration;
-
+use bluegreen::acceptance::AcceptanceTest;
 use bluegreen::machine::{Cause, Effect, Kind, Order, State, obey};
-use bluegreen::plan::{Bundle, Goal, HttpTest, Limits, Plan, Target};
+use bluegreen::plan::{Bundle, Goal, Limits, Plan, Target};
 
 use super::world::Label;
 
@@ -165,11 +164,10 @@ impl Terms {
             bucket: "artifacts".to_owned(),
             shared_state: false,
             green_tags: Vec::new(),
-            test: HttpTest {
-                url: "/".to_owned(),
-                expect_status: Vec::new(),
-                timeout: Duration::from_secs(10),
-            },
+            tests: vec![AcceptanceTest::get("/")],
+            test_command: None,
+            test_green: false,
+            test_production: true,
             pause_before_cutover: self.pause,
             limits: Limits::default(),
         }
