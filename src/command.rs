@@ -15,7 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::pipe;
 use tokio::process::{Child, ChildStdin};
 
-use crate::table::short;
+use crate::table::{end_of, short};
 
 /// How much of a command's output is kept: its last bytes.
 pub const OUTPUT_BYTES_MAX: usize = 64 * 1024;
@@ -266,16 +266,10 @@ impl Tail {
     fn text(self) -> String {
         let bytes = Vec::from(self.bytes);
         let text = without_secrets(&String::from_utf8_lossy(&bytes), std::env::vars_os());
-        let mut from = text.len().saturating_sub(OUTPUT_BYTES_MAX);
-        while !text.is_char_boundary(from) {
-            from += 1;
-        }
-        match self.left_out + from {
-            0 => text,
-            left_out => format!(
-                "[{left_out} bytes before this are left out]\n{}",
-                &text[from..]
-            ),
+        let kept = end_of(&text, OUTPUT_BYTES_MAX);
+        match self.left_out + text.len() - kept.len() {
+            0 => kept.to_owned(),
+            left_out => format!("[{left_out} bytes before this are left out]\n{kept}"),
         }
     }
 }

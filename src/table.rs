@@ -47,19 +47,45 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     Ok(duration)
 }
 
-/// The first line of a text for people, cut where it is long.
+/// The first line of a text for people, without control characters, which may do anything
+/// to a terminal, and cut where it is long.
 #[must_use]
 pub fn short(text: &str, chars_max: usize) -> String {
     let line = text.trim().lines().next().unwrap_or_default();
-    match line.char_indices().nth(chars_max) {
-        Some((at, _)) => format!("{}…", &line[..at]),
-        None => line.to_owned(),
+    let mut chars = line.chars().filter(|c| !c.is_control());
+    let mut shown: String = chars.by_ref().take(chars_max).collect();
+    if chars.next().is_some() {
+        shown.push('…');
     }
+    shown
+}
+
+/// The last bytes of a text, no more than `bytes_max` and from a character's begin.
+#[must_use]
+pub fn end_of(text: &str, bytes_max: usize) -> &str {
+    let mut from = text.len().saturating_sub(bytes_max);
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    &text[from..]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_for_people_is_short_and_plain() {
+        assert_eq!(short("\u{1b}[31mred\u{7}\nnext", 80), "[31mred");
+        assert_eq!(
+            (short("éàü", 2).as_str(), short("éà", 2).as_str()),
+            ("éà…", "éà")
+        );
+        assert_eq!(
+            (end_of("aé", 1), end_of("aé", 2), end_of("a", 9)),
+            ("", "é", "a")
+        );
+    }
 
     #[test]
     fn what_is_wrong_is_told_without_the_values() {

@@ -245,3 +245,32 @@ fn a_journal_that_was_taken_away_is_noticed() {
         "{replaced:?}"
     );
 }
+
+#[test]
+fn what_commands_said_is_kept_in_order_and_once() {
+    let (folder, mut store) = opened();
+    let deployment = Deployment::new(Plan::sample("A"), Moment(1));
+    store.create(&deployment).expect("it is written");
+    let output = |at, what: &str, ended: End| Output {
+        at: Moment(at),
+        what: what.to_owned(),
+        ended,
+        output: "a\n\u{fffd}".to_owned(),
+    };
+    let said = [
+        output(3, "b", End::Exited(0)),
+        output(3, "a", End::OverLimit(Duration::from_secs(2))),
+        output(9, "a", End::Failed("no sh".to_owned())),
+    ];
+    for output in said.iter().chain(&said) {
+        store.keep_output("A", output).expect("it is written");
+    }
+    let unknown = store.keep_output("B", &said[0]);
+    assert!(
+        matches!(unknown, Err(StoreError::Write { .. })),
+        "{unknown:?}"
+    );
+    drop(store);
+    let store = Store::open(&folder.path().join("state/journal.db")).expect("it opens again");
+    assert_eq!(store.outputs("A").expect("it reads"), said);
+}
