@@ -88,6 +88,21 @@ pub enum FaultEffect {
         /// The HTTP status.
         status: u16,
     },
+    /// Environments with this version take this long to answer.
+    VersionTakes {
+        /// The version label.
+        label: String,
+        /// Milliseconds of the wall's time, as clients measure it.
+        milliseconds: u64,
+    },
+    /// Environments with this version answer with this body, whatever the path but
+    /// `/echo`; as JSON where it is JSON.
+    VersionSays {
+        /// The version label.
+        label: String,
+        /// The body.
+        body: String,
+    },
     /// The launch of this environment ends Red.
     LaunchTurnsRed {
         /// The environment's name.
@@ -117,6 +132,10 @@ pub(crate) struct Quirks {
     pub failing_versions: Vec<String>,
     pub unprocessable: Vec<String>,
     pub answers: BTreeMap<String, u16>,
+    #[serde(default)]
+    pub latencies: BTreeMap<String, u64>,
+    #[serde(default)]
+    pub bodies: BTreeMap<String, String>,
     pub red_launches: Vec<String>,
     pub stuck_terminations: Vec<String>,
 }
@@ -146,6 +165,15 @@ impl World {
             }
             FaultEffect::VersionAnswers { label, status } => {
                 self.quirks.answers.insert(label.clone(), *status);
+            }
+            FaultEffect::VersionTakes {
+                label,
+                milliseconds,
+            } => {
+                self.quirks.latencies.insert(label.clone(), *milliseconds);
+            }
+            FaultEffect::VersionSays { label, body } => {
+                self.quirks.bodies.insert(label.clone(), body.clone());
             }
             FaultEffect::LaunchTurnsRed { environment } => {
                 self.quirks.red_launches.push(environment.clone());

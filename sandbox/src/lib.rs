@@ -15,6 +15,7 @@ mod report;
 mod route;
 mod seed;
 mod server;
+mod site;
 mod timeline;
 mod traffic;
 mod wire;

@@ -13,8 +13,7 @@ use crate::faults::{Fault, FaultEffect};
 use crate::objects;
 use crate::operations::{Reply, refusal};
 use crate::wire::Form;
-use crate::world::World;
-use crate::{Sandbox, clock};
+use crate::{Sandbox, clock, site};
 
 /// The connection is closed without an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -78,7 +77,11 @@ impl Sandbox {
     async fn dispatch(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Hangup> {
         let host = host(&request);
         if host.ends_with(".elasticbeanstalk.com") || host.ends_with(".elb.amazonaws.com") {
-            return Ok(self.with_world(|world, _| site(world, &host, request.uri().path())));
+            let (answer, after) = self.with_world(|world, _| site::answer(world, &host, &request));
+            if !after.is_zero() {
+                tokio::time::sleep(after).await;
+            }
+            return Ok(answer);
         }
         if let Some(what) = request.uri().path().strip_prefix("/_sandbox/") {
             return Ok(self.control(what, &request));
@@ -224,40 +227,6 @@ fn query_form(request: &Request<Bytes>) -> Option<Form> {
     (!form.operation().is_empty() && !scoped("s3")).then_some(form)
 }
 
-/// An environment's web site.
-fn site(world: &World, host: &str, path: &str) -> Response<Bytes> {
-    let holder = world.cname_holder(host).or_else(|| {
-        world
-            .environments()
-            .find(|e| e.endpoint.eq_ignore_ascii_case(host))
-    });
-    let Some(environment) = holder else {
-        return text(502, format!("no such host: {host}\n"));
-    };
-    let status = if environment.answers() {
-        world.quirks.answer_of(&environment.version_label)
-    } else {
-        503
-    };
-    let (name, label) = (&environment.name, &environment.version_label);
-    let mut response = text(
-        status,
-        format!(
-            "{} {label} on {name} ({}) at {path}\n",
-            environment.application, environment.id
-        ),
-    );
-    for (header, value) in [
-        ("x-sandbox-environment", name),
-        ("x-sandbox-version", label),
-    ] {
-        if let Ok(value) = HeaderValue::from_str(value) {
-            response.headers_mut().insert(header, value);
-        }
-    }
-    response
-}
-
 fn caller_identity(account: &str) -> String {
     format!(
         "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\
@@ -275,15 +244,15 @@ fn xml(status: u16, body: String, request_id: &str) -> Response<Bytes> {
     response
 }
 
-fn in_json(status: u16, body: &serde_json::Value) -> Response<Bytes> {
+pub(crate) fn in_json(status: u16, body: &serde_json::Value) -> Response<Bytes> {
     answer(status, "application/json", format!("{body}\n"))
 }
 
-fn text(status: u16, body: String) -> Response<Bytes> {
+pub(crate) fn text(status: u16, body: String) -> Response<Bytes> {
     answer(status, "text/plain; charset=utf-8", body)
 }
 
-fn answer(status: u16, content_type: &'static str, body: String) -> Response<Bytes> {
+pub(crate) fn answer(status: u16, content_type: &'static str, body: String) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(body));
     *response.status_mut() =
         StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

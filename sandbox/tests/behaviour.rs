@@ -461,7 +461,7 @@ async fn a_world_on_disk_is_shared_and_goes_on_while_nobody_runs() {
 #[tokio::test]
 async fn sites_answer_by_host_and_through_the_proxy() {
     let sandbox = Sandbox::open(Options::default()).expect("it opens");
-    let by_host = http::Request::get("/health").header("host", PRODUCTION);
+    let by_host = http::Request::get("/cart").header("host", PRODUCTION);
     let (status, body) = send(&sandbox, by_host, b"").await;
     assert!(
         status == 200 && body.contains("shop v1 on shop-blue"),
@@ -484,6 +484,81 @@ async fn sites_answer_by_host_and_through_the_proxy() {
         status == 502 && body.contains("no such host"),
         "{status} {body}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn sites_have_pages_of_the_shape_of_real_ones() {
+    let sandbox = Sandbox::open(Options::default()).expect("it opens");
+    let ask = |method: &str, path: &str| {
+        http::Request::builder()
+            .method(method)
+            .uri(format!("http://{PRODUCTION}{path}"))
+            .header("host", "www.shop.example")
+            .header("x-api-key", "k")
+    };
+    let inject = |fault: FaultEffect| sandbox.with_world(|world, _| world.inject(fault));
+    let label = || "v1".to_owned();
+    let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("JSON");
+
+    let (status, body) = send(&sandbox, ask("GET", "/health"), b"").await;
+    let health = json(&body);
+    assert_eq!((status, &health["status"]), (200, &"ok".into()));
+    assert_eq!(
+        (&health["environment"], &health["version"]),
+        (&"shop-blue".into(), &"v1".into())
+    );
+    let (status, _) = send(&sandbox, ask("POST", "/health"), b"{}").await;
+    assert_eq!(status, 405);
+    let (status, body) = send(&sandbox, ask("HEAD", "/health"), b"").await;
+    assert_eq!((status, body.as_str()), (200, ""));
+    let (status, _) = send(&sandbox, ask("DELETE", "/cart"), b"").await;
+    assert_eq!(status, 200);
+
+    let (_, body) = send(&sandbox, ask("PUT", "/echo?a=b"), b"hello").await;
+    let echo = json(&body);
+    for (key, value) in [
+        ("method", "PUT"),
+        ("path", "/echo"),
+        ("query", "a=b"),
+        ("host", "www.shop.example"),
+        ("body", "hello"),
+    ] {
+        assert_eq!(echo[key], value, "{echo}");
+    }
+    assert_eq!(echo["headers"]["x-api-key"], "k");
+
+    let milliseconds = 700;
+    inject(FaultEffect::VersionTakes {
+        label: label(),
+        milliseconds,
+    });
+    let began = tokio::time::Instant::now();
+    send(&sandbox, ask("GET", "/"), b"").await;
+    assert_eq!(began.elapsed(), Duration::from_millis(milliseconds));
+    inject(FaultEffect::VersionSays {
+        label: label(),
+        body: r#"{"status":"degraded"}"#.to_owned(),
+    });
+    let (_, body) = send(&sandbox, ask("GET", "/health"), b"").await;
+    assert_eq!(json(&body)["status"], "degraded");
+    inject(FaultEffect::VersionSays {
+        label: label(),
+        body: "we are closed".to_owned(),
+    });
+    let (_, body) = send(&sandbox, ask("GET", "/"), b"").await;
+    assert_eq!(body, "we are closed");
+    inject(FaultEffect::VersionAnswers {
+        label: label(),
+        status: 503,
+    });
+    let (status, body) = send(&sandbox, ask("GET", "/echo"), b"").await;
+    assert!(
+        status == 503 && body.contains("www.shop.example"),
+        "{status} {body}"
+    );
+    sandbox.with_world(|world, _| world.clear_faults());
+    let (status, body) = send(&sandbox, ask("GET", "/"), b"").await;
+    assert!(status == 200 && body.contains("shop v1"), "{status} {body}");
 }
 
 #[tokio::test]
@@ -526,7 +601,8 @@ async fn conditional_writes_are_atomic_between_processes() {
     assert_eq!(race(("if-match", etag)).await, 1);
 }
 
-#[tokio::test]
+/// On two threads: a request that is answered at once gives the other no turn on one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_read_beside_a_write_is_of_one_object() {
     let folder = tempfile::tempdir().expect("a folder");
     let now = Arc::new(AtomicU64::new(START));
