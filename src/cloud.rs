@@ -5,6 +5,7 @@ mod classify;
 mod prober;
 
 pub use classify::{Failure, Refusal, classify};
+pub(crate) use prober::root_cause;
 pub use prober::{HttpProber, Probe, Prober, test_run};
 
 use std::future::Future;

@@ -2,6 +2,7 @@
 #![warn(missing_docs)]
 
 pub mod acceptance;
+pub mod approval;
 pub mod bundle;
 pub mod cli;
 pub mod clock;
@@ -11,6 +12,7 @@ pub mod config;
 pub mod deployment;
 pub mod driver;
 pub mod facts;
+pub mod hooks;
 pub mod journal;
 pub mod machine;
 pub mod plan;
