@@ -1,5 +1,7 @@
 //! Flags and variables, parsed once into values that cannot be wrong.
 
+use std::convert::Infallible;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,6 +9,8 @@ use clap::{Args, ValueEnum};
 use thiserror::Error;
 
 use crate::acceptance::{AcceptanceTest, Defaults, TestCommand, TestTable};
+use crate::approval::ApproveUrl;
+use crate::hooks::{Hook, HookTable};
 use crate::plan::Limits;
 pub use crate::table::duration;
 
@@ -67,6 +71,15 @@ pub struct Options {
     /// Test blue too while it serves and is watched; without --test it always is
     #[arg(long, env = "BLUEGREEN_TEST_PRODUCTION", global = true, value_parser = clap::builder::BoolishValueParser::new())]
     pub test_production: bool,
+    /// URL that is polled for approval of a pause: 200 goes on, 403 waits, 409 goes back or holds
+    #[arg(long, env = "BLUEGREEN_APPROVE_URL", global = true, value_name = "URL",
+          hide = true, hide_env_values = true, value_parser = hidden)]
+    pub approve_url: Option<Hidden>,
+    /// Command before or after a stage as an inline TOML table, such as
+    /// '{ when = "before", stage = "swapping-to-blue", command = "./migrate", on-failure = "hold" }';
+    /// may be repeated
+    #[arg(long, global = true, value_name = "TABLE", hide = true)]
+    pub hook: Vec<String>,
     /// Pause between two looks
     #[arg(long, env = "BLUEGREEN_POLL", global = true, value_name = "DURATION", default_value = "10s", value_parser = poll)]
     pub poll: Duration,
@@ -112,6 +125,21 @@ pub struct Options {
         default_value_t = 60.0
     )]
     pub sandbox_speed: f64,
+}
+
+/// A text that does not show itself: it may hold a secret.
+#[derive(Clone)]
+pub struct Hidden(String);
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hidden")
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "clap asks for it")]
+fn hidden(text: &str) -> Result<Hidden, Infallible> {
+    Ok(Hidden(text.to_owned()))
 }
 
 /// The value of `--sandbox` that stands for the embedded one.
@@ -235,6 +263,8 @@ impl Options {
                 "green needs another name than blue",
             ));
         }
+        self.approve_url()?;
+        self.hooks()?;
         Ok(Config {
             app,
             blue,
@@ -262,6 +292,35 @@ impl Options {
 }
 
 impl Options {
+    /// Where to ask for approval. It is given anew to every process, and no part of the
+    /// plan.
+    ///
+    /// # Errors
+    /// [`ConfigError`], without the URL.
+    pub fn approve_url(&self) -> Result<Option<ApproveUrl>, ConfigError> {
+        let given = self.approve_url.as_ref().filter(|url| !url.0.is_empty());
+        let parsed = given.map(|url| url.0.parse()).transpose();
+        parsed.map_err(|why| ConfigError::Table {
+            place: "--approve-url".to_owned(),
+            why,
+        })
+    }
+
+    /// The hooks of `--hook` in their order.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn hooks(&self) -> Result<Vec<Hook>, ConfigError> {
+        let of_table = |(number, text): (usize, &String)| {
+            let checked = HookTable::inline(text).and_then(HookTable::check);
+            checked.map_err(|why| ConfigError::Table {
+                place: format!("--hook {}", number + 1),
+                why,
+            })
+        };
+        self.hook.iter().enumerate().map(of_table).collect()
+    }
+
     /// The tests of `--test` in their order, after the one of `--test-url`.
     fn tests(&self) -> Result<Vec<AcceptanceTest>, ConfigError> {
         let defaults = Defaults {

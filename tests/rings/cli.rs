@@ -277,6 +277,18 @@ fn what_cannot_begin_changes_nothing() {
             ],
         ),
         (
+            "bad_approve_url",
+            &["run", "--approve-url", "hunter2.example/?token=hunter2"],
+        ),
+        (
+            "bad_hook",
+            &[
+                "run",
+                "--hook",
+                r#"{ when = "after", stage = "completed", command = "true", on-failure = "hold" }"#,
+            ],
+        ),
+        (
             "test_of_production",
             &[
                 "run",
