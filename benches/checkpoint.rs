@@ -11,13 +11,15 @@ use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
+use bluegreen::acceptance::AcceptanceTest;
 use bluegreen::clock::{Clock, Moment};
 use bluegreen::cloud::aws::{AwsCloud, Condition, Put};
 use bluegreen::cloud::{Probe, Prober};
+use bluegreen::command::{Ran, Run};
 use bluegreen::deployment::Deployment;
 use bluegreen::journal::Journal;
 use bluegreen::machine::State;
-use bluegreen::plan::{HttpTest, Limits, Plan, Strategy, Target};
+use bluegreen::plan::{Limits, Plan, Strategy, Target};
 use bluegreen::shared::{Claim, Contender, Holder, SharedState};
 use bluegreen::store::Store;
 use bluegreen_sandbox::{BUCKET, Options, Sandbox};
@@ -32,7 +34,11 @@ const PAGE: usize = 4096;
 struct NoProber;
 
 impl Prober for NoProber {
-    async fn probe(&self, _test: &HttpTest, _cname: &str) -> Probe {
+    async fn probe(&self, _test: &AcceptanceTest, _cname: &str) -> Probe {
+        unreachable!("nothing is tested here")
+    }
+
+    async fn run(&self, _run: &Run) -> Ran {
         unreachable!("nothing is tested here")
     }
 }
@@ -60,11 +66,10 @@ fn deployment() -> Deployment {
         sizes: None,
         instances: 0,
         green_tags: Vec::new(),
-        test: HttpTest {
-            url: "/".to_owned(),
-            expect_status: Vec::new(),
-            timeout: Duration::from_secs(10),
-        },
+        tests: vec![AcceptanceTest::get("/")],
+        test_command: None,
+        test_green: false,
+        test_production: true,
         pause_before_swap: false,
         pause_before_cutover: false,
         limits: Limits::default(),

@@ -5,13 +5,15 @@ mod classify;
 mod prober;
 
 pub use classify::{Failure, Refusal, classify};
-pub use prober::{HttpProber, Probe, Prober};
+pub(crate) use prober::root_cause;
+pub use prober::{HttpProber, Probe, Prober, test_run};
 
 use std::future::Future;
 
 use thiserror::Error;
 
 use crate::clock::{Deadline, Moment};
+use crate::command::Ran;
 use crate::machine::{Effect, Instances};
 use crate::plan::{Plan, Role, Sizes};
 
@@ -54,8 +56,10 @@ pub struct Needs {
     pub capacity: Option<Role>,
     /// The sizes of the environment that keeps production, once the other one is gone.
     pub keeper: Option<Role>,
-    /// The environment to test over HTTP.
+    /// The tests over HTTP, of the environment of this role.
     pub test: Option<Role>,
+    /// The command that tests it, where it passes those.
+    pub command: bool,
 }
 
 /// Which deploy's events to read.
@@ -88,8 +92,10 @@ pub struct Sighting {
     pub sizes: Option<(Role, Sizes)>,
     /// How many instances each environment runs, where they were counted.
     pub counts: Vec<(Role, Instances)>,
-    /// The answer to the HTTP test; none where it was not asked.
-    pub probe: Option<Probe>,
+    /// The answers to the tests over HTTP, in their order; empty where they were not asked.
+    pub probes: Vec<Probe>,
+    /// What became of the command that tests; none where it was not run.
+    pub command: Option<Ran>,
 }
 
 impl Sighting {

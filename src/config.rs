@@ -6,6 +6,8 @@ pub mod layers;
 pub mod shown;
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,8 +16,12 @@ use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use thiserror::Error;
 
+use crate::acceptance::{AcceptanceTest, Defaults, TestCommand, TestTable};
+use crate::approval::ApproveUrl;
+use crate::hooks::{Hook, HookTable};
 use crate::machine::Kind;
-use crate::plan::{HttpTest, Limits};
+use crate::plan::Limits;
+pub use crate::table::duration;
 
 /// What every command takes. Flags win over variables, and those over the file.
 #[derive(Args, Clone, Debug)]
@@ -46,13 +52,43 @@ pub struct Options {
         value_name = "URL"
     )]
     pub test_url: Option<String>,
-    /// Status codes that pass the test [default: 200 to 299]
+    /// Test as an inline TOML table, such as '{ url = "/health", json = { "/status" = "ok" } }';
+    /// may be repeated
+    #[arg(long, env = "BLUEGREEN_TEST", global = true, value_name = "TABLE")]
+    pub test: Vec<String>,
+    /// Status codes that pass a test which names none [default: 200 to 299]
     #[arg(long, env = "BLUEGREEN_EXPECT_STATUS", global = true, value_name = "CODES", value_delimiter = ',',
           value_parser = clap::value_parser!(u16).range(100..=599))]
     pub expect_status: Vec<u16>,
-    /// How long one test may take
+    /// How long a test may take that does not say it
     #[arg(long, env = "BLUEGREEN_TEST_TIMEOUT", global = true, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     pub test_timeout: Duration,
+    /// Command that tests further, once every test has passed; its exit code 0 passes
+    #[arg(
+        long,
+        env = "BLUEGREEN_TEST_COMMAND",
+        global = true,
+        value_name = "COMMAND"
+    )]
+    pub test_command: Option<String>,
+    /// How long that command may take
+    #[arg(long, env = "BLUEGREEN_TEST_COMMAND_TIMEOUT", global = true, value_name = "DURATION", default_value = "10m", value_parser = duration)]
+    pub test_command_timeout: Duration,
+    /// Test green too, before it takes traffic
+    #[arg(long, env = "BLUEGREEN_TEST_GREEN", global = true, value_parser = clap::builder::BoolishValueParser::new())]
+    pub test_green: bool,
+    /// Test blue too while it serves and is watched; without --test it always is
+    #[arg(long, env = "BLUEGREEN_TEST_PRODUCTION", global = true, value_parser = clap::builder::BoolishValueParser::new())]
+    pub test_production: bool,
+    /// URL that is polled for approval of a pause: 200 goes on, 403 waits, 409 goes back or holds
+    #[arg(long, env = "BLUEGREEN_APPROVE_URL", global = true, value_name = "URL",
+          hide = true, hide_env_values = true, value_parser = hidden)]
+    pub approve_url: Option<Hidden>,
+    /// Command before or after a stage as an inline TOML table, such as
+    /// '{ when = "before", stage = "swapping-to-blue", command = "./migrate", on-failure = "hold" }';
+    /// may be repeated
+    #[arg(long, global = true, value_name = "TABLE", hide = true)]
+    pub hook: Vec<String>,
     /// Pause between two looks
     #[arg(long, env = "BLUEGREEN_POLL", global = true, value_name = "DURATION", default_value = "10s", value_parser = poll)]
     pub poll: Duration,
@@ -112,6 +148,21 @@ pub struct Options {
     pub sandbox_speed: f64,
 }
 
+/// A text that does not show itself: it may hold a secret.
+#[derive(Clone)]
+pub struct Hidden(String);
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hidden")
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "clap asks for it")]
+fn hidden(text: &str) -> Result<Hidden, Infallible> {
+    Ok(Hidden(text.to_owned()))
+}
+
 /// The value of `--sandbox` that stands for the embedded one.
 pub const EMBEDDED: &str = "embedded";
 
@@ -138,8 +189,14 @@ pub struct Config {
     pub bucket: String,
     /// Whether the bucket is to hold a copy of the journal and the lease.
     pub shared_state: bool,
-    /// The HTTP test.
-    pub test: HttpTest,
+    /// The tests over HTTP.
+    pub tests: Vec<AcceptanceTest>,
+    /// The command that tests further.
+    pub test_command: Option<TestCommand>,
+    /// Whether green is tested too.
+    pub test_green: bool,
+    /// Whether production is tested too after the swap back.
+    pub test_production: bool,
     /// The limits.
     pub limits: Limits,
 }
@@ -156,6 +213,14 @@ pub enum ConfigError {
         flag: &'static str,
         /// The variable.
         variable: &'static str,
+    },
+    /// A table is not of its form. Its values are not told: they may be secrets.
+    #[error("{place}: {why}")]
+    Table {
+        /// The flag, and which of several.
+        place: String,
+        /// The key, what is wrong with it and what would be right.
+        why: String,
     },
     /// A value is not of its form.
     #[error("{flag} {value:?}: {why}")]
@@ -219,17 +284,22 @@ impl Options {
                 "green needs another name than blue",
             ));
         }
+        self.approve_url()?;
+        self.hooks()?;
         Ok(Config {
             app,
             blue,
             green,
             bucket,
             shared_state: !self.no_shared_state,
-            test: HttpTest {
-                url: test_url(given(&self.test_url).unwrap_or("/"))?,
-                expect_status: self.expect_status.clone(),
-                timeout: self.test_timeout,
-            },
+            tests: self.tests()?,
+            test_command: given(&self.test_command).map(|command| TestCommand {
+                command: command.to_owned(),
+                limit: self.test_command_timeout,
+            }),
+            test_green: self.test_green,
+            // Only what reads is asked of production unbidden.
+            test_production: self.test_production || self.test.is_empty(),
             limits: Limits {
                 poll: self.poll,
                 drain: self.drain,
@@ -247,6 +317,60 @@ impl Options {
     fn patience_of(&self) -> BTreeMap<String, Duration> {
         let of_state = |(kind, patience): &(Kind, Duration)| (kind.to_string(), *patience);
         self.patience_of.iter().map(of_state).collect()
+    }
+
+    /// Where to ask for approval. It is given anew to every process, and no part of the
+    /// plan.
+    ///
+    /// # Errors
+    /// [`ConfigError`], without the URL.
+    pub fn approve_url(&self) -> Result<Option<ApproveUrl>, ConfigError> {
+        let given = self.approve_url.as_ref().filter(|url| !url.0.is_empty());
+        let parsed = given.map(|url| url.0.parse()).transpose();
+        parsed.map_err(|why| ConfigError::Table {
+            place: "--approve-url".to_owned(),
+            why,
+        })
+    }
+
+    /// The hooks of `--hook` in their order.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn hooks(&self) -> Result<Vec<Hook>, ConfigError> {
+        let of_table = |(number, text): (usize, &String)| {
+            let checked = HookTable::inline(text).and_then(HookTable::check);
+            checked.map_err(|why| ConfigError::Table {
+                place: format!("--hook {}", number + 1),
+                why,
+            })
+        };
+        self.hook.iter().enumerate().map(of_table).collect()
+    }
+
+    /// The tests of `--test` in their order, after the one of `--test-url`.
+    fn tests(&self) -> Result<Vec<AcceptanceTest>, ConfigError> {
+        let defaults = Defaults {
+            expect_status: self.expect_status.clone(),
+            timeout: self.test_timeout,
+        };
+        let url = given(&self.test_url).or(self.test.is_empty().then_some("/"));
+        let of_url = |url| {
+            let checked = TestTable::of_url(url).check(&defaults);
+            checked.map_err(|why| ConfigError::Table {
+                place: "--test-url".to_owned(),
+                why: why.trim_start_matches("url: ").to_owned(),
+            })
+        };
+        let of_table = |(number, text): (usize, &String)| {
+            let checked = TestTable::inline(text).and_then(|table| table.check(&defaults));
+            checked.map_err(|why| ConfigError::Table {
+                place: format!("--test {}", number + 1),
+                why,
+            })
+        };
+        let tables = self.test.iter().enumerate().map(of_table);
+        url.into_iter().map(of_url).chain(tables).collect()
     }
 }
 
@@ -270,28 +394,6 @@ fn environment_name(flag: &'static str, name: &str) -> Result<(), ConfigError> {
     Err(invalid(flag, name, why))
 }
 
-fn test_url(url: &str) -> Result<String, ConfigError> {
-    let flag = "--test-url";
-    if url.starts_with('/') && !url.starts_with("//") {
-        return Ok(url.to_owned());
-    }
-    let parsed = reqwest::Url::parse(url)
-        .ok()
-        .filter(|parsed| matches!(parsed.scheme(), "http" | "https") && parsed.has_host())
-        .ok_or_else(|| {
-            invalid(
-                flag,
-                url,
-                "expected a path such as /health, or an http or https URL",
-            )
-        })?;
-    if !parsed.username().is_empty() || parsed.password().is_some() {
-        let why = "a user or password in it would be kept in the journal";
-        return Err(invalid(flag, "…", why));
-    }
-    Ok(url.to_owned())
-}
-
 fn invalid(flag: &'static str, value: &str, why: &str) -> ConfigError {
     ConfigError::Invalid {
         flag,
@@ -300,24 +402,8 @@ fn invalid(flag: &'static str, value: &str, why: &str) -> ConfigError {
     }
 }
 
-/// The longest duration that is taken.
-const DURATION_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-
 /// The shortest lease that is taken: three renewals, and room for a request.
 const LEASE_MIN: Duration = Duration::from_secs(90);
-
-/// A duration as people write it, such as `500ms`, `60s` or `20m`.
-///
-/// # Errors
-/// What is wrong with it, in words.
-pub fn duration(text: &str) -> Result<Duration, String> {
-    let duration = humantime::parse_duration(text)
-        .map_err(|e| format!("{e}; write a duration such as 500ms, 60s or 20m"))?;
-    if duration > DURATION_MAX {
-        return Err("a duration has at most 30 days".to_owned());
-    }
-    Ok(duration)
-}
 
 fn poll(text: &str) -> Result<Duration, String> {
     let poll = duration(text)?;
@@ -377,7 +463,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_and_urls_are_checked_with_their_place_and_remedy() {
+    fn names_are_checked_with_their_place_and_remedy() {
         for (flag, name) in [
             ("--blue", "abc"),
             ("--green", "-shop"),
@@ -387,11 +473,6 @@ mod tests {
             assert!(error.contains(flag) && error.contains(name), "{error}");
         }
         assert!(environment_name("--blue", "shop-blue").is_ok());
-        for url in ["health", "ftp://a/b", "//x", "http://"] {
-            assert!(test_url(url).is_err(), "{url}");
-        }
-        let secret = test_url("https://a:hunter2@b/").unwrap_err().to_string();
-        assert!(!secret.contains("hunter2"), "{secret}");
     }
 
     #[test]

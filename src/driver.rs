@@ -12,11 +12,11 @@ use tracing::{debug, info, warn};
 use crate::clock::{Clock, Deadline, Moment, Stopwatch};
 use crate::cloud::{Cloud, LookError, Outcome, Refusal};
 use crate::deployment::{Deployment, Intent, Sent};
-use crate::facts::{Streaks, needs};
+use crate::facts::{Streaks, TEST_COMMAND, needs};
 use crate::journal::{Journal, JournalError};
 use crate::machine::{Cause, Effect, Order, Seen, State, Step, is_safe, obey, step};
 use crate::shared::SharedError;
-use crate::store::StoreError;
+use crate::store::{Output, StoreError};
 
 /// How long a request that is on its way may still be answered after a signal.
 const LAST_WORDS: Duration = Duration::from_millis(500);
@@ -214,7 +214,8 @@ impl<'a, C: Cloud> Driver<'a, C> {
     async fn look(&mut self, deployment: &mut Deployment) -> Result<Seen, DriveError> {
         let since = self.clock.now();
         loop {
-            let needs = needs(deployment);
+            let mut needs = needs(deployment);
+            needs.command = self.streaks.wants_command(deployment);
             let looked = tokio::select! {
                 biased;
                 looked = self.cloud.look(&deployment.plan, &needs) => looked,
@@ -227,6 +228,15 @@ impl<'a, C: Cloud> Driver<'a, C> {
                         && sighting.green_is_ours
                     {
                         deployment.green_id = Some(green.id.clone());
+                    }
+                    if let (Some(ran), Some(role)) = (&sighting.command, needs.test) {
+                        let output = Output {
+                            at: now,
+                            what: format!("{TEST_COMMAND} on {role} ({})", deployment.state.kind()),
+                            ended: ran.end.clone(),
+                            output: ran.output.clone(),
+                        };
+                        self.journal.keep_output(&deployment.plan.id, output)?;
                     }
                     let seen = self.streaks.observe(deployment, &sighting, now);
                     deployment.resolve(&seen, now);

@@ -3,8 +3,10 @@
 #[cfg(test)]
 mod tests;
 
+use crate::acceptance::AcceptanceTest;
 use crate::clock::Moment;
-use crate::cloud::{DeployQuery, Environment, Event, InstanceVersion, Needs, Probe, Sighting};
+use crate::cloud::{DeployQuery, Environment, Event, InstanceVersion, Needs, Sighting};
+use crate::command::Ran;
 use crate::deployment::{Deployment, Sent};
 use crate::machine::{Deploy, EffectKind, EnvSeen, Green, Kind, Phase, Seen, Test, Version};
 use crate::plan::{Plan, Role};
@@ -43,12 +45,20 @@ pub fn needs(deployment: &Deployment) -> Needs {
             Kind::TerminatingBlue if has_group => Some(Role::Green),
             _ => None,
         },
-        test: match kind {
-            Kind::Warming if deployment.plan.tests_green() => Some(Role::Green),
-            Kind::Testing => Some(Role::Blue),
-            Kind::Baking => Some(deployment.plan.destination()),
-            _ => None,
-        },
+        test: tested(deployment),
+        command: false,
+    }
+}
+
+/// Whose environment is tested in the present state. On the way back green runs what
+/// production runs: there is nothing to find out.
+fn tested(deployment: &Deployment) -> Option<Role> {
+    let plan = &deployment.plan;
+    match deployment.state.kind() {
+        Kind::Warming if plan.tests_green() => Some(Role::Green),
+        Kind::Testing => Some(Role::Blue),
+        Kind::Baking if plan.test_production => Some(plan.destination()),
+        _ => None,
     }
 }
 
@@ -60,8 +70,16 @@ pub struct Streaks {
     blue_healthy: u32,
     green_healthy: u32,
     production_sick: u32,
-    test_passes: u32,
-    test_failures: u32,
+    /// One a test of the plan.
+    tests: Vec<TestStreak>,
+    /// What became of the command that tests, once it was run in this state.
+    command: Option<Ran>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct TestStreak {
+    passes: u32,
+    failures: u32,
 }
 
 impl Streaks {
@@ -81,11 +99,8 @@ impl Streaks {
         self.production = Some((production, since));
         count(&mut self.blue_healthy, blue.is_some_and(is_healthy));
         count(&mut self.green_healthy, green.is_some_and(is_healthy));
-        // A green that is only just Ready may not answer yet.
-        let settling = deployment.state.kind() == Kind::Warming && !green.is_some_and(is_healthy);
-        let probe = sighting.probe.as_ref().filter(|_| !settling);
-        let test = self.test(plan, probe);
-        let ailment = ailment(deployment, sighting);
+        let test = self.test(deployment, sighting);
+        let ailment = self.ailment(deployment, sighting);
         count(&mut self.production_sick, ailment.is_some());
         Seen {
             production,
@@ -119,24 +134,100 @@ impl Streaks {
         };
     }
 
-    fn test(&mut self, plan: &Plan, probe: Option<&Probe>) -> Test {
-        let Some(probe) = probe else {
+    /// Whether the next look is to run the command that tests: once in a state, when
+    /// every test over HTTP has passed its number of times in a row.
+    #[must_use]
+    pub fn wants_command(&self, deployment: &Deployment) -> bool {
+        let plan = &deployment.plan;
+        plan.test_command.is_some()
+            && self.command.is_none()
+            && tested(deployment).is_some()
+            && self.have_passed(plan)
+    }
+
+    fn have_passed(&self, plan: &Plan) -> bool {
+        let enough = |(test, streak): (&AcceptanceTest, &TestStreak)| {
+            streak.passes >= test.passes.unwrap_or(plan.limits.test_passes)
+        };
+        !self.tests.is_empty() && plan.tests.iter().zip(&self.tests).all(enough)
+    }
+
+    /// Counts the answers in. Green shows Ready before it can answer: until it is
+    /// healthy its answers do not count.
+    fn test(&mut self, deployment: &Deployment, sighting: &Sighting) -> Test {
+        let plan = &deployment.plan;
+        let Some(role) = tested(deployment) else {
             return Test::Undecided;
         };
-        count(&mut self.test_passes, probe.passed);
-        count(&mut self.test_failures, !probe.passed);
-        if self.test_passes >= plan.limits.test_passes {
-            Test::Passed
-        } else if self.test_failures >= plan.limits.test_failures {
-            Test::Failed {
+        let answers = match role {
+            Role::Blue => true,
+            Role::Green => sighting.of(plan, role).is_some_and(is_healthy),
+        };
+        if !answers || sighting.probes.is_empty() {
+            return Test::Undecided;
+        }
+        self.tests.resize(plan.tests.len(), TestStreak::default());
+        for (streak, probe) in self.tests.iter_mut().zip(&sighting.probes) {
+            count(&mut streak.passes, probe.passed);
+            count(&mut streak.failures, !probe.passed);
+        }
+        if let Some(ran) = &sighting.command {
+            self.command = Some(ran.clone());
+        }
+        let given_up = plan
+            .tests
+            .iter()
+            .zip(&self.tests)
+            .position(|(test, streak)| {
+                streak.failures >= test.failures.unwrap_or(plan.limits.test_failures)
+            });
+        let failed = given_up.and_then(|at| sighting.probes.get(at));
+        if let Some(probe) = failed {
+            return Test::Failed {
                 asked: probe.asked.clone(),
                 got: probe.got.clone(),
-            }
-        } else {
-            Test::Undecided
+            };
+        }
+        match (&plan.test_command, &self.command) {
+            (Some(_), Some(ran)) if !ran.passed() => Test::Failed {
+                asked: TEST_COMMAND.to_owned(),
+                got: ran.in_words(),
+            },
+            (Some(_), None) => Test::Undecided,
+            (Some(_), Some(_)) | (None, _) if self.have_passed(plan) => Test::Passed,
+            _ => Test::Undecided,
         }
     }
+
+    /// What is wrong with production while it is watched; none where nothing is. A test that
+    /// names its own number of failures is wrong no earlier than that.
+    fn ailment(&self, deployment: &Deployment, sighting: &Sighting) -> Option<String> {
+        if deployment.state.kind() != Kind::Baking {
+            return None;
+        }
+        let plan = &deployment.plan;
+        let production = sighting.of(plan, plan.destination())?;
+        let health = production.health_status.as_deref().unwrap_or_default();
+        if production.health == "Red" || matches!(health, "Degraded" | "Severe" | "Suspended") {
+            return Some(format!("its health is {}", health_in_words(production)));
+        }
+        if let Some(ran) = self.command.as_ref().filter(|ran| !ran.passed()) {
+            return Some(format!("{TEST_COMMAND} answered {}", ran.in_words()));
+        }
+        let tests = plan.tests.iter().zip(&self.tests).zip(&sighting.probes);
+        let mut wrong = tests.filter(|((test, streak), probe)| {
+            // Sickness itself counts looks in a row, this one included.
+            let counted = plan.limits.sick_looks.saturating_sub(1);
+            let from = test.failures.map_or(1, |n| n.saturating_sub(counted));
+            !probe.passed && streak.failures >= from
+        });
+        let (_, probe) = wrong.next()?;
+        Some(format!("{} answered {}", probe.asked, probe.got))
+    }
 }
+
+/// What is asked where it is the command.
+pub(crate) const TEST_COMMAND: &str = "--test-command";
 
 fn count(streak: &mut u32, holds: bool) {
     *streak = if holds { streak.saturating_add(1) } else { 0 };
@@ -163,21 +254,6 @@ pub fn is_healthy(environment: &Environment) -> bool {
             Some(status) => matches!(status, "Ok" | "Info"),
             None => environment.health == "Green",
         }
-}
-
-/// What is wrong with production while it is watched; none where nothing is.
-fn ailment(deployment: &Deployment, sighting: &Sighting) -> Option<String> {
-    if deployment.state.kind() != Kind::Baking {
-        return None;
-    }
-    let plan = &deployment.plan;
-    let production = sighting.of(plan, plan.destination())?;
-    let health = production.health_status.as_deref().unwrap_or_default();
-    if production.health == "Red" || matches!(health, "Degraded" | "Severe" | "Suspended") {
-        return Some(format!("its health is {}", health_in_words(production)));
-    }
-    let probe = sighting.probe.as_ref().filter(|probe| !probe.passed)?;
-    Some(format!("{} answered {}", probe.asked, probe.got))
 }
 
 fn health_in_words(environment: &Environment) -> String {

@@ -15,7 +15,7 @@ use crate::deployment::Deployment;
 use crate::machine::Seen;
 use crate::plan::SEND_WITHIN;
 use crate::shared::{Lease, Record, SharedError, Written};
-use crate::store::{Store, StoreError, Transition};
+use crate::store::{Output, Store, StoreError, Transition};
 
 /// A checkpoint that failed.
 #[derive(Debug, Error)]
@@ -40,6 +40,7 @@ struct Copy {
     /// The tag of the object; none where there is none yet.
     etag: Option<String>,
     transitions: Vec<Transition>,
+    outputs: Vec<Output>,
     /// Whether SQLite holds a checkpoint that the object does not.
     is_behind: bool,
 }
@@ -59,6 +60,7 @@ impl<'a> Journal<'a> {
             lease: Arc::new(lease),
             etag: None,
             transitions: Vec::new(),
+            outputs: Vec::new(),
             is_behind: true,
         };
         Journal {
@@ -99,7 +101,8 @@ impl<'a> Journal<'a> {
             } else {
                 record.deployment.fence = lease.fence().await;
                 record.deployment.revision += 1;
-                let written = lease.state().write_deployment(&record, etag.as_deref());
+                let bounded = record.clone().bounded();
+                let written = lease.state().write_deployment(&bounded, etag.as_deref());
                 match written.await {
                     Ok(Written::Done(etag)) => Some(etag),
                     // A last checkpoint of the holder before arrived late.
@@ -113,10 +116,14 @@ impl<'a> Journal<'a> {
                 }
             };
             store.adopt(&record.deployment, &record.transitions)?;
+            for output in &record.outputs {
+                store.keep_output(id, output)?;
+            }
             let copy = Copy {
                 lease: Arc::new(lease),
                 etag,
                 transitions: record.transitions,
+                outputs: record.outputs,
                 is_behind: false,
             };
             let journal = Journal {
@@ -178,6 +185,19 @@ impl<'a> Journal<'a> {
         self.catch_up(deployment).await
     }
 
+    /// Keeps what a command of the deployment's said. The bucket gets it with the next
+    /// checkpoint.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn keep_output(&mut self, id: &str, output: Output) -> Result<(), StoreError> {
+        self.store.keep_output(id, &output)?;
+        if let Some(copy) = &mut self.copy {
+            copy.outputs.push(output);
+        }
+        Ok(())
+    }
+
     /// Writes the last checkpoint into the bucket where it is not there yet.
     ///
     /// # Errors
@@ -187,7 +207,9 @@ impl<'a> Journal<'a> {
             return Ok(());
         };
         let state = copy.lease.state();
-        let record = Record::new(deployment.clone(), copy.transitions.clone());
+        let record = Record::new(deployment.clone(), copy.transitions.clone())
+            .with_outputs(copy.outputs.clone())
+            .bounded();
         match state
             .write_deployment(&record, copy.etag.as_deref())
             .await?
@@ -270,7 +292,8 @@ fn latest(store: &Store, id: &str, theirs: Option<Record>) -> Result<Option<Reco
     let ours = match store.find(id)? {
         Some(deployment) => {
             let transitions = store.transitions(&deployment.plan.id)?;
-            Some(Record::new(deployment, transitions))
+            let outputs = store.outputs(&deployment.plan.id)?;
+            Some(Record::new(deployment, transitions).with_outputs(outputs))
         }
         None => None,
     };

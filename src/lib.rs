@@ -1,14 +1,18 @@
 //! Crash-safe blue/green deployments for AWS Elastic Beanstalk.
 #![warn(missing_docs)]
 
+pub mod acceptance;
+pub mod approval;
 pub mod bundle;
 pub mod cli;
 pub mod clock;
 pub mod cloud;
+pub mod command;
 pub mod config;
 pub mod deployment;
 pub mod driver;
 pub mod facts;
+pub mod hooks;
 pub mod journal;
 pub mod machine;
 pub mod plan;
@@ -17,3 +21,4 @@ pub mod rebuild;
 pub mod report;
 pub mod shared;
 pub mod store;
+pub mod table;

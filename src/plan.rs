@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::acceptance::{AcceptanceTest, TestCommand, one_or_many};
+
 /// The tag on green that names the deployment it belongs to.
 pub const TAG_DEPLOYMENT: &str = "bluegreen:deployment";
 /// The tag on green that names its part; its value is `green`.
@@ -124,38 +126,6 @@ pub struct BundleFile {
     pub sha256: String,
     /// Its length in bytes.
     pub bytes: u64,
-}
-
-/// How blue is tested over HTTP.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct HttpTest {
-    /// A path on the environment's own CNAME (begins with `/`) or a whole URL.
-    pub url: String,
-    /// The status codes that pass; empty means 200 to 299.
-    pub expect_status: Vec<u16>,
-    /// How long one request may take.
-    pub timeout: Duration,
-}
-
-impl HttpTest {
-    /// The URL to ask of an environment that answers under `cname`.
-    #[must_use]
-    pub fn url_on(&self, cname: &str) -> String {
-        if self.url.starts_with('/') {
-            format!("http://{cname}{}", self.url)
-        } else {
-            self.url.clone()
-        }
-    }
-
-    /// Whether an answer with this status passes.
-    #[must_use]
-    pub fn accepts(&self, status: u16) -> bool {
-        match self.expect_status.as_slice() {
-            [] => (200..300).contains(&status),
-            expected => expected.contains(&status),
-        }
-    }
 }
 
 /// How many instances an environment's group may have (developer guide, "General
@@ -292,8 +262,18 @@ pub struct Plan {
     pub instances: u32,
     /// Green's tags: blue's own and ours.
     pub green_tags: Vec<(String, String)>,
-    /// How blue is tested.
-    pub test: HttpTest,
+    /// How an environment is tested over HTTP.
+    #[serde(alias = "test", deserialize_with = "one_or_many")]
+    pub tests: Vec<AcceptanceTest>,
+    /// What tests it further, once it has passed those.
+    #[serde(default)]
+    pub test_command: Option<TestCommand>,
+    /// Whether green is tested too, before it takes traffic.
+    #[serde(default)]
+    pub test_green: bool,
+    /// Whether blue is tested too while it serves and is watched.
+    #[serde(default = "yes")]
+    pub test_production: bool,
     /// Whether to stop before the first swap until an operator resumes.
     #[serde(default)]
     pub pause_before_swap: bool,
@@ -301,6 +281,11 @@ pub struct Plan {
     pub pause_before_cutover: bool,
     /// The limits.
     pub limits: Limits,
+}
+
+/// What a plan says that was made before it could say otherwise.
+fn yes() -> bool {
+    true
 }
 
 impl Plan {
@@ -334,7 +319,9 @@ impl Plan {
     /// Whether green is tested over HTTP before it takes traffic.
     #[must_use]
     pub fn tests_green(&self) -> bool {
-        self.strategy == Strategy::Promote
+        let asked = self.test_green || self.strategy == Strategy::Promote;
+        // On the way back green runs what production runs.
+        asked && self.goal == Goal::Release
     }
 
     /// The environment that production is watched on before the other one goes.
@@ -465,11 +452,10 @@ impl Plan {
             sizes: None,
             instances: 1,
             green_tags: vec![],
-            test: HttpTest {
-                url: "/".to_owned(),
-                expect_status: vec![],
-                timeout: Duration::from_secs(1),
-            },
+            tests: vec![AcceptanceTest::get("/")],
+            test_command: None,
+            test_green: false,
+            test_production: true,
             pause_before_swap: false,
             pause_before_cutover: false,
             limits: Limits::default(),
@@ -526,20 +512,5 @@ mod tests {
             assert_eq!(label_of_tag(&value).as_deref(), Some(label), "{value}");
         }
         assert_eq!(label_of_tag("=4"), None);
-    }
-
-    #[test]
-    fn a_path_is_asked_of_the_environment_and_a_url_is_asked_as_it_is() {
-        let mut test = HttpTest {
-            url: "/health?full=1".to_owned(),
-            expect_status: vec![],
-            timeout: Duration::from_secs(10),
-        };
-        assert_eq!(test.url_on("a.example"), "http://a.example/health?full=1");
-        assert!(test.accepts(204) && !test.accepts(301));
-        test.url = "https://b.example/".to_owned();
-        test.expect_status = vec![301];
-        assert_eq!(test.url_on("a.example"), "https://b.example/");
-        assert!(test.accepts(301) && !test.accepts(200));
     }
 }

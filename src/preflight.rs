@@ -3,6 +3,7 @@
 
 use thiserror::Error;
 
+use crate::acceptance::without_secrets;
 use crate::cloud::aws::AwsCloud;
 use crate::cloud::{Environment, LookError, Prober, VersionRecord};
 use crate::config::Config;
@@ -142,7 +143,7 @@ pub enum Refused {
     },
     /// The test would ask the environment that serves, not the one under test.
     #[error(
-        "--test-url {url} asks {cname}, which green holds while blue is tested: give a path, \
+        "the test of {url} asks {cname}, which green holds while blue is tested: give a path, \
          which is asked of blue's own CNAME"
     )]
     TestsProduction {
@@ -219,7 +220,9 @@ pub async fn plan<P: Prober>(
     (target, blue, green): (Target, Environment, Option<Environment>),
 ) -> Result<Plan, Refused> {
     let production_cname = fit(&blue)?;
-    tests_idle_blue(&config.test.url, &production_cname)?;
+    for test in &config.tests {
+        tests_idle_blue(&test.url, &production_cname)?;
+    }
     if wanted.bundle.is_some() && !cloud.bucket_exists(&config.bucket).await? {
         return Err(Refused::NoBucket {
             bucket: config.bucket.clone(),
@@ -277,7 +280,10 @@ pub async fn plan<P: Prober>(
         sizes,
         instances,
         green_tags: tags,
-        test: config.test.clone(),
+        tests: config.tests.clone(),
+        test_command: config.test_command.clone(),
+        test_green: config.test_green,
+        test_production: config.test_production,
         pause_before_swap: wanted.pause_before_swap,
         pause_before_cutover: wanted.pause_before_cutover,
         limits: config.limits.clone(),
@@ -306,7 +312,7 @@ fn tests_idle_blue(url: &str, cname: &str) -> Result<(), Refused> {
     let host = host.as_ref().and_then(reqwest::Url::host_str);
     if host.is_some_and(|host| host.eq_ignore_ascii_case(cname)) {
         return Err(Refused::TestsProduction {
-            url: url.to_owned(),
+            url: without_secrets(url),
             cname: cname.to_owned(),
         });
     }

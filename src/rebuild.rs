@@ -178,7 +178,10 @@ fn plan<'a>(
         sizes: tag(TAG_SIZES).ok().and_then(|sizes| sizes.parse().ok()),
         instances: 0,
         green_tags: remains.tags.clone(),
-        test: config.test.clone(),
+        tests: config.tests.clone(),
+        test_command: config.test_command.clone(),
+        test_green: config.test_green,
+        test_production: config.test_production,
         pause_before_swap: false,
         pause_before_cutover: false,
         limits: config.limits.clone(),
@@ -370,7 +373,10 @@ mod tests {
             green: "green".to_owned(),
             bucket: "artifacts".to_owned(),
             shared_state: true,
-            test: plan.test,
+            tests: plan.tests,
+            test_command: None,
+            test_green: false,
+            test_production: true,
             limits: plan.limits,
         }
     }

@@ -5,11 +5,12 @@ pub mod text;
 
 use serde::Serialize;
 
+use crate::command::End;
 use crate::deployment::Deployment;
 use crate::machine::{Kind, State};
 use crate::plan::{Role, Strategy};
 use crate::shared::LeaseRecord;
-use crate::store::Transition;
+use crate::store::{Output, Transition};
 
 /// A deployment and how it came where it stands.
 #[derive(Clone, Debug)]
@@ -18,6 +19,8 @@ pub struct Entry {
     pub deployment: Deployment,
     /// Its transitions in their order.
     pub transitions: Vec<Transition>,
+    /// What its commands said.
+    pub outputs: Vec<Output>,
     /// The lease of its target, where it is known.
     pub lease: Option<LeaseRecord>,
 }
@@ -55,6 +58,8 @@ struct Item<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     driven_by: Option<Driver<'a>>,
     transitions: Vec<Passage<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    outputs: Vec<Said<'a>>,
 }
 
 /// The process that holds the lease.
@@ -78,6 +83,16 @@ struct Passage<'a> {
     why: &'a str,
 }
 
+/// What a command said.
+#[derive(Serialize)]
+struct Said<'a> {
+    what: &'a str,
+    at: String,
+    ended: String,
+    passed: bool,
+    output: &'a str,
+}
+
 /// The stable, versioned document of `status --json`. Times are RFC 3339 in UTC.
 #[must_use]
 pub fn json(entries: &[Entry]) -> String {
@@ -86,6 +101,12 @@ pub fn json(entries: &[Entry]) -> String {
         deployments: entries.iter().map(item).collect(),
     };
     serde_json::to_string_pretty(&document).expect("the document is plain strings and numbers")
+}
+
+/// One deployment as that document shows it.
+#[must_use]
+pub fn value(entry: &Entry) -> serde_json::Value {
+    serde_json::to_value(item(entry)).expect("the document is plain strings and numbers")
 }
 
 fn item(entry: &Entry) -> Item<'_> {
@@ -119,6 +140,17 @@ fn item(entry: &Entry) -> Item<'_> {
                 to: &transition.to,
                 at: transition.at.to_string(),
                 why: &transition.why,
+            })
+            .collect(),
+        outputs: entry
+            .outputs
+            .iter()
+            .map(|output| Said {
+                what: &output.what,
+                at: output.at.to_string(),
+                ended: output.ended.to_string(),
+                passed: output.ended == End::Exited(0),
+                output: &output.output,
             })
             .collect(),
     }

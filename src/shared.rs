@@ -24,10 +24,11 @@ use crate::cloud::LookError;
 use crate::cloud::aws::{Bucket, Condition, Object, Put};
 use crate::deployment::Deployment;
 use crate::plan::Target;
-use crate::store::Transition;
+use crate::store::{Output, Transition};
+use crate::table::end_of;
 
-/// The version of the objects.
-pub const FORMAT: u32 = 1;
+/// The version of the objects: 2 has several tests.
+pub const FORMAT: u32 = 2;
 
 const DEPLOYMENTS: &str = "bluegreen/deployments/";
 const LEASES: &str = "bluegreen/leases/";
@@ -90,7 +91,15 @@ pub struct Record {
     pub deployment: Deployment,
     /// How it came there.
     pub transitions: Vec<Transition>,
+    /// What its commands said; of an object in the bucket the last of them, shortened.
+    #[serde(default)]
+    pub outputs: Vec<Output>,
 }
+
+/// How many outputs an object holds, and how many bytes of each: it is written with every
+/// checkpoint.
+const OUTPUTS_MAX: usize = 8;
+const OUTPUT_BYTES_MAX: usize = 4 * 1024;
 
 impl Record {
     /// The copy of a deployment.
@@ -100,7 +109,26 @@ impl Record {
             format: FORMAT,
             deployment,
             transitions,
+            outputs: Vec::new(),
         }
+    }
+
+    /// The same with what its commands said.
+    #[must_use]
+    pub fn with_outputs(mut self, outputs: Vec<Output>) -> Record {
+        self.outputs = outputs;
+        self
+    }
+
+    /// The same with no more output than an object in the bucket is to hold.
+    #[must_use]
+    pub(crate) fn bounded(mut self) -> Record {
+        let surplus = self.outputs.len().saturating_sub(OUTPUTS_MAX);
+        self.outputs.drain(..surplus);
+        for output in &mut self.outputs {
+            output.output = end_of(&output.output, OUTPUT_BYTES_MAX).to_owned();
+        }
+        self
     }
 }
 

@@ -22,6 +22,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::clock::Moment;
+use crate::command::End;
 use crate::deployment::Deployment;
 use crate::machine::Seen;
 use crate::plan::Target;
@@ -29,11 +30,12 @@ use crate::plan::Target;
 const MIGRATIONS: &[M<'_>] = &[
     M::up(include_str!("../migrations/0001-journal.sql")),
     M::up(include_str!("../migrations/0002-shared-state.sql")),
+    M::up(include_str!("../migrations/0003-output.sql")),
 ];
 const APPLICATION_ID: i64 = 1_651_995_246;
 /// The version of the JSON in a checkpoint: 2 added the fencing number and whether
-/// there is a copy in the bucket.
-const FORMAT: i64 = 2;
+/// there is a copy in the bucket, 3 several tests.
+const FORMAT: i64 = 3;
 /// For how long bringing the schema up to date is tried again.
 const PREPARING: Duration = Duration::from_millis(500);
 /// How long another process's transaction is waited for.
@@ -133,6 +135,20 @@ pub struct Transition {
     pub at: Moment,
     /// Why, in a sentence.
     pub why: String,
+}
+
+/// What a command of the operator's said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Output {
+    /// When it ended.
+    pub at: Moment,
+    /// Which command, and when in the deployment it was run.
+    pub what: String,
+    /// How it ended.
+    pub ended: End,
+    /// The end of what it wrote; at most
+    /// [`OUTPUT_BYTES_MAX`](crate::command::OUTPUT_BYTES_MAX) and a line that tells of a cut.
+    pub output: String,
 }
 
 /// The open journal.
@@ -582,6 +598,52 @@ impl Store {
                         to: row.get(2)?,
                         at: Moment(row.get::<_, i64>(3)?.unsigned_abs()),
                         why: row.get(4)?,
+                    })
+                })?
+                .collect::<rusqlite::Result<Vec<_>>>()
+        };
+        read().map_err(|e| open_failure(&self.path, &e))
+    }
+
+    /// Keeps what a command of the deployment's said; what is kept already stays.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the journal cannot be written.
+    pub fn keep_output(&self, id: &str, output: &Output) -> Result<(), StoreError> {
+        self.db
+            .execute(
+                "INSERT INTO output (deployment_id, at, what, ended, output)
+                 VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
+                params![
+                    id,
+                    int(output.at.0),
+                    output.what,
+                    json(&output.ended),
+                    output.output
+                ],
+            )
+            .map(drop)
+            .map_err(|e| self.write_failure(&e))
+    }
+
+    /// What the commands of a deployment said, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the journal cannot be read.
+    pub fn outputs(&self, id: &str) -> Result<Vec<Output>, StoreError> {
+        let read = || {
+            self.db
+                .prepare_cached(
+                    "SELECT at, what, ended, output FROM output
+                     WHERE deployment_id = ?1 ORDER BY at, rowid",
+                )?
+                .query_map([id], |row| {
+                    let ended: String = row.get(2)?;
+                    Ok(Output {
+                        at: Moment(row.get::<_, i64>(0)?.unsigned_abs()),
+                        what: row.get(1)?,
+                        ended: serde_json::from_str(&ended).unwrap_or(End::Failed(ended)),
+                        output: row.get(3)?,
                     })
                 })?
                 .collect::<rusqlite::Result<Vec<_>>>()

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::io::Write;
 use std::process::ExitCode;
 
+use crate::acceptance::Unset;
 use crate::bundle::BundleError;
 use crate::cloud::LookError;
 use crate::cloud::aws::ConnectError;
@@ -113,6 +114,12 @@ impl From<FileError> for Failed {
     fn from(error: FileError) -> Failed {
         Failed::new(Exit::Refused, error)
             .hint("nothing was changed; --config FILE names another file, --config /dev/null none")
+    }
+}
+
+impl From<Unset> for Failed {
+    fn from(error: Unset) -> Failed {
+        Failed::new(Exit::Refused, error).hint("nothing was changed; set it, then try again")
     }
 }
 

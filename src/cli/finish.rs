@@ -5,6 +5,7 @@ use tracing::info;
 use super::context::{Context, signals};
 use super::take::Taken;
 use super::{Exit, Failed, say};
+use crate::acceptance::all_set;
 use crate::clock::Clock;
 use crate::cloud::HttpProber;
 use crate::cloud::aws::AwsCloud;
@@ -74,6 +75,8 @@ async fn ordered(
     order: Order,
     clock: Clock,
 ) -> Result<(), Failed> {
+    // A test that lacks its secret would fail, and take production back.
+    all_set(&deployment.plan.tests, |name| std::env::var(name).ok())?;
     if order == Order::Retreat {
         // The driver takes it up, in the way in which `abort` orders it.
         if !journal

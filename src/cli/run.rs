@@ -10,6 +10,7 @@ use super::context::{Context, signals};
 use super::finish::{Asked, drive_new};
 use super::take::{in_flight, whole_seconds};
 use super::{Exit, Failed};
+use crate::acceptance::all_set;
 use crate::bundle;
 use crate::clock::Stopwatch;
 use crate::cloud::HttpProber;
@@ -136,6 +137,7 @@ impl Args {
 pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> {
     let mut context = Context::open(options).await?;
     let config = context.options.config()?;
+    all_set(&config.tests, |name| std::env::var(name).ok())?;
     let wanted = args.wanted(&config)?;
     let (cloud, sdk) = context.cloud().await?;
     let region = sdk.region().map(ToString::to_string).unwrap_or_default();

@@ -75,6 +75,7 @@ async fn entries(context: &Context, args: &Args) -> Result<Vec<Entry>, Failed> {
     let entry = |(record, lease): (Record, Option<LeaseRecord>)| Entry {
         deployment: record.deployment,
         transitions: record.transitions,
+        outputs: record.outputs,
         lease,
     };
     Ok(records.into_iter().map(entry).collect())

@@ -116,7 +116,8 @@ impl Context {
     /// The deployment with its transitions.
     pub fn record(&self, deployment: Deployment) -> Result<Record, StoreError> {
         let transitions = self.store.transitions(&deployment.plan.id)?;
-        Ok(Record::new(deployment, transitions))
+        let outputs = self.store.outputs(&deployment.plan.id)?;
+        Ok(Record::new(deployment, transitions).with_outputs(outputs))
     }
 
     async fn find_only(&self) -> Result<Record, Failed> {

@@ -13,7 +13,9 @@ pub use configuration::{Configuration, Setting};
 pub use connect::{ConnectError, Connection, SandboxEndpoint, connect};
 pub use objects::{Bucket, Condition, Object, Put};
 
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
@@ -30,7 +32,7 @@ use aws_sdk_s3 as s3;
 
 use tracing::warn;
 
-use super::{Cloud, LookError, Needs, Outcome, Prober, Sighting};
+use super::{Cloud, LookError, Needs, Outcome, Prober, Sighting, test_run};
 use crate::clock::{Clock, Deadline};
 use crate::facts::is_healthy;
 use crate::machine::{Effect, EffectKind};
@@ -138,7 +140,6 @@ impl<P: Prober> Cloud for AwsCloud<P> {
             Role::Blue => blue.as_ref(),
             Role::Green => green.as_ref(),
         };
-        let tested = needs.test.and_then(ready).and_then(|e| e.cname.as_deref());
         if let (Some(query), Some(blue)) = (&needs.deploy, ready(Role::Blue)) {
             sighting.instances = self.instance_versions(&blue.id).await?;
             sighting.events = self.deploy_events(&blue.id, query).await?;
@@ -165,8 +166,8 @@ impl<P: Prober> Cloud for AwsCloud<P> {
             let configuration = self.configuration(application, &keeper.name).await?;
             sighting.sizes = configuration.sizes().map(|sizes| (role, sizes));
         }
-        if let Some(cname) = tested {
-            sighting.probe = Some(self.prober.probe(&plan.test, cname).await);
+        if let Some(role) = needs.test {
+            self.test(plan, role, needs.command, &mut sighting).await;
         }
         Ok(sighting)
     }
@@ -252,6 +253,52 @@ impl<P: Prober> Cloud for AwsCloud<P> {
             }
         }
     }
+}
+
+impl<P: Prober> AwsCloud<P> {
+    /// Asks the environment of a role its tests, all at once, and runs the command where
+    /// it is wanted and they pass. An environment that is not Ready is left alone.
+    async fn test(&self, plan: &Plan, role: Role, command: bool, sighting: &mut Sighting) {
+        let ours = role == Role::Blue || sighting.green_is_ours;
+        let environment = sighting
+            .of(plan, role)
+            .filter(|e| ours && e.status == "Ready");
+        let Some(cname) = environment.and_then(|environment| environment.cname.clone()) else {
+            return;
+        };
+        let probes = plan
+            .tests
+            .iter()
+            .map(|test| self.prober.probe(test, &cname));
+        sighting.probes = all(probes).await;
+        let passed = sighting.probes.iter().all(|probe| probe.passed);
+        if command
+            && passed
+            && let Some(run) = test_run(plan, role, &cname)
+        {
+            sighting.command = Some(self.prober.run(&run).await);
+        }
+    }
+}
+
+/// Waits for all of them at the same time.
+async fn all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut pending: Vec<_> = futures.map(|future| (Box::pin(future), None)).collect();
+    poll_fn(|context| {
+        for (future, done) in &mut pending {
+            if done.is_none()
+                && let Poll::Ready(output) = future.as_mut().poll(context)
+            {
+                *done = Some(output);
+            }
+        }
+        match pending.iter().all(|(_, done)| done.is_some()) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    })
+    .await;
+    pending.into_iter().filter_map(|(_, done)| done).collect()
 }
 
 impl<P> AwsCloud<P> {

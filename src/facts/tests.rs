@@ -1,8 +1,12 @@
 //! What AWS tells, and what follows from it.
 
 use super::*;
+use crate::acceptance::TestCommand;
+use crate::cloud::Probe;
+use crate::command::End;
 use crate::deployment::Intent;
 use crate::machine::State;
+use crate::plan::Goal;
 
 fn deployment() -> Deployment {
     let mut deployment = Deployment::new(Plan::sample("A"), Moment(0));
@@ -183,4 +187,200 @@ fn a_versions_status_is_read_without_case() {
     assert_eq!(read("PROCESSING"), Version::Processing);
     assert_eq!(read("BUILDING"), Version::Processing);
     assert_eq!(read("FAILED"), Version::Failed);
+}
+
+/// One look at the tests of blue: whether each passed, and what its command did.
+fn tested_in(streaks: &mut Streaks, deployment: &Deployment, passed: &[bool]) -> Seen {
+    let probe = |(at, passed): (usize, &bool)| Probe {
+        asked: format!("GET {at}"),
+        got: if *passed { "200 OK" } else { "500" }.to_owned(),
+        passed: *passed,
+    };
+    let command = |end| Ran {
+        end,
+        output: "3 of 9 fail\n".to_owned(),
+        lasted: std::time::Duration::ZERO,
+    };
+    let code = deployment.plan.test_command.as_ref();
+    let code = code.and_then(|test| test.command.strip_prefix("exit ")?.parse().ok());
+    let runs = streaks.wants_command(deployment) && passed.iter().all(|passed| *passed);
+    let environment = |id: &str, name: &str| Environment {
+        id: id.to_owned(),
+        name: name.to_owned(),
+        status: "Ready".to_owned(),
+        health: "Green".to_owned(),
+        ..Environment::default()
+    };
+    let sighting = Sighting {
+        environments: vec![environment("e-blue", "blue"), environment("e-g", "green")],
+        green_is_ours: true,
+        probes: passed.iter().enumerate().map(probe).collect(),
+        command: code.filter(|_| runs).map(|code| command(End::Exited(code))),
+        ..Sighting::default()
+    };
+    streaks.observe(deployment, &sighting, Moment(0))
+}
+
+fn under_test(state: State, tests: &[(Option<u32>, Option<u32>)]) -> Deployment {
+    let mut plan = Plan::sample("A");
+    let test = |(passes, failures): &(Option<u32>, Option<u32>)| AcceptanceTest {
+        passes: *passes,
+        failures: *failures,
+        ..AcceptanceTest::get("/")
+    };
+    plan.tests = tests.iter().map(test).collect();
+    let mut deployment = Deployment::new(plan, Moment(0));
+    deployment.state = state;
+    deployment
+}
+
+fn commanding(command: &str) -> Option<TestCommand> {
+    Some(TestCommand {
+        command: command.to_owned(),
+        limit: std::time::Duration::from_secs(60),
+    })
+}
+
+#[test]
+fn a_set_passes_once_each_test_has_passed_its_number_of_times_in_a_row() {
+    let deployment = under_test(State::Testing, &[(Some(1), None), (None, None)]);
+    let mut streaks = Streaks::default();
+    for (passed, expected) in [
+        ([true, true], Test::Undecided),
+        ([true, true], Test::Undecided),
+        ([true, true], Test::Passed),
+        // The row of the first begins again, and is one long.
+        ([false, true], Test::Undecided),
+        ([true, true], Test::Passed),
+    ] {
+        let seen = tested_in(&mut streaks, &deployment, &passed);
+        assert_eq!(seen.test, expected);
+    }
+}
+
+#[test]
+fn a_set_fails_once_one_has_failed_its_number_of_times_in_a_row() {
+    let deployment = under_test(State::Testing, &[(None, Some(4)), (None, Some(2))]);
+    let mut streaks = Streaks::default();
+    for passed in [[false, false], [false, true], [false, false]] {
+        let seen = tested_in(&mut streaks, &deployment, &passed);
+        assert_eq!(seen.test, Test::Undecided);
+    }
+    let failed = |at: &str| Test::Failed {
+        asked: format!("GET {at}"),
+        got: "500".to_owned(),
+    };
+    let seen = tested_in(&mut streaks, &deployment, &[true, false]);
+    assert_eq!(seen.test, failed("1"));
+    let mut streaks = Streaks::default();
+    let mut last = Test::Undecided;
+    for _ in 0..4 {
+        last = tested_in(&mut streaks, &deployment, &[false, true]).test;
+    }
+    assert_eq!(last, failed("0"));
+}
+
+#[test]
+fn the_command_runs_once_after_the_tests_and_decides_with_them() {
+    let failed = Test::Failed {
+        asked: TEST_COMMAND.to_owned(),
+        got: "exit code 3: 3 of 9 fail".to_owned(),
+    };
+    for (command, verdict) in [("exit 0", Test::Passed), ("exit 3", failed)] {
+        let mut deployment = under_test(State::Testing, &[(Some(2), None)]);
+        deployment.plan.test_command = commanding(command);
+        let mut streaks = Streaks::default();
+        for _ in 0..2 {
+            assert!(!streaks.wants_command(&deployment));
+            let seen = tested_in(&mut streaks, &deployment, &[true]);
+            assert_eq!(seen.test, Test::Undecided);
+        }
+        assert!(streaks.wants_command(&deployment));
+        assert_eq!(tested_in(&mut streaks, &deployment, &[true]).test, verdict);
+        assert!(!streaks.wants_command(&deployment), "not at every look");
+        assert_eq!(tested_in(&mut streaks, &deployment, &[true]).test, verdict);
+        streaks.entered_a_state();
+        for _ in 0..2 {
+            tested_in(&mut streaks, &deployment, &[true]);
+        }
+        assert!(streaks.wants_command(&deployment), "at each entry anew");
+        tested_in(&mut streaks, &deployment, &[false]);
+        assert!(!streaks.wants_command(&deployment), "the row was broken");
+    }
+}
+
+#[test]
+fn who_is_tested_is_a_matter_of_the_state_and_the_plan() {
+    let mut deployment = under_test(State::Testing, &[(None, None)]);
+    assert_eq!(needs(&deployment).test, Some(Role::Blue));
+    deployment.state = State::Baking;
+    assert_eq!(needs(&deployment).test, Some(Role::Blue));
+    deployment.plan.test_production = false;
+    assert_eq!(needs(&deployment).test, None);
+    deployment.state = State::Warming;
+    assert_eq!(needs(&deployment).test, None);
+    deployment.plan.test_green = true;
+    assert_eq!(needs(&deployment).test, Some(Role::Green));
+    deployment.plan.goal = Goal::Previous;
+    assert_eq!(needs(&deployment).test, None);
+}
+
+#[test]
+fn green_is_asked_for_nothing_before_it_is_healthy() {
+    let mut deployment = under_test(State::Warming, &[(Some(1), Some(1))]);
+    deployment.plan.test_green = true;
+    let mut streaks = Streaks::default();
+    let probe = |passed| Probe {
+        asked: "GET /".to_owned(),
+        got: String::new(),
+        passed,
+    };
+    let mut green = Environment {
+        name: "green".to_owned(),
+        status: "Ready".to_owned(),
+        health: "Grey".to_owned(),
+        ..Environment::default()
+    };
+    let mut look = |green: &Environment, passed| {
+        let sighting = Sighting {
+            environments: vec![green.clone()],
+            green_is_ours: true,
+            probes: vec![probe(passed)],
+            ..Sighting::default()
+        };
+        streaks.observe(&deployment, &sighting, Moment(0)).test
+    };
+    assert_eq!(look(&green, false), Test::Undecided);
+    green.health = "Green".to_owned();
+    assert_eq!(look(&green, true), Test::Passed);
+    assert!(matches!(look(&green, false), Test::Failed { .. }));
+}
+
+#[test]
+fn production_is_sick_of_a_test_or_the_command_that_fails_several_looks_in_a_row() {
+    let sick_after = |tests: &[(Option<u32>, Option<u32>)], command: Option<&str>, passed: bool| {
+        let mut deployment = under_test(State::Baking, tests);
+        deployment.plan.test_command = command.and_then(commanding);
+        let mut streaks = Streaks::default();
+        (1..=10).find_map(|look| {
+            let seen = tested_in(&mut streaks, &deployment, &[passed]);
+            seen.production_sick.map(|why| (look, why))
+        })
+    };
+    let told = "GET 0 answered 500".to_owned();
+    assert_eq!(
+        sick_after(&[(None, None)], None, false),
+        Some((2, told.clone()))
+    );
+    assert_eq!(
+        sick_after(&[(None, Some(5))], None, false),
+        Some((5, told.clone()))
+    );
+    assert_eq!(sick_after(&[(None, Some(1))], None, false), Some((2, told)));
+    assert_eq!(sick_after(&[(None, None)], Some("exit 0"), true), None);
+    let told = "--test-command answered exit code 1: 3 of 9 fail".to_owned();
+    assert_eq!(
+        sick_after(&[(None, None)], Some("exit 1"), true),
+        Some((5, told))
+    );
 }

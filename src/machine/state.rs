@@ -238,6 +238,31 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Every kind, in the order of the way.
+    pub const ALL: [Kind; 21] = [
+        Kind::Preparing,
+        Kind::Cloning,
+        Kind::Warming,
+        Kind::AwaitingSwap,
+        Kind::SwappingToGreen,
+        Kind::DrainingBlue,
+        Kind::Deploying,
+        Kind::AbortingDeploy,
+        Kind::Testing,
+        Kind::AwaitingCutover,
+        Kind::SwappingToBlue,
+        Kind::Baking,
+        Kind::ReturningToGreen,
+        Kind::ReturningToBlue,
+        Kind::TerminatingGreen,
+        Kind::TerminatingBlue,
+        Kind::Held,
+        Kind::Discarding,
+        Kind::Completed,
+        Kind::RolledBack,
+        Kind::Stuck,
+    ];
+
     /// What the state means, in one sentence without a full stop.
     #[must_use]
     pub fn meaning(self) -> &'static str {

@@ -8,7 +8,8 @@ use comfy_table::presets;
 use super::{Entry, leads_on, serving};
 use crate::clock::Moment;
 use crate::deployment::Deployment;
-use crate::store::Transition;
+use crate::store::{Output, Transition};
+use crate::table::short;
 
 /// What happened, stage by stage, where it ended, and what leads on.
 #[must_use]
@@ -56,6 +57,9 @@ pub fn table(entries: &[Entry], details: bool) -> String {
     if details {
         let stories = entries.iter().map(|entry| {
             let mut story = story(&entry.deployment, &entry.transitions);
+            for output in &entry.outputs {
+                story.push_str(&said(output));
+            }
             if let Some(lease) = entry.lease.as_ref().filter(|l| l.holder.is_some()) {
                 story.push_str(&format!("\nDriven by: {}", lease.in_words()));
             }
@@ -90,6 +94,26 @@ pub fn table(entries: &[Entry], details: bool) -> String {
     }
     table.trim_fmt()
 }
+
+/// How many lines of an output are shown to people.
+const LINES_SHOWN: usize = 3;
+
+/// How a command ended and the last that it said; all of it is in the JSON.
+fn said(output: &Output) -> String {
+    let lines: Vec<_> = output.output.lines().collect();
+    let shown = &lines[lines.len().saturating_sub(LINES_SHOWN)..];
+    let mut text = format!("\n{}: {} at {}", output.what, output.ended, output.at);
+    if shown.len() < lines.len() {
+        text.push_str(&format!(", after {} lines", lines.len()));
+    }
+    for line in shown {
+        text.push_str(&format!("\n  | {}", short(line, LINE_CHARS_MAX)));
+    }
+    text
+}
+
+/// How many characters of a line are shown.
+const LINE_CHARS_MAX: usize = 160;
 
 fn span(from: Moment, to: Moment) -> String {
     let seconds = Duration::from_secs(to.since(from).as_secs());

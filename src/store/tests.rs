@@ -87,7 +87,17 @@ fn a_journal_of_the_first_format_opens() {
     let fields = checkpoint.as_object_mut().expect("an object");
     fields.remove("fence");
     let plan = fields["plan"].as_object_mut().expect("an object");
-    plan.remove("shared_state");
+    for later in [
+        "shared_state",
+        "test_command",
+        "test_green",
+        "test_production",
+    ] {
+        plan.remove(later);
+    }
+    plan.remove("tests");
+    let test = r#"{"url":"/h","expect_status":[204],"timeout":{"secs":3,"nanos":0}}"#;
+    plan.insert("test".to_owned(), serde_json::from_str(test).expect("JSON"));
     let target = &deployment.plan.target;
     old.execute(
         "INSERT INTO deployment (id, account, region, application, blue, state, ended,
@@ -106,6 +116,13 @@ fn a_journal_of_the_first_format_opens() {
     let mut store = Store::open(&path).expect("a newer program opens it");
     let mut found = store.find("A").expect("it reads").expect("it is there");
     assert!(!found.plan.shared_state, "nothing of it is in a bucket");
+    let tests: Vec<_> = found
+        .plan
+        .tests
+        .iter()
+        .map(|test| test.url.as_str())
+        .collect();
+    assert_eq!((tests, found.plan.test_production), (vec!["/h"], true));
     advance(&mut store, &mut found, State::Cloning).expect("and goes on with it");
     assert_eq!(store.find("A").expect("it reads"), Some(found));
 }
@@ -244,4 +261,33 @@ fn a_journal_that_was_taken_away_is_noticed() {
         matches!(replaced, Err(StoreError::Write { .. })),
         "{replaced:?}"
     );
+}
+
+#[test]
+fn what_commands_said_is_kept_in_order_and_once() {
+    let (folder, mut store) = opened();
+    let deployment = Deployment::new(Plan::sample("A"), Moment(1));
+    store.create(&deployment).expect("it is written");
+    let output = |at, what: &str, ended: End| Output {
+        at: Moment(at),
+        what: what.to_owned(),
+        ended,
+        output: "a\n\u{fffd}".to_owned(),
+    };
+    let said = [
+        output(3, "b", End::Exited(0)),
+        output(3, "a", End::OverLimit(Duration::from_secs(2))),
+        output(9, "a", End::Failed("no sh".to_owned())),
+    ];
+    for output in said.iter().chain(&said) {
+        store.keep_output("A", output).expect("it is written");
+    }
+    let unknown = store.keep_output("B", &said[0]);
+    assert!(
+        matches!(unknown, Err(StoreError::Write { .. })),
+        "{unknown:?}"
+    );
+    drop(store);
+    let store = Store::open(&folder.path().join("state/journal.db")).expect("it opens again");
+    assert_eq!(store.outputs("A").expect("it reads"), said);
 }

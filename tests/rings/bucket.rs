@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
+use bluegreen::acceptance::AcceptanceTest;
 use bluegreen::clock::{Clock, Deadline, Moment, Stopwatch};
 use bluegreen::cloud::aws::{AwsCloud, Bucket, Condition, Put};
 use bluegreen::cloud::{HttpProber, LookError};
 use bluegreen::deployment::Deployment;
 use bluegreen::journal::{Journal, JournalError};
 use bluegreen::machine::State;
-use bluegreen::plan::{Goal, HttpTest, Limits, Plan, Strategy, Target};
+use bluegreen::plan::{Goal, Limits, Plan, Strategy, Target};
 use bluegreen::shared::{
     Claim, Contender, Holder, Lease, SharedError, SharedState, deployment_key, lease_key,
 };
@@ -97,11 +98,10 @@ impl Place {
             sizes: None,
             instances: 0,
             green_tags: Vec::new(),
-            test: HttpTest {
-                url: "/".to_owned(),
-                expect_status: Vec::new(),
-                timeout: Duration::from_secs(10),
-            },
+            tests: vec![AcceptanceTest::get("/")],
+            test_command: None,
+            test_green: false,
+            test_production: true,
             pause_before_swap: false,
             pause_before_cutover: false,
             limits: Limits::default(),

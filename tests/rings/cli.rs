@@ -272,6 +272,54 @@ fn what_cannot_begin_changes_nothing() {
             &["run", "--test-url", "https://ann:secret@shop.example/"],
         ),
         (
+            "test_with_a_secret",
+            &[
+                "run",
+                "--test",
+                r#"{ url = "/", headers = { Authorization = "Bearer hunter2" } }"#,
+            ],
+        ),
+        (
+            "test_with_an_unknown_key",
+            &[
+                "run",
+                "--test",
+                r#"{ url = "/" }"#,
+                "--test",
+                r#"{ url = "/", colour = "blue" }"#,
+            ],
+        ),
+        (
+            "test_without_its_variable",
+            &[
+                "run",
+                "--test",
+                r#"{ url = "/?a=b", headers = { X-Api-Key = "env:API_KEY" } }"#,
+            ],
+        ),
+        (
+            "test_of_production_among_others",
+            &[
+                "run",
+                "--test",
+                r#"{ url = "/" }"#,
+                "--test",
+                r#"{ url = "https://shop.us-east-1.elasticbeanstalk.com/?a=b" }"#,
+            ],
+        ),
+        (
+            "bad_approve_url",
+            &["run", "--approve-url", "hunter2.example/?token=hunter2"],
+        ),
+        (
+            "bad_hook",
+            &[
+                "run",
+                "--hook",
+                r#"{ when = "after", stage = "completed", command = "true", on-failure = "hold" }"#,
+            ],
+        ),
+        (
             "test_of_production",
             &[
                 "run",

@@ -1,5 +1,6 @@
 //! The rings of tests, from the pure machine to the killed process.
 
+mod acceptance;
 mod architecture;
 mod bucket;
 mod cli;

@@ -13,14 +13,16 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
+use bluegreen::acceptance::{AcceptanceTest, Answer};
 use bluegreen::clock::{Clock, Moment};
 use bluegreen::cloud::aws::AwsCloud;
 use bluegreen::cloud::{LookError, Probe, Prober};
+use bluegreen::command::{End, Ran, Run};
 use bluegreen::config::Config;
 use bluegreen::deployment::Deployment;
 use bluegreen::driver::{DriveError, Driver};
 use bluegreen::journal::Journal;
-use bluegreen::plan::{HttpTest, Limits};
+use bluegreen::plan::Limits;
 use bluegreen::preflight::{self, Refused, Wanted};
 use bluegreen::shared::{Claim, Contender, Holder, LeaseRecord, SharedError, SharedState};
 use bluegreen::store::Store;
@@ -161,11 +163,10 @@ impl VirtualWorld {
             green: "shop-blue-green".to_owned(),
             bucket: BUCKET.to_owned(),
             shared_state: true,
-            test: HttpTest {
-                url: "/".to_owned(),
-                expect_status: Vec::new(),
-                timeout: Duration::from_secs(10),
-            },
+            tests: vec![AcceptanceTest::get("/")],
+            test_command: None,
+            test_green: false,
+            test_production: true,
             limits: Limits {
                 poll: Duration::from_secs(30),
                 ..Limits::default()
@@ -361,16 +362,42 @@ impl HttpConnector for DirectConnector {
 pub struct DirectProber(Sandbox);
 
 impl Prober for DirectProber {
-    async fn probe(&self, test: &HttpTest, cname: &str) -> Probe {
-        let url = test.url_on(cname);
-        let request = http::Request::get(&url)
-            .body(Bytes::new())
-            .expect("a request");
-        let status = self.0.handle(request).await.expect("sites answer").status();
-        Probe {
-            asked: format!("GET {url}"),
-            got: status.to_string(),
-            passed: test.accepts(status.as_u16()),
+    async fn probe(&self, test: &AcceptanceTest, cname: &str) -> Probe {
+        let request = test.request(cname, |_| None).expect("no variable is used");
+        let mut builder = http::Request::builder()
+            .method(request.method.as_str())
+            .uri(&request.url);
+        for (name, value) in &request.headers {
+            builder = builder.header(name, value);
+        }
+        let body = Bytes::from(request.body.unwrap_or_default());
+        let began = tokio::time::Instant::now();
+        let asked = self.0.handle(builder.body(body).expect("a request"));
+        let answered = tokio::time::timeout(test.timeout, asked).await;
+        let answered = answered.map(|answer| {
+            let answer = answer.expect("sites answer");
+            Answer {
+                status: answer.status().as_u16(),
+                location: None,
+                body: answer.body().to_vec(),
+                latency: began.elapsed(),
+            }
+        });
+        Probe::of(test, cname, answered.map_err(|_| "no answer".to_owned()))
+    }
+
+    /// No process runs on a virtual clock: the command takes its limit, and what it says is
+    /// its exit code.
+    async fn run(&self, run: &Run) -> Ran {
+        tokio::time::sleep(run.limit).await;
+        let code = run
+            .command
+            .strip_prefix("exit ")
+            .and_then(|code| code.parse().ok());
+        Ran {
+            end: End::Exited(code.expect("a command such as exit 0")),
+            output: format!("{}\n", run.command),
+            lasted: run.limit,
         }
     }
 }

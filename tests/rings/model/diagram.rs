@@ -13,31 +13,6 @@ use super::{RUNS, explored};
 
 type Transitions = BTreeMap<(Kind, Kind), Transition>;
 
-/// Every kind of state, in the order of the way.
-const KINDS: [Kind; 21] = [
-    Kind::Preparing,
-    Kind::Cloning,
-    Kind::Warming,
-    Kind::AwaitingSwap,
-    Kind::SwappingToGreen,
-    Kind::DrainingBlue,
-    Kind::Deploying,
-    Kind::AbortingDeploy,
-    Kind::Testing,
-    Kind::AwaitingCutover,
-    Kind::SwappingToBlue,
-    Kind::Baking,
-    Kind::ReturningToGreen,
-    Kind::ReturningToBlue,
-    Kind::TerminatingGreen,
-    Kind::TerminatingBlue,
-    Kind::Held,
-    Kind::Discarding,
-    Kind::Completed,
-    Kind::RolledBack,
-    Kind::Stuck,
-];
-
 #[test]
 fn state_machine_md_is_fresh() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/state-machine.md");
@@ -62,7 +37,7 @@ fn every_state_is_reached() {
                 .iter()
                 .any(|((_, to), how)| to == kind && (how.alone || !how.orders.is_empty()))
     };
-    let missed: Vec<_> = KINDS.iter().filter(|kind| !reached(kind)).collect();
+    let missed: Vec<_> = Kind::ALL.iter().filter(|kind| !reached(kind)).collect();
     assert!(missed.is_empty(), "never reached: {missed:?}");
 }
 
@@ -109,7 +84,7 @@ fn diagram(transitions: &Transitions) -> String {
             (false, true) => Ok(()),
         };
     }
-    for kind in KINDS.into_iter().filter(|kind| stage(*kind).is_end()) {
+    for kind in Kind::ALL.into_iter().filter(|kind| stage(*kind).is_end()) {
         let _ = writeln!(drawn, "    {kind} --> [*]");
     }
     drawn.push_str("```\n");
@@ -121,7 +96,7 @@ fn table(transitions: &Transitions) -> String {
         "| state | means | is left once | leads to | by an operator's order | waits for |\n\
          |---|---|---|---|---|---|\n",
     );
-    for kind in KINDS {
+    for kind in Kind::ALL {
         let from = || {
             transitions
                 .iter()

@@ -1,9 +1,8 @@
 //! States and plans, as far as the machine's rules tell them apart.
 
-use std::time::Duration;
-
+use bluegreen::acceptance::AcceptanceTest;
 use bluegreen::machine::{Cause, Effect, Kind, Order, State, obey};
-use bluegreen::plan::{Bundle, Goal, HttpTest, Limits, Plan, Sizes, Strategy, Target};
+use bluegreen::plan::{Bundle, Goal, Limits, Plan, Sizes, Strategy, Target};
 
 use super::world::Label;
 
@@ -189,11 +188,11 @@ impl Terms {
             sizes: self.resizes.then_some(sizes(false)),
             instances: RUNNING,
             green_tags: Vec::new(),
-            test: HttpTest {
-                url: "/".to_owned(),
-                expect_status: Vec::new(),
-                timeout: Duration::from_secs(10),
-            },
+            tests: vec![AcceptanceTest::get("/")],
+            test_command: None,
+            // It changes no more than whether green's tests must pass.
+            test_green: self.resizes,
+            test_production: true,
             pause_before_swap: self.pause_before_swap,
             pause_before_cutover: self.pause_before_cutover,
             limits: Limits::default(),

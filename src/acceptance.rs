@@ -1,0 +1,578 @@
+//! The acceptance tests of an environment: what it is asked over HTTP, and which
+//! answer passes. Pure.
+
+mod table;
+
+pub use table::{Defaults, TestTable};
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use reqwest::{StatusCode, Url};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+use thiserror::Error;
+
+use crate::table::short;
+
+/// What stands in a whole URL for the CNAME of the environment under test.
+pub const CNAME: &str = "{cname}";
+
+/// How much of an answer's body is read and judged, in bytes.
+pub const BODY_BYTES_MAX: usize = 1024 * 1024;
+
+/// How many characters of what was found are told.
+const TOLD_CHARS_MAX: usize = 80;
+
+/// One test over HTTP. Every condition that it names must hold for an answer to
+/// pass.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct AcceptanceTest {
+    /// A path on the environment's own CNAME (begins with `/`), or a whole URL, in
+    /// which [`CNAME`] stands for that CNAME.
+    pub url: String,
+    /// The method, in capitals.
+    #[serde(default = "get")]
+    pub method: String,
+    /// Headers by their names. A value may end with `env:NAME`, which stands for the
+    /// value of a variable and is looked up when the request is made: the journal
+    /// holds no secret.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// The name to present where it is not the URL's own: in the Host header, and with
+    /// https also as SNI and for the certificate. The URL still says where to connect.
+    #[serde(default)]
+    pub host: Option<String>,
+    /// The request's body; `env:NAME` stands for the value of a variable.
+    #[serde(default)]
+    pub body: Option<String>,
+    /// The status codes that pass; empty means 200 to 299.
+    pub expect_status: Vec<u16>,
+    /// What the body must contain.
+    #[serde(default)]
+    pub body_contains: Option<String>,
+    /// What the body, as JSON, must hold: JSON pointers (RFC 6901) and their values.
+    #[serde(default)]
+    pub json: BTreeMap<String, Value>,
+    /// How long the answer may take: its head, or where the body is judged, all of it.
+    #[serde(default)]
+    pub max_latency: Option<Duration>,
+    /// How long is waited for the answer.
+    pub timeout: Duration,
+    /// How many times in a row it must pass; none for the plan's limit.
+    #[serde(default)]
+    pub passes: Option<u32>,
+    /// How many times in a row it may fail before the version is given up; none for the
+    /// plan's limit.
+    #[serde(default)]
+    pub failures: Option<u32>,
+}
+
+fn get() -> String {
+    "GET".to_owned()
+}
+
+/// A command that tests an environment, once it has passed its tests over HTTP.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct TestCommand {
+    /// What `sh -c` runs.
+    pub command: String,
+    /// How long it may take.
+    pub limit: Duration,
+}
+
+/// A request to send. It may hold secrets, so it is not for printing.
+pub struct Request {
+    /// The method.
+    pub method: String,
+    /// The whole URL.
+    pub url: String,
+    /// The name to present in place of the URL's own.
+    pub host: Option<String>,
+    /// The headers.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Option<String>,
+}
+
+/// What came back.
+#[derive(Clone, Debug, Default)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// Where a redirect leads.
+    pub location: Option<String>,
+    /// The body's first [`BODY_BYTES_MAX`] bytes; empty where it is not judged.
+    pub body: Vec<u8>,
+    /// How long it took.
+    pub latency: Duration,
+}
+
+/// What an answer is worth.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// What came back, and what is wrong with it.
+    pub got: String,
+    /// Whether that passes.
+    pub passed: bool,
+}
+
+/// A variable that a test needs is not set.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("the variable {name} is not set, which {place} takes its value from")]
+pub struct Unset {
+    /// The variable.
+    pub name: String,
+    /// What needs it.
+    pub place: String,
+}
+
+impl AcceptanceTest {
+    /// The test that asks for `url` and takes any success.
+    #[must_use]
+    pub fn get(url: &str) -> AcceptanceTest {
+        AcceptanceTest {
+            url: url.to_owned(),
+            method: get(),
+            headers: BTreeMap::new(),
+            host: None,
+            body: None,
+            expect_status: Vec::new(),
+            body_contains: None,
+            json: BTreeMap::new(),
+            max_latency: None,
+            timeout: Duration::from_secs(10),
+            passes: None,
+            failures: None,
+        }
+    }
+
+    /// The URL to ask of an environment that answers under `cname`.
+    #[must_use]
+    pub fn url_on(&self, cname: &str) -> String {
+        if self.url.starts_with('/') {
+            format!("http://{cname}{}", self.url)
+        } else {
+            self.url.replacen(CNAME, cname, 1)
+        }
+    }
+
+    /// What is asked of an environment that answers under `cname`, in words without
+    /// secrets: this text is logged and kept.
+    #[must_use]
+    pub fn asked(&self, cname: &str) -> String {
+        let url = without_secrets(&self.url_on(cname));
+        let host = self.host.as_ref().map(|host| format!(" as {host}"));
+        format!("{} {url}{}", self.method, host.unwrap_or_default())
+    }
+
+    /// The request to an environment that answers under `cname`, with the values that
+    /// `variable` gives for what only the environment of the process knows.
+    ///
+    /// # Errors
+    /// [`Unset`].
+    pub fn request(
+        &self,
+        cname: &str,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Request, Unset> {
+        let filled = |value: &str, place: &dyn Fn() -> String| match reference(value) {
+            None => Ok(value.to_owned()),
+            Some((before, name)) => match variable(name) {
+                Some(value) => Ok(format!("{before}{value}")),
+                None => Err(Unset {
+                    name: name.to_owned(),
+                    place: place(),
+                }),
+            },
+        };
+        let headers = self.headers.iter().map(|(name, value)| {
+            let place = || format!("header {name} of the test of {}", without_query(&self.url));
+            Ok((name.clone(), filled(value, &place)?))
+        });
+        let headers = headers.collect::<Result<_, _>>()?;
+        let place = || format!("the body of the test of {}", without_query(&self.url));
+        let body = match &self.body {
+            Some(body) if is_reference(body) => Some(filled(body, &place)?),
+            body => body.clone(),
+        };
+        Ok(Request {
+            method: self.method.clone(),
+            url: self.url_on(cname),
+            host: self.host.clone(),
+            headers,
+            body,
+        })
+    }
+
+    /// Whether the body is part of what is judged.
+    #[must_use]
+    pub fn reads_body(&self) -> bool {
+        self.body_contains.is_some() || !self.json.is_empty()
+    }
+
+    /// What an answer is worth.
+    #[must_use]
+    pub fn judge(&self, answer: &Answer) -> Verdict {
+        let mut got = match StatusCode::from_u16(answer.status) {
+            Ok(status) => status.to_string(),
+            Err(_) => answer.status.to_string(),
+        };
+        if let Some(to) = &answer.location {
+            got.push_str(&format!(" to {}", without_secrets(to)));
+        }
+        let wrong = self.wrong_with(answer);
+        if let Some(wrong) = wrong.as_ref().filter(|wrong| !wrong.is_empty()) {
+            got.push_str(&format!(", {wrong}"));
+        }
+        Verdict {
+            got,
+            passed: wrong.is_none(),
+        }
+    }
+
+    /// What is wrong with an answer, in words that may be empty where its status says it
+    /// all; none where nothing is.
+    fn wrong_with(&self, answer: &Answer) -> Option<String> {
+        match self.expect_status.as_slice() {
+            [] if (200..300).contains(&answer.status) => {}
+            [] => return Some(String::new()),
+            expected if expected.contains(&answer.status) => {}
+            expected => {
+                let codes: Vec<_> = expected.iter().map(ToString::to_string).collect();
+                return Some(format!("not {}", codes.join(" or ")));
+            }
+        }
+        if let Some(max) = self.max_latency.filter(|max| answer.latency > *max) {
+            let took = Duration::from_millis(millis(answer.latency));
+            let words = humantime::format_duration;
+            return Some(format!(
+                "after {}, which is more than {}",
+                words(took),
+                words(max)
+            ));
+        }
+        if let Some(text) = &self.body_contains {
+            let body = String::from_utf8_lossy(&answer.body);
+            if !body.contains(text) {
+                return Some(format!(
+                    "whose body lacks {:?}",
+                    short(text, TOLD_CHARS_MAX)
+                ));
+            }
+        }
+        if self.json.is_empty() {
+            return None;
+        }
+        let Ok(body) = serde_json::from_slice::<Value>(&answer.body) else {
+            return Some("whose body is no JSON".to_owned());
+        };
+        self.json.iter().find_map(|(pointer, expected)| {
+            let told = |value: &Value| short(&value.to_string(), TOLD_CHARS_MAX);
+            let place = if pointer.is_empty() { "body" } else { pointer };
+            match body.pointer(pointer) {
+                None => Some(format!("whose JSON has no {place}")),
+                Some(found) if equal(found, expected) => None,
+                Some(found) => Some(format!(
+                    "whose {place} is {}, not {}",
+                    told(found),
+                    told(expected)
+                )),
+            }
+        })
+    }
+}
+
+/// The first variable that one of the tests needs and that `variable` does not know.
+///
+/// # Errors
+/// [`Unset`] names it and what needs it.
+pub fn all_set(
+    tests: &[AcceptanceTest],
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<(), Unset> {
+    tests
+        .iter()
+        .try_for_each(|test| test.request("", &variable).map(drop))
+}
+
+/// Reads the tests of a plan: a list, or the single test of a journal that was written
+/// before there were several.
+///
+/// # Errors
+/// It is neither.
+pub fn one_or_many<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<AcceptanceTest>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum OneOrMany {
+        Many(Vec<AcceptanceTest>),
+        One(Box<AcceptanceTest>),
+    }
+    Ok(match OneOrMany::deserialize(from)? {
+        OneOrMany::Many(tests) => tests,
+        OneOrMany::One(test) => vec![*test],
+    })
+}
+
+/// The variable that a value refers to with its last word, `env:NAME`, and what stands
+/// before it; none where the value is literal.
+fn reference(value: &str) -> Option<(&str, &str)> {
+    let at = value.rfind(char::is_whitespace).map_or(0, |at| at + 1);
+    let name = value.get(at..)?.strip_prefix("env:")?;
+    let well_formed = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    let is_name = !name.is_empty() && name.bytes().all(well_formed);
+    (is_name && !name.as_bytes()[0].is_ascii_digit()).then(|| (&value[..at], name))
+}
+
+/// Whether a value is a reference to a variable and nothing beside it.
+fn is_reference(value: &str) -> bool {
+    reference(value).is_some_and(|(before, _)| before.is_empty())
+}
+
+/// JSON values, numbers by what they count: TOML tells 1 and 1.0 apart, JSON does not.
+fn equal(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Number(one), Value::Number(other)) => {
+            one == other || one.as_f64() == other.as_f64()
+        }
+        (one, other) => one == other,
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The URL without its user, password and query: they may hold a secret.
+#[must_use]
+pub fn without_secrets(url: &str) -> String {
+    let Ok(mut parsed) = Url::parse(url) else {
+        return without_query(url);
+    };
+    let _ = parsed.set_username("");
+    let _ = parsed.set_password(None);
+    parsed.set_fragment(None);
+    let had_query = parsed.query().is_some();
+    parsed.set_query(None);
+    format!("{parsed}{}", if had_query { "?…" } else { "" })
+}
+
+fn without_query(url: &str) -> String {
+    match url.split_once(['?', '#']) {
+        Some((before, _)) => format!("{before}?…"),
+        None => url.to_owned(),
+    }
+}
+
+/// As a person would write it down: the method and the URL without secrets.
+impl fmt::Display for AcceptanceTest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, without_query(&self.url))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn answer(status: u16, body: &str) -> Answer {
+        Answer {
+            status,
+            body: body.as_bytes().to_vec(),
+            ..Answer::default()
+        }
+    }
+
+    #[test]
+    fn a_path_is_asked_of_the_environment_and_a_url_is_asked_as_it_is() {
+        let on = |url: &str| AcceptanceTest::get(url).url_on("a.example");
+        assert_eq!(on("/health?full=1"), "http://a.example/health?full=1");
+        assert_eq!(on("https://b.example/"), "https://b.example/");
+        assert_eq!(on("https://{cname}:8443/x"), "https://a.example:8443/x");
+    }
+
+    #[test]
+    fn each_condition_passes_and_fails_in_words() {
+        let base = || AcceptanceTest::get("/");
+        let json = |pointer: &str, value: Value| AcceptanceTest {
+            json: [(pointer.to_owned(), value)].into(),
+            ..base()
+        };
+        let slow = Answer {
+            latency: Duration::from_micros(500_900),
+            ..answer(200, "")
+        };
+        let quick = Answer {
+            latency: Duration::from_millis(500),
+            ..answer(200, "")
+        };
+        let limited = AcceptanceTest {
+            max_latency: Some(Duration::from_millis(500)),
+            ..base()
+        };
+        let created = AcceptanceTest {
+            expect_status: vec![201, 301],
+            ..base()
+        };
+        let greeting = AcceptanceTest {
+            body_contains: Some("ready".to_owned()),
+            ..base()
+        };
+        let moved = Answer {
+            location: Some("https://b.example/?token=t".to_owned()),
+            ..answer(301, "")
+        };
+        let ok = r#"{"status":"ok","checks":[{"name":"db","up":1}]}"#;
+        for (test, answer, passed, got) in [
+            (base(), answer(204, ""), true, "204 No Content"),
+            (
+                base(),
+                moved.clone(),
+                false,
+                "301 Moved Permanently to https://b.example/?…",
+            ),
+            (
+                created.clone(),
+                moved,
+                true,
+                "301 Moved Permanently to https://b.example/?…",
+            ),
+            (created, answer(200, ""), false, "200 OK, not 201 or 301"),
+            (base(), answer(500, ""), false, "500 Internal Server Error"),
+            (limited.clone(), quick, true, "200 OK"),
+            (
+                limited,
+                slow,
+                false,
+                "200 OK, after 500ms, which is more than 500ms",
+            ),
+            (
+                greeting.clone(),
+                answer(200, "we are ready"),
+                true,
+                "200 OK",
+            ),
+            (
+                greeting,
+                answer(200, "not yet"),
+                false,
+                "200 OK, whose body lacks \"ready\"",
+            ),
+            (
+                json("/status", json!("ok")),
+                answer(200, ok),
+                true,
+                "200 OK",
+            ),
+            (
+                json("/checks/0/up", json!(1.0)),
+                answer(200, ok),
+                true,
+                "200 OK",
+            ),
+            (
+                json("/status", json!("fine")),
+                answer(200, ok),
+                false,
+                "200 OK, whose /status is \"ok\", not \"fine\"",
+            ),
+            (
+                json("/version", json!(1)),
+                answer(200, ok),
+                false,
+                "200 OK, whose JSON has no /version",
+            ),
+            (
+                json("/status", json!("ok")),
+                answer(200, "<html>"),
+                false,
+                "200 OK, whose body is no JSON",
+            ),
+            // A status that fails is told before what the body says.
+            (
+                json("/status", json!("ok")),
+                answer(503, ok),
+                false,
+                "503 Service Unavailable",
+            ),
+        ] {
+            let verdict = test.judge(&answer);
+            assert_eq!((verdict.passed, verdict.got.as_str()), (passed, got));
+        }
+    }
+
+    #[test]
+    fn secrets_come_from_variables_when_the_request_is_made() {
+        let mut test = AcceptanceTest::get("/orders?dry=1");
+        test.headers = [
+            ("X-Api-Key", "env:API_KEY"),
+            ("Authorization", "Bearer env:API_KEY"),
+            ("X-Plain", "env: not one"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+        test.body = Some("env:BODY".to_owned());
+        let known = |name: &str| match name {
+            "API_KEY" => Some("k".to_owned()),
+            "BODY" => Some("{}".to_owned()),
+            _ => None,
+        };
+        let request = test.request("a.example", known).expect("all are set");
+        let values: Vec<_> = request.headers.iter().map(|(_, v)| v.as_str()).collect();
+        assert_eq!(values, ["Bearer k", "k", "env: not one"]);
+        assert_eq!(request.body.as_deref(), Some("{}"));
+        let unset = all_set(std::slice::from_ref(&test), |_| None).expect_err("none is");
+        assert_eq!(
+            unset.to_string(),
+            "the variable API_KEY is not set, which header Authorization of the test of \
+             /orders?… takes its value from"
+        );
+        let kept = serde_json::to_string(&test).expect("JSON");
+        assert!(
+            kept.contains("env:API_KEY") && !kept.contains("\"k\""),
+            "{kept}"
+        );
+    }
+
+    #[test]
+    fn a_url_is_told_without_its_secrets() {
+        for (url, told) in [
+            (
+                "https://ann:secret@shop.example/a?token=t#f",
+                "https://shop.example/a?…",
+            ),
+            ("http://shop.example/", "http://shop.example/"),
+            ("/a?token=t", "/a?…"),
+        ] {
+            assert_eq!(without_secrets(url), told);
+        }
+        let mut test = AcceptanceTest::get("https://{cname}/a?token=t");
+        test.host = Some("www.shop.example".to_owned());
+        assert_eq!(
+            test.asked("a.example"),
+            "GET https://a.example/a?… as www.shop.example"
+        );
+    }
+
+    #[test]
+    fn the_single_test_of_an_older_journal_is_a_list_of_one() {
+        #[derive(Deserialize)]
+        struct Old {
+            #[serde(alias = "test", deserialize_with = "one_or_many")]
+            tests: Vec<AcceptanceTest>,
+        }
+        let old = r#"{"test":{"url":"/h","expect_status":[204],"timeout":{"secs":10,"nanos":0}}}"#;
+        let old: Old = serde_json::from_str(old).expect("it opens");
+        let mut expected = AcceptanceTest::get("/h");
+        expected.expect_status = vec![204];
+        assert_eq!(old.tests, [expected.clone()]);
+        let new = format!(
+            "{{\"tests\":{}}}",
+            serde_json::to_string(&old.tests).expect("JSON")
+        );
+        let new: Old = serde_json::from_str(&new).expect("it opens");
+        assert_eq!(new.tests, [expected]);
+    }
+}

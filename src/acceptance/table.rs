@@ -1,0 +1,337 @@
+//! A test as people write it: an inline table of a flag, or one of the file.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use reqwest::Url;
+use reqwest::header::{HeaderName, HeaderValue};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{AcceptanceTest, CNAME, reference, without_secrets};
+use crate::table::{duration, inline};
+
+const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
+/// The most that is taken for passes or failures in a row.
+const IN_A_ROW_MAX: u32 = 1000;
+
+/// A test as it is written, with dashes in its keys. Unknown keys are refused.
+#[derive(Clone, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct TestTable {
+    url: String,
+    method: Option<String>,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    host: Option<String>,
+    body: Option<String>,
+    expect_status: Option<Vec<u16>>,
+    body_contains: Option<String>,
+    #[serde(default)]
+    json: BTreeMap<String, Value>,
+    max_latency: Option<String>,
+    timeout: Option<String>,
+    passes: Option<u32>,
+    failures: Option<u32>,
+}
+
+/// What holds for a test that does not say it.
+#[derive(Clone, Debug)]
+pub struct Defaults {
+    /// The status codes that pass; empty means 200 to 299.
+    pub expect_status: Vec<u16>,
+    /// How long is waited for an answer.
+    pub timeout: Duration,
+}
+
+/// The URL alone: a header may hold a secret that is about to be refused.
+impl fmt::Debug for TestTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TestTable")
+            .field("url", &without_secrets(&self.url))
+            .finish_non_exhaustive()
+    }
+}
+
+impl TestTable {
+    /// The test that asks for `url` and takes everything else from the defaults.
+    #[must_use]
+    pub fn of_url(url: &str) -> TestTable {
+        TestTable {
+            url: url.to_owned(),
+            ..TestTable::default()
+        }
+    }
+
+    /// The table of a flag, such as `{ url = "/health" }`.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words that name no value.
+    pub fn inline(text: &str) -> Result<TestTable, String> {
+        inline(text)
+    }
+
+    /// The test, where it is one.
+    ///
+    /// # Errors
+    /// The key, what is wrong with it and what would be right.
+    pub fn check(self, defaults: &Defaults) -> Result<AcceptanceTest, String> {
+        let at = |key: &str, why: String| format!("{key}: {why}");
+        let url = url(self.url).map_err(|why| at("url", why))?;
+        let method = method(self.method).map_err(|why| at("method", why))?;
+        for (name, value) in &self.headers {
+            header(name, value).map_err(|why| format!("headers.{name}: {why}"))?;
+        }
+        if let Some(host) = &self.host {
+            host_name(host).map_err(|why| at("host", why))?;
+        }
+        let expect_status = self.expect_status.unwrap_or(defaults.expect_status.clone());
+        if let Some(code) = expect_status.iter().find(|c| !(100..=599).contains(*c)) {
+            return Err(format!(
+                "expect-status: {code} is no status, which is 100 to 599"
+            ));
+        }
+        if self.body_contains.as_ref().is_some_and(String::is_empty) {
+            return Err("body-contains: every body contains nothing; leave it out".to_owned());
+        }
+        let is_pointer = |pointer: &&String| pointer.is_empty() || pointer.starts_with('/');
+        if let Some(pointer) = self.json.keys().find(|p| !is_pointer(p)) {
+            return Err(format!(
+                "json.{pointer}: a JSON pointer begins with a slash; write \"/{pointer}\""
+            ));
+        }
+        let limit = |key: &str, text: Option<String>| {
+            let parsed = text.map(|text| duration(&text)).transpose();
+            match parsed.map_err(|why| at(key, why))? {
+                Some(Duration::ZERO) => Err(at(key, "nothing answers in no time".to_owned())),
+                parsed => Ok(parsed),
+            }
+        };
+        Ok(AcceptanceTest {
+            url,
+            method,
+            headers: self.headers,
+            host: self.host,
+            body: self.body,
+            expect_status,
+            body_contains: self.body_contains,
+            json: self.json,
+            max_latency: limit("max-latency", self.max_latency)?,
+            timeout: limit("timeout", self.timeout)?.unwrap_or(defaults.timeout),
+            passes: in_a_row("passes", self.passes)?,
+            failures: in_a_row("failures", self.failures)?,
+        })
+    }
+}
+
+fn url(url: String) -> Result<String, String> {
+    if url.starts_with('/') && !url.starts_with("//") {
+        return Ok(url);
+    }
+    let parsed = Url::parse(&url.replacen(CNAME, "cname.invalid", 1))
+        .ok()
+        .filter(|parsed| matches!(parsed.scheme(), "http" | "https") && parsed.has_host())
+        .ok_or_else(|| {
+            format!(
+                "{:?}: expected a path such as /health, or an http or https URL",
+                without_secrets(&url)
+            )
+        })?;
+    if !parsed.username().is_empty() || parsed.password().is_some() {
+        return Err("a user or password in it would be kept in the journal".to_owned());
+    }
+    Ok(url)
+}
+
+fn method(method: Option<String>) -> Result<String, String> {
+    let method = method.map_or_else(super::get, |method| method.to_ascii_uppercase());
+    if METHODS.contains(&method.as_str()) {
+        return Ok(method);
+    }
+    Err(format!(
+        "{method:?}: expected one of {}",
+        METHODS.join(", ")
+    ))
+}
+
+fn header(name: &str, value: &str) -> Result<(), String> {
+    if HeaderName::try_from(name).is_err() {
+        return Err("a header's name has letters, digits and hyphens".to_owned());
+    }
+    if HeaderValue::try_from(value).is_err() {
+        return Err("a header's value has no line breaks or control characters".to_owned());
+    }
+    let lower = name.to_ascii_lowercase();
+    if lower == "host" {
+        return Err("give it with the key host, which also sets the name for TLS".to_owned());
+    }
+    if matches!(
+        lower.as_str(),
+        "content-length" | "transfer-encoding" | "connection"
+    ) {
+        return Err("the request sets it by itself; leave it out".to_owned());
+    }
+    if holds_secrets(&lower) && reference(value).is_none() {
+        return Err(
+            "a secret would be kept in the journal; put the value into a variable and write \
+             \"env:NAME\", or \"Bearer env:NAME\""
+                .to_owned(),
+        );
+    }
+    Ok(())
+}
+
+/// Whether a header of this name, in lower case, usually holds a secret.
+fn holds_secrets(name: &str) -> bool {
+    let telling = [
+        "auth",
+        "cookie",
+        "token",
+        "secret",
+        "password",
+        "api-key",
+        "apikey",
+        "signature",
+        "credential",
+    ];
+    telling.iter().any(|word| name.contains(word))
+}
+
+fn host_name(host: &str) -> Result<(), String> {
+    let as_url = Url::parse(&format!("http://{host}/")).ok();
+    let is_name = |parsed: &Url| parsed.host_str() == Some(host) && parsed.port().is_none();
+    if as_url.as_ref().is_some_and(is_name) {
+        return Ok(());
+    }
+    Err(format!(
+        "{host:?}: expected a name in lower case such as www.shop.example, without a port"
+    ))
+}
+
+fn in_a_row(key: &str, count: Option<u32>) -> Result<Option<u32>, String> {
+    match count {
+        Some(count) if !(1..=IN_A_ROW_MAX).contains(&count) => Err(format!(
+            "{key}: {count} is not between 1 and {IN_A_ROW_MAX}"
+        )),
+        count => Ok(count),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::is_reference;
+    use super::*;
+
+    fn read(text: &str) -> Result<AcceptanceTest, String> {
+        let defaults = Defaults {
+            expect_status: vec![200],
+            timeout: Duration::from_secs(3),
+        };
+        TestTable::inline(text)?.check(&defaults)
+    }
+
+    #[test]
+    fn a_table_says_everything_and_the_defaults_the_rest() {
+        let test = read(
+            r#"{ url = "https://{cname}/health", method = "post", host = "www.shop.example",
+               headers = { X-Api-Key = "env:API_KEY", Accept = "text/plain" },
+               body = "{}", expect-status = [201, 202], body-contains = "ready",
+               json = { "/status" = "ok", "/up" = true }, max-latency = "500ms",
+               timeout = "5s", passes = 5, failures = 2 }"#,
+        )
+        .expect("it is a test");
+        assert_eq!(
+            (test.method.as_str(), test.passes, test.failures),
+            ("POST", Some(5), Some(2))
+        );
+        assert_eq!(test.max_latency, Some(Duration::from_millis(500)));
+        assert_eq!(test.timeout, Duration::from_secs(5));
+        assert_eq!(test.json["/up"], Value::Bool(true));
+        let mut plain = AcceptanceTest::get("/");
+        plain.expect_status = vec![200];
+        plain.timeout = Duration::from_secs(3);
+        assert_eq!(read(r#"{ url = "/" }"#), Ok(plain));
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_with_its_key_and_remedy() {
+        for (text, words) in [
+            (r#"{ path = "/" }"#, "unknown field `path`"),
+            (r#"{ method = "GET" }"#, "missing field `url`"),
+            (r#"{ url = "health" }"#, "url: \"health\": expected a path"),
+            (r#"{ url = "//x" }"#, "url: \"//x\": expected a path"),
+            (
+                r#"{ url = "ftp://a/b" }"#,
+                "url: \"ftp://a/b\": expected a path",
+            ),
+            (
+                r#"{ url = "https://ann:hunter2@b/" }"#,
+                "url: a user or password",
+            ),
+            (
+                r#"{ url = "/", method = "BREW" }"#,
+                "method: \"BREW\": expected one of GET",
+            ),
+            (
+                r#"{ url = "/", headers = { Authorization = "Bearer hunter2" } }"#,
+                "headers.Authorization: a secret would be kept",
+            ),
+            (
+                r#"{ url = "/", headers = { X-Session-Token = "hunter2" } }"#,
+                "headers.X-Session-Token: a secret would be kept",
+            ),
+            (
+                r#"{ url = "/", headers = { Host = "b" } }"#,
+                "headers.Host: give it with the key host",
+            ),
+            (
+                r#"{ url = "/", headers = { "a b" = "c" } }"#,
+                "headers.a b: a header's name",
+            ),
+            (
+                r#"{ url = "/", headers = { a = "c\nd" } }"#,
+                "headers.a: a header's value",
+            ),
+            (
+                r#"{ url = "/", headers = { Content-Length = "1" } }"#,
+                "leave it out",
+            ),
+            (
+                r#"{ url = "/", host = "b:80" }"#,
+                "host: \"b:80\": expected a name",
+            ),
+            (
+                r#"{ url = "/", expect-status = [99] }"#,
+                "expect-status: 99 is no status",
+            ),
+            (
+                r#"{ url = "/", body-contains = "" }"#,
+                "body-contains: every body",
+            ),
+            (
+                r#"{ url = "/", json = { status = "ok" } }"#,
+                "json.status: a JSON pointer begins",
+            ),
+            (r#"{ url = "/", max-latency = "5" }"#, "max-latency: "),
+            (
+                r#"{ url = "/", timeout = "0s" }"#,
+                "timeout: nothing answers",
+            ),
+            (r#"{ url = "/", passes = 0 }"#, "passes: 0 is not between 1"),
+        ] {
+            let error = read(text).expect_err(text);
+            assert!(error.contains(words), "{text}: {error}");
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+        let secret =
+            TestTable::inline(r#"{ url = "/?t=hunter2", headers = { Cookie = "hunter2" } }"#);
+        assert!(!format!("{secret:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn only_a_whole_value_is_a_body_from_a_variable() {
+        assert!(is_reference("env:A_1") && !is_reference("x env:A") && !is_reference("env:1"));
+    }
+}

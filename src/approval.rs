@@ -1,0 +1,189 @@
+//! Asking whether a person, or a system that speaks for one, has approved.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use reqwest::{Client, StatusCode, Url};
+
+use crate::acceptance::without_secrets;
+use crate::cloud::root_cause;
+
+/// How long one question may take.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Where to ask. It may hold secrets (a user, a password, a query), so it is given anew to
+/// every process, is kept nowhere, and shows itself without them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ApproveUrl(Url);
+
+/// What the answer means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Approval {
+    /// 200: go on.
+    Granted,
+    /// 403: not yet.
+    Wait,
+    /// 409: never.
+    Refused,
+    /// Anything else, and no answer: what came back. Asking again may help.
+    Unclear(String),
+}
+
+/// Asks an URL for approval.
+#[derive(Clone, Debug)]
+pub struct Approver {
+    url: ApproveUrl,
+    client: Client,
+}
+
+/// What is wrong is told without the text: it may hold a secret.
+impl FromStr for ApproveUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<ApproveUrl, String> {
+        let url = Url::parse(text.trim()).ok();
+        url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+            .map(ApproveUrl)
+            .ok_or_else(|| "expected an http or https URL such as https://host/path".to_owned())
+    }
+}
+
+impl fmt::Display for ApproveUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&without_secrets(self.0.as_str()))
+    }
+}
+
+impl fmt::Debug for ApproveUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ApproveUrl({self})")
+    }
+}
+
+impl Approver {
+    /// Who asks this URL, through the proxy of the environment (`HTTPS_PROXY`, …).
+    ///
+    /// # Errors
+    /// The TLS roots cannot be read, in words.
+    pub fn new(url: ApproveUrl) -> Result<Approver, String> {
+        let client = Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("bluegreen/", env!("CARGO_PKG_VERSION")))
+            .timeout(TIMEOUT);
+        Ok(Approver {
+            url,
+            client: client.build().map_err(root_cause)?,
+        })
+    }
+
+    /// Where it asks.
+    #[must_use]
+    pub fn url(&self) -> &ApproveUrl {
+        &self.url
+    }
+
+    /// Asks once, for ten seconds at most. The deployment's id goes with the question as
+    /// the header `bluegreen-deployment`.
+    pub async fn ask(&self, deployment: &str) -> Approval {
+        let request = self.client.get(self.url.0.clone());
+        let asked = request.header("bluegreen-deployment", deployment).send();
+        match asked.await {
+            Ok(answer) => understand(answer.status()),
+            Err(error) if error.is_timeout() => {
+                let limit = humantime::format_duration(TIMEOUT);
+                Approval::Unclear(format!("no answer within {limit}"))
+            }
+            Err(error) => Approval::Unclear(root_cause(error)),
+        }
+    }
+}
+
+/// What a status means. A redirect, a login page or an outage is never a yes or a no.
+fn understand(status: StatusCode) -> Approval {
+    match status {
+        StatusCode::OK => Approval::Granted,
+        StatusCode::FORBIDDEN => Approval::Wait,
+        StatusCode::CONFLICT => Approval::Refused,
+        other => Approval::Unclear(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    /// Asks a server that gives this answer; with what it was sent.
+    async fn asked(answer: &'static str) -> (Approval, String) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let serving = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.expect("a client");
+            let mut sent = Vec::new();
+            while !sent.ends_with(b"\r\n\r\n") {
+                sent.push(stream.read_u8().await.expect("it reads"));
+            }
+            stream
+                .write_all(answer.as_bytes())
+                .await
+                .expect("it writes");
+            String::from_utf8(sent).expect("text")
+        });
+        let url = format!("http://ann:hunter2@{address}/approve?token=hunter3");
+        let approver = Approver::new(url.parse().expect("a URL")).expect("a client");
+        let approval = approver.ask("01J").await;
+        (approval, serving.await.expect("it served"))
+    }
+
+    #[tokio::test]
+    async fn three_answers_are_clear_and_every_other_is_asked_again() {
+        let unclear = |text: &str| Approval::Unclear(text.to_owned());
+        for (answer, expected) in [
+            ("200 OK", Approval::Granted),
+            ("403 Forbidden", Approval::Wait),
+            ("409 Conflict", Approval::Refused),
+            ("204 No Content", unclear("204 No Content")),
+            ("302 Found", unclear("302 Found")),
+            ("401 Unauthorized", unclear("401 Unauthorized")),
+            (
+                "503 Service Unavailable",
+                unclear("503 Service Unavailable"),
+            ),
+        ] {
+            let answer = format!("HTTP/1.1 {answer}\r\ncontent-length: 0\r\n\r\n");
+            let (approval, sent) = asked(answer.leak()).await;
+            assert_eq!(approval, expected);
+            assert!(sent.starts_with("GET /approve?token=hunter3 "), "{sent}");
+            assert!(
+                sent.contains("authorization: Basic YW5uOmh1bnRlcjI="),
+                "{sent}"
+            );
+            assert!(sent.contains("bluegreen-deployment: 01J"), "{sent}");
+        }
+    }
+
+    #[tokio::test]
+    async fn no_secret_of_the_url_is_told() {
+        for answer in ["", "nonsense\r\n\r\n"] {
+            let (approval, _) = asked(answer).await;
+            let told = format!("{approval:?}");
+            assert!(matches!(approval, Approval::Unclear(_)), "{told}");
+            assert!(!told.contains("hunter"), "{told}");
+        }
+        let url = "http://ann:hunter2@127.0.0.1:1/a?token=hunter3#hunter4";
+        let approver = Approver::new(url.parse().expect("a URL")).expect("a client");
+        let told = format!(
+            "{} {approver:?} {:?}",
+            approver.url(),
+            approver.ask("01J").await
+        );
+        assert!(told.starts_with("http://127.0.0.1:1/a?…"), "{told}");
+        assert!(!told.contains("hunter"), "{told}");
+        for wrong in ["hunter2", "ftp://hunter2/", "https://", "/hunter2"] {
+            let error = wrong.parse::<ApproveUrl>().expect_err(wrong);
+            assert!(!error.contains("hunter"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,438 @@
+//! Running a command of the operator's: with a limit, in a process group of its own,
+//! its output kept.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::unix::pipe;
+use tokio::process::{Child, ChildStdin};
+
+use crate::table::{end_of, short};
+
+/// How much of a command's output is kept: its last bytes.
+pub const OUTPUT_BYTES_MAX: usize = 64 * 1024;
+
+/// How long a command that is told to end (SIGTERM) may take before it is killed.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// The same where this process is about to end itself.
+const GRACE_AT_THE_END: Duration = Duration::from_secs(2);
+
+/// How long the output of what a command has left running is read after its own end.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
+/// How many characters of a command's last line are told.
+const LINE_CHARS_MAX: usize = 200;
+
+/// A command to run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Run {
+    /// What `sh -c` runs.
+    pub command: String,
+    /// Variables beside those of this process.
+    pub variables: Vec<(String, String)>,
+    /// What it reads on its standard input.
+    pub input: Vec<u8>,
+    /// How long it may take.
+    pub limit: Duration,
+}
+
+/// What became of a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ran {
+    /// How it ended.
+    pub end: End,
+    /// The last [`OUTPUT_BYTES_MAX`] bytes of its standard output and error, in the order
+    /// in which they were written. The values of variables that are named as secrets are
+    /// left out of it.
+    pub output: String,
+    /// How long it took.
+    pub lasted: Duration,
+}
+
+/// How a command ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum End {
+    /// By itself, with this exit code.
+    Exited(i32),
+    /// By this signal, which was not of this process.
+    Signalled(i32),
+    /// It was stopped at its limit.
+    OverLimit(Duration),
+    /// It could not be started, or not be waited for.
+    Failed(String),
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            End::Exited(code) => write!(f, "exit code {code}"),
+            End::Signalled(signal) => write!(f, "killed by signal {signal}"),
+            End::OverLimit(limit) => write!(
+                f,
+                "stopped after its limit of {}",
+                humantime::format_duration(*limit)
+            ),
+            End::Failed(why) => write!(f, "it could not be run: {why}"),
+        }
+    }
+}
+
+impl Ran {
+    /// Whether it ended by itself with exit code 0.
+    #[must_use]
+    pub fn passed(&self) -> bool {
+        self.end == End::Exited(0)
+    }
+
+    /// How it ended and the last line that it said.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let mut lines = self.output.lines().rev().map(str::trim);
+        match lines.find(|line| !line.is_empty()) {
+            Some(line) => format!("{}: {}", self.end, short(line, LINE_CHARS_MAX)),
+            None => self.end.to_string(),
+        }
+    }
+}
+
+/// Runs a command to its end. At its limit, and where this future is dropped, the
+/// command and everything that it has started gets SIGTERM, and SIGKILL some seconds
+/// later; what a command leaves running when it ends by itself goes on.
+///
+/// It inherits this process's variables and folder.
+pub async fn run(run: &Run) -> Ran {
+    let began = Instant::now();
+    let mut tail = Tail::default();
+    let end = match Group::start(run) {
+        Err(error) => End::Failed(error.to_string()),
+        Ok((group, stdin, output)) => attend(run, group, stdin, output, &mut tail).await,
+    };
+    Ran {
+        end,
+        output: tail.text(),
+        lasted: began.elapsed(),
+    }
+}
+
+async fn attend(
+    run: &Run,
+    mut group: Group,
+    stdin: Option<ChildStdin>,
+    output: pipe::Receiver,
+    tail: &mut Tail,
+) -> End {
+    let feeding = feed(stdin, &run.input);
+    let reading = read(output, tail);
+    let timer = tokio::time::sleep(run.limit);
+    tokio::pin!(feeding, reading, timer);
+    let (mut is_fed, mut is_read, mut is_over) = (false, false, false);
+    let ended = loop {
+        tokio::select! {
+            ended = group.child.wait() => break ended,
+            () = &mut feeding, if !is_fed => is_fed = true,
+            () = &mut reading, if !is_read => is_read = true,
+            () = &mut timer => {
+                group.signal(if is_over { Signal::KILL } else { Signal::TERM });
+                is_over = true;
+                timer.as_mut().reset(tokio::time::Instant::now() + GRACE);
+            }
+        }
+    };
+    if is_over {
+        // Its children may have outlived it.
+        group.signal(Signal::KILL);
+    }
+    group.has_ended = true;
+    if !is_read {
+        let _ = tokio::time::timeout(LAST_WORDS, reading).await;
+    }
+    match ended {
+        _ if is_over => End::OverLimit(run.limit),
+        Ok(status) => End::of(status),
+        Err(error) => End::Failed(error.to_string()),
+    }
+}
+
+impl End {
+    fn of(status: ExitStatus) -> End {
+        match (status.code(), status.signal()) {
+            (Some(code), _) => End::Exited(code),
+            (None, signal) => End::Signalled(signal.unwrap_or_default()),
+        }
+    }
+}
+
+/// Writes all of `input`; a command that does not read it is no error.
+async fn feed(stdin: Option<ChildStdin>, input: &[u8]) {
+    if let Some(mut stdin) = stdin {
+        let _ = stdin.write_all(input).await;
+        let _ = stdin.shutdown().await;
+    }
+}
+
+async fn read(mut output: pipe::Receiver, tail: &mut Tail) {
+    let mut buffer = [0; 8 * 1024];
+    while let Ok(length @ 1..) = output.read(&mut buffer).await {
+        tail.push(&buffer[..length]);
+    }
+}
+
+/// A running command: the leader of a process group of its own.
+struct Group {
+    child: Child,
+    id: Option<Pid>,
+    has_ended: bool,
+}
+
+impl Group {
+    fn start(run: &Run) -> io::Result<(Group, Option<ChildStdin>, pipe::Receiver)> {
+        // One pipe for both: what is written is read in its order.
+        let (reader, writer) = io::pipe()?;
+        let reader = pipe::Receiver::from_owned_fd(OwnedFd::from(reader))?;
+        let stdin = if run.input.is_empty() {
+            Stdio::null()
+        } else {
+            Stdio::piped()
+        };
+        let variables = run.variables.iter().map(|(name, value)| (name, value));
+        let mut child = tokio::process::Command::new("sh")
+            .args(["-c", &run.command])
+            .envs(variables)
+            .stdin(stdin)
+            .stdout(writer.try_clone()?)
+            .stderr(writer)
+            .process_group(0)
+            .spawn()?;
+        let stdin = child.stdin.take();
+        let id = child.id().and_then(|id| i32::try_from(id).ok());
+        let group = Group {
+            id: id.and_then(Pid::from_raw),
+            child,
+            has_ended: false,
+        };
+        Ok((group, stdin, reader))
+    }
+
+    /// A group that is gone already takes no signal, which is as well.
+    fn signal(&self, signal: Signal) {
+        if let Some(id) = self.id {
+            let _ = kill_process_group(id, signal);
+        }
+    }
+}
+
+/// Nothing of a command may outlive whoever waits for it: this process may be about to
+/// end, so it is waited for here.
+impl Drop for Group {
+    fn drop(&mut self) {
+        if self.has_ended {
+            return;
+        }
+        self.signal(Signal::TERM);
+        let since = Instant::now();
+        while since.elapsed() < GRACE_AT_THE_END && matches!(self.child.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        self.signal(Signal::KILL);
+    }
+}
+
+/// The end of an output that may be long.
+#[derive(Default)]
+struct Tail {
+    bytes: VecDeque<u8>,
+    left_out: usize,
+}
+
+impl Tail {
+    fn push(&mut self, bytes: &[u8]) {
+        self.bytes.extend(bytes);
+        // Twice as much as is kept: a secret is found although its begin is cut off later.
+        let surplus = self.bytes.len().saturating_sub(2 * OUTPUT_BYTES_MAX);
+        self.bytes.drain(..surplus);
+        self.left_out += surplus;
+    }
+
+    fn text(self) -> String {
+        let bytes = Vec::from(self.bytes);
+        let text = without_secrets(&String::from_utf8_lossy(&bytes), std::env::vars_os());
+        let kept = end_of(&text, OUTPUT_BYTES_MAX);
+        match self.left_out + text.len() - kept.len() {
+            0 => kept.to_owned(),
+            left_out => format!("[{left_out} bytes before this are left out]\n{kept}"),
+        }
+    }
+}
+
+/// Values shorter than this are found everywhere, and are no secrets.
+const SECRET_BYTES_MIN: usize = 8;
+
+/// A text without the values of those variables whose names say that they are secret, as
+/// the logs of CI systems leave them out.
+fn without_secrets<S: Into<std::ffi::OsString>>(
+    text: &str,
+    variables: impl Iterator<Item = (S, S)>,
+) -> String {
+    let mut text = text.to_owned();
+    for (name, value) in variables {
+        let (Ok(name), Ok(value)) = (name.into().into_string(), value.into().into_string()) else {
+            continue;
+        };
+        if value.len() >= SECRET_BYTES_MIN && is_named_secret(&name) && text.contains(&value) {
+            text = text.replace(&value, "***");
+        }
+    }
+    text
+}
+
+fn is_named_secret(name: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    let telling = [
+        "SECRET",
+        "TOKEN",
+        "PASSWORD",
+        "PASSWD",
+        "API_KEY",
+        "APIKEY",
+        "ACCESS_KEY",
+        "PRIVATE_KEY",
+        "CREDENTIAL",
+        "APPROVE_URL",
+    ];
+    telling.iter().any(|word| name.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn command(command: &str) -> Run {
+        Run {
+            command: command.to_owned(),
+            limit: Duration::from_secs(20),
+            ..Run::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn output_is_kept_in_order_and_the_end_is_told() {
+        for (text, end, output, words) in [
+            (
+                "echo a; echo b >&2; echo c",
+                End::Exited(0),
+                "a\nb\nc\n",
+                "exit code 0: c",
+            ),
+            (
+                "echo no >&2; exit 3",
+                End::Exited(3),
+                "no\n",
+                "exit code 3: no",
+            ),
+            ("kill -9 $$", End::Signalled(9), "", "killed by signal 9"),
+            (
+                "printf 'a\\377b'",
+                End::Exited(0),
+                "a\u{fffd}b",
+                "exit code 0: a\u{fffd}b",
+            ),
+        ] {
+            let ran = run(&command(text)).await;
+            assert_eq!((&ran.end, ran.output.as_str()), (&end, output), "{text}");
+            assert_eq!(ran.in_words(), words);
+            assert_eq!(ran.passed(), end == End::Exited(0));
+        }
+    }
+
+    #[tokio::test]
+    async fn it_gets_variables_and_input_and_need_not_read_it() {
+        let mut reads = command("cat; echo \"$GREETING, $HOME\"");
+        reads.variables = vec![("GREETING".to_owned(), "hello".to_owned())];
+        reads.input = b"{}\n".to_vec();
+        let home = std::env::var("HOME").unwrap_or_default();
+        assert_eq!(run(&reads).await.output, format!("{{}}\nhello, {home}\n"));
+        let mut deaf = command("exit 0");
+        deaf.input = vec![b'x'; 1024 * 1024];
+        assert!(run(&deaf).await.passed());
+    }
+
+    #[tokio::test]
+    async fn only_the_end_of_a_long_output_is_kept() {
+        let ran = run(&command(
+            "head -c 200000 /dev/zero | tr '\\0' x; echo; echo last",
+        ))
+        .await;
+        assert!(ran.output.starts_with("[134"), "{}", &ran.output[..60]);
+        assert!(ran.output.ends_with("x\nlast\n"));
+        assert!(ran.output.len() < OUTPUT_BYTES_MAX + 60);
+    }
+
+    /// A signal takes a moment to arrive.
+    fn dies(id: &str) -> bool {
+        let is_alive = || {
+            let stat = std::fs::read_to_string(format!("/proc/{}/stat", id.trim()));
+            stat.is_ok_and(|stat| !stat.contains(") Z "))
+        };
+        let since = Instant::now();
+        while is_alive() && since.elapsed() < Duration::from_secs(2) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        !is_alive()
+    }
+
+    #[tokio::test]
+    async fn at_its_limit_it_ends_with_its_children_even_those_that_do_not_listen() {
+        let mut slow = command("trap 'echo bye' TERM; sleep 60 & echo $!; wait");
+        slow.limit = Duration::from_secs(1);
+        let ran = run(&slow).await;
+        assert_eq!(ran.end, End::OverLimit(slow.limit));
+        assert!(ran.output.ends_with("bye\n"), "{:?}", ran.output);
+        assert!(dies(ran.output.lines().next().expect("an id")));
+
+        let mut deaf = command("trap '' TERM; sh -c \"trap '' TERM; echo \\$\\$; sleep 60; true\"");
+        deaf.limit = Duration::from_secs(1);
+        let ran = run(&deaf).await;
+        assert!(ran.lasted >= GRACE, "{:?}", ran.lasted);
+        assert!(dies(ran.output.lines().next().expect("an id")));
+        assert_eq!(ran.end.to_string(), "stopped after its limit of 1s");
+    }
+
+    #[tokio::test]
+    async fn whoever_stops_waiting_stops_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = folder.path().join("id");
+        let slow = command(&format!("sleep 60 & echo $! >{}; wait", at.display()));
+        let dropped = tokio::time::timeout(Duration::from_millis(500), run(&slow)).await;
+        assert!(dropped.is_err());
+        let id = std::fs::read_to_string(at).expect("it had started");
+        assert!(dies(&id));
+    }
+
+    #[tokio::test]
+    async fn what_it_leaves_running_holds_nobody_up() {
+        let ran = run(&command("sleep 3 & echo done")).await;
+        assert!(ran.lasted < Duration::from_secs(2), "{:?}", ran.lasted);
+        assert_eq!(ran.output, "done\n");
+    }
+
+    #[test]
+    fn secrets_of_the_environment_are_left_out() {
+        let variables = [
+            ("AWS_SECRET_ACCESS_KEY", "hunter2hunter2"),
+            ("SHORT_TOKEN", "abc"),
+            ("NAME", "shop-blue"),
+        ];
+        let text = without_secrets("abc hunter2hunter2 of shop-blue", variables.into_iter());
+        assert_eq!(text, "abc *** of shop-blue");
+    }
+}

@@ -1,0 +1,115 @@
+//! Tables in TOML, as flags take them inline and the file holds them: read without
+//! telling their values, which may be secrets.
+
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+
+/// An inline table such as `{ url = "/health" }`.
+///
+/// # Errors
+/// What is wrong with it, in words that name keys and never values.
+pub fn inline<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    let example = "write an inline table such as { url = \"/health\" }";
+    let table = toml::de::ValueDeserializer::parse(text)
+        .map_err(|e| format!("{}; {example}", without_values(e.message())))?;
+    T::deserialize(table).map_err(|e| without_values(e.message()))
+}
+
+/// An error of the parser without the text that it quotes from the input.
+fn without_values(message: &str) -> String {
+    let message = message.trim().replace('\n', ", ");
+    for kind in ["invalid type: string \"", "invalid value: string \""] {
+        if let Some((before, rest)) = message.split_once(kind) {
+            let expected = rest
+                .rsplit_once("\", ")
+                .map_or("", |(_, expected)| expected);
+            let kind = kind.trim_end_matches(" \"");
+            return format!("{before}{kind}, {expected}");
+        }
+    }
+    message
+}
+
+/// The longest duration that is taken.
+const DURATION_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// A duration as people write it, such as `500ms`, `60s` or `20m`.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text)
+        .map_err(|e| format!("{e}; write a duration such as 500ms, 60s or 20m"))?;
+    if duration > DURATION_MAX {
+        return Err("a duration has at most 30 days".to_owned());
+    }
+    Ok(duration)
+}
+
+/// The first line of a text for people, without control characters, which may do anything
+/// to a terminal, and cut where it is long.
+#[must_use]
+pub fn short(text: &str, chars_max: usize) -> String {
+    let line = text.trim().lines().next().unwrap_or_default();
+    let mut chars = line.chars().filter(|c| !c.is_control());
+    let mut shown: String = chars.by_ref().take(chars_max).collect();
+    if chars.next().is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// The last bytes of a text, no more than `bytes_max` and from a character's begin.
+#[must_use]
+pub fn end_of(text: &str, bytes_max: usize) -> &str {
+    let mut from = text.len().saturating_sub(bytes_max);
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    &text[from..]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_for_people_is_short_and_plain() {
+        assert_eq!(short("\u{1b}[31mred\u{7}\nnext", 80), "[31mred");
+        assert_eq!(
+            (short("éàü", 2).as_str(), short("éà", 2).as_str()),
+            ("éà…", "éà")
+        );
+        assert_eq!(
+            (end_of("aé", 1), end_of("aé", 2), end_of("a", 9)),
+            ("", "é", "a")
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_without_the_values() {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Table {
+            #[expect(dead_code, reason = "only read")]
+            headers: std::collections::BTreeMap<String, String>,
+        }
+        for (text, words) in [
+            (
+                "{ headers = \"Bearer hunter2\" }",
+                "invalid type: string, expected a map",
+            ),
+            (
+                "{ headers = {}, colour = \"hunter2\" }",
+                "unknown field `colour`",
+            ),
+            ("{ headers = { a = \"hunter2 }", "inline table such as"),
+            ("hunter2", "inline table such as"),
+        ] {
+            let error = inline::<Table>(text).expect_err(text);
+            assert!(error.contains(words), "{text}: {error}");
+            assert!(!error.contains("hunter2"), "{text}: {error}");
+        }
+    }
+}
