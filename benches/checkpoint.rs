@@ -70,6 +70,8 @@ fn deployment() -> Deployment {
         test_command: None,
         test_green: false,
         test_production: true,
+        hooks: Vec::new(),
+        approval: None,
         pause_before_swap: false,
         pause_before_cutover: false,
         limits: Limits::default(),

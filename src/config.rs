@@ -20,7 +20,7 @@ use crate::acceptance::{AcceptanceTest, Defaults, TestCommand, TestTable};
 use crate::approval::ApproveUrl;
 use crate::hooks::{Hook, HookTable};
 use crate::machine::Kind;
-use crate::plan::Limits;
+use crate::plan::{ApprovalLimit, Limits};
 pub use crate::table::duration;
 
 /// What every command takes. Flags win over variables, and those over the file.
@@ -80,14 +80,27 @@ pub struct Options {
     /// Test blue too while it serves and is watched; without --test it always is
     #[arg(long, env = "BLUEGREEN_TEST_PRODUCTION", global = true, value_parser = clap::builder::BoolishValueParser::new())]
     pub test_production: bool,
-    /// URL that is polled for approval of a pause: 200 goes on, 403 waits, 409 goes back or holds
-    #[arg(long, env = "BLUEGREEN_APPROVE_URL", global = true, value_name = "URL",
-          hide = true, hide_env_values = true, value_parser = hidden)]
+    /// URL that is asked whether a pause is approved: 200 goes on, 403 waits, 409 goes back
+    #[arg(long, env = "BLUEGREEN_APPROVE_URL", global = true, value_name = "SECRET-URL",
+          hide_env_values = true, value_parser = hidden)]
     pub approve_url: Option<Hidden>,
+    /// How long it is asked [default: without end]
+    #[arg(long, env = "BLUEGREEN_APPROVE_LIMIT", global = true, value_name = "DURATION", value_parser = duration)]
+    pub approve_limit: Option<Duration>,
+    /// What follows where nobody approves in time
+    #[arg(
+        long,
+        env = "BLUEGREEN_APPROVE_OTHERWISE",
+        global = true,
+        value_enum,
+        value_name = "WAY",
+        default_value_t
+    )]
+    pub approve_otherwise: Otherwise,
     /// Command before or after a stage as an inline TOML table, such as
     /// '{ when = "before", stage = "swapping-to-blue", command = "./migrate", on-failure = "hold" }';
     /// may be repeated
-    #[arg(long, global = true, value_name = "TABLE", hide = true)]
+    #[arg(long, env = "BLUEGREEN_HOOK", global = true, value_name = "TABLE")]
     pub hook: Vec<String>,
     /// Pause between two looks
     #[arg(long, env = "BLUEGREEN_POLL", global = true, value_name = "DURATION", default_value = "10s", value_parser = poll)]
@@ -163,6 +176,16 @@ fn hidden(text: &str) -> Result<Hidden, Infallible> {
     Ok(Hidden(text.to_owned()))
 }
 
+/// What follows where nobody approves a pause in time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Otherwise {
+    /// The deployment is held; before the first swap it stays paused
+    #[default]
+    Hold,
+    /// It goes back
+    Rollback,
+}
+
 /// The value of `--sandbox` that stands for the embedded one.
 pub const EMBEDDED: &str = "embedded";
 
@@ -197,6 +220,10 @@ pub struct Config {
     pub test_green: bool,
     /// Whether production is tested too after the swap back.
     pub test_production: bool,
+    /// The operator's commands before and after the stages.
+    pub hooks: Vec<Hook>,
+    /// How long a pause waits for its approval.
+    pub approval: Option<ApprovalLimit>,
     /// The limits.
     pub limits: Limits,
 }
@@ -285,7 +312,6 @@ impl Options {
             ));
         }
         self.approve_url()?;
-        self.hooks()?;
         Ok(Config {
             app,
             blue,
@@ -300,6 +326,11 @@ impl Options {
             test_green: self.test_green,
             // Only what reads is asked of production unbidden.
             test_production: self.test_production || self.test.is_empty(),
+            hooks: self.hooks()?,
+            approval: self.approve_limit.map(|limit| ApprovalLimit {
+                limit,
+                goes_back: self.approve_otherwise == Otherwise::Rollback,
+            }),
             limits: Limits {
                 poll: self.poll,
                 drain: self.drain,

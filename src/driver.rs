@@ -9,12 +9,17 @@ use thiserror::Error;
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
+use crate::approval::{Approval, Approver};
 use crate::clock::{Clock, Deadline, Moment, Stopwatch};
 use crate::cloud::{Cloud, LookError, Outcome, Refusal};
+use crate::command;
 use crate::deployment::{Deployment, Intent, Sent};
 use crate::facts::{Streaks, TEST_COMMAND, needs};
+use crate::hooks::{self, Hook, OnFailure, Passage};
 use crate::journal::{Journal, JournalError};
-use crate::machine::{Cause, Effect, Order, Seen, State, Step, is_safe, obey, step};
+use crate::machine::{Cause, Effect, Kind, Order, Seen, State, Step, hold, is_safe, obey, step};
+use crate::plan::Goal;
+use crate::report::{self, Entry};
 use crate::shared::SharedError;
 use crate::store::{Output, StoreError};
 
@@ -85,6 +90,17 @@ pub struct Driver<'a, C> {
     /// that a resume has its own.
     began_at: Moment,
     jitter: fastrand::Rng,
+    /// Who approves a pause; an operator's resume, where there is none.
+    approver: Option<Approver>,
+    /// The state that an operator's order has just led out of.
+    left: Option<Kind>,
+}
+
+/// What hooks say of a change of state.
+enum Word {
+    GoOn,
+    Hold(Cause),
+    GoBack(String),
 }
 
 /// What became of an effect.
@@ -111,7 +127,23 @@ impl<'a, C: Cloud> Driver<'a, C> {
             streaks: Streaks::default(),
             began_at: clock.now(),
             jitter: fastrand::Rng::with_seed(clock.now().0),
+            approver: None,
+            left: None,
         }
+    }
+
+    /// The same, asking this approver while the deployment is paused.
+    #[must_use]
+    pub fn approved_by(mut self, approver: Option<Approver>) -> Driver<'a, C> {
+        self.approver = approver;
+        self
+    }
+
+    /// The same, where an operator's order has just led out of this state.
+    #[must_use]
+    pub fn having_left(mut self, left: Option<Kind>) -> Driver<'a, C> {
+        self.left = left;
+        self
     }
 
     /// Drives until nothing is left to do without an operator, keeping the lease
@@ -135,10 +167,19 @@ impl<'a, C: Cloud> Driver<'a, C> {
     async fn turns(&mut self, deployment: &mut Deployment) -> Result<(), DriveError> {
         let caught_up = self.journal.catch_up(deployment).await;
         self.until_in_the_bucket(deployment, caught_up).await?;
+        if self.left.is_some() || deployment.state == State::Preparing {
+            let left = self.left.take();
+            let entered = deployment.state.clone();
+            let word = self.hooks(deployment, left, &entered).await?;
+            self.obey_hooks(deployment, entered, word, None).await?;
+        }
         loop {
             self.retreat_if_asked(deployment).await?;
             if deployment.state.rests() {
-                return Ok(());
+                if !self.is_approved(deployment).await? {
+                    return Ok(());
+                }
+                continue;
             }
             let patience_spent = self.is_patience_spent(deployment);
             let seen = self.look(deployment).await?;
@@ -188,20 +229,185 @@ impl<'a, C: Cloud> Driver<'a, C> {
         if deployment.state.is_end() || !self.journal.retreat_requested(id).await? {
             return Ok(());
         }
-        if let Ok((state, plan)) = obey(&deployment.state, &deployment.plan, Order::Retreat)
-            && (state != deployment.state || plan != deployment.plan)
-        {
-            let now = self.clock.now();
-            let mut next = deployment.entering(state, now);
-            if next.state == deployment.state {
-                next.entered_at = deployment.entered_at;
-            }
-            next.plan = plan;
-            let why = Cause::AskedToRetreat.to_string();
-            self.checkpoint(deployment, next, &why, None).await?;
-        }
+        let why = Cause::AskedToRetreat.to_string();
+        self.order(deployment, Order::Retreat, &why).await?;
         // Obeyed once; a later order to go forward must not meet it again.
         self.journal.withdraw_retreat(&deployment.plan.id).await?;
+        Ok(())
+    }
+
+    /// Carries out an order; false where it changes nothing.
+    async fn order(
+        &mut self,
+        deployment: &mut Deployment,
+        order: Order,
+        why: &str,
+    ) -> Result<bool, DriveError> {
+        let Ok((state, plan)) = obey(&deployment.state, &deployment.plan, order) else {
+            return Ok(false);
+        };
+        if (&state, &plan) == (&deployment.state, &deployment.plan) {
+            return Ok(false);
+        }
+        let from = deployment.state.kind();
+        if state.kind() != from {
+            // What an order leads to is not theirs to stop.
+            let _ = self.hooks(deployment, Some(from), &state).await?;
+        }
+        let mut next = deployment.entering(state, self.clock.now());
+        if next.state == deployment.state {
+            next.entered_at = deployment.entered_at;
+        }
+        next.plan = plan;
+        self.checkpoint(deployment, next, why, None).await?;
+        Ok(true)
+    }
+
+    /// Asks whether a pause is approved, and acts on the answer; false where the
+    /// deployment rests.
+    async fn is_approved(&mut self, deployment: &mut Deployment) -> Result<bool, DriveError> {
+        let is_paused = matches!(
+            deployment.state,
+            State::AwaitingSwap | State::AwaitingCutover
+        );
+        let Some(approver) = self.approver.clone().filter(|_| is_paused) else {
+            return Ok(false);
+        };
+        let answer = tokio::select! {
+            biased;
+            answer = approver.ask(&deployment.plan.id) => answer,
+            () = signalled(self.interrupted.clone()) => return Err(DriveError::Signal),
+        };
+        match answer {
+            Approval::Granted => {
+                self.order(deployment, Order::Resume, "it was approved")
+                    .await?;
+                return Ok(true);
+            }
+            Approval::Refused => {
+                self.order(deployment, Order::Retreat, "it was not approved")
+                    .await?;
+                return Ok(true);
+            }
+            Approval::Wait => debug!("not approved yet"),
+            Approval::Unclear(why) => warn!("whether it is approved is unclear: {why}"),
+        }
+        let waited = self.clock.now().since(deployment.entered_at);
+        match deployment.plan.approval {
+            Some(approval) if waited >= approval.limit => {
+                let cause = Cause::NotApproved {
+                    seconds: approval.limit.as_secs(),
+                };
+                let why = cause.to_string();
+                if approval.goes_back {
+                    self.order(deployment, Order::Retreat, &why).await
+                } else if let Some(held) = hold(&deployment.state, cause) {
+                    self.enter(deployment, held, None).await?;
+                    Ok(true)
+                } else {
+                    warn!("{why}; it stays paused");
+                    Ok(false)
+                }
+            }
+            _ => {
+                self.pause(deployment).await?;
+                Ok(true)
+            }
+        }
+    }
+
+    /// Runs the hooks that are due at a change of state. They may run again where this
+    /// process ends before the change is written down.
+    async fn hooks(
+        &mut self,
+        deployment: &Deployment,
+        from: Option<Kind>,
+        to: &State,
+    ) -> Result<Word, DriveError> {
+        let passage = Passage {
+            from,
+            to: to.kind(),
+        };
+        let due: Vec<Hook> = hooks::due(&deployment.plan.hooks, passage)
+            .cloned()
+            .collect();
+        let mut word = Word::GoOn;
+        for hook in due {
+            let id = &deployment.plan.id;
+            let shown = report::value(&Entry {
+                deployment: deployment.clone(),
+                transitions: self.journal.store().transitions(id)?,
+                outputs: Vec::new(),
+                lease: None,
+            });
+            let run = hook.run(id, &hooks::document(&hook, passage, &shown));
+            info!("running the hook {hook}");
+            let ran = tokio::select! {
+                biased;
+                ran = command::run(&run) => ran,
+                () = signalled(self.interrupted.clone()) => return Err(DriveError::Signal),
+            };
+            let output = Output {
+                at: self.clock.now(),
+                what: format!("hook {hook}"),
+                ended: ran.end.clone(),
+                output: ran.output.clone(),
+            };
+            self.journal.keep_output(id, output)?;
+            if ran.passed() {
+                continue;
+            }
+            let ended = ran.in_words();
+            warn!("the hook {hook} failed: {ended}");
+            word = match hook.on_failure {
+                OnFailure::Ignore => continue,
+                // Nothing stops the way back.
+                _ if deployment.plan.goal == Goal::Previous => continue,
+                OnFailure::Rollback => Word::GoBack(format!("the hook {hook} failed: {ended}")),
+                OnFailure::Hold => Word::Hold(Cause::HookFailed {
+                    hook: hook.to_string(),
+                    stage: hook.stage,
+                    ended,
+                }),
+            };
+            break;
+        }
+        Ok(word)
+    }
+
+    /// Enters `state`, or what the hooks want in its place.
+    async fn obey_hooks(
+        &mut self,
+        deployment: &mut Deployment,
+        state: State,
+        word: Word,
+        seen: Option<&Seen>,
+    ) -> Result<(), DriveError> {
+        let state = match word {
+            Word::GoOn => state,
+            Word::Hold(cause) => hold(&state, cause).unwrap_or(state),
+            Word::GoBack(why) => {
+                if self.order(deployment, Order::Retreat, &why).await? {
+                    return Ok(());
+                }
+                // Nothing leads back from there.
+                state
+            }
+        };
+        if state == deployment.state {
+            return Ok(());
+        }
+        let why = match state.cause() {
+            Some(cause) => cause.to_string(),
+            None => deployment.state.kind().left_because().to_owned(),
+        };
+        let next = deployment.entering(state, self.clock.now());
+        match self.checkpoint(deployment, next, &why, seen).await {
+            // The order is taken up in the next turn.
+            Err(DriveError::Store(StoreError::OrderedBack { .. })) => return Ok(()),
+            done => done?,
+        }
+        self.streaks.entered_a_state();
         Ok(())
     }
 
@@ -372,18 +578,12 @@ impl<'a, C: Cloud> Driver<'a, C> {
         state: State,
         seen: Option<&Seen>,
     ) -> Result<(), DriveError> {
-        let why = match state.cause() {
-            Some(cause) => cause.to_string(),
-            None => deployment.state.kind().left_because().to_owned(),
+        let from = Some(deployment.state.kind()).filter(|from| *from != state.kind());
+        let word = match from {
+            Some(_) => self.hooks(deployment, from, &state).await?,
+            None => Word::GoOn,
         };
-        let next = deployment.entering(state, self.clock.now());
-        match self.checkpoint(deployment, next, &why, seen).await {
-            // The order is taken up in the next turn.
-            Err(DriveError::Store(StoreError::OrderedBack { .. })) => return Ok(()),
-            done => done?,
-        }
-        self.streaks.entered_a_state();
-        Ok(())
+        self.obey_hooks(deployment, state, word, seen).await
     }
 
     /// Checkpoints, here and in the bucket; returns only once both hold it.

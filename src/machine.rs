@@ -10,7 +10,7 @@ mod stages;
 mod state;
 
 pub use cause::Cause;
-pub use operator::{NotPossible, Order, obey};
+pub use operator::{NotPossible, Order, hold, obey};
 pub use seen::{Deploy, EnvSeen, Green, Instances, MayArrive, Phase, Seen, Test, Version};
 pub use stages::{is_safe, step};
 pub use state::{Kind, State};

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::hooks::Hook;
+
 use crate::acceptance::{AcceptanceTest, TestCommand, one_or_many};
 
 /// The tag on green that names the deployment it belongs to.
@@ -167,6 +169,15 @@ impl FromStr for Sizes {
     }
 }
 
+/// How long a pause waits for its approval, and what follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ApprovalLimit {
+    /// How long it is asked for.
+    pub limit: Duration,
+    /// Whether the deployment goes back then; else it is held.
+    pub goes_back: bool,
+}
+
 /// Every limit of a deployment.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Limits {
@@ -274,6 +285,12 @@ pub struct Plan {
     /// Whether blue is tested too while it serves and is watched.
     #[serde(default = "yes")]
     pub test_production: bool,
+    /// The operator's commands before and after the stages.
+    #[serde(default)]
+    pub hooks: Vec<Hook>,
+    /// What becomes of a pause that nobody approves; none where it has no limit.
+    #[serde(default)]
+    pub approval: Option<ApprovalLimit>,
     /// Whether to stop before the first swap until an operator resumes.
     #[serde(default)]
     pub pause_before_swap: bool,
@@ -456,6 +473,8 @@ impl Plan {
             test_command: None,
             test_green: false,
             test_production: true,
+            hooks: vec![],
+            approval: None,
             pause_before_swap: false,
             pause_before_cutover: false,
             limits: Limits::default(),

@@ -284,6 +284,8 @@ pub async fn plan<P: Prober>(
         test_command: config.test_command.clone(),
         test_green: config.test_green,
         test_production: config.test_production,
+        hooks: config.hooks.clone(),
+        approval: config.approval,
         pause_before_swap: wanted.pause_before_swap,
         pause_before_cutover: wanted.pause_before_cutover,
         limits: config.limits.clone(),

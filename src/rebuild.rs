@@ -182,6 +182,8 @@ fn plan<'a>(
         test_command: config.test_command.clone(),
         test_green: config.test_green,
         test_production: config.test_production,
+        hooks: config.hooks.clone(),
+        approval: config.approval,
         pause_before_swap: false,
         pause_before_cutover: false,
         limits: config.limits.clone(),
@@ -377,6 +379,8 @@ mod tests {
             test_command: None,
             test_green: false,
             test_production: true,
+            hooks: Vec::new(),
+            approval: None,
             limits: plan.limits,
         }
     }

@@ -6,9 +6,11 @@ use super::context::{Context, signals};
 use super::take::Taken;
 use super::{Exit, Failed, say};
 use crate::acceptance::all_set;
+use crate::approval::Approver;
 use crate::clock::Clock;
 use crate::cloud::HttpProber;
 use crate::cloud::aws::AwsCloud;
+use crate::config::Options;
 use crate::deployment::Deployment;
 use crate::driver::{DriveError, Driver};
 use crate::journal::Journal;
@@ -42,6 +44,14 @@ pub(super) async fn go_on(
     } = taken;
     let clock = context.clock;
     let id = deployment.plan.id.clone();
+    let approver = match (approver(&context.options), &lease) {
+        (Ok(approver), _) => approver,
+        (Err(failed), Some(lease)) => {
+            lease.release().await;
+            return Err(failed);
+        }
+        (Err(failed), None) => return Err(failed),
+    };
     let (mut journal, mut deployment) = match lease {
         None => (Journal::local(&mut context.store), deployment),
         Some(lease) => {
@@ -51,6 +61,7 @@ pub(super) async fn go_on(
             found.ok_or_else(gone)?
         }
     };
+    let before = deployment.state.kind();
     if deployment.state.is_end() && order == Order::Resume {
         // Killed after its last checkpoint: there is nothing left to do.
         journal.close().await;
@@ -61,10 +72,20 @@ pub(super) async fn go_on(
         return Err(failed);
     }
     info!(id, "going on from {}", deployment.state.kind());
+    let left = Some(before).filter(|kind| *kind != deployment.state.kind());
     let driven = Driver::new(&cloud, journal, clock, signals()?)
+        .approved_by(approver)
+        .having_left(left)
         .drive(&mut deployment)
         .await;
     finish(context, &deployment, lock, driven, asked).await
+}
+
+/// Who approves a pause, where a URL is named.
+fn approver(options: &Options) -> Result<Option<Approver>, Failed> {
+    let url = options.approve_url()?;
+    let made = url.map(Approver::new).transpose();
+    made.map_err(|why| Failed::new(Exit::Refused, format!("--approve-url: {why}")))
 }
 
 /// Checks an order and writes down what follows from it.
@@ -78,6 +99,7 @@ async fn ordered(
     // A test that lacks its secret would fail, and take production back.
     all_set(&deployment.plan.tests, |name| std::env::var(name).ok())?;
     if order == Order::Retreat {
+        obey(&deployment.state, &deployment.plan, order)?;
         // The driver takes it up, in the way in which `abort` orders it.
         if !journal
             .store()
@@ -150,11 +172,13 @@ pub(super) async fn drive_new(
     lease: Option<Lease>,
     asked: Asked,
 ) -> Result<Exit, Failed> {
+    let approver = approver(&context.options)?;
     let journal = match lease {
         None => Journal::local(&mut context.store),
         Some(lease) => Journal::beginning(&mut context.store, lease),
     };
     let driven = Driver::new(cloud, journal, context.clock, signals()?)
+        .approved_by(approver)
         .drive(&mut deployment)
         .await;
     finish(context, &deployment, lock, driven, asked).await

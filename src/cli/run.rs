@@ -18,6 +18,7 @@ use crate::cloud::aws::AwsCloud;
 use crate::config::keys::RELEASE;
 use crate::config::{Config, Options, duration};
 use crate::deployment::Deployment;
+use crate::hooks::{Hook, OnFailure};
 use crate::machine::Kind;
 use crate::plan::{self, Bundle, Target};
 use crate::preflight::{self, Wanted};
@@ -121,6 +122,16 @@ impl Args {
         }
         let cutover = self.pause_before_cutover || self.pause_before.contains(&Pause::Cutover);
         let promotes = self.strategy == Strategy::Promote;
+        let holds = |hook: &&Hook| hook.on_failure == OnFailure::Hold;
+        if let Some(hook) = config.hooks.iter().find(holds).filter(|_| promotes) {
+            return Err(Failed::new(
+                Exit::Refused,
+                format!(
+                    "--hook {hook}: on-failure: with --strategy promote green never serves while \
+                     blue is repaired, so nothing can be held; write \"rollback\" or \"ignore\""
+                ),
+            ));
+        }
         Ok(Wanted {
             label,
             bundle,

@@ -64,6 +64,20 @@ pub enum Cause {
         /// What came back.
         got: String,
     },
+    /// A command of the operator's that holds the deployment failed.
+    HookFailed {
+        /// Which one, as in `before Testing`.
+        hook: String,
+        /// Its stage.
+        stage: Kind,
+        /// How it ended.
+        ended: String,
+    },
+    /// Nobody approved a pause in time.
+    NotApproved {
+        /// How long it was asked for, in seconds.
+        seconds: u64,
+    },
     /// Production was sick while it was watched.
     SickWhileBaking {
         /// What was seen.
@@ -129,6 +143,11 @@ impl fmt::Display for Cause {
             ),
             Cause::DeployFailed { message } => write!(f, "the deploy failed: {message}"),
             Cause::TestFailed { asked, got } => write!(f, "{asked} answered {got}"),
+            Cause::HookFailed { hook, ended, .. } => write!(f, "the hook {hook} failed: {ended}"),
+            Cause::NotApproved { seconds } => {
+                let limit = humantime::format_duration(std::time::Duration::from_secs(*seconds));
+                write!(f, "nobody approved it within {limit}")
+            }
             Cause::SickWhileBaking { seen } => write!(f, "production was sick: {seen}"),
             Cause::ProductionMoved { during } => write!(
                 f,

@@ -49,7 +49,10 @@ pub fn obey(state: &State, plan: &Plan, order: Order) -> Result<(State, Plan), N
         Order::Resume => {
             match state {
                 State::AwaitingSwap => plan.pause_before_swap = false,
-                State::AwaitingCutover => plan.pause_before_cutover = false,
+                State::AwaitingCutover
+                | State::Held {
+                    cause: Cause::NotApproved { .. },
+                } => plan.pause_before_cutover = false,
                 _ => {}
             }
             resumed(state)
@@ -79,6 +82,35 @@ pub fn obey(state: &State, plan: &Plan, order: Order) -> Result<(State, Plan), N
     Ok((next, plan))
 }
 
+/// The state in place of `next` where the deployment is to be held: green serves then,
+/// so production goes back to it first where it has left. None where it is held
+/// already, going back or at an end, and before green has served.
+#[must_use]
+pub fn hold(next: &State, cause: Cause) -> Option<State> {
+    match next.kind() {
+        Kind::DrainingBlue
+        | Kind::Deploying
+        | Kind::Testing
+        | Kind::AwaitingCutover
+        | Kind::SwappingToBlue => Some(State::Held { cause }),
+        Kind::Baking | Kind::TerminatingGreen => Some(State::ReturningToGreen { cause }),
+        Kind::Preparing
+        | Kind::Cloning
+        | Kind::Warming
+        | Kind::AwaitingSwap
+        | Kind::SwappingToGreen
+        | Kind::AbortingDeploy
+        | Kind::ReturningToGreen
+        | Kind::ReturningToBlue
+        | Kind::TerminatingBlue
+        | Kind::Held
+        | Kind::Discarding
+        | Kind::Completed
+        | Kind::RolledBack
+        | Kind::Stuck => None,
+    }
+}
+
 fn resumed(state: &State) -> State {
     match state {
         // Green may have turned sick meanwhile.
@@ -88,6 +120,16 @@ fn resumed(state: &State) -> State {
             // Blue runs the goal version: what failed came later.
             Cause::TestFailed { .. }
             | Cause::SickWhileBaking { .. }
+            | Cause::NotApproved { .. }
+            | Cause::HookFailed {
+                stage:
+                    Kind::Testing
+                    | Kind::AwaitingCutover
+                    | Kind::SwappingToBlue
+                    | Kind::Baking
+                    | Kind::TerminatingGreen,
+                ..
+            }
             | Cause::OutOfPatience {
                 during: Kind::Testing | Kind::SwappingToBlue | Kind::Baking,
                 ..

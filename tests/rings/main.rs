@@ -7,6 +7,7 @@ mod cli;
 mod config;
 mod crash;
 mod faults;
+mod gates;
 mod kill;
 mod model;
 mod race;

@@ -23,6 +23,7 @@
 //!   terminates blue or green, or takes green's name.
 //! - Blue runs more instances than its group's least, or none of an environment's is
 //!   healthy, at any look; sizes are changed, or cannot be.
+//! - A hook fails and holds the deployment at any change of state.
 //! - A runner is stopped between any two of its operations, for any time: its lease
 //!   runs out, another takes it, reads the shared record and writes it anew under
 //!   its own fencing number, each at any later moment or not at all. Until the

@@ -167,6 +167,8 @@ impl VirtualWorld {
             test_command: None,
             test_green: false,
             test_production: true,
+            hooks: Vec::new(),
+            approval: None,
             limits: Limits {
                 poll: Duration::from_secs(30),
                 ..Limits::default()

@@ -1,7 +1,7 @@
 //! The driver, as small as its loop can be: pick up an order, look, step, act,
 //! checkpoint, with a crash between any two of these.
 
-use bluegreen::machine::{Kind, Order};
+use bluegreen::machine::{Cause, Kind, Order, hold};
 use bluegreen::plan::Strategy;
 
 use super::events::Pace;
@@ -83,11 +83,14 @@ impl Model {
                 orders(node, out);
                 self.look(node, out);
             }
-            Pc::Enter(stage) => out.push(Next {
-                what: "the driver checkpoints",
-                by: By::Driver,
-                node: node.entered(stage),
-            }),
+            Pc::Enter(stage) => {
+                out.push(Next {
+                    what: "the driver checkpoints",
+                    by: By::Driver,
+                    node: node.entered(stage),
+                });
+                hook_fails(node, stage, out);
+            }
             Pc::Check(errand) => self.check(node, errand, out),
             Pc::Send(errand) if self.may_send(node, errand) => self.send(node, errand, out),
             Pc::Send(errand) => self.without_a_lease(node, errand, out),
@@ -290,6 +293,29 @@ impl Model {
             }
         }
         node
+    }
+}
+
+/// A hook at a change of state fails, and holds the deployment. What one does that sends
+/// it back, an order does at any time.
+fn hook_fails(node: &Node, next: Stage, out: &mut Vec<Next>) {
+    let goes_on = |stage: Stage| hold(&stage.state(), Cause::AskedToRetreat).is_some();
+    let from = node.journal.stage;
+    let is_forward = goes_on(from) || from.kind == Kind::SwappingToGreen;
+    if !is_forward || node.journal.terms.strategy == Strategy::Promote {
+        return;
+    }
+    let cause = Cause::HookFailed {
+        hook: String::new(),
+        stage: next.kind,
+        ended: String::new(),
+    };
+    if let Some(held) = hold(&next.state(), cause) {
+        out.push(Next {
+            what: "a hook fails: held",
+            by: By::Fault,
+            node: node.entered(Stage::of(&held)),
+        });
     }
 }
 

@@ -193,6 +193,8 @@ impl Terms {
             // It changes no more than whether green's tests must pass.
             test_green: self.resizes,
             test_production: true,
+            hooks: Vec::new(),
+            approval: None,
             pause_before_swap: self.pause_before_swap,
             pause_before_cutover: self.pause_before_cutover,
             limits: Limits::default(),

@@ -1,0 +1,221 @@
+//! Hooks and approvals, through the real binary.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::process::Output;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bluegreen_sandbox::PRODUCTION;
+
+use crate::served::Served;
+
+const SPEED: f64 = 600.0;
+
+/// Releases v2 with these hooks; gives how it ended and what it said.
+fn release(served: &Served, hooks: &[&str]) -> (Option<i32>, String) {
+    let mut arguments = vec!["run", "--version-label", "v2"];
+    for hook in hooks {
+        arguments.extend(["--hook", hook]);
+    }
+    ended(&served.run(&arguments))
+}
+
+fn ended(output: &Output) -> (Option<i32>, String) {
+    let told = [&output.stdout[..], &output.stderr[..]].concat();
+    (
+        output.status.code(),
+        String::from_utf8_lossy(&told).into_owned(),
+    )
+}
+
+#[track_caller]
+fn check(served: &Served, holder: &str, version: &str) {
+    let report = served.sandbox.report();
+    assert_eq!(report.lost, 0, "{:?}", report.losses);
+    assert_eq!(report.interruptions, []);
+    served.sandbox.with_world(|world, _| {
+        let holds = world.cname_holder(PRODUCTION).expect("somebody holds it");
+        assert_eq!(
+            (holds.name.as_str(), holds.version_label.as_str()),
+            (holder, version)
+        );
+    });
+}
+
+#[test]
+fn hooks_run_before_and_after_the_stages_and_read_the_state() {
+    let served = Served::at_speed(SPEED);
+    let log = served.folder.path().join("log");
+    let said = format!(
+        "command = 'cat >> {0}; echo $BLUEGREEN_HOOK $BLUEGREEN_STAGE', on-failure = 'ignore'",
+        log.display()
+    );
+    let hook =
+        |when: &str, stage: &str| format!("{{ when = '{when}', stage = '{stage}', {said} }}");
+    let hooks = [
+        hook("before", "preparing"),
+        hook("before", "swapping-to-blue"),
+        hook("after", "swapping-to-blue"),
+        hook("before", "held"),
+        hook("before", "completed"),
+    ];
+    let (code, told) = release(&served, &hooks.each_ref().map(String::as_str));
+    assert_eq!(code, Some(0), "{told}");
+    check(&served, "shop-blue", "v2");
+    let read = std::fs::read_to_string(log).expect("the hooks ran");
+    let documents: Vec<serde_json::Value> = read
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("a document"))
+        .collect();
+    let passages: Vec<_> = documents
+        .iter()
+        .map(|document| {
+            let (hook, passage) = (&document["hook"], &document["transition"]);
+            [
+                &hook["when"],
+                &hook["stage"],
+                &passage["from"],
+                &passage["to"],
+            ]
+            .map(|value| value.as_str().unwrap_or("-").to_owned())
+        })
+        .collect();
+    let expected = [
+        ["before", "Preparing", "-", "Preparing"],
+        ["before", "SwappingToBlue", "Testing", "SwappingToBlue"],
+        ["after", "SwappingToBlue", "SwappingToBlue", "Baking"],
+        ["before", "Completed", "TerminatingGreen", "Completed"],
+    ];
+    assert_eq!(passages, expected.map(|p| p.map(str::to_owned)));
+    assert_eq!(documents[1]["deployment"]["version"], "v2");
+    // What they say is kept.
+    let (_, shown) = ended(&served.run(&["status", "--all", "--json"]));
+    assert!(shown.contains("after SwappingToBlue"), "{shown}");
+}
+
+#[test]
+fn a_hook_that_fails_means_what_it_says() {
+    let failing = |when: &str, stage: &str, on_failure: &str| {
+        format!(
+            "{{ when = '{when}', stage = '{stage}', command = 'echo no; exit 3', on-failure = '{on_failure}' }}"
+        )
+    };
+    for (when, stage, on_failure, code, holder, version) in [
+        ("before", "cloning", "rollback", 10, "shop-blue", "v1"),
+        (
+            "before",
+            "swapping-to-green",
+            "rollback",
+            10,
+            "shop-blue",
+            "v1",
+        ),
+        ("after", "deploying", "rollback", 10, "shop-blue", "v1"),
+        (
+            "before",
+            "swapping-to-blue",
+            "rollback",
+            10,
+            "shop-blue",
+            "v1",
+        ),
+        ("after", "baking", "rollback", 10, "shop-blue", "v1"),
+        ("before", "deploying", "hold", 14, "shop-blue-green", "v1"),
+        (
+            "before",
+            "swapping-to-blue",
+            "hold",
+            14,
+            "shop-blue-green",
+            "v1",
+        ),
+        (
+            "before",
+            "terminating-green",
+            "hold",
+            14,
+            "shop-blue-green",
+            "v1",
+        ),
+        ("before", "testing", "ignore", 0, "shop-blue", "v2"),
+    ] {
+        let served = Served::at_speed(SPEED);
+        let (found, told) = release(&served, &[&failing(when, stage, on_failure)]);
+        let place = format!("{when} {stage}, {on_failure}");
+        assert_eq!(found, Some(code), "{place}: {told}");
+        assert!(told.contains("failed: exit code 3: no"), "{place}: {told}");
+        check(&served, holder, version);
+        if code == 14 {
+            let (code, told) = ended(&served.run(&["rollback"]));
+            assert_eq!(code, Some(0), "{place}: {told}");
+            check(&served, "shop-blue", "v1");
+        }
+    }
+}
+
+#[test]
+fn what_hooks_cannot_mean_is_refused_before_anything_is_changed() {
+    let served = Served::at_speed(SPEED);
+    let hold = "{ when = 'before', stage = 'baking', command = 'false', on-failure = 'hold' }";
+    let promote = ["run", "--strategy", "promote", "--hook", hold];
+    let (code, told) = ended(&served.run(&promote));
+    assert_eq!(code, Some(3), "{told}");
+    assert!(told.contains("nothing can be held"), "{told}");
+    let (code, told) = release(&served, &["{ when = 'before' }"]);
+    assert_eq!(code, Some(3), "{told}");
+    check(&served, "shop-blue", "v1");
+}
+
+/// A server that answers with these statuses in turn, and with the last one for ever.
+fn approver(statuses: &'static [u16]) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let url = format!(
+        "http://{}/releases?token=hush",
+        listener.local_addr().expect("an address")
+    );
+    let asked = Arc::<AtomicUsize>::default();
+    let count = asked.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.expect("a connection");
+            let number = count.fetch_add(1, Ordering::SeqCst);
+            let status = statuses[number.min(statuses.len() - 1)];
+            let _ = stream.read(&mut [0; 4096]);
+            let answer =
+                format!("HTTP/1.1 {status} X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    (url, asked)
+}
+
+#[test]
+fn a_pause_is_approved_refused_or_given_up() {
+    let pause = ["run", "--version-label", "v2", "--pause-before", "cutover"];
+    let swap = ["run", "--version-label", "v2", "--pause-before", "swap"];
+    let back = ["--approve-otherwise", "rollback"];
+    for (run, statuses, more, code, holder, version) in [
+        (&pause, &[403, 500, 200][..], &[][..], 0, "shop-blue", "v2"),
+        (&pause, &[403, 409], &[], 10, "shop-blue", "v1"),
+        (&pause, &[403], &[], 14, "shop-blue-green", "v1"),
+        (&pause, &[403], &back, 10, "shop-blue", "v1"),
+        (&swap, &[403, 200], &[], 0, "shop-blue", "v2"),
+        (&swap, &[409], &[], 10, "shop-blue", "v1"),
+        (&swap, &[403], &back, 10, "shop-blue", "v1"),
+        (&swap, &[403], &[], 0, "shop-blue", "v1"),
+    ] {
+        let served = Served::at_speed(SPEED);
+        let (url, asked) = approver(statuses);
+        let limit = ["--approve-url", &url, "--approve-limit", "5m"];
+        let arguments = [&run[..], &limit, more].concat();
+        let (found, told) = ended(&served.run(&arguments));
+        let case = format!("{run:?} {statuses:?} {more:?}");
+        assert_eq!(found, Some(code), "{case}: {told}");
+        assert!(asked.load(Ordering::SeqCst) >= statuses.len(), "{case}");
+        assert!(!told.contains("hush"), "{case}: {told}");
+        check(&served, holder, version);
+        let journal = std::fs::read(served.journal()).expect("the journal");
+        assert!(!String::from_utf8_lossy(&journal).contains("hush"));
+    }
+}
