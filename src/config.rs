@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use thiserror::Error;
 
 use crate::plan::{HttpTest, Limits};
+use crate::preview::{Asked, PreviewError};
 
 /// What every command takes. Flags win over variables.
 #[derive(Args, Clone, Debug)]
@@ -44,6 +45,19 @@ pub struct Options {
     /// How long one test may take
     #[arg(long, global = true, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     pub test_timeout: Duration,
+    /// Hostname that leads to the environment under test while it is tested; may be repeated, or
+    /// a JSON list, or `ssm:` and the name of a parameter that holds one
+    #[arg(
+        long,
+        env = "RECORDS_LIST",
+        global = true,
+        value_name = "HOSTNAME",
+        num_args = 1
+    )]
+    pub preview_host: Vec<String>,
+    /// Hosted zone of the preview hostnames, or `ssm:` and the name of a parameter that holds it
+    #[arg(long, env = "HOSTED_ZONE_ID", global = true, value_name = "ID")]
+    pub hosted_zone_id: Option<String>,
     /// Pause between two looks
     #[arg(long, env = "BLUEGREEN_POLL", global = true, value_name = "DURATION", default_value = "10s", value_parser = poll)]
     pub poll: Duration,
@@ -119,6 +133,8 @@ pub struct Config {
     pub shared_state: bool,
     /// The HTTP test.
     pub test: HttpTest,
+    /// The preview hostnames that are asked for.
+    pub preview: Option<Asked>,
     /// The limits.
     pub limits: Limits,
 }
@@ -146,6 +162,9 @@ pub enum ConfigError {
         /// What is wrong and what would be right.
         why: String,
     },
+    /// The preview hostnames cannot be used.
+    #[error("{0}")]
+    Preview(#[from] PreviewError),
 }
 
 impl Options {
@@ -209,6 +228,7 @@ impl Options {
                 expect_status: self.expect_status.clone(),
                 timeout: self.test_timeout,
             },
+            preview: Asked::read(&self.preview_host, given(&self.hosted_zone_id))?,
             limits: Limits {
                 poll: self.poll,
                 drain: self.drain,

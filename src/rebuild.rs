@@ -303,6 +303,7 @@ mod tests {
             bucket: "artifacts".to_owned(),
             shared_state: true,
             test: plan.test,
+            preview: None,
             limits: plan.limits,
         }
     }

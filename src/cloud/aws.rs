@@ -1,15 +1,21 @@
-//! Elastic Beanstalk and S3 through the AWS SDK: this module and its children are
+//! AWS through its SDK: this module and its children are
 //! the only place that names `aws_sdk_*`.
 
 mod bundle;
 mod connect;
+mod dns;
 mod failure;
 mod objects;
+mod parameters;
+mod preview;
 mod read;
+mod stacks;
 mod time;
 
 pub use connect::{ConnectError, Connection, SandboxEndpoint, connect};
+pub use dns::HostedZone;
 pub use objects::{Bucket, Condition, Object, Put};
+pub use preview::PreviewRefused;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -38,6 +44,9 @@ use time::{SendBy, ServiceTime};
 pub struct AwsCloud<P> {
     eb: eb::Client,
     s3: s3::Client,
+    route53: aws_sdk_route53::Client,
+    ssm: aws_sdk_ssm::Client,
+    cloudformation: aws_sdk_cloudformation::Client,
     time: ServiceTime,
     prober: P,
 }
@@ -66,9 +75,17 @@ impl<P: Prober> AwsCloud<P> {
             .interceptor(time.clone())
             .retry_partition(budget("elasticbeanstalk"));
         let s3 = s3::config::Builder::from(config).retry_partition(budget("s3"));
+        let route53 =
+            aws_sdk_route53::config::Builder::from(config).retry_partition(budget("route53"));
+        let ssm = aws_sdk_ssm::config::Builder::from(config).retry_partition(budget("ssm"));
+        let cloudformation = aws_sdk_cloudformation::config::Builder::from(config)
+            .retry_partition(budget("cloudformation"));
         AwsCloud {
             eb: eb::Client::from_conf(eb.build()),
             s3: s3::Client::from_conf(s3.build()),
+            route53: aws_sdk_route53::Client::from_conf(route53.build()),
+            ssm: aws_sdk_ssm::Client::from_conf(ssm.build()),
+            cloudformation: aws_sdk_cloudformation::Client::from_conf(cloudformation.build()),
             time,
             prober,
         }

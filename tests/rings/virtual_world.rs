@@ -154,6 +154,7 @@ impl VirtualWorld {
             green: "shop-blue-green".to_owned(),
             bucket: BUCKET.to_owned(),
             shared_state: true,
+            preview: None,
             test: HttpTest {
                 url: "/".to_owned(),
                 expect_status: Vec::new(),
