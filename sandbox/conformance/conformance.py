@@ -537,10 +537,14 @@ def services_of_moto():
     with moto() as (url, client):
         dns, ssm, stacks = client("route53"), client("ssm"), client("cloudformation")
         zone = dns.create_hosted_zone(Name="shop.example", CallerReference="seed")["HostedZone"]["Id"]
-        seeds = {"preview.shop.example": "parked.example.net", "www.shop.example": "shop.us-east-1.elasticbeanstalk.com"}
-        for name, value in seeds.items():
-            seed = change_of(name, "CREATE", ttl=300, Type="CNAME", values=[value])
-            dns.change_resource_record_sets(HostedZoneId=zone, ChangeBatch={"Changes": [seed]})
+        # Upserted: moto refuses to create again what was once created.
+        seeds = [
+            change_of("preview.shop.example", "UPSERT", ttl=300, Type="CNAME", values=["parked.example.net"]),
+            change_of("www.shop.example", "UPSERT", ttl=300, Type="CNAME", values=["shop.us-east-1.elasticbeanstalk.com"]),
+            change_of("kept.shop.example", "UPSERT", ttl=17, Type="A", values=["192.0.2.1", "192.0.2.2"]),
+            change_of("kept.shop.example", "UPSERT", Type="TXT", values=['"a & b"']),
+        ]
+        dns.change_resource_record_sets(HostedZoneId=zone, ChangeBatch={"Changes": seeds})
         ssm.put_parameter(Name=ZONE_PARAMETER, Value=zone.removeprefix("/hostedzone/"), Type="String")
         ssm.put_parameter(Name=HOSTS_PARAMETER, Value="preview.shop.example", Type="StringList")
         topic = '{"Resources": {"T": {"Type": "AWS::SNS::Topic"}}}'

@@ -179,6 +179,7 @@ async fn a_batch_that_does_not_fit_the_zone_changes_nothing() {
     let play = Play::new();
     let fresh = cname("new.shop.example", 60, PRODUCTION);
     let parked = cname("preview.shop.example", 300, "parked.example.net");
+    let parked_again = parked.clone();
     let other = cname("preview.shop.example", 301, "parked.example.net");
     let cases: [(&str, &str, String, &str); 12] = [
         (
@@ -264,6 +265,12 @@ async fn a_batch_that_does_not_fit_the_zone_changes_nothing() {
             .await,
         "InvalidInput",
         "well-formed",
+    );
+    let twice = [("DELETE", parked_again.as_str()), ("DELETE", &parked_again)];
+    refused(
+        play.change(&twice).await,
+        "InvalidChangeBatch",
+        "an invalid set of changes for a resource record set 'CNAME preview.shop.example.'",
     );
     let nowhere = play.route53("GET", "hostedzone/ZNOWHERE/rrset", "").await;
     refused(

@@ -26,13 +26,22 @@ impl Zone {
     /// What the zone holds after a batch: all of its changes, in their order, or none.
     pub fn changed(&self, changes: &[Element]) -> Result<Vec<Element>, Unfit> {
         let mut records = self.records.clone();
-        let mut unfit = Vec::new();
+        let (mut seen, mut unfit) = (Vec::new(), Vec::new());
         for change in changes {
             let action = change.get("Action");
             let set = change.child("ResourceRecordSet").ok_or_else(|| {
                 Unfit::Input("Invalid XML ; a Change has no ResourceRecordSet".to_owned())
             })?;
             let set = well_formed(action, set)?;
+            let this = (action.to_owned(), order(&set));
+            if seen.contains(&this) {
+                let (kind, name) = (set.get("Type"), set.get("Name"));
+                unfit.push(format!(
+                    "The request contains an invalid set of changes for a resource record set '{kind} {name}'"
+                ));
+                continue;
+            }
+            seen.push(this);
             match self.change(&mut records, action, set) {
                 Ok(()) => {}
                 Err(message) => unfit.push(message),
