@@ -45,17 +45,10 @@ pub struct Options {
     /// How long one test may take
     #[arg(long, global = true, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     pub test_timeout: Duration,
-    /// Hostname that leads to the environment under test while it is tested; may be repeated, or
-    /// a JSON list, or `ssm:` and the name of a parameter that holds one
-    #[arg(
-        long,
-        env = "RECORDS_LIST",
-        global = true,
-        value_name = "HOSTNAME",
-        num_args = 1
-    )]
+    /// Hostname to lead to the environment under test, JSON list of them, or ssm:PARAMETER; may be repeated
+    #[arg(long, env = "RECORDS_LIST", global = true, value_name = "HOSTNAME")]
     pub preview_host: Vec<String>,
-    /// Hosted zone of the preview hostnames, or `ssm:` and the name of a parameter that holds it
+    /// Route 53's id of the hosted zone that holds them, or ssm:PARAMETER
     #[arg(long, env = "HOSTED_ZONE_ID", global = true, value_name = "ID")]
     pub hosted_zone_id: Option<String>,
     /// Pause between two looks

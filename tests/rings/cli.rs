@@ -237,6 +237,14 @@ fn what_cannot_begin_changes_nothing() {
         ("bad_duration", &["run", "--drain", "60"]),
         ("bad_status", &["run", "--expect-status", "200,99"]),
         (
+            "bad_preview_host",
+            &["run", "--preview-host", "['a.shop.example']"],
+        ),
+        (
+            "preview_without_a_zone",
+            &["run", "--preview-host", "a.shop.example"],
+        ),
+        (
             "bad_test_url",
             &["run", "--test-url", "https://ann:secret@shop.example/"],
         ),
