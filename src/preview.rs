@@ -76,8 +76,8 @@ pub struct Preview {
 /// What has become of a preview hostname.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// It leads to the environment under test. So does one that has always led there:
-    /// there is nothing to do for it.
+    /// It leads to the environment under test: as a preview does, or with another time to
+    /// live that somebody has given it.
     Pointing,
     /// It is as it was before the deployment.
     AsBefore,

@@ -9,6 +9,7 @@ mod objects;
 mod parameters;
 mod preview;
 mod read;
+mod seldom;
 mod stacks;
 mod time;
 
@@ -37,6 +38,7 @@ use crate::clock::{Clock, Deadline};
 use crate::machine::{Effect, EffectKind};
 use crate::plan::{Plan, REQUEST_TIMEOUT, Role};
 use failure::{outcome, outcome_of};
+use seldom::Seldom;
 use time::{SendBy, ServiceTime};
 
 /// The clients of one region and account.
@@ -44,9 +46,7 @@ use time::{SendBy, ServiceTime};
 pub struct AwsCloud<P> {
     eb: eb::Client,
     s3: s3::Client,
-    route53: aws_sdk_route53::Client,
-    ssm: aws_sdk_ssm::Client,
-    cloudformation: aws_sdk_cloudformation::Client,
+    seldom: Seldom,
     time: ServiceTime,
     prober: P,
 }
@@ -69,23 +69,16 @@ impl<P: Prober> AwsCloud<P> {
         let time = ServiceTime::default();
         // Retries draw on a budget that all clients of a process share by default: one
         // deployment's throttling must not take another's.
-        let budget = CLIENTS.fetch_add(1, Ordering::Relaxed);
-        let budget = |service| RetryPartition::new(format!("{service}-{budget}"));
+        let number = CLIENTS.fetch_add(1, Ordering::Relaxed);
+        let budget = |service| RetryPartition::new(format!("{service}-{number}"));
         let eb = eb::config::Builder::from(config)
             .interceptor(time.clone())
             .retry_partition(budget("elasticbeanstalk"));
         let s3 = s3::config::Builder::from(config).retry_partition(budget("s3"));
-        let route53 =
-            aws_sdk_route53::config::Builder::from(config).retry_partition(budget("route53"));
-        let ssm = aws_sdk_ssm::config::Builder::from(config).retry_partition(budget("ssm"));
-        let cloudformation = aws_sdk_cloudformation::config::Builder::from(config)
-            .retry_partition(budget("cloudformation"));
         AwsCloud {
             eb: eb::Client::from_conf(eb.build()),
             s3: s3::Client::from_conf(s3.build()),
-            route53: aws_sdk_route53::Client::from_conf(route53.build()),
-            ssm: aws_sdk_ssm::Client::from_conf(ssm.build()),
-            cloudformation: aws_sdk_cloudformation::Client::from_conf(cloudformation.build()),
+            seldom: Seldom::new(config, number),
             time,
             prober,
         }

@@ -26,7 +26,12 @@ impl<P> AwsCloud<P> {
     }
 
     async fn parameter(&self, name: &str) -> Result<ParameterValue, LookError> {
-        let request = self.ssm.get_parameter().name(name).with_decryption(true);
+        let request = self
+            .seldom
+            .ssm()
+            .get_parameter()
+            .name(name)
+            .with_decryption(true);
         let answer = request.send().await.map_err(|e| match failure(&e) {
             Failure::Service { code, .. } if code == "ParameterNotFound" => LookError::Refused(
                 format!("there is no SSM parameter {name}: is its name right, and the region?"),

@@ -15,7 +15,11 @@ impl<P> AwsCloud<P> {
         environment_id: &str,
     ) -> Result<Option<bool>, LookError> {
         let name = format!("awseb-{environment_id}-stack");
-        let request = self.cloudformation.describe_stacks().stack_name(name);
+        let request = self
+            .seldom
+            .cloudformation()
+            .describe_stacks()
+            .stack_name(name);
         let answer = match request.send().await {
             Ok(answer) => answer,
             Err(error) => {
