@@ -17,6 +17,7 @@ pub mod journal;
 pub mod machine;
 pub mod plan;
 pub mod preflight;
+pub mod preview;
 pub mod rebuild;
 pub mod report;
 pub mod shared;

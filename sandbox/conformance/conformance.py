@@ -1,6 +1,6 @@
 """Drives the sandbox with boto3, the AWS CLI and the EB CLI.
 
-Every answer of the Query API is held against botocore's own model: nothing
+Every answer of Elastic Beanstalk is held against botocore's own model: nothing
 that the model marks required is missing, nothing unknown is there, and every
 value is of its type.
 """
@@ -144,6 +144,9 @@ class World:
         self.eb = session.client("elasticbeanstalk", endpoint_url=url, config=plain)
         self.s3 = session.client("s3", endpoint_url=url, config=plain)
         self.sts = session.client("sts", endpoint_url=url, config=plain)
+        self.route53 = session.client("route53", endpoint_url=url, config=plain)
+        self.ssm = session.client("ssm", endpoint_url=url, config=plain)
+        self.cloudformation = session.client("cloudformation", endpoint_url=url, config=plain)
         hold_against_model(self.eb)
         self.environment = dict(
             os.environ, AWS_ENDPOINT_URL=url, AWS_ACCESS_KEY_ID="a", AWS_SECRET_ACCESS_KEY="b",
@@ -294,6 +297,123 @@ def with_s3(world):
         s3.delete_object(Bucket=bucket, Key=key)
 
 
+# --- the services behind preview hostnames ------------------------------------
+
+ZONE_PARAMETER, HOSTS_PARAMETER = "/shop/hosted-zone-id", "/shop/preview-hosts"
+
+
+def lacking(value, shape, path):
+    """What a parsed answer lacks although the model requires it."""
+    if shape.type_name == "structure":
+        for name, member in shape.members.items():
+            if name in value:
+                yield from lacking(value[name], member, f"{path}.{name}")
+            elif name in shape.required_members:
+                yield f"{path}.{name}"
+    elif shape.type_name == "list":
+        for one in value:
+            yield from lacking(one, shape.member, f"{path}[]")
+
+
+def whole(client, operation, **arguments):
+    """An answer that has all that its model requires."""
+    name = client.meta.method_to_api_mapping[operation]
+    answer = getattr(client, operation)(**arguments)
+    output = client.meta.service_model.operation_model(name).output_shape
+    missing = list(lacking(answer, output, name))
+    if missing:
+        check(f"{name} holds against the model", False, "; ".join(missing))
+    return answer
+
+
+def change_of(name, action, ttl=60, **record):
+    values = record.pop("values", None)
+    if values:
+        record.update(TTL=ttl, ResourceRecords=[{"Value": value} for value in values])
+    return {"Action": action, "ResourceRecordSet": {"Name": name, **record}}
+
+
+def with_route53(world):
+    dns = world.route53
+    zone = whole(dns, "list_hosted_zones_by_name", DNSName="shop.example")["HostedZones"][0]["Id"]
+    check("the zone by its name", whole(dns, "get_hosted_zone", Id=zone)["HostedZone"]["Name"] == "shop.example.")
+    check("the zones", [z["Id"] for z in whole(dns, "list_hosted_zones")["HostedZones"]] == [zone])
+
+    def change(*changes):
+        return whole(dns, "change_resource_record_sets", HostedZoneId=zone, ChangeBatch={"Changes": list(changes)})["ChangeInfo"]
+
+    def records(**start):
+        return whole(dns, "list_resource_record_sets", HostedZoneId=zone, **start)["ResourceRecordSets"]
+
+    before = records()
+    old = [r for r in before if r["Name"] == "preview.shop.example."]
+    check("a seeded CNAME", [r["ResourceRecords"] for r in old] == [[{"Value": "parked.example.net"}]], old)
+    begun = change(change_of("Preview.shop.example", "UPSERT", Type="CNAME", values=["blue.example"]))
+    check("a change begins PENDING", begun["Status"] == "PENDING", begun)
+    until("the change is in sync", lambda: whole(dns, "get_change", Id=begun["Id"])["ChangeInfo"]["Status"] == "INSYNC")
+    dns.get_waiter("resource_record_sets_changed").wait(Id=begun["Id"], WaiterConfig={"Delay": 1})
+    now = records(StartRecordName="preview.shop.example", MaxItems="1")[0]
+    check("an upsert replaces", (now["TTL"], now["ResourceRecords"]) == (60, [{"Value": "blue.example"}]), now)
+    for name, words, *changes in [
+        ("a record is there", "it already exists", change_of("preview.shop.example", "CREATE", Type="CNAME", values=["x.example"])),
+        ("a delete tells all of the record", "do not match the current values", change_of("preview.shop.example", "DELETE", Type="CNAME", values=["x.example"])),
+        ("a missing record", "was not found", change_of("none.shop.example", "DELETE", Type="CNAME", values=["x.example"])),
+        ("a CNAME stands alone", "conflicting RRSet of type CNAME", change_of("preview.shop.example", "UPSERT", Type="TXT", values=['"x"'])),
+        ("a batch is all or nothing", "not permitted in zone", change_of("new.shop.example", "CREATE", Type="A", values=["192.0.2.1"]),
+         change_of("new.other.example", "CREATE", Type="A", values=["192.0.2.1"])),
+    ]:
+        refusal(name, lambda: change(*changes), "InvalidChangeBatch", words)
+    refusal("neither an alias nor values", lambda: change(change_of("a.shop.example", "UPSERT", Type="A")), "InvalidInput", "found none")
+    refusal("a missing zone", lambda: dns.get_hosted_zone(Id="ZNOWHERE"), "NoSuchHostedZone", "ZNOWHERE")
+    refusal("a missing change", lambda: dns.get_change(Id="CNOWHERE"), "NoSuchChange", "CNOWHERE")
+    alias = {"HostedZoneId": "Z35SXDOTRQ7X7K", "DNSName": "lb.example.", "EvaluateTargetHealth": True}
+    change(change_of("preview.shop.example", "DELETE", Type="CNAME", values=["blue.example"]),
+           change_of("preview.shop.example", "CREATE", Type="A", AliasTarget=alias))
+    now = records(StartRecordName="preview.shop.example", MaxItems="1")[0]
+    check("an alias takes a CNAME's place", now.get("AliasTarget") == alias, now)
+    change(change_of("preview.shop.example", "DELETE", Type="A", AliasTarget=alias), {"Action": "CREATE", "ResourceRecordSet": old[0]})
+    change(change_of("*.shop.example", "CREATE", Type="CNAME", values=["x.example"]))
+    check("other characters are written in octal", any(r["Name"] == "\\052.shop.example." for r in records()))
+    pages = list(dns.get_paginator("list_resource_record_sets").paginate(HostedZoneId=zone, PaginationConfig={"PageSize": 1}))
+    check("the paginator of list_resource_record_sets", [r for p in pages for r in p["ResourceRecordSets"]] == records(), len(pages))
+    change(change_of("*.shop.example", "DELETE", Type="CNAME", values=["x.example"]))
+    check("the zone is as it was", records() == before, records())
+
+
+def with_ssm(world):
+    ssm = world.ssm
+    found = whole(ssm, "get_parameters", Names=[ZONE_PARAMETER, "/nowhere", HOSTS_PARAMETER])
+    values = {p["Name"]: p["Value"] for p in found["Parameters"]}
+    check("parameters", values[HOSTS_PARAMETER] == '["preview.shop.example"]', found)
+    check("those that are not there", found["InvalidParameters"] == ["/nowhere"], found)
+    made = whole(ssm, "put_parameter", Name="/shop/secret", Value="s3cret", Type="SecureString")
+    check("a parameter begins with version 1", made["Version"] == 1, made)
+    secret = lambda **how: whole(ssm, "get_parameter", Name="/shop/secret", **how)["Parameter"]["Value"]
+    check("a secret is told only where it is asked for", secret() != "s3cret" and secret(WithDecryption=True) == "s3cret")
+    put = lambda **how: ssm.put_parameter(Name="/shop/secret", Value="other", Type="SecureString", **how)
+    refusal("a parameter is there", put, "ParameterAlreadyExists", "overwrite")
+    check("overwriting makes a version", put(Overwrite=True)["Version"] == 2)
+    refusal("a missing parameter", lambda: ssm.get_parameter(Name="/nowhere"), "ParameterNotFound", "")
+
+
+def with_cloudformation(world):
+    stacks, eb = world.cloudformation, world.eb
+    stack = f"awseb-{world.describe('shop-blue')['EnvironmentId']}-stack"
+    protected = lambda: whole(stacks, "describe_stacks", StackName=stack)["Stacks"][0]["EnableTerminationProtection"]
+    check("a stack is not protected", protected() is False)
+    whole(stacks, "update_termination_protection", StackName=stack, EnableTerminationProtection=True)
+    check("a stack is protected", protected() is True)
+    ended = eb.terminate_environment(EnvironmentName="shop-blue")
+    check("a termination is taken", ended["Status"] == "Terminating", ended)
+    world.ready("shop-blue")
+    errors = [e["Message"] for e in eb.describe_events(EnvironmentName="shop-blue", Severity="ERROR")["Events"]]
+    check("and fails", "cannot be deleted while TerminationProtection is enabled" in errors[0], errors)
+    stacks.update_termination_protection(StackName=stack, EnableTerminationProtection=False)
+    pages = list(stacks.get_paginator("describe_stacks").paginate())
+    check("every environment has a stack", sum(len(p["Stacks"]) for p in pages) == 2, pages)
+    refusal("a missing stack", lambda: stacks.describe_stacks(StackName="nowhere"), "ValidationError", "Stack with id nowhere does not exist")
+
+
 # --- the command lines -------------------------------------------------------
 
 
@@ -367,37 +487,70 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def state_in_the_bucket_of_moto():
-    """The tests of the state in the bucket, against a second S3."""
+@contextlib.contextmanager
+def moto():
+    """moto's server, and a function that makes clients of it."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     server = subprocess.Popen(
         [BIN / "moto_server", "-H", "127.0.0.1", "-p", str(port)],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        s3 = boto3.client(
-            "s3", endpoint_url=url, region_name="us-east-1",
-            aws_access_key_id="a", aws_secret_access_key="b")
+        def client(service):
+            return boto3.client(
+                service, endpoint_url=url, region_name="us-east-1",
+                aws_access_key_id="a", aws_secret_access_key="b")
 
         def answers():
             try:
-                return s3.list_buckets()
+                return client("s3").list_buckets()
             except botocore.exceptions.EndpointConnectionError:
                 return False
 
         until("moto answers", answers)
-        s3.create_bucket(Bucket="shop-artifacts")
-        tested = subprocess.run(
-            ["cargo", "test", "--test", "rings", "bucket::"],
-            cwd=Path(__file__).parents[2], env={**os.environ, "BLUEGREEN_TEST_S3": url},
-            capture_output=True, text=True)
-        passed_there = re.search(r"(\d+) passed", tested.stdout)
-        check("the state in the bucket holds on moto's S3",
-              tested.returncode == 0 and passed_there and int(passed_there.group(1)) > 5,
-              tested.stdout + tested.stderr)
+        yield url, client
     finally:
         server.terminate()
         server.wait(10)
+
+
+def rings_against(name, ring, least, **variables):
+    """One ring of bluegreen's own tests, against the server that a variable names."""
+    tested = subprocess.run(
+        ["cargo", "test", "--test", "rings", f"{ring}::"],
+        cwd=Path(__file__).parents[2], env={**os.environ, **variables},
+        capture_output=True, text=True)
+    passed_there = re.search(r"(\d+) passed", tested.stdout)
+    check(name, tested.returncode == 0 and passed_there and int(passed_there.group(1)) > least,
+          tested.stdout + tested.stderr)
+
+
+def state_in_the_bucket_of_moto():
+    """The tests of the state in the bucket, against a second S3."""
+    with moto() as (url, client):
+        client("s3").create_bucket(Bucket="shop-artifacts")
+        rings_against("the state in the bucket holds on moto's S3", "bucket", 5, BLUEGREEN_TEST_S3=url)
+
+
+def services_of_moto():
+    """The tests of Route 53, SSM and CloudFormation, against a second implementation."""
+    with moto() as (url, client):
+        dns, ssm, stacks = client("route53"), client("ssm"), client("cloudformation")
+        zone = dns.create_hosted_zone(Name="shop.example", CallerReference="seed")["HostedZone"]["Id"]
+        # Upserted: moto refuses to create again what was once created.
+        seeds = [
+            change_of("preview.shop.example", "UPSERT", ttl=300, Type="CNAME", values=["parked.example.net"]),
+            change_of("www.shop.example", "UPSERT", ttl=300, Type="CNAME", values=["shop.us-east-1.elasticbeanstalk.com"]),
+            change_of("kept.shop.example", "UPSERT", ttl=17, Type="A", values=["192.0.2.1", "192.0.2.2"]),
+            change_of("kept.shop.example", "UPSERT", Type="TXT", values=['"a & b"']),
+        ]
+        dns.change_resource_record_sets(HostedZoneId=zone, ChangeBatch={"Changes": seeds})
+        ssm.put_parameter(Name=ZONE_PARAMETER, Value=zone.removeprefix("/hostedzone/"), Type="String")
+        ssm.put_parameter(Name=HOSTS_PARAMETER, Value="preview.shop.example", Type="StringList")
+        topic = '{"Resources": {"T": {"Type": "AWS::SNS::Topic"}}}'
+        for environment, protected in [("e-protected", True), ("e-open", False)]:
+            stacks.create_stack(StackName=f"awseb-{environment}-stack", TemplateBody=topic, EnableTerminationProtection=protected)
+        rings_against("Route 53, SSM and CloudFormation hold on moto's", "services", 5, BLUEGREEN_TEST_MOTO=url)
 
 
 @contextlib.contextmanager
@@ -417,10 +570,14 @@ def main():
         for name, part in [
             ("boto3", lambda: with_boto3(fast)),
             ("S3", lambda: with_s3(fast)),
+            ("Route 53", lambda: with_route53(fast)),
+            ("SSM", lambda: with_ssm(fast)),
+            ("CloudFormation", lambda: with_cloudformation(fast)),
             ("the AWS CLI", lambda: with_the_aws_cli(fast)),
             ("the EB CLI", lambda: with_the_eb_cli(fast, folder)),
             ("eb abort", lambda: abort_with_the_eb_cli(slow, folder)),
-            ("moto", state_in_the_bucket_of_moto),
+            ("moto's S3", state_in_the_bucket_of_moto),
+            ("moto's Route 53, SSM and CloudFormation", services_of_moto),
         ]:
             try:
                 part()

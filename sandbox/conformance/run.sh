@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Drives the sandbox with boto3, the AWS CLI and the EB CLI, and the state in the
-# bucket against the S3 of moto.
+# Drives the sandbox with boto3, the AWS CLI and the EB CLI, and the clients of S3,
+# Route 53, SSM and CloudFormation against those of moto.
 # Usage: run.sh BLUEGREEN   (the built binary)
 set -euo pipefail
 binary=$(realpath "$1")

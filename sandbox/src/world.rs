@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::faults::{Fault, Quirks};
 use crate::model::{Environment, Event, Millis, View};
 use crate::report::{Interruption, Peaks};
+use crate::services::{Element, ServiceRequest, Services};
 use crate::traffic::Traffic;
 use crate::wire::Form;
 
@@ -79,6 +80,10 @@ pub(crate) enum Happening {
     VersionProcessed { application: String, label: String },
     /// A request that was held up arrives.
     RequestArrives { form: Form },
+    /// A request to another service that was held up arrives.
+    ServiceRequestArrives { request: ServiceRequest },
+    /// The name servers answer a zone's new records.
+    RecordsServed { zone: String, records: Vec<Element> },
 }
 
 /// The world.
@@ -104,6 +109,10 @@ pub struct World {
     /// Earlier views, while reads are stale: when each began to hold.
     pub(crate) history: Vec<(Millis, View)>,
     pub(crate) seeded: Vec<String>,
+    /// What the services beside Elastic Beanstalk hold; a world from before them has
+    /// what a new one has.
+    #[serde(default = "Services::seeded")]
+    pub(crate) services: Services,
     counter: u64,
 }
 
@@ -125,6 +134,7 @@ impl World {
             peaks: Peaks::default(),
             history: Vec::new(),
             seeded: Vec::new(),
+            services: Services::seeded(),
             counter: 0,
         }
     }

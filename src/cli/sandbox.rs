@@ -165,6 +165,7 @@ fn summary(report: &Report) -> String {
         ("environment", &leftovers.environments),
         ("template", &leftovers.templates),
         ("unfinished upload", &leftovers.unfinished_uploads),
+        ("record", &leftovers.records),
     ]
     .into_iter()
     .flat_map(|(what, names)| names.iter().map(move |name| format!("{what} {name}")))

@@ -1,17 +1,24 @@
-//! Elastic Beanstalk and S3 through the AWS SDK: this module and its children are
+//! AWS through its SDK: this module and its children are
 //! the only place that names `aws_sdk_*`.
 
 mod bundle;
 mod configuration;
 mod connect;
+mod dns;
 mod failure;
 mod objects;
+mod parameters;
+mod preview;
 mod read;
+mod seldom;
+mod stacks;
 mod time;
 
 pub use configuration::{Configuration, Setting};
 pub use connect::{ConnectError, Connection, SandboxEndpoint, connect};
+pub use dns::HostedZone;
 pub use objects::{Bucket, Condition, Object, Put};
+pub use preview::PreviewRefused;
 
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -38,6 +45,7 @@ use crate::facts::is_healthy;
 use crate::machine::{Effect, EffectKind};
 use crate::plan::{Plan, REQUEST_TIMEOUT, Role, Sizes};
 use failure::{outcome, outcome_of};
+use seldom::Seldom;
 use time::{SendBy, ServiceTime};
 
 /// The clients of one region and account.
@@ -45,6 +53,7 @@ use time::{SendBy, ServiceTime};
 pub struct AwsCloud<P> {
     eb: eb::Client,
     s3: s3::Client,
+    seldom: Seldom,
     time: ServiceTime,
     prober: P,
 }
@@ -67,8 +76,8 @@ impl<P: Prober> AwsCloud<P> {
         let time = ServiceTime::default();
         // Retries draw on a budget that all clients of a process share by default: one
         // deployment's throttling must not take another's.
-        let budget = CLIENTS.fetch_add(1, Ordering::Relaxed);
-        let budget = |service| RetryPartition::new(format!("{service}-{budget}"));
+        let number = CLIENTS.fetch_add(1, Ordering::Relaxed);
+        let budget = |service| RetryPartition::new(format!("{service}-{number}"));
         let eb = eb::config::Builder::from(config)
             .interceptor(time.clone())
             .retry_partition(budget("elasticbeanstalk"));
@@ -76,6 +85,7 @@ impl<P: Prober> AwsCloud<P> {
         AwsCloud {
             eb: eb::Client::from_conf(eb.build()),
             s3: s3::Client::from_conf(s3.build()),
+            seldom: Seldom::new(config, number),
             time,
             prober,
         }

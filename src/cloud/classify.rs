@@ -82,7 +82,7 @@ const fn of(effect: EffectKind, message: &'static str, verdict: Verdict) -> Rule
     }
 }
 
-/// Codes are those of the API references of Elastic Beanstalk and S3 and of the
+/// Codes are those of the API references of the services and of the
 /// common errors of AWS; the messages of `InvalidParameterValue` are the service's
 /// unmodelled ones.
 #[rustfmt::skip]
@@ -96,6 +96,7 @@ const TABLE: &[Rule] = &[
     rule("TooManyRequestsException",      "", Verdict::Throttled),
     rule("BandwidthLimitExceeded",        "", Verdict::Throttled),
     rule("SlowDown",                      "", Verdict::Throttled),
+    rule("PriorRequestNotComplete",       "", Verdict::Throttled),
     rule("ExpiredToken",                  "", Verdict::Credentials),
     rule("ExpiredTokenException",         "", Verdict::Credentials),
     rule("RequestExpired",                "", Verdict::Credentials),

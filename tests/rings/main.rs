@@ -12,6 +12,7 @@ mod kill;
 mod model;
 mod race;
 mod served;
+mod services;
 mod shared;
 mod storage;
 mod storm;

@@ -1,0 +1,61 @@
+//! The clients that most runs do without: each is made when it is first used, because
+//! making one takes milliseconds.
+
+use std::sync::{Arc, OnceLock};
+
+use aws_config::SdkConfig;
+use aws_sdk_elasticbeanstalk::config::retry::RetryPartition;
+
+/// The clients of one region and account that are made when they are first used.
+#[derive(Clone, Debug)]
+pub(super) struct Seldom(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    config: SdkConfig,
+    /// The number of the clients whose retries draw on the same budget.
+    budget: u64,
+    route53: OnceLock<aws_sdk_route53::Client>,
+    ssm: OnceLock<aws_sdk_ssm::Client>,
+    cloudformation: OnceLock<aws_sdk_cloudformation::Client>,
+}
+
+impl Seldom {
+    pub fn new(config: &SdkConfig, budget: u64) -> Seldom {
+        Seldom(Arc::new(Inner {
+            config: config.clone(),
+            budget,
+            route53: OnceLock::new(),
+            ssm: OnceLock::new(),
+            cloudformation: OnceLock::new(),
+        }))
+    }
+
+    pub fn route53(&self) -> &aws_sdk_route53::Client {
+        self.0.route53.get_or_init(|| {
+            let config = aws_sdk_route53::config::Builder::from(&self.0.config);
+            let config = config.retry_partition(self.partition("route53"));
+            aws_sdk_route53::Client::from_conf(config.build())
+        })
+    }
+
+    pub fn ssm(&self) -> &aws_sdk_ssm::Client {
+        self.0.ssm.get_or_init(|| {
+            let config = aws_sdk_ssm::config::Builder::from(&self.0.config);
+            let config = config.retry_partition(self.partition("ssm"));
+            aws_sdk_ssm::Client::from_conf(config.build())
+        })
+    }
+
+    pub fn cloudformation(&self) -> &aws_sdk_cloudformation::Client {
+        self.0.cloudformation.get_or_init(|| {
+            let config = aws_sdk_cloudformation::config::Builder::from(&self.0.config);
+            let config = config.retry_partition(self.partition("cloudformation"));
+            aws_sdk_cloudformation::Client::from_conf(config.build())
+        })
+    }
+
+    fn partition(&self, service: &str) -> RetryPartition {
+        RetryPartition::new(format!("{service}-{}", self.0.budget))
+    }
+}
