@@ -249,15 +249,30 @@ impl Lease {
 
     /// Gives it back. Where that fails it runs out by itself.
     pub async fn release(&self) {
-        let mut inner = self.inner.lock().await;
-        inner.record.holder = None;
-        let free = inner.record.clone();
-        match self.state.write_lease(&free, Some(&inner.etag)).await {
-            Ok(Written::Done(etag)) => inner.etag = etag,
-            // Somebody else's already, or word has come: then it runs out by itself.
-            Ok(Written::Overtaken) => debug!("the lease has changed and is left as it is"),
+        match self.try_release().await {
+            Ok(()) => {}
+            Err(SharedError::Overtaken { .. }) => debug!("the lease is somebody else's already"),
             Err(error) => {
-                warn!("the lease could not be given back and runs out by itself: {error}")
+                warn!("the lease could not be given back and runs out by itself: {error}");
+            }
+        }
+    }
+
+    async fn try_release(&self) -> Result<(), SharedError> {
+        let mut inner = self.inner.lock().await;
+        loop {
+            let mut free = inner.record.clone();
+            free.holder = None;
+            match self.state.write_lease(&free, Some(&inner.etag)).await {
+                Ok(Written::Done(etag)) => {
+                    inner.record = free;
+                    inner.etag = etag;
+                    return Ok(());
+                }
+                // Word has come that is for whoever takes it next, or a renewal that
+                // was given up arrived all the same.
+                Ok(Written::Overtaken) => self.reread(&mut inner).await?,
+                Err(error) => return Err(error),
             }
         }
     }

@@ -332,6 +332,35 @@ async fn word_to_go_back_reaches_the_holder_with_a_renewal() {
 }
 
 #[tokio::test]
+async fn a_lease_is_given_back_whatever_was_written_into_it_meanwhile() {
+    let place = Place::new().await;
+    let state = place.state();
+    let there = async || {
+        let found = state.lease(&place.target).await.expect("it answers");
+        found.expect("it is there").value
+    };
+    let lease = place.taken().await;
+    // A renewal whose answer nobody waited for, and word to go back.
+    let mut renewed = there().await;
+    renewed.renewals += 1;
+    let body = serde_json::to_vec(&renewed).expect("it serializes");
+    place.put(&lease_key(&place.target), &body).await;
+    let contender = place.contender();
+    assert!(contender.request_retreat().await.expect("it answers"));
+    lease.release().await;
+    let free = there().await;
+    assert!(free.holder.is_none(), "{}", free.in_words());
+    assert!(
+        place.taken().await.retreat_requested().await,
+        "the word is for whoever takes it next"
+    );
+
+    // Somebody else's is left as it is.
+    lease.release().await;
+    assert!(there().await.holder.is_some());
+}
+
+#[tokio::test]
 async fn the_later_copy_wins_and_the_target_is_busy_until_it_ends() {
     let place = Place::new().await;
     let (mut here, mut there) = (place.store("here"), place.store("there"));
