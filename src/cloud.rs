@@ -147,6 +147,15 @@ pub struct Environment {
     pub created: Option<Moment>,
 }
 
+impl Environment {
+    /// Whether it holds this CNAME. Names are compared without case (RFC 4343).
+    #[must_use]
+    pub fn holds(&self, cname: &str) -> bool {
+        let own = self.cname.as_deref();
+        own.is_some_and(|own| own.eq_ignore_ascii_case(cname))
+    }
+}
+
 /// An application version as `DescribeApplicationVersions` tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VersionRecord {

@@ -3,25 +3,24 @@
 //! It keeps nothing between turns but counts of looks in a row, so a crash is
 //! only another look: `run` makes a plan and drives, `resume` drives.
 
+mod gates;
+
 use std::time::Duration;
 
 use thiserror::Error;
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
-use crate::approval::{Approval, Approver};
+use crate::approval::Approver;
 use crate::clock::{Clock, Deadline, Moment, Stopwatch};
 use crate::cloud::{Cloud, LookError, Outcome, Refusal};
-use crate::command;
 use crate::deployment::{Deployment, Intent, Sent};
 use crate::facts::{Streaks, TEST_COMMAND, needs};
-use crate::hooks::{self, Hook, OnFailure, Passage};
 use crate::journal::{Journal, JournalError};
 use crate::machine::{Cause, Effect, Kind, Order, Seen, State, Step, hold, is_safe, obey, step};
-use crate::plan::Goal;
-use crate::report::{self, Entry};
 use crate::shared::SharedError;
 use crate::store::{Output, StoreError};
+use gates::Word;
 
 /// How long a request that is on its way may still be answered after a signal.
 const LAST_WORDS: Duration = Duration::from_millis(500);
@@ -94,13 +93,6 @@ pub struct Driver<'a, C> {
     approver: Option<Approver>,
     /// The state that an operator's order has just led out of.
     left: Option<Kind>,
-}
-
-/// What hooks say of a change of state.
-enum Word {
-    GoOn,
-    Hold(Cause),
-    GoBack(String),
 }
 
 /// What became of an effect.
@@ -261,118 +253,6 @@ impl<'a, C: Cloud> Driver<'a, C> {
         next.plan = plan;
         self.checkpoint(deployment, next, why, None).await?;
         Ok(true)
-    }
-
-    /// Asks whether a pause is approved, and acts on the answer; false where the
-    /// deployment rests.
-    async fn is_approved(&mut self, deployment: &mut Deployment) -> Result<bool, DriveError> {
-        let is_paused = matches!(
-            deployment.state,
-            State::AwaitingSwap | State::AwaitingCutover
-        );
-        let Some(approver) = self.approver.clone().filter(|_| is_paused) else {
-            return Ok(false);
-        };
-        let answer = tokio::select! {
-            biased;
-            answer = approver.ask(&deployment.plan.id) => answer,
-            () = signalled(self.interrupted.clone()) => return Err(DriveError::Signal),
-        };
-        match answer {
-            Approval::Granted => {
-                self.order(deployment, Order::Resume, "it was approved")
-                    .await?;
-                return Ok(true);
-            }
-            Approval::Refused => {
-                self.order(deployment, Order::Retreat, "it was not approved")
-                    .await?;
-                return Ok(true);
-            }
-            Approval::Wait => debug!("not approved yet"),
-            Approval::Unclear(why) => warn!("whether it is approved is unclear: {why}"),
-        }
-        let waited = self.clock.now().since(deployment.entered_at);
-        match deployment.plan.approval {
-            Some(approval) if waited >= approval.limit => {
-                let cause = Cause::NotApproved {
-                    seconds: approval.limit.as_secs(),
-                };
-                let why = cause.to_string();
-                if approval.goes_back {
-                    self.order(deployment, Order::Retreat, &why).await
-                } else if let Some(held) = hold(&deployment.state, cause) {
-                    self.enter(deployment, held, None).await?;
-                    Ok(true)
-                } else {
-                    warn!("{why}; it stays paused");
-                    Ok(false)
-                }
-            }
-            _ => {
-                self.pause(deployment).await?;
-                Ok(true)
-            }
-        }
-    }
-
-    /// Runs the hooks that are due at a change of state. They may run again where this
-    /// process ends before the change is written down.
-    async fn hooks(
-        &mut self,
-        deployment: &Deployment,
-        from: Option<Kind>,
-        to: &State,
-    ) -> Result<Word, DriveError> {
-        let passage = Passage {
-            from,
-            to: to.kind(),
-        };
-        let due: Vec<Hook> = hooks::due(&deployment.plan.hooks, passage)
-            .cloned()
-            .collect();
-        let mut word = Word::GoOn;
-        for hook in due {
-            let id = &deployment.plan.id;
-            let shown = report::value(&Entry {
-                deployment: deployment.clone(),
-                transitions: self.journal.store().transitions(id)?,
-                outputs: Vec::new(),
-                lease: None,
-            });
-            let run = hook.run(id, &hooks::document(&hook, passage, &shown));
-            info!("running the hook {hook}");
-            let ran = tokio::select! {
-                biased;
-                ran = command::run(&run) => ran,
-                () = signalled(self.interrupted.clone()) => return Err(DriveError::Signal),
-            };
-            let output = Output {
-                at: self.clock.now(),
-                what: format!("hook {hook}"),
-                ended: ran.end.clone(),
-                output: ran.output.clone(),
-            };
-            self.journal.keep_output(id, output)?;
-            if ran.passed() {
-                continue;
-            }
-            let ended = ran.in_words();
-            warn!("the hook {hook} failed: {ended}");
-            word = match hook.on_failure {
-                OnFailure::Ignore => continue,
-                // Nothing stops the way back.
-                _ if deployment.plan.goal == Goal::Previous => continue,
-                OnFailure::Rollback => Word::GoBack(format!("the hook {hook} failed: {ended}")),
-                OnFailure::Hold => Word::Hold(Cause::HookFailed {
-                    hook: hook.to_string(),
-                    stage: hook.stage,
-                    ended,
-                }),
-            };
-            break;
-        }
-        Ok(word)
     }
 
     /// Enters `state`, or what the hooks want in its place.

@@ -233,14 +233,9 @@ fn count(streak: &mut u32, holds: bool) {
     *streak = if holds { streak.saturating_add(1) } else { 0 };
 }
 
-/// Who holds the production CNAME. Names are compared without case (RFC 4343).
+/// Who holds the production CNAME.
 fn holder(plan: &Plan, sighting: &Sighting) -> Option<Role> {
-    let holds = |environment: &Environment| {
-        environment
-            .cname
-            .as_deref()
-            .is_some_and(|cname| cname.eq_ignore_ascii_case(&plan.production_cname))
-    };
+    let holds = |environment: &Environment| environment.holds(&plan.production_cname);
     [Role::Blue, Role::Green]
         .into_iter()
         .find(|role| sighting.of(plan, *role).is_some_and(holds))

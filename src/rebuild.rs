@@ -209,10 +209,7 @@ fn state(
     goal: Option<Goal>,
 ) -> Result<State, Unsettled> {
     let green = &remains.green;
-    let holds = |environment: &Environment| {
-        let cname = environment.cname.as_deref().unwrap_or_default();
-        cname.eq_ignore_ascii_case(&plan.production_cname)
-    };
+    let holds = |environment: &Environment| environment.holds(&plan.production_cname);
     if plan.strategy == Strategy::Promote {
         return promoted_state(remains, plan, blue, goal);
     }
@@ -284,10 +281,7 @@ fn promoted_state(
     goal: Option<Goal>,
 ) -> Result<State, Unsettled> {
     let green = &remains.green;
-    let holds = |environment: &Environment| {
-        let cname = environment.cname.as_deref().unwrap_or_default();
-        cname.eq_ignore_ascii_case(&plan.production_cname)
-    };
+    let holds = |environment: &Environment| environment.holds(&plan.production_cname);
     let back = goal == Some(Goal::Previous);
     match (holds(green), holds(blue)) {
         (true, _) if blue.status == "Terminating" && back => Err(Unsettled::NoBlue {

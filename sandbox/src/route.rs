@@ -127,21 +127,12 @@ impl Sandbox {
         self.tell(&call, Phase::Before)?;
         let reply = self.with_world(|world, _| world.serve(request));
         self.tell(&call, Phase::After)?;
-        match reply {
-            Reply::HangUp => Err(Hangup),
-            Reply::Answer {
-                status,
-                body,
-                request_id,
-            } => {
-                let mut response = xml(status, body, &request_id);
-                if request.service == Kind::Ssm {
-                    let json = HeaderValue::from_static("application/x-amz-json-1.1");
-                    response.headers_mut().insert(CONTENT_TYPE, json);
-                }
-                Ok(response)
-            }
+        let mut response = responded(reply)?;
+        if request.service == Kind::Ssm {
+            let json = HeaderValue::from_static("application/x-amz-json-1.1");
+            response.headers_mut().insert(CONTENT_TYPE, json);
         }
+        Ok(response)
     }
 
     fn query(&self, form: Form) -> Result<Response<Bytes>, Hangup> {
@@ -153,14 +144,7 @@ impl Sandbox {
         self.tell(&call, Phase::Before)?;
         let reply = self.with_world(|world, _| world.apply(&form));
         self.tell(&call, Phase::After)?;
-        match reply {
-            Reply::HangUp => Err(Hangup),
-            Reply::Answer {
-                status,
-                body,
-                request_id,
-            } => Ok(xml(status, body, &request_id)),
-        }
+        responded(reply)
     }
 
     async fn s3(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Hangup> {
@@ -286,6 +270,17 @@ fn caller_identity(account: &str) -> String {
          <UserId>AIDASANDBOX</UserId><Account>{account}</Account></GetCallerIdentityResult>\
          <ResponseMetadata><RequestId>sandbox</RequestId></ResponseMetadata></GetCallerIdentityResponse>"
     )
+}
+
+fn responded(reply: Reply) -> Result<Response<Bytes>, Hangup> {
+    match reply {
+        Reply::HangUp => Err(Hangup),
+        Reply::Answer {
+            status,
+            body,
+            request_id,
+        } => Ok(xml(status, body, &request_id)),
+    }
 }
 
 fn xml(status: u16, body: String, request_id: &str) -> Response<Bytes> {

@@ -107,11 +107,7 @@ async fn remove_green(
     let new_id = ulid::Ulid::new().to_string();
     let mut deployment = clean_up(remains, &config, new_id.clone(), context.clock.now())?;
     let cname = &deployment.plan.production_cname;
-    let holds_production = |cname: &str| {
-        let held = remains.green.cname.as_deref().unwrap_or_default();
-        held.eq_ignore_ascii_case(cname)
-    };
-    if holds_production(cname) {
+    if remains.green.holds(cname) {
         let id = deployment_of(&remains.tags);
         return Err(Failed::new(
             Exit::Refused,

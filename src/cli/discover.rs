@@ -83,7 +83,9 @@ pub(super) async fn run(mut context: Context, json: bool) -> Result<Exit, Failed
 
 async fn left(context: &mut Context) -> Result<Vec<Left>, Failed> {
     let (cloud, _) = context.cloud().await?;
-    let greens = cloud.greens().await?;
+    let environments = cloud.all_environments().await?;
+    let ids: Vec<String> = environments.iter().map(|e| e.id.clone()).collect();
+    let greens = cloud.greens(environments).await?;
     context.clock = cloud.corrected(context.clock);
     let now = context.clock.now();
     let owned: Vec<String> = context
@@ -92,15 +94,6 @@ async fn left(context: &mut Context) -> Result<Vec<Left>, Failed> {
         .into_iter()
         .map(|(record, _)| record.deployment.plan.id)
         .collect();
-    let ids: Vec<String> = match greens.is_empty() {
-        true => Vec::new(),
-        false => cloud
-            .all_environments()
-            .await?
-            .into_iter()
-            .map(|e| e.id)
-            .collect(),
-    };
     let blue_exists = |tags: &[(String, String)]| {
         let blue = tags.iter().find(|(key, _)| key == TAG_BLUE);
         blue.is_some_and(|(_, id)| ids.contains(id))
@@ -114,8 +107,7 @@ async fn left(context: &mut Context) -> Result<Vec<Left>, Failed> {
             continue;
         }
         let production = tags.iter().find(|(key, _)| key == TAG_PRODUCTION_CNAME);
-        let held = green.cname.as_deref().unwrap_or_default();
-        let serves = production.is_some_and(|(_, cname)| cname.eq_ignore_ascii_case(held));
+        let serves = production.is_some_and(|(_, cname)| green.holds(cname));
         // It was to keep production, and does.
         if serves && strategy_of(&tags) == Strategy::Promote && !blue_exists(&tags) {
             continue;

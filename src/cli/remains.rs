@@ -82,7 +82,7 @@ impl Context {
         id: Option<&str>,
     ) -> Result<Option<Remains>, Failed> {
         let named = |given: &Option<String>, name: &str| given.as_deref().is_none_or(|g| g == name);
-        let mut greens = cloud.greens().await?;
+        let mut greens = cloud.greens(cloud.all_environments().await?).await?;
         greens.retain(|(green, tags)| match id {
             Some(id) => deployment_of(tags).eq_ignore_ascii_case(id),
             None => {

@@ -80,13 +80,16 @@ impl<P> AwsCloud<P> {
         }
     }
 
-    /// The greens of this program in the account and region, with their tags.
+    /// The greens of this program among environments, with their tags.
     ///
     /// # Errors
     /// [`LookError`].
-    pub async fn greens(&self) -> Result<Vec<(Environment, Vec<(String, String)>)>, LookError> {
+    pub async fn greens(
+        &self,
+        among: Vec<Environment>,
+    ) -> Result<Vec<(Environment, Vec<(String, String)>)>, LookError> {
         let mut greens = Vec::new();
-        for environment in self.all_environments().await? {
+        for environment in among {
             // Only those whose description is ours are asked for their tags.
             if !environment.description.starts_with(DESCRIPTION) {
                 continue;

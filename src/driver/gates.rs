@@ -1,0 +1,139 @@
+//! What may stop or turn a deployment beside AWS: approvals while it is paused, and the
+//! operator's hooks at its changes of state.
+
+use tracing::{debug, info, warn};
+
+use super::{DriveError, Driver, signalled};
+use crate::approval::Approval;
+use crate::cloud::Cloud;
+use crate::command;
+use crate::deployment::Deployment;
+use crate::hooks::{self, Hook, OnFailure, Passage};
+use crate::machine::{Cause, Kind, Order, State, hold};
+use crate::plan::Goal;
+use crate::report::{self, Entry};
+use crate::store::Output;
+
+/// What hooks say of a change of state.
+pub(super) enum Word {
+    GoOn,
+    Hold(Cause),
+    GoBack(String),
+}
+
+impl<C: Cloud> Driver<'_, C> {
+    /// Asks whether a pause is approved, and acts on the answer; false where the
+    /// deployment rests.
+    pub(super) async fn is_approved(
+        &mut self,
+        deployment: &mut Deployment,
+    ) -> Result<bool, DriveError> {
+        let is_paused = matches!(
+            deployment.state,
+            State::AwaitingSwap | State::AwaitingCutover
+        );
+        let Some(approver) = self.approver.clone().filter(|_| is_paused) else {
+            return Ok(false);
+        };
+        let answer = tokio::select! {
+            biased;
+            answer = approver.ask(&deployment.plan.id) => answer,
+            () = signalled(self.interrupted.clone()) => return Err(DriveError::Signal),
+        };
+        match answer {
+            Approval::Granted => {
+                self.order(deployment, Order::Resume, "it was approved")
+                    .await?;
+                return Ok(true);
+            }
+            Approval::Refused => {
+                self.order(deployment, Order::Retreat, "it was not approved")
+                    .await?;
+                return Ok(true);
+            }
+            Approval::Wait => debug!("not approved yet"),
+            Approval::Unclear(why) => warn!("whether it is approved is unclear: {why}"),
+        }
+        let waited = self.clock.now().since(deployment.entered_at);
+        match deployment.plan.approval {
+            Some(approval) if waited >= approval.limit => {
+                let cause = Cause::NotApproved {
+                    seconds: approval.limit.as_secs(),
+                };
+                let why = cause.to_string();
+                if approval.goes_back {
+                    self.order(deployment, Order::Retreat, &why).await
+                } else if let Some(held) = hold(&deployment.state, cause) {
+                    self.enter(deployment, held, None).await?;
+                    Ok(true)
+                } else {
+                    warn!("{why}; it stays paused");
+                    Ok(false)
+                }
+            }
+            _ => {
+                self.pause(deployment).await?;
+                Ok(true)
+            }
+        }
+    }
+
+    /// Runs the hooks that are due at a change of state. They may run again where this
+    /// process ends before the change is written down.
+    pub(super) async fn hooks(
+        &mut self,
+        deployment: &Deployment,
+        from: Option<Kind>,
+        to: &State,
+    ) -> Result<Word, DriveError> {
+        let passage = Passage {
+            from,
+            to: to.kind(),
+        };
+        let due: Vec<Hook> = hooks::due(&deployment.plan.hooks, passage)
+            .cloned()
+            .collect();
+        let mut word = Word::GoOn;
+        for hook in due {
+            let id = &deployment.plan.id;
+            let shown = report::value(&Entry {
+                deployment: deployment.clone(),
+                transitions: self.journal.store().transitions(id)?,
+                outputs: Vec::new(),
+                lease: None,
+            });
+            let run = hook.run(id, &hooks::document(&hook, passage, &shown));
+            info!("running the hook {hook}");
+            let ran = tokio::select! {
+                biased;
+                ran = command::run(&run) => ran,
+                () = signalled(self.interrupted.clone()) => return Err(DriveError::Signal),
+            };
+            let output = Output {
+                at: self.clock.now(),
+                what: format!("hook {hook}"),
+                ended: ran.end.clone(),
+                output: ran.output.clone(),
+            };
+            self.journal.keep_output(id, output)?;
+            if ran.passed() {
+                continue;
+            }
+            let ended = ran.in_words();
+            warn!("the hook {hook} failed: {ended}");
+            word = match hook.on_failure {
+                OnFailure::Ignore => continue,
+                // Nothing stops the way back.
+                _ if deployment.plan.goal == Goal::Previous => continue,
+                OnFailure::Rollback => Word::GoBack(format!("the hook {hook} failed: {ended}")),
+                OnFailure::Hold => Word::Hold(Cause::HookFailed {
+                    hook: hook.to_string(),
+                    stage: hook.stage,
+                    ended,
+                }),
+            };
+            break;
+        }
+        Ok(word)
+    }
+}
