@@ -89,6 +89,15 @@ pub struct Options {
         default_value_t = 60.0
     )]
     pub sandbox_speed: f64,
+    /// IAM policy that an embedded sandbox judges requests by [default: everything is allowed]
+    #[cfg(feature = "sandbox")]
+    #[arg(
+        long,
+        env = "BLUEGREEN_SANDBOX_POLICY",
+        global = true,
+        value_name = "FILE"
+    )]
+    pub sandbox_policy: Option<PathBuf>,
 }
 
 /// The value of `--sandbox` that stands for the embedded one.

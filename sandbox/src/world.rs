@@ -2,11 +2,13 @@
 //! Pure: time comes in as a number, chance from a seeded counter kept in it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::faults::{Fault, Quirks};
 use crate::model::{Environment, Event, Millis, View};
+use crate::policy::Policy;
 use crate::report::{Interruption, Peaks};
 use crate::traffic::Traffic;
 use crate::wire::Form;
@@ -104,6 +106,9 @@ pub struct World {
     /// Earlier views, while reads are stale: when each began to hold.
     pub(crate) history: Vec<(Millis, View)>,
     pub(crate) seeded: Vec<String>,
+    /// What the clients of this process may do; none for everything.
+    #[serde(skip)]
+    pub(crate) policy: Option<Arc<Policy>>,
     counter: u64,
 }
 
@@ -125,6 +130,7 @@ impl World {
             peaks: Peaks::default(),
             history: Vec::new(),
             seeded: Vec::new(),
+            policy: None,
             counter: 0,
         }
     }

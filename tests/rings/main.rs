@@ -7,6 +7,7 @@ mod crash;
 mod faults;
 mod kill;
 mod model;
+mod policy;
 mod race;
 mod served;
 mod shared;

@@ -27,6 +27,7 @@ impl Served {
             .expect("a runtime");
         let sandbox = Sandbox::open(Options {
             speed,
+            policy: Some(crate::policy::shipped()),
             ..Options::default()
         })
         .expect("a sandbox opens");

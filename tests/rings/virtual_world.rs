@@ -76,6 +76,7 @@ impl VirtualWorld {
         let time = TimeSource::Manual(Arc::new(move || SystemTime::from(clock.now())));
         let sandbox = Sandbox::open(Options {
             time,
+            policy: Some(crate::policy::shipped()),
             ..Options::default()
         })
         .expect("a sandbox in memory opens");
