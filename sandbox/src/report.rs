@@ -74,6 +74,9 @@ pub struct Leftovers {
     pub objects: Vec<String>,
     /// Multipart uploads begun and neither completed nor aborted.
     pub unfinished_uploads: Vec<String>,
+    /// Record sets of the hosted zones that are not as they were, by name and type.
+    #[serde(default)]
+    pub records: Vec<String>,
 }
 
 impl World {
@@ -95,6 +98,7 @@ impl World {
             leftovers: Leftovers {
                 environments,
                 templates: self.templates(),
+                records: self.services.changed_records(),
                 ..Leftovers::default()
             },
         }

@@ -13,6 +13,7 @@ use crate::faults::{Fault, FaultEffect};
 use crate::objects;
 use crate::operations::{Reply, refusal};
 use crate::policy::{self, Need};
+use crate::services::{Kind, ServiceRequest};
 use crate::wire::Form;
 use crate::world::World;
 use crate::{Sandbox, clock};
@@ -40,6 +41,12 @@ pub enum Service {
     ElasticBeanstalk,
     /// S3.
     S3,
+    /// Route 53.
+    Route53,
+    /// The Parameter Store of SSM.
+    Ssm,
+    /// CloudFormation.
+    CloudFormation,
 }
 
 /// When a tap is told of a call.
@@ -77,16 +84,61 @@ impl Sandbox {
     }
 
     async fn dispatch(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Hangup> {
-        let host = host(&request);
-        if host.ends_with(".elasticbeanstalk.com") || host.ends_with(".elb.amazonaws.com") {
+        let (host, is_site) = self.led_to(host(&request));
+        if is_site {
             return Ok(self.with_world(|world, _| site(world, &host, request.uri().path())));
         }
         if let Some(what) = request.uri().path().strip_prefix("/_sandbox/") {
             return Ok(self.control(what, &request));
         }
+        if let Some(request) = ServiceRequest::read(&request) {
+            return self.service(&request);
+        }
         match query_form(&request) {
             Some(form) => self.query(form),
             None => self.s3(request).await,
+        }
+    }
+
+    /// The host that DNS leads to from a host, and whether an environment's web site is
+    /// to answer for it.
+    fn led_to(&self, host: String) -> (String, bool) {
+        if host.ends_with(".elasticbeanstalk.com") || host.ends_with(".elb.amazonaws.com") {
+            return (host, true);
+        }
+        // The sandbox's own addresses, and those of AWS, are in no hosted zone.
+        let is_own = host == "localhost"
+            || host.ends_with(".localhost")
+            || host.ends_with(".amazonaws.com")
+            || host.parse::<std::net::IpAddr>().is_ok();
+        if is_own {
+            return (host, false);
+        }
+        match self.with_world(|world, _| world.led_to(&host)) {
+            Some(led_to) => (led_to, true),
+            None => (host, false),
+        }
+    }
+
+    fn service(&self, request: &ServiceRequest) -> Result<Response<Bytes>, Hangup> {
+        let call = self.call(request.service.into(), &request.operation);
+        self.tell(&call, Phase::Before)?;
+        let reply = self.with_world(|world, _| world.serve(request));
+        self.tell(&call, Phase::After)?;
+        match reply {
+            Reply::HangUp => Err(Hangup),
+            Reply::Answer {
+                status,
+                body,
+                request_id,
+            } => {
+                let mut response = xml(status, body, &request_id);
+                if request.service == Kind::Ssm {
+                    let json = HeaderValue::from_static("application/x-amz-json-1.1");
+                    response.headers_mut().insert(CONTENT_TYPE, json);
+                }
+                Ok(response)
+            }
         }
     }
 

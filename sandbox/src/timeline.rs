@@ -29,6 +29,10 @@ impl World {
                 // Nobody waits for the answer any more.
                 let _ = self.perform(&form);
             }
+            Happening::ServiceRequestArrives { request } => {
+                let _ = self.perform_service(&request);
+            }
+            Happening::RecordsServed { zone, records } => self.serve_records(&zone, records),
         }
     }
 
@@ -164,6 +168,12 @@ impl World {
             self.quirks.stuck_terminations.remove(stuck);
             self.ready_again(at);
             self.say_of(at, "ERROR", "Stack deletion failed: The following resource(s) failed to delete: [AWSEBSecurityGroup].");
+            return;
+        }
+        if self.is_protected(&self.view.environments[at].id) {
+            self.ready_again(at);
+            let event = World::protection_event(&self.view.environments[at]);
+            self.say_of(at, "ERROR", &event);
             return;
         }
         let environment = &mut self.view.environments[at];

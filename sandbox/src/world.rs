@@ -10,6 +10,7 @@ use crate::faults::{Fault, Quirks};
 use crate::model::{Environment, Event, Millis, View};
 use crate::policy::Policy;
 use crate::report::{Interruption, Peaks};
+use crate::services::{Element, ServiceRequest, Services};
 use crate::traffic::Traffic;
 use crate::wire::Form;
 
@@ -81,6 +82,10 @@ pub(crate) enum Happening {
     VersionProcessed { application: String, label: String },
     /// A request that was held up arrives.
     RequestArrives { form: Form },
+    /// A request to another service that was held up arrives.
+    ServiceRequestArrives { request: ServiceRequest },
+    /// The name servers answer a zone's new records.
+    RecordsServed { zone: String, records: Vec<Element> },
 }
 
 /// The world.
@@ -109,6 +114,10 @@ pub struct World {
     /// What the clients of this process may do; none for everything.
     #[serde(skip)]
     pub(crate) policy: Option<Arc<Policy>>,
+    /// What the services beside Elastic Beanstalk hold; a world from before them has
+    /// what a new one has.
+    #[serde(default = "Services::seeded")]
+    pub(crate) services: Services,
     counter: u64,
 }
 
@@ -131,6 +140,7 @@ impl World {
             history: Vec::new(),
             seeded: Vec::new(),
             policy: None,
+            services: Services::seeded(),
             counter: 0,
         }
     }

@@ -6,6 +6,9 @@ use crate::model::{Busy, Status};
 use crate::wire::{ApiError, Form};
 use crate::world::World;
 
+/// How long it takes until a stack's protection has stopped a termination.
+const PROTECTED_SECONDS: u64 = 10;
+
 impl World {
     pub(super) fn update_environment(&mut self, form: &Form, request_id: &str) -> Done {
         let at = self.named(form)?;
@@ -128,12 +131,12 @@ impl World {
         match environment.status {
             Status::Ready => {
                 self.note_interruption("TerminateEnvironment", at);
-                self.begin(
-                    at,
-                    Busy::Terminate,
-                    self.timings.terminate_seconds,
-                    request_id,
-                );
+                let seconds = if self.is_protected(&self.view.environments[at].id) {
+                    PROTECTED_SECONDS
+                } else {
+                    self.timings.terminate_seconds
+                };
+                self.begin(at, Busy::Terminate, seconds, request_id);
                 self.say_of(at, "INFO", "terminateEnvironment is starting.");
             }
             Status::Terminating => {}

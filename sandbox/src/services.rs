@@ -1,0 +1,288 @@
+//! The services beside Elastic Beanstalk and S3: Route 53, SSM and CloudFormation, as
+//! far as a release has to do with them.
+
+mod element;
+mod parameters;
+mod records;
+mod route53;
+mod stacks;
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use http::Request;
+use http::header::AUTHORIZATION;
+use serde::{Deserialize, Serialize};
+
+use crate::faults::FaultEffect;
+use crate::operations::{Reply, refusal};
+use crate::route::Service;
+use crate::seed::PRODUCTION;
+use crate::wire::{ApiError, Form};
+use crate::world::{Happening, World};
+pub(crate) use element::Element;
+use element::element;
+use parameters::Parameter;
+use records::Zone;
+use route53::Change;
+
+/// The id of the seeded hosted zone, `shop.example.`.
+pub const ZONE: &str = "Z0SHOPEXAMPLE00000001";
+/// The seeded parameter that holds the hosted zone's id.
+pub const ZONE_PARAMETER: &str = "/shop/hosted-zone-id";
+/// The seeded parameter that holds the preview hostnames, a JSON list.
+pub const HOSTS_PARAMETER: &str = "/shop/preview-hosts";
+
+/// How long a change of records takes to reach the name servers (API reference,
+/// `ChangeResourceRecordSets`: "generally … within 60 seconds").
+const SYNC_SECONDS: u64 = 30;
+
+/// What these services hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Services {
+    zones: Vec<Zone>,
+    changes: Vec<Change>,
+    parameters: Vec<Parameter>,
+    /// The ids of the environments whose stacks are protected against termination.
+    protected: BTreeSet<String>,
+}
+
+/// These services.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Kind {
+    Route53,
+    Ssm,
+    CloudFormation,
+}
+
+impl From<Kind> for Service {
+    fn from(kind: Kind) -> Service {
+        match kind {
+            Kind::Route53 => Service::Route53,
+            Kind::Ssm => Service::Ssm,
+            Kind::CloudFormation => Service::CloudFormation,
+        }
+    }
+}
+
+/// A request to one of these services.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ServiceRequest {
+    pub service: Kind,
+    pub operation: String,
+    method: String,
+    path: String,
+    query: Form,
+    body: String,
+}
+
+impl ServiceRequest {
+    /// The request, where its signature's scope names one of these services.
+    pub fn read(request: &Request<Bytes>) -> Option<ServiceRequest> {
+        let text = |value: &http::HeaderValue| value.to_str().ok().map(str::to_owned);
+        let header = |name: &str| request.headers().get(name).and_then(text);
+        let service = match scope(&header(AUTHORIZATION.as_str())?)? {
+            "route53" => Kind::Route53,
+            "ssm" => Kind::Ssm,
+            "cloudformation" => Kind::CloudFormation,
+            _ => return None,
+        };
+        let (method, path) = (request.method().as_str(), request.uri().path());
+        let query = Form::parse(request.uri().query().unwrap_or_default().as_bytes());
+        let operation = match service {
+            Kind::Route53 => route53::operation(method, path).to_owned(),
+            Kind::Ssm => {
+                let target = header("x-amz-target").unwrap_or_default();
+                target.rsplit('.').next().unwrap_or_default().to_owned()
+            }
+            Kind::CloudFormation => Form::parse(request.body()).operation().to_owned(),
+        };
+        Some(ServiceRequest {
+            service,
+            operation,
+            method: method.to_owned(),
+            path: path.to_owned(),
+            query,
+            body: String::from_utf8_lossy(request.body()).into_owned(),
+        })
+    }
+
+    fn query(&self, name: &str) -> Option<&str> {
+        self.query.get(name)
+    }
+
+    /// The body of an answer that tells an error, in the service's own format.
+    fn failure(&self, error: &ApiError, request_id: &str) -> String {
+        match self.service {
+            Kind::Ssm => {
+                let told = serde_json::json!({ "__type": error.code, "message": error.message });
+                told.to_string()
+            }
+            Kind::CloudFormation => element::error_document(stacks::NAMESPACE, error, request_id),
+            Kind::Route53 => element::error_document(route53::NAMESPACE, error, request_id),
+        }
+    }
+
+    /// The answer of a fault that refuses, with the codes of the service.
+    fn refusal(&self, effect: &FaultEffect) -> ApiError {
+        let error = refusal(effect);
+        let named = |code: &str| ApiError::new(code, &error.message);
+        match (self.service, effect) {
+            (Kind::Ssm, FaultEffect::Throttle) => named("ThrottlingException"),
+            (Kind::Ssm, FaultEffect::ExpiredCredentials) => named("ExpiredTokenException"),
+            _ => error,
+        }
+    }
+}
+
+/// The service that a signature is for, the fourth part of its credential (Signature
+/// Version 4, "Credential scope").
+fn scope(authorization: &str) -> Option<&str> {
+    let (_, credential) = authorization.split_once("Credential=")?;
+    let credential = credential.split(',').next()?;
+    credential.strip_suffix("/aws4_request")?.rsplit('/').next()
+}
+
+impl World {
+    /// Carries out a request at the world's present time, faults included.
+    pub(crate) fn serve(&mut self, request: &ServiceRequest) -> Reply {
+        *self.calls.entry(request.operation.clone()).or_default() += 1;
+        match self.struck(&request.operation) {
+            None => self.perform_service(request),
+            Some(FaultEffect::DropAnswer) => {
+                let _ = self.perform_service(request);
+                Reply::HangUp
+            }
+            Some(FaultEffect::DropRequest) => Reply::HangUp,
+            Some(FaultEffect::Late { seconds }) => {
+                let request = request.clone();
+                self.plan(seconds, Happening::ServiceRequestArrives { request });
+                Reply::HangUp
+            }
+            Some(effect) => {
+                let request_id = self.request_id();
+                refused(request, &request.refusal(&effect), request_id)
+            }
+        }
+    }
+
+    /// Carries out a request as the service does when nothing goes wrong.
+    pub(crate) fn perform_service(&mut self, request: &ServiceRequest) -> Reply {
+        let request_id = self.request_id();
+        let done = match request.service {
+            Kind::Ssm => self.ssm(request).map(|answer| answer.to_string()),
+            Kind::CloudFormation => {
+                let form = Form::parse(request.body.as_bytes());
+                self.cloudformation(&form).map(|result| {
+                    let metadata = element("ResponseMetadata").say("RequestId", &request_id);
+                    let answer = element(&format!("{}Response", request.operation));
+                    answer
+                        .with(result)
+                        .with(metadata)
+                        .document(stacks::NAMESPACE)
+                })
+            }
+            Kind::Route53 => self
+                .route53(request)
+                .map(|answer| answer.document(route53::NAMESPACE)),
+        };
+        match done {
+            Ok(body) => Reply::Answer {
+                status: 200,
+                body,
+                request_id,
+            },
+            Err(error) => refused(request, &error, request_id),
+        }
+    }
+
+    /// The name servers answer these records of a zone from now on.
+    pub(crate) fn serve_records(&mut self, zone: &str, records: Vec<Element>) {
+        if let Some(zone) = self.services.zones.iter_mut().find(|z| z.id == zone) {
+            zone.served = records;
+        }
+    }
+}
+
+fn refused(request: &ServiceRequest, error: &ApiError, request_id: String) -> Reply {
+    Reply::Answer {
+        status: error.status,
+        body: request.failure(error, &request_id),
+        request_id,
+    }
+}
+
+impl Services {
+    /// Zone `shop.example.` with a name for production and one for previews, and the
+    /// parameters that name both.
+    pub fn seeded() -> Services {
+        let record = |name: &str, kind: &str, ttl: u32, values: &[&str]| {
+            let records = values
+                .iter()
+                .fold(element("ResourceRecords"), |list, value| {
+                    list.with(element("ResourceRecord").say("Value", value))
+                });
+            element("ResourceRecordSet")
+                .say("Name", name)
+                .say("Type", kind)
+                .say("TTL", ttl)
+                .with(records)
+        };
+        let records = vec![
+            record(
+                "shop.example.",
+                "NS",
+                172_800,
+                &["ns-1.example.", "ns-2.example."],
+            ),
+            record(
+                "shop.example.",
+                "SOA",
+                900,
+                &["ns-1.example. hostmaster.example. 1 7200 900 1209600 86400"],
+            ),
+            record(
+                "preview.shop.example.",
+                "CNAME",
+                300,
+                &["parked.example.net"],
+            ),
+            record("www.shop.example.", "CNAME", 300, &[PRODUCTION]),
+        ];
+        let parameter = |name: &str, value: &str| Parameter {
+            name: name.to_owned(),
+            kind: "String".to_owned(),
+            versions: vec![value.to_owned()],
+            modified: 0,
+        };
+        Services {
+            zones: vec![Zone {
+                id: ZONE.to_owned(),
+                name: "shop.example.".to_owned(),
+                served: records.clone(),
+                records,
+            }],
+            changes: Vec::new(),
+            parameters: vec![
+                parameter(ZONE_PARAMETER, ZONE),
+                parameter(HOSTS_PARAMETER, "[\"preview.shop.example\"]"),
+            ],
+            protected: BTreeSet::new(),
+        }
+    }
+
+    /// The record sets that differ from the seeded ones, by name and type.
+    pub fn changed_records(&self) -> Vec<String> {
+        let all = |services: &Services| -> BTreeSet<Element> {
+            services
+                .zones
+                .iter()
+                .flat_map(|zone| zone.records.clone())
+                .collect()
+        };
+        let (seeded, present) = (all(&Services::seeded()), all(self));
+        let told = |set: &Element| format!("{} {}", set.get("Name"), set.get("Type"));
+        let differing = seeded.symmetric_difference(&present).map(told);
+        differing.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+}
