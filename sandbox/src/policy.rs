@@ -8,6 +8,7 @@
 mod beanstalk;
 mod beneath;
 mod s3;
+mod services;
 
 pub(crate) use s3::{hides_missing_keys, needed as s3_needs};
 

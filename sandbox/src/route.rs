@@ -13,7 +13,7 @@ use crate::faults::{Fault, FaultEffect};
 use crate::objects;
 use crate::operations::{Reply, refusal};
 use crate::policy::{self, Need};
-use crate::services::{Kind, ServiceRequest};
+use crate::services::ServiceRequest;
 use crate::wire::Form;
 use crate::world::World;
 use crate::{Sandbox, clock};
@@ -47,6 +47,10 @@ pub enum Service {
     Ssm,
     /// CloudFormation.
     CloudFormation,
+    /// CloudWatch.
+    CloudWatch,
+    /// Elastic Load Balancing.
+    LoadBalancing,
 }
 
 /// When a tap is told of a call.
@@ -132,11 +136,8 @@ impl Sandbox {
                 body,
                 request_id,
             } => {
-                let mut response = xml(status, body, &request_id);
-                if request.service == Kind::Ssm {
-                    let json = HeaderValue::from_static("application/x-amz-json-1.1");
-                    response.headers_mut().insert(CONTENT_TYPE, json);
-                }
+                let mut response = xml(status, String::new(), &request_id);
+                request.dress(&mut response, body);
                 Ok(response)
             }
         }
