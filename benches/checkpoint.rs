@@ -62,6 +62,7 @@ fn deployment() -> Deployment {
             expect_status: Vec::new(),
             timeout: Duration::from_secs(10),
         },
+        alarms: Vec::new(),
         pause_before_cutover: false,
         limits: Limits::default(),
     };

@@ -62,6 +62,10 @@ pub struct Options {
     /// How long a process that drives may be silent before another may take over
     #[arg(long, env = "BLUEGREEN_LEASE", global = true, value_name = "DURATION", default_value = "2m", value_parser = lease)]
     pub lease: Duration,
+    /// CloudWatch alarm that watches production while blue is watched; may be repeated
+    #[arg(long = "alarm", env = "BLUEGREEN_ALARMS", global = true, value_name = "NAME",
+          value_delimiter = ',', value_parser = alarm)]
+    pub alarms: Vec<String>,
     /// Keep the journal in SQLite alone: no copy and no lease in the bucket
     #[arg(long, env = "BLUEGREEN_NO_SHARED_STATE", global = true, value_parser = clap::builder::BoolishValueParser::new())]
     pub no_shared_state: bool,
@@ -128,6 +132,8 @@ pub struct Config {
     pub shared_state: bool,
     /// The HTTP test.
     pub test: HttpTest,
+    /// The names of the CloudWatch alarms that watch production, each once.
+    pub alarms: Vec<String>,
     /// The limits.
     pub limits: Limits,
 }
@@ -218,6 +224,11 @@ impl Options {
                 expect_status: self.expect_status.clone(),
                 timeout: self.test_timeout,
             },
+            alarms: {
+                let mut seen = std::collections::BTreeSet::new();
+                let alarms = self.alarms.iter().filter(|name| seen.insert(*name));
+                alarms.cloned().collect()
+            },
             limits: Limits {
                 poll: self.poll,
                 drain: self.drain,
@@ -305,6 +316,15 @@ fn poll(text: &str) -> Result<Duration, String> {
         return Err("AWS must not be asked more often than every 100ms".to_owned());
     }
     Ok(poll)
+}
+
+/// An alarm's name: 1 to 255 characters (API reference, `PutMetricAlarm`).
+fn alarm(text: &str) -> Result<String, String> {
+    let name = text.trim();
+    if (1..=255).contains(&name.chars().count()) {
+        return Ok(name.to_owned());
+    }
+    Err("an alarm's name has 1 to 255 characters".to_owned())
 }
 
 fn lease(text: &str) -> Result<Duration, String> {

@@ -10,6 +10,7 @@ pub mod deployment;
 pub mod driver;
 pub mod facts;
 pub mod journal;
+pub mod listener_rules;
 pub mod machine;
 pub mod plan;
 pub mod preflight;

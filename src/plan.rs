@@ -214,6 +214,9 @@ pub struct Plan {
     pub green_tags: Vec<(String, String)>,
     /// How blue is tested.
     pub test: HttpTest,
+    /// The names of the CloudWatch alarms that watch production.
+    #[serde(default)]
+    pub alarms: Vec<String>,
     /// Whether to stop before the last swap until an operator resumes.
     pub pause_before_cutover: bool,
     /// The limits.
@@ -346,6 +349,7 @@ impl Plan {
                 expect_status: vec![],
                 timeout: Duration::from_secs(1),
             },
+            alarms: vec![],
             pause_before_cutover: false,
             limits: Limits::default(),
         }

@@ -260,6 +260,7 @@ pub async fn plan<P: Prober>(
         shared_state: config.shared_state,
         green_tags: tags,
         test: config.test.clone(),
+        alarms: config.alarms.clone(),
         pause_before_cutover: wanted.pause_before_cutover,
         limits: config.limits.clone(),
     })

@@ -171,6 +171,7 @@ fn plan<'a>(
         shared_state: config.shared_state,
         green_tags: remains.tags.clone(),
         test: config.test.clone(),
+        alarms: config.alarms.clone(),
         pause_before_cutover: false,
         limits: config.limits.clone(),
     };
@@ -303,6 +304,7 @@ mod tests {
             bucket: "artifacts".to_owned(),
             shared_state: true,
             test: plan.test,
+            alarms: plan.alarms,
             limits: plan.limits,
         }
     }

@@ -1,13 +1,16 @@
 //! Elastic Beanstalk and S3 through the AWS SDK: this module and its children are
 //! the only place that names `aws_sdk_*`.
 
+mod alarms;
 mod bundle;
 mod connect;
 mod failure;
 mod objects;
 mod read;
+mod rules;
 mod time;
 
+pub use alarms::{Alarm, AlarmState};
 pub use connect::{ConnectError, Connection, SandboxEndpoint, connect};
 pub use objects::{Bucket, Condition, Object, Put};
 
@@ -16,12 +19,14 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_config::timeout::TimeoutConfig;
+use aws_sdk_cloudwatch as cloudwatch;
 use aws_sdk_elasticbeanstalk as eb;
 use aws_sdk_elasticbeanstalk::config::retry::{
     ClassifyRetry, RetryAction, RetryConfig, RetryPartition,
 };
 use aws_sdk_elasticbeanstalk::operation::RequestId;
 use aws_sdk_elasticbeanstalk::types::{EnvironmentTier, S3Location, Tag};
+use aws_sdk_elasticloadbalancingv2 as elb;
 use aws_sdk_s3 as s3;
 
 use tracing::warn;
@@ -38,6 +43,8 @@ use time::{SendBy, ServiceTime};
 pub struct AwsCloud<P> {
     eb: eb::Client,
     s3: s3::Client,
+    cloudwatch: cloudwatch::Client,
+    elb: elb::Client,
     time: ServiceTime,
     prober: P,
 }
@@ -66,7 +73,12 @@ impl<P: Prober> AwsCloud<P> {
             .interceptor(time.clone())
             .retry_partition(budget("elasticbeanstalk"));
         let s3 = s3::config::Builder::from(config).retry_partition(budget("s3"));
+        let cloudwatch =
+            cloudwatch::config::Builder::from(config).retry_partition(budget("cloudwatch"));
+        let elb = elb::config::Builder::from(config).retry_partition(budget("elb"));
         AwsCloud {
+            cloudwatch: cloudwatch::Client::from_conf(cloudwatch.build()),
+            elb: elb::Client::from_conf(elb.build()),
             eb: eb::Client::from_conf(eb.build()),
             s3: s3::Client::from_conf(s3.build()),
             time,

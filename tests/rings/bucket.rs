@@ -99,6 +99,7 @@ impl Place {
                 expect_status: Vec::new(),
                 timeout: Duration::from_secs(10),
             },
+            alarms: Vec::new(),
             pause_before_cutover: false,
             limits: Limits::default(),
         };

@@ -1,5 +1,6 @@
 //! The rings of tests, from the pure machine to the killed process.
 
+mod alarms;
 mod architecture;
 mod bucket;
 mod cli;
@@ -9,6 +10,7 @@ mod kill;
 mod model;
 mod policy;
 mod race;
+mod rules;
 mod served;
 mod shared;
 mod storage;

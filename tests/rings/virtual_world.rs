@@ -160,6 +160,7 @@ impl VirtualWorld {
                 expect_status: Vec::new(),
                 timeout: Duration::from_secs(10),
             },
+            alarms: Vec::new(),
             limits: Limits {
                 poll: Duration::from_secs(30),
                 ..Limits::default()

@@ -170,6 +170,7 @@ impl Terms {
                 expect_status: Vec::new(),
                 timeout: Duration::from_secs(10),
             },
+            alarms: Vec::new(),
             pause_before_cutover: self.pause,
             limits: Limits::default(),
         }
