@@ -78,34 +78,35 @@ pub struct NoCounterpart {
     pub environment_id: String,
 }
 
-/// The changes that make every rule forward where it should, given the ids of the
-/// environment that holds the production CNAME and of the other. Target groups of
-/// neither are left alone, and so is a rule that forwards where it should.
+/// The changes that make every rule forward where it should: `right` says to which of the
+/// two environments, by id, the rules of a kind belong. While both stand, production's
+/// belong to the holder of the production CNAME and staging's to the other; before one of
+/// them is terminated, all belong to the one that stays, for a target group that a rule
+/// forwards to cannot be deleted. Target groups of neither are left alone, and so is a
+/// rule that forwards where it should.
 ///
 /// # Errors
 /// [`NoCounterpart`].
-pub fn changes(
+pub fn changes<'a>(
     rules: &[Rule],
     groups: &[TargetGroup],
-    production: &str,
-    staging: &str,
+    environments: [&str; 2],
+    right: impl Fn(Follow) -> &'a str,
 ) -> Result<Vec<Change>, NoCounterpart> {
     let mut changes = Vec::new();
     for rule in rules {
-        let (wrong, right) = match rule.follow {
-            Follow::Production => (staging, production),
-            Follow::Staging => (production, staging),
-        };
-        let of = |environment: &str, fits: &dyn Fn(&TargetGroup) -> bool| {
-            let mut fitting = groups.iter().filter(|group| fits(group));
-            fitting.find(|group| group.environment_id == environment)
+        let right = right(rule.follow);
+        let is_wrong = |group: &&TargetGroup| {
+            environments.contains(&group.environment_id.as_str()) && group.environment_id != right
         };
         let mut moves = Vec::new();
         for target in &rule.forwards {
-            let Some(from) = of(wrong, &|group| group.arn == *target) else {
+            let mut wrong = groups.iter().filter(is_wrong);
+            let Some(from) = wrong.find(|group| group.arn == *target) else {
                 continue;
             };
-            let to = of(right, &|group| group.part == from.part);
+            let mut there = groups.iter().filter(|g| g.environment_id == right);
+            let to = there.find(|group| group.part == from.part);
             let to = to.ok_or_else(|| NoCounterpart {
                 rule: rule.arn.clone(),
                 target_group: target.clone(),
@@ -153,6 +154,18 @@ mod tests {
         }
     }
 
+    fn changed(
+        rules: &[Rule],
+        groups: &[TargetGroup],
+        production: &str,
+        staging: &str,
+    ) -> Result<Vec<Change>, NoCounterpart> {
+        changes(rules, groups, ["blue", "green"], |follow| match follow {
+            Follow::Production => production,
+            Follow::Staging => staging,
+        })
+    }
+
     #[test]
     fn rules_follow_the_holder_of_the_name_and_the_other() {
         let groups = [
@@ -166,8 +179,8 @@ mod tests {
             rule(Follow::Production, &["blue/web", "blue/admin"]),
             rule(Follow::Staging, &["green/web"]),
         ];
-        assert_eq!(changes(&rules, &groups, "blue", "green"), Ok(Vec::new()));
-        let swapped = changes(&rules, &groups, "green", "blue").unwrap();
+        assert_eq!(changed(&rules, &groups, "blue", "green"), Ok(Vec::new()));
+        let swapped = changed(&rules, &groups, "green", "blue").unwrap();
         let expected = [
             moved(
                 "Production",
@@ -176,13 +189,18 @@ mod tests {
             moved("Staging", &[("green/web", "blue/web")]),
         ];
         assert_eq!(swapped, expected);
+        // Before green goes, nothing may forward to it.
+        assert_eq!(
+            changed(&rules, &groups, "blue", "blue"),
+            Ok(vec![moved("Staging", &[("green/web", "blue/web")])])
+        );
         // One of several weighted targets may be right already; strangers stay.
         let mixed = [rule(
             Follow::Production,
             &["other/web", "green/web", "blue/admin"],
         )];
         assert_eq!(
-            changes(&mixed, &groups, "green", "blue"),
+            changed(&mixed, &groups, "green", "blue"),
             Ok(vec![moved("Production", &[("blue/admin", "green/admin")])])
         );
     }
@@ -191,7 +209,7 @@ mod tests {
     fn a_process_without_counterpart_is_told() {
         let groups = [group("blue", "admin"), group("green", "web")];
         let rules = [rule(Follow::Production, &["blue/admin"])];
-        let error = changes(&rules, &groups, "green", "blue").unwrap_err();
+        let error = changed(&rules, &groups, "green", "blue").unwrap_err();
         assert_eq!(error.environment_id, "green");
         assert!(error.to_string().contains("blue/admin"), "{error}");
     }

@@ -4,6 +4,7 @@ use bluegreen::cloud::LookError;
 use bluegreen::cloud::aws::{Alarm, AlarmState};
 use bluegreen_sandbox::{Fault, FaultEffect};
 
+use crate::served::{Served, clients_of};
 use crate::virtual_world::VirtualWorld;
 
 fn names(names: &[&str]) -> Vec<String> {
@@ -82,6 +83,38 @@ async fn what_goes_wrong_is_understood() {
     let told = world.cloud.alarms(&one).await;
     assert!(
         matches!(&told, Err(LookError::Denied(why)) if why.contains("cloudwatch:DescribeAlarms")),
+        "{told:?}"
+    );
+}
+
+/// Over a socket.
+#[test]
+fn alarms_are_told_over_the_wire() {
+    let served = Served::at_speed(60.0);
+    served.sandbox.with_world(|world, _| {
+        world.set_alarm("latency", "OK");
+        world.set_alarm("errors", "ALARM");
+    });
+    let asked = names(&["errors", "latency"]);
+    let told = served.block_on(async { clients_of(&served.url).await.alarms(&asked).await });
+    let told: Vec<(String, AlarmState)> = told
+        .expect("they are there")
+        .into_iter()
+        .map(|alarm| (alarm.name, alarm.state))
+        .collect();
+    let expected = [
+        ("errors".to_owned(), AlarmState::Alarm),
+        ("latency".to_owned(), AlarmState::Ok),
+    ];
+    assert_eq!(told, expected);
+    let told = served.block_on(async {
+        clients_of(&served.url)
+            .await
+            .alarms(&names(&["none"]))
+            .await
+    });
+    assert!(
+        matches!(&told, Err(LookError::Refused(why)) if why.contains("named none:")),
         "{told:?}"
     );
 }

@@ -2,10 +2,11 @@
 
 use bluegreen::clock::{Deadline, Stopwatch};
 use bluegreen::cloud::{LookError, Outcome, Refusal};
-use bluegreen::listener_rules::{Change, TAG_FOLLOW, changes};
+use bluegreen::listener_rules::{Change, Follow, Rule, TAG_FOLLOW, changes};
 use bluegreen::plan::SEND_WITHIN;
 use bluegreen_sandbox::Form;
 
+use crate::served::{Served, clients_of};
 use crate::virtual_world::VirtualWorld;
 
 const SHOP: &str = "www.shop.example";
@@ -43,7 +44,12 @@ fn reached(world: &VirtualWorld, host: &str) -> String {
 
 async fn follow(world: &VirtualWorld, balancer: &str, production: &str, staging: &str) -> usize {
     let (rules, groups) = world.cloud.following_rules(balancer).await.expect("rules");
-    let changes = changes(&rules, &groups, production, staging).expect("counterparts");
+    let both = [production, staging];
+    let changes = changes(&rules, &groups, both, |follow| match follow {
+        Follow::Production => production,
+        Follow::Staging => staging,
+    });
+    let changes = changes.expect("counterparts");
     for change in &changes {
         let outcome = world.cloud.point_rule(change, &Deadline::default()).await;
         assert!(matches!(outcome, Outcome::Applied { .. }), "{outcome:?}");
@@ -86,12 +92,22 @@ async fn a_rule_keeps_its_environment_from_being_terminated() {
     terminate();
     wait().await;
     assert!(is_there(), "its target group is in use");
-    // The staging rule forwards to it after the way back, too.
     world.sandbox.with_world(|world, _| {
         let form = "Action=DescribeEvents&EnvironmentName=shop-blue-green";
         let told = format!("{:?}", world.apply(&Form::parse(form.as_bytes())));
         assert!(told.contains("AWSEBV2LoadBalancerTargetGroup"), "{told}");
     });
+    // Before it goes every rule must forward to blue, staging's too.
+    let (rules, groups) = world.cloud.following_rules(&balancer).await.expect("rules");
+    let changes = changes(&rules, &groups, [&blue, &green], |_| &blue);
+    for change in &changes.expect("counterparts") {
+        let outcome = world.cloud.point_rule(change, &Deadline::default()).await;
+        assert!(matches!(outcome, Outcome::Applied { .. }), "{outcome:?}");
+    }
+    terminate();
+    wait().await;
+    assert!(!is_there());
+    assert_eq!(reached(&world, STAGING), "shop-blue");
 }
 
 #[tokio::test(start_paused = true)]
@@ -159,4 +175,67 @@ async fn what_cannot_be_followed_is_told() {
         matches!(&told, Err(LookError::Refused(why)) if why.contains("bluegreen:follow=prod")),
         "{told:?}"
     );
+}
+
+/// Over a socket; the conformance script has moto play the load balancer
+/// (BLUEGREEN_TEST_AWS, BLUEGREEN_TEST_BALANCER).
+#[test]
+fn rules_follow_over_the_wire() {
+    let served = Served::at_speed(60.0);
+    let mut balancer = served.sandbox.with_world(|world, _| {
+        for (name, host, follow) in [
+            ("shop-blue", SHOP, "production"),
+            ("shop-worker", STAGING, "staging"),
+        ] {
+            world.share_load_balancer(name);
+            world.add_rule(host, name, &[(TAG_FOLLOW, follow)]);
+        }
+        world.balancer_arn()
+    });
+    let mut url = served.url.clone();
+    if let Ok(elsewhere) = std::env::var("BLUEGREEN_TEST_AWS") {
+        url = elsewhere;
+        balancer = std::env::var("BLUEGREEN_TEST_BALANCER").expect("its ARN");
+    }
+    let forwards = |rules: &[Rule], follow: Follow| {
+        let rule = rules.iter().find(|rule| rule.follow == follow);
+        rule.expect("a rule").forwards.clone()
+    };
+    served.block_on(async {
+        let cloud = clients_of(&url).await;
+        let (before, groups) = cloud.following_rules(&balancer).await.expect("rules");
+        let environment = |follow| {
+            let target = &forwards(&before, follow)[0];
+            let group = groups.iter().find(|group| group.arn == *target);
+            group.expect("a group").environment_id.clone()
+        };
+        let (blue, green) = (
+            environment(Follow::Production),
+            environment(Follow::Staging),
+        );
+        assert_ne!(blue, green);
+        for (production, staging) in [(&green, &blue), (&blue, &green)] {
+            let (rules, groups) = cloud.following_rules(&balancer).await.expect("rules");
+            let both = [production.as_str(), staging.as_str()];
+            let changes = changes(&rules, &groups, both, |follow| match follow {
+                Follow::Production => production,
+                Follow::Staging => staging,
+            });
+            let changes = changes.expect("counterparts");
+            assert_eq!(changes.len(), 2);
+            for change in &changes {
+                let outcome = cloud.point_rule(change, &Deadline::default()).await;
+                assert!(matches!(outcome, Outcome::Applied { .. }), "{outcome:?}");
+            }
+            let (after, _) = cloud.following_rules(&balancer).await.expect("rules");
+            for (follow, other) in [
+                (Follow::Production, Follow::Staging),
+                (Follow::Staging, Follow::Production),
+            ] {
+                assert_eq!(forwards(&after, follow), forwards(&rules, other));
+            }
+        }
+        let (after, _) = cloud.following_rules(&balancer).await.expect("rules");
+        assert_eq!(after, before);
+    });
 }
