@@ -4,6 +4,10 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 
+use aws_config::{BehaviorVersion, Region};
+use aws_credential_types::Credentials;
+use bluegreen::cloud::HttpProber;
+use bluegreen::cloud::aws::AwsCloud;
 use bluegreen_sandbox::{Fault, Options, Sandbox};
 use tokio::net::TcpListener;
 
@@ -27,6 +31,7 @@ impl Served {
             .expect("a runtime");
         let sandbox = Sandbox::open(Options {
             speed,
+            policy: Some(crate::policy::shipped()),
             ..Options::default()
         })
         .expect("a sandbox opens");
@@ -72,6 +77,17 @@ impl Served {
     pub fn run(&self, arguments: &[&str]) -> Output {
         self.bluegreen(arguments).output().expect("the binary runs")
     }
+}
+
+/// Clients of the AWS at this URL.
+pub async fn clients_of(url: &str) -> AwsCloud<HttpProber> {
+    let config = aws_config::defaults(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .endpoint_url(url)
+        .credentials_provider(Credentials::new("AKIATEST", "test", None, None, "test"))
+        .load()
+        .await;
+    AwsCloud::new(&config, HttpProber::new(None).expect("a prober"))
 }
 
 /// The binary with these arguments and nothing of the environment.
