@@ -9,6 +9,7 @@ use aws_credential_types::Credentials;
 use bluegreen::cloud::HttpProber;
 use bluegreen::cloud::aws::AwsCloud;
 use bluegreen_sandbox::{Fault, Options, Sandbox};
+use bytes::Bytes;
 use tokio::net::TcpListener;
 
 /// A sandbox that listens, its clock far ahead of the wall's, and a folder for
@@ -51,6 +52,14 @@ impl Served {
     /// Waits for something of the sandbox's.
     pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
         self.runtime.block_on(future)
+    }
+
+    /// What somebody with every permission asks.
+    pub fn by_hand(&self, request: http::Request<Bytes>) -> http::Response<Bytes> {
+        self.sandbox.set_policy(None);
+        let answer = self.block_on(self.sandbox.handle(request));
+        self.sandbox.set_policy(Some(crate::policy::shipped()));
+        answer.expect("it answers")
     }
 
     pub fn inject(&self, fault: impl Into<Fault>) {
