@@ -73,6 +73,7 @@ fn deployment() -> Deployment {
         hooks: Vec::new(),
         approval: None,
         pause_before_swap: false,
+        alarms: Vec::new(),
         pause_before_cutover: false,
         limits: Limits::default(),
     };

@@ -60,6 +60,8 @@ pub struct Needs {
     pub test: Option<Role>,
     /// The command that tests it, where it passes those.
     pub command: bool,
+    /// The alarms that watch production.
+    pub alarms: bool,
 }
 
 /// Which deploy's events to read.
@@ -96,6 +98,9 @@ pub struct Sighting {
     pub probes: Vec<Probe>,
     /// What became of the command that tests; none where it was not run.
     pub command: Option<Ran>,
+    /// The first alarm of production that is in alarm, and why, in words; none where
+    /// none is, and where they were not read.
+    pub alarm: Option<String>,
 }
 
 impl Sighting {

@@ -124,6 +124,10 @@ pub struct Options {
     /// How long a process that drives may be silent before another may take over
     #[arg(long, env = "BLUEGREEN_LEASE", global = true, value_name = "DURATION", default_value = "2m", value_parser = lease)]
     pub lease: Duration,
+    /// CloudWatch alarm that watches production while blue is watched; may be repeated
+    #[arg(long = "alarm", env = "BLUEGREEN_ALARMS", global = true, value_name = "NAME",
+          value_delimiter = ',', value_parser = alarm)]
+    pub alarms: Vec<String>,
     /// Keep the journal in SQLite alone: no copy and no lease in the bucket
     #[arg(long, env = "BLUEGREEN_NO_SHARED_STATE", global = true, value_parser = clap::builder::BoolishValueParser::new())]
     pub no_shared_state: bool,
@@ -159,6 +163,15 @@ pub struct Options {
         default_value_t = 60.0
     )]
     pub sandbox_speed: f64,
+    /// IAM policy that an embedded sandbox judges requests by [default: everything is allowed]
+    #[cfg(feature = "sandbox")]
+    #[arg(
+        long,
+        env = "BLUEGREEN_SANDBOX_POLICY",
+        global = true,
+        value_name = "FILE"
+    )]
+    pub sandbox_policy: Option<PathBuf>,
 }
 
 /// A text that does not show itself: it may hold a secret.
@@ -224,6 +237,8 @@ pub struct Config {
     pub hooks: Vec<Hook>,
     /// How long a pause waits for its approval.
     pub approval: Option<ApprovalLimit>,
+    /// The names of the CloudWatch alarms that watch production, each once.
+    pub alarms: Vec<String>,
     /// The limits.
     pub limits: Limits,
 }
@@ -331,6 +346,11 @@ impl Options {
                 limit,
                 goes_back: self.approve_otherwise == Otherwise::Rollback,
             }),
+            alarms: {
+                let mut seen = std::collections::BTreeSet::new();
+                let alarms = self.alarms.iter().filter(|name| seen.insert(*name));
+                alarms.cloned().collect()
+            },
             limits: Limits {
                 poll: self.poll,
                 drain: self.drain,
@@ -476,6 +496,15 @@ fn patience_of(text: &str) -> Result<(Kind, Duration), String> {
         | Kind::TerminatingBlue
         | Kind::Discarding => Ok((kind, duration(patience.trim())?)),
     }
+}
+
+/// An alarm's name: 1 to 255 characters (API reference, `PutMetricAlarm`).
+fn alarm(text: &str) -> Result<String, String> {
+    let name = text.trim();
+    if (1..=255).contains(&name.chars().count()) {
+        return Ok(name.to_owned());
+    }
+    Err("an alarm's name has 1 to 255 characters".to_owned())
 }
 
 fn lease(text: &str) -> Result<Duration, String> {

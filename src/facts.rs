@@ -47,6 +47,7 @@ pub fn needs(deployment: &Deployment) -> Needs {
         },
         test: tested(deployment),
         command: false,
+        alarms: kind == Kind::Baking && !deployment.plan.alarms.is_empty(),
     }
 }
 
@@ -114,7 +115,11 @@ impl Streaks {
                 (Some(_), None) => Green::Foreign,
             },
             green_trusted: self.green_healthy >= limits.healthy_looks,
-            production_sick: ailment.filter(|_| self.production_sick >= limits.sick_looks),
+            // An alarm has counted for itself.
+            production_sick: sighting
+                .alarm
+                .clone()
+                .or_else(|| ailment.filter(|_| self.production_sick >= limits.sick_looks)),
             template: sighting.template.unwrap_or(false),
             bundle: sighting.bundle.unwrap_or(true),
             version: version(plan, sighting),

@@ -14,6 +14,7 @@ pub mod driver;
 pub mod facts;
 pub mod hooks;
 pub mod journal;
+pub mod listener_rules;
 pub mod machine;
 pub mod plan;
 pub mod preflight;

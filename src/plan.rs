@@ -294,6 +294,9 @@ pub struct Plan {
     /// Whether to stop before the first swap until an operator resumes.
     #[serde(default)]
     pub pause_before_swap: bool,
+    /// The names of the CloudWatch alarms that watch production.
+    #[serde(default)]
+    pub alarms: Vec<String>,
     /// Whether to stop before the last swap until an operator resumes.
     pub pause_before_cutover: bool,
     /// The limits.
@@ -476,6 +479,7 @@ impl Plan {
             hooks: vec![],
             approval: None,
             pause_before_swap: false,
+            alarms: vec![],
             pause_before_cutover: false,
             limits: Limits::default(),
         }

@@ -4,7 +4,7 @@
 use thiserror::Error;
 
 use crate::acceptance::without_secrets;
-use crate::cloud::aws::AwsCloud;
+use crate::cloud::aws::{Alarm, AwsCloud};
 use crate::cloud::{Environment, LookError, Prober, VersionRecord};
 use crate::config::Config;
 use crate::facts::is_healthy;
@@ -152,6 +152,12 @@ pub enum Refused {
         /// The production CNAME.
         cname: String,
     },
+    /// Production is in alarm before anything is done.
+    #[error("{alarm}: release once it is over, or leave that --alarm out")]
+    InAlarm {
+        /// Which alarm, and why.
+        alarm: String,
+    },
     /// There is no such bucket.
     #[error("there is no bucket {bucket}: is --bucket right?")]
     NoBucket {
@@ -244,6 +250,12 @@ pub async fn plan<P: Prober>(
             version,
         });
     }
+    if !config.alarms.is_empty() {
+        let alarms = cloud.alarms(&config.alarms).await?;
+        if let Some(alarm) = alarms.iter().find_map(Alarm::ringing) {
+            return Err(Refused::InAlarm { alarm });
+        }
+    }
     let own = cloud.tags(&blue.arn).await?;
     let sizes = cloud.configuration(&config.app, &blue.name).await?.sizes();
     let strategy = wanted.strategy;
@@ -287,6 +299,7 @@ pub async fn plan<P: Prober>(
         hooks: config.hooks.clone(),
         approval: config.approval,
         pause_before_swap: wanted.pause_before_swap,
+        alarms: config.alarms.clone(),
         pause_before_cutover: wanted.pause_before_cutover,
         limits: config.limits.clone(),
     })

@@ -185,6 +185,7 @@ fn plan<'a>(
         hooks: config.hooks.clone(),
         approval: config.approval,
         pause_before_swap: false,
+        alarms: config.alarms.clone(),
         pause_before_cutover: false,
         limits: config.limits.clone(),
     };
@@ -375,6 +376,7 @@ mod tests {
             test_production: true,
             hooks: Vec::new(),
             approval: None,
+            alarms: plan.alarms,
             limits: plan.limits,
         }
     }

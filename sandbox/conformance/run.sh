@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Drives the sandbox with boto3, the AWS CLI and the EB CLI, and the clients of S3,
-# Route 53, SSM and CloudFormation against those of moto.
+# Route 53, SSM, CloudFormation, CloudWatch and load balancers against those of moto.
 # Usage: run.sh BLUEGREEN   (the built binary)
 set -euo pipefail
 binary=$(realpath "$1")
@@ -13,4 +13,5 @@ if ! python3 -c 'import ensurepip' 2>/dev/null; then
 fi
 [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
 "$venv/bin/python" -m pip install -q --disable-pip-version-check boto3 awscli awsebcli 'moto[server]'
+"$venv/bin/python" "$here/alarms_and_rules.py" "$binary"
 exec "$venv/bin/python" "$here/conformance.py" "$binary"

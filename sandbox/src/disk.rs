@@ -3,12 +3,14 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{Clock, ClockReading, TimeSource, millis, system_time};
 use crate::model::Millis;
+use crate::policy::Policy;
 use crate::world::{FORMAT, World};
 use crate::{Options, SandboxError};
 
@@ -16,6 +18,8 @@ use crate::{Options, SandboxError};
 pub(crate) struct Disk {
     time: TimeSource,
     folder: Option<PathBuf>,
+    /// Each process has its own: it is not kept with the world.
+    policy: Option<Arc<Policy>>,
     saved: Saved,
 }
 
@@ -41,6 +45,7 @@ impl Disk {
         let mut disk = Disk {
             time: options.time.clone(),
             folder: options.directory.clone(),
+            policy: options.policy.clone().map(Arc::new),
             saved: Saved {
                 format: FORMAT,
                 clock,
@@ -68,6 +73,10 @@ impl Disk {
                 TimeSource::Manual(_) => 1.0,
             },
         }
+    }
+
+    pub fn set_policy(&mut self, policy: Option<Policy>) {
+        self.policy = policy.map(Arc::new);
     }
 
     fn now(&self) -> Millis {
@@ -107,6 +116,7 @@ impl Disk {
 
     fn work<R>(&mut self, work: impl FnOnce(&mut World, SystemTime) -> R) -> R {
         let now = self.now();
+        self.saved.world.policy.clone_from(&self.policy);
         self.saved.world.advance(now);
         work(&mut self.saved.world, system_time(now))
     }

@@ -11,6 +11,7 @@ mod faults;
 mod model;
 mod objects;
 mod operations;
+mod policy;
 mod report;
 mod route;
 mod seed;
@@ -29,6 +30,7 @@ pub use model::{
     Version, View,
 };
 pub use operations::Reply;
+pub use policy::{Need, Policy, PolicyError, Verdict};
 pub use report::{Interruption, Leftovers, Peaks, Report};
 pub use route::{Call, Hangup, Phase, Service, TapVerdict};
 pub use seed::{BUCKET, BUNDLES, PRODUCTION};
@@ -57,6 +59,8 @@ pub struct Options {
     pub speed: f64,
     /// Where its time comes from.
     pub time: TimeSource,
+    /// What its clients may do; none for everything.
+    pub policy: Option<Policy>,
 }
 
 impl Default for Options {
@@ -65,6 +69,7 @@ impl Default for Options {
             directory: None,
             speed: 60.0,
             time: TimeSource::Wall,
+            policy: None,
         }
     }
 }
@@ -163,6 +168,11 @@ impl Sandbox {
     /// Works on the world as it is now; the result is kept.
     pub fn with_world<R>(&self, work: impl FnOnce(&mut World, SystemTime) -> R) -> R {
         self.keeper().with_world(work)
+    }
+
+    /// What its clients may do from now on; none for everything.
+    pub fn set_policy(&self, policy: Option<Policy>) {
+        self.keeper().set_policy(policy);
     }
 
     /// What became of the clients' requests, and what is there beyond the seed.

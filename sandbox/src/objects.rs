@@ -20,6 +20,13 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s_fs::FileSystem;
 use tokio::runtime::Runtime;
 
+/// The hosts below which a bucket may be a host of its own.
+const HOSTS: [&str; 3] = [
+    "localhost",
+    "s3.amazonaws.com",
+    "s3.us-east-1.amazonaws.com",
+];
+
 /// The buckets and objects of a sandbox, below one folder.
 #[derive(Clone)]
 pub(crate) struct Objects {
@@ -51,11 +58,7 @@ impl Objects {
         let files = FileSystem::new(root).map_err(|e| std::io::Error::other(format!("{e:?}")))?;
         drop(lock);
         let mut builder = S3ServiceBuilder::new(files);
-        let hosts = MultiDomain::new([
-            "localhost",
-            "s3.amazonaws.com",
-            "s3.us-east-1.amazonaws.com",
-        ]);
+        let hosts = MultiDomain::new(HOSTS);
         if let Ok(hosts) = hosts {
             builder.set_host(hosts);
         }
@@ -125,6 +128,11 @@ impl Objects {
             .collect();
         found.sort();
         found
+    }
+
+    /// Whether this bucket is there; no name at all stands for all of them.
+    pub fn has_bucket(&self, bucket: &str) -> bool {
+        self.root.join(bucket).is_dir()
     }
 
     /// Carries out a request.
@@ -282,8 +290,8 @@ pub(crate) fn failure(status: StatusCode, code: &str, message: &str) -> Response
 
 /// The operation of an S3 request, as the API reference names it.
 pub(crate) fn operation<B>(request: &Request<B>) -> &'static str {
-    let path = request.uri().path().trim_matches('/');
-    let on_object = path.contains('/');
+    let (bucket, key) = target(request);
+    let on_object = !key.is_empty();
     let query = request.uri().query().unwrap_or_default();
     let asks = |name: &str| {
         query
@@ -305,7 +313,36 @@ pub(crate) fn operation<B>(request: &Request<B>) -> &'static str {
         ("GET", true) if asks("uploadId") => "ListParts",
         ("GET", true) => "GetObject",
         ("GET", false) if asks("uploads") => "ListMultipartUploads",
-        ("GET", false) if path.is_empty() => "ListBuckets",
+        ("GET", false) if bucket.is_empty() => "ListBuckets",
         _ => "ListObjectsV2",
     }
+}
+
+/// The bucket and the key that a request is about, the bucket being that of the path or
+/// of the host's name; empty where it names none.
+pub(crate) fn target<B>(request: &Request<B>) -> (String, String) {
+    let path = decoded(request.uri().path().trim_start_matches('/'));
+    let host = request.headers().get(HOST).and_then(|h| h.to_str().ok());
+    let host = host
+        .unwrap_or_default()
+        .split(':')
+        .next()
+        .unwrap_or_default();
+    let mut below = HOSTS
+        .iter()
+        .filter_map(|known| host.strip_suffix(known)?.strip_suffix('.'));
+    match below.next() {
+        Some(bucket) => (bucket.to_owned(), path),
+        None => {
+            let (bucket, key) = path.split_once('/').unwrap_or((&path, ""));
+            (bucket.to_owned(), key.to_owned())
+        }
+    }
+}
+
+/// A path without its percent-encoding.
+pub(crate) fn decoded(path: &str) -> String {
+    percent_encoding::percent_decode_str(path)
+        .decode_utf8_lossy()
+        .into_owned()
 }

@@ -61,7 +61,11 @@ impl World {
     pub(crate) fn perform(&mut self, form: &Form) -> Reply {
         let request_id = self.request_id();
         let operation = form.operation();
-        match self.dispatch(operation, form, &request_id) {
+        let done = match self.authorize(form) {
+            Ok(()) => self.dispatch(operation, form, &request_id),
+            Err(denied) => Err(denied),
+        };
+        match done {
             Ok(result) => {
                 self.changed();
                 Reply::Answer {
@@ -119,12 +123,12 @@ impl World {
     }
 
     /// The index of the living environment that a request names by id or name.
-    fn named(&self, form: &Form) -> Result<usize, ApiError> {
+    pub(crate) fn named(&self, form: &Form) -> Result<usize, ApiError> {
         let (id, name) = (form.get("EnvironmentId"), form.get("EnvironmentName"));
         self.find(id, name)
     }
 
-    fn find(&self, id: Option<&str>, name: Option<&str>) -> Result<usize, ApiError> {
+    pub(crate) fn find(&self, id: Option<&str>, name: Option<&str>) -> Result<usize, ApiError> {
         if id.is_none() && name.is_none() {
             return Err(ApiError::new(
                 "InvalidParameterCombination",

@@ -12,7 +12,8 @@ use serde_json::json;
 use crate::faults::{Fault, FaultEffect};
 use crate::objects;
 use crate::operations::{Reply, refusal};
-use crate::services::{Kind, ServiceRequest};
+use crate::policy::{self, Need};
+use crate::services::ServiceRequest;
 use crate::wire::Form;
 use crate::{Sandbox, clock, site};
 
@@ -45,6 +46,10 @@ pub enum Service {
     Ssm,
     /// CloudFormation.
     CloudFormation,
+    /// CloudWatch.
+    CloudWatch,
+    /// Elastic Load Balancing.
+    LoadBalancing,
 }
 
 /// When a tap is told of a call.
@@ -127,12 +132,7 @@ impl Sandbox {
         self.tell(&call, Phase::Before)?;
         let reply = self.with_world(|world, _| world.serve(request));
         self.tell(&call, Phase::After)?;
-        let mut response = responded(reply)?;
-        if request.service == Kind::Ssm {
-            let json = HeaderValue::from_static("application/x-amz-json-1.1");
-            response.headers_mut().insert(CONTENT_TYPE, json);
-        }
-        Ok(response)
+        Ok(request.dressed(responded(reply)?))
     }
 
     fn query(&self, form: Form) -> Result<Response<Bytes>, Hangup> {
@@ -155,7 +155,7 @@ impl Sandbox {
             world.struck(&call.operation)
         });
         let response = match fault {
-            None | Some(FaultEffect::DropAnswer) => self.0.objects.handle(request).await,
+            None | Some(FaultEffect::DropAnswer) => self.permitted_s3(request).await,
             Some(FaultEffect::DropRequest | FaultEffect::Late { .. }) => return Err(Hangup),
             Some(FaultEffect::Throttle) => objects::failure(
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -172,6 +172,33 @@ impl Sandbox {
         match fault {
             Some(FaultEffect::DropAnswer) => Err(Hangup),
             _ => Ok(response),
+        }
+    }
+
+    async fn permitted_s3(&self, request: Request<Bytes>) -> Response<Bytes> {
+        let is_head = request.method() == Method::HEAD;
+        let denied = |message: &str| {
+            let mut response = objects::failure(StatusCode::FORBIDDEN, "AccessDenied", message);
+            if is_head {
+                response.body_mut().clear();
+            }
+            response
+        };
+        let permitted = |needs: Vec<Need>| {
+            self.with_world(|world, _| needs.iter().try_for_each(|need| world.permit(need)))
+        };
+        // S3 tells anybody that there is no such bucket.
+        let (bucket, _) = objects::target(&request);
+        let judged =
+            objects::operation(&request) == "CreateBucket" || self.0.objects.has_bucket(&bucket);
+        if judged && let Err(message) = permitted(policy::s3_needs(&request)) {
+            return denied(&message);
+        }
+        let hides = policy::hides_missing_keys(&request).filter(|_| judged);
+        let response = self.0.objects.handle(request).await;
+        match (response.status(), hides.map(|need| permitted(vec![need]))) {
+            (StatusCode::NOT_FOUND, Some(Err(message))) => denied(&message),
+            _ => response,
         }
     }
 

@@ -1,8 +1,11 @@
-//! The services beside Elastic Beanstalk and S3: Route 53, SSM and CloudFormation, as
-//! far as a release has to do with them.
+//! The services beside Elastic Beanstalk and S3: Route 53, SSM, CloudFormation,
+//! CloudWatch and Elastic Load Balancing, as far as a release has to do with them.
 
+mod cloudwatch;
+mod elbv2;
 mod element;
 mod parameters;
+mod protocol;
 mod records;
 mod route53;
 mod stacks;
@@ -10,8 +13,8 @@ mod stacks;
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use http::Request;
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderName, HeaderValue, Request, Response};
 use serde::{Deserialize, Serialize};
 
 use crate::faults::FaultEffect;
@@ -20,9 +23,12 @@ use crate::route::Service;
 use crate::seed::PRODUCTION;
 use crate::wire::{ApiError, Form};
 use crate::world::{Happening, World};
+use cloudwatch::Alarm;
+use elbv2::Balancing;
 pub(crate) use element::Element;
 use element::element;
 use parameters::Parameter;
+use protocol::Protocol;
 use records::Zone;
 use route53::Change;
 
@@ -45,6 +51,10 @@ pub(crate) struct Services {
     parameters: Vec<Parameter>,
     /// The ids of the environments whose stacks are protected against termination.
     protected: BTreeSet<String>,
+    #[serde(default)]
+    alarms: Vec<Alarm>,
+    #[serde(default)]
+    balancing: Balancing,
 }
 
 /// These services.
@@ -53,6 +63,8 @@ pub(crate) enum Kind {
     Route53,
     Ssm,
     CloudFormation,
+    CloudWatch(Protocol),
+    LoadBalancing,
 }
 
 impl From<Kind> for Service {
@@ -61,6 +73,8 @@ impl From<Kind> for Service {
             Kind::Route53 => Service::Route53,
             Kind::Ssm => Service::Ssm,
             Kind::CloudFormation => Service::CloudFormation,
+            Kind::CloudWatch(_) => Service::CloudWatch,
+            Kind::LoadBalancing => Service::LoadBalancing,
         }
     }
 }
@@ -81,10 +95,13 @@ impl ServiceRequest {
     pub fn read(request: &Request<Bytes>) -> Option<ServiceRequest> {
         let text = |value: &http::HeaderValue| value.to_str().ok().map(str::to_owned);
         let header = |name: &str| request.headers().get(name).and_then(text);
+        let mut body = String::from_utf8_lossy(request.body()).into_owned();
         let service = match scope(&header(AUTHORIZATION.as_str())?)? {
             "route53" => Kind::Route53,
             "ssm" => Kind::Ssm,
             "cloudformation" => Kind::CloudFormation,
+            "monitoring" => Kind::CloudWatch(Protocol::of(request)),
+            "elasticloadbalancing" => Kind::LoadBalancing,
             _ => return None,
         };
         let (method, path) = (request.method().as_str(), request.uri().path());
@@ -95,7 +112,14 @@ impl ServiceRequest {
                 let target = header("x-amz-target").unwrap_or_default();
                 target.rsplit('.').next().unwrap_or_default().to_owned()
             }
-            Kind::CloudFormation => Form::parse(request.body()).operation().to_owned(),
+            Kind::CloudFormation | Kind::LoadBalancing => {
+                Form::parse(request.body()).operation().to_owned()
+            }
+            Kind::CloudWatch(protocol) => {
+                let (operation, input) = protocol.read(request);
+                body = input.to_string();
+                operation
+            }
         };
         Some(ServiceRequest {
             service,
@@ -103,8 +127,18 @@ impl ServiceRequest {
             method: method.to_owned(),
             path: path.to_owned(),
             query,
-            body: String::from_utf8_lossy(request.body()).into_owned(),
+            body,
         })
+    }
+
+    /// The body, in JSON where it came in CBOR.
+    pub fn body(&self) -> &str {
+        &self.body
+    }
+
+    /// The path of the URL.
+    pub fn path(&self) -> &str {
+        &self.path
     }
 
     fn query(&self, name: &str) -> Option<&str> {
@@ -114,13 +148,46 @@ impl ServiceRequest {
     /// The body of an answer that tells an error, in the service's own format.
     fn failure(&self, error: &ApiError, request_id: &str) -> String {
         match self.service {
-            Kind::Ssm => {
+            Kind::Ssm | Kind::CloudWatch(Protocol::Json | Protocol::Cbor) => {
                 let told = serde_json::json!({ "__type": error.code, "message": error.message });
                 told.to_string()
             }
+            Kind::CloudWatch(Protocol::Query) => {
+                element::error_document(cloudwatch::NAMESPACE, error, request_id)
+            }
+            Kind::LoadBalancing => element::error_document(elbv2::NAMESPACE, error, request_id),
             Kind::CloudFormation => element::error_document(stacks::NAMESPACE, error, request_id),
             Kind::Route53 => element::error_document(route53::NAMESPACE, error, request_id),
         }
+    }
+
+    /// An answer in the service's own format.
+    pub fn dressed(&self, mut response: Response<Bytes>) -> Response<Bytes> {
+        let content_type = match self.service {
+            Kind::Ssm => "application/x-amz-json-1.1",
+            Kind::CloudWatch(protocol) => protocol.content_type(),
+            Kind::CloudFormation | Kind::LoadBalancing | Kind::Route53 => "text/xml",
+        };
+        let refused = !response.status().is_success();
+        let content_type = HeaderValue::from_static(content_type);
+        response.headers_mut().insert(CONTENT_TYPE, content_type);
+        let Kind::CloudWatch(protocol @ Protocol::Cbor) = self.service else {
+            return response;
+        };
+        let told: serde_json::Value = serde_json::from_slice(response.body()).unwrap_or_default();
+        let headers = response.headers_mut();
+        headers.insert(
+            HeaderName::from_static("smithy-protocol"),
+            HeaderValue::from_static("rpc-v2-cbor"),
+        );
+        // What clients of the Query protocol knew the error as.
+        let code = told["__type"].as_str().filter(|_| refused);
+        let code = code.and_then(|code| HeaderValue::from_str(&format!("{code};Sender")).ok());
+        if let Some(code) = code {
+            headers.insert(HeaderName::from_static("x-amzn-query-error"), code);
+        }
+        *response.body_mut() = protocol.encoded(told);
+        response
     }
 
     /// The answer of a fault that refuses, with the codes of the service.
@@ -169,17 +236,34 @@ impl World {
     /// Carries out a request as the service does when nothing goes wrong.
     pub(crate) fn perform_service(&mut self, request: &ServiceRequest) -> Reply {
         let request_id = self.request_id();
+        if let Err(denied) = self.authorize_service(request) {
+            return refused(request, &denied, request_id);
+        }
         let done = match request.service {
             Kind::Ssm => self.ssm(request).map(|answer| answer.to_string()),
             Kind::CloudFormation => {
                 let form = Form::parse(request.body.as_bytes());
-                self.cloudformation(&form).map(|result| {
-                    let metadata = element("ResponseMetadata").say("RequestId", &request_id);
-                    let answer = element(&format!("{}Response", request.operation));
-                    answer
-                        .with(result)
-                        .with(metadata)
-                        .document(stacks::NAMESPACE)
+                self.cloudformation(&form)
+                    .map(|result| wrapped(request, stacks::NAMESPACE, result, &request_id))
+            }
+            Kind::LoadBalancing => {
+                let form = Form::parse(request.body.as_bytes());
+                let result = self.elbv2(&form);
+                let name = format!("{}Result", request.operation);
+                result
+                    .map(|result| protocol::in_xml(&name, &result))
+                    .map(|result| wrapped(request, elbv2::NAMESPACE, result, &request_id))
+            }
+            Kind::CloudWatch(protocol) => {
+                let input = serde_json::from_str(&request.body).unwrap_or_default();
+                let result = self.cloudwatch(&request.operation, &input);
+                let name = format!("{}Result", request.operation);
+                result.map(|result| match protocol {
+                    Protocol::Json | Protocol::Cbor => result.to_string(),
+                    Protocol::Query => {
+                        let result = protocol::in_xml(&name, &result);
+                        wrapped(request, cloudwatch::NAMESPACE, result, &request_id)
+                    }
                 })
             }
             Kind::Route53 => self
@@ -202,6 +286,15 @@ impl World {
             zone.served = records;
         }
     }
+}
+
+/// The result of an operation of the Query protocol, in its answer.
+fn wrapped(request: &ServiceRequest, namespace: &str, result: Element, request_id: &str) -> String {
+    let metadata = element("ResponseMetadata").say("RequestId", request_id);
+    element(&format!("{}Response", request.operation))
+        .with(result)
+        .with(metadata)
+        .document(namespace)
 }
 
 fn refused(request: &ServiceRequest, error: &ApiError, request_id: String) -> Reply {
@@ -268,6 +361,8 @@ impl Services {
                 parameter(HOSTS_PARAMETER, "[\"preview.shop.example\"]"),
             ],
             protected: BTreeSet::new(),
+            alarms: Vec::new(),
+            balancing: Balancing::default(),
         }
     }
 

@@ -186,6 +186,12 @@ impl World {
             self.say_of(at, "ERROR", &event);
             return;
         }
+        if self.is_forwarded_to(&self.view.environments[at]) {
+            self.ready_again(at);
+            self.say_of(at, "ERROR", "Stack deletion failed: The following resource(s) failed to delete: [AWSEBV2LoadBalancerTargetGroup].");
+            return;
+        }
+        self.unbalance(&self.view.environments[at].id.clone());
         let environment = &mut self.view.environments[at];
         environment.status = Status::Terminated;
         environment.set_health("Grey", "Info");

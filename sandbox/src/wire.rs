@@ -87,6 +87,13 @@ impl Form {
             .filter(|value| !value.is_empty())
     }
 
+    /// Every parameter.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// A parameter that must be there.
     ///
     /// # Errors

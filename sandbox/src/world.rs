@@ -2,11 +2,13 @@
 //! Pure: time comes in as a number, chance from a seeded counter kept in it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::faults::{Fault, Quirks};
 use crate::model::{Environment, Event, Millis, View};
+use crate::policy::Policy;
 use crate::report::{Interruption, Peaks};
 use crate::services::{Element, ServiceRequest, Services};
 use crate::traffic::Traffic;
@@ -109,6 +111,9 @@ pub struct World {
     /// Earlier views, while reads are stale: when each began to hold.
     pub(crate) history: Vec<(Millis, View)>,
     pub(crate) seeded: Vec<String>,
+    /// What the clients of this process may do; none for everything.
+    #[serde(skip)]
+    pub(crate) policy: Option<Arc<Policy>>,
     /// What the services beside Elastic Beanstalk hold; a world from before them has
     /// what a new one has.
     #[serde(default = "Services::seeded")]
@@ -134,6 +139,7 @@ impl World {
             peaks: Peaks::default(),
             history: Vec::new(),
             seeded: Vec::new(),
+            policy: None,
             services: Services::seeded(),
             counter: 0,
         }

@@ -98,8 +98,7 @@ impl Context {
             return Ok(self);
         };
         let folder = self.store.path().with_extension("sandbox");
-        let sandbox =
-            super::sandbox::InUse::begin(&which, folder, self.options.sandbox_speed).await?;
+        let sandbox = super::sandbox::InUse::begin(&which, folder, &self.options).await?;
         self.clock = sandbox.clock;
         self.connection = Connection {
             region: Some(

@@ -1,9 +1,11 @@
 //! `bluegreen sandbox`, and the sandbox behind `--sandbox`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bluegreen_sandbox::{Fault, Options as SandboxOptions, Report, SPEEDS, Sandbox, SandboxError};
+use bluegreen_sandbox::{
+    Fault, Options as SandboxOptions, Policy, PolicyError, Report, SPEEDS, Sandbox, SandboxError,
+};
 use serde::Deserialize;
 use tokio::net::TcpListener;
 
@@ -28,10 +30,23 @@ pub(super) struct Args {
     /// Scripted fault as JSON, such as '{"fault":"throttle","probability":0.3}'; may be repeated
     #[arg(long = "fault", value_name = "JSON", value_parser = fault)]
     faults: Vec<Fault>,
+    /// IAM policy that requests are judged by [default: everything is allowed]
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
 }
 
 fn fault(text: &str) -> Result<Fault, String> {
     serde_json::from_str(text).map_err(|e| e.to_string())
+}
+
+fn policy(file: Option<&Path>) -> Result<Option<Policy>, Failed> {
+    file.map(Policy::read).transpose().map_err(Failed::from)
+}
+
+impl From<PolicyError> for Failed {
+    fn from(error: PolicyError) -> Failed {
+        Failed::new(Exit::Refused, error)
+    }
 }
 
 impl From<SandboxError> for Failed {
@@ -44,6 +59,7 @@ pub(super) async fn run(_options: &Options, args: &Args) -> Result<Exit, Failed>
     let sandbox = Sandbox::open(SandboxOptions {
         directory: args.directory.clone(),
         speed: args.speed,
+        policy: policy(args.policy.as_deref())?,
         ..SandboxOptions::default()
     })?;
     sandbox.with_world(|world, _| args.faults.iter().for_each(|f| world.inject(f.clone())));
@@ -88,9 +104,9 @@ struct Reading {
 
 impl InUse {
     /// The sandbox at a URL, or an embedded one whose world is kept in `folder`.
-    pub async fn begin(which: &str, folder: PathBuf, speed: f64) -> Result<InUse, Failed> {
+    pub async fn begin(which: &str, folder: PathBuf, options: &Options) -> Result<InUse, Failed> {
         let (url, server) = if which == EMBEDDED {
-            let (url, server) = embed(folder, speed).await?;
+            let (url, server) = embed(folder, options).await?;
             (url, Some(server))
         } else {
             (which.trim_end_matches('/').to_owned(), None)
@@ -117,11 +133,12 @@ impl InUse {
 
 async fn embed(
     folder: PathBuf,
-    speed: f64,
+    options: &Options,
 ) -> Result<(String, tokio::task::JoinHandle<()>), Failed> {
     let sandbox = Sandbox::open(SandboxOptions {
         directory: Some(folder),
-        speed,
+        speed: options.sandbox_speed,
+        policy: policy(options.sandbox_policy.as_deref())?,
         ..SandboxOptions::default()
     })?;
     let listener = TcpListener::bind("127.0.0.1:0")

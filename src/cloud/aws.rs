@@ -1,6 +1,7 @@
 //! AWS through its SDK: this module and its children are
 //! the only place that names `aws_sdk_*`.
 
+mod alarms;
 mod bundle;
 mod configuration;
 mod connect;
@@ -10,10 +11,12 @@ mod objects;
 mod parameters;
 mod preview;
 mod read;
+mod rules;
 mod seldom;
 mod stacks;
 mod time;
 
+pub use alarms::{Alarm, AlarmState};
 pub use configuration::{Configuration, Setting};
 pub use connect::{ConnectError, Connection, SandboxEndpoint, connect};
 pub use dns::HostedZone;
@@ -27,6 +30,7 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_config::timeout::TimeoutConfig;
+use aws_sdk_cloudwatch as cloudwatch;
 use aws_sdk_elasticbeanstalk as eb;
 use aws_sdk_elasticbeanstalk::config::retry::{
     ClassifyRetry, RetryAction, RetryConfig, RetryPartition,
@@ -35,6 +39,7 @@ use aws_sdk_elasticbeanstalk::operation::RequestId;
 use aws_sdk_elasticbeanstalk::types::{
     ConfigurationOptionSetting, EnvironmentTier, S3Location, Tag,
 };
+use aws_sdk_elasticloadbalancingv2 as elb;
 use aws_sdk_s3 as s3;
 
 use tracing::warn;
@@ -54,6 +59,8 @@ pub struct AwsCloud<P> {
     eb: eb::Client,
     s3: s3::Client,
     seldom: Seldom,
+    cloudwatch: cloudwatch::Client,
+    elb: elb::Client,
     time: ServiceTime,
     prober: P,
 }
@@ -82,7 +89,12 @@ impl<P: Prober> AwsCloud<P> {
             .interceptor(time.clone())
             .retry_partition(budget("elasticbeanstalk"));
         let s3 = s3::config::Builder::from(config).retry_partition(budget("s3"));
+        let cloudwatch =
+            cloudwatch::config::Builder::from(config).retry_partition(budget("cloudwatch"));
+        let elb = elb::config::Builder::from(config).retry_partition(budget("elb"));
         AwsCloud {
+            cloudwatch: cloudwatch::Client::from_conf(cloudwatch.build()),
+            elb: elb::Client::from_conf(elb.build()),
             eb: eb::Client::from_conf(eb.build()),
             s3: s3::Client::from_conf(s3.build()),
             seldom: Seldom::new(config, number),
@@ -175,6 +187,10 @@ impl<P: Prober> Cloud for AwsCloud<P> {
         {
             let configuration = self.configuration(application, &keeper.name).await?;
             sighting.sizes = configuration.sizes().map(|sizes| (role, sizes));
+        }
+        if needs.alarms {
+            let alarms = self.alarms(&plan.alarms).await?;
+            sighting.alarm = alarms.iter().find_map(Alarm::ringing);
         }
         if let Some(role) = needs.test {
             self.test(plan, role, needs.command, &mut sighting).await;

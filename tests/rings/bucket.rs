@@ -105,6 +105,7 @@ impl Place {
             hooks: Vec::new(),
             approval: None,
             pause_before_swap: false,
+            alarms: Vec::new(),
             pause_before_cutover: false,
             limits: Limits::default(),
         };

@@ -710,6 +710,8 @@ fn a_deployment_is_only_gone_on_with_where_it_is() {
     elsewhere
         .sandbox
         .with_world(|world, _| "210987654321".clone_into(&mut world.account));
+    // The policy names the account.
+    elsewhere.sandbox.set_policy(None);
     let resume = |sandbox: &Served| {
         let mut command = served.bluegreen(&["resume"]);
         command

@@ -6,7 +6,7 @@ use std::process::Output;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bluegreen_sandbox::PRODUCTION;
+use bluegreen_sandbox::{PRODUCTION, Phase, Sandbox, TapVerdict};
 
 use crate::served::Served;
 
@@ -218,4 +218,45 @@ fn a_pause_is_approved_refused_or_given_up() {
         let journal = std::fs::read(served.journal()).expect("the journal");
         assert!(!String::from_utf8_lossy(&journal).contains("hush"));
     }
+}
+
+#[test]
+fn an_alarm_that_goes_off_returns_production_to_green() {
+    let run = ["run", "--version-label", "v2", "--alarm", "errors"];
+    let served = Served::at_speed(SPEED);
+    let set = |sandbox: &Sandbox, state: &str| {
+        sandbox.with_world(|world, _| world.set_alarm("errors", state));
+    };
+    let (code, told) = ended(&served.run(&run));
+    assert_eq!(code, Some(3), "{told}");
+    assert!(told.contains("no CloudWatch alarm named errors"), "{told}");
+    set(&served.sandbox, "ALARM");
+    let (code, told) = ended(&served.run(&run));
+    assert_eq!(code, Some(3), "{told}");
+    assert!(told.contains("the alarm errors is in alarm"), "{told}");
+    set(&served.sandbox, "OK");
+    let (sandbox, swaps) = (served.sandbox.clone(), AtomicUsize::new(0));
+    served.sandbox.set_tap(move |call, phase| {
+        if phase == Phase::After
+            && call.operation == "SwapEnvironmentCNAMEs"
+            && swaps.fetch_add(1, Ordering::SeqCst) == 1
+        {
+            set(&sandbox, "ALARM");
+        }
+        TapVerdict::Continue
+    });
+    let (code, told) = ended(&served.run(&run));
+    assert_eq!(code, Some(14), "{told}");
+    assert!(
+        told.contains("production was sick: the alarm errors"),
+        "{told}"
+    );
+    check(&served, "shop-blue-green", "v1");
+    // It is over.
+    served
+        .sandbox
+        .with_world(|world, _| world.set_alarm("errors", "OK"));
+    let (code, told) = ended(&served.run(&["resume"]));
+    assert_eq!(code, Some(0), "{told}");
+    check(&served, "shop-blue", "v2");
 }

@@ -1,6 +1,7 @@
 //! The rings of tests, from the pure machine to the killed process.
 
 mod acceptance;
+mod alarms;
 mod architecture;
 mod bucket;
 mod cli;
@@ -10,7 +11,9 @@ mod faults;
 mod gates;
 mod kill;
 mod model;
+mod policy;
 mod race;
+mod rules;
 mod served;
 mod services;
 mod shared;

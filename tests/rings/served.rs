@@ -4,7 +4,12 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 
+use aws_config::{BehaviorVersion, Region};
+use aws_credential_types::Credentials;
+use bluegreen::cloud::HttpProber;
+use bluegreen::cloud::aws::AwsCloud;
 use bluegreen_sandbox::{Fault, Options, Sandbox};
+use bytes::Bytes;
 use tokio::net::TcpListener;
 
 /// A sandbox that listens, its clock far ahead of the wall's, and a folder for
@@ -27,6 +32,7 @@ impl Served {
             .expect("a runtime");
         let sandbox = Sandbox::open(Options {
             speed,
+            policy: Some(crate::policy::shipped()),
             ..Options::default()
         })
         .expect("a sandbox opens");
@@ -46,6 +52,14 @@ impl Served {
     /// Waits for something of the sandbox's.
     pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
         self.runtime.block_on(future)
+    }
+
+    /// What somebody with every permission asks.
+    pub fn by_hand(&self, request: http::Request<Bytes>) -> http::Response<Bytes> {
+        self.sandbox.set_policy(None);
+        let answer = self.block_on(self.sandbox.handle(request));
+        self.sandbox.set_policy(Some(crate::policy::shipped()));
+        answer.expect("it answers")
     }
 
     pub fn inject(&self, fault: impl Into<Fault>) {
@@ -72,6 +86,17 @@ impl Served {
     pub fn run(&self, arguments: &[&str]) -> Output {
         self.bluegreen(arguments).output().expect("the binary runs")
     }
+}
+
+/// Clients of the AWS at this URL.
+pub async fn clients_of(url: &str) -> AwsCloud<HttpProber> {
+    let config = aws_config::defaults(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .endpoint_url(url)
+        .credentials_provider(Credentials::new("AKIATEST", "test", None, None, "test"))
+        .load()
+        .await;
+    AwsCloud::new(&config, HttpProber::new(None).expect("a prober"))
 }
 
 /// The binary with these arguments and nothing of the environment.

@@ -80,6 +80,7 @@ impl VirtualWorld {
         let time = TimeSource::Manual(Arc::new(move || SystemTime::from(clock.now())));
         let sandbox = Sandbox::open(Options {
             time,
+            policy: Some(crate::policy::shipped()),
             ..Options::default()
         })
         .expect("a sandbox in memory opens");
@@ -169,6 +170,7 @@ impl VirtualWorld {
             test_production: true,
             hooks: Vec::new(),
             approval: None,
+            alarms: Vec::new(),
             limits: Limits {
                 poll: Duration::from_secs(30),
                 ..Limits::default()

@@ -31,7 +31,11 @@ impl World {
             .applications
             .iter()
             .map(|a| a.name.as_str())
-            .filter(|name| wanted.is_empty() || wanted.contains(name));
+            .filter(|name| wanted.is_empty() || wanted.contains(name))
+            .filter(|name| {
+                let arn = self.beanstalk_arn("application", name);
+                self.shows("DescribeApplications", name, arn)
+            });
         node().nodes(
             "Applications",
             names.map(|name| self.application_node(name)),
@@ -177,6 +181,11 @@ impl World {
             .rev()
             .filter(|v| application.is_none_or(|a| v.application == a))
             .filter(|v| labels.is_empty() || labels.contains(&v.label.as_str()))
+            .filter(|v| {
+                let path = format!("{}/{}", v.application, v.label);
+                let arn = self.beanstalk_arn("applicationversion", &path);
+                self.shows("DescribeApplicationVersions", &v.application, arn)
+            })
             .map(|v| self.version_node(v))
             .collect();
         let (shown, next) = page(form, found)?;

@@ -74,6 +74,7 @@ impl World {
         };
         self.view.environments.push(environment);
         let at = self.view.environments.len() - 1;
+        self.balance(&self.view.environments[at].id.clone());
         self.begin(at, Busy::Launch, self.timings.launch_seconds, request_id);
         self.say_of(at, "INFO", "createEnvironment is starting.");
         Ok(Some(self.environment_node(&self.view.environments[at])))

@@ -30,6 +30,10 @@ impl World {
                 form.get("VersionLabel")
                     .is_none_or(|v| v == e.version_label)
             })
+            .filter(|e| {
+                let arn = e.arn(&self.region, &self.account);
+                self.shows("DescribeEnvironments", &e.application, arn)
+            })
             .map(|e| self.environment_node(e))
             .collect();
         let (shown, next) = page(form, found)?;

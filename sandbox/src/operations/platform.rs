@@ -17,12 +17,16 @@ pub(super) fn arn() -> String {
 
 impl World {
     pub(super) fn solution_stacks(&self) -> Node {
-        let files = node()
-            .text("SolutionStackName", STACK)
-            .texts("PermittedFileTypes", ["zip"]);
+        let shown = self.shows("ListAvailableSolutionStacks", "", self.stack_arn(STACK));
+        let stacks = shown.then_some(STACK);
+        let files = stacks.map(|stack| {
+            node()
+                .text("SolutionStackName", stack)
+                .texts("PermittedFileTypes", ["zip"])
+        });
         node()
-            .texts("SolutionStacks", [STACK])
-            .nodes("SolutionStackDetails", [files])
+            .texts("SolutionStacks", stacks)
+            .nodes("SolutionStackDetails", files)
     }
 
     pub(super) fn list_platforms(&self, form: &Form) -> Done {

@@ -46,6 +46,26 @@ where
     })
 }
 
+/// The answer to a write that is no effect of the machine's.
+pub(super) fn outcome_without_effect<T, E>(answer: Result<T, SdkError<E, HttpResponse>>) -> Outcome
+where
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+{
+    match answer {
+        Ok(_) => Outcome::Applied {
+            request_id: None,
+            environment_id: None,
+        },
+        Err(error) => {
+            let failure = failure(&error);
+            match classify(None, &failure) {
+                Some(refusal) => Outcome::NotApplied(refusal),
+                None => Outcome::Unclear(describe(&failure)),
+            }
+        }
+    }
+}
+
 /// What a failed look means.
 pub(super) fn look_error<E>(operation: &str, error: &SdkError<E, HttpResponse>) -> LookError
 where

@@ -197,6 +197,7 @@ impl Terms {
             approval: None,
             pause_before_swap: self.pause_before_swap,
             pause_before_cutover: self.pause_before_cutover,
+            alarms: Vec::new(),
             limits: Limits::default(),
         }
     }

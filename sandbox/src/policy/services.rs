@@ -1,0 +1,142 @@
+//! What the operations of the other services need (service authorization reference, of
+//! each service).
+
+use serde_json::Value;
+
+use super::Need;
+use crate::services::{Element, Kind, ServiceRequest};
+use crate::wire::{ApiError, Form};
+use crate::world::World;
+
+impl World {
+    /// Whether the caller may make this request.
+    ///
+    /// # Errors
+    /// A denial with the code of the service.
+    pub(crate) fn authorize_service(&self, request: &ServiceRequest) -> Result<(), ApiError> {
+        if self.policy.is_none() {
+            return Ok(());
+        }
+        let needs = match request.service {
+            Kind::Route53 => route53(request),
+            Kind::Ssm => self.parameters(request),
+            Kind::CloudFormation => self.stacks(request),
+            Kind::CloudWatch(_) => self.alarms(request),
+            Kind::LoadBalancing => self.balancing(request),
+        };
+        let permitted = needs.iter().try_for_each(|need| self.permit(need));
+        permitted.map_err(|message| match request.service {
+            Kind::Ssm => ApiError::new("AccessDeniedException", message),
+            _ => ApiError {
+                status: 403,
+                ..ApiError::new("AccessDenied", message)
+            },
+        })
+    }
+
+    fn scope(&self, service: &str) -> String {
+        format!("arn:aws:{service}:{}:{}", self.region, self.account)
+    }
+
+    /// On each of the parameters.
+    fn parameters(&self, request: &ServiceRequest) -> Vec<Need> {
+        let input: Value = serde_json::from_str(request.body()).unwrap_or_default();
+        let names = input["Names"].as_array().cloned().unwrap_or_default();
+        let names = names
+            .iter()
+            .chain([&input["Name"]])
+            .filter_map(Value::as_str);
+        names
+            .map(|name| {
+                // A name may select a version.
+                let name = name.split(':').next().unwrap_or_default();
+                let arn = format!(
+                    "{}:parameter/{}",
+                    self.scope("ssm"),
+                    name.trim_start_matches('/')
+                );
+                Need::new(format!("ssm:{}", request.operation), arn)
+            })
+            .collect()
+    }
+
+    fn stacks(&self, request: &ServiceRequest) -> Vec<Need> {
+        let form = Form::parse(request.body().as_bytes());
+        let arn = match form.get("StackName") {
+            None => "*".to_owned(),
+            Some(arn) if arn.starts_with("arn:") => arn.to_owned(),
+            Some(name) => format!("{}:stack/{name}/*", self.scope("cloudformation")),
+        };
+        vec![Need::new(
+            format!("cloudformation:{}", request.operation),
+            arn,
+        )]
+    }
+
+    /// Alarms may be described all or none (API reference, `DescribeAlarms`).
+    fn alarms(&self, request: &ServiceRequest) -> Vec<Need> {
+        let input: Value = serde_json::from_str(request.body()).unwrap_or_default();
+        let arn = match input["AlarmName"].as_str() {
+            Some(name) => self.alarm_arn(name),
+            None => "*".to_owned(),
+        };
+        vec![Need::new(format!("cloudwatch:{}", request.operation), arn)]
+    }
+
+    /// What describes has no resources; what changes a rule has it, and its tags.
+    fn balancing(&self, request: &ServiceRequest) -> Vec<Need> {
+        let form = Form::parse(request.body().as_bytes());
+        let action = format!("elasticloadbalancing:{}", request.operation);
+        let named = form.get("RuleArn").or(form.get("ListenerArn"));
+        let arns: Vec<&str> = match request.operation.as_str() {
+            "AddTags" => form.list("ResourceArns"),
+            "CreateRule" | "ModifyRule" | "DeleteRule" => named.into_iter().collect(),
+            _ => vec!["*"],
+        };
+        let needs = arns.into_iter().map(|arn| {
+            let mut need = Need::new(action.as_str(), arn);
+            for (key, value) in self.rule_tags(arn).into_iter().flatten() {
+                need = need.key(&format!("aws:ResourceTag/{key}"), [value.clone()]);
+            }
+            need
+        });
+        needs.collect()
+    }
+}
+
+fn route53(request: &ServiceRequest) -> Vec<Need> {
+    let action = format!("route53:{}", request.operation);
+    let mut parts = request
+        .path()
+        .split('/')
+        .skip_while(|part| *part != "hostedzone" && *part != "change");
+    let arn = match (parts.next(), parts.next()) {
+        (Some(kind), Some(id)) => format!("arn:aws:route53:::{kind}/{id}"),
+        _ => "*".to_owned(),
+    };
+    let mut need = Need::new(action, arn);
+    let batch = Element::parse(request.body());
+    let batch = batch
+        .as_ref()
+        .and_then(|root| root.child("ChangeBatch")?.child("Changes"));
+    for change in batch.map_or(&[][..], |changes| &changes.children) {
+        let Some(set) = change.child("ResourceRecordSet") else {
+            continue;
+        };
+        let name = set.get("Name").trim_end_matches('.').to_lowercase();
+        need = need
+            .key(
+                "route53:ChangeResourceRecordSetsActions",
+                [change.get("Action").to_owned()],
+            )
+            .key(
+                "route53:ChangeResourceRecordSetsRecordTypes",
+                [set.get("Type").to_owned()],
+            )
+            .key(
+                "route53:ChangeResourceRecordSetsNormalizedRecordNames",
+                [name],
+            );
+    }
+    vec![need]
+}

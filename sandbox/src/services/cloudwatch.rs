@@ -1,0 +1,292 @@
+//! The alarms of CloudWatch, version 2010-08-01. Metrics there are none: an alarm is in
+//! the state that SetAlarmState, or [`World::set_alarm`], has left it in.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::model::Millis;
+use crate::wire::ApiError;
+use crate::world::World;
+
+pub(super) const NAMESPACE: &str = "http://monitoring.amazonaws.com/doc/2010-08-01/";
+
+/// How many names DescribeAlarms takes (API reference, `AlarmNames`), and the most and the
+/// usual number of alarms that it tells in one answer (`MaxRecords`).
+const NAMES_MAX: usize = 100;
+const RECORDS_MAX: u64 = 100;
+
+/// An alarm.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Alarm {
+    pub name: String,
+    composite: bool,
+    /// OK, ALARM or INSUFFICIENT_DATA.
+    state: String,
+    reason: String,
+    updated: Millis,
+    /// What it was made with.
+    definition: Map<String, Value>,
+}
+
+type Answer = Result<Value, ApiError>;
+
+impl World {
+    pub(super) fn cloudwatch(&mut self, operation: &str, input: &Value) -> Answer {
+        let Some(input) = input.as_object() else {
+            return Err(ApiError::new(
+                "SerializationException",
+                "The request cannot be read.",
+            ));
+        };
+        match operation {
+            "DescribeAlarms" => self.describe_alarms(input),
+            "PutMetricAlarm" => self.put_alarm(input, false),
+            "PutCompositeAlarm" => self.put_alarm(input, true),
+            "SetAlarmState" => self.set_alarm_state(input),
+            "DeleteAlarms" => self.delete_alarms(input),
+            _ => Err(ApiError::new(
+                "InvalidAction",
+                format!("Could not find operation {operation} for version 2010-08-01"),
+            )),
+        }
+    }
+
+    /// Puts an alarm of this name into a state (OK, ALARM or INSUFFICIENT_DATA), making a
+    /// metric alarm where there is none.
+    pub fn set_alarm(&mut self, name: &str, state: &str) {
+        if !self.services.alarms.iter().any(|alarm| alarm.name == name) {
+            let alarm = self.new_alarm(name, false, Map::new());
+            self.services.alarms.push(alarm);
+        }
+        self.change_alarm(name, state, "set by the test");
+    }
+
+    fn describe_alarms(&self, input: &Map<String, Value>) -> Answer {
+        let names = texts(input, "AlarmNames");
+        let prefix = text(input, "AlarmNamePrefix");
+        if names.len() > NAMES_MAX {
+            return Err(unfit(format!(
+                "1 validation error detected: Value at 'alarmNames' failed to satisfy constraint: Member must have length less than or equal to {NAMES_MAX}"
+            )));
+        }
+        if !names.is_empty() && prefix.is_some() {
+            return Err(ApiError::new(
+                "InvalidParameterCombination",
+                "AlarmNames and AlarmNamePrefix may not both be specified.",
+            ));
+        }
+        let types = texts(input, "AlarmTypes");
+        // Without a type only metric alarms return (API reference).
+        let wanted = |composite: bool| match (types.is_empty(), composite) {
+            (true, composite) => !composite,
+            (false, true) => types.contains(&"CompositeAlarm"),
+            (false, false) => types.contains(&"MetricAlarm"),
+        };
+        let most = match input.get("MaxRecords").filter(|most| !most.is_null()) {
+            None => RECORDS_MAX,
+            Some(most) => number(most)
+                .filter(|most| (1..=RECORDS_MAX).contains(most))
+                .ok_or_else(|| {
+                    unfit(format!(
+                        "1 validation error detected: Value at 'maxRecords' failed to satisfy constraint: Member must have value between 1 and {RECORDS_MAX}"
+                    ))
+                })?,
+        };
+        let after = text(input, "NextToken");
+        let mut found: Vec<&Alarm> = self
+            .services
+            .alarms
+            .iter()
+            .filter(|a| wanted(a.composite))
+            .filter(|a| names.is_empty() || names.contains(&a.name.as_str()))
+            .filter(|a| prefix.is_none_or(|prefix| a.name.starts_with(prefix)))
+            .filter(|a| text(input, "StateValue").is_none_or(|state| a.state == state))
+            .filter(|a| after.is_none_or(|after| a.name.as_str() > after))
+            .collect();
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        let rest = found.split_off(found.len().min(usize::try_from(most).unwrap_or(usize::MAX)));
+        let next = (!rest.is_empty()).then(|| found.last().map(|last| last.name.clone()));
+        let (composite, metric): (Vec<&Alarm>, Vec<&Alarm>) =
+            found.into_iter().partition(|alarm| alarm.composite);
+        let told = |alarms: Vec<&Alarm>| -> Vec<Value> {
+            alarms.into_iter().map(|alarm| self.told(alarm)).collect()
+        };
+        Ok(json!({
+            "CompositeAlarms": told(composite),
+            "MetricAlarms": told(metric),
+            "NextToken": next,
+        }))
+    }
+
+    fn told(&self, alarm: &Alarm) -> Value {
+        let updated = alarm.updated as f64 / 1000.0;
+        let mut told = alarm.definition.clone();
+        for (name, value) in [
+            ("AlarmName", json!(alarm.name)),
+            ("AlarmArn", json!(self.alarm_arn(&alarm.name))),
+            ("ActionsEnabled", json!(true)),
+            ("StateValue", json!(alarm.state)),
+            ("StateReason", json!(alarm.reason)),
+            ("StateUpdatedTimestamp", json!(updated)),
+        ] {
+            told.insert(name.to_owned(), value);
+        }
+        Value::Object(told)
+    }
+
+    /// The ARN of an alarm.
+    pub(crate) fn alarm_arn(&self, name: &str) -> String {
+        format!(
+            "arn:aws:cloudwatch:{}:{}:alarm:{name}",
+            self.region, self.account
+        )
+    }
+
+    fn put_alarm(&mut self, input: &Map<String, Value>, composite: bool) -> Answer {
+        let name = required(input, "AlarmName")?.to_owned();
+        let needed: &[&str] = if composite {
+            &["AlarmRule"]
+        } else {
+            &["ComparisonOperator", "EvaluationPeriods"]
+        };
+        for member in needed {
+            if input.get(*member).is_none_or(Value::is_null) {
+                return Err(missing(member));
+            }
+        }
+        if !composite && !input.contains_key("MetricName") && !input.contains_key("Metrics") {
+            return Err(unfit("MetricName or Metrics must be specified.".to_owned()));
+        }
+        let mut definition = input.clone();
+        for member in ["Action", "Version", "Tags", "AlarmName", "ActionsEnabled"] {
+            definition.remove(member);
+        }
+        for (member, value) in &mut definition {
+            typed(member, value);
+        }
+        let old = self
+            .services
+            .alarms
+            .iter()
+            .find(|a| a.name == name)
+            .cloned();
+        let alarm = match old {
+            Some(old) if old.composite != composite => {
+                return Err(unfit(format!("An alarm of another type is named {name}.")));
+            }
+            // A change of its definition leaves its state (API reference).
+            Some(old) => Alarm { definition, ..old },
+            None => self.new_alarm(&name, composite, definition),
+        };
+        self.services.alarms.retain(|a| a.name != name);
+        self.services.alarms.push(alarm);
+        Ok(json!({}))
+    }
+
+    fn new_alarm(&self, name: &str, composite: bool, definition: Map<String, Value>) -> Alarm {
+        Alarm {
+            name: name.to_owned(),
+            composite,
+            state: "INSUFFICIENT_DATA".to_owned(),
+            reason: "Unchecked: Initial alarm creation".to_owned(),
+            updated: self.now,
+            definition,
+        }
+    }
+
+    fn set_alarm_state(&mut self, input: &Map<String, Value>) -> Answer {
+        let name = required(input, "AlarmName")?.to_owned();
+        let state = required(input, "StateValue")?.to_owned();
+        let reason = required(input, "StateReason")?.to_owned();
+        if !["OK", "ALARM", "INSUFFICIENT_DATA"].contains(&state.as_str()) {
+            return Err(unfit(format!(
+                "1 validation error detected: Value '{state}' at 'stateValue' failed to satisfy constraint: Member must satisfy enum value set: [INSUFFICIENT_DATA, ALARM, OK]"
+            )));
+        }
+        if !self.services.alarms.iter().any(|alarm| alarm.name == name) {
+            return Err(ApiError {
+                status: 404,
+                ..ApiError::new("ResourceNotFound", "")
+            });
+        }
+        self.change_alarm(&name, &state, &reason);
+        Ok(json!({}))
+    }
+
+    fn change_alarm(&mut self, name: &str, state: &str, reason: &str) {
+        let now = self.now;
+        let found = self.services.alarms.iter_mut().find(|a| a.name == name);
+        if let Some(alarm) = found {
+            state.clone_into(&mut alarm.state);
+            reason.clone_into(&mut alarm.reason);
+            alarm.updated = now;
+        }
+    }
+
+    fn delete_alarms(&mut self, input: &Map<String, Value>) -> Answer {
+        let names = texts(input, "AlarmNames");
+        if let Some(unknown) = names
+            .iter()
+            .find(|name| !self.services.alarms.iter().any(|a| a.name == **name))
+        {
+            return Err(ApiError {
+                status: 404,
+                ..ApiError::new("ResourceNotFound", format!("Unknown alarm {unknown}"))
+            });
+        }
+        self.services
+            .alarms
+            .retain(|alarm| !names.contains(&alarm.name.as_str()));
+        Ok(json!({}))
+    }
+}
+
+/// Gives a member of an alarm its type, which the Query protocol does not tell.
+fn typed(member: &str, value: &mut Value) {
+    let Some(text) = value.as_str() else { return };
+    let number: Option<Value> = match member {
+        "Period" | "EvaluationPeriods" | "DatapointsToAlarm" => {
+            text.parse::<i64>().ok().map(Value::from)
+        }
+        "Threshold" => text.parse::<f64>().ok().map(Value::from),
+        _ => None,
+    };
+    if let Some(number) = number {
+        *value = number;
+    }
+}
+
+fn text<'a>(input: &'a Map<String, Value>, member: &str) -> Option<&'a str> {
+    input
+        .get(member)
+        .and_then(Value::as_str)
+        .filter(|text| !text.is_empty())
+}
+
+fn texts<'a>(input: &'a Map<String, Value>, member: &str) -> Vec<&'a str> {
+    let members = input.get(member).and_then(Value::as_array);
+    members
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect()
+}
+
+fn number(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| value.as_str()?.parse().ok())
+}
+
+fn required<'a>(input: &'a Map<String, Value>, member: &str) -> Result<&'a str, ApiError> {
+    text(input, member).ok_or_else(|| missing(member))
+}
+
+fn missing(member: &str) -> ApiError {
+    ApiError::new(
+        "MissingParameter",
+        format!("The request must contain the parameter {member}."),
+    )
+}
+
+fn unfit(message: String) -> ApiError {
+    ApiError::new("ValidationError", message)
+}

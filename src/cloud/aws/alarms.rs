@@ -1,0 +1,110 @@
+//! The alarms of CloudWatch that watch production beside its health.
+
+use aws_sdk_cloudwatch::types::{AlarmType, StateValue};
+
+use super::AwsCloud;
+use super::failure::look_error;
+use crate::cloud::LookError;
+
+/// How many alarms one request names and one answer tells (API reference,
+/// `DescribeAlarms`: at most 100 of each).
+const ALARMS_MAX: usize = 100;
+
+/// An alarm, metric or composite.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alarm {
+    /// Its name, unique in an account and region.
+    pub name: String,
+    /// Its state.
+    pub state: AlarmState,
+    /// Why it is in this state, in the service's words.
+    pub reason: String,
+}
+
+/// The state of an alarm (API reference, `MetricAlarm`, `StateValue`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AlarmState {
+    /// Within its threshold.
+    Ok,
+    /// Beyond it.
+    Alarm,
+    /// Too little is known yet, or any more.
+    InsufficientData,
+}
+
+impl Alarm {
+    /// That it is in alarm, and why; none where it is not.
+    #[must_use]
+    pub fn ringing(&self) -> Option<String> {
+        let rings = self.state == AlarmState::Alarm;
+        rings.then(|| format!("the alarm {} is in alarm: {}", self.name, self.reason))
+    }
+}
+
+impl<P> AwsCloud<P> {
+    /// The alarms with these names, in their order.
+    ///
+    /// # Errors
+    /// [`LookError`]; [`LookError::Refused`] names those that do not exist.
+    pub async fn alarms(&self, names: &[String]) -> Result<Vec<Alarm>, LookError> {
+        let mut found = Vec::new();
+        for names in names.chunks(ALARMS_MAX) {
+            found.extend(self.some_alarms(names).await?);
+        }
+        let known = |name: &&String| found.iter().any(|alarm: &Alarm| alarm.name == **name);
+        let unknown: Vec<&str> = names
+            .iter()
+            .filter(|name| !known(name))
+            .map(String::as_str)
+            .collect();
+        if !unknown.is_empty() {
+            return Err(LookError::Refused(format!(
+                "there is no CloudWatch alarm named {}: is --alarm right, and the region?",
+                unknown.join(", ")
+            )));
+        }
+        let place = |alarm: &Alarm| names.iter().position(|name| *name == alarm.name);
+        found.sort_by_key(place);
+        Ok(found)
+    }
+
+    async fn some_alarms(&self, names: &[String]) -> Result<Vec<Alarm>, LookError> {
+        let mut found = Vec::new();
+        let mut token = None;
+        loop {
+            let page = self
+                .cloudwatch
+                .describe_alarms()
+                .set_alarm_names(Some(names.to_vec()))
+                // Without both only metric alarms return.
+                .alarm_types(AlarmType::MetricAlarm)
+                .alarm_types(AlarmType::CompositeAlarm)
+                .set_next_token(token)
+                .send()
+                .await
+                .map_err(|e| look_error("DescribeAlarms", &e))?;
+            let metric = page.metric_alarms.unwrap_or_default().into_iter();
+            let metric = metric.map(|a| (a.alarm_name, a.state_value, a.state_reason));
+            let composite = page.composite_alarms.unwrap_or_default().into_iter();
+            let composite = composite.map(|a| (a.alarm_name, a.state_value, a.state_reason));
+            found.extend(metric.chain(composite).map(|(name, state, reason)| Alarm {
+                name: name.unwrap_or_default(),
+                state: state_of(state.as_ref()),
+                reason: reason.unwrap_or_default(),
+            }));
+            token = page.next_token.filter(|token| !token.is_empty());
+            if token.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+}
+
+/// A state that this program does not know tells nothing.
+fn state_of(state: Option<&StateValue>) -> AlarmState {
+    match state {
+        Some(StateValue::Ok) => AlarmState::Ok,
+        Some(StateValue::Alarm) => AlarmState::Alarm,
+        _ => AlarmState::InsufficientData,
+    }
+}

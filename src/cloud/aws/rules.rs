@@ -1,0 +1,239 @@
+//! The rules of a shared load balancer that follow a swap.
+
+use aws_sdk_elasticloadbalancingv2 as elb;
+use aws_sdk_elasticloadbalancingv2::config::timeout::TimeoutConfig;
+use aws_sdk_elasticloadbalancingv2::types::{Action, ActionTypeEnum, TagDescription};
+
+use super::AwsCloud;
+use super::failure::{look_error, outcome_without_effect};
+use super::time::SendBy;
+use crate::clock::Deadline;
+use crate::cloud::{LookError, Outcome};
+use crate::listener_rules::{Change, Follow, Rule, TAG_FOLLOW, TargetGroup};
+use crate::plan::REQUEST_TIMEOUT;
+
+/// How many resources DescribeTags takes (API reference).
+const TAGGED_MAX: usize = 20;
+/// The tag that Elastic Beanstalk puts on everything of an environment's.
+const TAG_ENVIRONMENT_ID: &str = "elasticbeanstalk:environment-id";
+/// The tag that CloudFormation puts on everything of a stack's.
+const TAG_PART: &str = "aws:cloudformation:logical-id";
+
+impl<P> AwsCloud<P> {
+    /// The rules of a load balancer that are tagged [`TAG_FOLLOW`], and the target groups
+    /// of environments behind it.
+    ///
+    /// # Errors
+    /// [`LookError`]; [`LookError::Refused`] where the tag has an unknown value.
+    pub async fn following_rules(
+        &self,
+        load_balancer: &str,
+    ) -> Result<(Vec<Rule>, Vec<TargetGroup>), LookError> {
+        let rules = self.rules(load_balancer).await?;
+        let arns = rules.iter().filter_map(|rule| rule.rule_arn.clone());
+        let tagged = self.elb_tags(arns.collect()).await?;
+        let mut following = Vec::new();
+        for (arn, value) in tagged.iter().filter_map(|tagged| tag(tagged, TAG_FOLLOW)) {
+            let follow = Follow::of_tag(&value).ok_or_else(|| {
+                LookError::Refused(format!(
+                    "rule {arn} is tagged {TAG_FOLLOW}={value}: it must be production or staging"
+                ))
+            })?;
+            let rule = rules
+                .iter()
+                .find(|rule| rule.rule_arn.as_ref() == Some(&arn));
+            let actions = rule.and_then(|rule| rule.actions.as_deref());
+            following.push(Rule {
+                forwards: actions
+                    .unwrap_or_default()
+                    .iter()
+                    .flat_map(targets)
+                    .collect(),
+                follow,
+                arn,
+            });
+        }
+        let groups = self.target_groups(load_balancer).await?;
+        Ok((following, groups))
+    }
+
+    /// Points a rule at other target groups. Its other actions, and the weights, stay.
+    /// Safe to repeat: a target group that it does not forward to any more is left alone.
+    pub async fn point_rule(&self, change: &Change, send_by: &Deadline) -> Outcome {
+        let answer = self
+            .elb
+            .describe_rules()
+            .rule_arns(&change.rule)
+            .send()
+            .await;
+        let rule = match answer {
+            Ok(answer) => answer.rules.unwrap_or_default().into_iter().next(),
+            Err(error) => return unread(look_error("DescribeRules", &error)),
+        };
+        let actions = rule.and_then(|rule| rule.actions).unwrap_or_default();
+        let actions = actions.into_iter().map(|action| moved(action, change));
+        let timeout = TimeoutConfig::builder().operation_timeout(REQUEST_TIMEOUT);
+        let bounded = elb::config::Builder::new()
+            .timeout_config(timeout.build())
+            .interceptor(SendBy(send_by.clone()));
+        let answer = self
+            .elb
+            .modify_rule()
+            .rule_arn(&change.rule)
+            .set_actions(Some(actions.collect()))
+            .customize()
+            .config_override(bounded)
+            .send()
+            .await;
+        outcome_without_effect(answer)
+    }
+
+    /// Every rule of every listener.
+    async fn rules(&self, load_balancer: &str) -> Result<Vec<elb::types::Rule>, LookError> {
+        let mut rules = Vec::new();
+        for listener in self.listeners(load_balancer).await? {
+            let mut marker = None;
+            loop {
+                let page = self
+                    .elb
+                    .describe_rules()
+                    .listener_arn(&listener)
+                    .set_marker(marker)
+                    .send()
+                    .await
+                    .map_err(|e| look_error("DescribeRules", &e))?;
+                rules.extend(page.rules.unwrap_or_default());
+                marker = page.next_marker.filter(|marker| !marker.is_empty());
+                if marker.is_none() {
+                    break;
+                }
+            }
+        }
+        Ok(rules)
+    }
+
+    async fn listeners(&self, load_balancer: &str) -> Result<Vec<String>, LookError> {
+        let mut listeners = Vec::new();
+        let mut marker = None;
+        loop {
+            let page = self
+                .elb
+                .describe_listeners()
+                .load_balancer_arn(load_balancer)
+                .set_marker(marker)
+                .send()
+                .await
+                .map_err(|e| look_error("DescribeListeners", &e))?;
+            let found = page.listeners.unwrap_or_default().into_iter();
+            listeners.extend(found.filter_map(|listener| listener.listener_arn));
+            marker = page.next_marker.filter(|marker| !marker.is_empty());
+            if marker.is_none() {
+                return Ok(listeners);
+            }
+        }
+    }
+
+    async fn target_groups(&self, load_balancer: &str) -> Result<Vec<TargetGroup>, LookError> {
+        let mut arns = Vec::new();
+        let mut marker = None;
+        loop {
+            let page = self
+                .elb
+                .describe_target_groups()
+                .load_balancer_arn(load_balancer)
+                .set_marker(marker)
+                .send()
+                .await
+                .map_err(|e| look_error("DescribeTargetGroups", &e))?;
+            let found = page.target_groups.unwrap_or_default().into_iter();
+            arns.extend(found.filter_map(|group| group.target_group_arn));
+            marker = page.next_marker.filter(|marker| !marker.is_empty());
+            if marker.is_none() {
+                break;
+            }
+        }
+        let group = |tagged: &TagDescription| {
+            let (arn, environment_id) = tag(tagged, TAG_ENVIRONMENT_ID)?;
+            let part = tag(tagged, TAG_PART).map(|(_, part)| part);
+            Some(TargetGroup {
+                arn,
+                environment_id,
+                part: part.unwrap_or_default(),
+            })
+        };
+        Ok(self
+            .elb_tags(arns)
+            .await?
+            .iter()
+            .filter_map(group)
+            .collect())
+    }
+
+    async fn elb_tags(&self, arns: Vec<String>) -> Result<Vec<TagDescription>, LookError> {
+        let mut described = Vec::new();
+        for arns in arns.chunks(TAGGED_MAX) {
+            let answer = self
+                .elb
+                .describe_tags()
+                .set_resource_arns(Some(arns.to_vec()))
+                .send()
+                .await
+                .map_err(|e| look_error("DescribeTags", &e))?;
+            described.extend(answer.tag_descriptions.unwrap_or_default());
+        }
+        Ok(described)
+    }
+}
+
+/// Nothing was asked for, because the rule could not be read.
+fn unread(error: LookError) -> Outcome {
+    use crate::cloud::Refusal;
+    Outcome::NotApplied(match error {
+        LookError::Passing(why) => Refusal::Unreachable(why),
+        LookError::Credentials(why) => Refusal::Credentials(why),
+        LookError::Denied(why) => Refusal::Denied(why),
+        LookError::Refused(why) => Refusal::Invalid(why),
+    })
+}
+
+/// A resource's ARN and the value of a tag of it.
+fn tag(tagged: &TagDescription, key: &str) -> Option<(String, String)> {
+    let tags = tagged.tags.as_deref().unwrap_or_default();
+    let found = tags.iter().find(|tag| tag.key.as_deref() == Some(key))?;
+    let arn = tagged.resource_arn.clone()?;
+    Some((arn, found.value.clone().unwrap_or_default()))
+}
+
+/// The target groups that an action forwards to.
+fn targets(action: &Action) -> Vec<String> {
+    let config = action.forward_config.as_ref();
+    let groups = config.and_then(|config| config.target_groups.as_deref());
+    let groups = groups.unwrap_or_default().iter();
+    let mut targets: Vec<String> = groups.filter_map(|g| g.target_group_arn.clone()).collect();
+    if targets.is_empty() {
+        targets.extend(action.target_group_arn.clone());
+    }
+    targets
+}
+
+/// The action with its target groups moved; one that does not forward stays as it is.
+fn moved(mut action: Action, change: &Change) -> Action {
+    if action.r#type != Some(ActionTypeEnum::Forward) {
+        return action;
+    }
+    let to = |arn: String| {
+        let found = change.moves.iter().find(|(from, _)| *from == arn);
+        found.map_or(arn, |(_, to)| to.clone())
+    };
+    action.target_group_arn = action.target_group_arn.map(to);
+    if let Some(groups) = action
+        .forward_config
+        .as_mut()
+        .and_then(|config| config.target_groups.as_mut())
+    {
+        for group in groups {
+            group.target_group_arn = group.target_group_arn.take().map(to);
+        }
+    }
+    action
+}

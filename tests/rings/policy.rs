@@ -1,0 +1,267 @@
+//! The permissions: a release succeeds under docs/iam-policy.json, and no action in it
+//! can be missed.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use bluegreen::machine::Kind;
+use bluegreen::plan::Bundle;
+use bluegreen::preflight::Wanted;
+use bluegreen_sandbox::{BUCKET, Fault, FaultEffect, Policy};
+use serde_json::Value;
+
+use crate::virtual_world::VirtualWorld;
+
+/// The policy as it is shipped, with the seeded world's names in its placeholders.
+static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
+    let mut text = include_str!("../../docs/iam-policy.json").to_owned();
+    for (placeholder, value) in [
+        ("REGION", "us-east-1"),
+        ("ACCOUNT", "123456789012"),
+        ("APPLICATION", "shop"),
+        ("GREEN", "shop-blue-green"),
+        ("BLUE", "shop-blue"),
+        ("BUCKET", BUCKET),
+        ("HOSTED_ZONE", "*"),
+        ("PARAMETERS", "*"),
+        ("PRINCIPAL", "arn:aws:iam::123456789012:user/sandbox"),
+    ] {
+        text = text.replace(placeholder, value);
+    }
+    serde_json::from_str(&text).expect("the policy is JSON")
+});
+
+/// The shipped policy.
+pub fn shipped() -> Policy {
+    Policy::parse(&DOCUMENT.to_string()).expect("the sandbox can judge by it")
+}
+
+fn statements(document: &mut Value) -> &mut Vec<Value> {
+    document["Statement"].as_array_mut().expect("statements")
+}
+
+fn actions(statement: &Value) -> Vec<String> {
+    match &statement["Action"] {
+        Value::Array(actions) => actions
+            .iter()
+            .map(|action| action.as_str().expect("an action").to_owned())
+            .collect(),
+        action => vec![action.as_str().expect("an action").to_owned()],
+    }
+}
+
+/// The shipped policy without one action.
+fn without(action: &str) -> Policy {
+    let mut document = DOCUMENT.clone();
+    for statement in statements(&mut document) {
+        let left = actions(statement).into_iter().filter(|a| a != action);
+        statement["Action"] = left.collect();
+    }
+    statements(&mut document).retain(|statement| !actions(statement).is_empty());
+    Policy::parse(&document.to_string()).expect("the sandbox can judge by it")
+}
+
+/// What is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Try {
+    /// A release of a bundle on disk, to its end.
+    Release,
+    /// The same, of a bundle that the bucket holds already.
+    ReleaseOfAnObject,
+    /// A bundle that goes up in parts, one of which S3 refuses.
+    FailedUpload,
+    /// A deploy that takes longer than its patience.
+    EndlessDeploy,
+}
+
+/// Where each action of today's program is missed, and what is said then.
+#[rustfmt::skip]
+const MISSED: &[(&str, Try, &str)] = &[
+    ("elasticbeanstalk:DescribeEnvironments",        Try::Release, "there is no environment shop-blue"),
+    ("elasticbeanstalk:DescribeApplications",        Try::Release, "RolledBack"),
+    ("elasticbeanstalk:DescribeApplicationVersions", Try::Release, "RolledBack"),
+    ("elasticbeanstalk:ListTagsForResource",         Try::Release, "ListTagsForResource"),
+    ("elasticbeanstalk:DescribeEvents",              Try::Release, "DescribeEvents"),
+    ("elasticbeanstalk:DescribeInstancesHealth",     Try::Release, "DescribeInstancesHealth"),
+    ("elasticbeanstalk:CreateApplicationVersion",    Try::Release, "CreateApplicationVersion"),
+    ("elasticbeanstalk:CreateConfigurationTemplate", Try::Release, "CreateConfigurationTemplate"),
+    ("elasticbeanstalk:DeleteConfigurationTemplate", Try::Release, "DeleteConfigurationTemplate"),
+    ("elasticbeanstalk:CreateEnvironment",           Try::Release, "CreateEnvironment"),
+    ("elasticbeanstalk:TerminateEnvironment",        Try::Release, "TerminateEnvironment"),
+    ("elasticbeanstalk:SwapEnvironmentCNAMEs",       Try::Release, "SwapEnvironmentCNAMEs"),
+    ("elasticbeanstalk:UpdateEnvironment",           Try::Release, "UpdateEnvironment"),
+    ("elasticbeanstalk:AbortEnvironmentUpdate",      Try::EndlessDeploy, "AbortEnvironmentUpdate"),
+    ("s3:GetObject",                                 Try::ReleaseOfAnObject, "HeadObject"),
+    ("s3:ListBucket",                                Try::Release, "HeadBucket"),
+    ("s3:PutObject",                                 Try::Release, "PutObject"),
+    ("s3:AbortMultipartUpload",                      Try::FailedUpload, "left in parts"),
+    // What Elastic Beanstalk does beneath with the caller's rights.
+    ("autoscaling:CreateAutoScalingGroup",           Try::Release, "CreateAutoScalingGroup"),
+    ("autoscaling:CreateOrUpdateTags",               Try::Release, "CreateOrUpdateTags"),
+    ("autoscaling:DeleteAutoScalingGroup",           Try::Release, "DeleteAutoScalingGroup"),
+    ("autoscaling:DeletePolicy",                     Try::Release, "DeletePolicy"),
+    ("autoscaling:DescribeAutoScalingGroups",        Try::Release, "DescribeAutoScalingGroups"),
+    ("autoscaling:DescribePolicies",                 Try::Release, "DescribePolicies"),
+    ("autoscaling:DescribeScalingActivities",        Try::Release, "DescribeScalingActivities"),
+    ("autoscaling:PutScalingPolicy",                 Try::Release, "PutScalingPolicy"),
+    ("autoscaling:ResumeProcesses",                  Try::Release, "ResumeProcesses"),
+    ("autoscaling:SuspendProcesses",                 Try::Release, "SuspendProcesses"),
+    ("cloudformation:CreateStack",                   Try::Release, "CreateStack"),
+    ("cloudformation:DeleteStack",                   Try::Release, "DeleteStack"),
+    ("cloudformation:DescribeStackEvents",           Try::Release, "DescribeStackEvents"),
+    ("cloudformation:DescribeStackResource",         Try::Release, "DescribeStackResource"),
+    ("cloudformation:DescribeStackResources",        Try::Release, "DescribeStackResources"),
+    ("cloudformation:DescribeStacks",                Try::Release, "DescribeStacks"),
+    ("cloudformation:TagResource",                   Try::Release, "TagResource"),
+    ("cloudwatch:DeleteAlarms",                      Try::Release, "DeleteAlarms"),
+    ("cloudwatch:PutMetricAlarm",                    Try::Release, "PutMetricAlarm"),
+    ("ec2:AuthorizeSecurityGroupIngress",            Try::Release, "AuthorizeSecurityGroupIngress"),
+    ("ec2:CreateLaunchTemplate",                     Try::Release, "CreateLaunchTemplate"),
+    ("ec2:CreateSecurityGroup",                      Try::Release, "CreateSecurityGroup"),
+    ("ec2:CreateTags",                               Try::Release, "CreateTags"),
+    ("ec2:DeleteLaunchTemplate",                     Try::Release, "DeleteLaunchTemplate"),
+    ("ec2:DeleteSecurityGroup",                      Try::Release, "DeleteSecurityGroup"),
+    ("ec2:DescribeImages",                           Try::Release, "DescribeImages"),
+    ("ec2:DescribeInstances",                        Try::Release, "DescribeInstances"),
+    ("ec2:DescribeLaunchTemplateVersions",           Try::Release, "DescribeLaunchTemplateVersions"),
+    ("ec2:DescribeLaunchTemplates",                  Try::Release, "DescribeLaunchTemplates"),
+    ("ec2:DescribeSecurityGroups",                   Try::Release, "DescribeSecurityGroups"),
+    ("ec2:DescribeSubnets",                          Try::Release, "DescribeSubnets"),
+    ("ec2:DescribeVpcs",                             Try::Release, "DescribeVpcs"),
+    ("ec2:RunInstances",                             Try::Release, "RunInstances"),
+    ("ec2:TerminateInstances",                       Try::Release, "TerminateInstances"),
+    ("elasticloadbalancing:AddTags",                 Try::Release, "AddTags"),
+    ("elasticloadbalancing:CreateListener",          Try::Release, "CreateListener"),
+    ("elasticloadbalancing:CreateLoadBalancer",      Try::Release, "CreateLoadBalancer"),
+    ("elasticloadbalancing:CreateTargetGroup",       Try::Release, "CreateTargetGroup"),
+    ("elasticloadbalancing:DeleteListener",          Try::Release, "DeleteListener"),
+    ("elasticloadbalancing:DeleteLoadBalancer",      Try::Release, "DeleteLoadBalancer"),
+    ("elasticloadbalancing:DeleteTargetGroup",       Try::Release, "DeleteTargetGroup"),
+    ("elasticloadbalancing:DescribeListeners",       Try::Release, "DescribeListeners"),
+    ("elasticloadbalancing:DescribeLoadBalancers",   Try::Release, "DescribeLoadBalancers"),
+    ("elasticloadbalancing:DescribeTargetGroups",    Try::Release, "DescribeTargetGroups"),
+    ("elasticloadbalancing:DescribeTargetHealth",    Try::Release, "DescribeTargetHealth"),
+    ("elasticloadbalancing:ModifyLoadBalancerAttributes", Try::Release, "ModifyLoadBalancerAttributes"),
+    ("elasticloadbalancing:ModifyTargetGroupAttributes", Try::Release, "ModifyTargetGroupAttributes"),
+    ("elasticloadbalancing:RegisterTargets",         Try::Release, "RegisterTargets"),
+    ("autoscaling:UpdateAutoScalingGroup",           Try::Release, "UpdateAutoScalingGroup"),
+    ("cloudformation:GetTemplate",                   Try::Release, "GetTemplate"),
+    ("cloudformation:UpdateStack",                   Try::Release, "UpdateStack"),
+    ("elasticbeanstalk:DescribeConfigurationSettings",Try::Release, "DescribeConfigurationSettings"),
+    ("elasticbeanstalk:DescribeEnvironmentHealth",   Try::Release, "DescribeEnvironmentHealth"),
+    ("iam:PassRole",                                 Try::Release, "PassRole"),
+];
+
+/// Actions of parts that a release does not use yet, each with its part.
+#[rustfmt::skip]
+const PENDING: &[(&str, &str)] = &[
+    ("cloudwatch:DescribeAlarms",                          "alarms while baking"),
+    ("elasticbeanstalk:CheckDNSAvailability",              "plan: green's CNAME"),
+    ("elasticbeanstalk:DescribeAccountAttributes",         "plan: quotas"),
+    ("elasticbeanstalk:DescribeEnvironmentManagedActions", "plan: managed updates"),
+    ("elasticbeanstalk:DescribeEnvironmentResources",      "capacity"),
+    ("elasticbeanstalk:DescribePlatformVersion",           "plan: retired platforms"),
+    ("elasticloadbalancing:DescribeRules",                 "listener rules"),
+    ("elasticloadbalancing:DescribeTags",                  "listener rules"),
+    ("elasticloadbalancing:ModifyRule",                    "listener rules"),
+    ("iam:SimulatePrincipalPolicy",                        "plan: permissions"),
+    ("route53:ChangeResourceRecordSets",                   "preview hostnames"),
+    ("route53:GetChange",                                  "preview hostnames"),
+    ("route53:ListHostedZones",                            "plan: DNS records past the CNAME"),
+    ("route53:ListResourceRecordSets",                     "preview hostnames"),
+    ("ssm:GetParameters",                                  "preview hostnames"),
+];
+
+impl Try {
+    /// Nothing where it went as it should, else everything that was said.
+    async fn under(self, policy: Policy) -> Result<(), String> {
+        let world = VirtualWorld::new().await;
+        world.sandbox.set_policy(Some(policy));
+        let file = world.folder.path().join("app.zip");
+        let bytes = match self {
+            Try::FailedUpload => 20 * 1024 * 1024,
+            Try::Release | Try::ReleaseOfAnObject | Try::EndlessDeploy => 1000,
+        };
+        std::fs::write(&file, vec![7; bytes]).expect("the bundle is written");
+        let bundle = match self {
+            Try::ReleaseOfAnObject => Bundle {
+                key: "shop/v2.zip".to_owned(),
+                file: None,
+            },
+            Try::Release | Try::FailedUpload | Try::EndlessDeploy => Bundle {
+                key: "bluegreen/bundles/shop/app.zip".to_owned(),
+                file: Some(bluegreen::bundle::read(&file).expect("the bundle reads")),
+            },
+        };
+        match self {
+            Try::FailedUpload => world.inject(Fault {
+                operation: Some("UploadPart".to_owned()),
+                ..Fault::from(FaultEffect::Refuse {
+                    status: 400,
+                    code: "InvalidPart".to_owned(),
+                    message: "One or more of the specified parts could not be found.".to_owned(),
+                })
+            }),
+            Try::EndlessDeploy => world
+                .sandbox
+                .with_world(|world, _| world.timings.deploy_seconds = 4 * 3600),
+            Try::Release | Try::ReleaseOfAnObject => {}
+        }
+        let wanted = Wanted {
+            label: Some("v7".to_owned()),
+            bundle: Some(bundle),
+            ..Wanted::default()
+        };
+        let begun = world.begin(wanted).await;
+        let mut deployment = begun.map_err(|refused| refused.to_string())?;
+        let driven = world.drive(&mut deployment).await.expect("nobody kills it");
+        driven.map_err(|error| error.to_string())?;
+        let end = match self {
+            Try::Release | Try::ReleaseOfAnObject => Kind::Completed,
+            Try::FailedUpload => Kind::RolledBack,
+            Try::EndlessDeploy => Kind::Held,
+        };
+        if deployment.state.kind() != end {
+            return Err(format!("{:?}", deployment.state));
+        }
+        match world.sandbox.report().leftovers.unfinished_uploads {
+            left if left.is_empty() => Ok(()),
+            left => Err(format!("left in parts: {left:?}")),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn everything_goes_under_the_shipped_policy() {
+    for attempt in [
+        Try::Release,
+        Try::ReleaseOfAnObject,
+        Try::FailedUpload,
+        Try::EndlessDeploy,
+    ] {
+        let done = attempt.under(shipped()).await;
+        assert_eq!(done, Ok(()), "{attempt:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_action_can_be_missed() {
+    for (action, attempt, words) in MISSED {
+        let done = attempt.under(without(action)).await;
+        let told = done.expect_err(&format!("{attempt:?} needs {action}"));
+        assert!(told.contains(words), "{action}: {told}");
+    }
+}
+
+/// Every action is either missed by a test or waits for its part, and none does both.
+#[test]
+fn every_action_of_the_policy_is_accounted_for() {
+    let mut document = DOCUMENT.clone();
+    let granted: BTreeSet<String> = statements(&mut document).iter().flat_map(actions).collect();
+    let missed = MISSED.iter().map(|(action, ..)| *action);
+    let pending = PENDING.iter().map(|(action, _)| *action);
+    let accounted: Vec<&str> = missed.chain(pending).collect();
+    let once: BTreeSet<String> = accounted.iter().map(|a| (*a).to_owned()).collect();
+    assert_eq!(once.len(), accounted.len(), "an action is listed twice");
+    assert_eq!(granted, once);
+}
