@@ -83,6 +83,7 @@ fn a_pause_is_resumed() {
 #[test]
 fn a_green_that_is_to_keep_production_is_promoted() {
     let served = Served::at_speed(SPEED);
+    served.sandbox.set_policy(Some(crate::policy::promoting()));
     let promote = ["run", "--strategy", "promote", "--pause-before", "cutover"];
     check("paused_before_the_swap", &served.run(&promote));
     check("promoted", &served.run(&["resume"]));

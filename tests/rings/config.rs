@@ -283,6 +283,8 @@ fn a_file_that_cannot_be_read_is_refused() {
 #[test]
 fn a_release_is_configured_by_the_file() {
     let served = Served::at_speed(600.0);
+    let policy = crate::policy::shipped_for("shop-next");
+    served.sandbox.set_policy(Some(policy));
     let file = served.folder.path().join("bluegreen.toml");
     let text =
         "version-label = 'v2'\npause-before-cutover = true\nstate = 'here.db'\ngreen = 'shop-next'";

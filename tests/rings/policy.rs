@@ -13,13 +13,15 @@ use serde_json::Value;
 use crate::virtual_world::VirtualWorld;
 
 /// The policy as it is shipped, with the seeded world's names in its placeholders.
-static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
+static DOCUMENT: LazyLock<Value> = LazyLock::new(|| document("shop-blue-green"));
+
+fn document(green: &str) -> Value {
     let mut text = include_str!("../../docs/iam-policy.json").to_owned();
     for (placeholder, value) in [
         ("REGION", "us-east-1"),
         ("ACCOUNT", "123456789012"),
         ("APPLICATION", "shop"),
-        ("GREEN", "shop-blue-green"),
+        ("GREEN", green),
         ("BLUE", "shop-blue"),
         ("BUCKET", BUCKET),
         ("HOSTED_ZONE", "*"),
@@ -29,11 +31,33 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
         text = text.replace(placeholder, value);
     }
     serde_json::from_str(&text).expect("the policy is JSON")
-});
+}
+
+fn parsed(document: &Value) -> Policy {
+    Policy::parse(&document.to_string()).expect("the sandbox can judge by it")
+}
 
 /// The shipped policy.
 pub fn shipped() -> Policy {
-    Policy::parse(&DOCUMENT.to_string()).expect("the sandbox can judge by it")
+    parsed(&DOCUMENT)
+}
+
+/// The shipped policy where green has this name.
+pub fn shipped_for(green: &str) -> Policy {
+    parsed(&document(green))
+}
+
+/// The shipped policy for `--strategy promote`: blue may be terminated too, as
+/// docs/permissions.md says.
+pub fn promoting() -> Policy {
+    let mut document = DOCUMENT.clone();
+    let green = statements(&mut document)
+        .iter_mut()
+        .find(|statement| statement["Sid"] == "MakeAndTerminateGreen")
+        .expect("the statement is there");
+    let blue = "arn:aws:elasticbeanstalk:us-east-1:123456789012:environment/shop/shop-blue";
+    green["Resource"] = serde_json::json!([green["Resource"], blue]);
+    parsed(&document)
 }
 
 fn statements(document: &mut Value) -> &mut Vec<Value> {
@@ -58,7 +82,7 @@ fn without(action: &str) -> Policy {
         statement["Action"] = left.collect();
     }
     statements(&mut document).retain(|statement| !actions(statement).is_empty());
-    Policy::parse(&document.to_string()).expect("the sandbox can judge by it")
+    parsed(&document)
 }
 
 /// What is tried.

@@ -22,7 +22,7 @@ use bluegreen::config::Config;
 use bluegreen::deployment::Deployment;
 use bluegreen::driver::{DriveError, Driver};
 use bluegreen::journal::Journal;
-use bluegreen::plan::Limits;
+use bluegreen::plan::{Limits, Strategy};
 use bluegreen::preflight::{self, Refused, Wanted};
 use bluegreen::shared::{Claim, Contender, Holder, LeaseRecord, SharedError, SharedState};
 use bluegreen::store::Store;
@@ -33,6 +33,8 @@ use bluegreen_sandbox::{Phase, TapVerdict};
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use tokio::sync::{Notify, watch};
+
+use crate::policy;
 
 /// When a virtual world begins.
 const EPOCH: Moment = Moment(1_800_000_000_000);
@@ -180,6 +182,9 @@ impl VirtualWorld {
 
     /// Makes a plan and writes it down, as `run` does.
     pub async fn begin(&self, wanted: Wanted) -> Result<Deployment, Refused> {
+        if wanted.strategy == Strategy::Promote {
+            self.sandbox.set_policy(Some(policy::promoting()));
+        }
         let config = self.config();
         let found = preflight::find_target(&self.cloud, &config, "us-east-1").await?;
         let id = "01JVIRTUALWORLD00000000000".to_owned();
