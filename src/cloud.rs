@@ -14,6 +14,7 @@ use thiserror::Error;
 
 use crate::clock::{Deadline, Moment};
 use crate::command::Ran;
+use crate::fidelity::Difference;
 use crate::machine::{Effect, Instances};
 use crate::plan::{Plan, Role, Sizes};
 use crate::traffic::Traffic;
@@ -63,6 +64,8 @@ pub struct Needs {
     pub command: bool,
     /// The alarms that watch production.
     pub alarms: bool,
+    /// How green differs from blue, once it is healthy.
+    pub likeness: bool,
     /// What production answers.
     pub production_traffic: bool,
     /// What the other environment still answers.
@@ -106,6 +109,8 @@ pub struct Sighting {
     /// The first alarm of production that is in alarm, and why, in words; none where
     /// none is, and where they were not read.
     pub alarm: Option<String>,
+    /// How green differs from blue; none where that was not read.
+    pub differences: Option<Vec<Difference>>,
     /// What production answers; none with basic health, and where it was not read.
     pub production_traffic: Option<Traffic>,
     /// What the other environment still answers; none with basic health, where it was not

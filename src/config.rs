@@ -145,6 +145,16 @@ pub struct Options {
     /// How long a process that drives may be silent before another may take over
     #[arg(long, env = "BLUEGREEN_LEASE", global = true, value_name = "DURATION", default_value = "2m", value_parser = lease)]
     pub lease: Duration,
+    /// What green may have otherwise than blue, such as aws:elasticbeanstalk:command:Timeout;
+    /// may be repeated
+    #[arg(
+        long = "expect-difference",
+        env = "BLUEGREEN_EXPECT_DIFFERENCE",
+        global = true,
+        value_name = "NAME",
+        value_delimiter = ','
+    )]
+    pub expect_difference: Vec<String>,
     /// CloudWatch alarm that watches production while blue is watched; may be repeated
     #[arg(long = "alarm", env = "BLUEGREEN_ALARMS", global = true, value_name = "NAME",
           value_delimiter = ',', value_parser = alarm)]
@@ -258,6 +268,8 @@ pub struct Config {
     pub hooks: Vec<Hook>,
     /// How long a pause waits for its approval.
     pub approval: Option<ApprovalLimit>,
+    /// What green may have otherwise than blue.
+    pub expected_differences: Vec<String>,
     /// The names of the CloudWatch alarms that watch production, each once.
     pub alarms: Vec<String>,
     /// The limits.
@@ -367,6 +379,7 @@ impl Options {
                 limit,
                 goes_back: self.approve_otherwise == Otherwise::Rollback,
             }),
+            expected_differences: self.expect_difference.clone(),
             alarms: {
                 let mut seen = std::collections::BTreeSet::new();
                 let alarms = self.alarms.iter().filter(|name| seen.insert(*name));

@@ -329,6 +329,9 @@ impl<'a, C: Cloud> Driver<'a, C> {
                     {
                         deployment.usual = deployment.usual.with(traffic);
                     }
+                    for difference in sighting.differences.iter().flatten() {
+                        warn!("green differs from blue:\n{}", difference.as_diff());
+                    }
                     let seen = self.streaks.observe(deployment, &sighting, now);
                     if let Some(traffic) = sighting.idle_traffic.filter(|_| !seen.drained) {
                         info!(

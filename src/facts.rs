@@ -8,8 +8,11 @@ use crate::clock::Moment;
 use crate::cloud::{DeployQuery, Environment, Event, InstanceVersion, Needs, Sighting};
 use crate::command::Ran;
 use crate::deployment::{Deployment, Sent};
-use crate::machine::{Deploy, EffectKind, EnvSeen, Green, Kind, Phase, Seen, Test, Version};
-use crate::plan::{Plan, Role, Strategy};
+use crate::fidelity::Difference;
+use crate::machine::{
+    Deploy, EffectKind, EnvSeen, Green, Kind, Likeness, Phase, Seen, Test, Version,
+};
+use crate::plan::{Goal, Plan, Role, Strategy};
 use crate::traffic;
 
 /// What a look must read in the present state.
@@ -49,6 +52,7 @@ pub fn needs(deployment: &Deployment) -> Needs {
         test: tested(deployment),
         command: false,
         alarms: kind == Kind::Baking && !deployment.plan.alarms.is_empty(),
+        likeness: kind == Kind::Warming && deployment.plan.goal == Goal::Release,
         production_traffic: kind == Kind::Baking || tells_the_usual(deployment),
         idle_traffic: deployment.may_drain(),
     }
@@ -85,6 +89,8 @@ pub struct Streaks {
     blue_healthy: u32,
     green_healthy: u32,
     production_sick: u32,
+    /// How many looks in a row green was not what blue is.
+    unlike: u32,
     /// How many looks in a row the environment that production left was not asked for
     /// anything.
     quiet: u32,
@@ -125,7 +131,20 @@ impl Streaks {
         count(&mut self.quiet, is_quiet);
         // With basic health the time alone tells.
         let quiet = idle.is_none() || self.quiet >= limits.healthy_looks;
+        let differences = sighting.differences.as_deref();
+        count(
+            &mut self.unlike,
+            differences.is_some_and(|found| !found.is_empty()),
+        );
+        let likeness = match differences {
+            Some([]) => Likeness::Alike,
+            Some(found) if self.unlike >= limits.healthy_looks => {
+                Likeness::Unlike(found.iter().map(Difference::to_string).collect())
+            }
+            Some(_) | None => Likeness::Unknown,
+        };
         Seen {
+            likeness,
             production,
             production_settled: now.since(since) >= limits.settle,
             blue: blue.map(|found| env_seen(found, Role::Blue, sighting)),

@@ -12,6 +12,7 @@ pub mod config;
 pub mod deployment;
 pub mod driver;
 pub mod facts;
+pub mod fidelity;
 pub mod hooks;
 pub mod journal;
 pub mod listener_rules;

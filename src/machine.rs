@@ -11,7 +11,9 @@ mod state;
 
 pub use cause::Cause;
 pub use operator::{NotPossible, Order, hold, obey};
-pub use seen::{Deploy, EnvSeen, Green, Instances, MayArrive, Phase, Seen, Test, Version};
+pub use seen::{
+    Deploy, EnvSeen, Green, Instances, Likeness, MayArrive, Phase, Seen, Test, Version,
+};
 pub use stages::{is_safe, step};
 pub use state::{Kind, State};
 

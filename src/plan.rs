@@ -312,6 +312,10 @@ pub struct Plan {
     /// Whether to stop before the first swap until an operator resumes.
     #[serde(default)]
     pub pause_before_swap: bool,
+    /// What green may have otherwise than blue, as a [difference](crate::fidelity::Difference)
+    /// is called.
+    #[serde(default)]
+    pub expected_differences: Vec<String>,
     /// The names of the CloudWatch alarms that watch production.
     #[serde(default)]
     pub alarms: Vec<String>,
@@ -406,18 +410,10 @@ pub struct Kept<'a> {
 }
 
 impl Kept<'_> {
-    /// Green's tags: blue's own without those that the service reserves (`aws:…`,
-    /// `elasticbeanstalk:…`, `Name`) or that an earlier deployment left, and these.
+    /// Green's tags: [blue's own](is_own_tag), and these.
     #[must_use]
     pub fn beside(&self, blue_tags: &[(String, String)]) -> Vec<(String, String)> {
-        let reserved = |key: &str| {
-            let key = key.to_lowercase();
-            key == "name"
-                || ["aws:", "elasticbeanstalk:", "bluegreen:"]
-                    .iter()
-                    .any(|prefix| key.starts_with(prefix))
-        };
-        let own = blue_tags.iter().filter(|(key, _)| !reserved(key)).cloned();
+        let own = blue_tags.iter().filter(|(key, _)| is_own_tag(key)).cloned();
         let ours = [
             (TAG_DEPLOYMENT, self.id.to_owned()),
             (TAG_ROLE, "green".to_owned()),
@@ -431,6 +427,15 @@ impl Kept<'_> {
         own.chain(ours.map(|(key, value)| (key.to_owned(), value)))
             .collect()
     }
+}
+
+/// Whether a tag is its owner's: neither one that the service reserves (`aws:…`,
+/// `elasticbeanstalk:…`, `Name`) nor one of ours.
+#[must_use]
+pub fn is_own_tag(key: &str) -> bool {
+    let key = key.to_lowercase();
+    let prefixes = ["aws:", "elasticbeanstalk:", "bluegreen:"];
+    key != "name" && !prefixes.iter().any(|prefix| key.starts_with(prefix))
 }
 
 /// A version label as a tag's value: labels take any character but a slash, tags
@@ -498,6 +503,7 @@ impl Plan {
             approval: None,
             pause_before_swap: false,
             alarms: vec![],
+            expected_differences: vec![],
             pause_before_cutover: false,
             limits: Limits::default(),
         }

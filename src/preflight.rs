@@ -300,6 +300,7 @@ pub async fn plan<P: Prober>(
         approval: config.approval,
         pause_before_swap: wanted.pause_before_swap,
         alarms: config.alarms.clone(),
+        expected_differences: config.expected_differences.clone(),
         pause_before_cutover: wanted.pause_before_cutover,
         limits: config.limits.clone(),
     })

@@ -186,6 +186,7 @@ fn plan<'a>(
         approval: config.approval,
         pause_before_swap: false,
         alarms: config.alarms.clone(),
+        expected_differences: config.expected_differences.clone(),
         pause_before_cutover: false,
         limits: config.limits.clone(),
     };
@@ -377,6 +378,7 @@ mod tests {
             hooks: Vec::new(),
             approval: None,
             alarms: plan.alarms,
+            expected_differences: plan.expected_differences,
             limits: plan.limits,
         }
     }

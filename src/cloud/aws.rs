@@ -48,6 +48,7 @@ use tracing::warn;
 use super::{Cloud, LookError, Needs, Outcome, Prober, Sighting, test_run};
 use crate::clock::{Clock, Deadline};
 use crate::facts::is_healthy;
+use crate::fidelity::differences;
 use crate::machine::{Effect, EffectKind};
 use crate::plan::{Plan, REQUEST_TIMEOUT, Role, Sizes};
 use failure::{outcome, outcome_of};
@@ -197,6 +198,14 @@ impl<P: Prober> Cloud for AwsCloud<P> {
                 let idle = serving.other();
                 sighting.idle_traffic = self.traffic_of(&sighting, plan, idle).await?;
             }
+        }
+        if needs.likeness
+            && let (Some(blue), Some(green)) = (&blue, &green)
+            && sighting.green_is_ours
+            && is_healthy(green)
+        {
+            let (blue, green) = (self.traits(blue).await?, self.traits(green).await?);
+            sighting.differences = Some(differences(plan, &blue, &green));
         }
         if needs.alarms {
             let alarms = self.alarms(&plan.alarms).await?;

@@ -31,6 +31,11 @@ pub enum Cause {
         /// Green's environment name.
         green: String,
     },
+    /// Green is not what blue is.
+    GreenDiffers {
+        /// What it has otherwise.
+        differences: Vec<String>,
+    },
     /// Green went away before it served.
     GreenGone,
     /// Blue is gone.
@@ -125,6 +130,11 @@ impl fmt::Display for Cause {
                 f,
                 "an environment named {green} exists and is not this deployment's; \
                  choose another name with --green or remove it"
+            ),
+            Cause::GreenDiffers { differences } => write!(
+                f,
+                "green differs from blue: {}; name what may differ with --expect-difference",
+                differences.join("; ")
             ),
             Cause::GreenGone => write!(f, "green went away before it served"),
             Cause::BlueGone => write!(f, "blue is gone"),

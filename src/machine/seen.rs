@@ -23,6 +23,9 @@ pub struct Seen {
     /// What is wrong with production where it was sick for several looks in a row
     /// while it is watched.
     pub production_sick: Option<String>,
+    /// Whether green is what blue is.
+    #[serde(default)]
+    pub likeness: Likeness,
     /// Whether the configuration template exists.
     pub template: bool,
     /// Whether the bundle lies in the bucket; true where there is none to upload.
@@ -96,6 +99,19 @@ pub enum Green {
     Ours(EnvSeen),
     /// An environment without this deployment's tag: not to be touched.
     Foreign,
+}
+
+/// Whether green is what blue is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Likeness {
+    /// Not known yet.
+    #[default]
+    Unknown,
+    /// It is.
+    Alike,
+    /// It was not for several looks in a row; with what it has otherwise.
+    Unlike(Vec<String>),
 }
 
 /// The version to release.

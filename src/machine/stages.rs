@@ -1,7 +1,8 @@
 //! What to do in each state.
 
 use super::{
-    Cause, Deploy, Effect, EnvSeen, Green, Instances, Kind, Phase, Seen, State, Step, Test, Version,
+    Cause, Deploy, Effect, EnvSeen, Green, Instances, Kind, Likeness, Phase, Seen, State, Step,
+    Test, Version,
 };
 use crate::plan::{Goal, Plan, Role, Strategy};
 
@@ -150,12 +151,17 @@ fn warming(plan: &Plan, seen: &Seen) -> Step {
     {
         return Step::Enter(discarding_for(failed));
     }
+    if let (Goal::Release, Likeness::Unlike(differences)) = (plan.goal, &seen.likeness) {
+        let differences = differences.clone();
+        return Step::Enter(discarding_for(Cause::GreenDiffers { differences }));
+    }
     match &seen.version {
         Version::Failed | Version::Conflict(_) => {
             Step::Enter(discarding_for(unfit_version(plan, &seen.version)))
         }
         Version::Processed
-            if seen.both_ready().is_some()
+            if is_faithful(plan, seen)
+                && seen.both_ready().is_some()
                 && seen.blue_trusted
                 && seen.green_trusted
                 && (seen.test == Test::Passed || !plan.tests_green()) =>
@@ -171,6 +177,11 @@ fn warming(plan: &Plan, seen: &Seen) -> Step {
         }
         Version::Processed | Version::Processing | Version::Absent => Step::Wait { otherwise },
     }
+}
+
+/// Whether green is known to be what blue is. On the way back it is taken as it is.
+fn is_faithful(plan: &Plan, seen: &Seen) -> bool {
+    plan.goal == Goal::Previous || seen.likeness == Likeness::Alike
 }
 
 fn swapping_to_green(plan: &Plan, seen: &Seen) -> Step {

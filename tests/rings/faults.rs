@@ -480,3 +480,67 @@ async fn errors_and_latency_return_production_within_one_poll() {
         }
     }
 }
+
+/// What becomes of a release of v2 whose green is made otherwise in this way, where so much
+/// may differ.
+async fn released_with_a_green_that(
+    differs: impl Fn(&mut bluegreen_sandbox::Environment) + Send + Sync + 'static,
+    expected: &[&str],
+) -> (VirtualWorld, State) {
+    let world = VirtualWorld::new().await;
+    let mut deployment = world.begin(v2()).await.expect("preflight passes");
+    let expected = expected.iter().map(|name| (*name).to_owned());
+    deployment.plan.expected_differences = expected.collect();
+    let next = deployment.clone();
+    world
+        .store()
+        .checkpoint(&mut deployment, next, world.clock.now(), "", None)
+        .expect("the journal takes it");
+    let sandbox = world.sandbox.clone();
+    world.on_call(move |call, phase| {
+        if call.operation == "CreateEnvironment" && phase == Phase::After {
+            sandbox.with_world(|world, _| {
+                differs(world.environment_mut("shop-blue-green").expect("green"));
+            });
+        }
+        Fate::Life
+    });
+    let driven = world.drive(&mut deployment).await.expect("nobody kills it");
+    driven.expect("it comes to rest");
+    (world, deployment.state)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_green_that_is_not_what_blue_is_takes_no_traffic() {
+    const POLICY: &str = "aws:elasticbeanstalk:command:DeploymentPolicy";
+    type Change = fn(&mut bluegreen_sandbox::Environment);
+    let policy: Change = |green| {
+        let setting = green
+            .settings
+            .iter_mut()
+            .find(|s| s.name == "DeploymentPolicy");
+        "Rolling".clone_into(&mut setting.expect("it is set").value);
+    };
+    let tag: Change = |green| green.tags.push(("cost-centre".to_owned(), "7".to_owned()));
+    let version: Change = |green| "v0".clone_into(&mut green.version_label);
+    for (change, words) in [
+        (
+            policy,
+            "DeploymentPolicy: Rolling, where blue has AllAtOnce",
+        ),
+        (tag, "tag cost-centre: 7, where blue has none"),
+        (version, "version: v0, where blue has v1"),
+    ] {
+        let (world, state) = released_with_a_green_that(change, &[]).await;
+        let cause = state.cause().expect("a cause").to_string();
+        assert_eq!(state.kind(), Kind::RolledBack, "{cause}");
+        assert!(cause.contains(words), "{cause}");
+        assert!(cause.contains("--expect-difference"), "{cause}");
+        let calls = world.sandbox.report().calls;
+        assert!(!calls.contains_key("SwapEnvironmentCNAMEs"), "{words}");
+        world.check_all_is_well("v1");
+    }
+    let (world, state) = released_with_a_green_that(policy, &[POLICY]).await;
+    assert_eq!(state.kind(), Kind::Completed, "{state:?}");
+    world.check_all_is_well("v2");
+}

@@ -173,6 +173,7 @@ impl VirtualWorld {
             hooks: Vec::new(),
             approval: None,
             alarms: Vec::new(),
+            expected_differences: Vec::new(),
             limits: Limits {
                 poll: Duration::from_secs(30),
                 ..Limits::default()

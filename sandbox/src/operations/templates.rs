@@ -195,6 +195,33 @@ fn template_node(template: &Template) -> Node {
         .nodes("OptionSettings", setting_nodes(&template.settings))
 }
 
+/// The settings, and what the service has made for this environment alone.
+fn with_its_own(environment: &Environment) -> Vec<Setting> {
+    let own = |namespace: &str, name: &str, value: String| Setting {
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+        value,
+    };
+    let number = environment.id.trim_start_matches("e-");
+    let mut settings = environment.settings.clone();
+    settings.extend([
+        own(
+            "aws:autoscaling:launchconfiguration",
+            "SecurityGroups",
+            format!("sg-{number}"),
+        ),
+        own(
+            "aws:elasticbeanstalk:sns:topics",
+            "Notification Topic Name",
+            format!(
+                "ElasticBeanstalkNotifications-Environment-{}",
+                environment.name
+            ),
+        ),
+    ]);
+    settings
+}
+
 fn environment_settings(environment: &Environment) -> Node {
     node()
         .text("SolutionStackName", &environment.solution_stack)
@@ -205,7 +232,7 @@ fn environment_settings(environment: &Environment) -> Node {
         .text("DeploymentStatus", "deployed")
         .date("DateCreated", environment.created)
         .date("DateUpdated", environment.updated)
-        .nodes("OptionSettings", setting_nodes(&environment.settings))
+        .nodes("OptionSettings", setting_nodes(&with_its_own(environment)))
         // The public model lacks it; the service sends it and `eb health` reads it.
         .node("Tier", super::describe::tier_node(environment.tier))
 }

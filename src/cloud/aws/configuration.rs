@@ -7,7 +7,8 @@ use aws_sdk_elasticbeanstalk::types::{
 use super::AwsCloud;
 use super::failure::{failure, look_error};
 use super::read::is_basic_health;
-use crate::cloud::LookError;
+use crate::cloud::{Environment, LookError};
+use crate::fidelity::Traits;
 use crate::machine::Instances;
 use crate::plan::Sizes;
 
@@ -69,6 +70,32 @@ pub(super) const MIN_SIZE: &str = "MinSize";
 pub(super) const MAX_SIZE: &str = "MaxSize";
 
 impl<P> AwsCloud<P> {
+    /// What an environment is compared by.
+    ///
+    /// # Errors
+    /// [`LookError`].
+    pub(super) async fn traits(&self, of: &Environment) -> Result<Traits, LookError> {
+        let configuration = self.configuration(&of.application, &of.name).await?;
+        let platform = match configuration.platform_arn.as_str() {
+            "" => configuration.solution_stack,
+            _ => configuration.platform_arn,
+        };
+        let named = |setting: Setting| {
+            let resource = setting.resource.map(|of| format!("[{of}]"));
+            let (namespace, name) = (setting.namespace, setting.name);
+            let name = format!("{namespace}:{name}{}", resource.unwrap_or_default());
+            (name, setting.value.unwrap_or_default())
+        };
+        Ok(Traits {
+            name: of.name.clone(),
+            id: of.id.clone(),
+            platform,
+            version: of.version_label.clone().unwrap_or_default(),
+            settings: configuration.settings.into_iter().map(named).collect(),
+            tags: self.tags(&of.arn).await?,
+        })
+    }
+
     /// What an environment is configured with: of two sets the one that is in force.
     ///
     /// # Errors

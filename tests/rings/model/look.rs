@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use bluegreen::machine::{
-    Deploy, Effect, EnvSeen, Green, Instances, Kind, MayArrive, Phase, Seen, State, Step, Test,
-    Version,
+    Deploy, Effect, EnvSeen, Green, Instances, Kind, Likeness, MayArrive, Phase, Seen, State, Step,
+    Test, Version,
 };
 use bluegreen::plan::{Plan, Role, Sizes, Strategy};
 
@@ -254,6 +254,7 @@ impl Sight {
             blue_trusted: false,
             green: self.green(),
             green_trusted: false,
+            likeness: Likeness::Unknown,
             production_sick: None,
             template: self.template(),
             bundle: self.bundle != Bundle::Missing,
@@ -295,6 +296,15 @@ impl Sight {
         });
         let green_fit = self.view.green_ready() && self.view.green.fit;
         vary(&mut all, green_fit, |seen| seen.green_trusted = true);
+        if kind == Kind::Warming {
+            // Nothing that a look can show makes green another than it is.
+            let likeness = match self.view.green.fit {
+                true => Likeness::Alike,
+                false => Likeness::Unlike(Vec::new()),
+            };
+            let ready = self.view.green_ready();
+            vary(&mut all, ready, |seen| seen.likeness = likeness.clone());
+        }
         vary(&mut all, watched, |seen| seen.baked = true);
         vary(&mut all, watched && production_ready, |seen| {
             seen.production_sick = Some(String::new());
