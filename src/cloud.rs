@@ -148,6 +148,8 @@ pub struct Environment {
     pub tier: String,
     /// Its description.
     pub description: String,
+    /// The ARN of its platform version, where that is told.
+    pub platform: Option<String>,
     /// When it was created, where that is told.
     pub created: Option<Moment>,
 }

@@ -3,12 +3,14 @@
 
 mod alarms;
 mod bundle;
+mod checks;
 mod configuration;
 mod connect;
 mod dns;
 mod failure;
 mod objects;
 mod parameters;
+mod permissions;
 mod preview;
 mod read;
 mod rules;
@@ -17,10 +19,12 @@ mod stacks;
 mod time;
 
 pub use alarms::{Alarm, AlarmState};
-pub use configuration::{Configuration, Setting};
+pub use checks::{CnameAvailability, ManagedAction, Platform, Quota, Quotas};
+pub use configuration::{Configuration, EnvironmentType, Setting};
 pub use connect::{ConnectError, Connection, SandboxEndpoint, connect};
 pub use dns::HostedZone;
 pub use objects::{Bucket, Condition, Object, Put};
+pub use permissions::{Caller, Denial, Denied};
 pub use preview::PreviewRefused;
 
 use std::future::poll_fn;

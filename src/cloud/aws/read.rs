@@ -393,6 +393,7 @@ fn environment(described: EnvironmentDescription) -> Environment {
             .and_then(|tier| tier.name)
             .unwrap_or_default(),
         description: described.description.unwrap_or_default(),
+        platform: described.platform_arn,
         created: described
             .date_created
             .and_then(|date| date.to_millis().ok())
