@@ -50,6 +50,10 @@ pub enum Service {
     CloudWatch,
     /// Elastic Load Balancing.
     LoadBalancing,
+    /// IAM.
+    Iam,
+    /// STS.
+    Sts,
 }
 
 /// When a tap is told of a call.
@@ -136,10 +140,6 @@ impl Sandbox {
     }
 
     fn query(&self, form: Form) -> Result<Response<Bytes>, Hangup> {
-        if form.operation() == "GetCallerIdentity" {
-            let account = self.with_world(|world, _| world.account.clone());
-            return Ok(xml(200, caller_identity(&account), ""));
-        }
         let call = self.call(Service::ElasticBeanstalk, form.operation());
         self.tell(&call, Phase::Before)?;
         let reply = self.with_world(|world, _| world.apply(&form));
@@ -288,15 +288,6 @@ fn query_form(request: &Request<Bytes>) -> Option<Form> {
     }
     let form = Form::parse(query.as_bytes());
     (!form.operation().is_empty() && !scoped("s3")).then_some(form)
-}
-
-fn caller_identity(account: &str) -> String {
-    format!(
-        "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\
-         <GetCallerIdentityResult><Arn>arn:aws:iam::{account}:user/sandbox</Arn>\
-         <UserId>AIDASANDBOX</UserId><Account>{account}</Account></GetCallerIdentityResult>\
-         <ResponseMetadata><RequestId>sandbox</RequestId></ResponseMetadata></GetCallerIdentityResponse>"
-    )
 }
 
 fn responded(reply: Reply) -> Result<Response<Bytes>, Hangup> {
