@@ -76,11 +76,12 @@ impl World {
         )]
     }
 
-    /// On the user or role.
+    /// On the user or role; what is neither gets the operation's own error.
     fn principals(&self, request: &ServiceRequest) -> Vec<Need> {
         let form = Form::parse(request.body().as_bytes());
         let role = form.get("RoleName").map(|name| self.role_arn(name));
         let arn = role.or(form.get("PolicySourceArn").map(str::to_owned));
+        let arn = arn.filter(|arn| arn.split(':').nth(2) == Some("iam"));
         let action = format!("iam:{}", request.operation);
         arn.map(|arn| Need::new(action, arn)).into_iter().collect()
     }
