@@ -159,6 +159,8 @@ pub enum FaultEffect {
         /// Its name.
         name: String,
     },
+    /// The buckets heed neither the conditions of writes nor the digests of their content.
+    ConditionsIgnored,
     /// An environment that nobody reaches shrinks to its least when it is deployed to.
     IdleShrinks,
     /// The next termination of this environment fails once.
@@ -193,6 +195,8 @@ pub(crate) struct Quirks {
     pub taken_prefixes: Vec<String>,
     #[serde(default)]
     pub idle_shrinks: bool,
+    #[serde(default)]
+    pub conditions_ignored: bool,
 }
 
 impl Quirks {
@@ -252,6 +256,7 @@ impl World {
             }
             FaultEffect::ForeignEnvironment { name } => self.seed_foreign(name),
             FaultEffect::IdleShrinks => self.quirks.idle_shrinks = true,
+            FaultEffect::ConditionsIgnored => self.quirks.conditions_ignored = true,
             FaultEffect::TerminateFailsOnce { environment } => {
                 self.quirks.stuck_terminations.push(environment.clone());
             }

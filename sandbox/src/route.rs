@@ -175,7 +175,12 @@ impl Sandbox {
         }
     }
 
-    async fn permitted_s3(&self, request: Request<Bytes>) -> Response<Bytes> {
+    async fn permitted_s3(&self, mut request: Request<Bytes>) -> Response<Bytes> {
+        if self.with_world(|world, _| world.quirks.conditions_ignored) {
+            for header in ["if-match", "if-none-match", "content-md5"] {
+                request.headers_mut().remove(header);
+            }
+        }
         let is_head = request.method() == Method::HEAD;
         let denied = |message: &str| {
             let mut response = objects::failure(StatusCode::FORBIDDEN, "AccessDenied", message);
@@ -191,6 +196,11 @@ impl Sandbox {
         let (bucket, _) = objects::target(&request);
         let judged =
             objects::operation(&request) == "CreateBucket" || self.0.objects.has_bucket(&bucket);
+        if !judged && objects::operation(&request) == "PutObject" {
+            // s3s-fs would judge the write's condition first.
+            let message = "The specified bucket does not exist";
+            return objects::failure(StatusCode::NOT_FOUND, "NoSuchBucket", message);
+        }
         if judged && let Err(message) = permitted(policy::s3_needs(&request)) {
             return denied(&message);
         }

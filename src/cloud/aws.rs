@@ -23,7 +23,7 @@ pub use checks::{CnameAvailability, ManagedAction, Platform, Quota, Quotas};
 pub use configuration::{Configuration, EnvironmentType, Setting};
 pub use connect::{ConnectError, Connection, SandboxEndpoint, connect};
 pub use dns::HostedZone;
-pub use objects::{Bucket, Condition, Object, Put};
+pub use objects::{Bucket, Condition, ConditionalWrites, Object, Put};
 pub use permissions::{Caller, Denial, Denied};
 pub use preview::PreviewRefused;
 

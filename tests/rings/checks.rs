@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use bluegreen::cloud::LookError;
 use bluegreen::cloud::aws::{
-    CnameAvailability, Configuration, Denial, Denied, EnvironmentType, Quota,
+    CnameAvailability, ConditionalWrites, Configuration, Denial, Denied, EnvironmentType, Quota,
 };
-use bluegreen_sandbox::{Fault, FaultEffect};
+use bluegreen_sandbox::{BUCKET, Fault, FaultEffect};
 use bluegreen_sandbox::{Form, Policy, QuotaOf, Reply, Status};
 
 use crate::policy::shipped;
@@ -240,6 +240,45 @@ async fn a_protected_stack_is_told() {
         environment: blue(),
     });
     assert_eq!(told().await, Ok(Some(true)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bucket_that_ignores_conditions_is_told() {
+    let world = VirtualWorld::new().await;
+    let told = async || world.cloud.conditional_writes(BUCKET).await;
+    let key = "bluegreen/conditional-writes";
+    let written = async || world.cloud.object_exists(BUCKET, key).await;
+    assert_eq!(told().await, Ok(ConditionalWrites::Honoured));
+    world.inject(Fault {
+        operation: Some("PutObject".to_owned()),
+        times: Some(1),
+        ..Fault::from(FaultEffect::Refuse {
+            status: 400,
+            code: "BadDigest".to_owned(),
+            message: "The Content-MD5 you specified did not match what we received.".to_owned(),
+        })
+    });
+    assert_eq!(told().await, Ok(ConditionalWrites::Unknown));
+    assert_eq!(written().await, Ok(false), "nothing is written");
+    world.inject(FaultEffect::ConditionsIgnored);
+    assert_eq!(told().await, Ok(ConditionalWrites::Ignored));
+    assert_eq!(written().await, Ok(true), "where neither is heeded");
+    world.sandbox.with_world(|world, _| world.clear_faults());
+    assert_eq!(
+        told().await,
+        Ok(ConditionalWrites::Honoured),
+        "of an object"
+    );
+    let none = world.cloud.conditional_writes("shop-none").await;
+    assert!(
+        matches!(&none, Err(LookError::Refused(why)) if why.contains("shop-none")),
+        "{none:?}"
+    );
+    world.sandbox.set_policy(Some(policy(
+        r#"{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}"#,
+    )));
+    let denied = told().await;
+    assert!(matches!(denied, Err(LookError::Denied(_))), "{denied:?}");
 }
 
 const ANYTHING: &str = r#"{"Effect":"Allow","Action":"*","Resource":"*"}"#;
