@@ -134,6 +134,9 @@ pub struct Environment {
     pub application: String,
     /// Its CNAME; none on a worker tier.
     pub cname: Option<String>,
+    /// Its load balancer's name, or the address of its only instance; it stays where it is
+    /// when CNAMEs are swapped.
+    pub endpoint: Option<String>,
     /// Launching, Updating, LinkingFrom, LinkingTo, Ready, Aborting, Terminating.
     pub status: String,
     /// Green, Yellow, Red, Grey.

@@ -13,6 +13,7 @@ mod parameters;
 mod permissions;
 mod preview;
 mod read;
+mod records;
 mod rules;
 mod seldom;
 mod stacks;
@@ -26,6 +27,7 @@ pub use dns::HostedZone;
 pub use objects::{Bucket, Condition, ConditionalWrites, Object, Put};
 pub use permissions::{Caller, Denial, Denied};
 pub use preview::PreviewRefused;
+pub use records::RecordsPast;
 
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use bluegreen::cloud::LookError;
+use bluegreen::clock::Deadline;
 use bluegreen::cloud::aws::{
     CnameAvailability, ConditionalWrites, Configuration, Denial, Denied, EnvironmentType, Quota,
+    RecordsPast,
 };
-use bluegreen_sandbox::{BUCKET, Fault, FaultEffect};
+use bluegreen::cloud::{LookError, Outcome};
+use bluegreen::preview::Record;
+use bluegreen_sandbox::{BUCKET, Fault, FaultEffect, ZONE};
 use bluegreen_sandbox::{Form, Policy, QuotaOf, Reply, Status};
 
 use crate::policy::shipped;
@@ -279,6 +282,49 @@ async fn a_bucket_that_ignores_conditions_is_told() {
     )));
     let denied = told().await;
     assert!(matches!(denied, Err(LookError::Denied(_))), "{denied:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_that_lead_past_the_cname_are_told_with_their_zone() {
+    let world = VirtualWorld::new().await;
+    let found = world.cloud.environments(&[blue()]).await.expect("blue");
+    let names = [found[0].endpoint.clone().expect("a load balancer")];
+    let past = async || world.cloud.records_past(&names).await;
+    assert_eq!(
+        past().await,
+        Ok(RecordsPast::default()),
+        "www.shop.example leads to the CNAME"
+    );
+    let cname = Record::Cname {
+        ttl: 60,
+        value: names[0].clone(),
+    };
+    let zone = world.cloud.hosted_zone(ZONE);
+    let host = "direct.shop.example";
+    let send_by = Deadline::default();
+    let outcome = zone.replace(host, &Record::Absent, &cname, &send_by).await;
+    assert!(matches!(outcome, Outcome::Applied { .. }), "{outcome:?}");
+    let told = past().await.expect("it answers");
+    assert_eq!(told.unread, [""; 0]);
+    let [(zone, set)] = &told.found[..] else {
+        panic!("{told:?}");
+    };
+    assert_eq!(
+        (zone.as_str(), set.name.as_str()),
+        ("shop.example", "direct.shop.example.")
+    );
+    world.sandbox.set_policy(Some(policy(
+        r#"{"Effect":"Allow","Action":"route53:ListHostedZones","Resource":"*"}"#,
+    )));
+    let told = past().await.expect("the zones are listed");
+    assert_eq!(
+        (told.found.len(), told.unread),
+        (0, vec!["shop.example".to_owned()])
+    );
+    world.sandbox.set_policy(Some(policy(
+        r#"{"Effect":"Allow","Action":"s3:*","Resource":"*"}"#,
+    )));
+    assert!(matches!(past().await, Err(LookError::Denied(_))));
 }
 
 const ANYTHING: &str = r#"{"Effect":"Allow","Action":"*","Resource":"*"}"#;
