@@ -158,6 +158,9 @@ pub struct Environment {
     pub application: String,
     /// Its CNAME; none on a worker tier.
     pub cname: Option<String>,
+    /// Its load balancer's name, or the address of its only instance; it stays where it is
+    /// when CNAMEs are swapped.
+    pub endpoint: Option<String>,
     /// Launching, Updating, LinkingFrom, LinkingTo, Ready, Aborting, Terminating.
     pub status: String,
     /// Green, Yellow, Red, Grey.
@@ -172,6 +175,8 @@ pub struct Environment {
     pub tier: String,
     /// Its description.
     pub description: String,
+    /// The ARN of its platform version, where that is told.
+    pub platform: Option<String>,
     /// When it was created, where that is told.
     pub created: Option<Moment>,
 }

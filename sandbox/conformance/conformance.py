@@ -111,8 +111,9 @@ def hold_against_model(client):
     def before(params, model, context, **_):
         context["operation"] = model.name
 
-    client.meta.events.register("before-call.elastic-beanstalk", before)
-    client.meta.events.register("response-received.elastic-beanstalk", received)
+    service = client.meta.service_model.service_id.hyphenize()
+    client.meta.events.register(f"before-call.{service}", before)
+    client.meta.events.register(f"response-received.{service}", received)
 
 
 # --- helpers -----------------------------------------------------------------
@@ -554,9 +555,9 @@ def services_of_moto():
 
 
 @contextlib.contextmanager
-def sandbox(speed):
+def sandbox(speed, *arguments):
     server = subprocess.Popen(
-        [sys.argv[1], "sandbox", "--listen", "127.0.0.1:0", "--speed", str(speed)],
+        [sys.argv[1], "sandbox", "--listen", "127.0.0.1:0", "--speed", str(speed), *arguments],
         stdout=subprocess.PIPE, text=True)
     try:
         yield World(re.search(r"http://[\d.]+:\d+", server.stdout.readline()).group())
@@ -588,4 +589,5 @@ def main():
     sys.exit(failed > 0)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -14,4 +14,5 @@ fi
 [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
 "$venv/bin/python" -m pip install -q --disable-pip-version-check boto3 awscli awsebcli 'moto[server]'
 "$venv/bin/python" "$here/alarms_and_rules.py" "$binary"
+"$venv/bin/python" "$here/checks.py" "$binary"
 exec "$venv/bin/python" "$here/conformance.py" "$binary"

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::account::{ManagedAction, QuotaOf};
 use crate::world::World;
 
 /// A fault. As JSON: `{"fault":"throttle","probability":0.3}`,
@@ -121,6 +122,46 @@ pub enum FaultEffect {
         /// The environment's name.
         environment: String,
     },
+    /// This environment runs a single instance, without a load balancer.
+    SingleInstance {
+        /// The environment's name.
+        environment: String,
+    },
+    /// This environment shares the load balancer `shop-shared` with others.
+    SharedBalancer {
+        /// The environment's name.
+        environment: String,
+    },
+    /// The stack behind this environment is protected against termination.
+    ProtectedStack {
+        /// The environment's name.
+        environment: String,
+    },
+    /// A managed platform update of this environment is due after this time, and begins
+    /// then.
+    ManagedActionDue {
+        /// The environment's name.
+        environment: String,
+        /// Seconds of the sandbox's time.
+        seconds: u64,
+    },
+    /// The platform's branch is in this state: Beta, Supported, Deprecated or Retired.
+    PlatformBranch {
+        /// The state.
+        state: String,
+    },
+    /// The account may have no more of these.
+    Quota {
+        /// Of what.
+        of: QuotaOf,
+        /// The most that are allowed.
+        maximum: usize,
+    },
+    /// Another account has the CNAME with this prefix.
+    CnameTaken {
+        /// The prefix.
+        prefix: String,
+    },
     /// Somebody else makes an environment of this name.
     ForeignEnvironment {
         /// Its name.
@@ -131,6 +172,8 @@ pub enum FaultEffect {
         /// Seconds of the sandbox's time.
         seconds: u64,
     },
+    /// The buckets heed neither the conditions of writes nor the digests of their content.
+    ConditionsIgnored,
     /// An environment that nobody reaches shrinks to its least when it is deployed to.
     IdleShrinks,
     /// The next termination of this environment fails once.
@@ -156,7 +199,19 @@ pub(crate) struct Quirks {
     pub red_launches: Vec<String>,
     pub stuck_terminations: Vec<String>,
     #[serde(default)]
+    pub managed_actions: Vec<ManagedAction>,
+    /// The state of the platform's branch; none while it is supported.
+    #[serde(default)]
+    pub branch_state: Option<String>,
+    #[serde(default)]
+    pub quotas: BTreeMap<QuotaOf, usize>,
+    /// The prefixes that another account has, in lower case.
+    #[serde(default)]
+    pub taken_prefixes: Vec<String>,
+    #[serde(default)]
     pub idle_shrinks: bool,
+    #[serde(default)]
+    pub conditions_ignored: bool,
 }
 
 impl Quirks {
@@ -207,18 +262,27 @@ impl World {
             FaultEffect::LaunchTurnsRed { environment } => {
                 self.quirks.red_launches.push(environment.clone());
             }
-            FaultEffect::CoupledDatabase { environment } => {
-                if let Some(found) = self.environment_mut(environment) {
-                    found.settings.push(crate::model::Setting {
-                        namespace: "aws:rds:dbinstance".to_owned(),
-                        name: "DBEngine".to_owned(),
-                        value: "postgres".to_owned(),
-                    });
-                }
+            FaultEffect::CoupledDatabase { environment } => self.couple_database(environment),
+            FaultEffect::SingleInstance { environment } => self.single_out(environment),
+            FaultEffect::SharedBalancer { environment } => self.share_load_balancer(environment),
+            FaultEffect::ProtectedStack { environment } => self.protect(environment),
+            FaultEffect::ManagedActionDue {
+                environment,
+                seconds,
+            } => self.schedule_update(environment, *seconds),
+            FaultEffect::PlatformBranch { state } => {
+                self.quirks.branch_state = Some(state.clone());
+            }
+            FaultEffect::Quota { of, maximum } => {
+                self.quirks.quotas.insert(*of, *maximum);
+            }
+            FaultEffect::CnameTaken { prefix } => {
+                self.quirks.taken_prefixes.push(prefix.to_lowercase());
             }
             FaultEffect::ForeignEnvironment { name } => self.seed_foreign(name),
             FaultEffect::LongCaches { seconds } => self.traffic.cache_seconds = *seconds,
             FaultEffect::IdleShrinks => self.quirks.idle_shrinks = true,
+            FaultEffect::ConditionsIgnored => self.quirks.conditions_ignored = true,
             FaultEffect::TerminateFailsOnce { environment } => {
                 self.quirks.stuck_terminations.push(environment.clone());
             }

@@ -5,6 +5,7 @@
 //! signature is accepted.
 #![warn(missing_docs)]
 
+mod account;
 mod clock;
 mod disk;
 mod faults;
@@ -23,6 +24,7 @@ mod traffic;
 mod wire;
 mod world;
 
+pub use account::QuotaOf;
 pub use clock::{ClockReading, TimeSource};
 pub use faults::{Fault, FaultEffect};
 pub use model::{

@@ -123,6 +123,11 @@ pub enum Busy {
     Resize,
     /// A swap of CNAMEs: it serves meanwhile.
     Swap,
+    /// A managed platform update, which replaces the instances: it serves meanwhile.
+    Manage {
+        /// The managed action's id.
+        action: String,
+    },
     /// The end of an update that was given up.
     Abort {
         /// The version label to go back to.
@@ -212,7 +217,7 @@ impl Environment {
     pub fn answers(&self) -> bool {
         match self.busy {
             None => self.status == Status::Ready,
-            Some(Busy::Swap | Busy::Resize) => true,
+            Some(Busy::Swap | Busy::Resize | Busy::Manage { .. }) => true,
             Some(
                 Busy::Launch
                 | Busy::Deploy { .. }

@@ -95,10 +95,8 @@ impl World {
             "DescribeConfigurationOptions" => self.describe_options(form),
             "DescribeConfigurationSettings" => self.describe_settings(form),
             "DescribeEnvironmentHealth" => self.environment_health(form),
-            "DescribeEnvironmentManagedActionHistory" => {
-                self.managed_actions(form, "ManagedActionHistoryItems")
-            }
-            "DescribeEnvironmentManagedActions" => self.managed_actions(form, "ManagedActions"),
+            "DescribeEnvironmentManagedActionHistory" => self.managed_action_history(form),
+            "DescribeEnvironmentManagedActions" => self.managed_actions(form),
             "DescribeEnvironmentResources" => self.environment_resources(form),
             "DescribeEnvironments" => self.describe_environments(form),
             "DescribeEvents" => self.describe_events(form),

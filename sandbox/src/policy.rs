@@ -12,7 +12,7 @@ mod services;
 
 pub(crate) use s3::{hides_missing_keys, needed as s3_needs};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -195,6 +195,18 @@ impl Policy {
     }
 }
 
+impl Policy {
+    /// The condition keys that its statements on a need ask for and the need has no value
+    /// of, in lower case.
+    pub(crate) fn missing(&self, need: &Need) -> Vec<String> {
+        let asked = self.0.iter().filter(|statement| statement.is_about(need));
+        let keys = asked.flat_map(|statement| &statement.conditions);
+        let keys = keys.map(|condition| condition.key.clone());
+        let missing = keys.filter(|key| !need.keys.contains_key(key));
+        missing.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+}
+
 impl Statement {
     fn parse(statement: &Value, place: &str) -> Result<Statement, PolicyError> {
         let statement = object(statement, place)?;
@@ -240,13 +252,18 @@ impl Statement {
         })
     }
 
-    fn applies(&self, need: &Need) -> bool {
+    /// Whether its action and resource are those of a need.
+    fn is_about(&self, need: &Need) -> bool {
         let action = need.action.to_lowercase();
         self.actions
             .names(|pattern| like(&pattern.to_lowercase(), &action))
             && self
                 .resources
                 .names(|pattern| arn_like(pattern, &need.resource))
+    }
+
+    fn applies(&self, need: &Need) -> bool {
+        self.is_about(need)
             && self
                 .conditions
                 .iter()
@@ -438,11 +455,6 @@ impl World {
     /// What its clients may do from now on; none for everything.
     pub fn set_policy(&mut self, policy: Option<Policy>) {
         self.policy = policy.map(Arc::new);
-    }
-
-    /// Who asks.
-    fn caller(&self) -> String {
-        format!("arn:aws:iam::{}:user/sandbox", self.account)
     }
 
     /// Whether the caller's policy allows this; without a policy it does.

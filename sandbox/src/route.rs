@@ -50,6 +50,10 @@ pub enum Service {
     CloudWatch,
     /// Elastic Load Balancing.
     LoadBalancing,
+    /// IAM.
+    Iam,
+    /// STS.
+    Sts,
 }
 
 /// When a tap is told of a call.
@@ -136,10 +140,6 @@ impl Sandbox {
     }
 
     fn query(&self, form: Form) -> Result<Response<Bytes>, Hangup> {
-        if form.operation() == "GetCallerIdentity" {
-            let account = self.with_world(|world, _| world.account.clone());
-            return Ok(xml(200, caller_identity(&account), ""));
-        }
         let call = self.call(Service::ElasticBeanstalk, form.operation());
         self.tell(&call, Phase::Before)?;
         let reply = self.with_world(|world, _| world.apply(&form));
@@ -175,7 +175,12 @@ impl Sandbox {
         }
     }
 
-    async fn permitted_s3(&self, request: Request<Bytes>) -> Response<Bytes> {
+    async fn permitted_s3(&self, mut request: Request<Bytes>) -> Response<Bytes> {
+        if self.with_world(|world, _| world.quirks.conditions_ignored) {
+            for header in ["if-match", "if-none-match", "content-md5"] {
+                request.headers_mut().remove(header);
+            }
+        }
         let is_head = request.method() == Method::HEAD;
         let denied = |message: &str| {
             let mut response = objects::failure(StatusCode::FORBIDDEN, "AccessDenied", message);
@@ -191,6 +196,11 @@ impl Sandbox {
         let (bucket, _) = objects::target(&request);
         let judged =
             objects::operation(&request) == "CreateBucket" || self.0.objects.has_bucket(&bucket);
+        if !judged && objects::operation(&request) == "PutObject" {
+            // s3s-fs would judge the write's condition first.
+            let message = "The specified bucket does not exist";
+            return objects::failure(StatusCode::NOT_FOUND, "NoSuchBucket", message);
+        }
         if judged && let Err(message) = permitted(policy::s3_needs(&request)) {
             return denied(&message);
         }
@@ -288,15 +298,6 @@ fn query_form(request: &Request<Bytes>) -> Option<Form> {
     }
     let form = Form::parse(query.as_bytes());
     (!form.operation().is_empty() && !scoped("s3")).then_some(form)
-}
-
-fn caller_identity(account: &str) -> String {
-    format!(
-        "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\
-         <GetCallerIdentityResult><Arn>arn:aws:iam::{account}:user/sandbox</Arn>\
-         <UserId>AIDASANDBOX</UserId><Account>{account}</Account></GetCallerIdentityResult>\
-         <ResponseMetadata><RequestId>sandbox</RequestId></ResponseMetadata></GetCallerIdentityResponse>"
-    )
 }
 
 fn responded(reply: Reply) -> Result<Response<Bytes>, Hangup> {

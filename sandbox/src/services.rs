@@ -1,9 +1,10 @@
 //! The services beside Elastic Beanstalk and S3: Route 53, SSM, CloudFormation,
-//! CloudWatch and Elastic Load Balancing, as far as a release has to do with them.
+//! CloudWatch, Elastic Load Balancing, IAM and STS, as far as a release has to do with them.
 
 mod cloudwatch;
 mod elbv2;
 mod element;
+mod iam;
 mod parameters;
 mod protocol;
 mod records;
@@ -65,6 +66,8 @@ pub(crate) enum Kind {
     CloudFormation,
     CloudWatch(Protocol),
     LoadBalancing,
+    Iam,
+    Sts,
 }
 
 impl From<Kind> for Service {
@@ -75,6 +78,8 @@ impl From<Kind> for Service {
             Kind::CloudFormation => Service::CloudFormation,
             Kind::CloudWatch(_) => Service::CloudWatch,
             Kind::LoadBalancing => Service::LoadBalancing,
+            Kind::Iam => Service::Iam,
+            Kind::Sts => Service::Sts,
         }
     }
 }
@@ -102,6 +107,8 @@ impl ServiceRequest {
             "cloudformation" => Kind::CloudFormation,
             "monitoring" => Kind::CloudWatch(Protocol::of(request)),
             "elasticloadbalancing" => Kind::LoadBalancing,
+            "iam" => Kind::Iam,
+            "sts" => Kind::Sts,
             _ => return None,
         };
         let (method, path) = (request.method().as_str(), request.uri().path());
@@ -112,7 +119,7 @@ impl ServiceRequest {
                 let target = header("x-amz-target").unwrap_or_default();
                 target.rsplit('.').next().unwrap_or_default().to_owned()
             }
-            Kind::CloudFormation | Kind::LoadBalancing => {
+            Kind::CloudFormation | Kind::LoadBalancing | Kind::Iam | Kind::Sts => {
                 Form::parse(request.body()).operation().to_owned()
             }
             Kind::CloudWatch(protocol) => {
@@ -156,6 +163,8 @@ impl ServiceRequest {
                 element::error_document(cloudwatch::NAMESPACE, error, request_id)
             }
             Kind::LoadBalancing => element::error_document(elbv2::NAMESPACE, error, request_id),
+            Kind::Iam => element::error_document(iam::NAMESPACE, error, request_id),
+            Kind::Sts => element::error_document(iam::STS_NAMESPACE, error, request_id),
             Kind::CloudFormation => element::error_document(stacks::NAMESPACE, error, request_id),
             Kind::Route53 => element::error_document(route53::NAMESPACE, error, request_id),
         }
@@ -166,7 +175,9 @@ impl ServiceRequest {
         let content_type = match self.service {
             Kind::Ssm => "application/x-amz-json-1.1",
             Kind::CloudWatch(protocol) => protocol.content_type(),
-            Kind::CloudFormation | Kind::LoadBalancing | Kind::Route53 => "text/xml",
+            Kind::CloudFormation | Kind::LoadBalancing | Kind::Iam | Kind::Sts | Kind::Route53 => {
+                "text/xml"
+            }
         };
         let refused = !response.status().is_success();
         let content_type = HeaderValue::from_static(content_type);
@@ -253,6 +264,17 @@ impl World {
                 result
                     .map(|result| protocol::in_xml(&name, &result))
                     .map(|result| wrapped(request, elbv2::NAMESPACE, result, &request_id))
+            }
+            Kind::Iam | Kind::Sts => {
+                let form = Form::parse(request.body.as_bytes());
+                let (namespace, result) = match request.service {
+                    Kind::Sts => (iam::STS_NAMESPACE, self.sts(&form)),
+                    _ => (iam::NAMESPACE, self.iam(&form)),
+                };
+                let name = format!("{}Result", request.operation);
+                result
+                    .map(|result| protocol::in_xml(&name, &result))
+                    .map(|result| wrapped(request, namespace, result, &request_id))
             }
             Kind::CloudWatch(protocol) => {
                 let input = serde_json::from_str(&request.body).unwrap_or_default();

@@ -32,6 +32,7 @@ impl World {
             Happening::ServiceRequestArrives { request } => {
                 let _ = self.perform_service(&request);
             }
+            Happening::ManagedActionBegins { id } => self.begin_managed_action(id),
             Happening::RecordsServed { zone, records } => self.serve_records(&zone, records),
         }
     }
@@ -50,7 +51,11 @@ impl World {
         let environment = &mut self.view.environments[at];
         environment.status = match busy {
             Busy::Launch => Status::Launching,
-            Busy::Deploy { .. } | Busy::Configure | Busy::Resize | Busy::Swap => Status::Updating,
+            Busy::Deploy { .. }
+            | Busy::Configure
+            | Busy::Resize
+            | Busy::Swap
+            | Busy::Manage { .. } => Status::Updating,
             Busy::Abort { .. } => Status::Aborting,
             Busy::Terminate => Status::Terminating,
         };
@@ -82,6 +87,11 @@ impl World {
                 self.say_of(at, "INFO", "Environment update completed successfully.");
             }
             Busy::Configure => {
+                self.ready_again(at);
+                self.say_of(at, "INFO", "Environment update completed successfully.");
+            }
+            Busy::Manage { action } => {
+                self.end_managed_action(&action);
                 self.ready_again(at);
                 self.say_of(at, "INFO", "Environment update completed successfully.");
             }

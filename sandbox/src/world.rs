@@ -84,6 +84,8 @@ pub(crate) enum Happening {
     RequestArrives { form: Form },
     /// A request to another service that was held up arrives.
     ServiceRequestArrives { request: ServiceRequest },
+    /// A managed action may begin.
+    ManagedActionBegins { id: String },
     /// The name servers answer a zone's new records.
     RecordsServed { zone: String, records: Vec<Element> },
 }
@@ -114,6 +116,9 @@ pub struct World {
     /// What the clients of this process may do; none for everything.
     #[serde(skip)]
     pub(crate) policy: Option<Arc<Policy>>,
+    /// The role whose session the caller is, its path included; none for the user.
+    #[serde(default)]
+    pub(crate) role: Option<String>,
     /// What the services beside Elastic Beanstalk hold; a world from before them has
     /// what a new one has.
     #[serde(default = "Services::seeded")]
@@ -140,6 +145,7 @@ impl World {
             history: Vec::new(),
             seeded: Vec::new(),
             policy: None,
+            role: None,
             services: Services::seeded(),
             counter: 0,
         }

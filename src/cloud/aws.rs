@@ -3,14 +3,17 @@
 
 mod alarms;
 mod bundle;
+mod checks;
 mod configuration;
 mod connect;
 mod dns;
 mod failure;
 mod objects;
 mod parameters;
+mod permissions;
 mod preview;
 mod read;
+mod records;
 mod rules;
 mod seldom;
 mod stacks;
@@ -18,11 +21,14 @@ mod time;
 mod traffic;
 
 pub use alarms::{Alarm, AlarmState};
-pub use configuration::{Configuration, Setting};
+pub use checks::{CnameAvailability, ManagedAction, Platform, Quota, Quotas};
+pub use configuration::{Configuration, EnvironmentType, Setting};
 pub use connect::{ConnectError, Connection, SandboxEndpoint, connect};
 pub use dns::HostedZone;
-pub use objects::{Bucket, Condition, Object, Put};
+pub use objects::{Bucket, Condition, ConditionalWrites, Object, Put};
+pub use permissions::{Caller, Denial, Denied};
 pub use preview::PreviewRefused;
+pub use records::RecordsPast;
 
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicU64, Ordering};

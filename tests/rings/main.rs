@@ -4,6 +4,7 @@ mod acceptance;
 mod alarms;
 mod architecture;
 mod bucket;
+mod checks;
 mod cli;
 mod config;
 mod crash;

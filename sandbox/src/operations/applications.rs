@@ -1,6 +1,7 @@
 //! Applications and their versions.
 
 use super::{Done, check_length, page};
+use crate::account::QuotaOf;
 use crate::model::{Application, Version};
 use crate::wire::{ApiError, Form, Node, node};
 use crate::world::{Happening, World};
@@ -14,6 +15,7 @@ impl World {
                 "Application {name} already exists."
             )));
         }
+        self.check_applications()?;
         self.view.applications.push(Application {
             name: name.clone(),
             description: form.get("Description").unwrap_or_default().to_owned(),
@@ -21,6 +23,16 @@ impl World {
         });
         Ok(Some(
             node().node("Application", self.application_node(&name)),
+        ))
+    }
+
+    fn check_applications(&self) -> Result<(), ApiError> {
+        if self.view.applications.len() < self.quota(QuotaOf::Applications) {
+            return Ok(());
+        }
+        Err(ApiError::new(
+            "TooManyApplicationsException",
+            "You have reached the limit of applications.",
         ))
     }
 
@@ -74,6 +86,7 @@ impl World {
         if form.get("AutoCreateApplication") == Some("true")
             && self.require_application(&application).is_err()
         {
+            self.check_applications()?;
             self.view.applications.push(Application {
                 name: application.clone(),
                 description: String::new(),
@@ -85,6 +98,12 @@ impl World {
             return Err(ApiError::invalid(format!(
                 "Application Version {label} already exists."
             )));
+        }
+        if self.view.versions.len() >= self.quota(QuotaOf::Versions) {
+            return Err(ApiError::new(
+                "TooManyApplicationVersionsException",
+                "You have reached the limit of application versions.",
+            ));
         }
         let process = form.get("Process") == Some("true");
         self.view.versions.push(Version {

@@ -2,12 +2,11 @@
 
 use super::templates::{merge, settings};
 use super::{Done, check_length};
+use crate::account::QuotaOf;
 use crate::model::{Busy, Environment, Setting, Status, Tier};
 use crate::wire::{ApiError, Form, node};
 use crate::world::World;
 
-/// The quota of environments an account (`DescribeAccountAttributes`).
-pub(super) const ENVIRONMENTS_MAX: usize = 200;
 /// The most that an environment's `MinSize` may be.
 const INSTANCES_MAX: usize = 10_000;
 /// Tags on an environment (developer guide, "Tagging resources").
@@ -24,7 +23,7 @@ impl World {
                 "Environment {name} already exists."
             )));
         }
-        if self.environments().count() >= ENVIRONMENTS_MAX {
+        if self.environments().count() >= self.quota(QuotaOf::Environments) {
             return Err(ApiError::new(
                 "TooManyEnvironmentsException",
                 "You have reached the limit of environments.",
@@ -35,6 +34,11 @@ impl World {
             None => String::new(),
         };
         let (tier, solution_stack, mut options) = self.configuration(form, &application)?;
+        if self.is_retired() {
+            return Err(ApiError::invalid(format!(
+                "No Solution Stack named '{solution_stack}' found."
+            )));
+        }
         merge(&mut options, settings(form, "OptionSettings"));
         let cname = self.new_cname(form, &name, tier)?;
         let tags = user_tags(form, "Tags")?;
@@ -149,7 +153,7 @@ impl World {
             (Tier::WebServer, Some(prefix)) => {
                 check_prefix(prefix)?;
                 let cname = self.cname_of(prefix);
-                if self.cname_holder(&cname).is_some() {
+                if self.is_taken(prefix) {
                     return Err(ApiError::invalid(format!(
                         "DNS name ({prefix}) is not available."
                     )));
@@ -170,14 +174,19 @@ impl World {
         format!("{prefix}.{}.elasticbeanstalk.com", self.region)
     }
 
+    /// Whether the CNAME with this prefix is an environment's, or another account's.
+    fn is_taken(&self, prefix: &str) -> bool {
+        self.cname_holder(&self.cname_of(prefix)).is_some()
+            || self.quirks.taken_prefixes.contains(&prefix.to_lowercase())
+    }
+
     pub(super) fn check_dns(&self, form: &Form) -> Done {
         let prefix = form.require("CNAMEPrefix")?;
         check_prefix(prefix)?;
         let cname = self.cname_of(prefix);
-        let free = self.cname_holder(&cname).is_none();
         Ok(Some(
             node()
-                .text("Available", free)
+                .text("Available", !self.is_taken(prefix))
                 .text("FullyQualifiedCNAME", cname),
         ))
     }

@@ -2,6 +2,7 @@
 
 use super::create::user_tags;
 use super::{Done, page};
+use crate::account::ManagedAction;
 use crate::model::{Busy, Environment, Status, Tier};
 use crate::wire::{ApiError, Form, Node, node, parse_date};
 use crate::world::World;
@@ -89,21 +90,64 @@ impl World {
             .map(|i| node().text("Id", &i.id));
         let named =
             |name: &str| [node().text("Name", format!("awseb-{}-stack-{name}", environment.id))];
+        let is = |name, value| {
+            environment.setting("aws:elasticbeanstalk:environment", name) == Some(value)
+        };
+        let balancers = if is("EnvironmentType", "SingleInstance") {
+            Vec::new()
+        } else if is("LoadBalancerIsShared", "true") {
+            vec![node().text("Name", self.balancer_arn())]
+        } else {
+            named("AWSEBV2LoadBalancer").to_vec()
+        };
         let resources = node()
             .text("EnvironmentName", &environment.name)
             .nodes("AutoScalingGroups", named("AWSEBAutoScalingGroup"))
             .nodes("Instances", instances)
             .nodes("LaunchConfigurations", [])
             .nodes("LaunchTemplates", [])
-            .nodes("LoadBalancers", named("AWSEBV2LoadBalancer"))
+            .nodes("LoadBalancers", balancers)
             .nodes("Triggers", [])
             .nodes("Queues", []);
         Ok(Some(node().node("EnvironmentResources", resources)))
     }
 
-    pub(super) fn managed_actions(&self, form: &Form, list: &'static str) -> Done {
-        self.named(form)?;
-        Ok(Some(node().nodes(list, [])))
+    pub(super) fn managed_actions(&self, form: &Form) -> Done {
+        let actions = self.actions_of(form)?;
+        let actions = actions.filter(|action| action.finished.is_none());
+        let actions = actions.filter(|action| {
+            form.get("Status")
+                .is_none_or(|status| status == action.status(self.now))
+        });
+        let told = actions.map(|action| {
+            action_node(action)
+                .text("Status", action.status(self.now))
+                .date("WindowStartTime", action.window_start)
+        });
+        Ok(Some(node().nodes("ManagedActions", told)))
+    }
+
+    pub(super) fn managed_action_history(&self, form: &Form) -> Done {
+        let items = self.actions_of(form)?.filter_map(|action| {
+            let (began, finished) = action.began.zip(action.finished)?;
+            let item = action_node(action).text("Status", "Completed");
+            Some(
+                item.date("ExecutedTime", began)
+                    .date("FinishedTime", finished),
+            )
+        });
+        let (shown, next) = page(form, items.collect())?;
+        Ok(Some(
+            node()
+                .nodes("ManagedActionHistoryItems", shown)
+                .option("NextToken", next),
+        ))
+    }
+
+    fn actions_of(&self, form: &Form) -> Result<impl Iterator<Item = &ManagedAction>, ApiError> {
+        let id = &self.view.environments[self.named(form)?].id;
+        let actions = self.quirks.managed_actions.iter();
+        Ok(actions.filter(move |action| action.environment_id == *id))
     }
 
     pub(super) fn list_tags(&self, form: &Form) -> Done {
@@ -155,6 +199,13 @@ impl World {
                 )
             })
     }
+}
+
+fn action_node(action: &ManagedAction) -> Node {
+    node()
+        .text("ActionId", &action.id)
+        .text("ActionType", "PlatformUpdate")
+        .text("ActionDescription", "Managed platform update")
 }
 
 pub(super) fn tier_node(tier: Tier) -> Node {

@@ -1,8 +1,7 @@
 //! Platforms, quotas and the storage location.
 
-use super::create::ENVIRONMENTS_MAX;
-use super::templates::TEMPLATES_MAX;
 use super::{Done, page};
+use crate::account::QuotaOf;
 use crate::wire::{ApiError, Form, Node, node};
 use crate::world::World;
 
@@ -17,7 +16,8 @@ pub(super) fn arn() -> String {
 
 impl World {
     pub(super) fn solution_stacks(&self) -> Node {
-        let shown = self.shows("ListAvailableSolutionStacks", "", self.stack_arn(STACK));
+        let shown = !self.is_retired()
+            && self.shows("ListAvailableSolutionStacks", "", self.stack_arn(STACK));
         let stacks = shown.then_some(STACK);
         let files = stacks.map(|stack| {
             node()
@@ -30,7 +30,7 @@ impl World {
     }
 
     pub(super) fn list_platforms(&self, form: &Form) -> Done {
-        let (shown, next) = page(form, vec![summary()])?;
+        let (shown, next) = page(form, vec![self.platform_summary()])?;
         Ok(Some(
             node()
                 .nodes("PlatformSummaryList", shown)
@@ -42,7 +42,7 @@ impl World {
         let branch = node()
             .text("PlatformName", "Node.js")
             .text("BranchName", BRANCH)
-            .text("LifecycleState", "Supported")
+            .text("LifecycleState", self.branch_state())
             .text("BranchOrder", 1)
             .texts(
                 "SupportedTierList",
@@ -80,21 +80,26 @@ impl World {
                 "SupportedAddonList",
                 ["Log/S3", "Monitoring/Healthd", "WorkerDaemon/SQSD"],
             )
-            .text("PlatformLifecycleState", "Recommended")
+            .option("PlatformLifecycleState", self.recommended())
             .text("PlatformBranchName", BRANCH)
-            .text("PlatformBranchLifecycleState", "Supported");
+            .text("PlatformBranchLifecycleState", self.branch_state());
         Ok(Some(node().node("PlatformDescription", description)))
     }
 
     pub(super) fn account_attributes(&self) -> Node {
-        let quota = |maximum: usize| node().text("Maximum", maximum);
+        let quota = |of| node().text("Maximum", self.quota(of));
         let quotas = node()
-            .node("ApplicationQuota", quota(75))
-            .node("ApplicationVersionQuota", quota(1000))
-            .node("EnvironmentQuota", quota(ENVIRONMENTS_MAX))
-            .node("ConfigurationTemplateQuota", quota(TEMPLATES_MAX))
-            .node("CustomPlatformQuota", quota(50));
+            .node("ApplicationQuota", quota(QuotaOf::Applications))
+            .node("ApplicationVersionQuota", quota(QuotaOf::Versions))
+            .node("EnvironmentQuota", quota(QuotaOf::Environments))
+            .node("ConfigurationTemplateQuota", quota(QuotaOf::Templates))
+            .node("CustomPlatformQuota", quota(QuotaOf::Platforms));
         node().node("ResourceQuotas", quotas)
+    }
+
+    /// What the platform version is in its branch: the only one there is.
+    fn recommended(&self) -> Option<&'static str> {
+        (!self.is_retired()).then_some("Recommended")
     }
 
     pub(super) fn storage_location(&self) -> Node {
@@ -103,26 +108,26 @@ impl World {
             format!("elasticbeanstalk-{}-{}", self.region, self.account),
         )
     }
-}
 
-fn summary() -> Node {
-    node()
-        .text("PlatformArn", arn())
-        .text("PlatformOwner", "AWSElasticBeanstalk")
-        .text("PlatformStatus", "Ready")
-        .text("PlatformCategory", "Node.js")
-        .text("OperatingSystemName", "Amazon Linux")
-        .text("OperatingSystemVersion", "2023")
-        .texts(
-            "SupportedTierList",
-            ["WebServer/Standard", "Worker/SQS/HTTP"],
-        )
-        .texts(
-            "SupportedAddonList",
-            ["Log/S3", "Monitoring/Healthd", "WorkerDaemon/SQSD"],
-        )
-        .text("PlatformLifecycleState", "Recommended")
-        .text("PlatformVersion", "4.3.0")
-        .text("PlatformBranchName", BRANCH)
-        .text("PlatformBranchLifecycleState", "Supported")
+    fn platform_summary(&self) -> Node {
+        node()
+            .text("PlatformArn", arn())
+            .text("PlatformOwner", "AWSElasticBeanstalk")
+            .text("PlatformStatus", "Ready")
+            .text("PlatformCategory", "Node.js")
+            .text("OperatingSystemName", "Amazon Linux")
+            .text("OperatingSystemVersion", "2023")
+            .texts(
+                "SupportedTierList",
+                ["WebServer/Standard", "Worker/SQS/HTTP"],
+            )
+            .texts(
+                "SupportedAddonList",
+                ["Log/S3", "Monitoring/Healthd", "WorkerDaemon/SQSD"],
+            )
+            .option("PlatformLifecycleState", self.recommended())
+            .text("PlatformVersion", "4.3.0")
+            .text("PlatformBranchName", BRANCH)
+            .text("PlatformBranchLifecycleState", self.branch_state())
+    }
 }

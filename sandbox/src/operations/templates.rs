@@ -1,12 +1,10 @@
 //! Configuration templates and option settings.
 
 use super::{Done, check_length};
+use crate::account::QuotaOf;
 use crate::model::{Environment, Setting, Template, Tier};
 use crate::wire::{ApiError, Form, Node, node};
 use crate::world::World;
-
-/// The quota of templates an account (`DescribeAccountAttributes`).
-pub(super) const TEMPLATES_MAX: usize = 2000;
 
 impl World {
     pub(super) fn create_template(&mut self, form: &Form) -> Done {
@@ -19,7 +17,7 @@ impl World {
                 "Configuration Template {name} already exists."
             )));
         }
-        if self.view.templates.len() >= TEMPLATES_MAX {
+        if self.view.templates.len() >= self.quota(QuotaOf::Templates) {
             return Err(ApiError::new(
                 "TooManyConfigurationTemplatesException",
                 "You have reached the limit of configuration templates.",

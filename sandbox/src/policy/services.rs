@@ -23,6 +23,9 @@ impl World {
             Kind::CloudFormation => self.stacks(request),
             Kind::CloudWatch(_) => self.alarms(request),
             Kind::LoadBalancing => self.balancing(request),
+            Kind::Iam => self.principals(request),
+            // Whoever asks may know who he is (API reference, `GetCallerIdentity`).
+            Kind::Sts => Vec::new(),
         };
         let permitted = needs.iter().try_for_each(|need| self.permit(need));
         permitted.map_err(|message| match request.service {
@@ -71,6 +74,16 @@ impl World {
             format!("cloudformation:{}", request.operation),
             arn,
         )]
+    }
+
+    /// On the user or role; what is neither gets the operation's own error.
+    fn principals(&self, request: &ServiceRequest) -> Vec<Need> {
+        let form = Form::parse(request.body().as_bytes());
+        let role = form.get("RoleName").map(|name| self.role_arn(name));
+        let arn = role.or(form.get("PolicySourceArn").map(str::to_owned));
+        let arn = arn.filter(|arn| arn.split(':').nth(2) == Some("iam"));
+        let action = format!("iam:{}", request.operation);
+        arn.map(|arn| Need::new(action, arn)).into_iter().collect()
     }
 
     /// Alarms may be described all or none (API reference, `DescribeAlarms`).

@@ -77,7 +77,7 @@ impl World {
     fn stack(&self, environment: &Environment) -> Element {
         let status = match environment.busy {
             Some(Busy::Launch) => "CREATE_IN_PROGRESS",
-            Some(Busy::Configure | Busy::Resize) => "UPDATE_IN_PROGRESS",
+            Some(Busy::Configure | Busy::Resize | Busy::Manage { .. }) => "UPDATE_IN_PROGRESS",
             Some(Busy::Terminate) => "DELETE_IN_PROGRESS",
             None | Some(Busy::Deploy { .. } | Busy::Swap | Busy::Abort { .. }) => "CREATE_COMPLETE",
         };
@@ -106,6 +106,13 @@ impl World {
             stack_name(environment),
             environment.created & 0xffff_ffff,
         )
+    }
+
+    /// Protects the stack behind a living environment against termination.
+    pub(crate) fn protect(&mut self, environment: &str) {
+        if let Some(id) = self.environment(environment).map(|e| e.id.clone()) {
+            self.services.protected.insert(id);
+        }
     }
 
     /// Whether the stack behind an environment is protected against termination.

@@ -36,6 +36,17 @@ pub struct Setting {
     pub value: Option<String>,
 }
 
+/// How many instances an environment is made for (developer guide, "Environment types").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EnvironmentType {
+    /// One instance, with an address of its own: it serves nothing while it is deployed to.
+    SingleInstance,
+    /// A group of instances, in a web server tier behind a load balancer.
+    LoadBalanced,
+}
+
+/// What is not set has its default (developer guide, "General options for all
+/// environments").
 impl Configuration {
     /// The value of an option.
     #[must_use]
@@ -44,12 +55,67 @@ impl Configuration {
         self.settings.iter().find(wanted)?.value.as_deref()
     }
 
+    /// Whether it runs a single instance or balances the load of several.
+    #[must_use]
+    pub fn environment_type(&self) -> EnvironmentType {
+        match self.value(ENVIRONMENT, "EnvironmentType") {
+            Some("SingleInstance") => EnvironmentType::SingleInstance,
+            _ => EnvironmentType::LoadBalanced,
+        }
+    }
+
+    /// The type of its load balancer: classic, application or network; none where it has
+    /// none.
+    #[must_use]
+    pub fn balancer_type(&self) -> Option<&str> {
+        match self.environment_type() {
+            EnvironmentType::SingleInstance => None,
+            EnvironmentType::LoadBalanced => Some(
+                self.value(ENVIRONMENT, "LoadBalancerType")
+                    .unwrap_or("classic"),
+            ),
+        }
+    }
+
+    /// The ARN of the load balancer that it shares with others; none where it shares none,
+    /// empty where it is not told. What others put on that one does not follow a swap.
+    #[must_use]
+    pub fn shared_balancer(&self) -> Option<&str> {
+        let is_shared = self.value(ENVIRONMENT, "LoadBalancerIsShared")?;
+        let arn = || self.value("aws:elbv2:loadbalancer", "SharedLoadBalancer");
+        (is_shared == "true").then(|| arn().unwrap_or_default())
+    }
+
+    /// How versions are deployed: AllAtOnce, Rolling, RollingWithAdditionalBatch,
+    /// Immutable or TrafficSplitting.
+    #[must_use]
+    pub fn deployment_policy(&self) -> &str {
+        self.value("aws:elasticbeanstalk:command", "DeploymentPolicy")
+            .unwrap_or("AllAtOnce")
+    }
+
+    /// The engine of the database that belongs to the environment, empty where it is not
+    /// told; none where none does. Its clone gets a new one, which is empty.
+    #[must_use]
+    pub fn coupled_database(&self) -> Option<&str> {
+        let database = |name| {
+            self.value("aws:rds:dbinstance", name)
+                .filter(|value| !value.is_empty())
+        };
+        let engine = database("DBEngine").or(database("DBInstanceClass").map(|_| ""));
+        match database("HasCoupledDatabase") {
+            Some("true") => Some(engine.unwrap_or_default()),
+            Some(_) => None,
+            // Environments from before there was that option do not tell it.
+            None => engine,
+        }
+    }
+
     /// How many instances the group may have; none where there is a single instance
     /// and no group.
     #[must_use]
     pub fn sizes(&self) -> Option<Sizes> {
-        let kind = self.value("aws:elasticbeanstalk:environment", "EnvironmentType");
-        if kind == Some("SingleInstance") {
+        if self.environment_type() == EnvironmentType::SingleInstance {
             return None;
         }
         // 1 and 4 are the service's defaults (developer guide, "General options").
@@ -63,6 +129,9 @@ impl Configuration {
         })
     }
 }
+
+/// The namespace of what is true of the environment as a whole.
+const ENVIRONMENT: &str = "aws:elasticbeanstalk:environment";
 
 /// The namespace of the sizes.
 pub(super) const GROUP: &str = "aws:autoscaling:asg";

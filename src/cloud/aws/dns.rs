@@ -54,13 +54,18 @@ impl HostedZone {
         self.sets(Some(host)).await.map(Record::of)
     }
 
-    /// The record sets that lead to one of `names`: CNAMEs and aliases.
+    /// The record sets that lead to one of `names`: CNAMEs and aliases, and those that
+    /// hold an address.
     ///
     /// # Errors
     /// [`LookError`].
     pub async fn leading_to(&self, names: &[String]) -> Result<Vec<RecordSet>, LookError> {
         let mut sets = self.sets(None).await?;
-        sets.retain(|set| set.leads_to_any(names));
+        let holds = |set: &RecordSet| {
+            let mut records = set.resource_records.iter();
+            records.any(|record| names.contains(&record.value))
+        };
+        sets.retain(|set| set.leads_to_any(names) || holds(set));
         Ok(sets)
     }
 

@@ -48,6 +48,23 @@ pub enum Put {
     Unclear(String),
 }
 
+/// Whether a bucket heeds the condition of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConditionalWrites {
+    /// It refused a write whose condition did not hold.
+    Honoured,
+    /// It took it: the state in the bucket would not be safe there.
+    Ignored,
+    /// It refused the write for another reason.
+    Unknown,
+}
+
+/// Where a write is tried that is to be refused.
+const REFUSED_KEY: &str = "bluegreen/conditional-writes";
+/// The tag of no object, and the MD5 digest of no content.
+const NO_ETAG: &str = "\"00000000000000000000000000000000\"";
+const NO_DIGEST: &str = "AAAAAAAAAAAAAAAAAAAAAA==";
+
 impl<P> AwsCloud<P> {
     /// A bucket of this account and region.
     #[must_use]
@@ -55,6 +72,41 @@ impl<P> AwsCloud<P> {
         Bucket {
             s3: self.s3.clone(),
             name: name.to_owned(),
+        }
+    }
+
+    /// Whether a bucket heeds the conditions of writes. Asks for one that must be refused,
+    /// for the object does not have the tag that it is to replace (412, or 404 where there
+    /// is none: S3 user guide, "Conditional write behavior"). It writes nothing in S3 even
+    /// if that were not heeded, for the digest is not the content's either; which of both S3
+    /// looks at first is not documented. Only a store that heeds neither, which S3 is not,
+    /// is left with an empty object.
+    ///
+    /// # Errors
+    /// [`LookError`].
+    pub async fn conditional_writes(&self, bucket: &str) -> Result<ConditionalWrites, LookError> {
+        let request = self
+            .s3
+            .put_object()
+            .bucket(bucket)
+            .key(REFUSED_KEY)
+            .if_match(NO_ETAG)
+            .content_md5(NO_DIGEST)
+            .body(ByteStream::from_static(b""));
+        let error = match request.customize().config_override(bounded()).send().await {
+            Ok(_) => return Ok(ConditionalWrites::Ignored),
+            Err(error) => error,
+        };
+        let failure = failure(&error);
+        let Failure::Service { code, .. } = &failure else {
+            return Err(look_error("PutObject", &error));
+        };
+        match code.as_str() {
+            "PreconditionFailed" | "NoSuchKey" => Ok(ConditionalWrites::Honoured),
+            "BadDigest" | "InvalidDigest" => Ok(ConditionalWrites::Unknown),
+            _ => Err(self
+                .bucket(bucket)
+                .unfit(&failure, || look_error("PutObject", &error))),
         }
     }
 }

@@ -18,6 +18,8 @@ struct Inner {
     route53: OnceLock<aws_sdk_route53::Client>,
     ssm: OnceLock<aws_sdk_ssm::Client>,
     cloudformation: OnceLock<aws_sdk_cloudformation::Client>,
+    iam: OnceLock<aws_sdk_iam::Client>,
+    sts: OnceLock<aws_sdk_sts::Client>,
 }
 
 impl Seldom {
@@ -28,6 +30,8 @@ impl Seldom {
             route53: OnceLock::new(),
             ssm: OnceLock::new(),
             cloudformation: OnceLock::new(),
+            iam: OnceLock::new(),
+            sts: OnceLock::new(),
         }))
     }
 
@@ -52,6 +56,22 @@ impl Seldom {
             let config = aws_sdk_cloudformation::config::Builder::from(&self.0.config);
             let config = config.retry_partition(self.partition("cloudformation"));
             aws_sdk_cloudformation::Client::from_conf(config.build())
+        })
+    }
+
+    pub fn iam(&self) -> &aws_sdk_iam::Client {
+        self.0.iam.get_or_init(|| {
+            let config = aws_sdk_iam::config::Builder::from(&self.0.config);
+            let config = config.retry_partition(self.partition("iam"));
+            aws_sdk_iam::Client::from_conf(config.build())
+        })
+    }
+
+    pub fn sts(&self) -> &aws_sdk_sts::Client {
+        self.0.sts.get_or_init(|| {
+            let config = aws_sdk_sts::config::Builder::from(&self.0.config);
+            let config = config.retry_partition(self.partition("sts"));
+            aws_sdk_sts::Client::from_conf(config.build())
         })
     }
 

@@ -1,0 +1,65 @@
+//! DNS records that lead past the CNAME, which a swap does not move.
+
+use super::AwsCloud;
+use super::failure::look_error;
+use crate::cloud::LookError;
+use crate::preview::RecordSet;
+
+/// How many hosted zones are read: Route 53 takes five requests a second of an account
+/// (developer guide, "Quotas").
+const ZONES_MAX: usize = 50;
+
+/// What the hosted zones of the account hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RecordsPast {
+    /// The record sets that lead to one of the names, each with its zone's name.
+    pub found: Vec<(String, RecordSet)>,
+    /// The names of the zones that were not read: the caller may not, or they are too many.
+    pub unread: Vec<String>,
+}
+
+impl<P> AwsCloud<P> {
+    /// The records of the account's hosted zones that lead to one of `names`: load
+    /// balancers or addresses behind a CNAME. Zones of other accounts and other DNS
+    /// services are not seen.
+    ///
+    /// # Errors
+    /// [`LookError`]; [`LookError::Denied`] where the zones may not be listed.
+    pub async fn records_past(&self, names: &[String]) -> Result<RecordsPast, LookError> {
+        let mut past = RecordsPast::default();
+        for (number, (id, name)) in self.hosted_zones().await?.into_iter().enumerate() {
+            if number >= ZONES_MAX {
+                past.unread.push(name);
+                continue;
+            }
+            match self.hosted_zone(&id).leading_to(names).await {
+                Ok(sets) => {
+                    let named = sets.into_iter().map(|set| (name.clone(), set));
+                    past.found.extend(named);
+                }
+                Err(LookError::Denied(_)) => past.unread.push(name),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(past)
+    }
+
+    /// The id and name, without its last dot, of each hosted zone of the account.
+    async fn hosted_zones(&self) -> Result<Vec<(String, String)>, LookError> {
+        let mut found = Vec::new();
+        let mut marker = None;
+        loop {
+            let request = self.seldom.route53().list_hosted_zones();
+            let page = request.set_marker(marker).send().await;
+            let page = page.map_err(|e| look_error("ListHostedZones", &e))?;
+            found.extend(page.hosted_zones.into_iter().map(|zone| {
+                let id = zone.id.trim_start_matches("/hostedzone/").to_owned();
+                (id, zone.name.trim_end_matches('.').to_owned())
+            }));
+            marker = page.next_marker.filter(|_| page.is_truncated);
+            if marker.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+}
