@@ -302,6 +302,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
         loop {
             let mut needs = needs(deployment);
             needs.command = self.streaks.wants_command(deployment);
+            needs.likeness = self.streaks.wants_likeness(deployment);
             let looked = tokio::select! {
                 biased;
                 looked = self.cloud.look(&deployment.plan, &needs) => looked,

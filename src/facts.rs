@@ -52,7 +52,7 @@ pub fn needs(deployment: &Deployment) -> Needs {
         test: tested(deployment),
         command: false,
         alarms: kind == Kind::Baking && !deployment.plan.alarms.is_empty(),
-        likeness: kind == Kind::Warming && deployment.plan.goal == Goal::Release,
+        likeness: false,
         production_traffic: kind == Kind::Baking || tells_the_usual(deployment),
         idle_traffic: deployment.may_drain(),
     }
@@ -91,6 +91,8 @@ pub struct Streaks {
     production_sick: u32,
     /// How many looks in a row green was not what blue is.
     unlike: u32,
+    /// Whether it was, in this state.
+    alike: bool,
     /// How many looks in a row the environment that production left was not asked for
     /// anything.
     quiet: u32,
@@ -132,12 +134,11 @@ impl Streaks {
         // With basic health the time alone tells.
         let quiet = idle.is_none() || self.quiet >= limits.healthy_looks;
         let differences = sighting.differences.as_deref();
-        count(
-            &mut self.unlike,
-            differences.is_some_and(|found| !found.is_empty()),
-        );
+        self.alike |= differences.is_some_and(<[Difference]>::is_empty);
+        let differs = differences.is_some_and(|found| !found.is_empty());
+        count(&mut self.unlike, differs);
         let likeness = match differences {
-            Some([]) => Likeness::Alike,
+            _ if self.alike => Likeness::Alike,
             Some(found) if self.unlike >= limits.healthy_looks => {
                 Likeness::Unlike(found.iter().map(Difference::to_string).collect())
             }
@@ -179,6 +180,15 @@ impl Streaks {
             quiet: self.quiet,
             ..Streaks::default()
         };
+    }
+
+    /// Whether the next look is to compare green with blue: until it was found to be what
+    /// blue is.
+    #[must_use]
+    pub fn wants_likeness(&self, deployment: &Deployment) -> bool {
+        deployment.state.kind() == Kind::Warming
+            && deployment.plan.goal == Goal::Release
+            && !self.alike
     }
 
     /// Whether the next look is to run the command that tests: once in a state, when

@@ -176,6 +176,8 @@ impl VirtualWorld {
             expected_differences: Vec::new(),
             limits: Limits {
                 poll: Duration::from_secs(30),
+                // Every call more is a crash more.
+                bake: Duration::from_secs(120),
                 ..Limits::default()
             },
         }
