@@ -173,12 +173,10 @@ impl Objects {
         Ok(Response::from_parts(parts, body.to_bytes()))
     }
 
-    /// Whether an object's bucket is missing, which s3s-fs tells as a missing key.
+    /// Whether an object's bucket is missing, which s3s-fs tells as a missing key, or after
+    /// the condition of a write.
     fn lacks_bucket(&self, request: &Request<Bytes>) -> bool {
-        let path_style = request
-            .headers()
-            .get(HOST)
-            .is_some_and(|h| h == "localhost");
+        let path_style = request.headers().get(HOST).is_none_or(|h| h == "localhost");
         let path = request.uri().path().trim_start_matches('/');
         let bucket = path.split_once('/').filter(|(_, key)| !key.is_empty());
         path_style && bucket.is_some_and(|(bucket, _)| !self.root.join(bucket).is_dir())

@@ -196,11 +196,6 @@ impl Sandbox {
         let (bucket, _) = objects::target(&request);
         let judged =
             objects::operation(&request) == "CreateBucket" || self.0.objects.has_bucket(&bucket);
-        if !judged && objects::operation(&request) == "PutObject" {
-            // s3s-fs would judge the write's condition first.
-            let message = "The specified bucket does not exist";
-            return objects::failure(StatusCode::NOT_FOUND, "NoSuchBucket", message);
-        }
         if judged && let Err(message) = permitted(policy::s3_needs(&request)) {
             return denied(&message);
         }
