@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bluegreen_sandbox::{
-    Fault, FaultEffect, Form, Options, PRODUCTION, Reply, Sandbox, SandboxError, Status,
+    BUCKET, Fault, FaultEffect, Form, Options, PRODUCTION, Reply, Sandbox, SandboxError, Status,
     TimeSource, World,
 };
 use bytes::Bytes;
@@ -419,6 +419,51 @@ async fn send(
 fn form() -> http::request::Builder {
     http::Request::post("http://127.0.0.1/")
         .header("content-type", "application/x-www-form-urlencoded")
+}
+
+/// A process that was killed between writing an object and writing its checksums.
+#[tokio::test]
+async fn an_object_whose_checksums_are_of_another_is_read_after_a_restart() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let now = Arc::new(AtomicU64::new(START));
+    let object = |request: http::request::Builder| {
+        request.header(
+            "authorization",
+            "AWS4-HMAC-SHA256 Credential=A/20270115/us-east-1/s3/aws4_request",
+        )
+    };
+    let url = format!("http://127.0.0.1/{BUCKET}/journal");
+    let get = async |sandbox: &Sandbox| {
+        let request = object(http::Request::get(&url)).header("x-amz-checksum-mode", "ENABLED");
+        let request = request.body(Bytes::new()).expect("a request");
+        let answer = sandbox.handle(request).await.expect("an answer");
+        let checksum = answer.headers().get("x-amz-checksum-crc32").cloned();
+        (answer.into_body(), checksum)
+    };
+    {
+        let sandbox = opened(folder.path(), &now).expect("it opens");
+        // The CRC-32 of "one", as RFC 4648 writes it.
+        let put = object(http::Request::put(&url)).header("x-amz-checksum-crc32", "emyG8Q==");
+        assert_eq!(send(&sandbox, put, b"one").await.0, 200);
+        let (body, checksum) = get(&sandbox).await;
+        assert_eq!(body, "one");
+        assert_eq!(checksum.expect("it is kept"), "emyG8Q==");
+    }
+    let found = walk(folder.path(), "journal").expect("the object is a file");
+    std::fs::write(found, "two").expect("it is written");
+    let sandbox = opened(folder.path(), &now).expect("it opens");
+    let (body, checksum) = get(&sandbox).await;
+    assert_eq!((body, checksum), ("two".into(), None));
+}
+
+/// The file of this name below a folder.
+fn walk(folder: &std::path::Path, name: &str) -> Option<std::path::PathBuf> {
+    let entries = std::fs::read_dir(folder).ok()?.flatten();
+    let mut paths = entries.map(|entry| entry.path());
+    paths.find_map(|path| match path.is_dir() {
+        true => walk(&path, name),
+        false => path.ends_with(name).then_some(path),
+    })
 }
 
 #[tokio::test]
