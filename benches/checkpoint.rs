@@ -74,6 +74,7 @@ fn deployment() -> Deployment {
         approval: None,
         pause_before_swap: false,
         alarms: Vec::new(),
+        preview: None,
         pause_before_cutover: false,
         limits: Limits::default(),
     };

@@ -16,6 +16,7 @@ use crate::clock::{Deadline, Moment};
 use crate::command::Ran;
 use crate::machine::{Effect, Instances};
 use crate::plan::{Plan, Role, Sizes};
+use crate::preview::Record;
 
 /// Looks at AWS and asks for effects.
 pub trait Cloud {
@@ -34,6 +35,23 @@ pub trait Cloud {
         &self,
         plan: &Plan,
         effect: &Effect,
+        send_by: &Deadline,
+    ) -> impl Future<Output = Outcome>;
+
+    /// What a hostname of a hosted zone holds.
+    ///
+    /// # Errors
+    /// [`LookError`].
+    fn record(&self, zone_id: &str, host: &str) -> impl Future<Output = Result<Record, LookError>>;
+
+    /// Makes a hostname that holds `from` hold `to`; one that holds anything else is left
+    /// alone. Safe to repeat.
+    fn replace_record(
+        &self,
+        zone_id: &str,
+        host: &str,
+        from: &Record,
+        to: &Record,
         send_by: &Deadline,
     ) -> impl Future<Output = Outcome>;
 }
@@ -134,6 +152,8 @@ pub struct Environment {
     pub application: String,
     /// Its CNAME; none on a worker tier.
     pub cname: Option<String>,
+    /// Its load balancer's name, or its instance's address (`EndpointURL`).
+    pub endpoint: Option<String>,
     /// Launching, Updating, LinkingFrom, LinkingTo, Ready, Aborting, Terminating.
     pub status: String,
     /// Green, Yellow, Red, Grey.

@@ -186,6 +186,8 @@ fn plan<'a>(
         approval: config.approval,
         pause_before_swap: false,
         alarms: config.alarms.clone(),
+        // What they held before is lost with the journal.
+        preview: None,
         pause_before_cutover: false,
         limits: config.limits.clone(),
     };
@@ -377,6 +379,7 @@ mod tests {
             hooks: Vec::new(),
             approval: None,
             alarms: plan.alarms,
+            preview: None,
             limits: plan.limits,
         }
     }

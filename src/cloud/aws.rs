@@ -49,6 +49,7 @@ use crate::clock::{Clock, Deadline};
 use crate::facts::is_healthy;
 use crate::machine::{Effect, EffectKind};
 use crate::plan::{Plan, REQUEST_TIMEOUT, Role, Sizes};
+use crate::preview::Record;
 use failure::{outcome, outcome_of};
 use seldom::Seldom;
 use time::{SendBy, ServiceTime};
@@ -278,6 +279,22 @@ impl<P: Prober> Cloud for AwsCloud<P> {
                     .await
             }
         }
+    }
+
+    async fn record(&self, zone_id: &str, host: &str) -> Result<Record, LookError> {
+        self.hosted_zone(zone_id).record(host).await
+    }
+
+    async fn replace_record(
+        &self,
+        zone_id: &str,
+        host: &str,
+        from: &Record,
+        to: &Record,
+        send_by: &Deadline,
+    ) -> Outcome {
+        let zone = self.hosted_zone(zone_id);
+        zone.replace(host, from, to, send_by).await
     }
 }
 

@@ -106,6 +106,7 @@ impl Place {
             approval: None,
             pause_before_swap: false,
             alarms: Vec::new(),
+            preview: None,
             pause_before_cutover: false,
             limits: Limits::default(),
         };

@@ -8,6 +8,7 @@ mod cli;
 mod config;
 mod crash;
 mod faults;
+mod following;
 mod gates;
 mod kill;
 mod model;

@@ -10,6 +10,7 @@ use bluegreen::preflight::Wanted;
 use bluegreen_sandbox::{BUCKET, Fault, FaultEffect, Policy};
 use serde_json::Value;
 
+use crate::following;
 use crate::virtual_world::VirtualWorld;
 
 /// The policy as it is shipped, with the seeded world's names in its placeholders.
@@ -96,6 +97,8 @@ enum Try {
     FailedUpload,
     /// A deploy that takes longer than its patience.
     EndlessDeploy,
+    /// A release with the preview hostnames of a parameter.
+    PreviewedRelease,
 }
 
 /// Where each action of today's program is missed, and what is said then.
@@ -174,6 +177,11 @@ const MISSED: &[(&str, Try, &str)] = &[
     ("elasticbeanstalk:DescribeConfigurationSettings",Try::Release, "DescribeConfigurationSettings"),
     ("elasticbeanstalk:DescribeEnvironmentHealth",   Try::Release, "DescribeEnvironmentHealth"),
     ("iam:PassRole",                                 Try::Release, "PassRole"),
+    // What follows the environments.
+    ("route53:ChangeResourceRecordSets",             Try::PreviewedRelease, "never led to"),
+    ("route53:GetHostedZone",                        Try::PreviewedRelease, "GetHostedZone"),
+    ("route53:ListResourceRecordSets",               Try::PreviewedRelease, "ListResourceRecordSets"),
+    ("ssm:GetParameter",                             Try::PreviewedRelease, "GetParameter"),
 ];
 
 /// Actions of parts that a release does not use yet, each with its part.
@@ -189,22 +197,23 @@ const PENDING: &[(&str, &str)] = &[
     ("elasticloadbalancing:DescribeTags",                  "listener rules"),
     ("elasticloadbalancing:ModifyRule",                    "listener rules"),
     ("iam:SimulatePrincipalPolicy",                        "plan: permissions"),
-    ("route53:ChangeResourceRecordSets",                   "preview hostnames"),
-    ("route53:GetChange",                                  "preview hostnames"),
     ("route53:ListHostedZones",                            "plan: DNS records past the CNAME"),
-    ("route53:ListResourceRecordSets",                     "preview hostnames"),
-    ("ssm:GetParameters",                                  "preview hostnames"),
 ];
 
 impl Try {
     /// Nothing where it went as it should, else everything that was said.
     async fn under(self, policy: Policy) -> Result<(), String> {
-        let world = VirtualWorld::new().await;
+        let mut world = VirtualWorld::new().await;
+        if self == Try::PreviewedRelease {
+            world.preview = following::asked();
+        }
         world.sandbox.set_policy(Some(policy));
         let file = world.folder.path().join("app.zip");
         let bytes = match self {
             Try::FailedUpload => 20 * 1024 * 1024,
-            Try::Release | Try::ReleaseOfAnObject | Try::EndlessDeploy => 1000,
+            Try::Release | Try::ReleaseOfAnObject | Try::EndlessDeploy | Try::PreviewedRelease => {
+                1000
+            }
         };
         std::fs::write(&file, vec![7; bytes]).expect("the bundle is written");
         let bundle = match self {
@@ -212,10 +221,12 @@ impl Try {
                 key: "shop/v2.zip".to_owned(),
                 file: None,
             },
-            Try::Release | Try::FailedUpload | Try::EndlessDeploy => Bundle {
-                key: "bluegreen/bundles/shop/app.zip".to_owned(),
-                file: Some(bluegreen::bundle::read(&file).expect("the bundle reads")),
-            },
+            Try::Release | Try::FailedUpload | Try::EndlessDeploy | Try::PreviewedRelease => {
+                Bundle {
+                    key: "bluegreen/bundles/shop/app.zip".to_owned(),
+                    file: Some(bluegreen::bundle::read(&file).expect("the bundle reads")),
+                }
+            }
         };
         match self {
             Try::FailedUpload => world.inject(Fault {
@@ -229,7 +240,7 @@ impl Try {
             Try::EndlessDeploy => world
                 .sandbox
                 .with_world(|world, _| world.timings.deploy_seconds = 4 * 3600),
-            Try::Release | Try::ReleaseOfAnObject => {}
+            Try::Release | Try::ReleaseOfAnObject | Try::PreviewedRelease => {}
         }
         let wanted = Wanted {
             label: Some("v7".to_owned()),
@@ -241,12 +252,20 @@ impl Try {
         let driven = world.drive(&mut deployment).await.expect("nobody kills it");
         driven.map_err(|error| error.to_string())?;
         let end = match self {
-            Try::Release | Try::ReleaseOfAnObject => Kind::Completed,
+            Try::Release | Try::ReleaseOfAnObject | Try::PreviewedRelease => Kind::Completed,
             Try::FailedUpload => Kind::RolledBack,
             Try::EndlessDeploy => Kind::Held,
         };
         if deployment.state.kind() != end {
             return Err(format!("{:?}", deployment.state));
+        }
+        let changed = world
+            .sandbox
+            .report()
+            .calls
+            .contains_key("ChangeResourceRecordSets");
+        if self == Try::PreviewedRelease && !changed {
+            return Err("preview hostnames never led to blue".to_owned());
         }
         match world.sandbox.report().leftovers.unfinished_uploads {
             left if left.is_empty() => Ok(()),
@@ -262,6 +281,7 @@ async fn everything_goes_under_the_shipped_policy() {
         Try::ReleaseOfAnObject,
         Try::FailedUpload,
         Try::EndlessDeploy,
+        Try::PreviewedRelease,
     ] {
         let done = attempt.under(shipped()).await;
         assert_eq!(done, Ok(()), "{attempt:?}");
