@@ -14,6 +14,7 @@ use thiserror::Error;
 
 use crate::clock::{Deadline, Moment};
 use crate::command::Ran;
+use crate::listener_rules::{Change, Rule, TargetGroup};
 use crate::machine::{Effect, Instances};
 use crate::plan::{Plan, Role, Sizes};
 use crate::preview::Record;
@@ -54,6 +55,30 @@ pub trait Cloud {
         to: &Record,
         send_by: &Deadline,
     ) -> impl Future<Output = Outcome>;
+
+    /// The ARN of the load balancer that an environment shares; none where it has its
+    /// own.
+    ///
+    /// # Errors
+    /// [`LookError`].
+    fn shared_balancer(
+        &self,
+        application: &str,
+        environment_name: &str,
+    ) -> impl Future<Output = Result<Option<String>, LookError>>;
+
+    /// The rules of a load balancer that follow, and the target groups of environments
+    /// behind it.
+    ///
+    /// # Errors
+    /// [`LookError`].
+    fn rules(
+        &self,
+        balancer: &str,
+    ) -> impl Future<Output = Result<(Vec<Rule>, Vec<TargetGroup>), LookError>>;
+
+    /// Makes a rule forward elsewhere. Safe to repeat.
+    fn move_rule(&self, change: &Change, send_by: &Deadline) -> impl Future<Output = Outcome>;
 }
 
 /// What a look is to read beside the two environments.

@@ -5,6 +5,7 @@
 
 mod following;
 mod gates;
+mod rules;
 
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ use crate::shared::SharedError;
 use crate::store::{Output, StoreError};
 use following::{Following, Turn};
 use gates::Word;
+use rules::Rules;
 
 /// How long a request that is on its way may still be answered after a signal.
 const LAST_WORDS: Duration = Duration::from_millis(500);
@@ -88,6 +90,7 @@ pub struct Driver<'a, C> {
     interrupted: watch::Receiver<bool>,
     streaks: Streaks,
     following: Following,
+    rules: Rules,
     /// When this process took the deployment up: patience counts from here, so
     /// that a resume has its own.
     began_at: Moment,
@@ -121,6 +124,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
             interrupted,
             streaks: Streaks::default(),
             following: Following::default(),
+            rules: Rules::default(),
             began_at: clock.now(),
             jitter: fastrand::Rng::with_seed(clock.now().0),
             approver: None,
@@ -183,8 +187,15 @@ impl<'a, C: Cloud> Driver<'a, C> {
             if patience_spent {
                 next = given_up(deployment, next);
             }
-            match self.set_right(deployment, &next).await? {
+            match self
+                .set_right(deployment, &seen, &next, patience_spent)
+                .await?
+            {
                 Turn::Now => {}
+                Turn::Instead(state) => {
+                    self.enter(deployment, state, Some(&seen)).await?;
+                    continue;
+                }
                 Turn::Later => {
                     self.pause(deployment).await?;
                     continue;

@@ -276,7 +276,13 @@ pub async fn plan<P: Prober>(
         None => None,
     };
     let own = cloud.tags(&blue.arn).await?;
-    let sizes = cloud.configuration(&config.app, &blue.name).await?.sizes();
+    let configuration = cloud.configuration(&config.app, &blue.name).await?;
+    let sizes = configuration.sizes();
+    if let Some(balancer) = configuration.shared_balancer() {
+        // Tags that say nothing, and rules that may not be read, are told before anything
+        // depends on them.
+        cloud.following_rules(balancer).await?;
+    }
     let strategy = wanted.strategy;
     let instances = cloud.instances(&blue.id).await?.running;
     let kept = Kept {

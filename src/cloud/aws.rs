@@ -47,6 +47,7 @@ use tracing::warn;
 use super::{Cloud, LookError, Needs, Outcome, Prober, Sighting, test_run};
 use crate::clock::{Clock, Deadline};
 use crate::facts::is_healthy;
+use crate::listener_rules::{Change, Rule, TargetGroup};
 use crate::machine::{Effect, EffectKind};
 use crate::plan::{Plan, REQUEST_TIMEOUT, Role, Sizes};
 use crate::preview::Record;
@@ -295,6 +296,23 @@ impl<P: Prober> Cloud for AwsCloud<P> {
     ) -> Outcome {
         let zone = self.hosted_zone(zone_id);
         zone.replace(host, from, to, send_by).await
+    }
+
+    async fn shared_balancer(
+        &self,
+        application: &str,
+        environment_name: &str,
+    ) -> Result<Option<String>, LookError> {
+        let configuration = self.configuration(application, environment_name).await?;
+        Ok(configuration.shared_balancer().map(str::to_owned))
+    }
+
+    async fn rules(&self, balancer: &str) -> Result<(Vec<Rule>, Vec<TargetGroup>), LookError> {
+        self.following_rules(balancer).await
+    }
+
+    async fn move_rule(&self, change: &Change, send_by: &Deadline) -> Outcome {
+        self.point_rule(change, send_by).await
     }
 }
 

@@ -1,5 +1,5 @@
 //! What leads to the environments beside their CNAMEs and is to follow them: preview
-//! hostnames.
+//! hostnames, and the rules of a shared load balancer (`rules.rs`).
 //!
 //! At every turn, where each should lead follows from the state and the last look; it is
 //! compared with what is read, and set right by writes that may be repeated. Nothing of it
@@ -9,11 +9,12 @@ use std::collections::BTreeMap;
 
 use tracing::{info, warn};
 
+use super::rules::needs_rules;
 use super::{DriveError, Driver, signalled};
 use crate::clock::{Deadline, Moment, Stopwatch};
 use crate::cloud::{Cloud, LookError, Outcome, Refusal, Sighting};
 use crate::deployment::Deployment;
-use crate::machine::{Effect, Kind, State, Step};
+use crate::machine::{Cause, Effect, Kind, Seen, State, Step};
 use crate::plan::{Goal, Plan, Role};
 use crate::preview::{Preview, Record, Standing};
 
@@ -36,6 +37,8 @@ pub(super) enum Turn {
     Now,
     /// What follows is to be seen right first.
     Later,
+    /// This state is to be entered: what follows cannot be set right.
+    Instead(State),
 }
 
 /// Where the preview hostnames are to lead.
@@ -179,13 +182,31 @@ fn needs_previews(step: &Step) -> bool {
 
 impl<C: Cloud> Driver<'_, C> {
     /// Sets right what follows, as far as it can be done now, and says whether the step
-    /// may be taken. What the environments' own course does not depend on is waited for
+    /// may be taken. Rules are waited for as long as the state has patience. What the environments' own course does not depend on is waited for
     /// no longer than the state's patience, which begins anew afterwards.
     pub(super) async fn set_right(
         &mut self,
         deployment: &Deployment,
+        seen: &Seen,
         step: &Step,
+        patience_spent: bool,
     ) -> Result<Turn, DriveError> {
+        let rules = self.set_rules(deployment, seen, step).await?;
+        if let Some(message) = rules.filter(|_| needs_rules(step)) {
+            match step {
+                // It was given up, and now it is known why.
+                Step::Enter(next)
+                    if patience_spent
+                        && matches!(next.cause(), Some(Cause::OutOfPatience { .. })) =>
+                {
+                    let operation = "ModifyRule".to_owned();
+                    let cause = Cause::Refused { operation, message };
+                    return Ok(Turn::Instead(next.clone().because(cause)));
+                }
+                _ if !patience_spent => return Ok(Turn::Later),
+                _ => {}
+            }
+        }
         let previews_are_right = self.set_previews(deployment, step).await?;
         if previews_are_right {
             self.following.waits = None;
@@ -307,7 +328,10 @@ impl<C: Cloud> Driver<'_, C> {
 
     /// Until when a write may be sent; none where the lease had to be waited for, so that
     /// what was seen proves nothing any more.
-    async fn may_send(&mut self, deployment: &Deployment) -> Result<Option<Deadline>, DriveError> {
+    pub(super) async fn may_send(
+        &mut self,
+        deployment: &Deployment,
+    ) -> Result<Option<Deadline>, DriveError> {
         if *self.interrupted.borrow() {
             return Err(DriveError::Signal);
         }

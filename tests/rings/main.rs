@@ -9,6 +9,7 @@ mod config;
 mod crash;
 mod faults;
 mod following;
+mod following_rules;
 mod gates;
 mod kill;
 mod model;

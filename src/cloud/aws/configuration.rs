@@ -43,6 +43,15 @@ impl Configuration {
         self.settings.iter().find(wanted)?.value.as_deref()
     }
 
+    /// The ARN of the load balancer that it shares; none where it has its own, or none
+    /// (developer guide, "Configuring a shared Application Load Balancer").
+    #[must_use]
+    pub fn shared_balancer(&self) -> Option<&str> {
+        let shares = self.value("aws:elasticbeanstalk:environment", "LoadBalancerIsShared");
+        let balancer = self.value("aws:elbv2:loadbalancer", "SharedLoadBalancer");
+        balancer.filter(|arn| shares == Some("true") && !arn.is_empty())
+    }
+
     /// How many instances the group may have; none where there is a single instance
     /// and no group.
     #[must_use]
