@@ -75,6 +75,7 @@ fn deployment() -> Deployment {
         pause_before_swap: false,
         alarms: Vec::new(),
         expected_differences: Vec::new(),
+        preview: None,
         pause_before_cutover: false,
         limits: Limits::default(),
     };

@@ -15,8 +15,10 @@ use thiserror::Error;
 use crate::clock::{Deadline, Moment};
 use crate::command::Ran;
 use crate::fidelity::Difference;
+use crate::listener_rules::{Change, Rule, TargetGroup};
 use crate::machine::{Effect, Instances};
 use crate::plan::{Plan, Role, Sizes};
+use crate::preview::Record;
 use crate::traffic::Traffic;
 
 /// Looks at AWS and asks for effects.
@@ -38,6 +40,47 @@ pub trait Cloud {
         effect: &Effect,
         send_by: &Deadline,
     ) -> impl Future<Output = Outcome>;
+
+    /// What a hostname of a hosted zone holds.
+    ///
+    /// # Errors
+    /// [`LookError`].
+    fn record(&self, zone_id: &str, host: &str) -> impl Future<Output = Result<Record, LookError>>;
+
+    /// Makes a hostname that holds `from` hold `to`; one that holds anything else is left
+    /// alone. Safe to repeat.
+    fn replace_record(
+        &self,
+        zone_id: &str,
+        host: &str,
+        from: &Record,
+        to: &Record,
+        send_by: &Deadline,
+    ) -> impl Future<Output = Outcome>;
+
+    /// The ARN of the load balancer that an environment shares; none where it has its
+    /// own.
+    ///
+    /// # Errors
+    /// [`LookError`].
+    fn shared_balancer(
+        &self,
+        application: &str,
+        environment_name: &str,
+    ) -> impl Future<Output = Result<Option<String>, LookError>>;
+
+    /// The rules of a load balancer that follow, and the target groups of environments
+    /// behind it.
+    ///
+    /// # Errors
+    /// [`LookError`].
+    fn rules(
+        &self,
+        balancer: &str,
+    ) -> impl Future<Output = Result<(Vec<Rule>, Vec<TargetGroup>), LookError>>;
+
+    /// Makes a rule forward elsewhere. Safe to repeat.
+    fn move_rule(&self, change: &Change, send_by: &Deadline) -> impl Future<Output = Outcome>;
 }
 
 /// What a look is to read beside the two environments.

@@ -21,6 +21,7 @@ use crate::approval::ApproveUrl;
 use crate::hooks::{Hook, HookTable};
 use crate::machine::Kind;
 use crate::plan::{ApprovalLimit, Limits};
+use crate::preview::{Asked, PreviewError};
 pub use crate::table::duration;
 
 /// What every command takes. Flags win over variables, and those over the file.
@@ -159,6 +160,13 @@ pub struct Options {
     #[arg(long = "alarm", env = "BLUEGREEN_ALARMS", global = true, value_name = "NAME",
           value_delimiter = ',', value_parser = alarm)]
     pub alarms: Vec<String>,
+    /// Hostname that leads to the environment under test while it is tested; a JSON list, several
+    /// with commas, or ssm:/path/to/parameter; may be repeated
+    #[arg(long, env = "RECORDS_LIST", global = true, value_name = "HOST")]
+    pub preview_host: Vec<String>,
+    /// Hosted zone of Route 53 that holds them; an id, or ssm:/path/to/parameter
+    #[arg(long, env = "HOSTED_ZONE_ID", global = true, value_name = "ID")]
+    pub hosted_zone_id: Option<String>,
     /// Keep the journal in SQLite alone: no copy and no lease in the bucket
     #[arg(long, env = "BLUEGREEN_NO_SHARED_STATE", global = true, value_parser = clap::builder::BoolishValueParser::new())]
     pub no_shared_state: bool,
@@ -272,6 +280,8 @@ pub struct Config {
     pub expected_differences: Vec<String>,
     /// The names of the CloudWatch alarms that watch production, each once.
     pub alarms: Vec<String>,
+    /// The preview hostnames that are asked for.
+    pub preview: Option<Asked>,
     /// The limits.
     pub limits: Limits,
 }
@@ -297,6 +307,9 @@ pub enum ConfigError {
         /// The key, what is wrong with it and what would be right.
         why: String,
     },
+    /// The preview hostnames are not of their form.
+    #[error(transparent)]
+    Preview(#[from] PreviewError),
     /// A value is not of its form.
     #[error("{flag} {value:?}: {why}")]
     Invalid {
@@ -385,6 +398,7 @@ impl Options {
                 let alarms = self.alarms.iter().filter(|name| seen.insert(*name));
                 alarms.cloned().collect()
             },
+            preview: Asked::read(&self.preview_host, given(&self.hosted_zone_id))?,
             limits: Limits {
                 poll: self.poll,
                 drain: self.drain,

@@ -3,7 +3,9 @@
 //! It keeps nothing between turns but counts of looks in a row, so a crash is
 //! only another look: `run` makes a plan and drives, `resume` drives.
 
+mod following;
 mod gates;
+mod rules;
 
 use std::time::Duration;
 
@@ -20,7 +22,9 @@ use crate::journal::{Journal, JournalError};
 use crate::machine::{Cause, Effect, Kind, Order, Seen, State, Step, hold, is_safe, obey, step};
 use crate::shared::SharedError;
 use crate::store::{Output, StoreError};
+use following::{Following, Turn};
 use gates::Word;
+use rules::Rules;
 
 /// How long a request that is on its way may still be answered after a signal.
 const LAST_WORDS: Duration = Duration::from_millis(500);
@@ -85,6 +89,8 @@ pub struct Driver<'a, C> {
     clock: Clock,
     interrupted: watch::Receiver<bool>,
     streaks: Streaks,
+    following: Following,
+    rules: Rules,
     /// When this process took the deployment up: patience counts from here, so
     /// that a resume has its own.
     began_at: Moment,
@@ -117,6 +123,8 @@ impl<'a, C: Cloud> Driver<'a, C> {
             clock,
             interrupted,
             streaks: Streaks::default(),
+            following: Following::default(),
+            rules: Rules::default(),
             began_at: clock.now(),
             jitter: fastrand::Rng::with_seed(clock.now().0),
             approver: None,
@@ -175,18 +183,28 @@ impl<'a, C: Cloud> Driver<'a, C> {
             }
             let patience_spent = self.is_patience_spent(deployment);
             let seen = self.look(deployment).await?;
-            match step(&deployment.state, &deployment.plan, &seen) {
+            let mut next = step(&deployment.state, &deployment.plan, &seen);
+            if patience_spent {
+                next = given_up(deployment, next);
+            }
+            match self
+                .set_right(deployment, &seen, &next, patience_spent)
+                .await?
+            {
+                Turn::Now => {}
+                Turn::Instead(state) => {
+                    self.enter(deployment, state, Some(&seen)).await?;
+                    continue;
+                }
+                Turn::Later => {
+                    self.pause(deployment).await?;
+                    continue;
+                }
+            }
+            match next {
                 Step::Rest => return Ok(()),
                 Step::Enter(next) => self.enter(deployment, next, Some(&seen)).await?,
-                Step::Wait { otherwise } if gives_up(patience_spent, deployment, &otherwise) => {
-                    self.enter(deployment, otherwise, Some(&seen)).await?;
-                }
                 Step::Wait { .. } => self.pause(deployment).await?,
-                Step::Ask { otherwise, .. } | Step::Once { otherwise, .. }
-                    if gives_up(patience_spent, deployment, &otherwise) =>
-                {
-                    self.enter(deployment, otherwise, Some(&seen)).await?;
-                }
                 Step::Ask { effect, otherwise } => {
                     let act = self.act(deployment, &effect, false).await?;
                     self.follow(deployment, act, otherwise, &seen).await?;
@@ -277,10 +295,13 @@ impl<'a, C: Cloud> Driver<'a, C> {
         if state == deployment.state {
             return Ok(());
         }
-        let why = match state.cause() {
+        let mut why = match state.cause() {
             Some(cause) => cause.to_string(),
             None => deployment.state.kind().left_because().to_owned(),
         };
+        if let Some(left) = self.following.left_over().filter(|_| state.is_end()) {
+            why.push_str(&format!("; {left}"));
+        }
         let next = deployment.entering(state, self.clock.now());
         match self.checkpoint(deployment, next, &why, seen).await {
             // The order is taken up in the next turn.
@@ -333,6 +354,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
                     for difference in sighting.differences.iter().flatten() {
                         warn!("green differs from blue:\n{}", difference.as_diff());
                     }
+                    self.following.look(&deployment.plan, &sighting);
                     let seen = self.streaks.observe(deployment, &sighting, now);
                     if let Some(traffic) = sighting.idle_traffic.filter(|_| !seen.drained) {
                         info!(
@@ -586,9 +608,17 @@ fn still_wanted(deployment: &Deployment, effect: &Effect, fresh: &Seen) -> bool 
     }
 }
 
-/// A wait whose other way is the state itself ends of its own accord.
-fn gives_up(patience_spent: bool, deployment: &Deployment, otherwise: &State) -> bool {
-    patience_spent && otherwise.kind() != deployment.state.kind()
+/// The step once patience is spent. A wait whose other way is the state itself ends of its
+/// own accord.
+fn given_up(deployment: &Deployment, step: Step) -> Step {
+    match step {
+        Step::Wait { otherwise } | Step::Ask { otherwise, .. } | Step::Once { otherwise, .. }
+            if otherwise.kind() != deployment.state.kind() =>
+        {
+            Step::Enter(otherwise)
+        }
+        other => other,
+    }
 }
 
 fn understand(effect: &Effect, outcome: Outcome) -> Result<Act, DriveError> {

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::hooks::Hook;
 
 use crate::acceptance::{AcceptanceTest, TestCommand, one_or_many};
+use crate::preview::Preview;
 
 /// The tag on green that names the deployment it belongs to.
 pub const TAG_DEPLOYMENT: &str = "bluegreen:deployment";
@@ -319,6 +320,10 @@ pub struct Plan {
     /// The names of the CloudWatch alarms that watch production.
     #[serde(default)]
     pub alarms: Vec<String>,
+    /// The preview hostnames; none where none are asked for, or what they held before is
+    /// not known any more.
+    #[serde(default)]
+    pub preview: Option<Preview>,
     /// Whether to stop before the last swap until an operator resumes.
     pub pause_before_cutover: bool,
     /// The limits.
@@ -504,6 +509,7 @@ impl Plan {
             pause_before_swap: false,
             alarms: vec![],
             expected_differences: vec![],
+            preview: None,
             pause_before_cutover: false,
             limits: Limits::default(),
         }

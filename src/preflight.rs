@@ -4,13 +4,14 @@
 use thiserror::Error;
 
 use crate::acceptance::without_secrets;
-use crate::cloud::aws::{Alarm, AwsCloud};
+use crate::cloud::aws::{Alarm, AwsCloud, PreviewRefused};
 use crate::cloud::{Environment, LookError, Prober, VersionRecord};
 use crate::config::Config;
 use crate::facts::is_healthy;
 use crate::plan::{
     Bundle, Goal, Kept, Plan, Strategy, TAG_DEPLOYMENT, TAGS_MAX, TAGS_OURS, Target, template_name,
 };
+use crate::preview::PreviewError;
 
 /// Which version to release, and how.
 #[derive(Clone, Debug, Default)]
@@ -158,6 +159,9 @@ pub enum Refused {
         /// Which alarm, and why.
         alarm: String,
     },
+    /// The preview hostnames cannot be used.
+    #[error(transparent)]
+    Preview(PreviewError),
     /// There is no such bucket.
     #[error("there is no bucket {bucket}: is --bucket right?")]
     NoBucket {
@@ -172,6 +176,15 @@ pub enum Refused {
         /// The bucket.
         bucket: String,
     },
+}
+
+impl From<PreviewRefused> for Refused {
+    fn from(refused: PreviewRefused) -> Refused {
+        match refused {
+            PreviewRefused::Look(error) => Refused::Look(error),
+            PreviewRefused::Unfit(error) => Refused::Preview(error),
+        }
+    }
 }
 
 /// Blue as it is found: which target it is, and what bears green's name.
@@ -256,8 +269,20 @@ pub async fn plan<P: Prober>(
             return Err(Refused::InAlarm { alarm });
         }
     }
+    let production = [Some(production_cname.clone()), blue.endpoint.clone()];
+    let production: Vec<String> = production.into_iter().flatten().collect();
+    let preview = match &config.preview {
+        Some(asked) => Some(cloud.preview(asked, &production).await?),
+        None => None,
+    };
     let own = cloud.tags(&blue.arn).await?;
-    let sizes = cloud.configuration(&config.app, &blue.name).await?.sizes();
+    let configuration = cloud.configuration(&config.app, &blue.name).await?;
+    let sizes = configuration.sizes();
+    if let Some(balancer) = configuration.shared_balancer() {
+        // Tags that say nothing, and rules that may not be read, are told before anything
+        // depends on them.
+        cloud.following_rules(balancer).await?;
+    }
     let strategy = wanted.strategy;
     let instances = cloud.instances(&blue.id).await?.running;
     let kept = Kept {
@@ -301,6 +326,7 @@ pub async fn plan<P: Prober>(
         pause_before_swap: wanted.pause_before_swap,
         alarms: config.alarms.clone(),
         expected_differences: config.expected_differences.clone(),
+        preview,
         pause_before_cutover: wanted.pause_before_cutover,
         limits: config.limits.clone(),
     })

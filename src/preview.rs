@@ -63,7 +63,7 @@ pub struct Wanted {
 }
 
 /// The preview hostnames of a deployment and what they held before it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Preview {
     /// The hosted zone's id, without `/hostedzone/`.
     pub zone_id: String,

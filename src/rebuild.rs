@@ -187,6 +187,8 @@ fn plan<'a>(
         pause_before_swap: false,
         alarms: config.alarms.clone(),
         expected_differences: config.expected_differences.clone(),
+        // What they held before is lost with the journal.
+        preview: None,
         pause_before_cutover: false,
         limits: config.limits.clone(),
     };
@@ -379,6 +381,7 @@ mod tests {
             approval: None,
             alarms: plan.alarms,
             expected_differences: plan.expected_differences,
+            preview: None,
             limits: plan.limits,
         }
     }

@@ -55,8 +55,10 @@ use super::{Cloud, LookError, Needs, Outcome, Prober, Sighting, test_run};
 use crate::clock::{Clock, Deadline};
 use crate::facts::is_healthy;
 use crate::fidelity::differences;
+use crate::listener_rules::{Change, Rule, TargetGroup};
 use crate::machine::{Effect, EffectKind};
 use crate::plan::{Plan, REQUEST_TIMEOUT, Role, Sizes};
+use crate::preview::Record;
 use failure::{outcome, outcome_of};
 use seldom::Seldom;
 use time::{SendBy, ServiceTime};
@@ -303,6 +305,40 @@ impl<P: Prober> Cloud for AwsCloud<P> {
                     .await
             }
         }
+    }
+
+    async fn record(&self, zone_id: &str, host: &str) -> Result<Record, LookError> {
+        self.hosted_zone(zone_id).record(host).await
+    }
+
+    async fn replace_record(
+        &self,
+        zone_id: &str,
+        host: &str,
+        from: &Record,
+        to: &Record,
+        send_by: &Deadline,
+    ) -> Outcome {
+        let zone = self.hosted_zone(zone_id);
+        zone.replace(host, from, to, send_by).await
+    }
+
+    async fn shared_balancer(
+        &self,
+        application: &str,
+        environment_name: &str,
+    ) -> Result<Option<String>, LookError> {
+        let configuration = self.configuration(application, environment_name).await?;
+        let balancer = configuration.shared_balancer();
+        Ok(balancer.filter(|arn| !arn.is_empty()).map(str::to_owned))
+    }
+
+    async fn rules(&self, balancer: &str) -> Result<(Vec<Rule>, Vec<TargetGroup>), LookError> {
+        self.following_rules(balancer).await
+    }
+
+    async fn move_rule(&self, change: &Change, send_by: &Deadline) -> Outcome {
+        self.point_rule(change, send_by).await
     }
 }
 

@@ -107,6 +107,7 @@ impl Place {
             pause_before_swap: false,
             alarms: Vec::new(),
             expected_differences: Vec::new(),
+            preview: None,
             pause_before_cutover: false,
             limits: Limits::default(),
         };

@@ -9,6 +9,8 @@ mod cli;
 mod config;
 mod crash;
 mod faults;
+mod following;
+mod following_rules;
 mod gates;
 mod kill;
 mod model;

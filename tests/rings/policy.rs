@@ -10,6 +10,8 @@ use bluegreen::preflight::Wanted;
 use bluegreen_sandbox::{BUCKET, Fault, FaultEffect, Policy};
 use serde_json::Value;
 
+use crate::following;
+use crate::following_rules;
 use crate::virtual_world::VirtualWorld;
 
 /// The policy as it is shipped, with the seeded world's names in its placeholders.
@@ -96,6 +98,10 @@ enum Try {
     FailedUpload,
     /// A deploy that takes longer than its patience.
     EndlessDeploy,
+    /// A release with the preview hostnames of a parameter.
+    PreviewedRelease,
+    /// A release behind a shared load balancer, with rules that follow.
+    SharedRelease,
 }
 
 /// Where each action of today's program is missed, and what is said then.
@@ -174,6 +180,14 @@ const MISSED: &[(&str, Try, &str)] = &[
     ("elasticbeanstalk:DescribeConfigurationSettings",Try::Release, "DescribeConfigurationSettings"),
     ("elasticbeanstalk:DescribeEnvironmentHealth",   Try::Release, "DescribeEnvironmentHealth"),
     ("iam:PassRole",                                 Try::Release, "PassRole"),
+    // What follows the environments.
+    ("route53:ChangeResourceRecordSets",             Try::PreviewedRelease, "never led to"),
+    ("route53:GetHostedZone",                        Try::PreviewedRelease, "GetHostedZone"),
+    ("route53:ListResourceRecordSets",               Try::PreviewedRelease, "ListResourceRecordSets"),
+    ("ssm:GetParameter",                             Try::PreviewedRelease, "GetParameter"),
+    ("elasticloadbalancing:DescribeRules",           Try::SharedRelease, "DescribeRules"),
+    ("elasticloadbalancing:DescribeTags",            Try::SharedRelease, "DescribeTags"),
+    ("elasticloadbalancing:ModifyRule",              Try::SharedRelease, "ModifyRule"),
 ];
 
 /// Actions of parts that a release does not use yet, each with its part.
@@ -185,26 +199,29 @@ const PENDING: &[(&str, &str)] = &[
     ("elasticbeanstalk:DescribeEnvironmentManagedActions", "plan: managed updates"),
     ("elasticbeanstalk:DescribeEnvironmentResources",      "capacity"),
     ("elasticbeanstalk:DescribePlatformVersion",           "plan: retired platforms"),
-    ("elasticloadbalancing:DescribeRules",                 "listener rules"),
-    ("elasticloadbalancing:DescribeTags",                  "listener rules"),
-    ("elasticloadbalancing:ModifyRule",                    "listener rules"),
     ("iam:SimulatePrincipalPolicy",                        "plan: permissions"),
-    ("route53:ChangeResourceRecordSets",                   "preview hostnames"),
-    ("route53:GetChange",                                  "preview hostnames"),
     ("route53:ListHostedZones",                            "plan: DNS records past the CNAME"),
-    ("route53:ListResourceRecordSets",                     "preview hostnames"),
-    ("ssm:GetParameters",                                  "preview hostnames"),
 ];
 
 impl Try {
     /// Nothing where it went as it should, else everything that was said.
     async fn under(self, policy: Policy) -> Result<(), String> {
-        let world = VirtualWorld::new().await;
+        let mut world = match self {
+            Try::SharedRelease => following_rules::world().await,
+            _ => VirtualWorld::new().await,
+        };
+        if self == Try::PreviewedRelease {
+            world.preview = following::asked();
+        }
         world.sandbox.set_policy(Some(policy));
         let file = world.folder.path().join("app.zip");
         let bytes = match self {
             Try::FailedUpload => 20 * 1024 * 1024,
-            Try::Release | Try::ReleaseOfAnObject | Try::EndlessDeploy => 1000,
+            Try::Release
+            | Try::ReleaseOfAnObject
+            | Try::EndlessDeploy
+            | Try::PreviewedRelease
+            | Try::SharedRelease => 1000,
         };
         std::fs::write(&file, vec![7; bytes]).expect("the bundle is written");
         let bundle = match self {
@@ -212,7 +229,11 @@ impl Try {
                 key: "shop/v2.zip".to_owned(),
                 file: None,
             },
-            Try::Release | Try::FailedUpload | Try::EndlessDeploy => Bundle {
+            Try::Release
+            | Try::FailedUpload
+            | Try::EndlessDeploy
+            | Try::PreviewedRelease
+            | Try::SharedRelease => Bundle {
                 key: "bluegreen/bundles/shop/app.zip".to_owned(),
                 file: Some(bluegreen::bundle::read(&file).expect("the bundle reads")),
             },
@@ -229,7 +250,7 @@ impl Try {
             Try::EndlessDeploy => world
                 .sandbox
                 .with_world(|world, _| world.timings.deploy_seconds = 4 * 3600),
-            Try::Release | Try::ReleaseOfAnObject => {}
+            Try::Release | Try::ReleaseOfAnObject | Try::PreviewedRelease | Try::SharedRelease => {}
         }
         let wanted = Wanted {
             label: Some("v7".to_owned()),
@@ -241,12 +262,22 @@ impl Try {
         let driven = world.drive(&mut deployment).await.expect("nobody kills it");
         driven.map_err(|error| error.to_string())?;
         let end = match self {
-            Try::Release | Try::ReleaseOfAnObject => Kind::Completed,
+            Try::Release | Try::ReleaseOfAnObject | Try::PreviewedRelease | Try::SharedRelease => {
+                Kind::Completed
+            }
             Try::FailedUpload => Kind::RolledBack,
             Try::EndlessDeploy => Kind::Held,
         };
         if deployment.state.kind() != end {
             return Err(format!("{:?}", deployment.state));
+        }
+        let changed = world
+            .sandbox
+            .report()
+            .calls
+            .contains_key("ChangeResourceRecordSets");
+        if self == Try::PreviewedRelease && !changed {
+            return Err("preview hostnames never led to blue".to_owned());
         }
         match world.sandbox.report().leftovers.unfinished_uploads {
             left if left.is_empty() => Ok(()),
@@ -262,6 +293,8 @@ async fn everything_goes_under_the_shipped_policy() {
         Try::ReleaseOfAnObject,
         Try::FailedUpload,
         Try::EndlessDeploy,
+        Try::PreviewedRelease,
+        Try::SharedRelease,
     ] {
         let done = attempt.under(shipped()).await;
         assert_eq!(done, Ok(()), "{attempt:?}");

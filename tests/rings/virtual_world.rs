@@ -24,6 +24,7 @@ use bluegreen::driver::{DriveError, Driver};
 use bluegreen::journal::Journal;
 use bluegreen::plan::{Limits, Strategy};
 use bluegreen::preflight::{self, Refused, Wanted};
+use bluegreen::preview::Asked;
 use bluegreen::shared::{Claim, Contender, Holder, LeaseRecord, SharedError, SharedState};
 use bluegreen::store::Store;
 use bluegreen_sandbox::{
@@ -45,6 +46,8 @@ pub struct VirtualWorld {
     pub clock: Clock,
     pub cloud: AwsCloud<DirectProber>,
     pub folder: tempfile::TempDir,
+    /// The preview hostnames that the next release asks for.
+    pub preview: Option<Asked>,
     death: Arc<Death>,
     calls: Arc<AtomicU64>,
 }
@@ -99,6 +102,7 @@ impl VirtualWorld {
             sandbox,
             clock,
             folder: tempfile::tempdir().expect("a temporary folder"),
+            preview: None,
             death,
             calls,
         }
@@ -174,6 +178,7 @@ impl VirtualWorld {
             approval: None,
             alarms: Vec::new(),
             expected_differences: Vec::new(),
+            preview: self.preview.clone(),
             limits: Limits {
                 poll: Duration::from_secs(30),
                 // Every call more is a crash more.

@@ -29,7 +29,7 @@ impl<P> AwsCloud<P> {
         &self,
         load_balancer: &str,
     ) -> Result<(Vec<Rule>, Vec<TargetGroup>), LookError> {
-        let rules = self.rules(load_balancer).await?;
+        let rules = self.rules_of(load_balancer).await?;
         let arns = rules.iter().filter_map(|rule| rule.rule_arn.clone());
         let tagged = self.elb_tags(arns.collect()).await?;
         let mut following = Vec::new();
@@ -89,7 +89,7 @@ impl<P> AwsCloud<P> {
     }
 
     /// Every rule of every listener.
-    async fn rules(&self, load_balancer: &str) -> Result<Vec<elb::types::Rule>, LookError> {
+    async fn rules_of(&self, load_balancer: &str) -> Result<Vec<elb::types::Rule>, LookError> {
         let mut rules = Vec::new();
         for listener in self.listeners(load_balancer).await? {
             let mut marker = None;

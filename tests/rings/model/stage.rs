@@ -199,6 +199,7 @@ impl Terms {
             pause_before_cutover: self.pause_before_cutover,
             alarms: Vec::new(),
             expected_differences: Vec::new(),
+            preview: None,
             limits: Limits::default(),
         }
     }

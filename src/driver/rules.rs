@@ -1,0 +1,196 @@
+//! The rules of a shared load balancer that follow a swap.
+//!
+//! Where both environments share a load balancer, the rules that are tagged to follow are
+//! set right as preview hostnames are: at every turn, from the state and the last look. A
+//! rule that still forwards to an environment sends traffic to it whatever the CNAMEs say:
+//! until every rule is seen right, nothing is asked that would interrupt that environment.
+
+use tracing::{info, warn};
+
+use super::{DriveError, Driver, signalled};
+use crate::cloud::{Cloud, LookError, Outcome, Refusal};
+use crate::deployment::Deployment;
+use crate::listener_rules::{Change, Follow, changes};
+use crate::machine::{Effect, Kind, Seen, Step};
+use crate::plan::Role;
+
+/// What this process has seen of the rules.
+#[derive(Debug, Default)]
+pub(super) struct Rules {
+    /// The load balancer that the environments share; the outer none until it was read.
+    shared: Option<Option<String>>,
+    /// The state in which every rule was seen right.
+    right_in: Option<Kind>,
+}
+
+/// To whom the rules belong in the present state, production's and staging's; none where
+/// production is not seen where the state has it, or no rule must move.
+fn right(kind: Kind, seen: &Seen, destination: Role) -> Option<[Role; 2]> {
+    let settled = seen.production.filter(|_| seen.production_settled);
+    let (production, staging) = match kind {
+        Kind::Warming | Kind::AwaitingSwap => (Role::Blue, Role::Green),
+        Kind::DrainingBlue
+        | Kind::Deploying
+        | Kind::AbortingDeploy
+        | Kind::Testing
+        | Kind::AwaitingCutover => (Role::Green, Role::Blue),
+        Kind::Baking => (destination, destination.other()),
+        Kind::ReturningToGreen if settled == Some(Role::Green) => (Role::Green, Role::Blue),
+        Kind::ReturningToBlue if settled == Some(Role::Blue) => (Role::Blue, Role::Green),
+        Kind::TerminatingGreen | Kind::Discarding => (Role::Blue, Role::Blue),
+        Kind::TerminatingBlue => (Role::Green, Role::Green),
+        Kind::Preparing
+        | Kind::Cloning
+        | Kind::SwappingToGreen
+        | Kind::SwappingToBlue
+        | Kind::ReturningToGreen
+        | Kind::ReturningToBlue
+        | Kind::Held
+        | Kind::Completed
+        | Kind::RolledBack
+        | Kind::Stuck => return None,
+    };
+    (seen.production == Some(production)).then_some([production, staging])
+}
+
+/// Whether a step must find every rule right: it interrupts an environment that a rule may
+/// still forward to, or nothing sets rules right after it for a while.
+pub(super) fn needs_rules(step: &Step) -> bool {
+    match step {
+        Step::Enter(next) => next.rests(),
+        Step::Ask { effect, .. } | Step::Once { effect, .. } => matches!(
+            effect,
+            Effect::Deploy { .. } | Effect::TerminateGreen { .. } | Effect::TerminateBlue { .. }
+        ),
+        Step::Wait { .. } | Step::Rest => false,
+    }
+}
+
+impl<C: Cloud> Driver<'_, C> {
+    /// Makes the rules forward where they should; tells why where they are not all seen
+    /// to.
+    pub(super) async fn set_rules(
+        &mut self,
+        deployment: &Deployment,
+        seen: &Seen,
+        step: &Step,
+    ) -> Result<Option<String>, DriveError> {
+        let kind = deployment.state.kind();
+        let plan = &deployment.plan;
+        let (Some(right), Some(green_id)) = (
+            right(kind, seen, plan.destination()),
+            deployment.green_id.as_deref(),
+        ) else {
+            return Ok(None);
+        };
+        if self.rules.right_in == Some(kind) && !needs_rules(step) {
+            return Ok(None);
+        }
+        let looked = tokio::select! {
+            biased;
+            looked = wrong(self.cloud, &mut self.rules, deployment, seen, green_id, right) => looked,
+            () = signalled(self.interrupted.clone()) => return Err(DriveError::Signal),
+        };
+        let wrong = match looked {
+            Ok(Ok(wrong)) => wrong,
+            Ok(Err(why)) => {
+                warn!("{why}");
+                return Ok(Some(why));
+            }
+            Err(LookError::Credentials(why)) => return Err(DriveError::Credentials(why)),
+            Err(LookError::Denied(why)) => return Err(DriveError::Denied(why)),
+            Err(LookError::Passing(why) | LookError::Refused(why)) => {
+                let why = format!("cannot see the rules of the shared load balancer: {why}");
+                warn!("{why}");
+                return Ok(Some(why));
+            }
+        };
+        if wrong.is_empty() {
+            self.rules.right_in = Some(kind);
+            return Ok(None);
+        }
+        self.rules.right_in = None;
+        let mut told = None;
+        for change in &wrong {
+            told = self.point(deployment, change).await?.or(told);
+        }
+        let asked = || format!("{} was just asked to forward elsewhere", wrong[0].rule);
+        Ok(Some(told.unwrap_or_else(asked)))
+    }
+
+    /// Asks for a rule to forward elsewhere; tells why where it cannot now. The next look
+    /// shows what became of it.
+    async fn point(
+        &mut self,
+        deployment: &Deployment,
+        change: &Change,
+    ) -> Result<Option<String>, DriveError> {
+        let Some(send_by) = self.may_send(deployment).await? else {
+            return Ok(None);
+        };
+        info!("asking AWS: ModifyRule, {}", change.rule);
+        let outcome = tokio::select! {
+            biased;
+            outcome = self.cloud.move_rule(change, &send_by) => outcome,
+            () = signalled(self.interrupted.clone()) => return Err(DriveError::Signal),
+        };
+        match outcome {
+            Outcome::Applied { .. } | Outcome::NotApplied(Refusal::AlreadySo(_)) => Ok(None),
+            Outcome::NotApplied(Refusal::Credentials(why)) => Err(DriveError::Credentials(why)),
+            Outcome::NotApplied(Refusal::Denied(why)) => {
+                Err(DriveError::Denied(format!("ModifyRule: {why}")))
+            }
+            Outcome::Unclear(why)
+            | Outcome::NotApplied(
+                Refusal::Throttled(why)
+                | Refusal::Busy(why)
+                | Refusal::Unreachable(why)
+                | Refusal::Invalid(why),
+            ) => {
+                let why = format!("{} cannot be changed for now: {why}", change.rule);
+                warn!("{why}");
+                Ok(Some(why))
+            }
+        }
+    }
+}
+
+/// The changes that make every rule forward where it should, or why there are none; no
+/// changes where the environments share no load balancer.
+async fn wrong<C: Cloud>(
+    cloud: &C,
+    rules: &mut Rules,
+    deployment: &Deployment,
+    seen: &Seen,
+    green_id: &str,
+    right: [Role; 2],
+) -> Result<Result<Vec<Change>, String>, LookError> {
+    let plan = &deployment.plan;
+    let shared = match &rules.shared {
+        Some(read) => read,
+        None => {
+            let there = if seen.blue.is_some() {
+                Role::Blue
+            } else {
+                Role::Green
+            };
+            let read = cloud.shared_balancer(&plan.target.application, plan.environment(there));
+            rules.shared.insert(read.await?)
+        }
+    };
+    let Some(balancer) = shared else {
+        return Ok(Ok(Vec::new()));
+    };
+    let (following, groups) = cloud.rules(balancer).await?;
+    let id = |role| match role {
+        Role::Blue => plan.blue_id.as_str(),
+        Role::Green => green_id,
+    };
+    let found = changes(&following, &groups, [&plan.blue_id, green_id], |follow| {
+        id(match follow {
+            Follow::Production => right[0],
+            Follow::Staging => right[1],
+        })
+    });
+    Ok(found.map_err(|error| error.to_string()))
+}

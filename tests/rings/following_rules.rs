@@ -1,0 +1,158 @@
+//! The rules of a shared load balancer through whole releases.
+
+use std::sync::{Arc, Mutex};
+
+use bluegreen::deployment::Deployment;
+use bluegreen::listener_rules::TAG_FOLLOW;
+use bluegreen::machine::{Cause, Kind, State};
+use bluegreen::plan::Strategy;
+use bluegreen::preflight::Wanted;
+use bluegreen_sandbox::{Fault, FaultEffect, PRODUCTION, Phase};
+
+use crate::virtual_world::{Fate, Kill, VirtualWorld};
+
+const SHOP: &str = "www.shop.example";
+const STAGING: &str = "staging.shop.example";
+
+/// Blue shares its load balancer, on which a rule of each kind forwards to it.
+pub async fn world() -> VirtualWorld {
+    let world = VirtualWorld::new().await;
+    world.sandbox.with_world(|world, _| {
+        world.share_load_balancer("shop-blue");
+        world.add_rule(SHOP, "shop-blue", &[(TAG_FOLLOW, "production")]);
+        world.add_rule(STAGING, "shop-blue", &[(TAG_FOLLOW, "staging")]);
+    });
+    world
+}
+
+async fn begun(world: &VirtualWorld, strategy: Strategy) -> Deployment {
+    let wanted = Wanted {
+        label: Some("v2".to_owned()),
+        strategy,
+        ..Wanted::default()
+    };
+    world.begin(wanted).await.expect("preflight passes")
+}
+
+/// Plays a release; the process dies at this call and another goes on. Gives the numbers
+/// of the calls that move rules.
+async fn play(strategy: Strategy, kill: Option<Kill>) -> Vec<u64> {
+    let world = world().await;
+    let mut deployment = begun(&world, strategy).await;
+    let moves = Arc::<Mutex<Vec<u64>>>::default();
+    let (counted, sandbox) = (moves.clone(), world.sandbox.clone());
+    world.on_call(move |call, phase| {
+        let operation = call.operation.as_str();
+        if phase == Phase::Before && operation == "ModifyRule" {
+            counted.lock().expect("no panic holds it").push(call.number);
+        }
+        if phase == Phase::Before && operation == "UpdateEnvironment" {
+            sandbox.with_world(|world, _| {
+                let [reached, holds] = [world.balanced_to(SHOP), world.cname_holder(PRODUCTION)];
+                let names = [reached, holds].map(|found| found.expect("it is there").name.as_str());
+                assert_eq!(names[0], names[1], "{operation} with {kill:?}");
+            });
+        }
+        let number = call.number;
+        if kill
+            == Some(Kill {
+                call: number,
+                phase,
+            })
+        {
+            Fate::Death
+        } else {
+            Fate::Life
+        }
+    });
+    loop {
+        if let Some(driven) = world.drive(&mut deployment).await {
+            driven.unwrap_or_else(|e| panic!("{kill:?}: {e}"));
+            break;
+        }
+    }
+    assert_eq!(
+        deployment.state.kind(),
+        Kind::Completed,
+        "{:?}",
+        deployment.state
+    );
+    let stays = match strategy {
+        Strategy::Restore => "shop-blue",
+        Strategy::Promote => "shop-blue-green",
+    };
+    world.sandbox.with_world(|world, _| {
+        for host in [SHOP, STAGING] {
+            let reached = world.balanced_to(host).map(|e| e.name.as_str());
+            assert_eq!(reached, Some(stays), "{host} with {kill:?}");
+        }
+    });
+    let moves = moves.lock().expect("no panic holds it");
+    moves.clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn rules_follow_a_release_whenever_it_dies() {
+    let moves = play(Strategy::Restore, None).await;
+    // Staging's to green; both over, both back, staging's off green.
+    assert_eq!(moves.len(), 6);
+    for call in moves {
+        for phase in [Phase::Before, Phase::After] {
+            play(Strategy::Restore, Some(Kill { call, phase })).await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rules_follow_a_promotion() {
+    play(Strategy::Promote, None).await;
+}
+
+/// A load balancer that takes no changes.
+fn immovable() -> Fault {
+    Fault {
+        operation: Some("ModifyRule".to_owned()),
+        ..Fault::from(FaultEffect::Refuse {
+            status: 400,
+            code: "PriorityInUse".to_owned(),
+            message: "no".to_owned(),
+        })
+    }
+}
+
+/// Nothing is deployed to an environment that a rule still sends traffic to.
+#[tokio::test(start_paused = true)]
+async fn a_rule_that_cannot_be_moved_holds_the_deploy() {
+    let world = world().await;
+    let mut deployment = begun(&world, Strategy::Restore).await;
+    world.inject(immovable());
+    let driven = world.drive(&mut deployment).await.expect("nobody kills it");
+    driven.unwrap_or_else(|e| panic!("{e}"));
+    let State::Held { cause } = &deployment.state else {
+        panic!("{:?}", deployment.state);
+    };
+    assert!(
+        matches!(cause, Cause::Refused { operation, message }
+            if operation == "ModifyRule" && message.contains("listener-rule")),
+        "{cause}"
+    );
+    world.sandbox.with_world(|world, _| {
+        let blue = world.environment("shop-blue").expect("blue");
+        assert_eq!(blue.version_label, "v1");
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tag_of_another_value_is_refused_beforehand() {
+    let world = world().await;
+    world.sandbox.with_world(|world, _| {
+        world.add_rule("fourth.example", "shop-blue", &[(TAG_FOLLOW, "prod")]);
+    });
+    let wanted = Wanted {
+        label: Some("v2".to_owned()),
+        ..Wanted::default()
+    };
+    let refused = world.begin(wanted).await.expect_err("it is refused");
+    let told = refused.to_string();
+    assert!(told.contains("bluegreen:follow=prod"), "{told}");
+}
