@@ -16,6 +16,7 @@ use crate::clock::{Deadline, Moment};
 use crate::command::Ran;
 use crate::machine::{Effect, Instances};
 use crate::plan::{Plan, Role, Sizes};
+use crate::traffic::Traffic;
 
 /// Looks at AWS and asks for effects.
 pub trait Cloud {
@@ -62,6 +63,10 @@ pub struct Needs {
     pub command: bool,
     /// The alarms that watch production.
     pub alarms: bool,
+    /// What production answers.
+    pub production_traffic: bool,
+    /// What the other environment still answers.
+    pub idle_traffic: bool,
 }
 
 /// Which deploy's events to read.
@@ -101,6 +106,11 @@ pub struct Sighting {
     /// The first alarm of production that is in alarm, and why, in words; none where
     /// none is, and where they were not read.
     pub alarm: Option<String>,
+    /// What production answers; none with basic health, and where it was not read.
+    pub production_traffic: Option<Traffic>,
+    /// What the other environment still answers; none with basic health, where it was not
+    /// read, and where there is none.
+    pub idle_traffic: Option<Traffic>,
 }
 
 impl Sighting {
@@ -117,6 +127,15 @@ impl Sighting {
             Role::Blue => self.environments.iter().find(|e| e.id == plan.blue_id),
             Role::Green => self.environment(&plan.green),
         }
+    }
+
+    /// Who holds the production CNAME.
+    #[must_use]
+    pub fn production(&self, plan: &Plan) -> Option<Role> {
+        let holds = |environment: &Environment| environment.holds(&plan.production_cname);
+        [Role::Blue, Role::Green]
+            .into_iter()
+            .find(|role| self.of(plan, *role).is_some_and(holds))
     }
 }
 

@@ -108,9 +108,30 @@ pub struct Options {
     /// How long cached DNS answers may still reach an environment after a swap
     #[arg(long, env = "BLUEGREEN_DRAIN", global = true, value_name = "DURATION", default_value = "60s", value_parser = duration)]
     pub drain: Duration,
+    /// Longest drain, where the environment that traffic left is still asked for something
+    #[arg(long, env = "BLUEGREEN_DRAIN_LIMIT", global = true, value_name = "DURATION", default_value = "10m", value_parser = duration)]
+    pub drain_limit: Duration,
+    /// Requests a minute that one instance of a drained environment may get: health checks'
+    #[arg(
+        long,
+        env = "BLUEGREEN_DRAIN_REQUESTS",
+        global = true,
+        value_name = "COUNT",
+        default_value_t = 20
+    )]
+    pub drain_requests: u32,
     /// How long blue is watched after the last swap
     #[arg(long, env = "BLUEGREEN_BAKE", global = true, value_name = "DURATION", default_value = "5m", value_parser = duration)]
     pub bake: Duration,
+    /// Percentage points more of production's requests than before that may end in a server
+    /// error while it is watched
+    #[arg(long, env = "BLUEGREEN_ERROR_RISE", global = true, value_name = "POINTS", default_value_t = 5,
+          value_parser = clap::value_parser!(u32).range(..=100))]
+    pub error_rise: u32,
+    /// Times as long as before that production's requests may take while it is watched
+    #[arg(long, env = "BLUEGREEN_LATENCY_RISE", global = true, value_name = "FACTOR", default_value_t = 3,
+          value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub latency_rise: u32,
     /// Longest wait of any one state
     #[arg(long, env = "BLUEGREEN_PATIENCE", global = true, value_name = "DURATION", default_value = "30m", value_parser = duration)]
     pub patience: Duration,
@@ -354,7 +375,11 @@ impl Options {
             limits: Limits {
                 poll: self.poll,
                 drain: self.drain,
+                drain_limit: self.drain_limit,
+                drain_requests: self.drain_requests,
                 bake: self.bake,
+                error_rise: self.error_rise,
+                latency_rise: self.latency_rise,
                 patience: self.patience,
                 patience_of: self.patience_of(),
                 quarantine: self.quarantine,

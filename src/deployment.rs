@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Moment;
 use crate::machine::{Deploy, EffectKind, Kind, MayArrive, Phase, Seen, State};
 use crate::plan::{Plan, Role, SEND_WITHIN, Sizes};
+use crate::traffic::Usual;
 
 /// What a termination may take on top of the patience: several minutes, and again
 /// where a security group was still in use.
@@ -36,6 +37,12 @@ pub struct Deployment {
     pub fence: u64,
     /// When production last left an environment, as far as this deployment did it.
     pub traffic_moved_at: Option<Moment>,
+    /// When the environment that production left was found drained.
+    #[serde(default)]
+    pub drained_at: Option<Moment>,
+    /// What production answered before it moved last.
+    #[serde(default)]
+    pub usual: Usual,
     /// Green's environment id, once its tag or its creation's answer told it.
     pub green_id: Option<String>,
     /// The last request of each effect that must not be asked for twice.
@@ -84,6 +91,8 @@ impl Deployment {
             revision: 0,
             fence: 0,
             traffic_moved_at: None,
+            drained_at: None,
+            usual: Usual::default(),
             green_id: None,
             intents: BTreeMap::new(),
         }
@@ -96,6 +105,7 @@ impl Deployment {
         let mut next = self.clone();
         if self.state.is_swapping() && self.state.kind() != state.kind() {
             next.traffic_moved_at = Some(now);
+            next.drained_at = None;
         }
         next.state = state;
         next.entered_at = now;
@@ -109,20 +119,23 @@ impl Deployment {
         (self.fence, self.revision)
     }
 
-    /// Whether cached DNS answers no longer lead to the environment that
-    /// production left.
+    /// Whether the environment that production left is drained: no cached DNS answer
+    /// leads there any more, and it is `quiet`, or has been waited for long enough. Once
+    /// it was, it is until production moves again.
     #[must_use]
-    pub fn is_drained(&self, now: Moment) -> bool {
-        self.traffic_moved_at
-            .is_none_or(|moved| now.since(moved) >= self.plan.limits.drain)
+    pub fn is_drained(&self, quiet: bool, now: Moment) -> bool {
+        let limits = &self.plan.limits;
+        let (Some(moved), None) = (self.traffic_moved_at, self.drained_at) else {
+            return true;
+        };
+        let since = now.since(moved);
+        since >= limits.drain && (quiet || since >= limits.drain_limit)
     }
 
-    /// How much of the drain is left.
+    /// Whether that is still to be found out.
     #[must_use]
-    pub fn drain_left(&self, now: Moment) -> Duration {
-        self.traffic_moved_at.map_or(Duration::ZERO, |moved| {
-            self.plan.limits.drain.saturating_sub(now.since(moved))
-        })
+    pub fn may_drain(&self) -> bool {
+        self.traffic_moved_at.is_some() && self.drained_at.is_none()
     }
 
     /// How long the present state may last before it is given up. A state that
@@ -132,13 +145,14 @@ impl Deployment {
         let limits = &self.plan.limits;
         let kind = self.state.kind();
         let of_state = limits.patience_of.get(&kind.to_string()).copied();
+        let longest_drain = limits.drain.max(limits.drain_limit);
         let own = match kind {
-            Kind::DrainingBlue => limits.drain,
+            Kind::DrainingBlue => longest_drain,
             // However short the patience, a termination takes its minutes.
             Kind::TerminatingGreen | Kind::TerminatingBlue | Kind::Discarding => {
-                limits.drain + CLEARING_AWAY
+                longest_drain + CLEARING_AWAY
             }
-            Kind::Baking => limits.bake.max(limits.drain),
+            Kind::Baking => limits.bake.max(longest_drain),
             Kind::SwappingToGreen
             | Kind::SwappingToBlue
             | Kind::ReturningToGreen
@@ -184,8 +198,12 @@ impl Deployment {
 
     /// Writes down that a look has shown what became of a request: the swap's
     /// target holds production, green or the template is there, the deploy's
-    /// version or events show, the sizes are there.
+    /// version or events show, the sizes are there; and that the environment that
+    /// production left is drained.
     pub fn resolve(&mut self, seen: &Seen, now: Moment) {
+        if self.may_drain() && seen.drained {
+            self.drained_at = Some(now);
+        }
         let swapped_to = match self.state.kind() {
             Kind::SwappingToGreen | Kind::ReturningToGreen => Some(Role::Green),
             Kind::SwappingToBlue | Kind::ReturningToBlue => Some(Role::Blue),
@@ -249,7 +267,7 @@ mod tests {
         assert_eq!(patience(State::Warming), minutes(10));
         assert_eq!(
             patience(State::Baking),
-            limits.bake.max(limits.drain) + minutes(1)
+            limits.bake.max(limits.drain_limit) + minutes(1)
         );
         assert_eq!(patience(State::Testing), minutes(30));
     }

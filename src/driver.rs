@@ -15,7 +15,7 @@ use crate::approval::Approver;
 use crate::clock::{Clock, Deadline, Moment, Stopwatch};
 use crate::cloud::{Cloud, LookError, Outcome, Refusal};
 use crate::deployment::{Deployment, Intent, Sent};
-use crate::facts::{Streaks, TEST_COMMAND, needs};
+use crate::facts::{Streaks, TEST_COMMAND, needs, tells_the_usual};
 use crate::journal::{Journal, JournalError};
 use crate::machine::{Cause, Effect, Kind, Order, Seen, State, Step, hold, is_safe, obey, step};
 use crate::shared::SharedError;
@@ -324,7 +324,19 @@ impl<'a, C: Cloud> Driver<'a, C> {
                         };
                         self.journal.keep_output(&deployment.plan.id, output)?;
                     }
+                    if let Some(traffic) = &sighting.production_traffic
+                        && tells_the_usual(deployment)
+                    {
+                        deployment.usual = deployment.usual.with(traffic);
+                    }
                     let seen = self.streaks.observe(deployment, &sighting, now);
+                    if let Some(traffic) = sighting.idle_traffic.filter(|_| !seen.drained) {
+                        info!(
+                            "the idle environment is still asked {} times a minute and instance; drained is {}",
+                            traffic.per_instance(),
+                            deployment.plan.limits.drain_requests
+                        );
+                    }
                     deployment.resolve(&seen, now);
                     debug!(?seen, "looked");
                     return Ok(seen);
@@ -544,10 +556,16 @@ impl<'a, C: Cloud> Driver<'a, C> {
         Ok(())
     }
 
-    /// Waits for the next look, give or take a tenth of the interval.
+    /// Waits for the next look, give or take a tenth of the interval. Production that is
+    /// watched is looked at so often that every look it takes to find it sick falls within
+    /// one interval.
     async fn pause(&mut self, deployment: &Deployment) -> Result<(), DriveError> {
-        let share = 0.9 + 0.2 * self.jitter.f64();
-        let interval = deployment.plan.limits.poll.mul_f64(share);
+        let limits = &deployment.plan.limits;
+        let jitter = self.jitter.f64();
+        let interval = match deployment.state.kind() {
+            Kind::Baking => limits.poll.mul_f64(0.8 + 0.2 * jitter) / limits.sick_looks.max(1),
+            _ => limits.poll.mul_f64(0.9 + 0.2 * jitter),
+        };
         tokio::select! {
             biased;
             () = self.clock.sleep(interval) => Ok(()),

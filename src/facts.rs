@@ -9,7 +9,8 @@ use crate::cloud::{DeployQuery, Environment, Event, InstanceVersion, Needs, Sigh
 use crate::command::Ran;
 use crate::deployment::{Deployment, Sent};
 use crate::machine::{Deploy, EffectKind, EnvSeen, Green, Kind, Phase, Seen, Test, Version};
-use crate::plan::{Plan, Role};
+use crate::plan::{Plan, Role, Strategy};
+use crate::traffic;
 
 /// What a look must read in the present state.
 #[must_use]
@@ -48,7 +49,20 @@ pub fn needs(deployment: &Deployment) -> Needs {
         test: tested(deployment),
         command: false,
         alarms: kind == Kind::Baking && !deployment.plan.alarms.is_empty(),
+        production_traffic: kind == Kind::Baking || tells_the_usual(deployment),
+        idle_traffic: deployment.may_drain(),
     }
+}
+
+/// Whether production runs what it is compared with afterwards: on green while blue is
+/// tested, or on blue while green is, which is to keep production.
+#[must_use]
+pub fn tells_the_usual(deployment: &Deployment) -> bool {
+    deployment.state.kind()
+        == match deployment.plan.strategy {
+            Strategy::Restore => Kind::Testing,
+            Strategy::Promote => Kind::Warming,
+        }
 }
 
 /// Whose environment is tested in the present state. On the way back green runs what
@@ -71,6 +85,9 @@ pub struct Streaks {
     blue_healthy: u32,
     green_healthy: u32,
     production_sick: u32,
+    /// How many looks in a row the environment that production left was not asked for
+    /// anything.
+    quiet: u32,
     /// One a test of the plan.
     tests: Vec<TestStreak>,
     /// What became of the command that tests, once it was run in this state.
@@ -92,7 +109,7 @@ impl Streaks {
         let green = sighting
             .of(plan, Role::Green)
             .filter(|_| sighting.green_is_ours);
-        let production = holder(plan, sighting);
+        let production = sighting.production(plan);
         let since = match self.production {
             Some((before, since)) if before == production => since,
             _ => now,
@@ -103,6 +120,11 @@ impl Streaks {
         let test = self.test(deployment, sighting);
         let ailment = self.ailment(deployment, sighting);
         count(&mut self.production_sick, ailment.is_some());
+        let idle = sighting.idle_traffic.as_ref();
+        let is_quiet = idle.is_some_and(|traffic| traffic.is_quiet(limits));
+        count(&mut self.quiet, is_quiet);
+        // With basic health the time alone tells.
+        let quiet = idle.is_none() || self.quiet >= limits.healthy_looks;
         Seen {
             production,
             production_settled: now.since(since) >= limits.settle,
@@ -125,7 +147,7 @@ impl Streaks {
             version: version(plan, sighting),
             deploy: deploy(deployment, sighting),
             test,
-            drained: deployment.is_drained(now),
+            drained: deployment.is_drained(quiet, now),
             baked: now.since(deployment.entered_at) >= limits.bake,
             may_arrive: deployment.may_arrive(now),
         }
@@ -135,6 +157,7 @@ impl Streaks {
     pub fn entered_a_state(&mut self) {
         *self = Streaks {
             production: self.production,
+            quiet: self.quiet,
             ..Streaks::default()
         };
     }
@@ -216,6 +239,11 @@ impl Streaks {
         if production.health == "Red" || matches!(health, "Degraded" | "Severe" | "Suspended") {
             return Some(format!("its health is {}", health_in_words(production)));
         }
+        let traffic = sighting.production_traffic.as_ref();
+        let worse = |now| traffic::ailment(now, &deployment.usual, &plan.limits);
+        if let Some(worse) = traffic.and_then(worse) {
+            return Some(worse);
+        }
         if let Some(ran) = self.command.as_ref().filter(|ran| !ran.passed()) {
             return Some(format!("{TEST_COMMAND} answered {}", ran.in_words()));
         }
@@ -236,14 +264,6 @@ pub(crate) const TEST_COMMAND: &str = "--test-command";
 
 fn count(streak: &mut u32, holds: bool) {
     *streak = if holds { streak.saturating_add(1) } else { 0 };
-}
-
-/// Who holds the production CNAME.
-fn holder(plan: &Plan, sighting: &Sighting) -> Option<Role> {
-    let holds = |environment: &Environment| environment.holds(&plan.production_cname);
-    [Role::Blue, Role::Green]
-        .into_iter()
-        .find(|role| sighting.of(plan, *role).is_some_and(holds))
 }
 
 /// Ready, and Ok or Info; Green where health is basic.

@@ -24,3 +24,4 @@ pub mod report;
 pub mod shared;
 pub mod store;
 pub mod table;
+pub mod traffic;

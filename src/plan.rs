@@ -178,19 +178,32 @@ pub struct ApprovalLimit {
     pub goes_back: bool,
 }
 
-/// Every limit of a deployment.
+/// Every limit of a deployment. What a plan of an older program does not say has its
+/// default.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Limits {
     /// The pause between two looks, give or take a tenth.
     pub poll: Duration,
     /// How long cached DNS answers may still reach an environment after a swap.
     pub drain: Duration,
+    /// How long after a swap an environment that is still asked for something is waited
+    /// for at most.
+    pub drain_limit: Duration,
+    /// How many requests a minute one instance of a drained environment may get: those of
+    /// health checks.
+    pub drain_requests: u32,
     /// How long blue is watched after the last swap.
     pub bake: Duration,
+    /// By how many percentage points more of production's requests than before may be
+    /// answered with a server error while it is watched.
+    pub error_rise: u32,
+    /// How many times as long as before production's requests may take while it is
+    /// watched.
+    pub latency_rise: u32,
     /// The longest wait of any one state that does not end by itself.
     pub patience: Duration,
     /// The same of single states, by their names.
-    #[serde(default)]
     pub patience_of: BTreeMap<String, Duration>,
     /// How long a request without a clear answer may still arrive: the request's
     /// time-out and the five minutes for which its signature holds.
@@ -220,7 +233,12 @@ impl Default for Limits {
         Limits {
             poll: Duration::from_secs(10),
             drain: Duration::from_secs(60),
+            drain_limit: Duration::from_secs(10 * 60),
+            // A load balancer's nodes in three zones, each every 15 seconds, make 12.
+            drain_requests: 20,
             bake: Duration::from_secs(300),
+            error_rise: 5,
+            latency_rise: 3,
             patience: Duration::from_secs(30 * 60),
             patience_of: BTreeMap::new(),
             quarantine: REQUEST_TIMEOUT + Duration::from_secs(5 * 60),

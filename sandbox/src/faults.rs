@@ -89,6 +89,14 @@ pub enum FaultEffect {
         /// The HTTP status.
         status: u16,
     },
+    /// So many of a hundred requests to environments with this version are answered with a
+    /// server error, as enhanced health tells it.
+    VersionErrs {
+        /// The version label.
+        label: String,
+        /// Of a hundred.
+        percent: usize,
+    },
     /// Environments with this version take this long to answer.
     VersionTakes {
         /// The version label.
@@ -159,6 +167,11 @@ pub enum FaultEffect {
         /// Its name.
         name: String,
     },
+    /// Resolvers keep the clients' DNS answers for so long.
+    LongCaches {
+        /// Seconds of the sandbox's time.
+        seconds: u64,
+    },
     /// An environment that nobody reaches shrinks to its least when it is deployed to.
     IdleShrinks,
     /// The next termination of this environment fails once.
@@ -175,6 +188,8 @@ pub(crate) struct Quirks {
     pub failing_versions: Vec<String>,
     pub unprocessable: Vec<String>,
     pub answers: BTreeMap<String, u16>,
+    #[serde(default)]
+    pub errors: BTreeMap<String, usize>,
     #[serde(default)]
     pub latencies: BTreeMap<String, u64>,
     #[serde(default)]
@@ -196,6 +211,13 @@ pub(crate) struct Quirks {
 }
 
 impl Quirks {
+    /// Of a hundred requests to a version, how many end in a server error.
+    pub fn errors_of(&self, label: &str) -> usize {
+        self.errors
+            .get(label)
+            .map_or(0, |percent| (*percent).min(100))
+    }
+
     /// The status with which a version's web site answers.
     pub fn answer_of(&self, label: &str) -> u16 {
         self.answers.get(label).copied().unwrap_or(200)
@@ -220,6 +242,9 @@ impl World {
             }
             FaultEffect::VersionAnswers { label, status } => {
                 self.quirks.answers.insert(label.clone(), *status);
+            }
+            FaultEffect::VersionErrs { label, percent } => {
+                self.quirks.errors.insert(label.clone(), *percent);
             }
             FaultEffect::VersionTakes {
                 label,
@@ -251,6 +276,7 @@ impl World {
                 self.quirks.taken_prefixes.push(prefix.to_lowercase());
             }
             FaultEffect::ForeignEnvironment { name } => self.seed_foreign(name),
+            FaultEffect::LongCaches { seconds } => self.traffic.cache_seconds = *seconds,
             FaultEffect::IdleShrinks => self.quirks.idle_shrinks = true,
             FaultEffect::TerminateFailsOnce { environment } => {
                 self.quirks.stuck_terminations.push(environment.clone());

@@ -17,6 +17,7 @@ mod rules;
 mod seldom;
 mod stacks;
 mod time;
+mod traffic;
 
 pub use alarms::{Alarm, AlarmState};
 pub use checks::{CnameAvailability, ManagedAction, Platform, Quota, Quotas};
@@ -191,6 +192,15 @@ impl<P: Prober> Cloud for AwsCloud<P> {
         {
             let configuration = self.configuration(application, &keeper.name).await?;
             sighting.sizes = configuration.sizes().map(|sizes| (role, sizes));
+        }
+        if let Some(serving) = sighting.production(plan) {
+            if needs.production_traffic {
+                sighting.production_traffic = self.traffic_of(&sighting, plan, serving).await?;
+            }
+            if needs.idle_traffic {
+                let idle = serving.other();
+                sighting.idle_traffic = self.traffic_of(&sighting, plan, idle).await?;
+            }
         }
         if needs.alarms {
             let alarms = self.alarms(&plan.alarms).await?;

@@ -151,9 +151,7 @@ async fn a_sick_bake_returns_production_to_green() {
     world.check_all_is_well("v1");
 }
 
-#[tokio::test(start_paused = true)]
-async fn basic_health_is_enough() {
-    let world = VirtualWorld::new().await;
+fn basic_health(world: &VirtualWorld) {
     world.sandbox.with_world(|world, _| {
         let blue = world.environment_mut("shop-blue").expect("blue is there");
         blue.enhanced = false;
@@ -163,6 +161,12 @@ async fn basic_health_is_enough() {
             }
         }
     });
+}
+
+#[tokio::test(start_paused = true)]
+async fn basic_health_is_enough() {
+    let world = VirtualWorld::new().await;
+    basic_health(&world);
     let mut deployment = world.begin(v2()).await.expect("preflight passes");
     world
         .drive(&mut deployment)
@@ -352,4 +356,127 @@ async fn green_grows_after_blue() {
     driven.expect("it ends");
     assert_eq!(deployment.state, State::Completed);
     world.check_all_is_well("v2");
+}
+
+/// A release of v2 whose clients keep DNS answers for so long; the world afterwards, and how
+/// long after the first swap blue was deployed to.
+async fn drained_of(cache: Duration, enhanced: bool) -> (VirtualWorld, Duration) {
+    let world = VirtualWorld::new().await;
+    if !enhanced {
+        basic_health(&world);
+    }
+    world.inject(FaultEffect::LongCaches {
+        seconds: cache.as_secs(),
+    });
+    let moments = Arc::new(Mutex::new(Vec::new()));
+    let (told, clock) = (Arc::clone(&moments), world.clock);
+    world.on_call(move |call, phase| {
+        let moves = ["SwapEnvironmentCNAMEs", "UpdateEnvironment"];
+        if phase == Phase::After && moves.contains(&call.operation.as_str()) {
+            let mut told = told.lock().expect("no panic holds it");
+            told.push((call.operation.clone(), clock.now()));
+        }
+        Fate::Life
+    });
+    let mut deployment = world.begin(v2()).await.expect("preflight passes");
+    let driven = world.drive(&mut deployment).await.expect("nobody kills it");
+    driven.expect("it goes through");
+    assert_eq!(deployment.state.kind(), Kind::Completed);
+    let moments = moments.lock().expect("no panic holds it").clone();
+    let at = |operation: &str| {
+        let found = moments.iter().find(|(name, _)| name == operation);
+        found.expect("it was asked for").1
+    };
+    let drained = at("UpdateEnvironment").since(at("SwapEnvironmentCNAMEs"));
+    (world, drained)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_still_asked_is_no_more_drained_than_the_time_says() {
+    let minutes = |n: u64| Duration::from_secs(60 * n);
+    let (world, quick) = drained_of(minutes(1), true).await;
+    world.check_all_is_well("v2");
+    assert!(quick < minutes(4), "{quick:?}");
+    // Resolvers that keep answers for longer than they may: nothing is lost all the same.
+    let (world, slow) = drained_of(minutes(7), true).await;
+    world.check_all_is_well("v2");
+    assert!(slow > minutes(7), "{slow:?}");
+    // There is a limit to that,
+    let (world, limited) = drained_of(minutes(60), true).await;
+    assert!(limited > minutes(10), "{limited:?}");
+    assert!(limited < minutes(14), "{limited:?}");
+    assert!(world.sandbox.report().lost > 0, "they are still there");
+    // and basic health tells nothing: the time alone counts.
+    let (world, timed) = drained_of(minutes(7), false).await;
+    assert!(timed < minutes(4), "{timed:?}");
+    assert!(world.sandbox.report().lost > 0, "they are still there");
+}
+
+/// What becomes of a release of v2 that turns bad in this way a minute after production
+/// came to it, and how long after that the way back was asked for.
+async fn baked_under(bad: FaultEffect, strategy: Strategy) -> (VirtualWorld, State, Duration) {
+    let world = VirtualWorld::new().await;
+    let wanted = Wanted { strategy, ..v2() };
+    let mut deployment = world.begin(wanted).await.expect("preflight passes");
+    let moments = Arc::new(Mutex::new((None, None, None)));
+    let minute = Duration::from_secs(60);
+    let (told, clock, sandbox) = (Arc::clone(&moments), world.clock, world.sandbox.clone());
+    world.on_call(move |call, phase| {
+        let mut told = told.lock().expect("no panic holds it");
+        let (serves_since, turned_bad, way_back) = &mut *told;
+        if phase == Phase::After && turned_bad.is_none() {
+            let serves = sandbox.with_world(|world, _| {
+                let holder = world.cname_holder(PRODUCTION);
+                holder.is_some_and(|e| e.version_label == "v2" && e.status == Status::Ready)
+            });
+            let now = clock.now();
+            if serves && now.since(*serves_since.get_or_insert(now)) >= minute {
+                sandbox.with_world(|world, _| world.inject(bad.clone()));
+                *turned_bad = Some(clock.now());
+            }
+        } else if turned_bad.is_some() && call.operation == "SwapEnvironmentCNAMEs" {
+            way_back.get_or_insert(clock.now());
+        }
+        Fate::Life
+    });
+    let driven = world.drive(&mut deployment).await.expect("nobody kills it");
+    driven.expect("it comes to rest");
+    let (_, bad, back) = *moments.lock().expect("no panic holds it");
+    let bad = bad.expect("it turned bad");
+    let took = back.map_or(Duration::MAX, |back| back.since(bad));
+    (world, deployment.state, took)
+}
+
+#[tokio::test(start_paused = true)]
+async fn errors_and_latency_return_production_within_one_poll() {
+    let label = "v2".to_owned();
+    let errs = |percent| FaultEffect::VersionErrs {
+        label: label.clone(),
+        percent,
+    };
+    let takes = |milliseconds| FaultEffect::VersionTakes {
+        label: label.clone(),
+        milliseconds,
+    };
+    for (bad, words) in [(errs(7), "server error"), (takes(500), "up to 500ms")] {
+        for strategy in [Strategy::Restore, Strategy::Promote] {
+            let (world, state, took) = baked_under(bad.clone(), strategy).await;
+            let rest = match strategy {
+                Strategy::Restore => Kind::Held,
+                Strategy::Promote => Kind::RolledBack,
+            };
+            let cause = state.cause().expect("a cause").to_string();
+            assert_eq!(state.kind(), rest, "{cause}");
+            assert!(cause.contains(words), "{cause}");
+            let poll = world.config().limits.poll;
+            assert!(took <= poll, "{cause}: {took:?} of {poll:?}");
+            assert_eq!(world.sandbox.report().lost, 0);
+        }
+    }
+    for fair in [errs(4), takes(110)] {
+        for strategy in [Strategy::Restore, Strategy::Promote] {
+            let (_, state, _) = baked_under(fair.clone(), strategy).await;
+            assert_eq!(state.kind(), Kind::Completed, "{fair:?}");
+        }
+    }
 }

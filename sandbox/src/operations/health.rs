@@ -5,6 +5,10 @@ use crate::model::{Environment, Instance};
 use crate::wire::{ApiError, Form, Node, node};
 use crate::world::World;
 
+/// How often the load balancer checks an instance in ten seconds: each of three nodes
+/// every 15 seconds.
+const HEALTH_CHECKS: usize = 2;
+
 impl World {
     pub(super) fn environment_health(&self, form: &Form) -> Done {
         let environment = self.enhanced(form)?;
@@ -115,18 +119,38 @@ impl World {
         answer
     }
 
-    /// Requests of the last ten seconds, shared by the instances.
+    /// Requests of the last ten seconds, shared by the instances, with the load balancer's
+    /// health checks among them.
     fn metrics(&self, environment: &Environment) -> Node {
-        let requests = self.traffic.recent(environment);
-        let codes = node()
-            .text("Status2xx", requests)
-            .text("Status3xx", 0)
-            .text("Status4xx", 0)
-            .text("Status5xx", 0);
-        node()
+        let checks = match environment.answers() {
+            true => environment.instances.len() * HEALTH_CHECKS,
+            false => 0,
+        };
+        let label = &environment.version_label;
+        let requests = self.traffic.recent(environment) + checks;
+        let mut of_class = [0; 4];
+        let class = usize::from(self.quirks.answer_of(label) / 100);
+        let errors = requests * self.quirks.errors_of(label) / 100;
+        of_class[class.clamp(2, 5) - 2] += requests - errors;
+        of_class[3] += errors;
+        let codes = ["Status2xx", "Status3xx", "Status4xx", "Status5xx"]
+            .into_iter()
+            .zip(of_class)
+            .fold(node(), |codes, (name, count)| codes.text(name, count));
+        let mut metrics = node()
             .text("Duration", 10)
             .text("RequestCount", requests)
-            .node("StatusCodes", codes)
+            .node("StatusCodes", codes);
+        if requests > 0 {
+            let took = self.quirks.latencies.get(label).copied();
+            // Milliseconds, told in seconds.
+            let took = f64::from(u32::try_from(took.unwrap_or(20)).unwrap_or(u32::MAX)) / 1000.0;
+            let latency = ["P10", "P50", "P75", "P85", "P90", "P95", "P99", "P999"]
+                .into_iter()
+                .fold(node(), |latency, name| latency.text(name, took));
+            metrics = metrics.node("Latency", latency);
+        }
+        metrics
     }
 
     fn enhanced(&self, form: &Form) -> Result<&Environment, ApiError> {

@@ -224,7 +224,7 @@ impl<P> AwsCloud<P> {
 }
 
 /// Ok and Info are healthy (developer guide, "Health colors and statuses").
-fn counted(health: &InstanceHealthSummary) -> Instances {
+pub(super) fn counted(health: &InstanceHealthSummary) -> Instances {
     let count = |of: Option<i32>| of.unwrap_or(0).max(0).unsigned_abs();
     let healthy = count(health.ok) + count(health.info);
     let others = [
