@@ -74,6 +74,7 @@ fn deployment() -> Deployment {
         approval: None,
         pause_before_swap: false,
         alarms: Vec::new(),
+        allowed: Vec::new(),
         pause_before_cutover: false,
         limits: Limits::default(),
     };

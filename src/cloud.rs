@@ -153,6 +153,9 @@ pub struct Environment {
     pub application: String,
     /// Its CNAME; none on a worker tier.
     pub cname: Option<String>,
+    /// The name of its load balancer or the address of its single instance, which does
+    /// not move with its CNAME; none where it is not told.
+    pub endpoint: Option<String>,
     /// Launching, Updating, LinkingFrom, LinkingTo, Ready, Aborting, Terminating.
     pub status: String,
     /// Green, Yellow, Red, Grey.

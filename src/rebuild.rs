@@ -186,6 +186,7 @@ fn plan<'a>(
         approval: config.approval,
         pause_before_swap: false,
         alarms: config.alarms.clone(),
+        allowed: Vec::new(),
         pause_before_cutover: false,
         limits: config.limits.clone(),
     };

@@ -106,6 +106,7 @@ impl Place {
             approval: None,
             pause_before_swap: false,
             alarms: Vec::new(),
+            allowed: Vec::new(),
             pause_before_cutover: false,
             limits: Limits::default(),
         };

@@ -12,6 +12,7 @@ mod faults;
 mod gates;
 mod kill;
 mod model;
+mod plan;
 mod policy;
 mod race;
 mod rules;

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use bluegreen::machine::Kind;
 use bluegreen::plan::Bundle;
-use bluegreen::preflight::Wanted;
+use bluegreen::preflight::{Check, Wanted};
 use bluegreen_sandbox::{BUCKET, Fault, FaultEffect, Policy};
 use serde_json::Value;
 
@@ -75,7 +75,7 @@ fn actions(statement: &Value) -> Vec<String> {
 }
 
 /// The shipped policy without one action.
-fn without(action: &str) -> Policy {
+pub fn without(action: &str) -> Policy {
     let mut document = DOCUMENT.clone();
     for statement in statements(&mut document) {
         let left = actions(statement).into_iter().filter(|a| a != action);
@@ -96,6 +96,8 @@ enum Try {
     FailedUpload,
     /// A deploy that takes longer than its patience.
     EndlessDeploy,
+    /// The checks before a release alone.
+    Checks,
 }
 
 /// Where each action of today's program is missed, and what is said then.
@@ -174,25 +176,26 @@ const MISSED: &[(&str, Try, &str)] = &[
     ("elasticbeanstalk:DescribeConfigurationSettings",Try::Release, "DescribeConfigurationSettings"),
     ("elasticbeanstalk:DescribeEnvironmentHealth",   Try::Release, "DescribeEnvironmentHealth"),
     ("iam:PassRole",                                 Try::Release, "PassRole"),
+    // What is checked beforehand: without it a check is left unknown.
+    ("elasticbeanstalk:CheckDNSAvailability",        Try::Checks, "green-cname: CheckDNSAvailability"),
+    ("elasticbeanstalk:DescribeAccountAttributes",   Try::Checks, "quotas: DescribeAccountAttributes"),
+    ("elasticbeanstalk:DescribeEnvironmentManagedActions", Try::Checks, "managed-update: DescribeEnvironmentManagedActions"),
+    ("elasticbeanstalk:DescribePlatformVersion",     Try::Checks, "platform-branch: DescribePlatformVersion"),
+    ("iam:SimulatePrincipalPolicy",                  Try::Checks, "permissions: SimulatePrincipalPolicy"),
+    ("route53:ListHostedZones",                      Try::Checks, "dns-records: ListHostedZones"),
+    ("route53:ListResourceRecordSets",               Try::Checks, "dns-records: ListResourceRecordSets"),
 ];
 
 /// Actions of parts that a release does not use yet, each with its part.
 #[rustfmt::skip]
 const PENDING: &[(&str, &str)] = &[
     ("cloudwatch:DescribeAlarms",                          "alarms while baking"),
-    ("elasticbeanstalk:CheckDNSAvailability",              "plan: green's CNAME"),
-    ("elasticbeanstalk:DescribeAccountAttributes",         "plan: quotas"),
-    ("elasticbeanstalk:DescribeEnvironmentManagedActions", "plan: managed updates"),
     ("elasticbeanstalk:DescribeEnvironmentResources",      "capacity"),
-    ("elasticbeanstalk:DescribePlatformVersion",           "plan: retired platforms"),
     ("elasticloadbalancing:DescribeRules",                 "listener rules"),
     ("elasticloadbalancing:DescribeTags",                  "listener rules"),
     ("elasticloadbalancing:ModifyRule",                    "listener rules"),
-    ("iam:SimulatePrincipalPolicy",                        "plan: permissions"),
     ("route53:ChangeResourceRecordSets",                   "preview hostnames"),
     ("route53:GetChange",                                  "preview hostnames"),
-    ("route53:ListHostedZones",                            "plan: DNS records past the CNAME"),
-    ("route53:ListResourceRecordSets",                     "preview hostnames"),
     ("ssm:GetParameters",                                  "preview hostnames"),
 ];
 
@@ -201,10 +204,16 @@ impl Try {
     async fn under(self, policy: Policy) -> Result<(), String> {
         let world = VirtualWorld::new().await;
         world.sandbox.set_policy(Some(policy));
+        if self == Try::Checks {
+            return match world.unknown_checks().await {
+                unknown if unknown.is_empty() => Ok(()),
+                unknown => Err(unknown.join("\n")),
+            };
+        }
         let file = world.folder.path().join("app.zip");
         let bytes = match self {
             Try::FailedUpload => 20 * 1024 * 1024,
-            Try::Release | Try::ReleaseOfAnObject | Try::EndlessDeploy => 1000,
+            Try::Release | Try::ReleaseOfAnObject | Try::EndlessDeploy | Try::Checks => 1000,
         };
         std::fs::write(&file, vec![7; bytes]).expect("the bundle is written");
         let bundle = match self {
@@ -212,7 +221,7 @@ impl Try {
                 key: "shop/v2.zip".to_owned(),
                 file: None,
             },
-            Try::Release | Try::FailedUpload | Try::EndlessDeploy => Bundle {
+            Try::Release | Try::FailedUpload | Try::EndlessDeploy | Try::Checks => Bundle {
                 key: "bluegreen/bundles/shop/app.zip".to_owned(),
                 file: Some(bluegreen::bundle::read(&file).expect("the bundle reads")),
             },
@@ -229,11 +238,13 @@ impl Try {
             Try::EndlessDeploy => world
                 .sandbox
                 .with_world(|world, _| world.timings.deploy_seconds = 4 * 3600),
-            Try::Release | Try::ReleaseOfAnObject => {}
+            Try::Release | Try::ReleaseOfAnObject | Try::Checks => {}
         }
         let wanted = Wanted {
             label: Some("v7".to_owned()),
             bundle: Some(bundle),
+            // It would be told before anything breaks.
+            allow: vec![Check::Permissions],
             ..Wanted::default()
         };
         let begun = world.begin(wanted).await;
@@ -241,7 +252,7 @@ impl Try {
         let driven = world.drive(&mut deployment).await.expect("nobody kills it");
         driven.map_err(|error| error.to_string())?;
         let end = match self {
-            Try::Release | Try::ReleaseOfAnObject => Kind::Completed,
+            Try::Release | Try::ReleaseOfAnObject | Try::Checks => Kind::Completed,
             Try::FailedUpload => Kind::RolledBack,
             Try::EndlessDeploy => Kind::Held,
         };
@@ -262,6 +273,7 @@ async fn everything_goes_under_the_shipped_policy() {
         Try::ReleaseOfAnObject,
         Try::FailedUpload,
         Try::EndlessDeploy,
+        Try::Checks,
     ] {
         let done = attempt.under(shipped()).await;
         assert_eq!(done, Ok(()), "{attempt:?}");

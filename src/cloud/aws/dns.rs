@@ -24,6 +24,28 @@ pub struct HostedZone {
 }
 
 impl<P> AwsCloud<P> {
+    /// The ids and names of the account's hosted zones, private ones too.
+    ///
+    /// # Errors
+    /// [`LookError`].
+    pub async fn hosted_zones(&self) -> Result<Vec<(String, String)>, LookError> {
+        let mut found = Vec::new();
+        let mut marker = None;
+        loop {
+            let page = self.seldom.route53().list_hosted_zones().set_marker(marker);
+            let page = page.send().await;
+            let page = page.map_err(|e| look_error("ListHostedZones", &e))?;
+            found.extend(page.hosted_zones.into_iter().map(|zone| {
+                let id = zone.id.trim_start_matches("/hostedzone/").to_owned();
+                (id, zone.name.trim_end_matches('.').to_owned())
+            }));
+            marker = page.next_marker.filter(|_| page.is_truncated);
+            if marker.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
     /// The hosted zone with this id.
     #[must_use]
     pub fn hosted_zone(&self, id: &str) -> HostedZone {

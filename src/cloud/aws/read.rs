@@ -377,6 +377,7 @@ fn environment(described: EnvironmentDescription) -> Environment {
         arn: described.environment_arn.unwrap_or_default(),
         application: described.application_name.unwrap_or_default(),
         cname: described.cname.filter(|cname| !cname.is_empty()),
+        endpoint: described.endpoint_url.filter(|name| !name.is_empty()),
         status: described
             .status
             .map(|s| s.as_str().to_owned())

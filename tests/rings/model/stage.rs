@@ -198,6 +198,7 @@ impl Terms {
             pause_before_swap: self.pause_before_swap,
             pause_before_cutover: self.pause_before_cutover,
             alarms: Vec::new(),
+            allowed: Vec::new(),
             limits: Limits::default(),
         }
     }
