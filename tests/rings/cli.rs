@@ -101,6 +101,7 @@ fn a_green_that_is_to_keep_production_is_promoted() {
 #[test]
 fn a_promotion_of_what_fails_its_test_leaves_blue_alone() {
     let served = Served::at_speed(SPEED);
+    served.sandbox.set_policy(Some(crate::policy::promoting()));
     served.inject(FaultEffect::VersionAnswers {
         label: "v2".to_owned(),
         status: 500,
