@@ -76,6 +76,7 @@ fn deployment() -> Deployment {
         alarms: Vec::new(),
         expected_differences: Vec::new(),
         preview: None,
+        allowed: Vec::new(),
         pause_before_cutover: false,
         limits: Limits::default(),
     };

@@ -7,6 +7,7 @@ mod context;
 mod discover;
 mod exit;
 mod finish;
+mod plan;
 mod remains;
 mod resume;
 mod rollback;
@@ -50,6 +51,8 @@ enum Command {
     Run(run::Args),
     /// Release a version, pausing before the last swap (run --pause-before-cutover)
     Deploy(run::Args),
+    /// Check everything and show the steps that a run would take; changes nothing
+    Plan(plan::Args),
     /// Go on from the last checkpoint; a held deployment may take a corrected version
     #[command(visible_alias = "cutover")]
     Resume(resume::Args),
@@ -154,6 +157,7 @@ async fn command(cli: Cli, layers: &Layers) -> Result<Exit, Failed> {
     match cli.command {
         Command::Run(args) => run::run(options, &args).await,
         Command::Deploy(args) => run::run(options, &args.pausing()).await,
+        Command::Plan(args) => plan::run(options, &args).await,
         Command::Resume(args) => resume::run(options, &args).await,
         Command::Rollback(args) => rollback::run(options, &args).await,
         Command::Abort(args) => abort::run(options, &args).await,

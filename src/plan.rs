@@ -324,10 +324,22 @@ pub struct Plan {
     /// not known any more.
     #[serde(default)]
     pub preview: Option<Preview>,
+    /// The checks that refused and were overridden.
+    #[serde(default)]
+    pub allowed: Vec<Allowed>,
     /// Whether to stop before the last swap until an operator resumes.
     pub pause_before_cutover: bool,
     /// The limits.
     pub limits: Limits,
+}
+
+/// A check that refused before a release, and that the operator has overridden.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Allowed {
+    /// The check, as in `coupled-database`.
+    pub check: String,
+    /// What it had found.
+    pub evidence: String,
 }
 
 /// What a plan says that was made before it could say otherwise.
@@ -510,6 +522,7 @@ impl Plan {
             alarms: vec![],
             expected_differences: vec![],
             preview: None,
+            allowed: vec![],
             pause_before_cutover: false,
             limits: Limits::default(),
         }

@@ -1,17 +1,23 @@
 //! What must be so before a deployment begins, and the plan that follows.
-//! Reads only.
+
+mod check;
+mod checks;
+mod permissions;
+mod steps;
 
 use thiserror::Error;
+use tracing::warn;
 
-use crate::acceptance::without_secrets;
-use crate::cloud::aws::{Alarm, AwsCloud, PreviewRefused};
+use crate::clock::Moment;
+use crate::cloud::aws::{AwsCloud, Bucket, Condition, Configuration, PreviewRefused, Put};
 use crate::cloud::{Environment, LookError, Prober, VersionRecord};
 use crate::config::Config;
-use crate::facts::is_healthy;
-use crate::plan::{
-    Bundle, Goal, Kept, Plan, Strategy, TAG_DEPLOYMENT, TAGS_MAX, TAGS_OURS, Target, template_name,
-};
-use crate::preview::PreviewError;
+use crate::plan::{Bundle, Goal, Kept, Plan, Strategy, Target, template_name};
+use crate::preview::{Preview, PreviewError};
+use crate::rebuild::strategy_of;
+
+pub use check::{About, Allowing, Check, Finding, Verdict};
+pub use steps::{Past, Step, Takes, steps, together};
 
 /// Which version to release, and how.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +32,17 @@ pub struct Wanted {
     pub pause_before_swap: bool,
     /// Whether to stop before the last swap.
     pub pause_before_cutover: bool,
+    /// The checks whose refusals are overridden.
+    pub allow: Vec<Check>,
+}
+
+/// When a release is to begin, and what is known of earlier ones.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    /// AWS's time.
+    pub now: Moment,
+    /// What past deployments of the target took.
+    pub past: Past,
 }
 
 /// Why a deployment cannot begin. Nothing has been changed.
@@ -53,46 +70,8 @@ pub enum Refused {
         application: String,
         /// The region asked.
         region: String,
-    },
-    /// Blue is a worker.
-    #[error(
-        "{blue} is a worker environment: it has no CNAME to swap, so there is nothing to do here"
-    )]
-    Worker {
-        /// Blue's name.
-        blue: String,
-    },
-    /// Blue cannot be cloned now.
-    #[error(
-        "{blue} is {status} and its health is {health}: it must be Ready and healthy before it is cloned"
-    )]
-    BlueUnfit {
-        /// Blue's name.
-        blue: String,
-        /// Its status.
-        status: String,
-        /// Its health.
-        health: String,
-    },
-    /// Green's name is taken.
-    #[error(
-        "an environment named {green} exists{owner}: choose another name with --green, or remove it"
-    )]
-    GreenExists {
-        /// Green's name.
-        green: String,
-        /// Whose it is.
-        owner: String,
-    },
-    /// Too many tags for green.
-    #[error(
-        "{blue} has {own} tags of its own; with the {TAGS_OURS} of bluegreen green would exceed the service's {TAGS_MAX}"
-    )]
-    TooManyTags {
-        /// Blue's name.
-        blue: String,
-        /// How many it has.
-        own: usize,
+        /// The environment that production was promoted to, where it has green's name.
+        promoted: Option<String>,
     },
     /// There is no such version.
     #[error(
@@ -104,12 +83,6 @@ pub enum Refused {
         /// The version label.
         version: String,
     },
-    /// The application has no processed version at all.
-    #[error("application {application} has no processed version: give one with --bundle")]
-    NoVersions {
-        /// The application.
-        application: String,
-    },
     /// The version could not be processed.
     #[error(
         "version {version} could not be processed by Elastic Beanstalk: register a corrected one"
@@ -118,72 +91,117 @@ pub enum Refused {
         /// The version label.
         version: String,
     },
-    /// The label is taken by another bundle.
-    #[error(
-        "version {version} is registered with another bundle, {registered}: choose another label with --version-label"
-    )]
-    VersionConflict {
-        /// The version label.
-        version: String,
-        /// Where its bundle lies.
-        registered: String,
-    },
-    /// Blue runs it already.
-    #[error("{blue} runs version {version} already: there is nothing to release")]
-    NothingToRelease {
-        /// Blue's name.
-        blue: String,
-        /// The version label.
-        version: String,
-    },
-    /// Blue runs no version.
-    #[error("{blue} runs no version that could be gone back to")]
-    NoPreviousVersion {
-        /// Blue's name.
-        blue: String,
-    },
-    /// The test would ask the environment that serves, not the one under test.
-    #[error(
-        "the test of {url} asks {cname}, which green holds while blue is tested: give a path, \
-         which is asked of blue's own CNAME"
-    )]
-    TestsProduction {
-        /// The test's URL.
-        url: String,
-        /// The production CNAME.
-        cname: String,
-    },
-    /// Production is in alarm before anything is done.
-    #[error("{alarm}: release once it is over, or leave that --alarm out")]
-    InAlarm {
-        /// Which alarm, and why.
-        alarm: String,
-    },
     /// The preview hostnames cannot be used.
     #[error(transparent)]
     Preview(PreviewError),
-    /// There is no such bucket.
-    #[error("there is no bucket {bucket}: is --bucket right?")]
-    NoBucket {
-        /// The bucket.
-        bucket: String,
-    },
-    /// The bundle is not in the bucket.
-    #[error("there is no object {key} in bucket {bucket}: is --s3-key right?")]
-    NoObject {
-        /// The key.
-        key: String,
-        /// The bucket.
-        bucket: String,
-    },
+    /// Checks refuse: at least one.
+    #[error("{}", in_words(.0))]
+    Checks(Vec<Finding>),
 }
 
-impl From<PreviewRefused> for Refused {
-    fn from(refused: PreviewRefused) -> Refused {
-        match refused {
-            PreviewRefused::Look(error) => Refused::Look(error),
-            PreviewRefused::Unfit(error) => Refused::Preview(error),
+/// One refusal as a sentence, several as a list.
+fn in_words(refusals: &[Finding]) -> String {
+    match refusals {
+        [only] => only.to_string(),
+        several => {
+            let lines = several.iter().map(|f| format!("\n  {}: {f}", f.check));
+            format!(
+                "{} checks refuse:{}",
+                several.len(),
+                lines.collect::<String>()
+            )
         }
+    }
+}
+
+/// What was looked at before a release, and what the plan of it takes from that.
+#[derive(Clone, Debug)]
+pub struct Inspection {
+    /// What every check found, in their order.
+    pub findings: Vec<Finding>,
+    /// The preview hostnames, where any are asked for.
+    preview: Option<Preview>,
+    /// What the plan takes; none where checks refuse that it cannot do without.
+    facts: Option<Facts>,
+}
+
+/// What the plan takes from blue.
+#[derive(Clone, Debug)]
+struct Facts {
+    production_cname: String,
+    previous_version: String,
+    version: String,
+    tags: Vec<(String, String)>,
+    configuration: Configuration,
+    instances: u32,
+}
+
+impl Inspection {
+    /// Adds what was found elsewhere.
+    #[must_use]
+    pub fn with(mut self, finding: Finding) -> Inspection {
+        self.findings.push(finding);
+        self.findings.sort_by_key(|finding| finding.check);
+        self
+    }
+
+    /// What refuses.
+    #[must_use]
+    pub fn refusals(&self) -> Vec<Finding> {
+        let refusing = self.findings.iter().filter(|finding| finding.refuses());
+        refusing.cloned().collect()
+    }
+
+    /// The plan, where it can be made; also where a check refuses that has no part in it.
+    #[must_use]
+    pub fn plan(
+        &self,
+        config: &Config,
+        id: String,
+        wanted: &Wanted,
+        (target, blue): (Target, &Environment),
+    ) -> Option<Plan> {
+        let facts = self.facts.clone()?;
+        let sizes = facts.configuration.sizes();
+        let kept = Kept {
+            id: &id,
+            production_cname: &facts.production_cname,
+            blue_id: &blue.id,
+            version: &facts.version,
+            strategy: wanted.strategy,
+            sizes,
+        };
+        Some(Plan {
+            template: template_name(&id),
+            green_tags: kept.beside(&facts.tags),
+            id: id.clone(),
+            target,
+            blue_id: blue.id.clone(),
+            green: config.green.clone(),
+            production_cname: facts.production_cname,
+            strategy: wanted.strategy,
+            previous_version: facts.previous_version,
+            version: facts.version,
+            goal: Goal::Release,
+            bundle: wanted.bundle.clone(),
+            bucket: config.bucket.clone(),
+            shared_state: config.shared_state,
+            sizes,
+            instances: facts.instances,
+            tests: config.tests.clone(),
+            test_command: config.test_command.clone(),
+            test_green: config.test_green,
+            test_production: config.test_production,
+            hooks: config.hooks.clone(),
+            approval: config.approval,
+            pause_before_swap: wanted.pause_before_swap,
+            alarms: config.alarms.clone(),
+            expected_differences: config.expected_differences.clone(),
+            preview: self.preview.clone(),
+            allowed: self.findings.iter().filter_map(Finding::kept).collect(),
+            pause_before_cutover: wanted.pause_before_cutover,
+            limits: config.limits.clone(),
+        })
     }
 }
 
@@ -212,6 +230,10 @@ pub async fn find_target<P: Prober>(
                 region,
             },
             Some(_) => Refused::NoBlue {
+                promoted: match &green {
+                    Some(green) => promoted(cloud, green).await,
+                    None => None,
+                },
                 blue: config.blue.clone(),
                 application,
                 region,
@@ -227,7 +249,58 @@ pub async fn find_target<P: Prober>(
     Ok((target, blue, green))
 }
 
-/// Checks what can be known beforehand and chooses every name.
+/// The name of the environment with green's name where an earlier release was to leave
+/// production there.
+async fn promoted<P: Prober>(cloud: &AwsCloud<P>, green: &Environment) -> Option<String> {
+    // This is for a hint alone.
+    let tags = cloud.tags(&green.arn).await.unwrap_or_default();
+    (strategy_of(&tags) == Strategy::Promote).then(|| green.name.clone())
+}
+
+/// Looks at everything that can be known beforehand. All that refuses is told.
+///
+/// # Errors
+/// [`Refused::Look`] where something cannot be read that a plan cannot do without.
+pub async fn inspect<P: Prober>(
+    cloud: &AwsCloud<P>,
+    config: &Config,
+    wanted: &Wanted,
+    (target, blue, green): &(Target, Environment, Option<Environment>),
+    around: &Surroundings,
+) -> Result<Inspection, Refused> {
+    let production = [&blue.cname, &blue.endpoint].map(Clone::clone);
+    let production: Vec<String> = production.into_iter().flatten().collect();
+    let preview = match &config.preview {
+        Some(asked) => Some(cloud.preview(asked, &production).await?),
+        None => None,
+    };
+    let inspector = checks::Inspector {
+        cloud,
+        config,
+        wanted,
+        target,
+        blue,
+        green: green.as_ref(),
+        around,
+    };
+    let inspection = inspector.inspect().await?;
+    Ok(Inspection {
+        preview,
+        ..inspection
+    })
+}
+
+impl From<PreviewRefused> for Refused {
+    fn from(refused: PreviewRefused) -> Refused {
+        match refused {
+            PreviewRefused::Look(error) => Refused::Look(error),
+            PreviewRefused::Unfit(error) => Refused::Preview(error),
+        }
+    }
+}
+
+/// Checks what can be known beforehand and chooses every name. Where nothing refuses, a
+/// write that the bucket must not take is tried too.
 ///
 /// # Errors
 /// [`Refused`].
@@ -235,202 +308,67 @@ pub async fn plan<P: Prober>(
     cloud: &AwsCloud<P>,
     config: &Config,
     id: String,
-    wanted: Wanted,
-    (target, blue, green): (Target, Environment, Option<Environment>),
+    wanted: &Wanted,
+    found: (Target, Environment, Option<Environment>),
+    around: &Surroundings,
 ) -> Result<Plan, Refused> {
-    let production_cname = fit(&blue)?;
-    for test in &config.tests {
-        tests_idle_blue(&test.url, &production_cname)?;
-    }
-    if wanted.bundle.is_some() && !cloud.bucket_exists(&config.bucket).await? {
-        return Err(Refused::NoBucket {
-            bucket: config.bucket.clone(),
-        });
-    }
-    if let Some(green) = green {
-        return Err(green_exists(cloud, green).await?);
-    }
-    let previous_version =
-        blue.version_label
-            .clone()
-            .ok_or_else(|| Refused::NoPreviousVersion {
-                blue: blue.name.clone(),
-            })?;
-    let version = choose_version(cloud, config, &wanted).await?;
-    if version == previous_version {
-        return Err(Refused::NothingToRelease {
-            blue: blue.name,
-            version,
-        });
-    }
-    if !config.alarms.is_empty() {
-        let alarms = cloud.alarms(&config.alarms).await?;
-        if let Some(alarm) = alarms.iter().find_map(Alarm::ringing) {
-            return Err(Refused::InAlarm { alarm });
+    let inspection = inspect(cloud, config, wanted, &found, around).await?;
+    let (target, blue, _) = found;
+    let refusals = inspection.refusals();
+    let plan = inspection.plan(config, id, wanted, (target, &blue));
+    // What leaves a plan without its facts refuses.
+    let (Some(plan), true) = (plan, refusals.is_empty()) else {
+        return Err(Refused::Checks(refusals));
+    };
+    if config.shared_state {
+        let tried = conditions(&cloud.bucket(&config.bucket)).await;
+        if let Some(refusal) = tried {
+            return Err(Refused::Checks(vec![refusal]));
         }
     }
-    let production = [Some(production_cname.clone()), blue.endpoint.clone()];
-    let production: Vec<String> = production.into_iter().flatten().collect();
-    let preview = match &config.preview {
-        Some(asked) => Some(cloud.preview(asked, &production).await?),
-        None => None,
-    };
-    let own = cloud.tags(&blue.arn).await?;
-    let configuration = cloud.configuration(&config.app, &blue.name).await?;
-    let sizes = configuration.sizes();
-    if let Some(balancer) = configuration.shared_balancer() {
-        // Tags that say nothing, and rules that may not be read, are told before anything
-        // depends on them.
-        cloud.following_rules(balancer).await?;
+    for finding in &inspection.findings {
+        let check = finding.check;
+        match finding.verdict {
+            Verdict::Warned => warn!("{check}: {}", finding.evidence),
+            Verdict::Allowed => warn!("{check}, allowed: {}", finding.evidence),
+            Verdict::Unknown => warn!("{check} is not known: {}", finding.evidence),
+            Verdict::Passed | Verdict::Refused { .. } => {}
+        }
     }
-    let strategy = wanted.strategy;
-    let instances = cloud.instances(&blue.id).await?.running;
-    let kept = Kept {
-        id: &id,
-        production_cname: &production_cname,
-        blue_id: &blue.id,
-        version: &version,
-        strategy,
-        sizes,
-    };
-    let tags = kept.beside(&own);
-    if tags.len() > TAGS_MAX {
-        return Err(Refused::TooManyTags {
-            blue: blue.name,
-            own: tags.len() - TAGS_OURS,
-        });
-    }
-    Ok(Plan {
-        template: template_name(&id),
-        id,
-        target,
-        blue_id: blue.id,
-        green: config.green.clone(),
-        production_cname,
-        strategy,
-        previous_version,
-        version,
-        goal: Goal::Release,
-        bundle: wanted.bundle,
-        bucket: config.bucket.clone(),
-        shared_state: config.shared_state,
-        sizes,
-        instances,
-        green_tags: tags,
-        tests: config.tests.clone(),
-        test_command: config.test_command.clone(),
-        test_green: config.test_green,
-        test_production: config.test_production,
-        hooks: config.hooks.clone(),
-        approval: config.approval,
-        pause_before_swap: wanted.pause_before_swap,
-        alarms: config.alarms.clone(),
-        expected_differences: config.expected_differences.clone(),
-        preview,
-        pause_before_cutover: wanted.pause_before_cutover,
-        limits: config.limits.clone(),
-    })
+    Ok(plan)
 }
 
-/// Blue's CNAME, where blue can be cloned now.
-fn fit(blue: &Environment) -> Result<String, Refused> {
-    let name = blue.name.clone();
-    if blue.tier == "Worker" {
-        return Err(Refused::Worker { blue: name });
+/// The object that is tried to be written, and never is.
+const NEVER_WRITTEN: &str = "bluegreen/never-written.json";
+
+/// Tries a write whose condition cannot hold. A store that takes it keeps no lease.
+async fn conditions(bucket: &Bucket) -> Option<Finding> {
+    // No content has this tag.
+    let condition = Condition::Unchanged("\"00000000000000000000000000000000\"");
+    let body = b"{\"about\":\"this store ignores the conditions of writes\"}";
+    match bucket.put(NEVER_WRITTEN, body, condition).await {
+        Ok(Put::Written(_)) => Some(Check::Bucket.refused(
+            format!(
+                "bucket {} took a write whose condition does not hold, and has {NEVER_WRITTEN} now",
+                bucket.name()
+            ),
+            "its store knows no conditional writes; use --no-shared-state, with one process at \
+             a time",
+        )),
+        // The lease, which is written next, is told where it cannot be.
+        Ok(Put::ConditionFailed | Put::Unclear(_)) | Err(_) => None,
     }
-    if !is_healthy(blue) {
-        return Err(Refused::BlueUnfit {
-            blue: name,
-            status: blue.status.clone(),
-            health: blue.health_status.clone().unwrap_or(blue.health.clone()),
-        });
-    }
-    blue.cname.clone().ok_or(Refused::Worker { blue: name })
 }
 
-/// A test of the production name would pass on green and prove nothing of blue.
-fn tests_idle_blue(url: &str, cname: &str) -> Result<(), Refused> {
-    let host = reqwest::Url::parse(url).ok();
-    let host = host.as_ref().and_then(reqwest::Url::host_str);
-    if host.is_some_and(|host| host.eq_ignore_ascii_case(cname)) {
-        return Err(Refused::TestsProduction {
-            url: without_secrets(url),
-            cname: cname.to_owned(),
+/// Whether a registered version can be deployed.
+///
+/// # Errors
+/// [`Refused::VersionFailed`].
+pub fn usable(record: &VersionRecord) -> Result<(), Refused> {
+    if record.status.eq_ignore_ascii_case("failed") {
+        return Err(Refused::VersionFailed {
+            version: record.label.clone(),
         });
     }
     Ok(())
-}
-
-async fn green_exists<P: Prober>(
-    cloud: &AwsCloud<P>,
-    green: Environment,
-) -> Result<Refused, LookError> {
-    let tags = cloud.tags(&green.arn).await?;
-    let owner = tags
-        .iter()
-        .find(|(key, _)| key == TAG_DEPLOYMENT)
-        .map(|(_, id)| format!(", left by deployment {id}"))
-        .unwrap_or_default();
-    Ok(Refused::GreenExists {
-        green: green.name,
-        owner,
-    })
-}
-
-/// The label to release; checks that it is, or can be, registered.
-async fn choose_version<P: Prober>(
-    cloud: &AwsCloud<P>,
-    config: &Config,
-    wanted: &Wanted,
-) -> Result<String, Refused> {
-    let application = config.app.clone();
-    let Some(label) = wanted.label.clone() else {
-        let newest = cloud.newest_version(&application).await?;
-        return newest
-            .map(|record| record.label)
-            .ok_or(Refused::NoVersions { application });
-    };
-    match (cloud.version(&application, &label).await?, &wanted.bundle) {
-        (Some(record), bundle) => usable(&record, bundle.as_ref(), &config.bucket)?,
-        (None, Some(bundle)) if bundle.file.is_none() => {
-            if !cloud.object_exists(&config.bucket, &bundle.key).await? {
-                return Err(Refused::NoObject {
-                    key: bundle.key.clone(),
-                    bucket: config.bucket.clone(),
-                });
-            }
-        }
-        (None, Some(_)) => {}
-        (None, None) => {
-            return Err(Refused::NoVersion {
-                application,
-                version: label,
-            });
-        }
-    }
-    Ok(label)
-}
-
-/// Whether a registered version can be released, and is the one that is meant.
-///
-/// # Errors
-/// [`Refused::VersionFailed`], [`Refused::VersionConflict`].
-pub fn usable(
-    record: &VersionRecord,
-    bundle: Option<&Bundle>,
-    bucket: &str,
-) -> Result<(), Refused> {
-    let version = record.label.clone();
-    if record.status.eq_ignore_ascii_case("failed") {
-        return Err(Refused::VersionFailed { version });
-    }
-    match (bundle, &record.bundle) {
-        (Some(ours), Some((at, key))) if (at.as_str(), key) != (bucket, &ours.key) => {
-            Err(Refused::VersionConflict {
-                version,
-                registered: format!("{at}/{key}"),
-            })
-        }
-        _ => Ok(()),
-    }
 }

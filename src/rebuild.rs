@@ -189,6 +189,7 @@ fn plan<'a>(
         expected_differences: config.expected_differences.clone(),
         // What they held before is lost with the journal.
         preview: None,
+        allowed: Vec::new(),
         pause_before_cutover: false,
         limits: config.limits.clone(),
     };

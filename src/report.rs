@@ -1,5 +1,6 @@
 //! What the journal knows, as text and as JSON.
 
+pub mod outlook;
 pub mod settings;
 pub mod text;
 
@@ -8,7 +9,7 @@ use serde::Serialize;
 use crate::command::End;
 use crate::deployment::Deployment;
 use crate::machine::{Kind, State};
-use crate::plan::{Role, Strategy};
+use crate::plan::{Allowed, Role, Strategy};
 use crate::shared::LeaseRecord;
 use crate::store::{Output, Transition};
 
@@ -55,6 +56,8 @@ struct Item<'a> {
     updated_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+    #[serde(skip_serializing_if = "<[Allowed]>::is_empty")]
+    allowed: &'a [Allowed],
     #[serde(skip_serializing_if = "Option::is_none")]
     driven_by: Option<Driver<'a>>,
     transitions: Vec<Passage<'a>>,
@@ -131,6 +134,7 @@ fn item(entry: &Entry) -> Item<'_> {
         started_at: deployment.started_at.to_string(),
         updated_at: deployment.updated_at.to_string(),
         error: deployment.state.cause().map(ToString::to_string),
+        allowed: &plan.allowed,
         driven_by: entry.lease.as_ref().and_then(driver),
         transitions: entry
             .transitions

@@ -146,6 +146,29 @@ impl From<Refused> for Failed {
         let nothing = "nothing was changed";
         match error {
             Refused::Look(error) => Failed::from(error),
+            Refused::NoBlue {
+                ref blue,
+                promoted: Some(ref green),
+                ..
+            } => {
+                let hint = format!(
+                    "{nothing}; production was promoted to {green}: say --blue {green} --green {blue}"
+                );
+                Failed::new(Exit::Refused, error).hint(hint)
+            }
+            Refused::Checks(ref refusals) => {
+                let may = refusals.iter().map(|refusal| refusal.check);
+                let names: Vec<_> = may.filter(|check| check.may_be_allowed()).collect();
+                let allow = names.iter().map(|check| format!(" --allow {check}"));
+                let hint = match names.is_empty() {
+                    true => nothing.to_owned(),
+                    false => format!(
+                        "{nothing};{} would override, docs/checks.md says what follows then",
+                        allow.collect::<String>()
+                    ),
+                };
+                Failed::new(Exit::Refused, error).hint(hint)
+            }
             other => Failed::new(Exit::Refused, other).hint(nothing),
         }
     }

@@ -120,7 +120,7 @@ async fn ordered(
                     application: application.clone(),
                     version: version.clone(),
                 })?;
-        usable(&record, None, &plan.bucket)?;
+        usable(&record)?;
     }
     has_its_bundle(cloud, deployment).await?;
     if (&state, &plan) == (&deployment.state, &deployment.plan) {

@@ -8,6 +8,7 @@ use tracing::info;
 
 use super::context::{Context, signals};
 use super::finish::{Asked, drive_new};
+use super::plan::surroundings;
 use super::take::{in_flight, whole_seconds};
 use super::{Exit, Failed};
 use crate::acceptance::all_set;
@@ -21,7 +22,7 @@ use crate::deployment::Deployment;
 use crate::hooks::{Hook, OnFailure};
 use crate::machine::Kind;
 use crate::plan::{self, Bundle, Target};
-use crate::preflight::{self, Wanted};
+use crate::preflight::{self, Check, Wanted};
 use crate::shared::{Claim, Contender, Lease, LeaseRecord, Record, SharedState};
 
 /// What `run` takes.
@@ -60,6 +61,19 @@ pub(super) struct Args {
     /// Stop before the last swap (--pause-before cutover)
     #[arg(long, env = "BLUEGREEN_PAUSE_BEFORE_CUTOVER")]
     pause_before_cutover: bool,
+    /// Check whose refusal is overridden, as `bluegreen plan` names it; may be repeated
+    #[arg(
+        long,
+        env = "BLUEGREEN_ALLOW",
+        value_name = "CHECK",
+        value_delimiter = ','
+    )]
+    allow: Vec<Check>,
+    /// Release although a database belongs to blue (--allow coupled-database): green gets an
+    /// empty one of its own and writes there while it serves; it goes with green, deleted or
+    /// kept as a snapshot as its deletion policy says
+    #[arg(long, env = "BLUEGREEN_ALLOW_COUPLED_DATABASE")]
+    allow_coupled_database: bool,
 }
 
 /// The value of `--strategy`.
@@ -122,6 +136,8 @@ impl Args {
         }
         let cutover = self.pause_before_cutover || self.pause_before.contains(&Pause::Cutover);
         let promotes = self.strategy == Strategy::Promote;
+        let database = self.allow_coupled_database;
+        let database = database.then_some(Check::CoupledDatabase);
         let holds = |hook: &&Hook| hook.on_failure == OnFailure::Hold;
         if let Some(hook) = config.hooks.iter().find(holds).filter(|_| promotes) {
             return Err(Failed::new(
@@ -141,6 +157,7 @@ impl Args {
             },
             pause_before_swap: self.pause_before.contains(&Pause::Swap) || promotes && cutover,
             pause_before_cutover: cutover && !promotes,
+            allow: self.allow.iter().copied().chain(database).collect(),
         })
     }
 }
@@ -172,8 +189,9 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
         let busy = match turn.busy(&mut context).await? {
             Some(busy) => busy,
             None => {
-                let wanted = wanted.clone();
-                let plan = preflight::plan(&cloud, &config, id.clone(), wanted, found).await?;
+                let around = surroundings(&context.store, &found.0, &context.clock)?;
+                let id = id.clone();
+                let plan = preflight::plan(&cloud, &config, id, &wanted, found, &around).await?;
                 match turn.take(&context).await? {
                     Ok(lease) => break (plan, lease),
                     Err(busy) => busy,
@@ -214,13 +232,13 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
 }
 
 /// Whose turn it is at the target.
-struct Turn {
+pub(super) struct Turn {
     target: Target,
     shared: Option<(SharedState, Contender)>,
 }
 
 impl Turn {
-    fn of(
+    pub fn of(
         context: &Context,
         cloud: &AwsCloud<HttpProber>,
         config: &Config,
@@ -241,7 +259,7 @@ impl Turn {
 
     /// The deployment that the target has, in words, where it is not finished.
     /// Reads only, but for an end that the journal here did not know yet.
-    async fn busy(&self, context: &mut Context) -> Result<Option<Failed>, Failed> {
+    pub async fn busy(&self, context: &mut Context) -> Result<Option<Failed>, Failed> {
         if let Some(other) = context.store.unfinished_of(&self.target)? {
             let known_there = match &self.shared {
                 Some((state, _)) if other.plan.shared_state => {

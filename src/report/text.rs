@@ -39,6 +39,12 @@ pub fn story(deployment: &Deployment, transitions: &[Transition]) -> String {
         span(deployment.started_at, deployment.updated_at),
         deployment.state.kind().meaning()
     ));
+    for allowed in &plan.allowed {
+        lines.push(format!(
+            "Allowed: {}, although {}",
+            allowed.check, allowed.evidence
+        ));
+    }
     if let Some(cause) = deployment.state.cause() {
         lines.push(format!("Why: {cause}"));
     }

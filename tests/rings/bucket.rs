@@ -108,6 +108,7 @@ impl Place {
             alarms: Vec::new(),
             expected_differences: Vec::new(),
             preview: None,
+            allowed: Vec::new(),
             pause_before_cutover: false,
             limits: Limits::default(),
         };

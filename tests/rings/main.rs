@@ -14,6 +14,7 @@ mod following_rules;
 mod gates;
 mod kill;
 mod model;
+mod plan;
 mod policy;
 mod race;
 mod rules;

@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 
 use bluegreen::machine::Kind;
 use bluegreen::plan::Bundle;
-use bluegreen::preflight::Wanted;
+use bluegreen::preflight::{Check, Wanted};
 use bluegreen_sandbox::{BUCKET, Fault, FaultEffect, Policy};
 use serde_json::Value;
 
@@ -78,7 +78,7 @@ fn actions(statement: &Value) -> Vec<String> {
 }
 
 /// The shipped policy without one action.
-fn without(action: &str) -> Policy {
+pub fn without(action: &str) -> Policy {
     let mut document = DOCUMENT.clone();
     for statement in statements(&mut document) {
         let left = actions(statement).into_iter().filter(|a| a != action);
@@ -103,6 +103,8 @@ enum Try {
     PreviewedRelease,
     /// A release behind a shared load balancer, with rules that follow.
     SharedRelease,
+    /// The checks before a release alone.
+    Checks,
 }
 
 /// Where each action of today's program is missed, and what is said then.
@@ -189,19 +191,20 @@ const MISSED: &[(&str, Try, &str)] = &[
     ("elasticloadbalancing:DescribeRules",           Try::SharedRelease, "DescribeRules"),
     ("elasticloadbalancing:DescribeTags",            Try::SharedRelease, "DescribeTags"),
     ("elasticloadbalancing:ModifyRule",              Try::SharedRelease, "ModifyRule"),
+    // What is checked beforehand: without it a check is left unknown.
+    ("elasticbeanstalk:CheckDNSAvailability",        Try::Checks, "green-cname: CheckDNSAvailability"),
+    ("elasticbeanstalk:DescribeAccountAttributes",   Try::Checks, "quotas: DescribeAccountAttributes"),
+    ("elasticbeanstalk:DescribeEnvironmentManagedActions", Try::Checks, "managed-update: DescribeEnvironmentManagedActions"),
+    ("elasticbeanstalk:DescribePlatformVersion",     Try::Checks, "platform-branch: DescribePlatformVersion"),
+    ("iam:SimulatePrincipalPolicy",                  Try::Checks, "permissions: SimulatePrincipalPolicy"),
+    ("route53:ListHostedZones",                      Try::Checks, "dns-records: ListHostedZones"),
 ];
 
 /// Actions of parts that a release does not use yet, each with its part.
 #[rustfmt::skip]
 const PENDING: &[(&str, &str)] = &[
     ("cloudwatch:DescribeAlarms",                          "alarms while baking"),
-    ("elasticbeanstalk:CheckDNSAvailability",              "plan: green's CNAME"),
-    ("elasticbeanstalk:DescribeAccountAttributes",         "plan: quotas"),
-    ("elasticbeanstalk:DescribeEnvironmentManagedActions", "plan: managed updates"),
     ("elasticbeanstalk:DescribeEnvironmentResources",      "capacity"),
-    ("elasticbeanstalk:DescribePlatformVersion",           "plan: retired platforms"),
-    ("iam:SimulatePrincipalPolicy",                        "plan: permissions"),
-    ("route53:ListHostedZones",                            "plan: DNS records past the CNAME"),
 ];
 
 impl Try {
@@ -215,6 +218,12 @@ impl Try {
             world.preview = following::asked();
         }
         world.sandbox.set_policy(Some(policy));
+        if self == Try::Checks {
+            return match world.unknown_checks().await {
+                unknown if unknown.is_empty() => Ok(()),
+                unknown => Err(unknown.join("\n")),
+            };
+        }
         let file = world.folder.path().join("app.zip");
         let bytes = match self {
             Try::FailedUpload => 20 * 1024 * 1024,
@@ -222,7 +231,8 @@ impl Try {
             | Try::ReleaseOfAnObject
             | Try::EndlessDeploy
             | Try::PreviewedRelease
-            | Try::SharedRelease => 1000,
+            | Try::SharedRelease
+            | Try::Checks => 1000,
         };
         std::fs::write(&file, vec![7; bytes]).expect("the bundle is written");
         let bundle = match self {
@@ -234,7 +244,8 @@ impl Try {
             | Try::FailedUpload
             | Try::EndlessDeploy
             | Try::PreviewedRelease
-            | Try::SharedRelease => Bundle {
+            | Try::SharedRelease
+            | Try::Checks => Bundle {
                 key: "bluegreen/bundles/shop/app.zip".to_owned(),
                 file: Some(bluegreen::bundle::read(&file).expect("the bundle reads")),
             },
@@ -251,7 +262,11 @@ impl Try {
             Try::EndlessDeploy => world
                 .sandbox
                 .with_world(|world, _| world.timings.deploy_seconds = 4 * 3600),
-            Try::Release | Try::ReleaseOfAnObject | Try::PreviewedRelease | Try::SharedRelease => {}
+            Try::Release
+            | Try::ReleaseOfAnObject
+            | Try::PreviewedRelease
+            | Try::SharedRelease
+            | Try::Checks => {}
         }
         let changed = Arc::<AtomicBool>::default();
         let (seen, sandbox) = (changed.clone(), world.sandbox.clone());
@@ -263,6 +278,8 @@ impl Try {
         let wanted = Wanted {
             label: Some("v7".to_owned()),
             bundle: Some(bundle),
+            // It would be told before anything breaks.
+            allow: vec![Check::Permissions],
             ..Wanted::default()
         };
         let begun = world.begin(wanted).await;
@@ -270,9 +287,11 @@ impl Try {
         let driven = world.drive(&mut deployment).await.expect("nobody kills it");
         driven.map_err(|error| error.to_string())?;
         let end = match self {
-            Try::Release | Try::ReleaseOfAnObject | Try::PreviewedRelease | Try::SharedRelease => {
-                Kind::Completed
-            }
+            Try::Release
+            | Try::ReleaseOfAnObject
+            | Try::PreviewedRelease
+            | Try::SharedRelease
+            | Try::Checks => Kind::Completed,
             Try::FailedUpload => Kind::RolledBack,
             Try::EndlessDeploy => Kind::Held,
         };
@@ -298,6 +317,7 @@ async fn everything_goes_under_the_shipped_policy() {
         Try::EndlessDeploy,
         Try::PreviewedRelease,
         Try::SharedRelease,
+        Try::Checks,
     ] {
         let done = attempt.under(shipped()).await;
         assert_eq!(done, Ok(()), "{attempt:?}");

@@ -23,7 +23,7 @@ use bluegreen::deployment::Deployment;
 use bluegreen::driver::{DriveError, Driver};
 use bluegreen::journal::Journal;
 use bluegreen::plan::{Limits, Strategy};
-use bluegreen::preflight::{self, Refused, Wanted};
+use bluegreen::preflight::{self, Past, Refused, Surroundings, Verdict, Wanted};
 use bluegreen::preview::Asked;
 use bluegreen::shared::{Claim, Contender, Holder, LeaseRecord, SharedError, SharedState};
 use bluegreen::store::Store;
@@ -196,12 +196,37 @@ impl VirtualWorld {
         let config = self.config();
         let found = preflight::find_target(&self.cloud, &config, "us-east-1").await?;
         let id = "01JVIRTUALWORLD00000000000".to_owned();
-        let plan = preflight::plan(&self.cloud, &config, id, wanted, found).await?;
+        let around = Surroundings {
+            now: self.clock.now(),
+            past: Past::default(),
+        };
+        let plan = preflight::plan(&self.cloud, &config, id, &wanted, found, &around).await?;
         let deployment = Deployment::new(plan, self.clock.now());
         self.store()
             .create(&deployment)
             .expect("the journal takes it");
         Ok(deployment)
+    }
+
+    /// The checks before a release that are left unknown, and why.
+    pub async fn unknown_checks(&self) -> Vec<String> {
+        let config = self.config();
+        let found = preflight::find_target(&self.cloud, &config, "us-east-1").await;
+        let found = found.expect("blue is there");
+        let around = Surroundings {
+            now: self.clock.now(),
+            past: Past::default(),
+        };
+        let wanted = Wanted::default();
+        let done = preflight::inspect(&self.cloud, &config, &wanted, &found, &around).await;
+        let findings = done
+            .expect("what a plan needs is told")
+            .findings
+            .into_iter();
+        let unknown = findings.filter(|finding| finding.verdict == Verdict::Unknown);
+        unknown
+            .map(|finding| format!("{}: {}", finding.check, finding.evidence))
+            .collect()
     }
 
     /// The state in the bucket.

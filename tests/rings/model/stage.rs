@@ -200,6 +200,7 @@ impl Terms {
             alarms: Vec::new(),
             expected_differences: Vec::new(),
             preview: None,
+            allowed: Vec::new(),
             limits: Limits::default(),
         }
     }

@@ -1,0 +1,95 @@
+//! `bluegreen plan`: what a run would do, and every check before it. Changes nothing.
+
+use super::context::Context;
+use super::run::{self, Turn};
+use super::{Exit, Failed, say};
+use crate::clock::Clock;
+use crate::config::Options;
+use crate::deployment::Deployment;
+use crate::machine::Kind;
+use crate::plan::Target;
+use crate::preflight::{self, Check, Finding, Past, Surroundings, steps};
+use crate::report::outlook::{self, Outlook};
+use crate::store::{Store, StoreError};
+
+/// What `plan` takes.
+#[derive(Clone, Debug, clap::Args)]
+#[group(id = "plan")]
+pub(super) struct Args {
+    #[command(flatten)]
+    release: run::Args,
+    /// Print a JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> {
+    let mut context = Context::open(options).await?;
+    let config = context.options.config()?;
+    let wanted = args.release.wanted(&config)?;
+    let (cloud, sdk) = context.cloud().await?;
+    let region = sdk.region().map(ToString::to_string).unwrap_or_default();
+    let found = preflight::find_target(&cloud, &config, &region).await?;
+    context.clock = cloud.corrected(context.clock);
+    // Nothing is begun under it.
+    let id = ulid::Ulid::new().to_string();
+    let turn = Turn::of(&context, &cloud, &config, &found.0, &id)?;
+    let busy = turn.busy(&mut context).await;
+    let around = surroundings(&context.store, &found.0, &context.clock)?;
+    let inspection = preflight::inspect(&cloud, &config, &wanted, &found, &around).await?;
+    let inspection = inspection.with(free(busy));
+    let (target, blue, _) = found;
+    let plan = inspection.plan(&config, id, &wanted, (target.clone(), &blue));
+    let steps = plan.as_ref().map(|plan| steps(plan, &around.past));
+    let outlook = Outlook {
+        target: &target,
+        green: &config.green,
+        strategy: wanted.strategy,
+        plan: plan.as_ref(),
+        steps: steps.as_deref().unwrap_or_default(),
+        findings: &inspection.findings,
+    };
+    say(&match args.json {
+        true => outlook::json(&outlook),
+        false => outlook::text(&outlook),
+    });
+    Ok(match inspection.refusals().is_empty() {
+        true => Exit::Completed,
+        false => Exit::Refused,
+    })
+}
+
+/// Whether the target has another deployment.
+fn free(busy: Result<Option<Failed>, Failed>) -> Finding {
+    match busy {
+        Ok(None) => Check::FreeTarget.passed("no deployment of the target is in flight"),
+        Ok(Some(busy)) => {
+            Check::FreeTarget.refused(busy.message(), Check::FreeTarget.about().remedy)
+        }
+        Err(failed) => Check::FreeTarget.unknown(failed.message()),
+    }
+}
+
+/// AWS's time, and what the journal knows of this target's completed deployments.
+pub(super) fn surroundings(
+    store: &Store,
+    target: &Target,
+    clock: &Clock,
+) -> Result<Surroundings, StoreError> {
+    let mut past = Past::default();
+    let is_of_target = |deployment: &Deployment| {
+        deployment.state.kind() == Kind::Completed && deployment.plan.target == *target
+    };
+    for deployment in store.all()?.iter().filter(|one| is_of_target(one)) {
+        let mut began = deployment.started_at;
+        for transition in store.transitions(&deployment.plan.id)? {
+            let took = transition.at.since(began);
+            past.0.entry(transition.from).or_default().push(took);
+            began = transition.at;
+        }
+    }
+    Ok(Surroundings {
+        now: clock.now(),
+        past,
+    })
+}

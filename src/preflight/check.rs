@@ -1,0 +1,475 @@
+//! The checks there are, what each says of itself, and what it can find.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::Serialize;
+
+use crate::plan::Allowed;
+
+/// What is checked before a release, in the order in which it is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Check {
+    /// Whose credentials they are.
+    Credentials,
+    /// What these may do.
+    Permissions,
+    /// The application.
+    Application,
+    /// Blue.
+    Environments,
+    /// No other deployment at the target.
+    FreeTarget,
+    /// Blue's tier.
+    WorkerTier,
+    /// Blue is Ready and healthy.
+    BlueHealthy,
+    /// The version to release.
+    Version,
+    /// It is another one than blue's.
+    SomethingNew,
+    /// Green's name.
+    GreenName,
+    /// Green's CNAME.
+    GreenCname,
+    /// Green's tags.
+    Tags,
+    /// A database of blue's own.
+    CoupledDatabase,
+    /// The branch of blue's platform.
+    PlatformBranch,
+    /// A managed update that is to come.
+    ManagedUpdate,
+    /// How much more the account may have.
+    Quotas,
+    /// The protection of blue's stack.
+    TerminationProtection,
+    /// A load balancer that blue shares.
+    SharedLoadBalancer,
+    /// An environment of one instance.
+    SingleInstance,
+    /// How versions are deployed.
+    DeploymentPolicy,
+    /// DNS records that do not follow a swap.
+    DnsRecords,
+    /// The artifacts bucket.
+    Bucket,
+    /// The tests over HTTP.
+    Tests,
+    /// The alarms.
+    Alarms,
+}
+
+/// Whether a refusal may be overridden.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Allowing {
+    /// It may; what follows then.
+    May(&'static str),
+    /// It may not, because.
+    Never(&'static str),
+}
+
+/// What a check says of itself. Sentences without a full stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct About {
+    /// Its name, for `--allow` and in reports.
+    pub name: &'static str,
+    /// What it looks at, and when it does not pass.
+    pub looks_at: &'static str,
+    /// What to do where it does not pass.
+    pub remedy: &'static str,
+    /// Whether a refusal may be overridden.
+    pub allowing: Allowing,
+}
+
+impl Check {
+    /// Every check, in the order in which it is shown.
+    pub const ALL: [Check; 24] = [
+        Check::Credentials,
+        Check::Permissions,
+        Check::Application,
+        Check::Environments,
+        Check::FreeTarget,
+        Check::WorkerTier,
+        Check::BlueHealthy,
+        Check::Version,
+        Check::SomethingNew,
+        Check::GreenName,
+        Check::GreenCname,
+        Check::Tags,
+        Check::CoupledDatabase,
+        Check::PlatformBranch,
+        Check::ManagedUpdate,
+        Check::Quotas,
+        Check::TerminationProtection,
+        Check::SharedLoadBalancer,
+        Check::SingleInstance,
+        Check::DeploymentPolicy,
+        Check::DnsRecords,
+        Check::Bucket,
+        Check::Tests,
+        Check::Alarms,
+    ];
+
+    /// What the check says of itself.
+    #[must_use]
+    pub fn about(self) -> About {
+        use Allowing::{May, Never};
+        let (name, looks_at, remedy, allowing) = match self {
+            Check::Credentials => (
+                "credentials",
+                "whose credentials these are, as STS tells it; refuses those of another account \
+                 than blue's",
+                "set AWS_PROFILE, or name the credentials of blue's account",
+                Never("nothing can be done with the credentials of another account"),
+            ),
+            Check::Permissions => (
+                "permissions",
+                "every action and resource of docs/iam-policy.json that this release needs, \
+                 simulated by IAM for the role or user itself; refuses where one is not allowed, \
+                 warns where only Elastic Beanstalk's own actions in other services are not \
+                 (an operations role may have them), or where a condition cannot be judged \
+                 beforehand",
+                "grant what is named, as docs/permissions.md says",
+                May(
+                    "the release goes on until AWS denies it something: it stops there, and \
+                     nothing is lost, but production may stay on green meanwhile",
+                ),
+            ),
+            Check::Application => (
+                "application",
+                "whether the application is there",
+                "name it with --app, and its region with --region",
+                Never("there is nothing to release"),
+            ),
+            Check::Environments => (
+                "environments",
+                "whether blue is there and of the application",
+                "name it with --blue; after a promotion blue's and green's names are exchanged",
+                Never("there is nothing to release onto"),
+            ),
+            Check::FreeTarget => (
+                "free-target",
+                "whether the target has a deployment that has not ended, as the journal here and \
+                 its copy in the bucket know it (`run` ends with 12 then, or waits with --wait)",
+                "let it end, or see `bluegreen status`",
+                Never("two deployments would swap against each other"),
+            ),
+            Check::WorkerTier => (
+                "worker-tier",
+                "blue's tier",
+                "deploy to a worker environment directly: it serves nobody over HTTP",
+                Never("a worker has no CNAME to swap"),
+            ),
+            Check::BlueHealthy => (
+                "blue-healthy",
+                "blue's status and health: it must be Ready and Green, or Ok or Info with enhanced \
+                 health",
+                "bring blue into order first",
+                Never(
+                    "green would be a clone of what is not well, and the swap asks both to be \
+                     healthy",
+                ),
+            ),
+            Check::Version => (
+                "version",
+                "whether the version is registered and can be used, or its bundle is there to \
+                 register it with, and whether blue runs a version that can be gone back to",
+                "register it, or give its bundle with --bundle or --s3-key",
+                Never("there would be nothing to deploy, or no way back"),
+            ),
+            Check::SomethingNew => (
+                "something-new",
+                "whether blue runs another version than the one to release",
+                "choose another version with --version-label",
+                Never("the version that is released is known by its label"),
+            ),
+            Check::GreenName => (
+                "green-name",
+                "whether an environment has green's name",
+                "choose another name with --green, or remove it",
+                Never("what somebody else has made is never touched"),
+            ),
+            Check::GreenCname => (
+                "green-cname",
+                "the CNAME with green's name as its prefix; green needs none of its own choice, \
+                 the service gives it one, so this warns at most",
+                "choose another name with --green where that CNAME matters",
+                Never("it refuses nothing"),
+            ),
+            Check::Tags => (
+                "tags",
+                "how many tags green would have: blue's own and those of bluegreen",
+                "take tags off blue",
+                Never("the service takes no more"),
+            ),
+            Check::CoupledDatabase => (
+                "coupled-database",
+                "whether a database belongs to blue (`aws:rds:dbinstance`)",
+                "decouple it first (developer guide, \"Decoupling an RDS DB instance\")",
+                May(
+                    "green gets a new database of its own, which is empty: while green serves, it \
+                     writes there and blue's data is not to be seen, and when green is terminated \
+                     that database is deleted with it, or kept as a snapshot, as its deletion \
+                     policy says; with --strategy promote that is blue's database",
+                ),
+            ),
+            Check::PlatformBranch => (
+                "platform-branch",
+                "the state of blue's platform branch; refuses a retired one, warns of a \
+                 deprecated one, of a beta and of a platform version that is gone",
+                "move blue to a supported branch first",
+                May(
+                    "the service may still take the clone where the account uses the branch; \
+                     else it refuses it, and blue is untouched",
+                ),
+            ),
+            Check::ManagedUpdate => (
+                "managed-update",
+                "blue's next managed action, which locks blue for as long as it takes; refuses \
+                 where its window begins before the release is expected to be over, or it is \
+                 under way",
+                "release after it, or move the maintenance window",
+                May(
+                    "the release may find blue locked: it waits, within its patience, and is held \
+                     or goes back after that",
+                ),
+            ),
+            Check::Quotas => (
+                "quotas",
+                "how many environments, configuration templates and, where one is to be \
+                 registered, versions the account may still have in the region",
+                "remove some that nobody needs, or ask AWS for more",
+                Never("the service refuses it all the same"),
+            ),
+            Check::TerminationProtection => (
+                "termination-protection",
+                "with --strategy promote, whether the stack behind blue is protected against \
+                 termination; a clone's is not",
+                "take the protection off the stack, or use --strategy restore",
+                May(
+                    "terminating blue fails in the end, and a person is needed, unless the \
+                     protection is taken off before",
+                ),
+            ),
+            Check::SharedLoadBalancer => (
+                "shared-load-balancer",
+                "whether blue shares its load balancer: what its rules send to blue by their own \
+                 conditions does not follow a swap, but where they are tagged",
+                "tag the rules of production `bluegreen:follow=production` (docs/preview.md), or give \
+                 the environment a load balancer of its own",
+                May(
+                    "only what reaches the environments by the CNAME that is swapped follows; see \
+                     that no rule sends the users of production to one environment for good",
+                ),
+            ),
+            Check::SingleInstance => (
+                "single-instance",
+                "whether blue runs a single instance; warns only: while green serves nothing is \
+                 lost, but one instance serves everything",
+                "use a load-balanced environment where one instance is not enough",
+                Never("it refuses nothing"),
+            ),
+            Check::DeploymentPolicy => (
+                "deployment-policy",
+                "how blue takes versions; any policy will do, because blue is idle then; warns of \
+                 TrafficSplitting, which judges by traffic that idle blue does not get",
+                "set another DeploymentPolicy on blue",
+                Never("it refuses nothing"),
+            ),
+            Check::DnsRecords => (
+                "dns-records",
+                "the records of the hosted zones that may be listed, the first ten at most; warns \
+                 where one leads to blue's load balancer itself: it does not follow a swap",
+                "point the record at the production CNAME instead",
+                Never("it refuses nothing"),
+            ),
+            Check::Bucket => (
+                "bucket",
+                "whether the artifacts bucket is there and its lease object can be read; `run` \
+                 also tries a write whose condition cannot hold, which must not be taken",
+                "name the bucket with --bucket; with a store that knows no conditional writes, \
+                 use --no-shared-state",
+                Never("without it there is no bundle, no copy of the journal and no lease"),
+            ),
+            Check::Tests => (
+                "tests",
+                "whether a test asks the production CNAME, which green holds while blue is tested",
+                "give a path, which is asked of blue's own CNAME",
+                Never("such a test passes on green and proves nothing of blue"),
+            ),
+            Check::Alarms => (
+                "alarms",
+                "whether one of the alarms that watch production is in alarm now",
+                "release once it is over, or leave that --alarm out",
+                May(
+                    "an alarm that is still in alarm when production is watched sends it back \
+                     within one look",
+                ),
+            ),
+        };
+        About {
+            name,
+            looks_at,
+            remedy,
+            allowing,
+        }
+    }
+
+    /// Its name, as in `coupled-database`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.about().name
+    }
+
+    /// Whether a refusal of it may be overridden.
+    #[must_use]
+    pub fn may_be_allowed(self) -> bool {
+        matches!(self.about().allowing, Allowing::May(_))
+    }
+
+    /// That it found what it should.
+    pub(crate) fn passed(self, evidence: impl Into<String>) -> Finding {
+        self.found(Verdict::Passed, evidence)
+    }
+
+    /// That something is to be known, but stops nothing.
+    pub(crate) fn warned(self, evidence: impl Into<String>) -> Finding {
+        self.found(Verdict::Warned, evidence)
+    }
+
+    /// That the release must not begin.
+    pub(crate) fn refused(self, evidence: impl Into<String>, remedy: impl Into<String>) -> Finding {
+        let remedy = remedy.into();
+        self.found(Verdict::Refused { remedy }, evidence)
+    }
+
+    /// That nothing could be found out.
+    pub(crate) fn unknown(self, why: impl Into<String>) -> Finding {
+        self.found(Verdict::Unknown, why)
+    }
+
+    fn found(self, verdict: Verdict, evidence: impl Into<String>) -> Finding {
+        Finding {
+            check: self,
+            verdict,
+            evidence: evidence.into(),
+        }
+    }
+}
+
+impl fmt::Display for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A check that is to be allowed, by its name; one that may not is refused with the reason.
+impl FromStr for Check {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Check, String> {
+        let found = Check::ALL.into_iter().find(|check| check.name() == text);
+        let may = |check: &Check| check.may_be_allowed();
+        match found.map(|check| (check, check.about().allowing)) {
+            Some((check, Allowing::May(_))) => Ok(check),
+            Some((check, Allowing::Never(why))) => {
+                Err(format!("{check} may not be overridden: {why}"))
+            }
+            None => {
+                let names = Check::ALL.into_iter().filter(may).map(Check::name);
+                let names: Vec<_> = names.collect();
+                Err(format!("expected one of {}", names.join(", ")))
+            }
+        }
+    }
+}
+
+/// What a check found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The check.
+    pub check: Check,
+    /// What follows from it.
+    pub verdict: Verdict,
+    /// What was seen, with its values, or why nothing could be; one sentence without a
+    /// full stop.
+    pub evidence: String,
+}
+
+/// What follows from what a check found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "verdict")]
+pub enum Verdict {
+    /// It is as it should be.
+    Passed,
+    /// Something is to be known, but stops nothing.
+    Warned,
+    /// The release must not begin.
+    Refused {
+        /// What to do.
+        remedy: String,
+    },
+    /// It would refuse, and the operator has allowed it.
+    Allowed,
+    /// Nothing could be found out; this stops nothing.
+    Unknown,
+}
+
+impl Finding {
+    /// Whether the release must not begin.
+    #[must_use]
+    pub fn refuses(&self) -> bool {
+        matches!(self.verdict, Verdict::Refused { .. })
+    }
+
+    /// The same, where the operator has allowed what it refuses.
+    #[must_use]
+    pub(super) fn unless_allowed(mut self, allowed: &[Check]) -> Finding {
+        if self.refuses() && allowed.contains(&self.check) {
+            self.verdict = Verdict::Allowed;
+        }
+        self
+    }
+
+    /// What the journal keeps of it, where the operator has allowed it.
+    #[must_use]
+    pub(super) fn kept(&self) -> Option<Allowed> {
+        (self.verdict == Verdict::Allowed).then(|| Allowed {
+            check: self.check.name().to_owned(),
+            evidence: self.evidence.clone(),
+        })
+    }
+}
+
+/// What it found, and what to do where it refuses.
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.evidence)?;
+        match &self.verdict {
+            Verdict::Refused { remedy } => write!(f, ": {remedy}"),
+            Verdict::Passed | Verdict::Warned | Verdict::Allowed | Verdict::Unknown => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_each_its_own_and_lead_back() {
+        for (at, check) in Check::ALL.into_iter().enumerate() {
+            assert_eq!(check as usize, at, "in the order of the enum");
+            let same = Check::ALL.into_iter().filter(|c| c.name() == check.name());
+            assert_eq!(same.count(), 1, "{check}");
+            let parsed = check.name().parse::<Check>();
+            match check.about().allowing {
+                Allowing::May(_) => assert_eq!(parsed, Ok(check)),
+                Allowing::Never(why) => assert!(parsed.is_err_and(|e| e.contains(why))),
+            }
+        }
+        let unknown = "colour".parse::<Check>().expect_err("there is none");
+        assert!(unknown.contains("coupled-database"), "{unknown}");
+    }
+}

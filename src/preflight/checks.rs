@@ -1,0 +1,734 @@
+//! The checks themselves: each reads what it needs and says what it found. Reads only.
+
+use std::time::Duration;
+
+use super::check::{Check, Finding};
+use super::permissions::{Needed, Use, needed};
+use super::steps::{steps, together};
+use super::{Facts, Inspection, Surroundings, Wanted};
+use crate::acceptance::without_secrets;
+use crate::cloud::aws::{
+    Alarm, AwsCloud, Caller, Configuration, Denial, Denied, EnvironmentType, ManagedAction, Quota,
+};
+use crate::cloud::{Environment, LookError, Prober, VersionRecord};
+use crate::config::Config;
+use crate::facts::is_healthy;
+use crate::listener_rules::Follow;
+use crate::plan::{Kept, Strategy, TAG_DEPLOYMENT, TAGS_MAX, TAGS_OURS, Target, template_name};
+use crate::shared::lease_key;
+
+/// How many missing permissions one sentence names.
+const NAMED_MAX: usize = 5;
+
+/// What is looked at, and what for.
+pub(super) struct Inspector<'a, P> {
+    pub cloud: &'a AwsCloud<P>,
+    pub config: &'a Config,
+    pub wanted: &'a Wanted,
+    pub target: &'a Target,
+    pub blue: &'a Environment,
+    pub green: Option<&'a Environment>,
+    pub around: &'a Surroundings,
+}
+
+/// A check that may be left unknown.
+type Found = Result<Finding, LookError>;
+
+/// The version to release: its label and its record where it is registered, or why it
+/// cannot be released.
+type Version = Result<(String, Option<VersionRecord>), Finding>;
+
+impl<P: Prober> Inspector<'_, P> {
+    /// Every check. What the plan cannot do without must be told.
+    pub async fn inspect(&self) -> Result<Inspection, LookError> {
+        let tier = self.worker_tier();
+        if tier.refuses() {
+            // Nothing else that is checked is of a worker.
+            return Ok(Inspection {
+                findings: vec![tier],
+                facts: None,
+                preview: None,
+            });
+        }
+        let (version, tags, configuration, instances) = tokio::join!(
+            self.version(),
+            self.cloud.tags(&self.blue.arn),
+            self.cloud.configuration(&self.config.app, &self.blue.name),
+            self.instances(),
+        );
+        let (version, tags, configuration) = (version?, tags?, configuration?);
+        let facts = self.facts(&version, tags.clone(), configuration.clone(), instances?);
+        let registers = matches!(&version, Ok((_, None)));
+        let caller = self.cloud.caller().await;
+        let (
+            green,
+            cname,
+            platform,
+            action,
+            quotas,
+            protection,
+            dns,
+            bucket,
+            alarms,
+            permissions,
+            balancer,
+        ) = tokio::join!(
+            self.green_name(),
+            self.green_cname(),
+            self.platform_branch(&configuration),
+            self.cloud.managed_action(&self.blue.name),
+            self.quotas(registers),
+            self.termination_protection(),
+            self.dns_records(),
+            self.bucket(),
+            self.alarms(),
+            self.permissions(&caller, &version, &configuration),
+            self.shared_balancer(&configuration),
+        );
+        let mut findings = vec![
+            Check::Application.passed(format!(
+                "application {} is in {} of account {}",
+                self.target.application, self.target.region, self.target.account
+            )),
+            Check::Environments.passed(format!("{} is {}", self.blue.name, self.blue.id)),
+            tier,
+            self.blue_healthy(),
+            self.tags(&tags, &configuration),
+            coupled_database(&self.blue.name, &configuration),
+            balancer?,
+            self.single_instance(&configuration),
+            deployment_policy(&self.blue.name, &configuration),
+            self.tests(),
+        ];
+        findings.extend(self.versions(version));
+        for (check, found) in [
+            (Check::Credentials, self.credentials(caller)),
+            (Check::GreenName, green),
+            (Check::GreenCname, cname),
+            (Check::PlatformBranch, platform),
+            (Check::Quotas, quotas),
+            (Check::TerminationProtection, protection),
+            (Check::DnsRecords, dns),
+            (Check::Bucket, bucket),
+            (Check::Alarms, alarms),
+            (Check::Permissions, permissions),
+        ] {
+            findings.push(known(check, found)?);
+        }
+        let mut inspection = Inspection {
+            findings,
+            facts,
+            preview: None,
+        };
+        let update = action.map(|action| self.managed_update(action, &inspection));
+        inspection
+            .findings
+            .push(known(Check::ManagedUpdate, update)?);
+        let allow = &self.wanted.allow;
+        inspection.findings = inspection
+            .findings
+            .into_iter()
+            .map(|finding| finding.unless_allowed(allow))
+            .collect();
+        inspection.findings.sort_by_key(|finding| finding.check);
+        Ok(inspection)
+    }
+
+    fn facts(
+        &self,
+        version: &Version,
+        tags: Vec<(String, String)>,
+        configuration: Configuration,
+        instances: u32,
+    ) -> Option<Facts> {
+        Some(Facts {
+            production_cname: self.blue.cname.clone()?,
+            previous_version: self.blue.version_label.clone()?,
+            version: version.as_ref().ok()?.0.clone(),
+            tags,
+            configuration,
+            instances,
+        })
+    }
+
+    /// How many instances blue runs. One that is not fit is not asked.
+    async fn instances(&self) -> Result<u32, LookError> {
+        if !is_healthy(self.blue) {
+            return Ok(0);
+        }
+        Ok(self.cloud.instances(&self.blue.id).await?.running)
+    }
+
+    fn credentials(&self, caller: Result<Caller, LookError>) -> Found {
+        let Caller { account, arn, .. } = caller?;
+        if account != self.target.account {
+            return Ok(Check::Credentials.refused(
+                format!(
+                    "these are the credentials of {arn}, and {} is in account {}",
+                    self.blue.name, self.target.account
+                ),
+                Check::Credentials.about().remedy,
+            ));
+        }
+        Ok(Check::Credentials.passed(format!("these are the credentials of {arn}")))
+    }
+
+    async fn permissions(
+        &self,
+        caller: &Result<Caller, LookError>,
+        version: &Version,
+        configuration: &Configuration,
+    ) -> Found {
+        let caller = caller.as_ref().map_err(Clone::clone)?;
+        let Some(principal) = &caller.principal else {
+            return Ok(Check::Permissions.unknown(format!(
+                "the permissions of {} cannot be simulated: they are not a role's or a user's",
+                caller.arn
+            )));
+        };
+        let template = template_name("00000000000000000000000000");
+        let (label, record) = match version {
+            Ok((label, record)) => (label.as_str(), record.as_ref()),
+            Err(_) => ("1", None),
+        };
+        let bundle = self.wanted.bundle.as_ref();
+        let needed = needed(&Use {
+            partition: self.blue.arn.split(':').nth(1).unwrap_or("aws"),
+            region: &self.target.region,
+            account: &self.target.account,
+            application: &self.config.app,
+            blue: &self.blue.name,
+            blue_id: &self.blue.id,
+            green: &self.config.green,
+            template: &template,
+            version: label,
+            bucket: &self.config.bucket,
+            strategy: self.wanted.strategy,
+            registers: bundle.is_some() && record.is_none(),
+            writes: self.config.shared_state || bundle.is_some_and(|b| b.file.is_some()),
+            alarms: !self.config.alarms.is_empty(),
+            own_balancer: configuration.balancer_type() == Some("application")
+                && configuration.shared_balancer().is_none(),
+        });
+        let asked = needed
+            .iter()
+            .map(|n| (n.action.clone(), n.resource.clone()));
+        let asked: Vec<_> = asked.collect();
+        let denied = self.cloud.simulate(principal, &asked).await?;
+        Ok(permitted(principal, &needed, &denied))
+    }
+
+    fn worker_tier(&self) -> Finding {
+        let name = &self.blue.name;
+        if self.blue.tier == "Worker" || self.blue.cname.is_none() {
+            return Check::WorkerTier.refused(
+                format!("{name} is a worker environment"),
+                "it has no CNAME to swap, so there is nothing to do here",
+            );
+        }
+        let cname = self.blue.cname.as_deref().unwrap_or_default();
+        Check::WorkerTier.passed(format!("{name} serves {cname}"))
+    }
+
+    fn blue_healthy(&self) -> Finding {
+        let blue = self.blue;
+        let health = blue.health_status.as_ref().unwrap_or(&blue.health);
+        let evidence = format!(
+            "{} is {} and its health is {health}",
+            blue.name, blue.status
+        );
+        if is_healthy(blue) {
+            return Check::BlueHealthy.passed(evidence);
+        }
+        Check::BlueHealthy.refused(evidence, "it must be Ready and healthy before it is cloned")
+    }
+
+    /// The label to release, where it is, or can be, registered.
+    async fn version(&self) -> Result<Version, LookError> {
+        let (application, bucket) = (&self.config.app, &self.config.bucket);
+        let refused =
+            |evidence: String, remedy: &str| Ok(Err(Check::Version.refused(evidence, remedy)));
+        let Some(label) = self.wanted.label.clone() else {
+            return match self.cloud.newest_version(application).await? {
+                Some(record) => Ok(Ok((record.label.clone(), Some(record)))),
+                None => refused(
+                    format!("application {application} has no processed version"),
+                    "give one with --bundle",
+                ),
+            };
+        };
+        let record = self.cloud.version(application, &label).await?;
+        match (&record, &self.wanted.bundle) {
+            (Some(record), bundle) => {
+                if record.status.eq_ignore_ascii_case("failed") {
+                    return refused(
+                        format!("version {label} could not be processed by Elastic Beanstalk"),
+                        "register a corrected one",
+                    );
+                }
+                if let (Some(ours), Some((at, key))) = (bundle, &record.bundle)
+                    && (at, key) != (bucket, &ours.key)
+                {
+                    return refused(
+                        format!("version {label} is registered with another bundle, {at}/{key}"),
+                        "choose another label with --version-label",
+                    );
+                }
+            }
+            (None, Some(bundle)) if bundle.file.is_none() => {
+                if !self.cloud.object_exists(bucket, &bundle.key).await? {
+                    return refused(
+                        format!("there is no object {} in bucket {bucket}", bundle.key),
+                        "is --s3-key right?",
+                    );
+                }
+            }
+            (None, Some(_)) => {}
+            (None, None) => {
+                return refused(
+                    format!("application {application} has no version {label}"),
+                    "register it, or give its bundle with --bundle or --s3-key",
+                );
+            }
+        }
+        Ok(Ok((label, record)))
+    }
+
+    /// What there is to say of the version, and of the one before it.
+    fn versions(&self, version: Version) -> Vec<Finding> {
+        let blue = &self.blue.name;
+        let Some(previous) = &self.blue.version_label else {
+            let refused = Check::Version.refused(
+                format!("{blue} runs no version that could be gone back to"),
+                "deploy one to it by hand first",
+            );
+            return vec![refused];
+        };
+        let (label, record) = match version {
+            Ok(version) => version,
+            Err(refused) => return vec![refused],
+        };
+        let state = match record {
+            Some(record) => format!("it is {}", record.status.to_uppercase()),
+            None => "its bundle is there to register it with".to_owned(),
+        };
+        let new = if label == *previous {
+            Check::SomethingNew.refused(
+                format!("{blue} runs version {label} already"),
+                "there is nothing to release",
+            )
+        } else {
+            Check::SomethingNew.passed(format!("{blue} runs version {previous}"))
+        };
+        let version = Check::Version.passed(format!("version {label} is to be released; {state}"));
+        vec![version, new]
+    }
+
+    async fn green_name(&self) -> Found {
+        let name = &self.config.green;
+        let Some(green) = self.green else {
+            return Ok(Check::GreenName.passed(format!("no environment is named {name}")));
+        };
+        let tags = self.cloud.tags(&green.arn).await?;
+        let owner = tags
+            .iter()
+            .find(|(key, _)| key == TAG_DEPLOYMENT)
+            .map(|(_, id)| format!(", left by deployment {id}"))
+            .unwrap_or_default();
+        Ok(Check::GreenName.refused(
+            format!("an environment named {name} exists{owner}"),
+            Check::GreenName.about().remedy,
+        ))
+    }
+
+    async fn green_cname(&self) -> Found {
+        let name = &self.config.green;
+        let told = self.cloud.cname_availability(name).await?;
+        if told.available {
+            return Ok(Check::GreenCname.passed(format!("{} is free", told.cname)));
+        }
+        Ok(Check::GreenCname.warned(format!(
+            "{} is somebody's already; {name} gets a CNAME that the service makes up, and needs \
+             no other",
+            told.cname
+        )))
+    }
+
+    fn tags(&self, tags: &[(String, String)], configuration: &Configuration) -> Finding {
+        let kept = Kept {
+            id: "",
+            production_cname: "",
+            blue_id: "",
+            version: "",
+            strategy: self.wanted.strategy,
+            sizes: configuration.sizes(),
+        };
+        let all = kept.beside(tags).len();
+        let name = &self.blue.name;
+        if all > TAGS_MAX {
+            return Check::Tags.refused(
+                format!(
+                    "{name} has {} tags of its own; with the {TAGS_OURS} of bluegreen green would \
+                     exceed the service's {TAGS_MAX}",
+                    all.saturating_sub(TAGS_OURS)
+                ),
+                format!("take tags off {name}"),
+            );
+        }
+        Check::Tags.passed(format!("green gets {all} tags of at most {TAGS_MAX}"))
+    }
+
+    async fn platform_branch(&self, configuration: &Configuration) -> Found {
+        let of_blue = self.blue.platform.as_deref().filter(|arn| !arn.is_empty());
+        let arn = of_blue.unwrap_or(&configuration.platform_arn);
+        if arn.is_empty() {
+            return Ok(Check::PlatformBranch.unknown("the service does not tell blue's platform"));
+        }
+        let check = Check::PlatformBranch;
+        let Some(platform) = self.cloud.platform(arn).await? else {
+            return Ok(check.warned(format!("the service knows no platform {arn} any more")));
+        };
+        let branch = platform.branch.as_deref().unwrap_or("a custom platform");
+        let state = platform.branch_lifecycle.as_deref();
+        let evidence = match state {
+            Some(state) => format!(
+                "{branch}, version {}, is {}",
+                platform.version,
+                state.to_lowercase()
+            ),
+            None => format!(
+                "{}, version {}, is of {branch}",
+                platform.name, platform.version
+            ),
+        };
+        if platform.branch_is("Retired") {
+            return Ok(check.refused(
+                format!("{evidence}: no environment can be created on it"),
+                format!("move {} to a supported branch first", self.blue.name),
+            ));
+        }
+        if platform.branch_is("Deprecated") || platform.branch_is("Beta") {
+            return Ok(check.warned(evidence));
+        }
+        Ok(check.passed(evidence))
+    }
+
+    fn managed_update(&self, action: Option<ManagedAction>, inspection: &Inspection) -> Finding {
+        let check = Check::ManagedUpdate;
+        let name = &self.blue.name;
+        let Some(action) = action else {
+            return check.passed(format!("{name} has no managed update to come"));
+        };
+        let Some(expected) = self.expected(inspection) else {
+            return check
+                .unknown("how long the release takes is not known while other checks refuse it");
+        };
+        let over = self.around.now.after(expected);
+        let span = in_minutes(expected);
+        let what = format!("{} of {name} ({})", action.kind, action.description);
+        let remedy = check.about().remedy;
+        match (action.status.as_str(), action.window_start) {
+            ("Running" | "Pending", _) => check.refused(
+                format!("{what} is {}", action.status.to_lowercase()),
+                remedy,
+            ),
+            (_, Some(start)) if start <= over => check.refused(
+                format!(
+                    "{what} is due from {start}, and the release may take {span}, until {over}"
+                ),
+                remedy,
+            ),
+            (_, Some(start)) => check.passed(format!(
+                "{what} is due from {start}; the release is expected to be over by {over}"
+            )),
+            (_, None) => check.warned(format!("{what} is to come at a time that is not told")),
+        }
+    }
+
+    /// How long the release takes at most, as far as that can be said.
+    fn expected(&self, inspection: &Inspection) -> Option<Duration> {
+        let found = (self.target.clone(), self.blue);
+        let plan = inspection.plan(self.config, String::new(), self.wanted, found)?;
+        Some(together(&steps(&plan, &self.around.past)).at_most)
+    }
+
+    async fn quotas(&self, registers: bool) -> Found {
+        let quotas = self.cloud.quotas().await?;
+        let mut asked = vec![
+            ("environments", quotas.environments),
+            ("configuration templates", quotas.templates),
+        ];
+        if registers {
+            asked.push(("application versions", quotas.versions));
+        }
+        let in_words = |(of, quota): &(&str, Quota)| match (quota.used, quota.maximum) {
+            (Some(used), Some(maximum)) => format!("{used} of {maximum} {of}"),
+            _ => format!("an untold number of {of}"),
+        };
+        let spent = asked.iter().filter(|(_, quota)| quota.left() == Some(0));
+        let spent: Vec<_> = spent.map(in_words).collect();
+        if !spent.is_empty() {
+            return Ok(Check::Quotas.refused(
+                format!("the account has {} already", spent.join(" and ")),
+                Check::Quotas.about().remedy,
+            ));
+        }
+        let all: Vec<_> = asked.iter().map(in_words).collect();
+        Ok(Check::Quotas.passed(format!("the account has {}", all.join(", "))))
+    }
+
+    async fn termination_protection(&self) -> Found {
+        let check = Check::TerminationProtection;
+        let name = &self.blue.name;
+        if self.wanted.strategy == Strategy::Restore {
+            return Ok(check.passed(format!(
+                "only green is terminated, whose stack is a new one; {name} stays"
+            )));
+        }
+        Ok(
+            match self.cloud.termination_protection(&self.blue.id).await? {
+                Some(true) => check.refused(
+                    format!(
+                        "the stack awseb-{}-stack of {name} is protected against termination",
+                        self.blue.id
+                    ),
+                    check.about().remedy,
+                ),
+                Some(false) => check.passed(format!("the stack of {name} can be deleted")),
+                None => check.unknown(format!("the stack of {name} is not to be seen")),
+            },
+        )
+    }
+
+    /// Rules that may not be read, and tags that say nothing, are told before anything
+    /// depends on them.
+    async fn shared_balancer(&self, configuration: &Configuration) -> Found {
+        let check = Check::SharedLoadBalancer;
+        let name = &self.blue.name;
+        let Some(arn) = configuration.shared_balancer() else {
+            return Ok(check.passed(format!("{name} shares no load balancer")));
+        };
+        let (rules, _) = self.cloud.following_rules(arn).await?;
+        let follow = rules
+            .iter()
+            .filter(|rule| rule.follow == Follow::Production);
+        Ok(match follow.count() {
+            0 => check.refused(
+                format!(
+                    "{name} shares the load balancer {arn}, none of whose rules follows a swap of \
+                     CNAMEs"
+                ),
+                check.about().remedy,
+            ),
+            count => check.passed(format!(
+                "{name} shares the load balancer {arn}, and {count} of its rules follow production"
+            )),
+        })
+    }
+
+    fn single_instance(&self, configuration: &Configuration) -> Finding {
+        let name = &self.blue.name;
+        match configuration.environment_type() {
+            EnvironmentType::SingleInstance => Check::SingleInstance.warned(format!(
+                "{name} runs a single instance: a deploy interrupts it, which green's serving \
+                 covers, but each of the two alone has nothing in reserve"
+            )),
+            EnvironmentType::LoadBalanced => Check::SingleInstance
+                .passed(format!("{name} balances the load of several instances")),
+        }
+    }
+
+    /// Records that lead to blue's load balancer keep leading there while green serves.
+    async fn dns_records(&self) -> Found {
+        let check = Check::DnsRecords;
+        let Some(endpoint) = self.blue.endpoint.clone() else {
+            return Ok(check.unknown("the service does not tell blue's load balancer"));
+        };
+        let past = self
+            .cloud
+            .records_past(std::slice::from_ref(&endpoint))
+            .await?;
+        if !past.found.is_empty() {
+            let found = past.found.iter();
+            let found = found.map(|(zone, set)| format!("{} of {zone}", set.name));
+            return Ok(check.warned(format!(
+                "{} leads to {endpoint} itself, past the CNAME, and does not follow a swap: point \
+                 it at {}",
+                found.collect::<Vec<_>>().join(", "),
+                self.blue.cname.as_deref().unwrap_or("the production CNAME")
+            )));
+        }
+        Ok(match past.unread.as_slice() {
+            [] => check.passed(format!(
+                "no record of the account's hosted zones leads to {endpoint} past the CNAME"
+            )),
+            unread => check.unknown(format!(
+                "the hosted zones {} may not be read, or are too many",
+                unread.join(", ")
+            )),
+        })
+    }
+
+    async fn bucket(&self) -> Found {
+        let bucket = &self.config.bucket;
+        if !self.cloud.bucket_exists(bucket).await? {
+            return Ok(
+                Check::Bucket.refused(format!("there is no bucket {bucket}"), "is --bucket right?")
+            );
+        }
+        if !self.config.shared_state {
+            return Ok(Check::Bucket.passed(format!("bucket {bucket} is there")));
+        }
+        let lease = self
+            .cloud
+            .bucket(bucket)
+            .get(&lease_key(self.target))
+            .await?;
+        Ok(Check::Bucket.passed(match lease {
+            Some(_) => format!("bucket {bucket} is there and the target's lease can be read"),
+            None => format!("bucket {bucket} can be read; the target has no lease in it yet"),
+        }))
+    }
+
+    /// A test of the production name would pass on green and prove nothing of blue.
+    fn tests(&self) -> Finding {
+        let cname = self.blue.cname.as_deref().unwrap_or_default();
+        for test in &self.config.tests {
+            let url = reqwest::Url::parse(&test.url).ok();
+            let host = url.as_ref().and_then(reqwest::Url::host_str);
+            if host.is_some_and(|host| host.eq_ignore_ascii_case(cname)) {
+                return Check::Tests.refused(
+                    format!(
+                        "the test of {} asks {cname}, which green holds while blue is tested",
+                        without_secrets(&test.url)
+                    ),
+                    Check::Tests.about().remedy,
+                );
+            }
+        }
+        let urls = self
+            .config
+            .tests
+            .iter()
+            .map(|test| without_secrets(&test.url));
+        let urls: Vec<_> = urls.collect();
+        Check::Tests.passed(format!("blue itself is asked for {}", urls.join(", ")))
+    }
+
+    async fn alarms(&self) -> Found {
+        let names = &self.config.alarms;
+        if names.is_empty() {
+            return Ok(Check::Alarms.passed("no alarm is to watch production"));
+        }
+        let alarms = self.cloud.alarms(names).await?;
+        let ringing: Vec<_> = alarms.iter().filter_map(Alarm::ringing).collect();
+        if !ringing.is_empty() {
+            return Ok(Check::Alarms.refused(ringing.join("; "), Check::Alarms.about().remedy));
+        }
+        Ok(Check::Alarms.passed(format!("not in alarm: {}", names.join(", "))))
+    }
+}
+
+/// A check that could not look is unknown; nothing is known without credentials.
+fn known(check: Check, found: Found) -> Found {
+    match found {
+        Err(LookError::Passing(why) | LookError::Denied(why)) => Ok(check.unknown(why)),
+        // Alarms, buckets and zones that are not there are named so.
+        Err(LookError::Refused(why)) => Ok(match check {
+            Check::Alarms | Check::Bucket => check.refused(why, check.about().remedy),
+            _ => check.unknown(why),
+        }),
+        found => found,
+    }
+}
+
+/// What is missing: what the caller itself needs refuses, what may be another's warns.
+fn permitted(principal: &str, needed: &[Needed], denied: &[Denied]) -> Finding {
+    let check = Check::Permissions;
+    let is_beneath = |denied: &Denied| {
+        let mut same = needed
+            .iter()
+            .filter(|n| n.action == denied.action && n.resource == denied.resource);
+        same.all(|needed| needed.beneath)
+    };
+    let is_undecided = |denied: &Denied| matches!(denied.why, Denial::Undecided(_));
+    let (may_be, own): (Vec<&Denied>, Vec<&Denied>) = denied
+        .iter()
+        .partition(|d| is_undecided(d) || is_beneath(d));
+    if !own.is_empty() {
+        return check.refused(
+            format!("{principal} may not {}", listed(&own)),
+            check.about().remedy,
+        );
+    }
+    if !may_be.is_empty() {
+        return check.warned(format!(
+            "{principal} may not {}; an operations role of the environments may have that instead",
+            listed(&may_be)
+        ));
+    }
+    check.passed(format!(
+        "{principal} may do all {} things that this release needs",
+        needed.len()
+    ))
+}
+
+fn listed(denied: &[&Denied]) -> String {
+    let one = |denied: &&Denied| {
+        let why = match &denied.why {
+            Denial::NotAllowed => String::new(),
+            Denial::Explicit => ", which is denied".to_owned(),
+            Denial::Boundary => ", which its boundary forbids".to_owned(),
+            Denial::Organization => ", which the organization forbids".to_owned(),
+            Denial::Undecided(keys) => format!(", which depends on {}", keys.join(", ")),
+        };
+        format!("{} on {}{why}", denied.action, denied.resource)
+    };
+    let named: Vec<_> = denied.iter().take(NAMED_MAX).map(one).collect();
+    match denied.len().saturating_sub(NAMED_MAX) {
+        0 => named.join("; "),
+        more => format!("{}; and {more} more", named.join("; ")),
+    }
+}
+
+fn coupled_database(name: &str, configuration: &Configuration) -> Finding {
+    let check = Check::CoupledDatabase;
+    match configuration.coupled_database() {
+        None => check.passed(format!("no database belongs to {name}")),
+        Some(engine) => {
+            let engine = match engine {
+                "" => "a database",
+                engine => &format!("a {engine} database"),
+            };
+            check.refused(
+                format!(
+                    "{engine} belongs to {name}: green would get a new one, which is empty, and \
+                     serve with that"
+                ),
+                format!("{}, or say --allow-coupled-database", check.about().remedy),
+            )
+        }
+    }
+}
+
+fn deployment_policy(name: &str, configuration: &Configuration) -> Finding {
+    let check = Check::DeploymentPolicy;
+    let policy = configuration.deployment_policy();
+    let so = format!("{name} takes versions by {policy}");
+    match policy {
+        "AllAtOnce" => check.passed(format!("{so}: that interrupts it, while it is idle")),
+        "TrafficSplitting" => check.warned(format!(
+            "{so}, which judges the version by traffic that idle {name} does not get"
+        )),
+        "Immutable" => check.passed(format!(
+            "{so}: the deploy takes a launch's time, and twice the instances for a while"
+        )),
+        _ => check.passed(format!("{so}: the deploy takes longer than all at once")),
+    }
+}
+
+/// In whole minutes, rounded up, at least one.
+fn in_minutes(span: Duration) -> String {
+    let minutes = span.as_secs().div_ceil(60).max(1);
+    humantime::format_duration(Duration::from_secs(minutes * 60)).to_string()
+}

@@ -1,0 +1,204 @@
+//! The steps that a release would take, and how long each is expected to take. Pure.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::machine::Kind;
+use crate::plan::{Plan, Strategy};
+
+/// How long the states of this target's completed deployments have taken, as the journal
+/// knows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Past(pub BTreeMap<String, Vec<Duration>>);
+
+/// A step of a release.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The state.
+    pub kind: Kind,
+    /// What is done in it.
+    pub what: String,
+    /// How long it takes; none where an operator decides.
+    pub takes: Option<Takes>,
+    /// Where that comes from, in words.
+    pub because: String,
+}
+
+/// How long something takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Takes {
+    /// At least.
+    pub at_least: Duration,
+    /// As a rule at most.
+    pub at_most: Duration,
+}
+
+impl std::ops::Add for Takes {
+    type Output = Takes;
+
+    fn add(self, other: Takes) -> Takes {
+        Takes {
+            at_least: self.at_least.saturating_add(other.at_least),
+            at_most: self.at_most.saturating_add(other.at_most),
+        }
+    }
+}
+
+/// All of them together, without the pauses.
+#[must_use]
+pub fn together(steps: &[Step]) -> Takes {
+    let takes = steps.iter().filter_map(|step| step.takes);
+    takes.fold(Takes::default(), |sum, takes| sum + takes)
+}
+
+/// The steps of a release in their order.
+#[must_use]
+pub fn steps(plan: &Plan, past: &Past) -> Vec<Step> {
+    let kinds = way(plan).into_iter();
+    kinds.map(|kind| step(kind, plan, past)).collect()
+}
+
+/// The states of the way on which nothing fails.
+fn way(plan: &Plan) -> Vec<Kind> {
+    let mut way = vec![Kind::Preparing, Kind::Cloning, Kind::Warming];
+    if plan.pause_before_swap {
+        // Green is looked at again once the pause is over.
+        way.extend([Kind::AwaitingSwap, Kind::Warming]);
+    }
+    way.push(Kind::SwappingToGreen);
+    if plan.strategy == Strategy::Promote {
+        way.extend([Kind::Baking, Kind::TerminatingBlue]);
+        return way;
+    }
+    way.extend([Kind::DrainingBlue, Kind::Deploying, Kind::Testing]);
+    if plan.pause_before_cutover {
+        way.extend([Kind::AwaitingCutover, Kind::Testing]);
+    }
+    way.extend([Kind::SwappingToBlue, Kind::Baking, Kind::TerminatingGreen]);
+    way
+}
+
+fn step(kind: Kind, plan: &Plan, past: &Past) -> Step {
+    let pauses = matches!(kind, Kind::AwaitingSwap | Kind::AwaitingCutover);
+    let known = past.0.get(&kind.to_string()).filter(|_| !pauses);
+    let (takes, because) = match (of_limits(kind, plan), known) {
+        (Some((takes, because)), _) => (Some(takes), because.to_owned()),
+        (None, Some(spans)) if !spans.is_empty() => {
+            let takes = Takes {
+                at_least: spans.iter().min().copied().unwrap_or_default(),
+                at_most: spans.iter().max().copied().unwrap_or_default(),
+            };
+            let because = match spans.len() {
+                1 => "as in this target's last deployment".to_owned(),
+                many => format!("as in this target's last {many} deployments"),
+            };
+            (Some(takes), because)
+        }
+        (None, _) => match typical(kind, plan) {
+            Some(takes) => (
+                Some(takes),
+                "typical of Elastic Beanstalk; no deployment of this target is known yet"
+                    .to_owned(),
+            ),
+            None => (None, "until an operator resumes".to_owned()),
+        },
+    };
+    Step {
+        kind,
+        what: what(kind, plan),
+        takes,
+        because,
+    }
+}
+
+fn what(kind: Kind, plan: &Plan) -> String {
+    let (blue, green) = (&plan.target.blue, &plan.green);
+    match kind {
+        Kind::Preparing if plan.bundle.is_some() => {
+            format!("upload the bundle and register {}", plan.version)
+        }
+        Kind::Preparing => format!("see that {} is processed", plan.version),
+        Kind::Cloning => format!("clone {blue} into {green}, on {}", plan.green_version()),
+        Kind::Warming => format!("wait until {green} has the capacity and is healthy"),
+        Kind::SwappingToGreen => format!("swap CNAMEs: {green} serves"),
+        Kind::DrainingBlue => format!("wait until cached DNS answers have left {blue}"),
+        Kind::Deploying => format!("deploy {} onto idle {blue}", plan.version),
+        Kind::Testing => format!("test {blue}"),
+        Kind::SwappingToBlue => format!("swap CNAMEs back: {blue} serves {}", plan.version),
+        Kind::Baking => "watch production while the other environment drains".to_owned(),
+        Kind::TerminatingGreen => format!("terminate {green} and delete its template"),
+        Kind::TerminatingBlue => format!("terminate {blue} and delete green's template"),
+        Kind::AwaitingSwap
+        | Kind::AwaitingCutover
+        | Kind::AbortingDeploy
+        | Kind::ReturningToGreen
+        | Kind::ReturningToBlue
+        | Kind::Held
+        | Kind::Discarding
+        | Kind::Completed
+        | Kind::RolledBack
+        | Kind::Stuck => kind.meaning().to_owned(),
+    }
+}
+
+/// What the plan's own limits say, where they decide.
+fn of_limits(kind: Kind, plan: &Plan) -> Option<(Takes, &'static str)> {
+    let limits = &plan.limits;
+    let span = |at_least: Duration, at_most: Duration| Takes {
+        at_least,
+        at_most: at_most.max(at_least).saturating_add(limits.poll),
+    };
+    match kind {
+        Kind::DrainingBlue => Some((
+            span(limits.drain, limits.drain_limit),
+            "--drain, up to --drain-limit while it is still asked for something",
+        )),
+        Kind::Baking => Some((
+            span(
+                limits.bake.max(limits.drain),
+                limits.bake.max(limits.drain_limit),
+            ),
+            "--bake, and the drain of the other environment",
+        )),
+        Kind::Testing if plan.test_command.is_none() => {
+            let looks = limits.poll.saturating_mul(limits.test_passes);
+            Some((span(looks, looks), "passes in a row, one each --poll"))
+        }
+        _ => None,
+    }
+}
+
+/// What the service takes as a rule: swaps 5 to 10 seconds, launches 3 to 6 minutes and
+/// 20 to 60 seconds more until they are Ok, deploys half a minute to ten minutes,
+/// terminations 3 to 5 minutes; and the looks that must find it so.
+fn typical(kind: Kind, plan: &Plan) -> Option<Takes> {
+    let looks = |many: u32| plan.limits.poll.saturating_mul(many);
+    let seconds = |at_least, at_most, looks_many| {
+        let after = looks(looks_many);
+        Some(Takes {
+            at_least: Duration::from_secs(at_least).saturating_add(after),
+            at_most: Duration::from_secs(at_most).saturating_add(after),
+        })
+    };
+    match kind {
+        Kind::Preparing => seconds(0, 30, 1),
+        Kind::Cloning => seconds(180, 360, 1),
+        Kind::Warming => seconds(20, 60, plan.limits.healthy_looks),
+        Kind::SwappingToGreen | Kind::SwappingToBlue => seconds(5, 10, 1),
+        Kind::Deploying => seconds(30, 600, 1),
+        Kind::Testing => seconds(0, 600, plan.limits.test_passes),
+        Kind::TerminatingGreen | Kind::TerminatingBlue => seconds(180, 300, 1),
+        Kind::AwaitingSwap
+        | Kind::AwaitingCutover
+        | Kind::DrainingBlue
+        | Kind::AbortingDeploy
+        | Kind::Baking
+        | Kind::ReturningToGreen
+        | Kind::ReturningToBlue
+        | Kind::Held
+        | Kind::Discarding
+        | Kind::Completed
+        | Kind::RolledBack
+        | Kind::Stuck => None,
+    }
+}

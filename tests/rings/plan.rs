@@ -1,0 +1,517 @@
+//! `bluegreen plan`, and the checks at the start of `run`: the real binary against the
+//! sandbox, under the shipped policy.
+
+use std::process::Output;
+
+use bluegreen::preflight::{Allowing, Check};
+use bluegreen_sandbox::{Fault, FaultEffect, Policy, QuotaOf, Status};
+use serde_json::Value;
+
+use crate::cli::check;
+use crate::policy::{promoting, shipped};
+use crate::served::Served;
+
+const SPEED: f64 = 600.0;
+
+fn blue() -> String {
+    "shop-blue".to_owned()
+}
+
+/// The document of `plan --json` with these arguments.
+#[track_caller]
+fn planned(served: &Served, arguments: &[&str]) -> (Option<i32>, Value) {
+    let output = served.run(&[&["plan", "--json"], arguments].concat());
+    let document = serde_json::from_slice(&output.stdout);
+    let document = document.unwrap_or_else(|_| panic!("{output:?}"));
+    (output.status.code(), document)
+}
+
+/// What a check found: its verdict and evidence.
+#[track_caller]
+fn found(document: &Value, check: &str) -> (String, String) {
+    let checks = document["checks"].as_array().expect("checks");
+    let found = checks.iter().find(|found| found["check"] == check);
+    let found = found.unwrap_or_else(|| panic!("{check} in {document}"));
+    let text = |key: &str| found[key].as_str().expect("a text").to_owned();
+    (text("verdict"), text("evidence"))
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Nothing that changes anything was asked for.
+#[track_caller]
+fn nothing_was_written(served: &Served) {
+    let report = served.sandbox.report();
+    let reads = ["Describe", "Get", "Head", "List", "Check", "Simulate"];
+    let writes = |operation: &&String| !reads.iter().any(|read| operation.starts_with(read));
+    assert_eq!(report.calls.keys().find(writes), None, "{:?}", report.calls);
+}
+
+#[test]
+fn a_plan_shows_steps_and_checks_and_changes_nothing() {
+    let served = Served::at_speed(SPEED);
+    let before = served
+        .sandbox
+        .with_world(|world, _| format!("{:?}", world.view));
+    let output = served.run(&["plan"]);
+    check("plan", &output);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let (code, document) = planned(&served, &[]);
+    assert_eq!(code, Some(0));
+    assert_eq!(document["version"], 1);
+    assert_eq!(document["release"], "v2");
+    assert_eq!(document["previous_version"], "v1");
+    assert_eq!(document["refused"], false);
+    for checked in Check::ALL {
+        let (verdict, evidence) = found(&document, checked.name());
+        assert_eq!(verdict, "passed", "{checked}: {evidence}");
+    }
+    nothing_was_written(&served);
+    let after = served
+        .sandbox
+        .with_world(|world, _| format!("{:?}", world.view));
+    assert_eq!(before, after);
+}
+
+#[test]
+fn a_promotion_and_its_pause_are_planned() {
+    let served = Served::at_speed(SPEED);
+    served.sandbox.set_policy(Some(promoting()));
+    let promote = ["--strategy", "promote", "--pause-before", "swap"];
+    let (code, document) = planned(&served, &promote);
+    assert_eq!(code, Some(0), "{document:#}");
+    let steps = document["steps"].as_array().expect("steps");
+    let states: Vec<_> = steps.iter().map(|step| step["state"].as_str()).collect();
+    let expected = [
+        "Preparing",
+        "Cloning",
+        "Warming",
+        "AwaitingSwap",
+        "Warming",
+        "SwappingToGreen",
+        "Baking",
+        "TerminatingBlue",
+    ];
+    assert_eq!(states, expected.map(Some));
+    assert_eq!(steps[3]["at_most_seconds"], Value::Null);
+    served.inject(FaultEffect::ProtectedStack {
+        environment: blue(),
+    });
+    let (code, document) = planned(&served, &promote);
+    assert_eq!(code, Some(3));
+    assert_eq!(found(&document, "termination-protection").0, "refused");
+    let allow = [&promote[..], &["--allow", "termination-protection"]].concat();
+    let (code, document) = planned(&served, &allow);
+    assert_eq!(code, Some(0));
+    assert_eq!(found(&document, "termination-protection").0, "allowed");
+    assert_eq!(
+        found(&planned(&served, &[]).1, "termination-protection").0,
+        "passed"
+    );
+}
+
+/// What brings a check about, and what it says then.
+struct Case {
+    check: &'static str,
+    arguments: &'static [&'static str],
+    spoil: fn(&Served),
+    verdict: &'static str,
+    says: &'static str,
+}
+
+impl Case {
+    const fn of(
+        check: &'static str,
+        verdict: &'static str,
+        says: &'static str,
+        spoil: fn(&Served),
+    ) -> Case {
+        Case {
+            check,
+            arguments: &[],
+            spoil,
+            verdict,
+            says,
+        }
+    }
+
+    const fn with(self, arguments: &'static [&'static str]) -> Case {
+        Case { arguments, ..self }
+    }
+}
+
+fn cases() -> Vec<Case> {
+    fn nothing(_: &Served) {}
+    vec![
+        Case::of(
+            "coupled-database",
+            "refused",
+            "a postgres database belongs to shop-blue",
+            |s| {
+                s.inject(FaultEffect::CoupledDatabase {
+                    environment: blue(),
+                });
+            },
+        ),
+        Case::of(
+            "platform-branch",
+            "refused",
+            "no environment can be created on it",
+            |s| {
+                s.inject(FaultEffect::PlatformBranch {
+                    state: "Retired".to_owned(),
+                });
+            },
+        ),
+        Case::of("platform-branch", "warned", "is deprecated", |s| {
+            s.inject(FaultEffect::PlatformBranch {
+                state: "Deprecated".to_owned(),
+            });
+        }),
+        Case::of("managed-update", "refused", "is due from", |s| {
+            s.inject(FaultEffect::ManagedActionDue {
+                environment: blue(),
+                seconds: 1200,
+            });
+        }),
+        Case::of("managed-update", "passed", "expected to be over", |s| {
+            s.inject(FaultEffect::ManagedActionDue {
+                environment: blue(),
+                seconds: 90_000,
+            });
+        }),
+        Case::of("quotas", "refused", "2 of 2 environments", |s| {
+            s.inject(FaultEffect::Quota {
+                of: QuotaOf::Environments,
+                maximum: 2,
+            });
+        }),
+        Case::of("quotas", "refused", "0 of 0 configuration templates", |s| {
+            s.inject(FaultEffect::Quota {
+                of: QuotaOf::Templates,
+                maximum: 0,
+            });
+        }),
+        Case::of("green-cname", "warned", "is somebody's already", |s| {
+            s.inject(FaultEffect::CnameTaken {
+                prefix: "shop-blue-green".to_owned(),
+            });
+        }),
+        Case::of(
+            "green-name",
+            "refused",
+            "an environment named shop-blue-green exists",
+            |s| {
+                s.inject(FaultEffect::ForeignEnvironment {
+                    name: "shop-blue-green".to_owned(),
+                });
+            },
+        ),
+        Case::of(
+            "shared-load-balancer",
+            "refused",
+            "shares the load balancer arn:",
+            |s| {
+                s.inject(FaultEffect::SharedBalancer {
+                    environment: blue(),
+                });
+            },
+        ),
+        Case::of("single-instance", "warned", "a single instance", |s| {
+            s.inject(FaultEffect::SingleInstance {
+                environment: blue(),
+            });
+        }),
+        Case::of("blue-healthy", "refused", "shop-blue is Updating", |s| {
+            s.sandbox.with_world(|world, _| {
+                world.environment_mut("shop-blue").expect("blue").status = Status::Updating;
+            });
+        }),
+        Case::of("worker-tier", "refused", "is a worker environment", nothing)
+            .with(&["--blue", "shop-worker"]),
+        Case::of("version", "refused", "has no version v9", nothing)
+            .with(&["--version-label", "v9"]),
+        Case::of(
+            "something-new",
+            "refused",
+            "runs version v1 already",
+            nothing,
+        )
+        .with(&["--version-label", "v1"]),
+        Case::of("bucket", "refused", "there is no bucket nowhere", nothing)
+            .with(&["--bucket", "nowhere"]),
+        Case::of("bucket", "passed", "is there", nothing).with(&["--no-shared-state"]),
+        Case::of(
+            "tests",
+            "refused",
+            "which green holds while blue is tested",
+            nothing,
+        )
+        .with(&["--test-url", "http://shop.us-east-1.elasticbeanstalk.com/"]),
+        Case::of("alarms", "refused", "shop-none", nothing).with(&["--alarm", "shop-none"]),
+        Case::of(
+            "permissions",
+            "refused",
+            "elasticbeanstalk:UpdateEnvironment",
+            |s| {
+                s.sandbox.set_policy(Some(crate::policy::without(
+                    "elasticbeanstalk:UpdateEnvironment",
+                )));
+            },
+        ),
+        Case::of("permissions", "warned", "ec2:RunInstances", |s| {
+            s.sandbox
+                .set_policy(Some(crate::policy::without("ec2:RunInstances")));
+        }),
+        Case::of(
+            "permissions",
+            "unknown",
+            "iam:SimulatePrincipalPolicy",
+            |s| {
+                s.sandbox
+                    .set_policy(Some(crate::policy::without("iam:SimulatePrincipalPolicy")));
+            },
+        ),
+        Case::of("green-cname", "unknown", "CheckDNSAvailability", |s| {
+            s.sandbox.set_policy(Some(crate::policy::without(
+                "elasticbeanstalk:CheckDNSAvailability",
+            )));
+        }),
+        Case::of("quotas", "unknown", "DescribeAccountAttributes", |s| {
+            let policy = crate::policy::without("elasticbeanstalk:DescribeAccountAttributes");
+            s.sandbox.set_policy(Some(policy));
+        }),
+        Case::of(
+            "managed-update",
+            "unknown",
+            "DescribeEnvironmentManagedActions",
+            |s| {
+                let policy =
+                    crate::policy::without("elasticbeanstalk:DescribeEnvironmentManagedActions");
+                s.sandbox.set_policy(Some(policy));
+            },
+        ),
+        Case::of(
+            "platform-branch",
+            "unknown",
+            "DescribePlatformVersion",
+            |s| {
+                let policy = crate::policy::without("elasticbeanstalk:DescribePlatformVersion");
+                s.sandbox.set_policy(Some(policy));
+            },
+        ),
+        Case::of("dns-records", "unknown", "ListHostedZones", |s| {
+            s.sandbox
+                .set_policy(Some(crate::policy::without("route53:ListHostedZones")));
+        }),
+        Case::of("tags", "refused", "50 tags of its own", |s| {
+            s.sandbox.with_world(|world, _| {
+                let blue = world.environment_mut("shop-blue").expect("blue");
+                blue.tags = (0..50).map(|n| (format!("t{n}"), String::new())).collect();
+            });
+        }),
+        Case::of("deployment-policy", "warned", "TrafficSplitting", |s| {
+            s.sandbox.with_world(|world, _| {
+                let blue = world.environment_mut("shop-blue").expect("blue");
+                blue.settings.retain(|s| s.name != "DeploymentPolicy");
+                blue.settings.push(bluegreen_sandbox::Setting {
+                    namespace: "aws:elasticbeanstalk:command".to_owned(),
+                    name: "DeploymentPolicy".to_owned(),
+                    value: "TrafficSplitting".to_owned(),
+                });
+            });
+        }),
+    ]
+}
+
+/// The other verdicts; that all of them pass is told by the plan of a world in order. What
+/// `plan` refuses `run` refuses with the same words, and changes nothing; what may be
+/// allowed is.
+#[test]
+fn every_check_says_what_is_wrong() {
+    let mut failed = Vec::new();
+    for case in cases() {
+        let told = format!("{} {}: {}", case.check, case.verdict, case.says);
+        if std::panic::catch_unwind(|| says_what_is_wrong(&case)).is_err() {
+            failed.push(told);
+        }
+    }
+    assert_eq!(failed, [""; 0]);
+}
+
+#[track_caller]
+fn says_what_is_wrong(case: &Case) {
+    let served = Served::at_speed(SPEED);
+    (case.spoil)(&served);
+    let name = case.check;
+    let (code, document) = planned(&served, case.arguments);
+    let (verdict, evidence) = found(&document, name);
+    assert_eq!(verdict, case.verdict, "{name}: {evidence}");
+    assert!(evidence.contains(case.says), "{name}: {evidence}");
+    let refuses = verdict == "refused";
+    assert_eq!(code, Some(if refuses { 3 } else { 0 }), "{document:#}");
+    if refuses {
+        let run = served.run(&[&["run"], case.arguments].concat());
+        assert_eq!(run.status.code(), Some(3), "{name}: {}", stderr(&run));
+        assert!(stderr(&run).contains(case.says), "{name}: {}", stderr(&run));
+        let mut may = Check::ALL.into_iter();
+        let may = may.any(|check| check.name() == name && check.may_be_allowed());
+        if may && name != "alarms" {
+            let allow = [case.arguments, &["--allow", name]].concat();
+            let (code, document) = planned(&served, &allow);
+            assert_eq!(code, Some(0), "{document:#}");
+            assert_eq!(found(&document, name).0, "allowed");
+        }
+    }
+    nothing_was_written(&served);
+}
+
+#[test]
+fn what_was_allowed_is_kept_and_shown() {
+    let served = Served::at_speed(SPEED);
+    served.inject(FaultEffect::CoupledDatabase {
+        environment: blue(),
+    });
+    let refused = served.run(&["run"]);
+    check("coupled_database", &refused);
+    nothing_was_written(&served);
+    let allowed = ["run", "--allow-coupled-database", "--pause-before", "swap"];
+    assert_eq!(served.run(&allowed).status.code(), Some(0));
+    let status = served.run(&["status", "--json"]);
+    let status: Value = serde_json::from_slice(&status.stdout).expect("JSON");
+    let kept = &status["deployments"][0]["allowed"][0];
+    assert_eq!(kept["check"], "coupled-database");
+    assert!(
+        kept["evidence"]
+            .as_str()
+            .is_some_and(|e| e.contains("postgres"))
+    );
+    let id = status["deployments"][0]["id"].as_str().expect("an id");
+    let shown = String::from_utf8(served.run(&["status", id]).stdout).expect("UTF-8");
+    assert!(shown.contains("Allowed: coupled-database"), "{shown}");
+    let (code, document) = planned(&served, &[]);
+    assert_eq!(code, Some(3));
+    assert_eq!(found(&document, "free-target").0, "refused");
+}
+
+#[test]
+fn what_may_not_be_allowed_is_told_why() {
+    let served = Served::at_speed(SPEED);
+    for checked in Check::ALL {
+        let output = served.run(&["plan", "--allow", checked.name()]);
+        match checked.about().allowing {
+            Allowing::May(_) => assert_eq!(output.status.code(), Some(0), "{checked}"),
+            Allowing::Never(why) => {
+                assert_eq!(output.status.code(), Some(2), "{checked}");
+                assert!(stderr(&output).contains(why), "{}", stderr(&output));
+            }
+        }
+    }
+    check(
+        "allow_of_no_check",
+        &served.run(&["run", "--allow", "colour"]),
+    );
+}
+
+#[test]
+fn all_that_refuses_is_told_at_once() {
+    let served = Served::at_speed(SPEED);
+    served.inject(FaultEffect::CoupledDatabase {
+        environment: blue(),
+    });
+    served.inject(FaultEffect::PlatformBranch {
+        state: "Retired".to_owned(),
+    });
+    check(
+        "several_refusals",
+        &served.run(&["run", "--version-label", "v1"]),
+    );
+    nothing_was_written(&served);
+}
+
+#[test]
+fn past_deployments_say_how_long_it_takes() {
+    let served = Served::at_speed(SPEED);
+    assert_eq!(served.run(&["run"]).status.code(), Some(0));
+    let (code, document) = planned(&served, &["--version-label", "v1"]);
+    assert_eq!(code, Some(0), "{document:#}");
+    let steps = document["steps"].as_array().expect("steps");
+    let cloning = steps.iter().find(|step| step["state"] == "Cloning");
+    let cloning = cloning.expect("a step");
+    assert_eq!(cloning["because"], "as in this target's last deployment");
+    assert!(cloning["at_least_seconds"].as_u64() > Some(60));
+    let (_, evidence) = found(&document, "bucket");
+    assert!(evidence.contains("lease can be read"), "{evidence}");
+}
+
+#[test]
+fn a_promoted_blue_is_hinted_at() {
+    let served = Served::at_speed(SPEED);
+    served.sandbox.set_policy(Some(promoting()));
+    assert_eq!(
+        served.run(&["run", "--strategy", "promote"]).status.code(),
+        Some(0)
+    );
+    check("blue_that_was_promoted_away", &served.run(&["plan"]));
+}
+
+#[test]
+fn credentials_that_have_expired_say_so() {
+    let served = Served::at_speed(SPEED);
+    served.inject(Fault {
+        operation: Some("GetCallerIdentity".to_owned()),
+        ..Fault::from(FaultEffect::ExpiredCredentials)
+    });
+    check("plan_with_expired_credentials", &served.run(&["plan"]));
+}
+
+#[test]
+fn a_policy_that_denies_everything_but_looking_is_told() {
+    let served = Served::at_speed(SPEED);
+    let text = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Resource":"*","Action":
+        ["elasticbeanstalk:Describe*","elasticbeanstalk:List*","elasticbeanstalk:Check*","s3:*",
+         "iam:*","route53:List*"]}]}"#;
+    served
+        .sandbox
+        .set_policy(Some(Policy::parse(text).expect("a policy")));
+    let (code, document) = planned(&served, &[]);
+    assert_eq!(code, Some(3));
+    let (_, evidence) = found(&document, "permissions");
+    assert!(evidence.contains("and 5 more"), "{evidence}");
+    served.sandbox.set_policy(Some(shipped()));
+    assert_eq!(planned(&served, &[]).0, Some(0));
+}
+
+/// The table of docs/checks.md is what the checks say of themselves.
+#[test]
+fn checks_md_is_fresh() {
+    const DRAWN: &str = "<!-- Drawn by tests/rings/plan.rs from the checks themselves; write it \
+                         anew with UPDATE_DOCS=1 cargo test --test rings checks_md_is_fresh -->\n\n";
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/checks.md");
+    let kept = std::fs::read_to_string(&path).expect("docs/checks.md is there");
+    let (written, _) = kept.split_once(DRAWN).unwrap_or((&kept, ""));
+    let mut fresh = format!("{written}{DRAWN}");
+    for checked in Check::ALL {
+        let about = checked.about();
+        let allowing = match about.allowing {
+            Allowing::May(then) => format!("May be allowed: {then}."),
+            Allowing::Never(why) => format!("May not be allowed: {why}."),
+        };
+        fresh.push_str(&format!(
+            "### {}\n\nLooks at {}.\n\nRemedy: {}.\n\n{allowing}\n\n",
+            about.name, about.looks_at, about.remedy
+        ));
+    }
+    let fresh = format!("{}\n", fresh.trim_end());
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, &fresh).expect("docs/ can be written to");
+    }
+    let kept = std::fs::read_to_string(&path).expect("docs/checks.md is there");
+    assert!(
+        kept == fresh,
+        "docs/checks.md does not have the checks there are; write it anew with UPDATE_DOCS=1 \
+         cargo test --test rings checks_md_is_fresh"
+    );
+}
