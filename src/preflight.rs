@@ -9,7 +9,7 @@ use thiserror::Error;
 use tracing::warn;
 
 use crate::clock::Moment;
-use crate::cloud::aws::{AwsCloud, Bucket, Condition, Configuration, PreviewRefused, Put};
+use crate::cloud::aws::{AwsCloud, Configuration, PreviewRefused};
 use crate::cloud::{Environment, LookError, Prober, VersionRecord};
 use crate::config::Config;
 use crate::plan::{Bundle, Goal, Kept, Plan, Strategy, Target, template_name};
@@ -299,8 +299,7 @@ impl From<PreviewRefused> for Refused {
     }
 }
 
-/// Checks what can be known beforehand and chooses every name. Where nothing refuses, a
-/// write that the bucket must not take is tried too.
+/// Checks what can be known beforehand and chooses every name.
 ///
 /// # Errors
 /// [`Refused`].
@@ -320,12 +319,6 @@ pub async fn plan<P: Prober>(
     let (Some(plan), true) = (plan, refusals.is_empty()) else {
         return Err(Refused::Checks(refusals));
     };
-    if config.shared_state {
-        let tried = conditions(&cloud.bucket(&config.bucket)).await;
-        if let Some(refusal) = tried {
-            return Err(Refused::Checks(vec![refusal]));
-        }
-    }
     for finding in &inspection.findings {
         let check = finding.check;
         match finding.verdict {
@@ -336,28 +329,6 @@ pub async fn plan<P: Prober>(
         }
     }
     Ok(plan)
-}
-
-/// The object that is tried to be written, and never is.
-const NEVER_WRITTEN: &str = "bluegreen/never-written.json";
-
-/// Tries a write whose condition cannot hold. A store that takes it keeps no lease.
-async fn conditions(bucket: &Bucket) -> Option<Finding> {
-    // No content has this tag.
-    let condition = Condition::Unchanged("\"00000000000000000000000000000000\"");
-    let body = b"{\"about\":\"this store ignores the conditions of writes\"}";
-    match bucket.put(NEVER_WRITTEN, body, condition).await {
-        Ok(Put::Written(_)) => Some(Check::Bucket.refused(
-            format!(
-                "bucket {} took a write whose condition does not hold, and has {NEVER_WRITTEN} now",
-                bucket.name()
-            ),
-            "its store knows no conditional writes; use --no-shared-state, with one process at \
-             a time",
-        )),
-        // The lease, which is written next, is told where it cannot be.
-        Ok(Put::ConditionFailed | Put::Unclear(_)) | Err(_) => None,
-    }
 }
 
 /// Whether a registered version can be deployed.

@@ -279,15 +279,15 @@ impl Check {
             ),
             Check::DnsRecords => (
                 "dns-records",
-                "the records of the hosted zones that may be listed, the first ten at most; warns \
+                "the records of the hosted zones that may be listed, the first fifty at most; warns \
                  where one leads to blue's load balancer itself: it does not follow a swap",
                 "point the record at the production CNAME instead",
                 Never("it refuses nothing"),
             ),
             Check::Bucket => (
                 "bucket",
-                "whether the artifacts bucket is there and its lease object can be read; `run` \
-                 also tries a write whose condition cannot hold, which must not be taken",
+                "whether the artifacts bucket is there and its lease object can be read, \
+                 and whether a write whose condition cannot hold is refused",
                 "name the bucket with --bucket; with a store that knows no conditional writes, \
                  use --no-shared-state",
                 Never("without it there is no bundle, no copy of the journal and no lease"),

@@ -8,7 +8,8 @@ use super::steps::{steps, together};
 use super::{Facts, Inspection, Surroundings, Wanted};
 use crate::acceptance::without_secrets;
 use crate::cloud::aws::{
-    Alarm, AwsCloud, Caller, Configuration, Denial, Denied, EnvironmentType, ManagedAction, Quota,
+    Alarm, AwsCloud, Caller, ConditionalWrites, Configuration, Denial, Denied, EnvironmentType,
+    ManagedAction, Quota,
 };
 use crate::cloud::{Environment, LookError, Prober, VersionRecord};
 use crate::config::Config;
@@ -584,10 +585,23 @@ impl<P: Prober> Inspector<'_, P> {
             .bucket(bucket)
             .get(&lease_key(self.target))
             .await?;
-        Ok(Check::Bucket.passed(match lease {
-            Some(_) => format!("bucket {bucket} is there and the target's lease can be read"),
-            None => format!("bucket {bucket} can be read; the target has no lease in it yet"),
-        }))
+        let lease = match lease {
+            Some(_) => "the target's lease can be read",
+            None => "the target has no lease in it yet",
+        };
+        Ok(match self.cloud.conditional_writes(bucket).await? {
+            ConditionalWrites::Honoured => Check::Bucket.passed(format!(
+                "bucket {bucket} heeds the conditions of writes; {lease}"
+            )),
+            ConditionalWrites::Unknown => Check::Bucket.passed(format!(
+                "bucket {bucket} refuses what it should not take; {lease}"
+            )),
+            ConditionalWrites::Ignored => Check::Bucket.refused(
+                format!("bucket {bucket} took a write whose condition does not hold"),
+                "its store knows no conditional writes; use --no-shared-state, with one process \
+                 at a time",
+            ),
+        })
     }
 
     /// A test of the production name would pass on green and prove nothing of blue.

@@ -44,7 +44,7 @@ impl World {
                 Ok(json!({
                     "Arn": self.caller(),
                     "UserId": user,
-                    "Account": self.account,
+                    "Account": self.caller().split(':').nth(4),
                 }))
             }
             operation => Err(ApiError::new(
@@ -55,7 +55,8 @@ impl World {
     }
 
     /// The caller is a session of this role from now on, named with its path, as in
-    /// `ci/releases`; none for the user `sandbox`.
+    /// `ci/releases`, or by its ARN where it is another account's; none for the user
+    /// `sandbox`.
     pub fn assume(&mut self, role: Option<&str>) {
         self.role = role.map(str::to_owned);
     }
@@ -64,11 +65,16 @@ impl World {
     pub(crate) fn caller(&self) -> String {
         match &self.role {
             None => self.principal(),
-            Some(role) => format!(
-                "arn:aws:sts::{}:assumed-role/{}/sandbox",
-                self.account,
-                short(role)
-            ),
+            Some(role) => {
+                let elsewhere = role.strip_prefix("arn:aws:iam::");
+                let (account, role) = elsewhere
+                    .and_then(|named| named.split_once(":role/"))
+                    .unwrap_or((&self.account, role));
+                format!(
+                    "arn:aws:sts::{account}:assumed-role/{}/sandbox",
+                    short(role)
+                )
+            }
         }
     }
 
