@@ -151,22 +151,10 @@ async fn a_sick_bake_returns_production_to_green() {
     world.check_all_is_well("v1");
 }
 
-fn basic_health(world: &VirtualWorld) {
-    world.sandbox.with_world(|world, _| {
-        let blue = world.environment_mut("shop-blue").expect("blue is there");
-        blue.enhanced = false;
-        for setting in &mut blue.settings {
-            if setting.name == "SystemType" {
-                "basic".clone_into(&mut setting.value);
-            }
-        }
-    });
-}
-
 #[tokio::test(start_paused = true)]
 async fn basic_health_is_enough() {
     let world = VirtualWorld::new().await;
-    basic_health(&world);
+    world.basic_health();
     let mut deployment = world.begin(v2()).await.expect("preflight passes");
     world
         .drive(&mut deployment)
@@ -363,7 +351,7 @@ async fn green_grows_after_blue() {
 async fn drained_of(cache: Duration, enhanced: bool) -> (VirtualWorld, Duration) {
     let world = VirtualWorld::new().await;
     if !enhanced {
-        basic_health(&world);
+        world.basic_health();
     }
     world.inject(FaultEffect::LongCaches {
         seconds: cache.as_secs(),

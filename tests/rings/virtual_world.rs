@@ -48,6 +48,8 @@ pub struct VirtualWorld {
     pub folder: tempfile::TempDir,
     /// The preview hostnames that the next release asks for.
     pub preview: Option<Asked>,
+    /// The alarms that watch it.
+    pub alarms: Vec<String>,
     death: Arc<Death>,
     calls: Arc<AtomicU64>,
 }
@@ -103,6 +105,7 @@ impl VirtualWorld {
             clock,
             folder: tempfile::tempdir().expect("a temporary folder"),
             preview: None,
+            alarms: Vec::new(),
             death,
             calls,
         }
@@ -155,6 +158,19 @@ impl VirtualWorld {
         self.sandbox.with_world(|world, _| world.inject(fault));
     }
 
+    /// Blue has basic health, and so has its clone.
+    pub fn basic_health(&self) {
+        self.sandbox.with_world(|world, _| {
+            let blue = world.environment_mut("shop-blue").expect("blue is there");
+            blue.enhanced = false;
+            for setting in &mut blue.settings {
+                if setting.name == "SystemType" {
+                    "basic".clone_into(&mut setting.value);
+                }
+            }
+        });
+    }
+
     pub fn journal(&self) -> PathBuf {
         self.folder.path().join("journal.db")
     }
@@ -176,7 +192,7 @@ impl VirtualWorld {
             test_production: true,
             hooks: Vec::new(),
             approval: None,
-            alarms: Vec::new(),
+            alarms: self.alarms.clone(),
             expected_differences: Vec::new(),
             preview: self.preview.clone(),
             limits: Limits {
