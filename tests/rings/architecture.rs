@@ -75,3 +75,28 @@ fn the_sandbox_knows_nothing_of_bluegreen() {
     let manifest = include_str!("../../sandbox/Cargo.toml");
     assert!(!manifest.contains("path = \"..\""));
 }
+
+/// What the source takes in at build time is in the image's build context.
+#[test]
+fn what_is_embedded_is_built_into_the_image() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let kept = std::fs::read_to_string(root.join(".dockerignore")).expect("it reads");
+    let kept: Vec<_> = kept
+        .lines()
+        .filter_map(|line| line.strip_prefix('!'))
+        .collect();
+    let mut embedded = 0;
+    for (path, text) in sources("src") {
+        for named in text.split("include_str!(\"").skip(1) {
+            let named = named.split('"').next().expect("a path");
+            let file = path.parent().expect("a folder").join(named);
+            let file = file.canonicalize().expect("it is there");
+            let root = root.canonicalize().expect("it is there");
+            let file = file.strip_prefix(&root).expect("it is below the root");
+            let is_kept = kept.iter().any(|kept| file.starts_with(kept));
+            assert!(is_kept, "{} is not in .dockerignore", file.display());
+            embedded += 1;
+        }
+    }
+    assert!(embedded > 0);
+}
