@@ -95,11 +95,7 @@ fn step(kind: Kind, plan: &Plan, past: &Past) -> Step {
             (Some(takes), because)
         }
         (None, _) => match typical(kind, plan) {
-            Some(takes) => (
-                Some(takes),
-                "typical of Elastic Beanstalk; no deployment of this target is known yet"
-                    .to_owned(),
-            ),
+            Some(takes) => (Some(takes), "typical of the service".to_owned()),
             None => (None, "until an operator resumes".to_owned()),
         },
     };
