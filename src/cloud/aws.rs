@@ -164,57 +164,8 @@ impl<P: Prober> Cloud for AwsCloud<P> {
             }
             sighting.version = Some(version);
         }
-        let [blue, green] = [Role::Blue, Role::Green].map(|role| {
-            let found = sighting.of(plan, role).cloned();
-            found.filter(|environment| environment.status == "Ready")
-        });
-        let ready = |role| match role {
-            Role::Blue => blue.as_ref(),
-            Role::Green => green.as_ref(),
-        };
-        if let (Some(query), Some(blue)) = (&needs.deploy, ready(Role::Blue)) {
-            sighting.instances = self.instance_versions(&blue.id).await?;
-            sighting.events = self.deploy_events(&blue.id, query).await?;
-        }
-        let application = &plan.target.application;
-        if let Some(role) = needs.capacity
-            && let (Some(target), Some(serving)) = (ready(role), ready(role.other()))
-            && is_healthy(target)
-        {
-            let configuration = self.configuration(application, &target.name).await?;
-            sighting.sizes = configuration.sizes().map(|sizes| (role, sizes));
-            sighting.counts = vec![
-                (role, self.instances(&target.id).await?),
-                (role.other(), self.instances(&serving.id).await?),
-            ];
-        }
-        if let Some(role) = needs.keeper
-            && let Some(keeper) = ready(role)
-            && match role {
-                Role::Blue => green_is_gone,
-                Role::Green => blue_is_gone,
-            }
-        {
-            let configuration = self.configuration(application, &keeper.name).await?;
-            sighting.sizes = configuration.sizes().map(|sizes| (role, sizes));
-        }
-        if let Some(serving) = sighting.production(plan) {
-            if needs.production_traffic {
-                sighting.production_traffic = self.traffic_of(&sighting, plan, serving).await?;
-            }
-            if needs.idle_traffic {
-                let idle = serving.other();
-                sighting.idle_traffic = self.traffic_of(&sighting, plan, idle).await?;
-            }
-        }
-        if needs.likeness
-            && let (Some(blue), Some(green)) = (&blue, &green)
-            && sighting.green_is_ours
-            && is_healthy(green)
-        {
-            let (blue, green) = (self.traits(blue).await?, self.traits(green).await?);
-            sighting.differences = Some(differences(plan, &blue, &green));
-        }
+        let closer = self.look_closer(plan, needs, &mut sighting).await;
+        closer.map_err(gone_meanwhile)?;
         if needs.alarms {
             let alarms = self.alarms(&plan.alarms).await?;
             sighting.alarm = alarms.iter().find_map(Alarm::ringing);
@@ -343,6 +294,69 @@ impl<P: Prober> Cloud for AwsCloud<P> {
 }
 
 impl<P: Prober> AwsCloud<P> {
+    /// Reads what is wanted of the environments themselves.
+    async fn look_closer(
+        &self,
+        plan: &Plan,
+        needs: &Needs,
+        sighting: &mut Sighting,
+    ) -> Result<(), LookError> {
+        let blue_is_gone = sighting.of(plan, Role::Blue).is_none();
+        let green_is_gone = !sighting.green_is_ours;
+        let [blue, green] = [Role::Blue, Role::Green].map(|role| {
+            let found = sighting.of(plan, role).cloned();
+            found.filter(|environment| environment.status == "Ready")
+        });
+        let ready = |role| match role {
+            Role::Blue => blue.as_ref(),
+            Role::Green => green.as_ref(),
+        };
+        if let (Some(query), Some(blue)) = (&needs.deploy, ready(Role::Blue)) {
+            sighting.instances = self.instance_versions(&blue.id).await?;
+            sighting.events = self.deploy_events(&blue.id, query).await?;
+        }
+        let application = &plan.target.application;
+        if let Some(role) = needs.capacity
+            && let (Some(target), Some(serving)) = (ready(role), ready(role.other()))
+            && is_healthy(target)
+        {
+            let configuration = self.configuration(application, &target.name).await?;
+            sighting.sizes = configuration.sizes().map(|sizes| (role, sizes));
+            sighting.counts = vec![
+                (role, self.instances(&target.id).await?),
+                (role.other(), self.instances(&serving.id).await?),
+            ];
+        }
+        if let Some(role) = needs.keeper
+            && let Some(keeper) = ready(role)
+            && match role {
+                Role::Blue => green_is_gone,
+                Role::Green => blue_is_gone,
+            }
+        {
+            let configuration = self.configuration(application, &keeper.name).await?;
+            sighting.sizes = configuration.sizes().map(|sizes| (role, sizes));
+        }
+        if let Some(serving) = sighting.production(plan) {
+            if needs.production_traffic {
+                sighting.production_traffic = self.traffic_of(sighting, plan, serving).await?;
+            }
+            if needs.idle_traffic {
+                let idle = serving.other();
+                sighting.idle_traffic = self.traffic_of(sighting, plan, idle).await?;
+            }
+        }
+        if needs.likeness
+            && let (Some(blue), Some(green)) = (&blue, &green)
+            && sighting.green_is_ours
+            && is_healthy(green)
+        {
+            let (blue, green) = (self.traits(blue).await?, self.traits(green).await?);
+            sighting.differences = Some(differences(plan, &blue, &green));
+        }
+        Ok(())
+    }
+
     /// Asks the environment of a role its tests, all at once, and runs the command where
     /// it is wanted and they pass. An environment that is not Ready is left alone.
     async fn test(&self, plan: &Plan, role: Role, command: bool, sighting: &mut Sighting) {
@@ -365,6 +379,15 @@ impl<P: Prober> AwsCloud<P> {
         {
             sighting.command = Some(self.prober.run(&run).await);
         }
+    }
+}
+
+/// An environment that was listed and is asked for again may be gone meanwhile, or not be
+/// known yet everywhere: then the service refuses the question, and the next look tells.
+fn gone_meanwhile(error: LookError) -> LookError {
+    match error {
+        LookError::Refused(why) => LookError::Passing(why),
+        other => other,
     }
 }
 

@@ -533,3 +533,27 @@ async fn a_green_that_is_not_what_blue_is_takes_no_traffic() {
     assert_eq!(state.kind(), Kind::Completed, "{state:?}");
     world.check_all_is_well("v2");
 }
+
+/// An environment may be gone between two questions of one look.
+#[tokio::test(start_paused = true)]
+async fn a_question_about_what_is_gone_meanwhile_is_asked_again() {
+    for operation in [
+        "ListTagsForResource",
+        "DescribeConfigurationSettings",
+        "DescribeEnvironmentHealth",
+        "DescribeInstancesHealth",
+        "DescribeEvents",
+    ] {
+        release_under(Fault {
+            operation: Some(operation.to_owned()),
+            skip: 1,
+            times: Some(1),
+            ..Fault::from(FaultEffect::Refuse {
+                status: 400,
+                code: "ResourceNotFoundException".to_owned(),
+                message: "Resource not found".to_owned(),
+            })
+        })
+        .await;
+    }
+}
