@@ -42,7 +42,7 @@ fn stderr(output: &Output) -> String {
 
 /// Nothing that changes anything was asked for, but for the write that a bucket must refuse.
 #[track_caller]
-fn nothing_was_written(served: &Served, by_hand: &[&str]) {
+pub fn nothing_was_written(served: &Served, by_hand: &[&str]) {
     let report = served.sandbox.report();
     // Left in a store that takes even that.
     let objects = report.leftovers.objects.iter();
