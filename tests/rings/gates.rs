@@ -1,14 +1,12 @@
 //! Hooks and approvals, through the real binary.
 
-use std::io::{Read, Write};
-use std::net::TcpListener;
 use std::process::Output;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bluegreen_sandbox::{PRODUCTION, Phase, Sandbox, TapVerdict};
 
-use crate::served::Served;
+use crate::served::{Served, approver};
 
 const SPEED: f64 = 600.0;
 
@@ -167,29 +165,6 @@ fn what_hooks_cannot_mean_is_refused_before_anything_is_changed() {
     check(&served, "shop-blue", "v1");
 }
 
-/// A server that answers with these statuses in turn, and with the last one for ever.
-fn approver(statuses: &'static [u16]) -> (String, Arc<AtomicUsize>) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    let url = format!(
-        "http://{}/releases?token=hush",
-        listener.local_addr().expect("an address")
-    );
-    let asked = Arc::<AtomicUsize>::default();
-    let count = asked.clone();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.expect("a connection");
-            let number = count.fetch_add(1, Ordering::SeqCst);
-            let status = statuses[number.min(statuses.len() - 1)];
-            let _ = stream.read(&mut [0; 4096]);
-            let answer =
-                format!("HTTP/1.1 {status} X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-            let _ = stream.write_all(answer.as_bytes());
-        }
-    });
-    (url, asked)
-}
-
 #[test]
 fn a_pause_is_approved_refused_or_given_up() {
     let pause = ["run", "--version-label", "v2", "--pause-before", "cutover"];
@@ -206,7 +181,13 @@ fn a_pause_is_approved_refused_or_given_up() {
         (&swap, &[403], &[], 0, "shop-blue", "v1"),
     ] {
         let served = Served::at_speed(SPEED);
-        let (url, asked) = approver(statuses);
+        let asked = Arc::<AtomicUsize>::default();
+        let count = asked.clone();
+        // In turn, and the last one for ever.
+        let url = approver(move |number| {
+            count.fetch_add(1, Ordering::SeqCst);
+            statuses[number.min(statuses.len() - 1)]
+        });
         let limit = ["--approve-url", &url, "--approve-limit", "5m"];
         let arguments = [&run[..], &limit, more].concat();
         let (found, told) = ended(&served.run(&arguments));

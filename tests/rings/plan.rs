@@ -398,7 +398,8 @@ fn every_check_says_what_is_wrong() {
 
 #[track_caller]
 fn says_what_is_wrong(case: &Case) {
-    let served = Served::at_speed(SPEED);
+    // Nothing here waits for anything.
+    let served = Served::at_speed(1.0);
     (case.spoil)(&served);
     let name = case.check;
     let (code, document) = planned(&served, case.arguments);

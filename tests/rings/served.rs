@@ -1,5 +1,7 @@
 //! A sandbox that listens, and the real binary against it.
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
@@ -10,7 +12,6 @@ use bluegreen::cloud::HttpProber;
 use bluegreen::cloud::aws::AwsCloud;
 use bluegreen_sandbox::{Fault, Options, Sandbox};
 use bytes::Bytes;
-use tokio::net::TcpListener;
 
 /// A sandbox that listens, its clock far ahead of the wall's, and a folder for
 /// the journal.
@@ -37,7 +38,7 @@ impl Served {
         })
         .expect("a sandbox opens");
         let listener = runtime
-            .block_on(TcpListener::bind("127.0.0.1:0"))
+            .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
             .expect("a port is free");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         runtime.spawn(sandbox.clone().serve(listener, std::future::pending()));
@@ -115,6 +116,24 @@ pub fn hermetic(arguments: &[&str]) -> Command {
         .env("BLUEGREEN_PATIENCE", "12h")
         .stdin(Stdio::null());
     command
+}
+
+/// A server that is asked for approval and answers with the status that `of` gives for
+/// the number of the question, from 0; its URL, with a secret in it.
+pub fn approver(of: impl Fn(usize) -> u16 + Send + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = listener.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        for (number, stream) in listener.incoming().enumerate() {
+            let mut stream = stream.expect("a connection");
+            let _ = stream.read(&mut [0; 4096]);
+            let status = of(number);
+            let answer =
+                format!("HTTP/1.1 {status} X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    format!("http://{address}/releases?token=hush")
 }
 
 /// A child that another thread may kill.

@@ -2,11 +2,13 @@
 //! machines.
 
 use std::process::{Child, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bluegreen_sandbox::{Fault, FaultEffect, Phase, TapVerdict};
 use bytes::Bytes;
 
-use crate::served::{Served, Victim};
+use crate::served::{Served, Victim, approver};
 
 const SPEED: f64 = 600.0;
 
@@ -115,18 +117,41 @@ fn started(mut command: std::process::Command) -> Child {
         .expect("the binary starts")
 }
 
-/// Waits until an operation was asked for.
-fn until_asked(served: &Served, operation: &str) {
-    while !served.sandbox.report().calls.contains_key(operation) {
-        std::thread::sleep(std::time::Duration::from_millis(5));
+/// A release of v2 that is under way, and does not cut over before it may.
+struct UnderWay {
+    process: Child,
+    may_go_on: Arc<AtomicBool>,
+}
+
+impl UnderWay {
+    /// Started, and past its first call of `operation`.
+    fn past(served: &Served, operation: &str) -> UnderWay {
+        let may_go_on = Arc::<AtomicBool>::default();
+        let may = may_go_on.clone();
+        let url = approver(move |_| if may.load(Ordering::SeqCst) { 200 } else { 403 });
+        // A holder that has to wait for a processor keeps this lease all the same.
+        let mut command = served.bluegreen(&["run", "--version-label", "v2", "--lease", "1h"]);
+        command.args(["--pause-before", "cutover", "--approve-url", &url]);
+        let mut process = started(command);
+        while !served.sandbox.report().calls.contains_key(operation) {
+            let ended = process.try_wait().expect("the child can be waited for");
+            assert_eq!(ended, None, "it ended before {operation}");
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        UnderWay { process, may_go_on }
+    }
+
+    /// How it ends, once it may go on.
+    fn ended(self) -> Output {
+        self.may_go_on.store(true, Ordering::SeqCst);
+        self.process.wait_with_output().expect("it ends")
     }
 }
 
 #[test]
 fn whoever_finds_it_driven_is_told_by_whom_and_may_wait() {
     let served = Served::at_speed(SPEED);
-    let first = started(served.bluegreen(&["run", "--version-label", "v2", "--lease", "30m"]));
-    until_asked(&served, "CreateEnvironment");
+    let first = UnderWay::past(&served, "CreateEnvironment");
     let id = begun(&served);
     let elsewhere = Elsewhere::of(&served);
     let (_, told) = exits(&elsewhere.run(&["run", "--version-label", "v2"]), 12);
@@ -143,14 +168,13 @@ fn whoever_finds_it_driven_is_told_by_whom_and_may_wait() {
     assert!(shown.contains("Driven by: process "), "{shown}");
     let (shown, _) = exits(&elsewhere.run(&["status", "--json"]), 0);
     assert!(shown.contains("\"driven_by\""), "{shown}");
-    let next = ["run", "--version-label", "v1", "--wait", "5h"];
+    let next = ["run", "--version-label", "v1", "--wait", "100h"];
     let second = started(elsewhere.command(&next));
-    let (waited, _) = exits(
-        &Elsewhere::of(&served).run(&["wait", &id, "--for", "completed"]),
-        0,
-    );
+    let waits = Elsewhere::of(&served);
+    let waiting = started(waits.command(&["wait", &id, "--for", "completed"]));
+    exits(&first.ended(), 0);
+    let (waited, _) = exits(&waiting.wait_with_output().expect("it ends"), 0);
     assert!(waited.contains("Completed"), "{waited}");
-    exits(&first.wait_with_output().expect("it ends"), 0);
     let (_, told) = exits(&second.wait_with_output().expect("it ends"), 0);
     assert!(told.contains("waiting for its turn"), "{told}");
     all_is_well(&served, "v1");
@@ -161,13 +185,12 @@ fn whoever_finds_it_driven_is_told_by_whom_and_may_wait() {
 #[test]
 fn a_resume_elsewhere_leaves_a_living_holder_alone() {
     let served = Served::at_speed(SPEED);
-    let first = started(served.bluegreen(&["run", "--version-label", "v2"]));
-    until_asked(&served, "CreateEnvironment");
+    let first = UnderWay::past(&served, "CreateEnvironment");
     let id = begun(&served);
     let (_, told) = exits(&Elsewhere::of(&served).run(&["resume", &id]), 12);
     assert!(told.contains("has held shop/shop-blue since"), "{told}");
     assert!(told.contains("it may be taken in"), "{told}");
-    exits(&first.wait_with_output().expect("it ends"), 0);
+    exits(&first.ended(), 0);
     all_is_well(&served, "v2");
 }
 
@@ -197,12 +220,11 @@ fn a_deployment_with_a_lease_is_not_driven_without_one() {
 #[test]
 fn an_abort_from_elsewhere_reaches_the_holder() {
     let served = Served::at_speed(SPEED);
-    let first = started(served.bluegreen(&["run", "--version-label", "v2"]));
-    until_asked(&served, "SwapEnvironmentCNAMEs");
+    let first = UnderWay::past(&served, "SwapEnvironmentCNAMEs");
     let id = begun(&served);
     let (_, told) = exits(&Elsewhere::of(&served).run(&["abort", &id]), 0);
     assert!(told.contains("to go back; waiting for it"), "{told}");
-    exits(&first.wait_with_output().expect("it ends"), 10);
+    exits(&first.process.wait_with_output().expect("it ends"), 10);
     all_is_well(&served, "v1");
 }
 
@@ -216,7 +238,16 @@ fn without_any_journal_it_is_rebuilt_from_aws() {
         ("TerminateEnvironment", 1, "TerminatingGreen"),
     ] {
         let served = Served::at_speed(SPEED);
+        let terminations_take = |seconds| {
+            served
+                .sandbox
+                .with_world(|world, _| world.timings.terminate_seconds = seconds);
+        };
+        // A green that is gone leaves nothing to rebuild: it takes longer to go than
+        // the next process to start on a busy machine.
+        terminations_take(2 * 60 * 60);
         let id = killed_after(&served, operation, times);
+        terminations_take(4 * 60);
         empty_the_bucket(&served);
         let (_, told) = exits(&Elsewhere::of(&served).run(&["resume", &id]), 0);
         assert!(
