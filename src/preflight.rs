@@ -282,6 +282,7 @@ pub async fn inspect<P: Prober>(
         blue,
         green: green.as_ref(),
         around,
+        preview: preview.as_ref(),
     };
     let inspection = inspector.inspect().await?;
     Ok(Inspection {

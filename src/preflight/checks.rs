@@ -14,8 +14,9 @@ use crate::cloud::aws::{
 use crate::cloud::{Environment, LookError, Prober, VersionRecord};
 use crate::config::Config;
 use crate::facts::is_healthy;
-use crate::listener_rules::Follow;
+use crate::listener_rules::{Follow, Rule};
 use crate::plan::{Kept, Strategy, TAG_DEPLOYMENT, TAGS_MAX, TAGS_OURS, Target, template_name};
+use crate::preview::Preview;
 use crate::shared::lease_key;
 
 /// How many missing permissions one sentence names.
@@ -30,6 +31,7 @@ pub(super) struct Inspector<'a, P> {
     pub blue: &'a Environment,
     pub green: Option<&'a Environment>,
     pub around: &'a Surroundings,
+    pub preview: Option<&'a Preview>,
 }
 
 /// A check that may be left unknown.
@@ -60,20 +62,9 @@ impl<P: Prober> Inspector<'_, P> {
         let (version, tags, configuration) = (version?, tags?, configuration?);
         let facts = self.facts(&version, tags.clone(), configuration.clone(), instances?);
         let registers = matches!(&version, Ok((_, None)));
-        let caller = self.cloud.caller().await;
-        let (
-            green,
-            cname,
-            platform,
-            action,
-            quotas,
-            protection,
-            dns,
-            bucket,
-            alarms,
-            permissions,
-            balancer,
-        ) = tokio::join!(
+        let (caller, rules) = tokio::join!(self.cloud.caller(), self.rules(&configuration));
+        let rules = rules?;
+        let (green, cname, platform, action, quotas, protection, dns, bucket, alarms, permissions) = tokio::join!(
             self.green_name(),
             self.green_cname(),
             self.platform_branch(&configuration),
@@ -83,8 +74,7 @@ impl<P: Prober> Inspector<'_, P> {
             self.dns_records(),
             self.bucket(),
             self.alarms(),
-            self.permissions(&caller, &version, &configuration),
-            self.shared_balancer(&configuration),
+            self.permissions(&caller, &version, &configuration, &rules),
         );
         let mut findings = vec![
             Check::Application.passed(format!(
@@ -96,7 +86,7 @@ impl<P: Prober> Inspector<'_, P> {
             self.blue_healthy(),
             self.tags(&tags, &configuration),
             coupled_database(&self.blue.name, &configuration),
-            balancer?,
+            self.shared_balancer(&configuration, &rules),
             self.single_instance(&configuration),
             deployment_policy(&self.blue.name, &configuration),
             self.tests(),
@@ -179,6 +169,7 @@ impl<P: Prober> Inspector<'_, P> {
         caller: &Result<Caller, LookError>,
         version: &Version,
         configuration: &Configuration,
+        rules: &[Rule],
     ) -> Found {
         let caller = caller.as_ref().map_err(Clone::clone)?;
         let Some(principal) = &caller.principal else {
@@ -210,6 +201,11 @@ impl<P: Prober> Inspector<'_, P> {
             alarms: !self.config.alarms.is_empty(),
             own_balancer: configuration.balancer_type() == Some("application")
                 && configuration.shared_balancer().is_none(),
+            zone: self.preview.map(|preview| preview.zone_id.as_str()),
+            rules: &rules
+                .iter()
+                .map(|rule| rule.arn.clone())
+                .collect::<Vec<_>>(),
         });
         let asked = needed
             .iter()
@@ -503,17 +499,25 @@ impl<P: Prober> Inspector<'_, P> {
 
     /// Rules that may not be read, and tags that say nothing, are told before anything
     /// depends on them.
-    async fn shared_balancer(&self, configuration: &Configuration) -> Found {
+    /// The rules of a shared load balancer that follow the swap.
+    async fn rules(&self, configuration: &Configuration) -> Result<Vec<Rule>, LookError> {
+        let Some(arn) = configuration.shared_balancer() else {
+            return Ok(Vec::new());
+        };
+        let (rules, _) = self.cloud.following_rules(arn).await?;
+        Ok(rules)
+    }
+
+    fn shared_balancer(&self, configuration: &Configuration, rules: &[Rule]) -> Finding {
         let check = Check::SharedLoadBalancer;
         let name = &self.blue.name;
         let Some(arn) = configuration.shared_balancer() else {
-            return Ok(check.passed(format!("{name} shares no load balancer")));
+            return check.passed(format!("{name} shares no load balancer"));
         };
-        let (rules, _) = self.cloud.following_rules(arn).await?;
         let follow = rules
             .iter()
             .filter(|rule| rule.follow == Follow::Production);
-        Ok(match follow.count() {
+        match follow.count() {
             0 => check.refused(
                 format!(
                     "{name} shares the load balancer {arn}, none of whose rules follows a swap of \
@@ -524,7 +528,7 @@ impl<P: Prober> Inspector<'_, P> {
             count => check.passed(format!(
                 "{name} shares the load balancer {arn}, and {count} of its rules follow production"
             )),
-        })
+        }
     }
 
     fn single_instance(&self, configuration: &Configuration) -> Finding {

@@ -44,6 +44,10 @@ pub struct Use<'a> {
     pub alarms: bool,
     /// Whether blue has an application load balancer of its own.
     pub own_balancer: bool,
+    /// The hosted zone of preview hostnames, where there are any.
+    pub zone: Option<&'a str>,
+    /// The ARNs of the rules of a shared load balancer that follow the swap.
+    pub rules: &'a [String],
 }
 
 /// An action on a resource that a release needs.
@@ -74,19 +78,17 @@ pub fn needed(of: &Use<'_>) -> Vec<Needed> {
             resources.extend(resources.clone().iter().map(|r| r.replace("GREEN", "BLUE")));
         }
         for action in texts(&statement["Action"]) {
-            if sid == "WriteToTheBucket" && !of.writes {
-                continue;
-            }
-            for resource in &resources {
-                if !is_of(&action, resource) || !of.asks(&action, resource) {
-                    continue;
-                }
-                needed.push(Needed {
-                    action: action.clone(),
-                    resource: of.named(resource),
-                    beneath: sid.starts_with(BENEATH),
-                });
-            }
+            let asked = resources.iter();
+            let asked = asked.filter(|r| is_of(&action, r) && of.asks(&action, r));
+            let named = asked.flat_map(|resource| match sid {
+                "MoveTaggedRules" => of.rules.to_vec(),
+                _ => vec![of.named(resource)],
+            });
+            needed.extend(named.map(|resource| Needed {
+                action: action.clone(),
+                resource,
+                beneath: sid.starts_with(BENEATH),
+            }));
         }
     }
     needed.sort();
@@ -137,14 +139,12 @@ impl Use<'_> {
     fn uses(&self, sid: &str) -> bool {
         match sid {
             "RegisterVersions" => self.registers,
+            "WriteToTheBucket" => self.writes,
             "WatchAlarms" => self.alarms,
+            "MovePreviewHosts" => self.zone.is_some(),
             // What is asked of Route 53 beforehand is done without where it may not be, and
-            // reading the hostnames and rules shows itself whether it may be.
-            "FindPreviewZone"
-            | "MovePreviewHosts"
-            | "ReadPreviewParameters"
-            | "LookAtSharedLoadBalancer"
-            | "MoveTaggedRules" => false,
+            // reading the parameters and rules shows itself whether it may be.
+            "FindPreviewZone" | "ReadPreviewParameters" | "LookAtSharedLoadBalancer" => false,
             // That it may be simulated the simulation itself shows.
             "CheckOwnPermissions" => false,
             // What checks alone ask leaves them unknown where it may not be asked.
@@ -213,6 +213,7 @@ impl Use<'_> {
             ("GREEN", self.green.to_owned()),
             ("BLUE", self.blue.to_owned()),
             ("BUCKET", self.bucket.to_owned()),
+            ("HOSTED_ZONE", self.zone.unwrap_or_default().to_owned()),
             ("*", "1".to_owned()),
         ];
         // One after another over the pattern's parts, so that no name is taken for a
@@ -256,6 +257,8 @@ mod tests {
         writes: true,
         alarms: false,
         own_balancer: true,
+        zone: None,
+        rules: &[],
     };
 
     fn resources(of: &Use<'_>, action: &str) -> Vec<String> {
@@ -321,6 +324,19 @@ mod tests {
             assert_eq!(resources(&promoting, action).len(), 1, "{action}");
         }
         assert_eq!(resources(&promoting, "s3:PutObject"), [""; 0]);
+        let change = "route53:ChangeResourceRecordSets";
+        let modify = "elasticloadbalancing:ModifyRule";
+        assert_eq!(resources(&promoting, change), [""; 0]);
+        assert_eq!(resources(&promoting, modify), [""; 0]);
+        let rules = ["listener-rule/app/BLUE/1".to_owned()];
+        let following = Use {
+            zone: Some("Z1"),
+            rules: &rules,
+            ..USE
+        };
+        let zone = ["arn:aws-cn:route53:::hostedzone/Z1"];
+        assert_eq!(resources(&following, change), zone);
+        assert_eq!(resources(&following, modify), rules);
         let target_group = "elasticloadbalancing:CreateTargetGroup";
         assert_eq!(resources(&promoting, target_group), [""; 0]);
     }

@@ -322,6 +322,37 @@ fn cases() -> Vec<Case> {
         }),
         Case::of(
             "permissions",
+            "refused",
+            "route53:ChangeResourceRecordSets",
+            |s| {
+                s.sandbox.set_policy(Some(crate::policy::without(
+                    "route53:ChangeResourceRecordSets",
+                )));
+            },
+        )
+        .with(&[
+            "--preview-host",
+            "preview.shop.example",
+            "--hosted-zone-id",
+            "Z0SHOPEXAMPLE00000001",
+        ]),
+        Case::of(
+            "permissions",
+            "refused",
+            "elasticloadbalancing:ModifyRule",
+            |s| {
+                s.sandbox.with_world(|world, _| {
+                    world.share_load_balancer("shop-blue");
+                    let tags = [("bluegreen:follow", "production")];
+                    world.add_rule("www.shop.example", "shop-blue", &tags);
+                });
+                s.sandbox.set_policy(Some(crate::policy::without(
+                    "elasticloadbalancing:ModifyRule",
+                )));
+            },
+        ),
+        Case::of(
+            "permissions",
             "unknown",
             "iam:SimulatePrincipalPolicy",
             |s| {
