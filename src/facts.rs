@@ -126,6 +126,8 @@ impl Streaks {
         count(&mut self.blue_healthy, blue.is_some_and(is_healthy));
         count(&mut self.green_healthy, green.is_some_and(is_healthy));
         let test = self.test(deployment, sighting);
+        // A bake does not end on tests that have yet to pass, where they are to watch it.
+        let is_tested = tested(deployment).is_none() || test == Test::Passed;
         let ailment = self.ailment(deployment, sighting);
         count(&mut self.production_sick, ailment.is_some());
         let idle = sighting.idle_traffic.as_ref();
@@ -168,7 +170,7 @@ impl Streaks {
             deploy: deploy(deployment, sighting),
             test,
             drained: deployment.is_drained(quiet, now),
-            baked: now.since(deployment.entered_at) >= limits.bake,
+            baked: is_tested && now.since(deployment.entered_at) >= limits.bake,
             may_arrive: deployment.may_arrive(now),
         }
     }

@@ -384,3 +384,16 @@ fn production_is_sick_of_a_test_or_the_command_that_fails_several_looks_in_a_row
         Some((5, told))
     );
 }
+
+#[test]
+fn a_bake_does_not_end_before_its_tests_have_passed() {
+    let mut deployment = under_test(State::Baking, &[(Some(2), None)]);
+    deployment.plan.limits.bake = std::time::Duration::ZERO;
+    deployment.plan.test_command = commanding("exit 0");
+    let mut streaks = Streaks::default();
+    let answers = [true, false, true, true, true];
+    let baked = answers.map(|passed| tested_in(&mut streaks, &deployment, &[passed]).baked);
+    assert_eq!(baked, [false, false, false, false, true]);
+    deployment.plan.test_production = false;
+    assert!(tested_in(&mut Streaks::default(), &deployment, &[]).baked);
+}

@@ -38,7 +38,8 @@ pub struct Seen {
     pub test: Test,
     /// Whether no cached DNS answer still leads to the idle environment.
     pub drained: bool,
-    /// Whether production has been watched for long enough.
+    /// Whether production has been watched for long enough, and its tests have passed where
+    /// they are to watch it.
     pub baked: bool,
     /// What may still arrive at AWS although it was asked for earlier.
     pub may_arrive: MayArrive,
