@@ -182,7 +182,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
                 continue;
             }
             let patience_spent = self.is_patience_spent(deployment);
-            let seen = self.look(deployment).await?;
+            let (seen, _) = self.look(deployment).await?;
             let mut next = step(&deployment.state, &deployment.plan, &seen);
             if patience_spent {
                 next = given_up(deployment, next);
@@ -317,10 +317,12 @@ impl<'a, C: Cloud> Driver<'a, C> {
         self.clock.now().since(since) >= deployment.patience()
     }
 
-    /// Looks until something can be seen, or patience is spent.
-    async fn look(&mut self, deployment: &mut Deployment) -> Result<Seen, DriveError> {
+    /// Looks until something can be seen, or patience is spent; with what is seen comes
+    /// when that look began.
+    async fn look(&mut self, deployment: &mut Deployment) -> Result<(Seen, Stopwatch), DriveError> {
         let since = self.clock.now();
         loop {
+            let began = Stopwatch::start(&self.clock);
             let mut needs = needs(deployment);
             needs.command = self.streaks.wants_command(deployment);
             needs.likeness = self.streaks.wants_likeness(deployment);
@@ -365,7 +367,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
                     }
                     deployment.resolve(&seen, now);
                     debug!(?seen, "looked");
-                    return Ok(seen);
+                    return Ok((seen, began));
                 }
                 Err(LookError::Passing(message)) => message,
                 Err(LookError::Credentials(message)) => {
@@ -394,8 +396,8 @@ impl<'a, C: Cloud> Driver<'a, C> {
     ) -> Result<Act, DriveError> {
         let mut send_by = Deadline::default();
         if effect.touches_service() {
-            send_by = send_by.and(Stopwatch::start(&self.clock), LOOK_HOLDS);
-            let fresh = self.look(deployment).await?;
+            let (fresh, began) = self.look(deployment).await?;
+            send_by = send_by.and(began, LOOK_HOLDS);
             if !is_safe(effect, &fresh) || !still_wanted(deployment, effect, &fresh) {
                 debug!(?effect, "not safe, or not wanted, any more");
                 return Ok(Act::Again);

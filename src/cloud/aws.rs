@@ -31,7 +31,6 @@ pub use preview::PreviewRefused;
 pub use records::RecordsPast;
 
 use std::future::poll_fn;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -40,7 +39,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_sdk_cloudwatch as cloudwatch;
 use aws_sdk_elasticbeanstalk as eb;
 use aws_sdk_elasticbeanstalk::config::retry::{
-    ClassifyRetry, RetryAction, RetryConfig, RetryPartition,
+    ClassifyRetry, RetryAction, RetryConfig, RetryPartition, TokenBucket,
 };
 use aws_sdk_elasticbeanstalk::operation::RequestId;
 use aws_sdk_elasticbeanstalk::types::{
@@ -75,9 +74,6 @@ pub struct AwsCloud<P> {
     prober: P,
 }
 
-/// How many clients this process has made.
-static CLIENTS: AtomicU64 = AtomicU64::new(0);
-
 /// How the description of everything that this program makes begins; the
 /// deployment's id follows.
 const DESCRIPTION: &str = "bluegreen deployment ";
@@ -86,28 +82,36 @@ const DESCRIPTION: &str = "bluegreen deployment ";
 /// seconds, and an answer is under way for a while.
 const CLOCKS_AGREE: Duration = Duration::from_secs(5);
 
+/// How often a request to Elastic Beanstalk is tried at least. A look takes up to ten, and
+/// all of them must be answered: with the three of the SDK one look in ten gets through
+/// where 60 % of the requests are throttled.
+const ATTEMPTS_MIN: u32 = 5;
+
+/// A retry of what was throttled takes five: two retries in five seconds are no storm.
+const RETRY_TOKENS_A_SECOND: f32 = 2.0;
+
 impl<P: Prober> AwsCloud<P> {
     /// Clients with this configuration; `prober` asks the environments' web sites.
     #[must_use]
     pub fn new(config: &SdkConfig, prober: P) -> AwsCloud<P> {
         let time = ServiceTime::default();
-        // Retries draw on a budget that all clients of a process share by default: one
-        // deployment's throttling must not take another's.
-        let number = CLIENTS.fetch_add(1, Ordering::Relaxed);
-        let budget = |service| RetryPartition::new(format!("{service}-{number}"));
+        let retries = config.retry_config().cloned();
+        let retries = retries.unwrap_or_else(RetryConfig::standard);
+        let attempts = retries.max_attempts().max(ATTEMPTS_MIN);
         let eb = eb::config::Builder::from(config)
             .interceptor(time.clone())
-            .retry_partition(budget("elasticbeanstalk"));
-        let s3 = s3::config::Builder::from(config).retry_partition(budget("s3"));
+            .retry_config(retries.with_max_attempts(attempts))
+            .retry_partition(retry_budget("elasticbeanstalk"));
+        let s3 = s3::config::Builder::from(config).retry_partition(retry_budget("s3"));
         let cloudwatch =
-            cloudwatch::config::Builder::from(config).retry_partition(budget("cloudwatch"));
-        let elb = elb::config::Builder::from(config).retry_partition(budget("elb"));
+            cloudwatch::config::Builder::from(config).retry_partition(retry_budget("cloudwatch"));
+        let elb = elb::config::Builder::from(config).retry_partition(retry_budget("elb"));
         AwsCloud {
             cloudwatch: cloudwatch::Client::from_conf(cloudwatch.build()),
             elb: elb::Client::from_conf(elb.build()),
             eb: eb::Client::from_conf(eb.build()),
             s3: s3::Client::from_conf(s3.build()),
-            seldom: Seldom::new(config, number),
+            seldom: Seldom::new(config),
             time,
             prober,
         }
@@ -523,6 +527,16 @@ fn size_settings(sizes: Sizes) -> Vec<ConfigurationOptionSetting> {
 
 fn retry_refusals_only(send_by: &Deadline) -> eb::config::Builder {
     bounded(send_by).retry_classifier(RefusalsOnly)
+}
+
+/// What the retries of one client draw on. By default all clients of a process share it, and
+/// one deployment's throttling would take another's; and it fills with what succeeds alone,
+/// so that a long release would have none left where an account is throttled throughout.
+fn retry_budget(service: &'static str) -> RetryPartition {
+    let tokens = TokenBucket::builder().refill_rate(RETRY_TOKENS_A_SECOND);
+    RetryPartition::custom(service)
+        .token_bucket(tokens.build())
+        .build()
 }
 
 /// All attempts of an effect together take no longer than one request may: the

@@ -48,6 +48,31 @@ async fn throttling_is_only_patience() {
     }
 }
 
+/// How long the look took that an effect waits for says nothing of how old it is.
+#[tokio::test(start_paused = true)]
+async fn a_look_that_comes_late_is_not_an_old_one() {
+    let world = VirtualWorld::new().await;
+    let mut deployment = world.begin(v2()).await.expect("preflight passes");
+    let (clock, seen) = (world.clock, Mutex::new(world.clock.now()));
+    world.on_call(move |call, phase| {
+        if call.operation != "DescribeEnvironments" {
+            return Fate::Life;
+        }
+        let (now, mut seen) = (clock.now(), seen.lock().expect("no panic holds it"));
+        if now.since(*seen) < Duration::from_secs(90) {
+            return Fate::Hangup;
+        }
+        if phase == Phase::After {
+            *seen = now;
+        }
+        Fate::Life
+    });
+    let driven = world.drive(&mut deployment).await.expect("nobody kills it");
+    driven.expect("it goes on");
+    assert_eq!(deployment.state.kind(), Kind::Completed);
+    world.check_all_is_well("v2");
+}
+
 #[tokio::test(start_paused = true)]
 async fn stale_reads_are_waited_out() {
     for seconds in [5, 20] {

@@ -98,7 +98,7 @@ impl VirtualWorld {
         });
         let death = Arc::<Death>::default();
         let calls = Arc::new(AtomicU64::new(0));
-        let config = sdk_config(&sandbox, &death).await;
+        let config = sdk_config(&sandbox, &death, clock).await;
         VirtualWorld {
             cloud: AwsCloud::new(&config, DirectProber(sandbox.clone())),
             sandbox,
@@ -373,16 +373,27 @@ impl VirtualWorld {
     }
 }
 
-async fn sdk_config(sandbox: &Sandbox, death: &Arc<Death>) -> SdkConfig {
+async fn sdk_config(sandbox: &Sandbox, death: &Arc<Death>, clock: Clock) -> SdkConfig {
     let connector = SharedHttpConnector::new(DirectConnector(sandbox.clone(), death.clone()));
     aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
         .endpoint_url("http://127.0.0.1:1")
         .test_credentials()
         .retry_config(aws_config::retry::RetryConfig::standard())
+        .time_source(VirtualTime(clock))
         .http_client(http_client_fn(move |_, _| connector.clone()))
         .load()
         .await
+}
+
+/// The world's time, for what the SDK counts by it.
+#[derive(Debug)]
+struct VirtualTime(Clock);
+
+impl aws_smithy_async::time::TimeSource for VirtualTime {
+    fn now(&self) -> SystemTime {
+        SystemTime::from(self.0.now())
+    }
 }
 
 /// Hands requests to the sandbox without a network.

@@ -4,7 +4,8 @@
 use std::sync::{Arc, OnceLock};
 
 use aws_config::SdkConfig;
-use aws_sdk_elasticbeanstalk::config::retry::RetryPartition;
+
+use super::retry_budget;
 
 /// The clients of one region and account that are made when they are first used.
 #[derive(Clone, Debug)]
@@ -13,8 +14,6 @@ pub(super) struct Seldom(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     config: SdkConfig,
-    /// The number of the clients whose retries draw on the same budget.
-    budget: u64,
     route53: OnceLock<aws_sdk_route53::Client>,
     ssm: OnceLock<aws_sdk_ssm::Client>,
     cloudformation: OnceLock<aws_sdk_cloudformation::Client>,
@@ -23,10 +22,9 @@ struct Inner {
 }
 
 impl Seldom {
-    pub fn new(config: &SdkConfig, budget: u64) -> Seldom {
+    pub fn new(config: &SdkConfig) -> Seldom {
         Seldom(Arc::new(Inner {
             config: config.clone(),
-            budget,
             route53: OnceLock::new(),
             ssm: OnceLock::new(),
             cloudformation: OnceLock::new(),
@@ -38,7 +36,7 @@ impl Seldom {
     pub fn route53(&self) -> &aws_sdk_route53::Client {
         self.0.route53.get_or_init(|| {
             let config = aws_sdk_route53::config::Builder::from(&self.0.config);
-            let config = config.retry_partition(self.partition("route53"));
+            let config = config.retry_partition(retry_budget("route53"));
             aws_sdk_route53::Client::from_conf(config.build())
         })
     }
@@ -46,7 +44,7 @@ impl Seldom {
     pub fn ssm(&self) -> &aws_sdk_ssm::Client {
         self.0.ssm.get_or_init(|| {
             let config = aws_sdk_ssm::config::Builder::from(&self.0.config);
-            let config = config.retry_partition(self.partition("ssm"));
+            let config = config.retry_partition(retry_budget("ssm"));
             aws_sdk_ssm::Client::from_conf(config.build())
         })
     }
@@ -54,7 +52,7 @@ impl Seldom {
     pub fn cloudformation(&self) -> &aws_sdk_cloudformation::Client {
         self.0.cloudformation.get_or_init(|| {
             let config = aws_sdk_cloudformation::config::Builder::from(&self.0.config);
-            let config = config.retry_partition(self.partition("cloudformation"));
+            let config = config.retry_partition(retry_budget("cloudformation"));
             aws_sdk_cloudformation::Client::from_conf(config.build())
         })
     }
@@ -62,7 +60,7 @@ impl Seldom {
     pub fn iam(&self) -> &aws_sdk_iam::Client {
         self.0.iam.get_or_init(|| {
             let config = aws_sdk_iam::config::Builder::from(&self.0.config);
-            let config = config.retry_partition(self.partition("iam"));
+            let config = config.retry_partition(retry_budget("iam"));
             aws_sdk_iam::Client::from_conf(config.build())
         })
     }
@@ -70,12 +68,8 @@ impl Seldom {
     pub fn sts(&self) -> &aws_sdk_sts::Client {
         self.0.sts.get_or_init(|| {
             let config = aws_sdk_sts::config::Builder::from(&self.0.config);
-            let config = config.retry_partition(self.partition("sts"));
+            let config = config.retry_partition(retry_budget("sts"));
             aws_sdk_sts::Client::from_conf(config.build())
         })
-    }
-
-    fn partition(&self, service: &str) -> RetryPartition {
-        RetryPartition::new(format!("{service}-{}", self.0.budget))
     }
 }
