@@ -43,7 +43,7 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
     let (cloud, _) = context.cloud().await?;
     let remains = context.remains(&cloud, Some(&id)).await?;
     let templates = left_templates(&cloud, &id).await?;
-    let shared = context.shared().await;
+    let shared = context.shared().await?;
     let lease = match &shared {
         Some(shared) => held_lease(shared, &id).await?,
         None => None,

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::remains::deployment_of;
-use super::take::whole_seconds;
+use super::take::{InFlight, whole_seconds};
 use super::{Exit, Failed, say};
 use crate::clock::Moment;
 use crate::plan::{Strategy, TAG_BLUE, TAG_PRODUCTION_CNAME, template_name};
@@ -88,9 +88,12 @@ async fn left(context: &mut Context) -> Result<Vec<Left>, Failed> {
     let greens = cloud.greens(environments).await?;
     context.clock = cloud.corrected(context.clock);
     let now = context.clock.now();
-    let owned: Vec<String> = context
-        .unfinished()
-        .await?
+    let InFlight { found, unseen } = context.unfinished().await?;
+    // What the bucket owns would be shown as left.
+    if let Some(failed) = unseen {
+        return Err(failed);
+    }
+    let owned: Vec<String> = found
         .into_iter()
         .map(|(record, _)| record.deployment.plan.id)
         .collect();
@@ -142,7 +145,7 @@ async fn left(context: &mut Context) -> Result<Vec<Left>, Failed> {
             });
         }
     }
-    if let Some(shared) = context.shared().await {
+    if let Some(shared) = context.shared().await? {
         for lease in shared.leases().await? {
             if lease.holder.is_none() || is_owned(&lease.deployment) {
                 continue;

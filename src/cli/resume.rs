@@ -5,6 +5,7 @@ use tracing::{error, info};
 
 use super::context::Context;
 use super::finish::{Asked, go_on};
+use super::take::InFlight;
 use super::{Exit, Failed, say};
 use crate::config::Options;
 use crate::machine::Order;
@@ -41,18 +42,27 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
 
 /// Drives every interrupted deployment to its rest, all at the same time. Those
 /// that rest already wait for an operator, and those that somebody drives are left
-/// to him.
+/// to him. A bucket that cannot be read fails it, after what this journal knows of.
 async fn all(context: &Context) -> Result<Exit, Failed> {
-    let mut interrupted = context.unfinished().await?;
-    interrupted.retain(|(record, _)| !record.deployment.state.rests());
-    if interrupted.is_empty() {
+    if context.options.bucket.as_deref().is_none_or(str::is_empty)
+        && !context.options.no_shared_state
+    {
+        return Err(Failed::new(
+            Exit::Refused,
+            "no bucket is named, and it is its interrupted deployments that are asked for",
+        )
+        .hint("name it with --bucket, or say --no-shared-state for those of this journal alone"));
+    }
+    let InFlight { mut found, unseen } = context.unfinished().await?;
+    found.retain(|(record, _)| !record.deployment.state.rests());
+    if found.is_empty() && unseen.is_none() {
         say("No deployment is interrupted.");
         return Ok(Exit::Completed);
     }
     // The store is not shared between threads.
     let local = LocalSet::new();
     let mut driven = Vec::new();
-    for (record, _) in interrupted {
+    for (record, _) in found {
         let id = record.deployment.plan.id.clone();
         info!(id, "is {}", record.deployment.state.kind());
         let context = context.another()?;
@@ -83,7 +93,10 @@ async fn all(context: &Context) -> Result<Exit, Failed> {
             }
         })
         .await;
-    Ok(worst)
+    match unseen {
+        Some(failed) if failed.exit() as u8 > worst as u8 => Err(failed),
+        _ => Ok(worst),
+    }
 }
 
 async fn one(mut context: Context, record: Record) -> Result<Exit, Failed> {

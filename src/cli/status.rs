@@ -70,7 +70,7 @@ async fn entries(context: &Context, args: &Args) -> Result<Vec<Entry>, Failed> {
             vec![(record, lease)]
         }
         (None, true) => context.all().await?,
-        (None, false) => context.unfinished().await?,
+        (None, false) => context.unfinished().await?.found,
     };
     let entry = |(record, lease): (Record, Option<LeaseRecord>)| Entry {
         deployment: record.deployment,

@@ -25,6 +25,13 @@ pub(super) struct Taken {
     pub deployment: Deployment,
 }
 
+/// What is in flight.
+pub(super) struct InFlight {
+    pub found: Vec<(Record, Option<LeaseRecord>)>,
+    /// Why what the bucket lists is not among them, where it could not be read.
+    pub unseen: Option<Failed>,
+}
+
 impl Context {
     /// The state in the bucket of a deployment, where it has one.
     pub fn shared_of(
@@ -48,17 +55,19 @@ impl Context {
     }
 
     /// The state in the bucket that is named, where one is and may be used.
-    pub async fn shared(&self) -> Option<SharedState> {
-        let bucket = self.options.bucket.as_deref().filter(|b| !b.is_empty())?;
-        self.shared_in(bucket).await
+    pub async fn shared(&self) -> Result<Option<SharedState>, Failed> {
+        match self.options.bucket.as_deref().filter(|b| !b.is_empty()) {
+            Some(bucket) => self.shared_in(bucket).await,
+            None => Ok(None),
+        }
     }
 
-    async fn shared_in(&self, bucket: &str) -> Option<SharedState> {
+    async fn shared_in(&self, bucket: &str) -> Result<Option<SharedState>, Failed> {
         if self.options.no_shared_state {
-            return None;
+            return Ok(None);
         }
-        let (cloud, _) = self.cloud().await.ok()?;
-        Some(SharedState::new(cloud.bucket(bucket)))
+        let (cloud, _) = self.cloud().await?;
+        Ok(Some(SharedState::new(cloud.bucket(bucket))))
     }
 
     /// The deployment with this id, from the journal or else from the bucket; the
@@ -70,24 +79,33 @@ impl Context {
         };
         let id = id.to_uppercase();
         let here = self.store.find(&id)?;
-        let shared = match &here {
-            Some(here) if !here.plan.shared_state => None,
-            Some(here) => self.shared_in(&here.plan.bucket).await,
-            None => self.shared().await,
-        };
-        let there = match shared {
-            None => None,
-            Some(shared) => match (bounded(shared.deployment(&id)).await, &here) {
-                (Ok(found), _) => found.map(|found| found.value),
-                (Err(error), Some(_)) => {
-                    warn!("the copy in the bucket is not to be seen: {error}");
-                    None
-                }
-                (Err(error), None) => return Err(error.into()),
-            },
+        let there = match (self.copy_of(&id, here.as_ref()).await, &here) {
+            (Ok(there), _) => there,
+            (Err(failed), Some(_)) => {
+                warn!(
+                    "the copy in the bucket is not to be seen: {}",
+                    failed.message()
+                );
+                None
+            }
+            (Err(failed), None) => return Err(failed),
         };
         let here = here.map(|here| self.record(here)).transpose()?;
         later(here, there).ok_or_else(|| self.missing(&id))
+    }
+
+    /// A deployment's copy in its bucket, or in the one that is named.
+    async fn copy_of(&self, id: &str, here: Option<&Deployment>) -> Result<Option<Record>, Failed> {
+        let shared = match here {
+            Some(here) if !here.plan.shared_state => None,
+            Some(here) => self.shared_in(&here.plan.bucket).await?,
+            None => self.shared().await?,
+        };
+        let Some(shared) = shared else {
+            return Ok(None);
+        };
+        let found = bounded(shared.deployment(id)).await?;
+        Ok(found.map(|found| found.value))
     }
 
     fn missing(&self, id: &str) -> Failed {
@@ -122,19 +140,19 @@ impl Context {
 
     async fn find_only(&self) -> Result<Record, Failed> {
         let named = |given: &Option<String>, name: &str| given.as_deref().is_none_or(|g| g == name);
-        let mut unfinished = self.unfinished().await?;
-        unfinished.retain(|(record, _)| {
+        let InFlight { mut found, unseen } = self.unfinished().await?;
+        found.retain(|(record, _)| {
             let target = &record.deployment.plan.target;
             named(&self.options.app, &target.application) && named(&self.options.blue, &target.blue)
         });
-        match unfinished.len() {
-            1 => Ok(unfinished.remove(0).0),
-            0 => Err(
+        match found.len() {
+            1 => Ok(found.remove(0).0),
+            0 => Err(unseen.unwrap_or_else(|| {
                 Failed::new(Exit::NoDeployment, "no deployment is in flight")
-                    .hint("`bluegreen status --all` lists what there is"),
-            ),
+                    .hint("`bluegreen status --all` lists what there is")
+            })),
             several => {
-                let ids: Vec<_> = unfinished
+                let ids: Vec<_> = found
                     .iter()
                     .map(|(record, _)| record.deployment.plan.id.as_str())
                     .collect();
@@ -147,44 +165,59 @@ impl Context {
         }
     }
 
-    /// What is in flight, here and in the bucket, with its lease; a bucket that
-    /// cannot be read is only warned of.
-    pub async fn unfinished(&self) -> Result<Vec<(Record, Option<LeaseRecord>)>, Failed> {
+    /// What `list` finds in the bucket that is named; that it cannot be read is warned of.
+    async fn listed<T>(
+        &self,
+        list: impl AsyncFnOnce(SharedState) -> Result<Vec<T>, SharedError>,
+    ) -> Result<Vec<T>, Failed> {
+        let listed = match self.shared().await {
+            Ok(Some(shared)) => list(shared).await.map_err(Failed::from),
+            Ok(None) => Ok(Vec::new()),
+            Err(failed) => Err(failed),
+        };
+        if let Err(failed) = &listed {
+            warn!(
+                "what is in the bucket is not to be seen: {}",
+                failed.message()
+            );
+        }
+        listed
+    }
+
+    /// What is in flight, here and in the bucket, with its lease.
+    pub async fn unfinished(&self) -> Result<InFlight, Failed> {
         let mut found = Vec::new();
         for deployment in self.store.unfinished()? {
-            found.push((self.record(deployment)?, None));
+            let id = deployment.plan.id.clone();
+            let there = self.copy_of(&id, Some(&deployment)).await;
+            let there = there.unwrap_or_else(|failed| {
+                warn!(
+                    id,
+                    "the copy in the bucket is not to be seen: {}",
+                    failed.message()
+                );
+                None
+            });
+            let here = self.record(deployment)?;
+            found.extend(later(Some(here), there).map(|record| (record, None)));
         }
-        for (record, _) in &mut found {
-            let plan = &record.deployment.plan;
-            if plan.shared_state
-                && let Some(shared) = self.shared_in(&plan.bucket).await
-            {
-                match bounded(shared.deployment(&plan.id)).await {
-                    Ok(Some(there)) if there.value.deployment.age() > record.deployment.age() => {
-                        *record = there.value;
-                    }
-                    Ok(_) => {}
-                    Err(error) => warn!("the copy in the bucket is not to be seen: {error}"),
-                }
-            }
-        }
-        if let Some(shared) = self.shared().await {
-            match bounded(shared.unfinished()).await {
-                Ok(listed) => {
-                    for (lease, record) in listed {
-                        let id = &record.deployment.plan.id;
-                        match found.iter_mut().find(|(r, _)| r.deployment.plan.id == *id) {
-                            Some((_, known)) => *known = Some(lease),
-                            None => found.push((record, Some(lease))),
-                        }
-                    }
-                }
-                Err(error) => warn!("what is in the bucket is not to be seen: {error}"),
+        let listed = self
+            .listed(async |shared| bounded(shared.unfinished()).await)
+            .await;
+        let (listed, unseen) = match listed {
+            Ok(listed) => (listed, None),
+            Err(failed) => (Vec::new(), Some(failed)),
+        };
+        for (lease, record) in listed {
+            let id = &record.deployment.plan.id;
+            match found.iter_mut().find(|(r, _)| r.deployment.plan.id == *id) {
+                Some((_, known)) => *known = Some(lease),
+                None => found.push((record, Some(lease))),
             }
         }
         found.retain(|(record, _)| !record.deployment.state.is_end());
         found.sort_by(|(a, _), (b, _)| a.deployment.plan.id.cmp(&b.deployment.plan.id));
-        Ok(found)
+        Ok(InFlight { found, unseen })
     }
 
     /// Every deployment, here and in the bucket.
@@ -193,20 +226,16 @@ impl Context {
         for deployment in self.store.all()? {
             found.push((self.record(deployment)?, None));
         }
-        if let Some(shared) = self.shared().await {
-            match bounded(shared.deployments()).await {
-                Ok(listed) => {
-                    for there in listed {
-                        let id = &there.deployment.plan.id;
-                        let here = found
-                            .iter()
-                            .position(|(r, _)| r.deployment.plan.id == *id)
-                            .map(|at| found.remove(at).0);
-                        found.extend(later(here, Some(there)).map(|record| (record, None)));
-                    }
-                }
-                Err(error) => warn!("what is in the bucket is not to be seen: {error}"),
-            }
+        let listed = self
+            .listed(async |shared| bounded(shared.deployments()).await)
+            .await;
+        for there in listed.unwrap_or_default() {
+            let id = &there.deployment.plan.id;
+            let here = found
+                .iter()
+                .position(|(r, _)| r.deployment.plan.id == *id)
+                .map(|at| found.remove(at).0);
+            found.extend(later(here, Some(there)).map(|record| (record, None)));
         }
         found.sort_by(|(a, _), (b, _)| a.deployment.plan.id.cmp(&b.deployment.plan.id));
         Ok(found)
@@ -217,7 +246,7 @@ impl Context {
         if !deployment.plan.shared_state {
             return None;
         }
-        let shared = self.shared_in(&deployment.plan.bucket).await?;
+        let shared = self.shared_in(&deployment.plan.bucket).await.ok()??;
         let lease = bounded(shared.lease(&deployment.plan.target))
             .await
             .ok()??;

@@ -38,7 +38,7 @@ enum Until {
     RolledBack,
     /// Green serves and blue is not fit
     Held,
-    /// It pauses before the last swap, as asked
+    /// It pauses before a swap, as asked
     Paused,
     /// A person is needed
     Stuck,
@@ -103,7 +103,9 @@ impl Until {
             Until::Completed => state.kind() == Kind::Completed,
             Until::RolledBack => state.kind() == Kind::RolledBack,
             Until::Held => state.kind() == Kind::Held,
-            Until::Paused => state.kind() == Kind::AwaitingCutover,
+            Until::Paused => {
+                matches!(state.kind(), Kind::AwaitingSwap | Kind::AwaitingCutover)
+            }
             Until::Stuck => state.kind() == Kind::Stuck,
         }
     }

@@ -371,6 +371,20 @@ fn everything_interrupted_is_resumed_at_the_same_time() {
     assert_eq!((report.lost, report.leftovers.templates), (0, vec![]));
     let (shown, _) = exits(&sweeper.run(&["resume", "--all"]), 0);
     assert!(shown.contains("No deployment is interrupted"), "{shown}");
+    // What cannot be seen is not nothing.
+    let blind = crate::policy::without("s3:ListBucket");
+    served.sandbox.set_policy(Some(blind));
+    for sweep in [&["resume", "--all"][..], &["resume"]] {
+        let (shown, told) = exits(&sweeper.run(sweep), 20);
+        assert!(!shown.contains("No deployment"), "{shown}");
+        assert!(told.contains("ListObjectsV2"), "{told}");
+    }
+    let nowhere = crate::served::hermetic(&["resume", "--all"])
+        .env("BLUEGREEN_STATE", sweeper.disk.path().join("other.db"))
+        .output()
+        .expect("the binary runs");
+    let (_, told) = exits(&nowhere, 3);
+    assert!(told.contains("no bucket is named"), "{told}");
 }
 
 #[test]
