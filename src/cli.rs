@@ -30,7 +30,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::config::keys::with_switches;
+use crate::config::keys::{with_switches, without_values_of_variables};
 use crate::config::layers::{Layers, LayersError};
 use crate::config::{LogFormat, Options};
 
@@ -174,7 +174,7 @@ async fn command(cli: Cli, layers: &Layers) -> Result<Exit, Failed> {
 /// `BLUEGREEN_LOG` takes tracing's filter directives.
 fn log_to_stderr(format: LogFormat) {
     let filter = EnvFilter::try_from_env("BLUEGREEN_LOG")
-        .unwrap_or_else(|_| EnvFilter::new("warn,bluegreen=info"));
+        .unwrap_or_else(|_| EnvFilter::new("warn,aws_config=error,bluegreen=info"));
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let registry = tracing_subscriber::registry().with(filter);
     match format {
@@ -199,5 +199,5 @@ fn say(text: &str) {
 /// The command line as clap knows it, for documents and tests.
 #[must_use]
 pub fn definition() -> clap::Command {
-    with_switches(Cli::command())
+    without_values_of_variables(with_switches(Cli::command()))
 }

@@ -23,6 +23,7 @@ use crate::machine::Kind;
 use crate::plan::{ApprovalLimit, Limits};
 use crate::preview::{Asked, PreviewError};
 pub use crate::table::duration;
+use crate::table::limit;
 
 /// What every command takes. Flags win over variables, and those over the file.
 #[derive(Args, Clone, Debug)]
@@ -62,7 +63,7 @@ pub struct Options {
           value_parser = clap::value_parser!(u16).range(100..=599))]
     pub expect_status: Vec<u16>,
     /// How long a test may take that does not say it
-    #[arg(long, env = "BLUEGREEN_TEST_TIMEOUT", global = true, value_name = "DURATION", default_value = "10s", value_parser = duration)]
+    #[arg(long, env = "BLUEGREEN_TEST_TIMEOUT", global = true, value_name = "DURATION", default_value = "10s", value_parser = limit)]
     pub test_timeout: Duration,
     /// Command that tests further, once every test has passed; its exit code 0 passes
     #[arg(
@@ -73,7 +74,7 @@ pub struct Options {
     )]
     pub test_command: Option<String>,
     /// How long that command may take
-    #[arg(long, env = "BLUEGREEN_TEST_COMMAND_TIMEOUT", global = true, value_name = "DURATION", default_value = "10m", value_parser = duration)]
+    #[arg(long, env = "BLUEGREEN_TEST_COMMAND_TIMEOUT", global = true, value_name = "DURATION", default_value = "10m", value_parser = limit)]
     pub test_command_timeout: Duration,
     /// Test green too, before it takes traffic
     #[arg(long, env = "BLUEGREEN_TEST_GREEN", global = true, value_parser = clap::builder::BoolishValueParser::new())]
@@ -86,7 +87,7 @@ pub struct Options {
           hide_env_values = true, value_parser = hidden)]
     pub approve_url: Option<Hidden>,
     /// How long it is asked [default: without end]
-    #[arg(long, env = "BLUEGREEN_APPROVE_LIMIT", global = true, value_name = "DURATION", value_parser = duration)]
+    #[arg(long, env = "BLUEGREEN_APPROVE_LIMIT", global = true, value_name = "DURATION", value_parser = limit)]
     pub approve_limit: Option<Duration>,
     /// What follows where nobody approves in time
     #[arg(
@@ -134,14 +135,14 @@ pub struct Options {
           value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub latency_rise: u32,
     /// Longest wait of any one state
-    #[arg(long, env = "BLUEGREEN_PATIENCE", global = true, value_name = "DURATION", default_value = "30m", value_parser = duration)]
+    #[arg(long, env = "BLUEGREEN_PATIENCE", global = true, value_name = "DURATION", default_value = "30m", value_parser = limit)]
     pub patience: Duration,
     /// The same of one state, such as Warming=10m; may be repeated
     #[arg(long, env = "BLUEGREEN_PATIENCE_OF", global = true, value_name = "STATE=DURATION",
           value_delimiter = ',', value_parser = patience_of)]
     pub patience_of: Vec<(Kind, Duration)>,
     /// How long a request without a clear answer may still arrive
-    #[arg(long, env = "BLUEGREEN_QUARANTINE", global = true, value_name = "DURATION", default_value = "330s", value_parser = duration)]
+    #[arg(long, env = "BLUEGREEN_QUARANTINE", global = true, value_name = "DURATION", default_value = "330s", value_parser = quarantine)]
     pub quarantine: Duration,
     /// How long a process that drives may be silent before another may take over
     #[arg(long, env = "BLUEGREEN_LEASE", global = true, value_name = "DURATION", default_value = "2m", value_parser = lease)]
@@ -199,7 +200,8 @@ pub struct Options {
         env = "BLUEGREEN_SANDBOX_SPEED",
         global = true,
         value_name = "FACTOR",
-        default_value_t = 60.0
+        default_value_t = 60.0,
+        value_parser = speed
     )]
     pub sandbox_speed: f64,
     /// IAM policy that an embedded sandbox judges requests by [default: everything is allowed]
@@ -276,6 +278,8 @@ pub struct Config {
     pub hooks: Vec<Hook>,
     /// How long a pause waits for its approval.
     pub approval: Option<ApprovalLimit>,
+    /// Whether a URL is asked for approvals.
+    pub asks_approval: bool,
     /// What green may have otherwise than blue.
     pub expected_differences: Vec<String>,
     /// The names of the CloudWatch alarms that watch production, each once.
@@ -372,7 +376,7 @@ impl Options {
                 "green needs another name than blue",
             ));
         }
-        self.approve_url()?;
+        let asks_approval = self.approve_url()?.is_some();
         Ok(Config {
             app,
             blue,
@@ -392,6 +396,7 @@ impl Options {
                 limit,
                 goes_back: self.approve_otherwise == Otherwise::Rollback,
             }),
+            asks_approval,
             expected_differences: self.expect_difference.clone(),
             alarms: {
                 let mut seen = std::collections::BTreeSet::new();
@@ -505,6 +510,9 @@ fn invalid(flag: &'static str, value: &str, why: &str) -> ConfigError {
     }
 }
 
+/// The longest time between two looks.
+const POLL_MAX: Duration = Duration::from_secs(5 * 60);
+
 /// The shortest lease that is taken: three renewals, and room for a request.
 const LEASE_MIN: Duration = Duration::from_secs(90);
 
@@ -513,7 +521,27 @@ fn poll(text: &str) -> Result<Duration, String> {
     if poll < Duration::from_millis(100) {
         return Err("AWS must not be asked more often than every 100ms".to_owned());
     }
+    if poll > POLL_MAX {
+        return Err(format!(
+            "what goes wrong must be seen: at most {}",
+            humantime::format_duration(POLL_MAX)
+        ));
+    }
     Ok(poll)
+}
+
+/// One that is shorter than the default would let a request be repeated that may still
+/// arrive.
+fn quarantine(text: &str) -> Result<Duration, String> {
+    let quarantine = duration(text)?;
+    let least = Limits::default().quarantine;
+    if quarantine < least {
+        return Err(format!(
+            "a request whose answer was lost may arrive for {}: at least that",
+            humantime::format_duration(least)
+        ));
+    }
+    Ok(quarantine)
 }
 
 /// The patience of one state, such as `Warming=10m`. States in which nothing is waited
@@ -546,7 +574,7 @@ fn patience_of(text: &str) -> Result<(Kind, Duration), String> {
         | Kind::ReturningToBlue
         | Kind::TerminatingGreen
         | Kind::TerminatingBlue
-        | Kind::Discarding => Ok((kind, duration(patience.trim())?)),
+        | Kind::Discarding => Ok((kind, limit(patience.trim())?)),
     }
 }
 
@@ -557,6 +585,19 @@ fn alarm(text: &str) -> Result<String, String> {
         return Ok(name.to_owned());
     }
     Err("an alarm's name has 1 to 255 characters".to_owned())
+}
+
+#[cfg(feature = "sandbox")]
+fn speed(text: &str) -> Result<f64, String> {
+    let speeds = bluegreen_sandbox::SPEEDS;
+    let speed = text.parse().ok().filter(|speed| speeds.contains(speed));
+    speed.ok_or_else(|| {
+        format!(
+            "expected a number from {} to {}",
+            speeds.start(),
+            speeds.end()
+        )
+    })
 }
 
 fn lease(text: &str) -> Result<Duration, String> {

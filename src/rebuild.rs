@@ -380,6 +380,7 @@ mod tests {
             test_production: true,
             hooks: Vec::new(),
             approval: None,
+            asks_approval: false,
             alarms: plan.alarms,
             expected_differences: plan.expected_differences,
             preview: None,

@@ -47,6 +47,19 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     Ok(duration)
 }
 
+/// A duration that bounds something, and so is longer than none.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn limit(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => {
+            Err("nothing is done in no time; write a duration such as 60s".to_owned())
+        }
+        limit => Ok(limit),
+    }
+}
+
 /// The first line of a text for people, without control characters, which may do anything
 /// to a terminal, and cut where it is long.
 #[must_use]

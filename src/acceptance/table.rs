@@ -191,8 +191,7 @@ fn holds_secrets(name: &str) -> bool {
         "token",
         "secret",
         "password",
-        "api-key",
-        "apikey",
+        "key",
         "signature",
         "credential",
     ];

@@ -89,7 +89,7 @@ fn check(options: &Options, release: &run::Args, layers: &Layers) -> Result<Exit
             }
         };
         let wanted = config.map_err(Failed::from);
-        let wanted = wanted.and_then(|config| release.wanted(&config));
+        let wanted = wanted.and_then(|config| release.without_bundle().wanted(&config));
         failed.extend(wanted.err());
         failed.extend(sso_profile().err());
     }

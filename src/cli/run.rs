@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::context::{Context, signals};
 use super::finish::{Asked, drive_new};
@@ -102,6 +102,14 @@ impl Args {
         self
     }
 
+    /// The same without its bundle, which may not be built yet.
+    pub fn without_bundle(&self) -> Args {
+        Args {
+            bundle: None,
+            ..self.clone()
+        }
+    }
+
     /// The version and bundle that are asked for; reads the bundle.
     pub fn wanted(&self, config: &Config) -> Result<Wanted, Failed> {
         let mut label = self.version_label.clone().filter(|label| !label.is_empty());
@@ -135,6 +143,19 @@ impl Args {
             ));
         }
         let cutover = self.pause_before_cutover || self.pause_before.contains(&Pause::Cutover);
+        let swap = self.pause_before.contains(&Pause::Swap);
+        if config.asks_approval && !swap && !cutover {
+            let message =
+                "--approve-url is asked while the deployment pauses, and it pauses nowhere";
+            return Err(Failed::new(Exit::Refused, message)
+                .hint("nothing was changed; add --pause-before cutover, or leave the URL out"));
+        }
+        if config.approval.is_some() && !config.asks_approval && (swap || cutover) {
+            warn!(
+                "--approve-limit bounds the wait for --approve-url; without it the run ends at its \
+                 pause, and `bluegreen resume` approves it"
+            );
+        }
         let promotes = self.strategy == Strategy::Promote;
         let database = self.allow_coupled_database;
         let database = database.then_some(Check::CoupledDatabase);
@@ -155,7 +176,7 @@ impl Args {
                 Strategy::Restore => plan::Strategy::Restore,
                 Strategy::Promote => plan::Strategy::Promote,
             },
-            pause_before_swap: self.pause_before.contains(&Pause::Swap) || promotes && cutover,
+            pause_before_swap: swap || promotes && cutover,
             pause_before_cutover: cutover && !promotes,
             allow: self.allow.iter().copied().chain(database).collect(),
         })
@@ -175,6 +196,7 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
     let lock = context.store.lock_drive(&id)?;
     let mut interrupted = signals()?;
     let mut turn: Option<Turn> = None;
+    let mut told = String::new();
     let mut since = Stopwatch::start(&context.clock);
     let (plan, lease) = loop {
         let found = preflight::find_target(&cloud, &config, &region).await?;
@@ -201,7 +223,10 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
         if since.elapsed_at_least() >= args.wait {
             return Err(busy);
         }
-        info!("waiting for its turn: {}", busy.message());
+        if told != busy.message() {
+            info!("waiting for its turn: {}", busy.message());
+            busy.message().clone_into(&mut told);
+        }
         context.rest(config.limits.poll, &mut interrupted).await?;
     };
     let mut deployment = Deployment::new(plan, context.clock.now());

@@ -314,6 +314,12 @@ fn takes_release(command: &Command) -> bool {
     command.get_groups().any(|group| group.get_id() == RELEASE)
 }
 
+/// Shows no variable's value in a help text: it may be a secret.
+#[must_use]
+pub fn without_values_of_variables(command: Command) -> Command {
+    mut_settings(command, &|arg| arg.hide_env_values(true))
+}
+
 /// Lets `--switch=false` take back what a variable or the file has switched on.
 #[must_use]
 pub fn with_switches(command: Command) -> Command {

@@ -6,7 +6,7 @@ use super::keys::{Key, Shown};
 pub const HIDDEN: &str = "…";
 
 /// Keys of a table whose strings are not shown.
-const HIDDEN_KEYS: [&str; 1] = ["body"];
+const HIDDEN_KEYS: [&str; 2] = ["body", "body-contains"];
 
 /// What may be shown of a setting's value.
 #[must_use]
@@ -78,7 +78,8 @@ fn table(text: &str) -> String {
         for (key, value) in entries.iter_mut() {
             match value {
                 toml::Value::String(_) if HIDDEN_KEYS.contains(&key.as_str()) => hide(value),
-                toml::Value::String(text) => *text = url(text),
+                toml::Value::String(text) if key == "url" => *text = url(text),
+                toml::Value::String(text) => *text = without_secrets(text),
                 value => hide_inner(value),
             }
         }
@@ -131,10 +132,16 @@ mod tests {
     #[test]
     fn a_table_keeps_the_values_of_its_inner_tables_and_its_body() {
         let text = "{ url = '/a?b=hunter2', status = [200], body = 'hunter2', \
+                    body-contains = 'hunter2', command = 'ls a?b # https://a.example/?hunter2', \
                     headers = { Authorization = 'hunter2' }, all = [{ a = 'hunter2' }] }";
         let told = table(text);
         assert!(!told.contains("hunter2"), "{told}");
-        for kept in ["/a?…", "200", "Authorization"] {
+        for kept in [
+            "/a?…",
+            "200",
+            "Authorization",
+            "ls a?b # https://a.example/?…",
+        ] {
             assert!(told.contains(kept), "{told}");
         }
         assert_eq!(table("hunter2 {"), "…");

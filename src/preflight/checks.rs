@@ -15,8 +15,10 @@ use crate::cloud::{Environment, LookError, Prober, VersionRecord};
 use crate::config::Config;
 use crate::facts::is_healthy;
 use crate::listener_rules::{Follow, Rule};
-use crate::plan::{Kept, Strategy, TAG_DEPLOYMENT, TAGS_MAX, TAGS_OURS, Target, template_name};
-use crate::preview::Preview;
+use crate::plan::{
+    Kept, Role, Strategy, TAG_DEPLOYMENT, TAGS_MAX, TAGS_OURS, Target, template_name,
+};
+use crate::preview::{Preview, same_name};
 use crate::shared::lease_key;
 
 /// How many missing permissions one sentence names.
@@ -497,9 +499,8 @@ impl<P: Prober> Inspector<'_, P> {
         )
     }
 
-    /// Rules that may not be read, and tags that say nothing, are told before anything
-    /// depends on them.
-    /// The rules of a shared load balancer that follow the swap.
+    /// The rules of a shared load balancer that follow the swap. Those that may not be read,
+    /// and tags that say nothing, are told before anything depends on them.
     async fn rules(&self, configuration: &Configuration) -> Result<Vec<Rule>, LookError> {
         let Some(arn) = configuration.shared_balancer() else {
             return Ok(Vec::new());
@@ -611,13 +612,17 @@ impl<P: Prober> Inspector<'_, P> {
     /// A test of the production name would pass on green and prove nothing of blue.
     fn tests(&self) -> Finding {
         let cname = self.blue.cname.as_deref().unwrap_or_default();
+        let (tested, holder) = match self.wanted.strategy {
+            Strategy::Restore => (Role::Blue, Role::Green),
+            Strategy::Promote => (Role::Green, Role::Blue),
+        };
         for test in &self.config.tests {
             let url = reqwest::Url::parse(&test.url).ok();
             let host = url.as_ref().and_then(reqwest::Url::host_str);
-            if host.is_some_and(|host| host.eq_ignore_ascii_case(cname)) {
+            if host.is_some_and(|host| same_name(host, cname)) {
                 return Check::Tests.refused(
                     format!(
-                        "the test of {} asks {cname}, which green holds while blue is tested",
+                        "the test of {} asks {cname}, which {holder} holds while {tested} is tested",
                         without_secrets(&test.url)
                     ),
                     Check::Tests.about().remedy,
@@ -630,7 +635,7 @@ impl<P: Prober> Inspector<'_, P> {
             .iter()
             .map(|test| without_secrets(&test.url));
         let urls: Vec<_> = urls.collect();
-        Check::Tests.passed(format!("blue itself is asked for {}", urls.join(", ")))
+        Check::Tests.passed(format!("{tested} itself is asked for {}", urls.join(", ")))
     }
 
     async fn alarms(&self) -> Found {
@@ -650,6 +655,10 @@ impl<P: Prober> Inspector<'_, P> {
 /// A check that could not look is unknown; nothing is known without credentials.
 fn known(check: Check, found: Found) -> Found {
     match found {
+        // The lease is written before anything else.
+        Err(LookError::Denied(why)) if check == Check::Bucket => {
+            Ok(check.refused(why, check.about().remedy))
+        }
         Err(LookError::Passing(why) | LookError::Denied(why)) => Ok(check.unknown(why)),
         // Alarms, buckets and zones that are not there are named so.
         Err(LookError::Refused(why)) => Ok(match check {
@@ -679,11 +688,23 @@ fn permitted(principal: &str, needed: &[Needed], denied: &[Denied]) -> Finding {
             check.about().remedy,
         );
     }
-    if !may_be.is_empty() {
-        return check.warned(format!(
-            "{principal} may not {}; an operations role of the environments may have that instead",
-            listed(&may_be)
+    let (beneath, undecided): (Vec<&Denied>, Vec<&Denied>) =
+        may_be.into_iter().partition(|denied| is_beneath(denied));
+    let mut doubts = Vec::new();
+    if !undecided.is_empty() {
+        doubts.push(format!(
+            "whether {principal} may {} depends on the request itself",
+            listed(&undecided)
         ));
+    }
+    if !beneath.is_empty() {
+        doubts.push(format!(
+            "{principal} may not {}; an operations role of the environments may have that instead",
+            listed(&beneath)
+        ));
+    }
+    if !doubts.is_empty() {
+        return check.warned(doubts.join("; "));
     }
     check.passed(format!(
         "{principal} may do all {} things that this release needs",

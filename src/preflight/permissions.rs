@@ -161,8 +161,6 @@ impl Use<'_> {
             "elasticbeanstalk:DescribeEnvironmentManagedActions" => false,
             // Promotion makes no blue.
             "elasticbeanstalk:CreateEnvironment" => resource.ends_with("GREEN"),
-            // Elastic Beanstalk keeps its own copies of bundles there.
-            "s3:AbortMultipartUpload" => resource.contains("BUCKET"),
             _ => true,
         }
     }
@@ -323,7 +321,7 @@ mod tests {
         ] {
             assert_eq!(resources(&promoting, action).len(), 1, "{action}");
         }
-        assert_eq!(resources(&promoting, "s3:PutObject"), [""; 0]);
+        assert_eq!(resources(&promoting, "s3:AbortMultipartUpload"), [""; 0]);
         let change = "route53:ChangeResourceRecordSets";
         let modify = "elasticloadbalancing:ModifyRule";
         assert_eq!(resources(&promoting, change), [""; 0]);

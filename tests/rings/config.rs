@@ -248,7 +248,7 @@ fn what_is_wrong_is_told_with_its_place_and_remedy() {
     key.check("config_of_a_key_without_label", &check, &[]);
     let bundle = Folder::with(&format!("{NAMES}bundle = 'missing.zip'"));
     bundle.check(
-        "config_of_a_missing_bundle",
+        "config_of_a_bundle_not_built_yet",
         &check,
         &[("AUTH_METHOD", "SSO")],
     );

@@ -202,6 +202,29 @@ fn a_pause_is_approved_refused_or_given_up() {
 }
 
 #[test]
+fn an_approval_that_nothing_would_ask_for_is_refused() {
+    let served = Served::at_speed(SPEED);
+    let run = ["run", "--approve-url", "http://127.0.0.1:1/hush"];
+    let (code, told) = ended(&served.run(&run));
+    assert_eq!(code, Some(3), "{told}");
+    assert!(told.contains("it pauses nowhere"), "{told}");
+    assert!(!told.contains("hush"), "{told}");
+    assert_eq!(served.sandbox.report().calls.get("CreateEnvironment"), None);
+}
+
+#[test]
+fn a_pause_before_either_swap_can_be_waited_for() {
+    for pause in ["swap", "cutover"] {
+        let served = Served::at_speed(SPEED);
+        let run = ["run", "--version-label", "v2", "--pause-before", pause];
+        let (code, told) = ended(&served.run(&run));
+        assert_eq!(code, Some(0), "{told}");
+        let (code, told) = ended(&served.run(&["wait", "--for", "paused"]));
+        assert_eq!(code, Some(0), "{pause}: {told}");
+    }
+}
+
+#[test]
 fn an_alarm_that_goes_off_returns_production_to_green() {
     let run = ["run", "--version-label", "v2", "--alarm", "errors"];
     let served = Served::at_speed(SPEED);

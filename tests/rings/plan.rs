@@ -320,6 +320,10 @@ fn cases() -> Vec<Case> {
             s.sandbox
                 .set_policy(Some(crate::policy::without("ec2:RunInstances")));
         }),
+        Case::of("bucket", "refused", "PutObject", |s| {
+            s.sandbox
+                .set_policy(Some(crate::policy::without("s3:PutObject")));
+        }),
         Case::of(
             "permissions",
             "refused",

@@ -324,6 +324,24 @@ impl Try {
     }
 }
 
+/// IAM user guide, "IAM and AWS STS quotas": whitespace does not count.
+#[test]
+fn it_fits_into_a_role_and_in_two_into_managed_policies() {
+    let size = |policy: &serde_json::Value| policy.to_string().replace(' ', "").len();
+    let mut whole: serde_json::Value =
+        serde_json::from_str(include_str!("../../docs/iam-policy.json")).expect("JSON");
+    // Names are longer than their placeholders.
+    let (inline, managed, names) = (10_240, 6_144, 1_000);
+    assert!(size(&whole) + names <= inline, "{}", size(&whole));
+    let statements = whole["Statement"].as_array_mut().expect("statements");
+    let of = |s: &serde_json::Value| s["Sid"].as_str().is_some_and(|s| s.starts_with("Beneath"));
+    let (beneath, others): (Vec<_>, Vec<_>) = statements.drain(..).partition(of);
+    for half in [beneath, others] {
+        let half = serde_json::json!({ "Version": "2012-10-17", "Statement": half });
+        assert!(size(&half) + names <= managed, "{}", size(&half));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn everything_goes_under_the_shipped_policy() {
     for attempt in [

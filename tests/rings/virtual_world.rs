@@ -192,6 +192,7 @@ impl VirtualWorld {
             test_production: true,
             hooks: Vec::new(),
             approval: None,
+            asks_approval: false,
             alarms: self.alarms.clone(),
             expected_differences: Vec::new(),
             preview: self.preview.clone(),
