@@ -39,7 +39,8 @@ pub enum ConnectError {
 }
 
 /// The SDK's configuration. Credentials, proxies and endpoints follow the SDK's
-/// own variables; so do retries, by default its standard mode.
+/// own variables; so do retries, in its standard mode by default
+/// and with a budget of each client's own (docs/decisions/0020).
 ///
 /// # Errors
 /// [`ConnectError`]; nothing has been sent.
