@@ -36,6 +36,14 @@ pub struct Wanted {
     pub allow: Vec<Check>,
 }
 
+impl Wanted {
+    /// Whether it is to stop before a swap.
+    #[must_use]
+    pub fn pauses(&self) -> bool {
+        self.pause_before_swap || self.pause_before_cutover
+    }
+}
+
 /// When a release is to begin, and what is known of earlier ones.
 #[derive(Clone, Debug)]
 pub struct Surroundings {

@@ -104,7 +104,7 @@ impl Context {
         let Some(shared) = shared else {
             return Ok(None);
         };
-        let found = bounded(shared.deployment(id)).await?;
+        let found = Box::pin(bounded(shared.deployment(id))).await?;
         Ok(found.map(|found| found.value))
     }
 
@@ -171,7 +171,8 @@ impl Context {
         list: impl AsyncFnOnce(SharedState) -> Result<Vec<T>, SharedError>,
     ) -> Result<Vec<T>, Failed> {
         let listed = match self.shared().await {
-            Ok(Some(shared)) => list(shared).await.map_err(Failed::from),
+            // So many futures in each other are more than the compiler follows.
+            Ok(Some(shared)) => Box::pin(list(shared)).await.map_err(Failed::from),
             Ok(None) => Ok(Vec::new()),
             Err(failed) => Err(failed),
         };

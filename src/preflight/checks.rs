@@ -437,6 +437,10 @@ impl<P: Prober> Inspector<'_, P> {
                 ),
                 remedy,
             ),
+            (_, Some(start)) if self.wanted.pauses() => check.warned(format!(
+                "{what} is due from {start}; the release is expected to be over by {over}, and by \
+                 as much later as it pauses"
+            )),
             (_, Some(start)) => check.passed(format!(
                 "{what} is due from {start}; the release is expected to be over by {over}"
             )),

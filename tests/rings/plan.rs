@@ -195,6 +195,13 @@ fn cases() -> Vec<Case> {
                 seconds: 90_000,
             });
         }),
+        Case::of("managed-update", "warned", "as much later", |s| {
+            s.inject(FaultEffect::ManagedActionDue {
+                environment: blue(),
+                seconds: 90_000,
+            });
+        })
+        .with(&["--pause-before", "cutover"]),
         Case::of("quotas", "refused", "2 of 2 environments", |s| {
             s.inject(FaultEffect::Quota {
                 of: QuotaOf::Environments,
