@@ -160,7 +160,8 @@ fn a_launch_that_turns_red_is_rolled_back() {
     served.inject(FaultEffect::LaunchTurnsRed {
         environment: "shop-blue-green".to_owned(),
     });
-    check("red_launch", &served.run(&["run", "--patience", "10m"]));
+    let run = ["run", "--patience-of", "Warming=10m"];
+    check("red_launch", &served.run(&run));
     assert_eq!(served.sandbox.report().leftovers.environments, [""; 0]);
 }
 

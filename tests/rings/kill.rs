@@ -26,8 +26,8 @@ fn release(kill: (u64, Phase)) -> bool {
     let (killer, kills) = (victim.clone(), killed.clone());
     served.sandbox.set_tap(move |call, phase| {
         if kill == (call.number, phase) {
-            killer.kill();
             kills.store(true, Ordering::SeqCst);
+            killer.kill();
             return TapVerdict::HangUp;
         }
         TapVerdict::Continue
@@ -35,9 +35,10 @@ fn release(kill: (u64, Phase)) -> bool {
     let run = ["run", "--bundle", "new.zip", "--version-label", "new"];
     let ended = victim.run(&mut served.bluegreen(&run)).code();
     let killed = killed.load(Ordering::SeqCst);
-    let expected = if killed { None } else { Some(0) };
-    assert_eq!(ended, expected, "{kill:?}");
-    if killed {
+    // The last renewal of a lease may be on its way from a process that is over.
+    assert!(killed || ended == Some(0), "{kill:?}: {ended:?}");
+    if ended != Some(0) {
+        assert_eq!(ended, None, "{kill:?}");
         std::fs::remove_file(served.journal()).ok();
         match begun(&served) {
             Some(id) => elsewhere(&served, kill, &["resume", &id]),

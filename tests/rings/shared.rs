@@ -402,7 +402,7 @@ fn a_bucket_that_is_away_is_waited_for_and_then_it_stops_resumable() {
         probability: None,
     };
     served.inject(away(6));
-    let run = ["run", "--version-label", "v2", "--patience", "10m"];
+    let run = ["run", "--version-label", "v2", "--patience", "2h"];
     let (_, told) = exits(&served.run(&run), 75);
     assert!(told.contains("nothing goes on for now"), "{told}");
     assert!(told.contains("bluegreen resume"), "{told}");
