@@ -83,7 +83,7 @@ async fn look_after(
         Err(error) => return Err(error.into()),
     };
     let found = context.find(Some(id)).await?;
-    let deployment = found.deployment.clone();
+    let deployment = &found.deployment;
     let word_is_left = context.store.retreat_requested(id)?;
     let has_obeyed = |deployment: &Deployment, word_is_left: bool| {
         deployment.state.is_end() || told && deployment.state.rests() && !word_is_left
@@ -100,7 +100,7 @@ async fn look_after(
                     none.insert(new.beyond(deployment.fence))
                 }
             };
-            match context.attempt(contender, &deployment).await? {
+            match context.attempt(contender, deployment).await? {
                 Attempt::Taken(lease) => Some(lease),
                 Attempt::Away(error) => return Err(Failed::drive(id, error.into())),
                 Attempt::Held(held) => {
@@ -112,10 +112,18 @@ async fn look_after(
             }
         }
     };
-    let word_is_left = match &lease {
-        Some(lease) => lease.retreat_requested().await,
-        None => word_is_left,
+    let (found, word_is_left) = match &lease {
+        None => (found, word_is_left),
+        // Its holder may have come to rest since it was looked at.
+        Some(lease) => match context.find(Some(id)).await {
+            Ok(found) => (found, lease.retreat_requested().await),
+            Err(failed) => {
+                lease.release().await;
+                return Err(failed);
+            }
+        },
     };
+    let deployment = found.deployment.clone();
     if has_obeyed(&deployment, word_is_left) {
         if let Some(lease) = lease {
             lease.release().await;
