@@ -11,7 +11,7 @@ use super::take::{Attempt, Taken};
 use super::{Exit, Failed};
 use crate::config::Options;
 use crate::deployment::Deployment;
-use crate::machine::{NotPossible, Order};
+use crate::machine::{Kind, NotPossible, Order, State, obey};
 use crate::plan::Goal;
 use crate::shared::Contender;
 use crate::store::StoreError;
@@ -31,10 +31,9 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
     let found = context
         .find_or_rebuild(args.id.as_deref(), Some(Goal::Previous))
         .await?;
-    if found.deployment.state.is_end() {
-        return Err(NotPossible::Ended(found.deployment.state.kind()).into());
-    }
-    let id = found.deployment.plan.id;
+    let Deployment { state, plan, .. } = found.deployment;
+    obey(&state, &plan, Order::Retreat)?;
+    let id = plan.id;
     context.store.request_retreat(&id, context.clock.now())?;
     let mut interrupted = signals()?;
     let mut told = false;
@@ -131,6 +130,9 @@ async fn look_after(
         context.store.adopt(&deployment, &found.transitions)?;
         context.store.withdraw_retreat(id)?;
         report(context, &deployment).await?;
+        if deployment.state == State::Completed {
+            return Err(NotPossible::Ended(Kind::Completed).into());
+        }
         return Ok(Other::Obeyed(exit_code(&deployment.state, Asked::Retreat)));
     }
     Ok(Other::None(Box::new(Taken {

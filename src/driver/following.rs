@@ -182,8 +182,9 @@ fn needs_previews(step: &Step) -> bool {
 
 impl<C: Cloud> Driver<'_, C> {
     /// Sets right what follows, as far as it can be done now, and says whether the step
-    /// may be taken. Rules are waited for as long as the state has patience. What the environments' own course does not depend on is waited for
-    /// no longer than the state's patience, which begins anew afterwards.
+    /// may be taken. Rules are waited for as long as the state has patience; preview
+    /// hostnames, on which the environments' own course does not depend, no longer than
+    /// that patience, which begins anew afterwards.
     pub(super) async fn set_right(
         &mut self,
         deployment: &Deployment,

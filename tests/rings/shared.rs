@@ -73,9 +73,19 @@ fn empty_the_bucket(served: &Served) {
     assert_eq!(objects(served), [""; 0]);
 }
 
-/// A run that is killed after the `times`-th call of an operation is applied; its
-/// disk is gone.
+/// A release of v2 that is killed after the `times`-th call of an operation is applied;
+/// its disk is gone.
 fn killed_after(served: &Served, operation: &'static str, times: u64) -> String {
+    let release = ["run", "--version-label", "v2"];
+    run_killed_after(served, &release, operation, times)
+}
+
+fn run_killed_after(
+    served: &Served,
+    release: &[&str],
+    operation: &'static str,
+    times: u64,
+) -> String {
     let victim = Victim::default();
     let killer = victim.clone();
     let count = std::sync::atomic::AtomicU64::new(0);
@@ -89,7 +99,7 @@ fn killed_after(served: &Served, operation: &'static str, times: u64) -> String 
         }
         TapVerdict::Continue
     });
-    let ended = victim.run(&mut served.bluegreen(&["run", "--version-label", "v2"]));
+    let ended = victim.run(&mut served.bluegreen(release));
     assert_eq!(ended.code(), None, "it was killed");
     std::fs::remove_file(served.journal()).expect("there was a journal");
     begun(served)
@@ -226,6 +236,20 @@ fn an_abort_from_elsewhere_reaches_the_holder() {
     assert!(told.contains("to go back; waiting for it"), "{told}");
     exits(&first.process.wait_with_output().expect("it ends"), 10);
     all_is_well(&served, "v1");
+}
+
+#[test]
+fn a_promotion_that_takes_blue_away_is_not_aborted() {
+    let served = Served::at_speed(SPEED);
+    served.sandbox.set_policy(Some(crate::policy::promoting()));
+    let promotion = ["run", "--version-label", "v2", "--strategy", "promote"];
+    let id = run_killed_after(&served, &promotion, "TerminateEnvironment", 1);
+    let elsewhere = Elsewhere::of(&served);
+    let (_, told) = exits(&elsewhere.run(&["abort", &id]), 3);
+    assert!(told.contains("release v1 anew once it has ended"), "{told}");
+    exits(&elsewhere.run(&["resume", &id]), 0);
+    let (_, told) = exits(&elsewhere.run(&["abort", &id]), 3);
+    assert!(told.contains("has ended: Completed"), "{told}");
 }
 
 #[test]
