@@ -61,6 +61,34 @@ pub struct Intent {
     /// Of a change of sizes: whose, and which.
     #[serde(default)]
     pub sizes: Option<(Role, Sizes)>,
+    /// Of a swap: which.
+    #[serde(default)]
+    pub swap: Option<SwapIntent>,
+}
+
+/// A swap that was, or was about to be, asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct SwapIntent {
+    /// The environment that is to hold the production CNAME afterwards.
+    pub to: Role,
+    /// Whether the other one had been seen to hold it for so long
+    /// ([`Limits::settle`](crate::plan::Limits::settle)) that a look that shows it at `to`
+    /// is no stale one.
+    pub from_settled: bool,
+}
+
+impl Intent {
+    /// A request that may be on its way from now on.
+    #[must_use]
+    pub fn at(now: Moment) -> Intent {
+        Intent {
+            at: now,
+            outcome: Sent::Unclear,
+            shown_at: None,
+            sizes: None,
+            swap: None,
+        }
+    }
 }
 
 /// What the answer to a request told.
@@ -190,10 +218,29 @@ impl Deployment {
         MayArrive {
             template: open(EffectKind::CreateTemplate),
             green: open(EffectKind::CreateGreen),
-            swap: open(EffectKind::Swap),
+            swap: open(EffectKind::Swap) && !self.is_over_with_the_swap_before(),
             deploy: open(EffectKind::Deploy),
             resize: open(EffectKind::Resize),
         }
+    }
+
+    /// Where the present state is to move production.
+    fn swaps_to(&self) -> Option<Role> {
+        match self.state.kind() {
+            Kind::SwappingToGreen | Kind::ReturningToGreen => Some(Role::Green),
+            Kind::SwappingToBlue | Kind::ReturningToBlue => Some(Role::Blue),
+            _ => None,
+        }
+    }
+
+    /// Whether the last swap is the one that this state is to undo, and has been seen.
+    /// Nothing has been asked for since that a staler look could be taken for, so production
+    /// need not stay where it is sick until looks have settled.
+    fn is_over_with_the_swap_before(&self) -> bool {
+        self.intents.get(&EffectKind::Swap).is_some_and(|intent| {
+            let is_undone = |swap: SwapIntent| self.swaps_to() == Some(swap.to.other());
+            intent.shown_at.is_some() && intent.swap.is_some_and(is_undone)
+        })
     }
 
     /// Writes down that a look has shown what became of a request: the swap's
@@ -204,11 +251,7 @@ impl Deployment {
         if self.may_drain() && seen.drained {
             self.drained_at = Some(now);
         }
-        let swapped_to = match self.state.kind() {
-            Kind::SwappingToGreen | Kind::ReturningToGreen => Some(Role::Green),
-            Kind::SwappingToBlue | Kind::ReturningToBlue => Some(Role::Blue),
-            _ => None,
-        };
+        let swaps_to = self.swaps_to();
         let deploying = matches!(self.state.kind(), Kind::Deploying | Kind::AbortingDeploy);
         let deploy_ran = matches!(
             seen.deploy,
@@ -219,7 +262,12 @@ impl Deployment {
             let shows = match kind {
                 EffectKind::CreateTemplate => seen.template,
                 EffectKind::CreateGreen => seen.our_green().is_some(),
-                EffectKind::Swap => swapped_to.is_some() && seen.production == swapped_to,
+                EffectKind::Swap => {
+                    // A stale look may show where production was before the swap before.
+                    let is_certain =
+                        intent.swap.is_none_or(|swap| swap.from_settled) || seen.production_settled;
+                    swaps_to.is_some() && seen.production == swaps_to && is_certain
+                }
                 EffectKind::Deploy => {
                     let taken = matches!(intent.outcome, Sent::Applied { .. });
                     deploying && (deploy_ran || taken && blue_busy)

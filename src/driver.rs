@@ -16,7 +16,7 @@ use tracing::{debug, info, warn};
 use crate::approval::Approver;
 use crate::clock::{Clock, Deadline, Moment, Stopwatch};
 use crate::cloud::{Cloud, LookError, Outcome, Refusal};
-use crate::deployment::{Deployment, Intent, Sent};
+use crate::deployment::{Deployment, Intent, Sent, SwapIntent};
 use crate::facts::{Streaks, TEST_COMMAND, needs, tells_the_usual};
 use crate::journal::{Journal, JournalError};
 use crate::machine::{Cause, Effect, Kind, Order, Seen, State, Step, hold, is_safe, obey, step};
@@ -395,6 +395,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
         once: bool,
     ) -> Result<Act, DriveError> {
         let mut send_by = Deadline::default();
+        let mut is_settled = false;
         if effect.touches_service() {
             let (fresh, began) = self.look(deployment).await?;
             send_by = send_by.and(began, LOOK_HOLDS);
@@ -402,6 +403,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
                 debug!(?effect, "not safe, or not wanted, any more");
                 return Ok(Act::Again);
             }
+            is_settled = fresh.production_settled;
         }
         if *self.interrupted.borrow() {
             return Err(DriveError::Signal);
@@ -413,7 +415,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
         }
         let written = Stopwatch::start(&self.clock);
         if once {
-            self.write_intent(deployment, effect).await?;
+            self.write_intent(deployment, effect, is_settled).await?;
         }
         // A process that slept since then sends nothing: neither what it saw, nor its
         // quarantine, nor its lease would cover that.
@@ -463,18 +465,20 @@ impl<'a, C: Cloud> Driver<'a, C> {
         &mut self,
         deployment: &mut Deployment,
         effect: &Effect,
+        is_settled: bool,
     ) -> Result<(), DriveError> {
-        let now = self.clock.now();
         let mut next = deployment.clone();
-        let intent = Intent {
-            at: now,
-            outcome: Sent::Unclear,
-            shown_at: None,
-            sizes: match effect {
-                Effect::Resize { role, sizes, .. } => Some((*role, *sizes)),
-                _ => None,
-            },
-        };
+        let mut intent = Intent::at(self.clock.now());
+        match effect {
+            Effect::Resize { role, sizes, .. } => intent.sizes = Some((*role, *sizes)),
+            Effect::Swap { to, .. } => {
+                intent.swap = Some(SwapIntent {
+                    to: *to,
+                    from_settled: is_settled,
+                });
+            }
+            _ => {}
+        }
         next.intents.insert(effect.kind(), intent);
         self.checkpoint(deployment, next, "", None).await
     }

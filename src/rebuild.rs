@@ -8,7 +8,7 @@ use thiserror::Error;
 use crate::clock::Moment;
 use crate::cloud::{Environment, Event};
 use crate::config::Config;
-use crate::deployment::{Deployment, Intent, Sent};
+use crate::deployment::{Deployment, Intent};
 use crate::machine::{Cause, EffectKind, State};
 use crate::plan::{
     Goal, Plan, Strategy, TAG_BLUE, TAG_DEPLOYMENT, TAG_PRODUCTION_CNAME, TAG_SIZES, TAG_STRATEGY,
@@ -318,12 +318,6 @@ fn promoted_state(
 }
 
 fn at(plan: Plan, state: State, remains: &Remains, now: Moment) -> Deployment {
-    let doubt = Intent {
-        at: now,
-        outcome: Sent::Unclear,
-        shown_at: None,
-        sizes: None,
-    };
     let kinds = [
         EffectKind::CreateTemplate,
         EffectKind::CreateGreen,
@@ -333,7 +327,7 @@ fn at(plan: Plan, state: State, remains: &Remains, now: Moment) -> Deployment {
     ];
     let intents: BTreeMap<_, _> = kinds
         .into_iter()
-        .map(|kind| (kind, doubt.clone()))
+        .map(|kind| (kind, Intent::at(now)))
         .collect();
     Deployment {
         state,

@@ -508,8 +508,6 @@ fn web_server() -> EnvironmentTier {
         .build()
 }
 
-/// The SDK's standard retries for an effect that must not be left in doubt: it
-/// is sent again only after an answer that says it was refused.
 /// The option settings that set the sizes of an environment's group.
 fn size_settings(sizes: Sizes) -> Vec<ConfigurationOptionSetting> {
     let setting = |name, value: u32| {
@@ -525,6 +523,8 @@ fn size_settings(sizes: Sizes) -> Vec<ConfigurationOptionSetting> {
     ]
 }
 
+/// The SDK's standard retries for an effect that must not be left in doubt: it
+/// is sent again only after an answer that says it was refused.
 fn retry_refusals_only(send_by: &Deadline) -> eb::config::Builder {
     bounded(send_by).retry_classifier(RefusalsOnly)
 }

@@ -129,6 +129,7 @@ const TABLE: &[Rule] = &[
     of(EffectKind::CreateGreen,     "No Configuration Template named", Verdict::Busy),
     of(EffectKind::RegisterVersion, "already exists",                 Verdict::AlreadySo),
     of(EffectKind::TerminateGreen,  "No Environment found",           Verdict::AlreadySo),
+    of(EffectKind::TerminateBlue,   "No Environment found",           Verdict::AlreadySo),
     of(EffectKind::DeleteTemplate,  "No Configuration Template named", Verdict::AlreadySo),
     rule("PreconditionFailed",            "", Verdict::AlreadySo),
     rule("RequestTimeout",                "", Verdict::Unclear),

@@ -12,12 +12,7 @@ fn deployment() -> Deployment {
     let mut deployment = Deployment::new(Plan::sample("A"), Moment(0));
     deployment.state = State::Deploying;
     deployment.entered_at = Moment(10);
-    let intent = Intent {
-        at: Moment(20),
-        outcome: Sent::Unclear,
-        shown_at: None,
-        sizes: None,
-    };
+    let intent = Intent::at(Moment(20));
     deployment.intents.insert(EffectKind::Deploy, intent);
     deployment
 }

@@ -425,26 +425,28 @@ async fn what_is_still_asked_is_no_more_drained_than_the_time_says() {
     assert!(world.sandbox.report().lost > 0, "they are still there");
 }
 
-/// What becomes of a release of v2 that turns bad in this way some time after production
-/// came to it, and how long after that the way back was asked for.
-async fn baked_under(bad: FaultEffect, strategy: Strategy) -> (VirtualWorld, State, Duration) {
+/// What becomes of a release of v2 that turns bad in this way so long after it began to be
+/// watched, and how long after that the way back was asked for.
+async fn baked_under(
+    bad: FaultEffect,
+    strategy: Strategy,
+    after: Duration,
+) -> (VirtualWorld, State, Duration) {
     let world = VirtualWorld::new().await;
     let wanted = Wanted { strategy, ..v2() };
     let mut deployment = world.begin(wanted).await.expect("preflight passes");
     let moments = Arc::new(Mutex::new((None, None, None)));
-    // By then the swap is settled.
-    let settled = Duration::from_secs(45);
     let (told, clock, sandbox) = (Arc::clone(&moments), world.clock, world.sandbox.clone());
+    let journal = Mutex::new(world.store());
     world.on_call(move |call, phase| {
         let mut told = told.lock().expect("no panic holds it");
-        let (serves_since, turned_bad, way_back) = &mut *told;
-        if phase == Phase::After && turned_bad.is_none() {
-            let serves = sandbox.with_world(|world, _| {
-                let holder = world.cname_holder(PRODUCTION);
-                holder.is_some_and(|e| e.version_label == "v2" && e.status == Status::Ready)
-            });
+        let (watched_since, turned_bad, way_back) = &mut *told;
+        if phase == Phase::Before && turned_bad.is_none() {
+            let journal = journal.lock().expect("no panic holds it");
+            let driven = journal.unfinished().expect("it can be read");
+            let is_watched = driven.iter().any(|d| d.state.kind() == Kind::Baking);
             let now = clock.now();
-            if serves && now.since(*serves_since.get_or_insert(now)) >= settled {
+            if is_watched && now.since(*watched_since.get_or_insert(now)) >= after {
                 sandbox.with_world(|world, _| world.inject(bad.clone()));
                 *turned_bad = Some(clock.now());
             }
@@ -472,9 +474,15 @@ async fn errors_and_latency_return_production_within_one_poll() {
         label: label.clone(),
         milliseconds,
     };
-    for (bad, words) in [(errs(7), "server error"), (takes(500), "up to 500ms")] {
+    let minute = Duration::from_secs(60);
+    for (bad, words, after) in [
+        (errs(7), "server error", Duration::ZERO),
+        (errs(7), "server error", minute),
+        (takes(500), "up to 500ms", Duration::ZERO),
+        (takes(500), "up to 500ms", minute),
+    ] {
         for strategy in [Strategy::Restore, Strategy::Promote] {
-            let (world, state, took) = baked_under(bad.clone(), strategy).await;
+            let (world, state, took) = baked_under(bad.clone(), strategy, after).await;
             let rest = match strategy {
                 Strategy::Restore => Kind::Held,
                 Strategy::Promote => Kind::RolledBack,
@@ -489,7 +497,7 @@ async fn errors_and_latency_return_production_within_one_poll() {
     }
     for fair in [errs(4), takes(110)] {
         for strategy in [Strategy::Restore, Strategy::Promote] {
-            let (_, state, _) = baked_under(fair.clone(), strategy).await;
+            let (_, state, _) = baked_under(fair.clone(), strategy, minute).await;
             assert_eq!(state.kind(), Kind::Completed, "{fair:?}");
         }
     }

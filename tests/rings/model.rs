@@ -102,6 +102,7 @@ const RULES: Rules = Rules {
     is_safe,
     believes_the_deploys_answer: false,
     believes_the_first_look: false,
+    believes_the_swap_before: false,
     gives_up_on_an_unclear_answer: false,
     sends_before_its_intent: false,
     lease: LeaseRule::Kept,

@@ -177,6 +177,19 @@ fn believing_the_first_look_is_found() {
 }
 
 #[test]
+fn believing_the_swap_before_is_found() {
+    finds(
+        "a swap that is asked for at once is taken for done where a look shows what was before",
+        PROMOTE_LATE_AND_STALE,
+        Rules {
+            believes_the_swap_before: true,
+            ..RULES
+        },
+        properties::NOTHING_TWICE,
+    );
+}
+
+#[test]
 fn believing_an_unsettled_holder_is_found() {
     let step = deceived!(|state, seen| if state.kind() == Kind::ReturningToGreen {
         seen.production_settled = true;

@@ -147,6 +147,7 @@ impl Model {
         let horizon = Horizon {
             looks_are_fresh: node.before.is_none() || self.rules.believes_the_first_look,
             holder_is_settled: node.is_settled(),
+            any_swap_is_believed: self.rules.believes_the_swap_before,
         };
         let sight = |view| {
             let (sight, shown) =

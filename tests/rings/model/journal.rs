@@ -1,5 +1,6 @@
 //! What the driver keeps: the durable journal, and where it stands in its loop.
 
+use bluegreen::deployment::SwapIntent;
 use bluegreen::machine::{Effect, Kind, NotPossible, Order, State, Step, obey};
 use bluegreen::plan::Role;
 
@@ -21,6 +22,8 @@ pub struct Journal {
     pub drain: Drain,
     /// The last change of sizes: whose, and whether to more.
     pub resize: Option<(Role, bool)>,
+    /// The last swap, while it is in doubt.
+    pub swap: Option<SwapIntent>,
 }
 
 /// The kinds of request that are sent only once.
@@ -148,7 +151,13 @@ impl Journal {
             deploy_taken: false,
             drain: Drain::NeverMoved,
             resize: None,
+            swap: None,
         }
+    }
+
+    /// A swap that is in doubt no more is not followed.
+    pub fn forget_the_swap(&mut self) {
+        self.swap = self.swap.filter(|_| self.open.swap);
     }
 
     /// Whether entering this state dates a move of production.

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use bluegreen::deployment::SwapIntent;
 use bluegreen::machine::{
     Deploy, Effect, EnvSeen, Green, Instances, Kind, Likeness, MayArrive, Phase, Seen, State, Step,
     Test, Version,
@@ -26,6 +27,9 @@ pub struct Rules {
     /// Whether the driver takes a request for done as soon as one look shows it,
     /// though the next look may be staler.
     pub believes_the_first_look: bool,
+    /// Whether the driver takes a look for the end of its swap though it may show where
+    /// production was before the swap before.
+    pub believes_the_swap_before: bool,
     /// Whether the driver takes an unclear answer for a refusal.
     pub gives_up_on_an_unclear_answer: bool,
     /// Whether the driver sends before it writes its intent down.
@@ -76,6 +80,9 @@ pub struct Horizon {
     pub looks_are_fresh: bool,
     /// Whether every look shows the same holder of the production CNAME.
     pub holder_is_settled: bool,
+    /// Whether a look that shows what a swap was to do is taken for its end, whatever looks
+    /// may still show from before.
+    pub any_swap_is_believed: bool,
 }
 
 /// Asks the machine, and remembers what it said: the facts of a look that time
@@ -107,30 +114,32 @@ impl Sight {
             view,
             may_be_settled: horizon.holder_is_settled,
         };
-        let shown = shown.plus(sight.shows(journal.deploy_taken));
+        let shown = shown.plus(sight.shows(journal, horizon));
+        if sight.is_over_with_the_swap_before(journal) {
+            sight.may_arrive.swap = false;
+        }
         // A later look may be staler than the one that showed it.
         if horizon.looks_are_fresh {
-            sight.may_arrive = journal.open.minus(shown.plus(journal.shown));
+            sight.may_arrive = sight.may_arrive.minus(shown.plus(journal.shown));
         }
         (sight, shown)
     }
 
-    fn shows(&self, deploy_taken: bool) -> Open {
+    fn shows(&self, journal: &Journal, horizon: Horizon) -> Open {
         let kind = self.stage.kind;
-        let swapped_to = match kind {
-            Kind::SwappingToGreen | Kind::ReturningToGreen => Some(Role::Green),
-            Kind::SwappingToBlue | Kind::ReturningToBlue => Some(Role::Blue),
-            _ => None,
-        };
+        let swaps_to = self.swaps_to();
         let deploy_ran = matches!(
             self.deploy(),
             Deploy::Running | Deploy::Failed(_) | Deploy::Unproven | Deploy::Proven
         );
-        let deploy_runs = deploy_taken && self.blue_phase() == Some(Phase::Busy);
+        let swap_is_certain = journal.swap.is_some_and(|swap| swap.from_settled)
+            || horizon.holder_is_settled
+            || horizon.any_swap_is_believed;
+        let deploy_runs = journal.deploy_taken && self.blue_phase() == Some(Phase::Busy);
         Open {
             template: self.template(),
             green: self.view.green_is_ours(),
-            swap: swapped_to.is_some() && self.view.holder == swapped_to,
+            swap: swaps_to.is_some() && self.view.holder == swaps_to && swap_is_certain,
             deploy: matches!(kind, Kind::Deploying | Kind::AbortingDeploy)
                 && (deploy_ran || deploy_runs),
             resize: self.resize.is_some_and(|(role, raised)| {
@@ -141,6 +150,20 @@ impl Sight {
                 self.sizes(role, is) == Some(sizes(raised))
             }),
         }
+    }
+
+    fn swaps_to(&self) -> Option<Role> {
+        match self.stage.kind {
+            Kind::SwappingToGreen | Kind::ReturningToGreen => Some(Role::Green),
+            Kind::SwappingToBlue | Kind::ReturningToBlue => Some(Role::Blue),
+            _ => None,
+        }
+    }
+
+    /// Whether the swap that this state is to undo was seen.
+    fn is_over_with_the_swap_before(&self, journal: &Journal) -> bool {
+        let is_undone = |swap: SwapIntent| self.swaps_to() == Some(swap.to.other());
+        journal.shown.swap && journal.swap.is_some_and(is_undone)
     }
 
     /// The template is looked for where it matters and green or blue is gone.

@@ -1,5 +1,6 @@
 //! One situation: the world, the journal, and where the driver stands.
 
+use bluegreen::deployment::SwapIntent;
 use bluegreen::machine::Kind;
 use bluegreen::plan::Role;
 
@@ -84,6 +85,7 @@ impl Node {
         self.journal.open = self.journal.open.minus(self.journal.shown);
         self.journal.shown = Open::default();
         self.shown = self.shown.and(self.journal.open);
+        self.journal.forget_the_swap();
         self
     }
 
@@ -128,6 +130,12 @@ impl Node {
         if let Request::Resize(role, raised) = errand.request {
             next.journal.resize = Some((role, raised));
         }
+        if let Request::Swap(to) = errand.request {
+            next.journal.swap = Some(SwapIntent {
+                to,
+                from_settled: next.is_settled(),
+            });
+        }
         if let Request::Deploy(_) = errand.request {
             next.journal.deploy = Asked::SinceEntry;
             next.journal.deploy_taken = false;
@@ -155,6 +163,7 @@ impl Node {
     pub fn not_applied(mut self, request: Request) -> Node {
         self.journal.open.set(request, false);
         self.journal.shown.set(request, false);
+        self.journal.forget_the_swap();
         self
     }
 

@@ -67,6 +67,7 @@ pub fn time(node: &Node, out: &mut Vec<Next>) {
         let may_end = !request_is_on_its_way && !*end(&mut sending);
         if may_end && std::mem::take(end(&mut next.journal.open)) {
             next.shown = next.shown.and(next.journal.open);
+            next.journal.forget_the_swap();
             pass(what, next);
         }
     };
