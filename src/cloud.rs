@@ -95,7 +95,10 @@ pub struct Needs {
     /// The version to release.
     pub version: bool,
     /// The events and instances of a deploy onto blue.
-    pub deploy: Option<DeployQuery>,
+    pub deploy: Option<EventQuery>,
+    /// The events of a swap that AWS has taken, where both environments are Ready and
+    /// production is not at this one.
+    pub swap: Option<(Role, EventQuery)>,
     /// The sizes of the environment that is to take production next, and the instances
     /// of both, once it is healthy.
     pub capacity: Option<Role>,
@@ -115,9 +118,9 @@ pub struct Needs {
     pub idle_traffic: bool,
 }
 
-/// Which deploy's events to read.
+/// Which request's events to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeployQuery {
+pub struct EventQuery {
     /// When it was asked for.
     pub asked_at: Moment,
     /// The request's id where the answer told it.
@@ -139,6 +142,8 @@ pub struct Sighting {
     pub version: Option<Option<VersionRecord>>,
     /// The events of the deploy, oldest first.
     pub events: Vec<Event>,
+    /// The events of the swap, oldest first.
+    pub swap_events: Vec<Event>,
     /// What each instance of blue runs; none with basic health or not read.
     pub instances: Option<Vec<InstanceVersion>>,
     /// The sizes of an environment; none where they were not read, or it has none.

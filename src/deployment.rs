@@ -224,6 +224,13 @@ impl Deployment {
         }
     }
 
+    /// Writes down that the last swap has failed: nothing of it can move production any more.
+    pub fn swap_has_failed(&mut self) {
+        if let Some(intent) = self.intents.get_mut(&EffectKind::Swap) {
+            intent.outcome = Sent::NotApplied;
+        }
+    }
+
     /// Where the present state is to move production.
     fn swaps_to(&self) -> Option<Role> {
         match self.state.kind() {

@@ -17,7 +17,7 @@ use crate::approval::Approver;
 use crate::clock::{Clock, Deadline, Moment, Stopwatch};
 use crate::cloud::{Cloud, LookError, Outcome, Refusal};
 use crate::deployment::{Deployment, Intent, Sent, SwapIntent};
-use crate::facts::{Streaks, TEST_COMMAND, needs, tells_the_usual};
+use crate::facts::{Streaks, TEST_COMMAND, failure_of_the_swap, needs, tells_the_usual};
 use crate::journal::{Journal, JournalError};
 use crate::machine::{Cause, Effect, Kind, Order, Seen, State, Step, hold, is_safe, obey, step};
 use crate::shared::SharedError;
@@ -355,6 +355,10 @@ impl<'a, C: Cloud> Driver<'a, C> {
                     }
                     for difference in sighting.differences.iter().flatten() {
                         warn!("green differs from blue:\n{}", difference.as_diff());
+                    }
+                    if let Some(failure) = failure_of_the_swap(&sighting) {
+                        warn!("the swap has failed, and may be asked for again: {failure}");
+                        deployment.swap_has_failed();
                     }
                     self.following.look(&deployment.plan, &sighting);
                     let seen = self.streaks.observe(deployment, &sighting, now);

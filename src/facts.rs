@@ -5,7 +5,7 @@ mod tests;
 
 use crate::acceptance::AcceptanceTest;
 use crate::clock::Moment;
-use crate::cloud::{DeployQuery, Environment, Event, InstanceVersion, Needs, Sighting};
+use crate::cloud::{Environment, Event, EventQuery, InstanceVersion, Needs, Sighting};
 use crate::command::Ran;
 use crate::deployment::{Deployment, Sent};
 use crate::fidelity::Difference;
@@ -22,13 +22,31 @@ pub fn needs(deployment: &Deployment) -> Needs {
     let deploy = matches!(kind, Kind::Deploying | Kind::AbortingDeploy)
         .then(|| deployment.intents.get(&EffectKind::Deploy))
         .flatten()
-        .map(|intent| DeployQuery {
+        .map(|intent| EventQuery {
             asked_at: intent.at,
             request_id: match &intent.outcome {
                 Sent::Applied { request_id } => request_id.clone(),
                 Sent::Unclear | Sent::NotApplied => None,
             },
         });
+    let swap = deployment.intents.get(&EffectKind::Swap);
+    let swap = swap.filter(|intent| deployment.state.is_swapping() && intent.shown_at.is_none());
+    // Without its request's id no event tells one swap from another.
+    let swap = swap.and_then(|intent| match (&intent.outcome, intent.swap) {
+        (
+            Sent::Applied {
+                request_id: Some(id),
+            },
+            Some(swap),
+        ) => Some((
+            swap.to,
+            EventQuery {
+                asked_at: intent.at,
+                request_id: Some(id.clone()),
+            },
+        )),
+        _ => None,
+    });
     let has_group = deployment.plan.sizes.is_some();
     Needs {
         green_id: deployment.green_id.clone(),
@@ -39,6 +57,7 @@ pub fn needs(deployment: &Deployment) -> Needs {
         bundle: kind == Kind::Preparing,
         version: matches!(kind, Kind::Preparing | Kind::Cloning | Kind::Warming),
         deploy,
+        swap,
         capacity: match kind {
             Kind::Warming if has_group => Some(Role::Green),
             Kind::Testing if has_group => Some(Role::Blue),
@@ -382,6 +401,19 @@ fn deploy(deployment: &Deployment, sighting: &Sighting) -> Deploy {
         Some(instances) if !all_run(instances, deployment.plan.goal_version()) => Deploy::Unproven,
         _ => Deploy::Proven,
     }
+}
+
+/// The failure that the events of a swap tell of, in the service's words: then it moves
+/// nothing any more, and may be asked for again.
+#[must_use]
+pub fn failure_of_the_swap(sighting: &Sighting) -> Option<&str> {
+    let events = &sighting.swap_events;
+    let is_done = |event: &Event| event.message.contains("Completed swapping CNAMEs");
+    if events.iter().any(is_done) {
+        return None;
+    }
+    let failure = events.iter().find(|event| is_failure(event))?;
+    Some(&failure.message)
 }
 
 /// The events of the newest update among them, oldest first: without a request

@@ -176,6 +176,8 @@ pub enum FaultEffect {
     ConditionsIgnored,
     /// An environment that nobody reaches shrinks to its least when it is deployed to.
     IdleShrinks,
+    /// The next swap is taken and fails: the CNAMEs stay.
+    SwapFailsOnce,
     /// The next termination of this environment fails once.
     TerminateFailsOnce {
         /// The environment's name.
@@ -212,6 +214,9 @@ pub(crate) struct Quirks {
     pub idle_shrinks: bool,
     #[serde(default)]
     pub conditions_ignored: bool,
+    /// How many swaps are still to fail.
+    #[serde(default)]
+    pub failing_swaps: u32,
 }
 
 impl Quirks {
@@ -283,6 +288,7 @@ impl World {
             FaultEffect::LongCaches { seconds } => self.traffic.cache_seconds = *seconds,
             FaultEffect::IdleShrinks => self.quirks.idle_shrinks = true,
             FaultEffect::ConditionsIgnored => self.quirks.conditions_ignored = true,
+            FaultEffect::SwapFailsOnce => self.quirks.failing_swaps += 1,
             FaultEffect::TerminateFailsOnce { environment } => {
                 self.quirks.stuck_terminations.push(environment.clone());
             }

@@ -219,9 +219,19 @@ impl World {
         let (Some(first), Some(second)) = (find(a), find(b)) else {
             return;
         };
-        let cname = self.view.environments[first].cname.take();
-        let other = std::mem::replace(&mut self.view.environments[second].cname, cname);
-        self.view.environments[first].cname = other;
+        let fails = self.quirks.failing_swaps > 0;
+        if fails {
+            self.quirks.failing_swaps -= 1;
+        } else {
+            let cname = self.view.environments[first].cname.take();
+            let other = std::mem::replace(&mut self.view.environments[second].cname, cname);
+            self.view.environments[first].cname = other;
+        }
+        let (severity, ended) = match fails {
+            // The service's own words for it are not published.
+            true => ("ERROR", "Failed to swap"),
+            false => ("INFO", "Completed swapping"),
+        };
         let names = [first, second].map(|at| self.view.environments[at].name.clone());
         for at in [first, second] {
             let now = self.now;
@@ -230,10 +240,10 @@ impl World {
             environment.status = Status::Ready;
             environment.updated = now;
             let text = format!(
-                "Completed swapping CNAMEs for environments '{}' and '{}'.",
+                "{ended} CNAMEs for environments '{}' and '{}'.",
                 names[0], names[1]
             );
-            self.say_of(at, "INFO", &text);
+            self.say_of(at, severity, &text);
         }
     }
 

@@ -317,7 +317,12 @@ impl<P: Prober> AwsCloud<P> {
         };
         if let (Some(query), Some(blue)) = (&needs.deploy, ready(Role::Blue)) {
             sighting.instances = self.instance_versions(&blue.id).await?;
-            sighting.events = self.deploy_events(&blue.id, query).await?;
+            sighting.events = self.events_of(&blue.id, query).await?;
+        }
+        if let (Some((to, query)), Some(blue), Some(_)) = (&needs.swap, &blue, &green)
+            && sighting.production(plan) != Some(*to)
+        {
+            sighting.swap_events = self.events_of(&blue.id, query).await?;
         }
         let application = &plan.target.application;
         if let Some(role) = needs.capacity

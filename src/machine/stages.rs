@@ -95,6 +95,9 @@ fn cloning(plan: &Plan, seen: &Seen) -> Step {
     if let Some(step) = production_off(Role::Blue, seen, Kind::Cloning) {
         return step;
     }
+    if let Some(step) = outdated(plan, seen) {
+        return step;
+    }
     if matches!(seen.version, Version::Failed | Version::Conflict(_)) {
         return Step::Enter(discarding_for(unfit_version(plan, &seen.version)));
     }
@@ -140,6 +143,9 @@ fn warming(plan: &Plan, seen: &Seen) -> Step {
     if let Some(step) = production_off(Role::Blue, seen, Kind::Warming) {
         return step;
     }
+    if let Some(step) = outdated(plan, seen) {
+        return step;
+    }
     let otherwise = match &seen.green {
         Green::Ours(green) if green.phase != Phase::Terminating => {
             discarding_for(late(Kind::Warming, seen))
@@ -177,6 +183,17 @@ fn warming(plan: &Plan, seen: &Seen) -> Step {
         }
         Version::Processed | Version::Processing | Version::Absent => Step::Wait { otherwise },
     }
+}
+
+/// What to do where blue does not run any more what it ran when the plan was made: green,
+/// which was made then, would send production to an older version.
+fn outdated(plan: &Plan, seen: &Seen) -> Option<Step> {
+    let blue = seen.blue.as_ref()?;
+    let is_outdated = plan.goal == Goal::Release && !blue.shows(&plan.previous_version);
+    is_outdated.then(|| {
+        let version = blue.version_label.clone().unwrap_or_default();
+        Step::Enter(discarding_for(Cause::VersionMoved { version }))
+    })
 }
 
 /// Whether green is known to be what blue is. On the way back it is taken as it is.
@@ -218,6 +235,9 @@ fn swapping_to_green(plan: &Plan, seen: &Seen) -> Step {
                     .is_some_and(|blue| blue.shows(&plan.previous_version));
             if asked_back {
                 return Step::Enter(discarding_for(Cause::AskedToRetreat));
+            }
+            if let Some(step) = outdated(plan, seen) {
+                return step;
             }
             match seen.both_ready() {
                 Some(both) if seen.green_trusted => Step::Once {

@@ -567,6 +567,56 @@ async fn a_green_that_is_not_what_blue_is_takes_no_traffic() {
     world.check_all_is_well("v2");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_version_that_somebody_deploys_meanwhile_is_not_replaced_by_an_older_one() {
+    let world = VirtualWorld::new().await;
+    let mut deployment = world.begin(v2()).await.expect("preflight passes");
+    let sandbox = world.sandbox.clone();
+    world.on_call(move |call, phase| {
+        if call.operation == "CreateEnvironment" && phase == Phase::After {
+            sandbox.with_world(|world, _| {
+                let blue = world.environment_mut("shop-blue").expect("blue is there");
+                "hotfix".clone_into(&mut blue.version_label);
+            });
+        }
+        Fate::Life
+    });
+    let driven = world.drive(&mut deployment).await.expect("nobody kills it");
+    driven.expect("it comes to rest");
+    let cause = deployment.state.cause().expect("a cause").to_string();
+    assert_eq!(deployment.state.kind(), Kind::RolledBack, "{cause}");
+    assert!(cause.contains("runs version hotfix"), "{cause}");
+    let calls = world.sandbox.report().calls;
+    assert!(!calls.contains_key("SwapEnvironmentCNAMEs"));
+    world.check_all_is_well("hotfix");
+}
+
+/// The events of its request tell that a swap has failed: nobody waits until it can arrive
+/// no more.
+#[tokio::test(start_paused = true)]
+async fn a_swap_that_fails_is_asked_for_again_without_its_quarantine() {
+    let world = VirtualWorld::new().await;
+    world.inject(FaultEffect::SwapFailsOnce);
+    let mut deployment = world.begin(v2()).await.expect("preflight passes");
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let (moments, clock) = (Arc::clone(&asked), world.clock);
+    world.on_call(move |call, phase| {
+        if call.operation == "SwapEnvironmentCNAMEs" && phase == Phase::Before {
+            moments.lock().expect("no panic holds it").push(clock.now());
+        }
+        Fate::Life
+    });
+    let quarantine = deployment.plan.limits.quarantine;
+    let driven = world.drive(&mut deployment).await.expect("nobody kills it");
+    driven.expect("it comes to rest");
+    let asked = asked.lock().expect("no panic holds it");
+    let &[first, again, _] = asked.as_slice() else {
+        panic!("{asked:?}");
+    };
+    assert!(again.since(first) < quarantine / 2, "{asked:?}");
+    world.check_all_is_well("v2");
+}
+
 /// An environment may be gone between two questions of one look.
 #[tokio::test(start_paused = true)]
 async fn a_question_about_what_is_gone_meanwhile_is_asked_again() {

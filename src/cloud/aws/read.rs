@@ -11,7 +11,7 @@ use super::failure::{failure, look_error};
 use super::{AwsCloud, DESCRIPTION};
 use crate::clock::Moment;
 use crate::cloud::{
-    DeployQuery, Environment, Event, Failure, InstanceVersion, LookError, VersionRecord,
+    Environment, Event, EventQuery, Failure, InstanceVersion, LookError, VersionRecord,
 };
 use crate::plan::TAG_DEPLOYMENT;
 
@@ -128,11 +128,11 @@ impl<P> AwsCloud<P> {
         environment_id: &str,
         since: Moment,
     ) -> Result<Vec<Event>, LookError> {
-        let query = DeployQuery {
+        let query = EventQuery {
             asked_at: since,
             request_id: None,
         };
-        self.deploy_events(environment_id, &query).await
+        self.events_of(environment_id, &query).await
     }
 
     /// The application with this name; none where there is none.
@@ -294,11 +294,11 @@ impl<P> AwsCloud<P> {
         }
     }
 
-    /// The events of a deploy onto an environment, oldest first.
-    pub(super) async fn deploy_events(
+    /// The events of a request to an environment, oldest first.
+    pub(super) async fn events_of(
         &self,
         environment_id: &str,
-        query: &DeployQuery,
+        query: &EventQuery,
     ) -> Result<Vec<Event>, LookError> {
         // With the request's id no clock matters; without it, ours and AWS's do.
         let since = query.asked_at.before(CLOCK_SKEW);
