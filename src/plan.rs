@@ -30,8 +30,10 @@ pub const TAG_VERSION: &str = "bluegreen:version";
 pub const TAG_STRATEGY: &str = "bluegreen:strategy";
 /// The tag on green that keeps blue's sizes at the start, as in `2-4`.
 pub const TAG_SIZES: &str = "bluegreen:sizes";
-/// How many tags green gets beside blue's own, at most.
-pub const TAGS_OURS: usize = 7;
+/// The tag on green that names the bucket with the journal's copy.
+pub const TAG_BUCKET: &str = "bluegreen:bucket";
+/// The tag on green that names the pauses that were asked for, as in `swap cutover`.
+pub const TAG_PAUSE: &str = "bluegreen:pause";
 
 /// Elastic Beanstalk's limit of tags on an environment (developer guide,
 /// "Tagging resources in your Elastic Beanstalk environments").
@@ -424,6 +426,12 @@ pub struct Kept<'a> {
     pub strategy: Strategy,
     /// Blue's sizes at the start.
     pub sizes: Option<Sizes>,
+    /// The bucket with the journal's copy; none where there is no copy.
+    pub bucket: Option<&'a str>,
+    /// Whether it pauses before the first swap.
+    pub pause_before_swap: bool,
+    /// Whether it pauses before the last one.
+    pub pause_before_cutover: bool,
 }
 
 impl Kept<'_> {
@@ -440,11 +448,23 @@ impl Kept<'_> {
             (TAG_STRATEGY, self.strategy.to_string()),
         ];
         let sizes = self.sizes.map(|sizes| (TAG_SIZES, sizes.to_string()));
-        let ours = ours.into_iter().chain(sizes);
+        let bucket = self.bucket.map(|bucket| (TAG_BUCKET, bucket.to_owned()));
+        let pauses = [
+            self.pause_before_swap.then_some(PAUSE_SWAP),
+            self.pause_before_cutover.then_some(PAUSE_CUTOVER),
+        ];
+        let pauses: Vec<_> = pauses.into_iter().flatten().collect();
+        let pauses = (!pauses.is_empty()).then(|| (TAG_PAUSE, pauses.join(" ")));
+        let ours = ours.into_iter().chain(sizes).chain(bucket).chain(pauses);
         own.chain(ours.map(|(key, value)| (key.to_owned(), value)))
             .collect()
     }
 }
+
+/// The words of [`TAG_PAUSE`].
+pub const PAUSE_SWAP: &str = "swap";
+/// See [`PAUSE_SWAP`].
+pub const PAUSE_CUTOVER: &str = "cutover";
 
 /// Whether a tag is its owner's: neither one that the service reserves (`aws:…`,
 /// `elasticbeanstalk:…`, `Name`) nor one of ours.
@@ -551,6 +571,9 @@ mod tests {
             version: "v 2",
             strategy: Strategy::Promote,
             sizes: Some(Sizes { min: 2, max: 4 }),
+            bucket: Some("shop-artifacts"),
+            pause_before_swap: true,
+            pause_before_cutover: true,
         };
         let tags = kept.beside(&blue);
         let keys: Vec<_> = tags.iter().map(|(key, _)| key.as_str()).collect();
@@ -564,7 +587,9 @@ mod tests {
                 TAG_BLUE,
                 TAG_VERSION,
                 TAG_STRATEGY,
-                TAG_SIZES
+                TAG_SIZES,
+                TAG_BUCKET,
+                TAG_PAUSE
             ]
         );
         assert_eq!((tags[1].1.as_str(), tags[5].1.as_str()), ("01J", "v=202"));

@@ -178,6 +178,9 @@ impl Inspection {
             version: &facts.version,
             strategy: wanted.strategy,
             sizes,
+            bucket: config.shared_state.then_some(config.bucket.as_str()),
+            pause_before_swap: wanted.pause_before_swap,
+            pause_before_cutover: wanted.pause_before_cutover,
         };
         Some(Plan {
             template: template_name(&id),

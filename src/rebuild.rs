@@ -11,8 +11,9 @@ use crate::config::Config;
 use crate::deployment::{Deployment, Intent};
 use crate::machine::{Cause, EffectKind, State};
 use crate::plan::{
-    Goal, Plan, Strategy, TAG_BLUE, TAG_DEPLOYMENT, TAG_PRODUCTION_CNAME, TAG_SIZES, TAG_STRATEGY,
-    TAG_VERSION, Target, label_of_tag, template_name,
+    Goal, PAUSE_CUTOVER, PAUSE_SWAP, Plan, Strategy, TAG_BLUE, TAG_DEPLOYMENT, TAG_PAUSE,
+    TAG_PRODUCTION_CNAME, TAG_SIZES, TAG_STRATEGY, TAG_VERSION, Target, label_of_tag,
+    template_name,
 };
 
 /// What AWS shows of a deployment.
@@ -153,6 +154,10 @@ fn plan<'a>(
         Strategy::Restore => green,
         Strategy::Promote => blue,
     };
+    let pauses = |before: &str| {
+        let asked = tag(TAG_PAUSE).unwrap_or_default();
+        asked.split(' ').any(|word| word == before)
+    };
     let mut arn = green.arn.split(':').skip(3).map(str::to_owned);
     let region = arn.next().unwrap_or_default();
     let account = arn.next().unwrap_or_default();
@@ -184,13 +189,13 @@ fn plan<'a>(
         test_production: config.test_production,
         hooks: config.hooks.clone(),
         approval: config.approval,
-        pause_before_swap: false,
+        pause_before_swap: pauses(PAUSE_SWAP),
         alarms: config.alarms.clone(),
         expected_differences: config.expected_differences.clone(),
         // What they held before is lost with the journal.
         preview: None,
         allowed: Vec::new(),
-        pause_before_cutover: false,
+        pause_before_cutover: pauses(PAUSE_CUTOVER),
         limits: config.limits.clone(),
     };
     Ok((plan, blue))
@@ -390,6 +395,9 @@ mod tests {
             version: "v2",
             strategy,
             sizes: Some(Sizes { min: 2, max: 4 }),
+            bucket: None,
+            pause_before_swap: false,
+            pause_before_cutover: true,
         };
         kept.beside(&[])
     }
@@ -427,6 +435,7 @@ mod tests {
         assert_eq!(rebuilt.plan.previous_version, "v1");
         assert_eq!(rebuilt.plan.version, "v2");
         assert_eq!(rebuilt.plan.sizes, Some(Sizes { min: 2, max: 4 }));
+        assert!(rebuilt.plan.pause_before_cutover && !rebuilt.plan.pause_before_swap);
     }
 
     #[test]

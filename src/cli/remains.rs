@@ -8,9 +8,9 @@ use crate::clock::Moment;
 use crate::cloud::aws::AwsCloud;
 use crate::cloud::{Environment, HttpProber};
 use crate::config::Config;
-use crate::plan::{Goal, TAG_BLUE, TAG_DEPLOYMENT};
+use crate::plan::{Goal, TAG_BLUE, TAG_BUCKET, TAG_DEPLOYMENT};
 use crate::rebuild::{Remains, Unsettled, rebuild};
-use crate::shared::Record;
+use crate::shared::{Record, SharedState};
 
 /// The deployment that a green belongs to, by its tag.
 pub(super) fn deployment_of(tags: &[(String, String)]) -> &str {
@@ -20,6 +20,20 @@ pub(super) fn deployment_of(tags: &[(String, String)]) -> &str {
 fn tag<'a>(tags: &'a [(String, String)], key: &str) -> Option<&'a str> {
     let found = tags.iter().find(|(name, _)| name == key);
     found.map(|(_, value)| value.as_str())
+}
+
+/// A deployment whose journal's copy is in another bucket than the one that was looked in.
+pub(super) fn kept_elsewhere(record: &Record) -> Failed {
+    let plan = &record.deployment.plan;
+    let message = format!(
+        "deployment {} has its journal's copy and its lease in bucket {}: without them two \
+         processes could drive it",
+        plan.id, plan.bucket
+    );
+    Failed::new(Exit::Refused, message).hint(format!(
+        "nothing was changed; name it with --bucket {}, without --no-shared-state",
+        plan.bucket
+    ))
 }
 
 impl From<Unsettled> for Failed {
@@ -60,18 +74,43 @@ impl Context {
             return Err(unknown);
         };
         self.clock = cloud.corrected(self.clock);
+        if let Some(record) = self.known_elsewhere(&cloud, &remains.tags).await? {
+            return Err(kept_elsewhere(&record));
+        }
         let config = self.config_for(&remains)?;
         let deployment = rebuild(&remains, &config, goal, self.clock.now())?;
         warn!(
             id = deployment.plan.id,
             "no journal of this deployment is left, neither here nor in the bucket: rebuilt from \
              green's tags, the CNAMEs and the versions as {}; what may have been asked of AWS last is \
-             waited out",
+             waited out. Tests, hooks, alarms and limits are those of this command, and preview \
+             hostnames stay as they are",
             deployment.state.kind()
         );
         self.store.forget_driven(&deployment.plan.id);
         self.store.adopt(&deployment, &[])?;
         Ok(Record::new(deployment, Vec::new()))
+    }
+
+    /// The record of the deployment that a green belongs to in the bucket that its tags name,
+    /// where that is not the one that was looked in. None where that bucket is gone, or has
+    /// no such deployment.
+    pub async fn known_elsewhere(
+        &self,
+        cloud: &AwsCloud<HttpProber>,
+        tags: &[(String, String)],
+    ) -> Result<Option<Record>, Failed> {
+        let Some(bucket) = tag(tags, TAG_BUCKET) else {
+            return Ok(None);
+        };
+        let looked_in = self.options.bucket.as_deref() == Some(bucket);
+        if looked_in && !self.options.no_shared_state || !cloud.bucket_exists(bucket).await? {
+            return Ok(None);
+        }
+        let shared = SharedState::new(cloud.bucket(bucket));
+        let id = deployment_of(tags).to_uppercase();
+        let found = shared.deployment(&id).await?;
+        Ok(found.map(|found| found.value))
     }
 
     /// What AWS shows of the deployment with this id; without one, of the only one

@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::facts::is_healthy;
 use crate::listener_rules::{Follow, Rule};
 use crate::plan::{
-    Kept, Role, Strategy, TAG_DEPLOYMENT, TAGS_MAX, TAGS_OURS, Target, template_name,
+    Kept, Role, Strategy, TAG_DEPLOYMENT, TAGS_MAX, Target, is_own_tag, template_name,
 };
 use crate::preview::{Preview, same_name};
 use crate::shared::lease_key;
@@ -361,15 +361,19 @@ impl<P: Prober> Inspector<'_, P> {
             version: "",
             strategy: self.wanted.strategy,
             sizes: configuration.sizes(),
+            bucket: self.config.shared_state.then_some(""),
+            pause_before_swap: self.wanted.pause_before_swap,
+            pause_before_cutover: self.wanted.pause_before_cutover,
         };
         let all = kept.beside(tags).len();
+        let own = tags.iter().filter(|(key, _)| is_own_tag(key)).count();
         let name = &self.blue.name;
         if all > TAGS_MAX {
             return Check::Tags.refused(
                 format!(
-                    "{name} has {} tags of its own; with the {TAGS_OURS} of bluegreen green would \
+                    "{name} has {own} tags of its own; with the {} of bluegreen green would \
                      exceed the service's {TAGS_MAX}",
-                    all.saturating_sub(TAGS_OURS)
+                    all - own
                 ),
                 format!("take tags off {name}"),
             );

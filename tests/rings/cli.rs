@@ -586,6 +586,8 @@ fn green_is_blues_clone() {
                 ("bluegreen:version", "v2"),
                 ("bluegreen:strategy", "restore"),
                 ("bluegreen:sizes", "2-4"),
+                ("bluegreen:bucket", "shop-artifacts"),
+                ("bluegreen:pause", "cutover"),
             ]
         );
         assert_eq!(green.version_label, "v1");
