@@ -219,7 +219,7 @@ impl<'a> Journal<'a> {
                 copy.is_behind = false;
                 Ok(())
             }
-            Written::Overtaken => Err(state.overtaken(deployment).await.into()),
+            Written::Overtaken => Err(state.overtaken(deployment, &copy.lease).await.into()),
         }
     }
 

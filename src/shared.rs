@@ -18,7 +18,6 @@ pub use lease::{Lease, LeaseRecord, SEND_MARGIN};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use tracing::warn;
 
 use crate::cloud::LookError;
 use crate::cloud::aws::{Bucket, Condition, Object, Put};
@@ -70,6 +69,17 @@ pub enum SharedError {
         /// What is wrong.
         message: String,
     },
+    /// A deployment's copy was changed or removed although this process holds its lease.
+    #[error(
+        "s3://{bucket}/{key} was changed or removed by somebody who does not hold the lease; \
+         this process has stopped and sends nothing more"
+    )]
+    Meddled {
+        /// The bucket.
+        bucket: String,
+        /// The object's key.
+        key: String,
+    },
     /// Another process has moved the deployment on.
     #[error(
         "deployment {id} was taken over: {by}; this process has stopped and sends nothing more"
@@ -95,6 +105,11 @@ pub struct Record {
     #[serde(default)]
     pub outputs: Vec<Output>,
 }
+
+/// How many of the deployments that no lease names are looked at for one that has not ended.
+/// A lease is never removed by this program; reading every deployment there ever was, every
+/// few minutes, would cost more than that is worth.
+pub const UNLEASED_MAX: usize = 50;
 
 /// How many outputs an object holds, and how many bytes of each: it is written with every
 /// checkpoint.
@@ -129,6 +144,24 @@ impl Record {
             output.output = end_of(&output.output, OUTPUT_BYTES_MAX).to_owned();
         }
         self
+    }
+}
+
+/// Objects that were listed. One that cannot be read must not hide the rest.
+#[derive(Debug)]
+pub struct Listed<T> {
+    /// What they hold.
+    pub found: Vec<T>,
+    /// Why each of the others could not be read: it is damaged, or a newer program's.
+    pub unreadable: Vec<SharedError>,
+}
+
+impl<T> Default for Listed<T> {
+    fn default() -> Listed<T> {
+        Listed {
+            found: Vec::new(),
+            unreadable: Vec::new(),
+        }
     }
 }
 
@@ -188,31 +221,67 @@ impl SharedState {
     ///
     /// # Errors
     /// [`SharedError`].
-    pub async fn deployments(&self) -> Result<Vec<Record>, SharedError> {
-        self.read_all(DEPLOYMENTS).await
+    pub async fn deployments(&self) -> Result<Listed<Record>, SharedError> {
+        let keys = self.keys(DEPLOYMENTS).await?;
+        self.read_all(&keys).await
     }
 
     /// Every lease in the bucket.
     ///
     /// # Errors
     /// [`SharedError`].
-    pub async fn leases(&self) -> Result<Vec<LeaseRecord>, SharedError> {
-        self.read_all(LEASES).await
+    pub async fn leases(&self) -> Result<Listed<LeaseRecord>, SharedError> {
+        let keys = self.keys(LEASES).await?;
+        self.read_all(&keys).await
     }
 
-    /// The deployment that each lease names, where it has not ended.
+    /// What has not ended, oldest first, with its lease: the deployments that the leases
+    /// name, and, where a lease was removed or cannot be read, those among the newest
+    /// [`UNLEASED_MAX`].
     ///
     /// # Errors
     /// [`SharedError`].
-    pub async fn unfinished(&self) -> Result<Vec<(LeaseRecord, Record)>, SharedError> {
-        let mut found = Vec::new();
-        for lease in self.leases().await? {
-            if let Some(record) = self.unfinished_of(&lease).await? {
-                found.push((lease, record));
-            }
-        }
-        found.sort_by(|(_, a), (_, b)| a.deployment.plan.id.cmp(&b.deployment.plan.id));
-        Ok(found)
+    pub async fn unfinished(&self) -> Result<Listed<(Record, Option<LeaseRecord>)>, SharedError> {
+        let leases = self.leases().await?;
+        let mut keys: Vec<_> = leases
+            .found
+            .iter()
+            .map(|l| deployment_key(&l.deployment))
+            .collect();
+        // An id begins with its time: the newest are the last.
+        let newest = self.keys(DEPLOYMENTS).await?.into_iter().rev();
+        let unleased: Vec<_> = newest
+            .filter(|key| !keys.contains(key))
+            .take(UNLEASED_MAX)
+            .collect();
+        keys.extend(unleased);
+        let records = self.read_all::<Record>(&keys).await?;
+        let lease_of = |record: &Record| {
+            let id = &record.deployment.plan.id;
+            leases
+                .found
+                .iter()
+                .find(|lease| lease.deployment == *id)
+                .cloned()
+        };
+        let mut found: Vec<_> = records
+            .found
+            .into_iter()
+            .filter(|record| !record.deployment.state.is_end())
+            .map(|record| {
+                let lease = lease_of(&record);
+                (record, lease)
+            })
+            .collect();
+        found.sort_by(|(a, _), (b, _)| a.deployment.plan.id.cmp(&b.deployment.plan.id));
+        Ok(Listed {
+            found,
+            unreadable: leases
+                .unreadable
+                .into_iter()
+                .chain(records.unreadable)
+                .collect(),
+        })
     }
 
     /// The deployment that a lease names, where it has not ended.
@@ -245,31 +314,41 @@ impl SharedState {
         self.write(&lease_key(&lease.target), lease, etag).await
     }
 
-    /// Who has taken a deployment over, in words.
-    pub(crate) async fn overtaken(&self, deployment: &Deployment) -> SharedError {
-        let id = &deployment.plan.id;
-        let lease = self.lease(&deployment.plan.target).await;
-        let by = match lease {
-            Ok(Some(lease)) => lease.value.in_words(),
-            Ok(None) | Err(_) => "its copy in the bucket was changed by somebody else".to_owned(),
-        };
-        SharedError::Overtaken { id: id.clone(), by }
+    /// Who has taken a deployment over, in words, where this holder has not lost its lease
+    /// to nobody.
+    pub(crate) async fn overtaken(&self, deployment: &Deployment, by: &Lease) -> SharedError {
+        let id = deployment.plan.id.clone();
+        match self.lease(&deployment.plan.target).await {
+            Ok(Some(lease)) if !by.is(&lease.value).await => SharedError::Overtaken {
+                id,
+                by: lease.value.in_words(),
+            },
+            _ => SharedError::Meddled {
+                bucket: self.bucket.name().to_owned(),
+                key: deployment_key(&id),
+            },
+        }
     }
 
-    /// Everything below a prefix. What cannot be read is only warned of: it must not
-    /// hide the rest.
-    async fn read_all<T: DeserializeOwned>(&self, prefix: &str) -> Result<Vec<T>, SharedError> {
-        let mut found = Vec::new();
-        for key in self.bucket.list(prefix).await.map_err(|e| self.error(e))? {
-            match self.read::<T>(&key).await {
-                Ok(object) => found.extend(object.map(|object| object.value)),
+    async fn keys(&self, prefix: &str) -> Result<Vec<String>, SharedError> {
+        self.bucket.list(prefix).await.map_err(|e| self.error(e))
+    }
+
+    async fn read_all<T: DeserializeOwned>(
+        &self,
+        keys: &[String],
+    ) -> Result<Listed<T>, SharedError> {
+        let mut listed = Listed::default();
+        for key in keys {
+            match self.read::<T>(key).await {
+                Ok(object) => listed.found.extend(object.map(|object| object.value)),
                 Err(error @ (SharedError::Newer { .. } | SharedError::Damaged { .. })) => {
-                    warn!("{error}");
+                    listed.unreadable.push(error);
                 }
                 Err(error) => return Err(error),
             }
         }
-        Ok(found)
+        Ok(listed)
     }
 
     async fn read<T: DeserializeOwned>(&self, key: &str) -> Result<Option<Tagged<T>>, SharedError> {

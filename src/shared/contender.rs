@@ -44,6 +44,8 @@ pub enum Claim {
 pub struct Held {
     /// The lease.
     pub lease: LeaseRecord,
+    /// Whether anything has begun under it: there is a deployment to go on with.
+    pub has_begun: bool,
     /// Whether he has renewed it while it was watched: then he is alive.
     pub renewed: bool,
     /// When it may be taken unless he renews it.
@@ -104,6 +106,7 @@ impl Contender {
             let lease = found.value;
             let record = self.state.deployment(&lease.deployment).await?;
             let record = record.map(|record| record.value);
+            let has_begun = record.is_some();
             let has_ended = record.as_ref().is_some_and(|r| r.deployment.state.is_end());
             let is_ours = lease.deployment == self.deployment;
             if let Some(record) = record.filter(|_| !has_ended && !is_ours) {
@@ -113,6 +116,7 @@ impl Contender {
             let runs_out_in = self.watch(&lease);
             if !is_free && !runs_out_in.is_zero() {
                 return Ok(Claim::Held(Held {
+                    has_begun,
                     renewed: self.renewed,
                     lease,
                     runs_out_in,

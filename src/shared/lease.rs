@@ -208,6 +208,9 @@ impl Lease {
                     info!("an operator has left word to go back");
                 }
                 inner.record.retreat_requested |= found.value.retreat_requested;
+                // The next renewal must differ from one of ours that arrived late: whoever
+                // waits for the lease tells them apart by their number.
+                inner.record.renewals = inner.record.renewals.max(found.value.renewals);
                 inner.etag = found.etag;
                 Ok(())
             }
@@ -219,6 +222,13 @@ impl Lease {
                 ),
             }),
         }
+    }
+
+    /// Whether this is the lease that the object tells of.
+    pub(crate) async fn is(&self, found: &LeaseRecord) -> bool {
+        let inner = self.inner.lock().await;
+        let token = |record: &LeaseRecord| record.holder.as_ref().map(|h| h.token.clone());
+        found.fence == inner.record.fence && token(found) == token(&inner.record)
     }
 
     /// Waits a little where the bucket is away.

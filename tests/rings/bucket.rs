@@ -364,6 +364,24 @@ async fn a_lease_is_given_back_whatever_was_written_into_it_meanwhile() {
     assert!(there().await.holder.is_some());
 }
 
+/// Whoever waits for a lease tells one renewal from the next by its number.
+#[tokio::test]
+async fn a_renewal_differs_from_one_that_arrived_late() {
+    let place = Place::new().await;
+    let state = place.state();
+    let there = async || {
+        let found = state.lease(&place.target).await.expect("it answers");
+        found.expect("it is there").value
+    };
+    let lease = place.taken().await;
+    let mut late = there().await;
+    late.renewals += 1;
+    let body = serde_json::to_vec(&late).expect("it serializes");
+    place.put(&lease_key(&place.target), &body).await;
+    lease.withdraw_retreat().await;
+    assert!(there().await.renewals > late.renewals);
+}
+
 #[tokio::test]
 async fn the_later_copy_wins_and_the_target_is_busy_until_it_ends() {
     let place = Place::new().await;
@@ -403,8 +421,9 @@ async fn the_later_copy_wins_and_the_target_is_busy_until_it_ends() {
     deployment = theirs;
     let all = place.state().unfinished().await.expect("it answers");
     assert!(
-        all.iter()
-            .any(|(_, record)| record.deployment.plan.id == place.id)
+        all.found
+            .iter()
+            .any(|(record, _)| record.deployment.plan.id == place.id)
     );
     move_on(&mut journal, &mut deployment, State::Completed)
         .await

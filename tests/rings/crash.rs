@@ -88,7 +88,7 @@ async fn begin_or_find(world: &VirtualWorld, strategy: Strategy) -> Deployment {
         return found;
     }
     let there = world.shared().deployments().await;
-    if let Some(found) = there.expect("the bucket reads").into_iter().next() {
+    if let Some(found) = there.expect("the bucket reads").found.into_iter().next() {
         return found.deployment;
     }
     let path = world.folder.path().join("new.zip");
