@@ -7,7 +7,7 @@ mod lock;
 #[cfg(test)]
 mod tests;
 
-pub use lock::DriveLock;
+pub use lock::{DriveLock, is_in_use};
 
 use std::fs::OpenOptions;
 use std::io::Read;
@@ -210,6 +210,24 @@ impl Store {
                 prepared => return prepared.map(|()| store),
             }
         }
+    }
+
+    /// A journal that is kept nowhere: to look around with, where there is none that can be
+    /// used.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn in_memory() -> Result<Store, StoreError> {
+        let path = PathBuf::from(":memory:");
+        let db = Connection::open_in_memory().map_err(|e| open_failure(&path, &e))?;
+        let mut store = Store {
+            path,
+            file: (0, 0),
+            db,
+            driven: Vec::new(),
+        };
+        store.prepare()?;
+        Ok(store)
     }
 
     fn prepare(&mut self) -> Result<(), StoreError> {

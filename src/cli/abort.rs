@@ -3,17 +3,20 @@
 
 use std::time::Duration;
 
-use tracing::info;
+use tokio::sync::watch;
+use tracing::{info, warn};
 
-use super::context::{Context, signals};
+use super::context::Context;
 use super::finish::{Asked, exit_code, go_on, report};
 use super::take::{Attempt, Taken};
 use super::{Exit, Failed};
+use crate::cloud::HttpProber;
+use crate::cloud::aws::AwsCloud;
 use crate::config::Options;
 use crate::deployment::Deployment;
 use crate::machine::{Kind, NotPossible, Order, State, obey};
 use crate::plan::Goal;
-use crate::shared::Contender;
+use crate::shared::{Contender, SharedError};
 use crate::store::StoreError;
 
 /// What `abort` takes.
@@ -23,11 +26,12 @@ pub(super) struct Args {
     id: Option<String>,
 }
 
-/// How often the other process is looked after.
+/// How often a process on this machine is looked after, by its lock. One elsewhere is looked
+/// after once a poll.
 const LOOK_AFTER: Duration = Duration::from_millis(500);
 
 pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> {
-    let mut context = Context::to_drive(options).await?;
+    let mut context = Context::to_drive(options, args.id.as_deref()).await?;
     let found = context
         .find_or_rebuild(args.id.as_deref(), Some(Goal::Previous))
         .await?;
@@ -35,35 +39,66 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
     obey(&state, &plan, Order::Retreat)?;
     let id = plan.id;
     context.store.request_retreat(&id, context.clock.now())?;
-    let mut interrupted = signals()?;
+    let mut interrupted = context.signals()?;
     let mut told = false;
-    let mut contender = None;
+    let mut other = None;
+    let mut seen_at = context.clock.now();
     loop {
-        let holder = match look_after(&mut context, &id, &mut contender, told).await? {
-            Other::Drives(holder) => holder,
+        let looked = look_after(&mut context, &id, &mut other, told).await?;
+        let (poll, now) = (context.clock.wall(plan.limits.poll), context.clock.now());
+        let (holder, pause) = match looked {
+            Other::DrivesHere(holder) => (holder, LOOK_AFTER),
+            Other::Drives(holder) => (holder, poll),
+            Other::Unseen(failed) if now.since(seen_at) >= plan.limits.patience => {
+                return Err(failed);
+            }
+            Other::Unseen(failed) => {
+                warn!("{}", failed.message());
+                rest(poll, &mut interrupted, &id).await?;
+                continue;
+            }
             Other::Obeyed(exit) => return Ok(exit),
             Other::None(taken) => {
                 return go_on(&mut context, *taken, Order::Retreat, Asked::Retreat).await;
             }
         };
+        seen_at = now;
         if !told {
             info!(id, "asked {holder} to go back; waiting for it");
             told = true;
         }
-        tokio::select! {
-            () = tokio::time::sleep(LOOK_AFTER) => {}
-            _ = interrupted.wait_for(|yes| *yes) => {
-                let message = "interrupted by a signal; the word to go back is left";
-                return Err(Failed::new(Exit::Interrupted, message)
-                    .hint(format!("follow it with: bluegreen status {id} --watch")));
-            }
+        rest(pause, &mut interrupted, &id).await?;
+    }
+}
+
+async fn rest(
+    pause: Duration,
+    interrupted: &mut watch::Receiver<bool>,
+    id: &str,
+) -> Result<(), Failed> {
+    tokio::select! {
+        () = tokio::time::sleep(pause) => Ok(()),
+        _ = interrupted.wait_for(|yes| *yes) => {
+            let message = "interrupted by a signal; the word to go back is left";
+            Err(Failed::new(Exit::Interrupted, message)
+                .hint(format!("follow it with: bluegreen status {id} --watch")))
         }
     }
 }
 
+/// What is needed to look after a process elsewhere.
+struct Elsewhere {
+    cloud: AwsCloud<HttpProber>,
+    /// None where the journal is in SQLite alone.
+    contender: Option<Contender>,
+}
+
 /// The process that drives a deployment.
 enum Other {
+    DrivesHere(String),
     Drives(String),
+    /// The bucket does not answer for now.
+    Unseen(Failed),
     /// It has gone back, or as far as that went.
     Obeyed(Exit),
     /// There is none: it is ours to drive.
@@ -73,43 +108,55 @@ enum Other {
 async fn look_after(
     context: &mut Context,
     id: &str,
-    contender: &mut Option<Contender>,
+    other: &mut Option<Elsewhere>,
     told: bool,
 ) -> Result<Other, Failed> {
     let lock = match context.store.lock_drive(id) {
         Ok(lock) => lock,
-        Err(StoreError::Driven { holder, .. }) => return Ok(Other::Drives(holder)),
+        Err(StoreError::Driven { holder, .. }) => return Ok(Other::DrivesHere(holder)),
         Err(error) => return Err(error.into()),
     };
-    let found = context.find(Some(id)).await?;
+    let found = match context.find(Some(id)).await {
+        Err(failed) if failed.is_passing() => return Ok(Other::Unseen(failed)),
+        found => found?,
+    };
     let deployment = &found.deployment;
     let word_is_left = context.store.retreat_requested(id)?;
     let has_obeyed = |deployment: &Deployment, word_is_left: bool| {
         deployment.state.is_end() || told && deployment.state.rests() && !word_is_left
     };
-    let cloud = context.cloud_of(&deployment.plan).await?;
-    let lease = match context.shared_of(&cloud, &deployment.plan)? {
-        _ if deployment.state.is_end() => None,
-        None => None,
-        Some(shared) => {
-            let contender = match contender {
-                Some(contender) => contender,
-                none => {
+    let Elsewhere { cloud, contender } = match other {
+        Some(elsewhere) => elsewhere,
+        none => {
+            let cloud = context.cloud_of(&deployment.plan).await?;
+            let contender = match context.shared_of(&cloud, &deployment.plan)? {
+                None => None,
+                Some(shared) => {
                     let new = context.contender(shared, &deployment.plan.target, id)?;
-                    none.insert(new.beyond(deployment.fence))
+                    Some(new.beyond(deployment.fence))
                 }
             };
-            match context.attempt(contender, deployment).await? {
-                Attempt::Taken(lease) => Some(lease),
-                Attempt::Away(error) => return Err(Failed::drive(id, error.into())),
-                Attempt::Held(held) => {
-                    let request = contender.request_retreat().await;
-                    request.map_err(|e| Failed::drive(id, e.into()))?;
-                    let holder = held.lease.holder.map(|holder| holder.to_string());
-                    return Ok(Other::Drives(holder.unwrap_or_default()));
-                }
-            }
+            none.insert(Elsewhere { cloud, contender })
         }
+    };
+    let lease = match contender {
+        _ if deployment.state.is_end() => None,
+        None => None,
+        Some(contender) => match context.attempt(contender, deployment).await? {
+            Attempt::Taken(lease) => Some(lease),
+            Attempt::Away(error) => return Ok(Other::Unseen(error.into())),
+            Attempt::Held(held) => {
+                match contender.request_retreat().await {
+                    Ok(_) => {}
+                    Err(error @ SharedError::Away { .. }) => {
+                        return Ok(Other::Unseen(error.into()));
+                    }
+                    Err(error) => return Err(Failed::drive(id, error.into())),
+                }
+                let holder = held.lease.holder.map(|holder| holder.to_string());
+                return Ok(Other::Drives(holder.unwrap_or_default()));
+            }
+        },
     };
     let (found, word_is_left) = match &lease {
         None => (found, word_is_left),
@@ -118,7 +165,10 @@ async fn look_after(
             Ok(found) => (found, lease.retreat_requested().await),
             Err(failed) => {
                 lease.release().await;
-                return Err(failed);
+                return match failed.is_passing() {
+                    true => Ok(Other::Unseen(failed)),
+                    false => Err(failed),
+                };
             }
         },
     };
@@ -136,9 +186,10 @@ async fn look_after(
         return Ok(Other::Obeyed(exit_code(&deployment.state, Asked::Retreat)));
     }
     Ok(Other::None(Box::new(Taken {
-        cloud,
+        cloud: cloud.clone(),
         lock,
         lease,
         deployment,
+        rested: true,
     })))
 }

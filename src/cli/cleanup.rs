@@ -4,9 +4,9 @@ use std::io::{IsTerminal, Write};
 
 use tracing::info;
 
-use super::context::{Context, signals};
+use super::context::Context;
 use super::finish::{Asked, drive_new};
-use super::remains::deployment_of;
+use super::remains::{deployment_of, kept_elsewhere};
 use super::take::{in_flight, pause};
 use super::{Exit, Failed, say};
 use crate::clock::Deadline;
@@ -32,16 +32,21 @@ pub(super) struct Args {
 pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> {
     let mut context = Context::open(options).await?;
     let id = args.id.to_uppercase();
-    match context.find(Some(&id)).await {
+    let has_ended = match context.find(Some(&id)).await {
         Ok(found) if !found.deployment.state.is_end() => {
             return Err(Failed::from(in_flight(&found.deployment)));
         }
-        Ok(_) => {}
-        Err(failed) if failed.exit() == Exit::NoDeployment => {}
+        Ok(_) => true,
+        Err(failed) if failed.exit() == Exit::NoDeployment => false,
         Err(failed) => return Err(failed),
-    }
+    };
     let (cloud, _) = context.cloud().await?;
     let remains = context.remains(&cloud, Some(&id)).await?;
+    if let Some(remains) = &remains
+        && let Some(record) = context.known_elsewhere(&cloud, &remains.tags).await?
+    {
+        return Err(kept_elsewhere(&record));
+    }
     let templates = left_templates(&cloud, &id).await?;
     let shared = context.shared().await?;
     let lease = match &shared {
@@ -78,7 +83,7 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
         release(&context, shared, &lease.target, &id).await?;
     }
     if let Some(remains) = remains {
-        return remove_green(&mut context, &cloud, &remains).await;
+        return remove_green(&mut context, &cloud, &remains, has_ended).await;
     }
     for (application, template) in templates {
         match cloud
@@ -102,6 +107,7 @@ async fn remove_green(
     context: &mut Context,
     cloud: &AwsCloud<HttpProber>,
     remains: &Remains,
+    has_ended: bool,
 ) -> Result<Exit, Failed> {
     let config = context.config_for(remains)?;
     let new_id = ulid::Ulid::new().to_string();
@@ -109,12 +115,16 @@ async fn remove_green(
     let cname = &deployment.plan.production_cname;
     if remains.green.holds(cname) {
         let id = deployment_of(&remains.tags);
+        let way_back = match has_ended {
+            true => swap_by_hand(&remains.green.name, &deployment.plan.target.blue),
+            false => format!("`bluegreen rollback {id}`"),
+        };
         return Err(Failed::new(
             Exit::Refused,
             format!("green {} serves production ({cname})", remains.green.name),
         )
         .hint(format!(
-            "nothing was changed; `bluegreen resume {id}` or `bluegreen rollback {id}` brings production back to blue first"
+            "nothing was changed; first bring production back to blue: {way_back}"
         )));
     }
     let target = deployment.plan.target.clone();
@@ -149,9 +159,17 @@ async fn remove_green(
     drive_new(context, cloud, deployment, lock, lease, Asked::Retreat).await
 }
 
+/// What brings production back where a deployment has ended with green serving.
+pub(super) fn swap_by_hand(green: &str, blue: &str) -> String {
+    format!(
+        "aws elasticbeanstalk swap-environment-cnames --source-environment-name {green} \
+         --destination-environment-name {blue}"
+    )
+}
+
 /// The lease of a target where it is free, or once it has run out.
 async fn take(context: &Context, contender: &mut Contender) -> Result<Lease, Failed> {
-    let mut interrupted = signals()?;
+    let mut interrupted = context.signals()?;
     loop {
         let is_dead = |lease: &LeaseRecord| context.holder_is_dead(lease, "");
         match contender.attempt("Discarding", is_dead).await? {
@@ -193,7 +211,7 @@ pub(super) async fn left_templates(
 async fn held_lease(shared: &SharedState, id: &str) -> Result<Option<LeaseRecord>, Failed> {
     let leases = shared.leases().await?;
     let held = |lease: &LeaseRecord| lease.deployment == id && lease.holder.is_some();
-    Ok(leases.into_iter().find(held))
+    Ok(leases.found.into_iter().find(held))
 }
 
 /// Asks on the terminal.

@@ -11,10 +11,11 @@ use tracing::warn;
 use super::{Exit, Failed};
 use crate::clock::Clock;
 use crate::cloud::aws::{AwsCloud, Connection, connect};
-use crate::cloud::{Environment, HttpProber};
+use crate::cloud::{Environment, HttpProber, LookError};
 use crate::config::Options;
+use crate::driver::DriveError;
 use crate::plan::Plan;
-use crate::store::{Store, StoreError, set_aside};
+use crate::store::{Store, StoreError, is_in_use, set_aside};
 
 /// Everything a command works with.
 pub(super) struct Context {
@@ -24,6 +25,8 @@ pub(super) struct Context {
     connection: Connection,
     /// Made once: credentials are looked up anew with every one.
     clients: OnceCell<(AwsCloud<HttpProber>, SdkConfig)>,
+    /// Becomes true at the first signal, once somebody has asked for it.
+    interrupted: std::cell::OnceCell<watch::Receiver<bool>>,
     #[cfg(feature = "sandbox")]
     pub sandbox: Option<super::sandbox::InUse>,
 }
@@ -37,13 +40,19 @@ impl Context {
         Ok(context)
     }
 
-    /// Opens the journal for a command that drives. A damaged one is put aside where
-    /// the bucket has the truth.
-    pub async fn to_drive(options: &Options) -> Result<Context, Failed> {
+    /// Opens the journal for a command that drives a deployment. A damaged one is put aside
+    /// where the bucket has the truth, and nobody drives with it.
+    pub async fn to_drive(options: &Options, id: Option<&str>) -> Result<Context, Failed> {
         let path = state_path(options)?;
         let whole = Store::open(&path).and_then(|store| store.all().map(drop));
         if let Err(error @ StoreError::Damaged { .. }) = whole {
-            if options.no_shared_state {
+            if is_in_use(&path) {
+                let message = format!("{error}, and another process drives with it");
+                return Err(
+                    Failed::new(Exit::Busy, message).hint("let that one come to its end first")
+                );
+            }
+            if !Context::bucket_has(options, id).await? {
                 return Err(error.into());
             }
             let aside = set_aside(&path, Clock::system().now())?;
@@ -54,6 +63,21 @@ impl Context {
             );
         }
         Context::open(options).await
+    }
+
+    /// Whether the bucket that is named has a copy of this deployment; of any that is not
+    /// finished where none is named.
+    async fn bucket_has(options: &Options, id: Option<&str>) -> Result<bool, Failed> {
+        let context = Context::with_journal(options, Store::in_memory()?)?;
+        #[cfg(feature = "sandbox")]
+        let context = context.in_sandbox().await?;
+        let Some(shared) = context.shared().await? else {
+            return Ok(false);
+        };
+        Ok(match id {
+            Some(id) => shared.deployment(&id.to_uppercase()).await?.is_some(),
+            None => !shared.unfinished().await?.found.is_empty(),
+        })
     }
 
     /// Opens the journal for a command that only reads: where the sandbox is not to
@@ -74,9 +98,13 @@ impl Context {
 
     /// Opens the journal alone, for what needs neither AWS nor a sandbox.
     pub fn of_journal(options: &Options) -> Result<Context, Failed> {
+        Context::with_journal(options, Store::open(&state_path(options)?)?)
+    }
+
+    fn with_journal(options: &Options, store: Store) -> Result<Context, Failed> {
         let profile = sso_profile()?;
         Ok(Context {
-            store: Store::open(&state_path(options)?)?,
+            store,
             options: options.clone(),
             clock: Clock::system(),
             connection: Connection {
@@ -85,9 +113,20 @@ impl Context {
                 sandbox: None,
             },
             clients: OnceCell::new(),
+            interrupted: std::cell::OnceCell::new(),
             #[cfg(feature = "sandbox")]
             sandbox: None,
         })
+    }
+
+    /// Becomes true at the first SIGINT or SIGTERM, and stays so whoever asks: one that comes
+    /// between two of a command's waits is not lost.
+    pub fn signals(&self) -> Result<watch::Receiver<bool>, Failed> {
+        if let Some(interrupted) = self.interrupted.get() {
+            return Ok(interrupted.clone());
+        }
+        let interrupted = signals()?;
+        Ok(self.interrupted.get_or_init(|| interrupted).clone())
     }
 
     /// Moves the context into the sandbox that `--sandbox` names: its endpoint,
@@ -97,7 +136,7 @@ impl Context {
         let Some(which) = self.options.sandbox() else {
             return Ok(self);
         };
-        let folder = self.store.path().with_extension("sandbox");
+        let folder = state_path(&self.options)?.with_extension("sandbox");
         let sandbox = super::sandbox::InUse::begin(&which, folder, &self.options).await?;
         self.clock = sandbox.clock;
         self.connection = Connection {
@@ -124,6 +163,7 @@ impl Context {
             clock: self.clock,
             connection: self.connection.clone(),
             clients: OnceCell::new(),
+            interrupted: self.interrupted.clone(),
             #[cfg(feature = "sandbox")]
             sandbox: None,
         })
@@ -142,6 +182,41 @@ impl Context {
             Ok::<_, Failed>((AwsCloud::new(&config, prober), config))
         });
         clients.await.cloned()
+    }
+
+    /// Both environments of a deployment, once AWS answers. Drains and quarantines count from
+    /// moments that the journal has from another machine, so nothing is decided before AWS
+    /// has told what time it is.
+    async fn first_look(
+        &self,
+        cloud: &AwsCloud<HttpProber>,
+        plan: &Plan,
+    ) -> Result<Vec<Environment>, Failed> {
+        let names = [plan.target.blue.clone(), plan.green.clone()];
+        let since = self.clock.now();
+        let mut interrupted = self.signals()?;
+        loop {
+            let message = match cloud.environments(&names).await {
+                Ok(found) => return Ok(found),
+                Err(LookError::Passing(message)) => message,
+                Err(LookError::Credentials(message)) => {
+                    return Err(Failed::drive(&plan.id, DriveError::Credentials(message)));
+                }
+                Err(LookError::Denied(message)) => {
+                    return Err(Failed::drive(&plan.id, DriveError::Denied(message)));
+                }
+                Err(LookError::Refused(message)) => {
+                    return Err(Failed::drive(&plan.id, DriveError::Refused(message)));
+                }
+            };
+            let lasted = self.clock.now().since(since);
+            if lasted >= plan.limits.patience {
+                let error = DriveError::Unreachable { lasted, message };
+                return Err(Failed::drive(&plan.id, error));
+            }
+            warn!("cannot see AWS for now: {message}");
+            self.rest(plan.limits.poll, &mut interrupted).await?;
+        }
     }
 
     /// The clients for a deployment: in its region, and only where blue is of its
@@ -163,12 +238,7 @@ impl Context {
             self.clients = OnceCell::new();
         }
         let (cloud, _) = self.cloud().await?;
-        let names = [target.blue.clone(), plan.green.clone()];
-        let found = match cloud.environments(&names).await {
-            Ok(found) => found,
-            // The driver knows how to wait, and what an interruption is.
-            Err(_) => return Ok(cloud),
-        };
+        let found = self.first_look(&cloud, plan).await?;
         self.clock = cloud.corrected(self.clock);
         let account =
             |environment: &Environment| environment.arn.split(':').nth(4).map(str::to_owned);
@@ -263,6 +333,21 @@ fn state_path(options: &Options) -> Result<PathBuf, Failed> {
     #[cfg(not(feature = "sandbox"))]
     let name = "bluegreen.db";
     Ok(folder.join("bluegreen").join(name))
+}
+
+/// Waits for something unless a signal comes first, while nothing was changed yet.
+pub(super) async fn unless_interrupted<T>(
+    mut interrupted: watch::Receiver<bool>,
+    awaited: impl Future<Output = Result<T, Failed>>,
+) -> Result<T, Failed> {
+    tokio::select! {
+        biased;
+        _ = interrupted.wait_for(|yes| *yes) => {
+            Err(Failed::new(Exit::Interrupted, "interrupted by a signal")
+                .hint("nothing was changed"))
+        }
+        done = awaited => done,
+    }
 }
 
 /// Becomes true at the first SIGINT or SIGTERM.

@@ -4,6 +4,7 @@
 use comfy_table::{Table, presets};
 use serde::Serialize;
 
+use super::cleanup::swap_by_hand;
 use super::context::Context;
 use super::remains::deployment_of;
 use super::take::{InFlight, whole_seconds};
@@ -12,6 +13,7 @@ use crate::clock::Moment;
 use crate::plan::{Strategy, TAG_BLUE, TAG_PRODUCTION_CNAME, template_name};
 use crate::rebuild::strategy_of;
 use crate::report::JSON_VERSION;
+use crate::shared::Record;
 
 /// Something that was left.
 #[derive(Serialize)]
@@ -39,6 +41,7 @@ struct Document {
 }
 
 pub(super) async fn run(mut context: Context, json: bool) -> Result<Exit, Failed> {
+    context.names_a_bucket("what it owns would be shown as left")?;
     let left = left(&mut context).await?;
     if json {
         let document = Document {
@@ -84,7 +87,8 @@ pub(super) async fn run(mut context: Context, json: bool) -> Result<Exit, Failed
 async fn left(context: &mut Context) -> Result<Vec<Left>, Failed> {
     let (cloud, _) = context.cloud().await?;
     let environments = cloud.all_environments().await?;
-    let ids: Vec<String> = environments.iter().map(|e| e.id.clone()).collect();
+    let named = environments.iter().map(|e| (e.id.clone(), e.name.clone()));
+    let blues: Vec<_> = named.collect();
     let greens = cloud.greens(environments).await?;
     context.clock = cloud.corrected(context.clock);
     let now = context.clock.now();
@@ -97,9 +101,10 @@ async fn left(context: &mut Context) -> Result<Vec<Left>, Failed> {
         .into_iter()
         .map(|(record, _)| record.deployment.plan.id)
         .collect();
-    let blue_exists = |tags: &[(String, String)]| {
-        let blue = tags.iter().find(|(key, _)| key == TAG_BLUE);
-        blue.is_some_and(|(_, id)| ids.contains(id))
+    let blue_of = |tags: &[(String, String)]| {
+        let (_, id) = tags.iter().find(|(key, _)| key == TAG_BLUE)?;
+        let (_, name) = blues.iter().find(|(blue, _)| blue == id)?;
+        Some(name.clone())
     };
     let is_owned = |id: &str| owned.iter().any(|owner| owner.eq_ignore_ascii_case(id));
     let age = |created: Option<Moment>| created.map(|at| whole_seconds(now.since(at)));
@@ -109,16 +114,37 @@ async fn left(context: &mut Context) -> Result<Vec<Left>, Failed> {
         if is_owned(id) {
             continue;
         }
+        let elsewhere = context.known_elsewhere(&cloud, &tags).await?;
+        let is_unfinished = |record: &Record| !record.deployment.state.is_end();
+        if elsewhere.as_ref().is_some_and(is_unfinished) {
+            continue;
+        }
         let production = tags.iter().find(|(key, _)| key == TAG_PRODUCTION_CNAME);
         let serves = production.is_some_and(|(_, cname)| green.holds(cname));
         // It was to keep production, and does.
-        if serves && strategy_of(&tags) == Strategy::Promote && !blue_exists(&tags) {
+        let blue = blue_of(&tags);
+        if serves && strategy_of(&tags) == Strategy::Promote && blue.is_none() {
             continue;
         }
-        let command = if serves { "rollback" } else { "cleanup" };
+        let remove_with = match (serves, blue) {
+            (false, Some(_)) => format!("bluegreen cleanup {id}"),
+            // Without blue nothing is left to release onto, and nothing to swap with.
+            (false, None) => format!(
+                "aws elasticbeanstalk terminate-environment --environment-id {}",
+                green.id
+            ),
+            (true, Some(blue)) if elsewhere.is_some() || context.has_ended(id).await? => {
+                format!(
+                    "{}, then bluegreen cleanup {id}",
+                    swap_by_hand(&green.name, &blue)
+                )
+            }
+            (true, Some(_)) => format!("bluegreen rollback {id}"),
+            (true, None) => "nothing: it is all that serves".to_owned(),
+        };
         found.push(Left {
             kind: "environment",
-            remove_with: format!("bluegreen {command} {id}"),
+            remove_with,
             name: green.name,
             application: green.application,
             deployment: id.to_owned(),
@@ -146,7 +172,7 @@ async fn left(context: &mut Context) -> Result<Vec<Left>, Failed> {
         }
     }
     if let Some(shared) = context.shared().await? {
-        for lease in shared.leases().await? {
+        for lease in shared.leases().await?.found {
             if lease.holder.is_none() || is_owned(&lease.deployment) {
                 continue;
             }

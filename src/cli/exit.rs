@@ -58,6 +58,8 @@ pub struct Failed {
     exit: Exit,
     message: String,
     hint: Option<String>,
+    /// Whether trying again may work: something did not answer for now.
+    passing: bool,
 }
 
 impl Failed {
@@ -66,6 +68,7 @@ impl Failed {
             exit,
             message: message.to_string(),
             hint: None,
+            passing: false,
         }
     }
 
@@ -80,6 +83,11 @@ impl Failed {
 
     pub(super) fn message(&self) -> &str {
         &self.message
+    }
+
+    /// Whether trying again may work.
+    pub(super) fn is_passing(&self) -> bool {
+        self.passing
     }
 
     pub(super) fn exit(&self) -> Exit {
@@ -178,11 +186,12 @@ impl From<Refused> for Failed {
 impl From<LookError> for Failed {
     fn from(error: LookError) -> Failed {
         match error {
-            LookError::Passing(why) => {
-                Failed::new(Exit::Refused, format!("AWS cannot be reached: {why}")).hint(
+            LookError::Passing(why) => Failed {
+                passing: true,
+                ..Failed::new(Exit::Refused, format!("AWS cannot be reached: {why}")).hint(
                     "nothing was changed; are the region, the endpoint and the network right?",
                 )
-            }
+            },
             LookError::Credentials(why) => Failed::new(
                 Exit::Refused,
                 format!("AWS did not take the credentials: {why}"),
@@ -268,6 +277,7 @@ impl From<SharedError> for Failed {
             }
             error @ SharedError::Damaged { .. } => Failed::new(Exit::Refused, error)
                 .hint("it is left as it is; restore the object, or remove it if its deployment has ended"),
+            error @ SharedError::Meddled { .. } => Failed::new(Exit::Interrupted, error),
             error @ SharedError::Overtaken { .. } => Failed::new(Exit::Busy, error)
                 .hint("the process that took it over goes on with it"),
         }
@@ -289,10 +299,16 @@ impl From<Held> for Failed {
         let id = &held.lease.deployment;
         let when =
             humantime::format_duration(std::time::Duration::from_secs(held.runs_out_in.as_secs()));
-        Failed::new(Exit::Busy, held.lease.in_words()).hint(format!(
-            "unless it is renewed it may be taken in {when}, with `bluegreen resume {id}`; \
-             `bluegreen abort {id}` asks the holder to go back"
-        ))
+        Failed::new(Exit::Busy, held.lease.in_words()).hint(match held.has_begun {
+            true => format!(
+                "unless it is renewed it may be taken in {when}, with `bluegreen resume {id}`; \
+                 `bluegreen abort {id}` asks the holder to go back"
+            ),
+            false => format!(
+                "nothing has begun under it yet; unless it is renewed it may be taken in {when}, \
+                 with another `bluegreen run`: `--wait 1h` waits for its turn"
+            ),
+        })
     }
 }
 
@@ -316,6 +332,7 @@ impl Failed {
             | DriveError::Credentials(_)
             | DriveError::Shared(
                 SharedError::Away { .. }
+                | SharedError::Meddled { .. }
                 | SharedError::Unusable {
                     error: LookError::Passing(_) | LookError::Credentials(_),
                     ..

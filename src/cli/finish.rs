@@ -2,7 +2,7 @@
 
 use tracing::info;
 
-use super::context::{Context, signals};
+use super::context::Context;
 use super::take::Taken;
 use super::{Exit, Failed, say};
 use crate::acceptance::all_set;
@@ -41,8 +41,10 @@ pub(super) async fn go_on(
         lock,
         lease,
         deployment,
+        rested,
     } = taken;
     let clock = context.clock;
+    let interrupted = context.signals()?;
     let id = deployment.plan.id.clone();
     let approver = match (approver(&context.options), &lease) {
         (Ok(approver), _) => approver,
@@ -62,8 +64,10 @@ pub(super) async fn go_on(
         }
     };
     let before = deployment.state.kind();
-    if deployment.state.is_end() && order == Order::Resume {
-        // Killed after its last checkpoint: there is nothing left to do.
+    let has_come_to_rest = deployment.state.rests() && !rested;
+    if order == Order::Resume && (deployment.state.is_end() || has_come_to_rest) {
+        // Killed after its last checkpoint, or it paused or was held while its lease was
+        // waited for: nobody who has seen that has said that it is to go on.
         journal.close().await;
         return finish(context, &deployment, lock, Ok(()), asked).await;
     }
@@ -73,7 +77,7 @@ pub(super) async fn go_on(
     }
     info!(id, "going on from {}", deployment.state.kind());
     let left = Some(before).filter(|kind| *kind != deployment.state.kind());
-    let driven = Driver::new(&cloud, journal, clock, signals()?)
+    let driven = Driver::new(&cloud, journal, clock, interrupted)
         .approved_by(approver)
         .having_left(left)
         .drive(&mut deployment)
@@ -173,11 +177,12 @@ pub(super) async fn drive_new(
     asked: Asked,
 ) -> Result<Exit, Failed> {
     let approver = approver(&context.options)?;
+    let interrupted = context.signals()?;
     let journal = match lease {
         None => Journal::local(&mut context.store),
         Some(lease) => Journal::beginning(&mut context.store, lease),
     };
-    let driven = Driver::new(cloud, journal, context.clock, signals()?)
+    let driven = Driver::new(cloud, journal, context.clock, interrupted)
         .approved_by(approver)
         .drive(&mut deployment)
         .await;

@@ -25,7 +25,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> {
-    let mut context = Context::to_drive(options).await?;
+    let mut context = Context::to_drive(options, args.id.as_deref()).await?;
     if args.all {
         return all(&context).await;
     }
@@ -41,18 +41,11 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
 }
 
 /// Drives every interrupted deployment to its rest, all at the same time. Those
-/// that rest already wait for an operator, and those that somebody drives are left
-/// to him. A bucket that cannot be read fails it, after what this journal knows of.
+/// that rest already, or come to rest before their lease is taken, wait for an
+/// operator, and those that somebody drives are left to him. What cannot be read in the
+/// bucket fails it, after everything else was driven.
 async fn all(context: &Context) -> Result<Exit, Failed> {
-    if context.options.bucket.as_deref().is_none_or(str::is_empty)
-        && !context.options.no_shared_state
-    {
-        return Err(Failed::new(
-            Exit::Refused,
-            "no bucket is named, and it is its interrupted deployments that are asked for",
-        )
-        .hint("name it with --bucket, or say --no-shared-state for those of this journal alone"));
-    }
+    context.names_a_bucket("it is its interrupted deployments that are asked for")?;
     let InFlight { mut found, unseen } = context.unfinished().await?;
     found.retain(|(record, _)| !record.deployment.state.rests());
     if found.is_empty() && unseen.is_none() {

@@ -15,7 +15,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> {
-    let mut context = Context::to_drive(options).await?;
+    let mut context = Context::to_drive(options, args.id.as_deref()).await?;
     let found = context
         .find_or_rebuild(args.id.as_deref(), Some(Goal::Previous))
         .await?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 use tracing::{info, warn};
 
-use super::context::{Context, signals};
+use super::context::{Context, unless_interrupted};
 use super::finish::{Asked, drive_new};
 use super::plan::surroundings;
 use super::take::{in_flight, whole_seconds};
@@ -21,7 +21,7 @@ use crate::config::{Config, Options, duration};
 use crate::deployment::Deployment;
 use crate::hooks::{Hook, OnFailure};
 use crate::machine::Kind;
-use crate::plan::{self, Bundle, Target};
+use crate::plan::{self, Bundle, Plan, Target};
 use crate::preflight::{self, Check, Wanted};
 use crate::shared::{Claim, Contender, Lease, LeaseRecord, Record, SharedState};
 
@@ -194,12 +194,13 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
     // Before the lease: whoever finds that held looks at this lock to see whether its
     // holder is alive.
     let lock = context.store.lock_drive(&id)?;
-    let mut interrupted = signals()?;
+    let interrupted = context.signals()?;
     let mut turn: Option<Turn> = None;
     let mut told = String::new();
     let mut since = Stopwatch::start(&context.clock);
     let (plan, lease) = loop {
-        let found = preflight::find_target(&cloud, &config, &region).await?;
+        let look = async { Ok(preflight::find_target(&cloud, &config, &region).await?) };
+        let found = unless_interrupted(interrupted.clone(), look).await?;
         if turn.is_none() {
             context.clock = cloud.corrected(context.clock);
             since = Stopwatch::start(&context.clock);
@@ -213,9 +214,21 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
             None => {
                 let around = surroundings(&context.store, &found.0, &context.clock)?;
                 let id = id.clone();
-                let plan = preflight::plan(&cloud, &config, id, &wanted, found, &around).await?;
+                let checked = async {
+                    Ok(preflight::plan(&cloud, &config, id, &wanted, found, &around).await?)
+                };
+                let plan = unless_interrupted(interrupted.clone(), checked).await?;
                 match turn.take(&context).await? {
-                    Ok(lease) => break (plan, lease),
+                    // Another release may have come and gone between the plan and its turn.
+                    Ok(lease) => match still_fits(&plan, &cloud, &config).await {
+                        Ok(true) if !*interrupted.borrow() => break (plan, lease),
+                        fits => {
+                            give_back(lease).await;
+                            fits?;
+                            info!("{} has changed since it was looked at", config.blue);
+                            continue;
+                        }
+                    },
                     Err(busy) => busy,
                 }
             }
@@ -227,13 +240,17 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
             info!("waiting for its turn: {}", busy.message());
             busy.message().clone_into(&mut told);
         }
+        let mut interrupted = interrupted.clone();
         context.rest(config.limits.poll, &mut interrupted).await?;
     };
     let mut deployment = Deployment::new(plan, context.clock.now());
     if let Some(lease) = &lease {
         deployment.fence = lease.fence().await;
     }
-    context.store.create(&deployment)?;
+    if let Err(error) = context.store.create(&deployment) {
+        give_back(lease).await;
+        return Err(error.into());
+    }
     let plan = &deployment.plan;
     match plan.strategy {
         plan::Strategy::Restore => info!(
@@ -254,6 +271,24 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
     }
     let asked = Asked::Release;
     drive_new(&mut context, &cloud, deployment, lock, lease, asked).await
+}
+
+/// Whether blue is still what a plan was made for.
+async fn still_fits(
+    plan: &Plan,
+    cloud: &AwsCloud<HttpProber>,
+    config: &Config,
+) -> Result<bool, Failed> {
+    let (_, blue, _) = preflight::find_target(cloud, config, &plan.target.region).await?;
+    let runs = blue.version_label.as_deref() == Some(plan.previous_version.as_str());
+    Ok(blue.id == plan.blue_id && runs && blue.holds(&plan.production_cname))
+}
+
+/// Gives a lease back under which nothing was begun.
+async fn give_back(lease: Option<Lease>) {
+    if let Some(lease) = lease {
+        lease.release().await;
+    }
 }
 
 /// Whose turn it is at the target.

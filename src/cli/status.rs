@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use super::context::{Context, signals};
+use super::context::Context;
 use super::{Exit, Failed, discover, say};
 use crate::config::Options;
 use crate::report::{self, Entry};
@@ -36,10 +36,13 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
         return discover::run(Context::open(options).await?, args.json).await;
     }
     let context = Context::for_reading(options).await?;
-    let mut interrupted = signals()?;
+    let mut interrupted = context.signals()?;
     let mut shown = String::new();
     loop {
-        let entries = entries(&context, args).await?;
+        let (entries, unseen) = entries(&context, args).await?;
+        if let Some(failed) = unseen.filter(|_| entries.is_empty()) {
+            return Err(failed);
+        }
         let text = if args.json {
             report::json(&entries)
         } else {
@@ -62,7 +65,9 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
     }
 }
 
-async fn entries(context: &Context, args: &Args) -> Result<Vec<Entry>, Failed> {
+/// What is to be shown, and why it may not be all.
+async fn entries(context: &Context, args: &Args) -> Result<(Vec<Entry>, Option<Failed>), Failed> {
+    let mut unseen = None;
     let records = match (&args.id, args.all) {
         (Some(id), _) => {
             let record = context.find(Some(id)).await?;
@@ -70,7 +75,11 @@ async fn entries(context: &Context, args: &Args) -> Result<Vec<Entry>, Failed> {
             vec![(record, lease)]
         }
         (None, true) => context.all().await?,
-        (None, false) => context.unfinished().await?.found,
+        (None, false) => {
+            let in_flight = context.unfinished().await?;
+            unseen = in_flight.unseen;
+            in_flight.found
+        }
     };
     let entry = |(record, lease): (Record, Option<LeaseRecord>)| Entry {
         deployment: record.deployment,
@@ -78,5 +87,5 @@ async fn entries(context: &Context, args: &Args) -> Result<Vec<Entry>, Failed> {
         outputs: record.outputs,
         lease,
     };
-    Ok(records.into_iter().map(entry).collect())
+    Ok((records.into_iter().map(entry).collect(), unseen))
 }

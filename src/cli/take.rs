@@ -5,14 +5,14 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use super::context::{Context, signals};
+use super::context::Context;
 use super::{Exit, Failed};
 use crate::cloud::HttpProber;
 use crate::cloud::aws::AwsCloud;
 use crate::deployment::Deployment;
 use crate::plan::{Plan, Target};
 use crate::shared::{
-    Claim, Contender, Held, Holder, Lease, LeaseRecord, Record, SharedError, SharedState,
+    Claim, Contender, Held, Holder, Lease, LeaseRecord, Listed, Record, SharedError, SharedState,
 };
 use crate::store::{DriveLock, StoreError};
 
@@ -23,12 +23,15 @@ pub(super) struct Taken {
     /// None where the journal is in SQLite alone.
     pub lease: Option<Lease>,
     pub deployment: Deployment,
+    /// Whether it rested when it was found, before its lease was taken: only then does an
+    /// order speak of that rest.
+    pub rested: bool,
 }
 
 /// What is in flight.
 pub(super) struct InFlight {
     pub found: Vec<(Record, Option<LeaseRecord>)>,
-    /// Why what the bucket lists is not among them, where it could not be read.
+    /// Why what the bucket lists is not among them, or not all of it.
     pub unseen: Option<Failed>,
 }
 
@@ -52,6 +55,27 @@ impl Context {
         }
         let shares = plan.shared_state;
         Ok(shares.then(|| SharedState::new(cloud.bucket(&plan.bucket))))
+    }
+
+    /// Refuses where no bucket is named and none is done without, for this reason.
+    pub fn names_a_bucket(&self, why: &str) -> Result<(), Failed> {
+        if self.options.no_shared_state
+            || self.options.bucket.as_ref().is_some_and(|b| !b.is_empty())
+        {
+            return Ok(());
+        }
+        Err(Failed::new(Exit::Refused, format!("no bucket is named, and {why}")).hint(
+            "name it with --bucket, or say --no-shared-state for the deployments of this journal alone",
+        ))
+    }
+
+    /// Whether a deployment is known, here or in the bucket, to have ended.
+    pub async fn has_ended(&self, id: &str) -> Result<bool, Failed> {
+        match self.find(Some(id)).await {
+            Ok(found) => Ok(found.deployment.state.is_end()),
+            Err(failed) if failed.exit() == Exit::NoDeployment => Ok(false),
+            Err(failed) => Err(failed),
+        }
     }
 
     /// The state in the bucket that is named, where one is and may be used.
@@ -165,24 +189,33 @@ impl Context {
         }
     }
 
-    /// What `list` finds in the bucket that is named; that it cannot be read is warned of.
+    /// What `list` finds in the bucket that is named, and why that is not all of it;
+    /// that is warned of.
     async fn listed<T>(
         &self,
-        list: impl AsyncFnOnce(SharedState) -> Result<Vec<T>, SharedError>,
-    ) -> Result<Vec<T>, Failed> {
+        list: impl AsyncFnOnce(SharedState) -> Result<Listed<T>, SharedError>,
+    ) -> (Vec<T>, Option<Failed>) {
         let listed = match self.shared().await {
             // So many futures in each other are more than the compiler follows.
             Ok(Some(shared)) => Box::pin(list(shared)).await.map_err(Failed::from),
-            Ok(None) => Ok(Vec::new()),
+            Ok(None) => Ok(Listed::default()),
             Err(failed) => Err(failed),
         };
-        if let Err(failed) = &listed {
-            warn!(
-                "what is in the bucket is not to be seen: {}",
-                failed.message()
-            );
+        match listed {
+            Ok(Listed { found, unreadable }) => {
+                for error in &unreadable {
+                    warn!("{error}");
+                }
+                (found, unreadable.into_iter().next().map(Failed::from))
+            }
+            Err(failed) => {
+                warn!(
+                    "what is in the bucket is not to be seen: {}",
+                    failed.message()
+                );
+                (Vec::new(), Some(failed))
+            }
         }
-        listed
     }
 
     /// What is in flight, here and in the bucket, with its lease.
@@ -202,18 +235,14 @@ impl Context {
             let here = self.record(deployment)?;
             found.extend(later(Some(here), there).map(|record| (record, None)));
         }
-        let listed = self
+        let (listed, unseen) = self
             .listed(async |shared| bounded(shared.unfinished()).await)
             .await;
-        let (listed, unseen) = match listed {
-            Ok(listed) => (listed, None),
-            Err(failed) => (Vec::new(), Some(failed)),
-        };
-        for (lease, record) in listed {
+        for (record, lease) in listed {
             let id = &record.deployment.plan.id;
             match found.iter_mut().find(|(r, _)| r.deployment.plan.id == *id) {
-                Some((_, known)) => *known = Some(lease),
-                None => found.push((record, Some(lease))),
+                Some((_, known)) => *known = lease,
+                None => found.push((record, lease)),
             }
         }
         found.retain(|(record, _)| !record.deployment.state.is_end());
@@ -227,10 +256,10 @@ impl Context {
         for deployment in self.store.all()? {
             found.push((self.record(deployment)?, None));
         }
-        let listed = self
+        let (listed, _) = self
             .listed(async |shared| bounded(shared.deployments()).await)
             .await;
-        for there in listed.unwrap_or_default() {
+        for there in listed {
             let id = &there.deployment.plan.id;
             let here = found
                 .iter()
@@ -259,6 +288,7 @@ impl Context {
     /// lease is alive.
     pub async fn take_up(&mut self, record: Record) -> Result<Taken, Failed> {
         let id = record.deployment.plan.id.clone();
+        let rested = record.deployment.state.rests();
         let lock = self.store.lock_drive(&id)?;
         // What the process before wrote at last.
         let here = match self.store.find(&id)? {
@@ -285,6 +315,7 @@ impl Context {
             lock,
             lease,
             deployment,
+            rested,
         })
     }
 
@@ -334,7 +365,7 @@ impl Context {
         let id = &deployment.plan.id;
         let limits = &deployment.plan.limits;
         let since = self.clock.now();
-        let mut interrupted = signals()?;
+        let mut interrupted = self.signals()?;
         let mut told = false;
         loop {
             match self.attempt(contender, deployment).await? {

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use clap::ValueEnum;
+use tokio::sync::watch;
+use tracing::warn;
 
-use super::context::{Context, signals};
+use super::context::Context;
 use super::finish::{Asked, exit_code};
-use super::take::whole_seconds;
 use super::{Exit, Failed, say};
 use crate::config::{Options, duration};
 use crate::machine::{Kind, State};
@@ -49,11 +50,28 @@ const LOOK_AFTER: Duration = Duration::from_secs(2);
 
 pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> {
     let context = Context::for_reading(options).await?;
-    let mut interrupted = signals()?;
+    let mut interrupted = context.signals()?;
     let since = context.clock.now();
-    let id = context.find(args.id.as_deref()).await?.deployment.plan.id;
+    let mut id = args.id.clone();
     loop {
-        let found = context.find(Some(&id)).await?.deployment;
+        let left = args.timeout.map(|timeout| {
+            let waited = context.clock.now().since(since);
+            (timeout.saturating_sub(waited), timeout)
+        });
+        let found = match context.find(id.as_deref()).await {
+            Ok(found) => found.deployment,
+            // A bucket that does not answer for now is no answer.
+            Err(failed) if failed.is_passing() => {
+                if let Some((Duration::ZERO, _)) = left {
+                    return Err(failed);
+                }
+                warn!("{}", failed.message());
+                rest(&context, left, &mut interrupted).await?;
+                continue;
+            }
+            Err(failed) => return Err(failed),
+        };
+        let id = &*id.insert(found.plan.id);
         let kind = found.state.kind();
         if args.until.is_met(&found.state) {
             say(&format!("{id} {kind}"));
@@ -70,27 +88,33 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
             };
             return Err(Failed::new(exit, message).hint("it comes to that no more by itself"));
         }
-        let left = args.timeout.map(|timeout| {
-            let waited = context.clock.now().since(since);
-            (timeout.saturating_sub(waited), timeout)
-        });
         if let Some((Duration::ZERO, timeout)) = left {
             let message = format!(
                 "deployment {id} is {kind} after {}: {}",
-                whole_seconds(timeout),
+                humantime::format_duration(timeout),
                 kind.meaning()
             );
-            return Err(Failed::new(Exit::Interrupted, message)
-                .hint(format!("it goes on: bluegreen status {id}")));
+            let hint = match found.state.rests() {
+                true => format!("it waits for an operator: bluegreen status {id}"),
+                false => format!("it goes on: bluegreen status {id}"),
+            };
+            return Err(Failed::new(Exit::Interrupted, message).hint(hint));
         }
-        let pause = context
-            .clock
-            .wall(left.map_or(Duration::MAX, |(left, _)| left));
-        tokio::select! {
-            () = tokio::time::sleep(LOOK_AFTER.min(pause)) => {}
-            _ = interrupted.wait_for(|yes| *yes) => {
-                return Err(Failed::new(Exit::Interrupted, "interrupted by a signal while waiting"));
-            }
+        rest(&context, left, &mut interrupted).await?;
+    }
+}
+
+/// Waits until the next look, and no longer than there is time left.
+async fn rest(
+    context: &Context,
+    left: Option<(Duration, Duration)>,
+    interrupted: &mut watch::Receiver<bool>,
+) -> Result<(), Failed> {
+    let left = left.map_or(Duration::MAX, |(left, _)| left);
+    tokio::select! {
+        () = tokio::time::sleep(LOOK_AFTER.min(context.clock.wall(left))) => Ok(()),
+        _ = interrupted.wait_for(|yes| *yes) => {
+            Err(Failed::new(Exit::Interrupted, "interrupted by a signal while waiting"))
         }
     }
 }
@@ -110,11 +134,10 @@ impl Until {
         }
     }
 
-    /// Whether it comes to that no more without an operator.
+    /// Whether it comes to that no more: it has ended otherwise, or is held, which only a
+    /// decision leads out of. A pause that was asked for is a part of the way.
     fn cannot_be_met(self, state: &State) -> bool {
-        match self {
-            Until::End => false,
-            _ => state.rests() && !self.is_met(state),
-        }
+        let is_held = state.kind() == Kind::Held && self != Until::End;
+        (state.is_end() || is_held) && !self.is_met(state)
     }
 }

@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
@@ -105,8 +105,7 @@ impl Store {
     /// Whether another process drives this deployment through this journal.
     #[must_use]
     pub fn is_driven(&self, id: &str) -> bool {
-        let file = OpenOptions::new().read(true).open(self.lock_path(id));
-        file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+        is_locked(&self.lock_path(id))
     }
 
     /// Whether a process was killed while it drove this deployment through this
@@ -140,6 +139,29 @@ impl Store {
         path.push(format!("-{id}.lock"));
         PathBuf::from(path)
     }
+}
+
+/// Whether a process drives some deployment with the journal at this path, which need not be
+/// readable.
+#[must_use]
+pub fn is_in_use(journal: &Path) -> bool {
+    let folder = journal.parent().filter(|p| !p.as_os_str().is_empty());
+    let folder = folder.unwrap_or_else(|| Path::new("."));
+    let (Ok(entries), Some(name)) = (folder.read_dir(), journal.file_name()) else {
+        return false;
+    };
+    let prefix = format!("{}-", name.to_string_lossy());
+    entries.flatten().any(|entry| {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let is_lock = name.starts_with(&prefix) && name.ends_with(".lock");
+        is_lock && is_locked(&entry.path())
+    })
+}
+
+fn is_locked(path: &Path) -> bool {
+    let file = OpenOptions::new().read(true).open(path);
+    file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
 fn write(mut file: &File, revision: Option<u64>) -> std::io::Result<()> {

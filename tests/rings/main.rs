@@ -23,4 +23,5 @@ mod services;
 mod shared;
 mod storage;
 mod storm;
+mod takeover;
 mod virtual_world;

@@ -13,32 +13,32 @@ use crate::served::{Served, Victim, approver};
 const SPEED: f64 = 600.0;
 
 /// Another machine: an empty disk, the same bucket.
-struct Elsewhere<'a> {
+pub struct Elsewhere<'a> {
     served: &'a Served,
-    disk: tempfile::TempDir,
+    pub disk: tempfile::TempDir,
 }
 
 impl<'a> Elsewhere<'a> {
-    fn of(served: &'a Served) -> Elsewhere<'a> {
+    pub fn of(served: &'a Served) -> Elsewhere<'a> {
         Elsewhere {
             served,
             disk: tempfile::tempdir().expect("a temporary folder"),
         }
     }
 
-    fn command(&self, arguments: &[&str]) -> std::process::Command {
+    pub fn command(&self, arguments: &[&str]) -> std::process::Command {
         let mut command = self.served.bluegreen(arguments);
         command.env("BLUEGREEN_STATE", self.disk.path().join("journal.db"));
         command
     }
 
-    fn run(&self, arguments: &[&str]) -> Output {
+    pub fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().expect("the binary runs")
     }
 }
 
 #[track_caller]
-fn exits(output: &Output, code: i32) -> (String, String) {
+pub fn exits(output: &Output, code: i32) -> (String, String) {
     let told = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (stdout, stderr) = (told(&output.stdout), told(&output.stderr));
     assert_eq!(output.status.code(), Some(code), "{stdout}\n{stderr}");
@@ -46,13 +46,13 @@ fn exits(output: &Output, code: i32) -> (String, String) {
 }
 
 /// The objects below `bluegreen/` that are the journal's.
-fn objects(served: &Served) -> Vec<String> {
+pub fn objects(served: &Served) -> Vec<String> {
     let mut objects = served.sandbox.report().leftovers.objects;
     objects.retain(|key| key.contains("/deployments/") || key.contains("/leases/"));
     objects
 }
 
-fn begun(served: &Served) -> String {
+pub fn begun(served: &Served) -> String {
     let objects = objects(served);
     let key = objects.iter().find(|key| key.contains("/deployments/"));
     let name = key
@@ -62,7 +62,7 @@ fn begun(served: &Served) -> String {
 }
 
 /// Everything below `bluegreen/` is removed from the bucket.
-fn empty_the_bucket(served: &Served) {
+pub fn empty_the_bucket(served: &Served) {
     for key in objects(served) {
         let request = http::Request::delete(format!("http://localhost/{key}"))
             .header("host", "localhost")
@@ -75,12 +75,12 @@ fn empty_the_bucket(served: &Served) {
 
 /// A release of v2 that is killed after the `times`-th call of an operation is applied;
 /// its disk is gone.
-fn killed_after(served: &Served, operation: &'static str, times: u64) -> String {
+pub fn killed_after(served: &Served, operation: &'static str, times: u64) -> String {
     let release = ["run", "--version-label", "v2"];
     run_killed_after(served, &release, operation, times)
 }
 
-fn run_killed_after(
+pub fn run_killed_after(
     served: &Served,
     release: &[&str],
     operation: &'static str,
@@ -106,7 +106,7 @@ fn run_killed_after(
 }
 
 #[track_caller]
-fn all_is_well(served: &Served, version: &str) {
+pub fn all_is_well(served: &Served, version: &str) {
     let report = served.sandbox.report();
     assert_eq!(report.lost, 0, "{:?}", report.losses);
     assert_eq!(report.interruptions, []);
@@ -119,7 +119,7 @@ fn all_is_well(served: &Served, version: &str) {
     });
 }
 
-fn started(mut command: std::process::Command) -> Child {
+pub fn started(mut command: std::process::Command) -> Child {
     command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
