@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::check::{Check, Finding};
+use super::check::{Check, Finding, Verdict};
 use super::permissions::{Balancing, Needed, Use, needed};
 use super::steps::{steps, together};
 use super::{Facts, Inspection, Surroundings, Wanted};
@@ -223,7 +223,9 @@ impl<P: Prober> Inspector<'_, P> {
         let asked: Vec<_> = asked.collect();
         let denied = self.cloud.simulate(principal, &asked).await?;
         let mut finding = permitted(principal, &needed, &denied);
-        if let Some(profile) = profile {
+        let is_about_roles = finding.verdict == Verdict::Passed
+            || denied.iter().any(|denied| denied.action == "iam:PassRole");
+        if let Some(profile) = profile.filter(|_| is_about_roles) {
             finding.evidence.push_str(&format!(
                 "; the role in the instance profile {profile} is taken to have its name"
             ));

@@ -398,7 +398,10 @@ mod tests {
             ),
             (
                 "s3:ListBucket",
-                vec!["arn:aws-cn:s3:::REGION-of-BLUE".to_owned()],
+                vec![
+                    "arn:aws-cn:s3:::REGION-of-BLUE".to_owned(),
+                    "arn:aws-cn:s3:::elasticbeanstalk-cn-north-1-123456789012".to_owned(),
+                ],
             ),
             ("elasticbeanstalk:DescribePlatformVersion", vec![]),
             ("elasticbeanstalk:CreateApplicationVersion", vec![]),
