@@ -161,4 +161,19 @@ mod tests {
             assert!(!error.contains("hunter2"), "{text}: {error}");
         }
     }
+
+    #[test]
+    fn a_form_tells_its_keys() {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        struct Table {
+            #[expect(dead_code, reason = "only named")]
+            on_failure: String,
+            #[serde(default)]
+            #[expect(dead_code, reason = "only named")]
+            limit: Option<u32>,
+        }
+        assert_eq!(keys_of::<Table>(), ["on-failure", "limit"]);
+        assert_eq!(keys_of::<String>(), [""; 0]);
+    }
 }
