@@ -246,6 +246,8 @@ fn the_rehearsal_of_the_guide_works_at_its_begin_and_later() {
     succeeded(first, &run(first, true).output().expect("runs"));
     succeeded(&again[0], &run(&again[0], false).output().expect("runs"));
     let example = docs("bluegreen.toml").replace("\"shop", "\"mine");
+    // And with what the sandbox has not.
+    let example = format!("version-label = \"mine\"\n{example}");
     std::fs::write(folder.path().join("bluegreen.toml"), example).expect("it is written");
     let mut later_on = run(later, false);
     let own = [
