@@ -337,53 +337,67 @@ impl Options {
     /// The validated configuration of a run.
     ///
     /// # Errors
-    /// [`ConfigError`] names the value, the flag and the remedy.
+    /// [`ConfigError`] names the value, the flag and the remedy: the first that is wrong.
     pub fn config(&self) -> Result<Config, ConfigError> {
-        let required = |value: &Option<String>, what, flag, variable| {
-            value
-                .clone()
-                .filter(|value| !value.trim().is_empty())
-                .ok_or(ConfigError::Missing {
+        let (config, wrong) = self.examined();
+        wrong.into_iter().next().map_or(Ok(config), Err)
+    }
+
+    /// The configuration of a run, with stand-ins for what is wrong, and everything that is.
+    #[must_use]
+    pub fn examined(&self) -> (Config, Vec<ConfigError>) {
+        let mut wrong = Vec::new();
+        let mut required = |value: &Option<String>, what, flag, variable| {
+            let value = value.clone().filter(|value| !value.trim().is_empty());
+            value.unwrap_or_else(|| {
+                wrong.push(ConfigError::Missing {
                     what,
                     flag,
                     variable,
-                })
+                });
+                "stand-in".to_owned()
+            })
         };
-        let app = required(&self.app, "the application", "--app", "BEANSTALK_APP_NAME")?;
+        let app = required(&self.app, "the application", "--app", "BEANSTALK_APP_NAME");
         let blue = required(
             &self.blue,
             "the blue environment",
             "--blue",
             "BLUE_ENV_NAME",
-        )?;
+        );
         let bucket = required(
             &self.bucket,
             "the artifacts bucket",
             "--bucket",
             "S3_ARTIFACTS_BUCKET",
-        )?;
-        let green = self
-            .green
-            .clone()
-            .filter(|green| !green.is_empty())
-            .unwrap_or_else(|| format!("{blue}-green"));
-        environment_name("--blue", &blue)?;
-        environment_name("--green", &green)?;
-        if green == blue {
-            return Err(invalid(
-                "--green",
-                &green,
-                "green needs another name than blue",
-            ));
+        );
+        let green = given(&self.green).map_or_else(|| default_green(&blue), str::to_owned);
+        wrong.extend(environment_name("--blue", &blue).err());
+        // What follows from a name that is wrong already is not told again.
+        if given(&self.green).is_some() || wrong.is_empty() {
+            wrong.extend(environment_name("--green", &green).err());
         }
-        let asks_approval = self.approve_url()?.is_some();
-        Ok(Config {
+        if green == blue {
+            let why = "green needs another name than blue";
+            wrong.push(invalid("--green", &green, why));
+        }
+        let approve_url = self.approve_url();
+        let asks_approval = !matches!(approve_url, Ok(None));
+        wrong.extend(approve_url.err());
+        let tests = kept(self.tests(), &mut wrong);
+        let hooks = kept(self.hooks(), &mut wrong);
+        let preview = Asked::read(&self.preview_host, given(&self.hosted_zone_id));
+        let preview = preview.unwrap_or_else(|error| {
+            wrong.push(error.into());
+            None
+        });
+        let config = Config {
             app,
             blue,
             green,
             bucket,
             shared_state: !self.no_shared_state,
-            tests: self.tests()?,
+            tests,
             test_command: given(&self.test_command).map(|command| TestCommand {
                 command: command.to_owned(),
                 limit: self.test_command_timeout,
@@ -391,7 +405,7 @@ impl Options {
             test_green: self.test_green,
             // Only what reads is asked of production unbidden.
             test_production: self.test_production || self.test.is_empty(),
-            hooks: self.hooks()?,
+            hooks,
             approval: self.approve_limit.map(|limit| ApprovalLimit {
                 limit,
                 goes_back: self.approve_otherwise == Otherwise::Rollback,
@@ -403,7 +417,7 @@ impl Options {
                 let alarms = self.alarms.iter().filter(|name| seen.insert(*name));
                 alarms.cloned().collect()
             },
-            preview: Asked::read(&self.preview_host, given(&self.hosted_zone_id))?,
+            preview,
             limits: Limits {
                 poll: self.poll,
                 drain: self.drain,
@@ -417,7 +431,8 @@ impl Options {
                 quarantine: self.quarantine,
                 ..Limits::default()
             },
-        })
+        };
+        (config, wrong)
     }
 }
 
@@ -442,10 +457,7 @@ impl Options {
     }
 
     /// The hooks of `--hook` in their order.
-    ///
-    /// # Errors
-    /// [`ConfigError`].
-    pub fn hooks(&self) -> Result<Vec<Hook>, ConfigError> {
+    fn hooks(&self) -> Vec<Result<Hook, ConfigError>> {
         let of_table = |(number, text): (usize, &String)| {
             let checked = HookTable::inline(text).and_then(HookTable::check);
             checked.map_err(|why| ConfigError::Table {
@@ -457,7 +469,7 @@ impl Options {
     }
 
     /// The tests of `--test` in their order, after the one of `--test-url`.
-    fn tests(&self) -> Result<Vec<AcceptanceTest>, ConfigError> {
+    fn tests(&self) -> Vec<Result<AcceptanceTest, ConfigError>> {
         let defaults = Defaults {
             expect_status: self.expect_status.clone(),
             timeout: self.test_timeout,
@@ -480,6 +492,24 @@ impl Options {
         let tables = self.test.iter().enumerate().map(of_table);
         url.into_iter().map(of_url).chain(tables).collect()
     }
+}
+
+/// The name of green where none is given.
+#[must_use]
+pub fn default_green(blue: &str) -> String {
+    format!("{blue}-green")
+}
+
+/// What is right; what is not is put with the rest of it.
+fn kept<T>(found: Vec<Result<T, ConfigError>>, wrong: &mut Vec<ConfigError>) -> Vec<T> {
+    let right = found.into_iter().filter_map(|one| match one {
+        Ok(one) => Some(one),
+        Err(error) => {
+            wrong.push(error);
+            None
+        }
+    });
+    right.collect()
 }
 
 /// A value that is there: an empty variable is none, as CI systems set it.

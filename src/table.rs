@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Visitor};
 
 /// An inline table such as `{ url = "/health" }`.
 ///
@@ -16,8 +16,44 @@ pub fn inline<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     T::deserialize(table).map_err(|e| without_values(e.message()))
 }
 
+/// The keys that a table of this form takes.
+#[must_use]
+pub fn keys_of<T: DeserializeOwned>() -> &'static [&'static str] {
+    let mut keys: &'static [&'static str] = &[];
+    // Reading nothing fails, once the form has told its keys.
+    let _ = T::deserialize(Keys(&mut keys));
+    keys
+}
+
+/// Hears of the keys that a form asks for.
+struct Keys<'a>(&'a mut &'static [&'static str]);
+
+impl<'de> serde::Deserializer<'de> for Keys<'_> {
+    type Error = serde::de::value::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Self::Error> {
+        Err(serde::de::Error::custom("there is nothing to read"))
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Self::Error> {
+        *self.0 = fields;
+        self.deserialize_any(visitor)
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf option unit
+        unit_struct newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+    }
+}
+
 /// An error of the parser without the text that it quotes from the input.
-fn without_values(message: &str) -> String {
+#[must_use]
+pub fn without_values(message: &str) -> String {
     let message = message.trim().replace('\n', ", ");
     for kind in ["invalid type: string \"", "invalid value: string \""] {
         if let Some((before, rest)) = message.split_once(kind) {
@@ -124,5 +160,20 @@ mod tests {
             assert!(error.contains(words), "{text}: {error}");
             assert!(!error.contains("hunter2"), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn a_form_tells_its_keys() {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        struct Table {
+            #[expect(dead_code, reason = "only named")]
+            on_failure: String,
+            #[serde(default)]
+            #[expect(dead_code, reason = "only named")]
+            limit: Option<u32>,
+        }
+        assert_eq!(keys_of::<Table>(), ["on-failure", "limit"]);
+        assert_eq!(keys_of::<String>(), [""; 0]);
     }
 }

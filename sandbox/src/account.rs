@@ -150,7 +150,7 @@ impl World {
     }
 
     /// Sets an option of a living environment, behind the service's back.
-    fn set(&mut self, environment: &str, namespace: &str, name: &str, value: &str) {
+    pub fn set(&mut self, environment: &str, namespace: &str, name: &str, value: &str) {
         let Some(found) = self.environment_mut(environment) else {
             return;
         };

@@ -107,6 +107,21 @@ impl World {
                     "LoadBalanced",
                 ),
                 setting(
+                    "aws:elasticbeanstalk:environment",
+                    "LoadBalancerType",
+                    "application",
+                ),
+                setting(
+                    "aws:elasticbeanstalk:environment",
+                    "ServiceRole",
+                    "service-role/aws-elasticbeanstalk-service-role",
+                ),
+                setting(
+                    "aws:autoscaling:launchconfiguration",
+                    "IamInstanceProfile",
+                    "aws-elasticbeanstalk-ec2-role",
+                ),
+                setting(
                     "aws:elasticbeanstalk:healthreporting:system",
                     "SystemType",
                     "enhanced",

@@ -302,6 +302,16 @@ impl World {
         }
     }
 
+    /// Adds a hosted zone that holds nothing yet.
+    pub fn add_zone(&mut self, id: &str, name: &str) {
+        self.services.zones.push(Zone {
+            id: id.to_owned(),
+            name: format!("{name}."),
+            served: Vec::new(),
+            records: Vec::new(),
+        });
+    }
+
     /// The name servers answer these records of a zone from now on.
     pub(crate) fn serve_records(&mut self, zone: &str, records: Vec<Element>) {
         if let Some(zone) = self.services.zones.iter_mut().find(|z| z.id == zone) {

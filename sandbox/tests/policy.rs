@@ -100,6 +100,54 @@ fn a_launch_needs_the_callers_rights_beneath() {
     assert_eq!(status, 200, "{body}");
 }
 
+/// What a launch needs follows the settings that it is to have: its kind of load balancer,
+/// and the roles that it names.
+#[test]
+fn a_launch_needs_what_its_settings_ask_for() {
+    let create = "Action=CreateEnvironment&ApplicationName=shop&EnvironmentName=shop-two\
+                  &VersionLabel=v1&SolutionStackName=s";
+    let option = |at: usize, namespace: &str, name: &str, value: &str| {
+        let member = format!("&OptionSettings.member.{at}");
+        format!("{member}.Namespace={namespace}{member}.OptionName={name}{member}.Value={value}")
+    };
+    let environment = "aws:elasticbeanstalk:environment";
+    let network = option(1, environment, "LoadBalancerType", "network");
+    let single = option(1, environment, "EnvironmentType", "SingleInstance");
+    let profile = option(
+        1,
+        "aws:autoscaling:launchconfiguration",
+        "IamInstanceProfile",
+        "web",
+    );
+    let service = option(1, environment, "ServiceRole", "ci/watch");
+    for (asked, without, resource) in [
+        (
+            String::new(),
+            "elasticloadbalancing:ConfigureHealthCheck",
+            "loadbalancer/awseb-",
+        ),
+        (
+            network.clone(),
+            "elasticloadbalancing:CreateListener",
+            "loadbalancer/net/awseb-",
+        ),
+        (single.clone(), "ec2:AllocateAddress", "on resource: *"),
+        (profile, "iam:PassRole", ":role/web"),
+        (service, "iam:PassRole", ":role/ci/watch"),
+    ] {
+        let rest = format!(r#"{{"Effect":"Allow","NotAction":"{without}","Resource":"*"}}"#);
+        let (status, body) = ask(&mut world(&[rest]), &format!("{create}{asked}"));
+        assert_eq!(status, 403, "{without}: {body}");
+        assert!(body.contains(without) && body.contains(resource), "{body}");
+    }
+    // And nothing that another kind of load balancer would need.
+    for asked in [network, single] {
+        let rest = r#"{"Effect":"Allow","NotAction":"elasticloadbalancing:ConfigureHealthCheck","Resource":"*"}"#;
+        let (status, body) = ask(&mut world(&[rest.to_owned()]), &format!("{create}{asked}"));
+        assert_eq!(status, 200, "{body}");
+    }
+}
+
 #[test]
 fn conditions_see_what_the_request_names() {
     let only_v1 = format!(

@@ -5,9 +5,9 @@ use clap::Subcommand;
 
 use super::context::sso_profile;
 use super::{Exit, Failed, run, say};
+use crate::config::Options;
 use crate::config::file::Problem;
 use crate::config::layers::Layers;
-use crate::config::{ConfigError, Options};
 use crate::report::settings;
 
 /// What `config` takes.
@@ -47,7 +47,12 @@ pub(super) fn run(options: &Options, args: &Args, layers: &Layers) -> Result<Exi
     match &args.what {
         What::Check(release) => check(options, release, layers),
         What::Show(args) => {
-            let settings = layers.settings();
+            let mut options = options.clone();
+            #[cfg(feature = "sandbox")]
+            if options.sandbox().is_some() {
+                super::context::name_the_seeded(&mut options);
+            }
+            let settings = layers.settings_of(&options);
             say(&match args.json {
                 true => settings::json(&settings),
                 false => settings::text(&settings),
@@ -77,20 +82,9 @@ fn check(options: &Options, release: &run::Args, layers: &Layers) -> Result<Exit
     let mut failed: Vec<Failed> = whole(layers).err().into_iter().collect();
     let mut problems = layers.file.iter().flat_map(|file| &file.problems);
     if !problems.any(Problem::is_of_the_text) {
-        let config = loop {
-            match options.config() {
-                Err(error @ ConfigError::Missing { flag, .. })
-                    if let Some(value) = missing(&mut options, flag) =>
-                {
-                    *value = Some("stand-in".to_owned());
-                    failed.push(error.into());
-                }
-                config => break config,
-            }
-        };
-        let wanted = config.map_err(Failed::from);
-        let wanted = wanted.and_then(|config| release.without_bundle().wanted(&config));
-        failed.extend(wanted.err());
+        let (config, wrong) = options.examined();
+        failed.extend(wrong.into_iter().map(Failed::from));
+        failed.extend(release.without_bundle().wanted(&config).err());
         failed.extend(sso_profile().err());
     }
     if !failed.is_empty() {
@@ -104,15 +98,4 @@ fn check(options: &Options, release: &run::Args, layers: &Layers) -> Result<Exit
         None => "The configuration is in order; there is no file.".to_owned(),
     });
     Ok(Exit::Completed)
-}
-
-/// The place of a required value that is missing: something stands in for it, so that
-/// what else is wrong shows.
-fn missing<'a>(options: &'a mut Options, flag: &str) -> Option<&'a mut Option<String>> {
-    match flag {
-        "--app" => Some(&mut options.app),
-        "--blue" => Some(&mut options.blue),
-        "--bucket" => Some(&mut options.bucket),
-        _ => None,
-    }
 }

@@ -26,7 +26,7 @@ pub use configuration::{Configuration, EnvironmentType, Setting};
 pub use connect::{ConnectError, Connection, SandboxEndpoint, connect};
 pub use dns::HostedZone;
 pub use objects::{Bucket, Condition, ConditionalWrites, Object, Put};
-pub use permissions::{Caller, Denial, Denied};
+pub use permissions::{Asked, Caller, Denial, Denied};
 pub use preview::PreviewRefused;
 pub use records::RecordsPast;
 

@@ -5,13 +5,20 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File as Opened;
 use std::io::{ErrorKind, Read};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Command;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use thiserror::Error;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
+
+use crate::acceptance::{Defaults, TestTable};
+use crate::hooks::HookTable;
+use crate::table::{keys_of, without_values};
 
 use super::keys::{Form, Key, exclusions, keys, value_if_missing};
 
@@ -206,6 +213,14 @@ impl Reader<'_> {
             };
             let mut values = Vec::new();
             let mut whole = true;
+            if key.form() == Form::Tables {
+                let wrong = self.in_tables(name, value);
+                whole = wrong.is_empty();
+                file.problems.extend(wrong);
+                if !whole {
+                    continue;
+                }
+            }
             for (path, text) in self.texts(key, name, value) {
                 match text.and_then(|text| text.values(key, self.command)) {
                     Ok(taken) => values.extend(taken),
@@ -221,6 +236,80 @@ impl Reader<'_> {
                 file.entries.insert(name.to_owned(), entry);
             }
         }
+    }
+
+    /// What is wrong within the tables of a setting, each at its own line.
+    fn in_tables(&self, name: &str, value: &Spanned<DeValue<'_>>) -> Vec<Problem> {
+        let Some(inner) = Inner::of(name) else {
+            return Vec::new();
+        };
+        let tables: Vec<_> = match value.get_ref() {
+            DeValue::Array(items) => {
+                let items = items.iter().enumerate();
+                items
+                    .map(|(at, item)| (format!("{name}[{at}]"), item))
+                    .collect()
+            }
+            _ => vec![(name.to_owned(), value)],
+        };
+        let tables = tables.into_iter();
+        tables
+            .flat_map(|(path, table)| self.in_table(&inner, &path, table))
+            .collect()
+    }
+
+    fn in_table(&self, inner: &Inner, path: &str, value: &Spanned<DeValue<'_>>) -> Vec<Problem> {
+        // What is no table is told with the setting.
+        let DeValue::Table(table) = value.get_ref() else {
+            return Vec::new();
+        };
+        let line_of = |name: &str| {
+            let mut keys = table.keys();
+            let key = keys.find(|key| key.get_ref().as_ref() == name);
+            key.map(|key| self.line(key.span().start))
+        };
+        let is_known = |name: &str| inner.keys.contains(&name);
+        let names = table.keys().map(|key| key.get_ref().as_ref());
+        let unknown = names.filter(|name| !is_known(name)).map(|name| {
+            let why = match nearest(name, inner.keys.iter().copied()) {
+                Some(key) => format!("did you mean `{key}`?"),
+                None => format!("there are {}", inner.keys.join(", ")),
+            };
+            let what = format!("unknown key `{path}.{name}`");
+            self.problem(what, line_of(name).unwrap_or_default(), why)
+        });
+        let mut problems: Vec<_> = unknown.collect();
+        let known = table.iter().filter(|(key, _)| is_known(key.get_ref()));
+        let known = known.map(|(key, value)| (key.clone(), value.clone()));
+        let known = Spanned::new(value.span(), DeValue::Table(known.collect()));
+        if let Err(wrong) = (inner.check)(known) {
+            // It begins with the key that it is about.
+            let about = wrong.why.split_once(": ");
+            let about = about.filter(|(key, _)| {
+                let first = key.split('.').next().unwrap_or(key);
+                is_known(first)
+            });
+            let of_span = wrong.span.as_ref().map(|span| self.line(span.start));
+            let in_value = |(_, value): &(&Spanned<_>, &Spanned<DeValue<'_>>)| {
+                let start = wrong.span.as_ref().map(|span| span.start);
+                start.is_some_and(|start| value.span().contains(&start))
+            };
+            let in_value = table.iter().find(in_value);
+            let in_value = in_value.map(|(key, _)| format!("{path}.{}", key.get_ref()));
+            let first = |key: &str| key.split('.').next().unwrap_or(key).to_owned();
+            let whole = of_span.unwrap_or_else(|| self.line(value.span().start));
+            problems.push(match about {
+                Some((key, why)) => {
+                    let line = line_of(&first(key)).unwrap_or(whole);
+                    self.problem(format!("key `{path}.{key}`"), line, why.to_owned())
+                }
+                None => {
+                    let path = in_value.unwrap_or_else(|| path.to_owned());
+                    self.problem(format!("key `{path}`"), whole, wrong.why)
+                }
+            });
+        }
+        problems
     }
 
     /// Of two settings that exclude each other the file may have one.
@@ -303,13 +392,8 @@ impl Reader<'_> {
         if name == path && is_flag(self.command, name) {
             return format!("--{name} is for the command line alone");
         }
-        let likeness = |key: &&Key| strsim::jaro(&name.replace('_', "-"), key.name());
-        let nearest = self
-            .keys
-            .iter()
-            .max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-        match nearest.filter(|key| likeness(key) > ALIKE) {
-            Some(key) => format!("did you mean `{}`?", key.name()),
+        match nearest(name, self.keys.iter().map(Key::name)) {
+            Some(key) => format!("did you mean `{key}`?"),
             None => "leave it out; `bluegreen config show` lists every key".to_owned(),
         }
     }
@@ -342,6 +426,59 @@ impl Reader<'_> {
         let before = &self.text.text.as_bytes()[..byte.min(self.text.text.len())];
         1 + before.iter().filter(|byte| **byte == b'\n').count()
     }
+}
+
+/// The known key that an unknown one is most like, where one is like it at all.
+fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let likeness = |key: &&str| strsim::jaro(&name.replace('_', "-"), key);
+    let nearest = known.max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    nearest.filter(|key| likeness(key) > ALIKE)
+}
+
+/// What the tables of a setting are.
+struct Inner {
+    keys: &'static [&'static str],
+    check: fn(Spanned<DeValue<'_>>) -> Result<(), Wrong>,
+}
+
+/// What is wrong with a table, without its values.
+struct Wrong {
+    span: Option<Range<usize>>,
+    why: String,
+}
+
+impl Inner {
+    /// Of the setting with this key.
+    fn of(name: &str) -> Option<Inner> {
+        match name {
+            "test" => Some(Inner {
+                keys: keys_of::<TestTable>(),
+                check: |value| {
+                    let defaults = Defaults {
+                        expect_status: Vec::new(),
+                        timeout: Duration::from_secs(1),
+                    };
+                    checked(value, |table: TestTable| table.check(&defaults).map(drop))
+                },
+            }),
+            "hook" => Some(Inner {
+                keys: keys_of::<HookTable>(),
+                check: |value| checked(value, |table: HookTable| table.check().map(drop)),
+            }),
+            _ => None,
+        }
+    }
+}
+
+fn checked<T: DeserializeOwned>(
+    value: Spanned<DeValue<'_>>,
+    check: impl Fn(T) -> Result<(), String>,
+) -> Result<(), Wrong> {
+    let table = T::deserialize(ValueDeserializer::from(value)).map_err(|error| Wrong {
+        span: error.span(),
+        why: without_values(error.message()),
+    })?;
+    check(table).map_err(|why| Wrong { span: None, why })
 }
 
 /// What a value of the file says of a flag.
@@ -590,7 +727,7 @@ mod tests {
                 ),
         );
         let text = "[[test]]\nurl = '/a'\nbody = \"\"\"a\n\\\"b\\\"\"\"\"\n[test.headers]\n'X-A' = 'c, d'\n\
-                    [[test]]\nurl = '/b'\nstatus = [200, 204]\n[hook]\nbefore = 'a=b, c'\nlimit = 3";
+                    [[test]]\nurl = '/b'\nexpect-status = [200, 204]\n[hook]\nbefore = 'a=b, c'\nlimit = 3";
         let text = Text {
             path: PathBuf::from("bluegreen.toml"),
             text: text.to_owned(),
@@ -607,6 +744,6 @@ mod tests {
             .collect();
         assert_eq!(tables[0]["it"]["body"].as_str(), Some("a\n\"b\""));
         assert_eq!(tables[0]["it"]["headers"]["X-A"].as_str(), Some("c, d"));
-        assert_eq!(tables[1]["it"]["status"][1].as_integer(), Some(204));
+        assert_eq!(tables[1]["it"]["expect-status"][1].as_integer(), Some(204));
     }
 }

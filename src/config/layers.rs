@@ -15,6 +15,7 @@ use clap::{ArgMatches, Command};
 
 use super::file::{self, File, FileError};
 use super::keys::{Key, exclusions, keys, leaf, mut_settings, raw, without_variables};
+use super::{Options, default_green};
 
 /// A parsed command line, and where each setting comes from.
 #[derive(Debug)]
@@ -51,6 +52,11 @@ pub enum Source {
         path: PathBuf,
         /// The line of the key, from 1.
         line: usize,
+    },
+    /// It follows from another setting.
+    Derived {
+        /// The other one's key.
+        from: &'static str,
     },
     /// Nobody has said anything.
     Default,
@@ -105,10 +111,23 @@ impl Layers {
         })
     }
 
-    /// Every setting that the command takes, with its value in force.
+    /// Every setting that the command takes, with its value in force, also where that
+    /// follows from another's in these options.
     #[must_use]
-    pub fn settings(&self) -> Vec<Setting<'_>> {
-        self.keys.iter().map(|key| self.setting(key)).collect()
+    pub fn settings_of(&self, options: &Options) -> Vec<Setting<'_>> {
+        let blue = options.blue.as_deref().filter(|blue| !blue.is_empty());
+        let settings = self.keys.iter().map(|key| {
+            let setting = self.setting(key);
+            match (key.name(), blue) {
+                ("green", Some(blue)) if setting.values.join("").is_empty() => Setting {
+                    values: vec![default_green(blue)],
+                    source: Source::Derived { from: "blue" },
+                    ..setting
+                },
+                _ => setting,
+            }
+        });
+        settings.collect()
     }
 
     fn setting<'a>(&'a self, key: &'a Key) -> Setting<'a> {
@@ -165,7 +184,7 @@ impl Layers {
         let told = named.filter_map(|key| {
             let name = key.name();
             match self.setting(key).source {
-                Source::Flag | Source::Default => None,
+                Source::Flag | Source::Default | Source::Derived { .. } => None,
                 Source::Variable { name: variable } => {
                     Some(format!("--{name} comes from the variable {variable}"))
                 }

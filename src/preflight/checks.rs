@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::check::{Check, Finding};
-use super::permissions::{Needed, Use, needed};
+use super::check::{Check, Finding, Verdict};
+use super::permissions::{Balancing, Needed, Use, needed};
 use super::steps::{steps, together};
 use super::{Facts, Inspection, Surroundings, Wanted};
 use crate::acceptance::without_secrets;
 use crate::cloud::aws::{
-    Alarm, AwsCloud, Caller, ConditionalWrites, Configuration, Denial, Denied, EnvironmentType,
-    ManagedAction, Quota,
+    Alarm, Asked, AwsCloud, Caller, ConditionalWrites, Configuration, Denial, Denied,
+    EnvironmentType, ManagedAction, Quota,
 };
 use crate::cloud::{Environment, LookError, Prober, VersionRecord};
 use crate::config::Config;
@@ -186,6 +186,11 @@ impl<P: Prober> Inspector<'_, P> {
             Err(_) => ("1", None),
         };
         let bundle = self.wanted.bundle.as_ref();
+        let given = |namespace: &str, name: &str| {
+            let value = configuration.value(namespace, name);
+            value.filter(|value| !value.is_empty())
+        };
+        let profile = given("aws:autoscaling:launchconfiguration", "IamInstanceProfile");
         let needed = needed(&Use {
             partition: self.blue.arn.split(':').nth(1).unwrap_or("aws"),
             region: &self.target.region,
@@ -201,20 +206,31 @@ impl<P: Prober> Inspector<'_, P> {
             registers: bundle.is_some() && record.is_none(),
             writes: self.config.shared_state || bundle.is_some_and(|b| b.file.is_some()),
             alarms: !self.config.alarms.is_empty(),
-            own_balancer: configuration.balancer_type() == Some("application")
-                && configuration.shared_balancer().is_none(),
+            balancing: Balancing::of(configuration),
+            instance_profile: profile,
+            service_role: given("aws:elasticbeanstalk:environment", "ServiceRole"),
             zone: self.preview.map(|preview| preview.zone_id.as_str()),
             rules: &rules
                 .iter()
                 .map(|rule| rule.arn.clone())
                 .collect::<Vec<_>>(),
         });
-        let asked = needed
-            .iter()
-            .map(|n| (n.action.clone(), n.resource.clone()));
+        let asked = needed.iter().map(|n| Asked {
+            action: n.action.clone(),
+            resource: n.resource.clone(),
+            passed_to: n.passed_to.map(str::to_owned),
+        });
         let asked: Vec<_> = asked.collect();
         let denied = self.cloud.simulate(principal, &asked).await?;
-        Ok(permitted(principal, &needed, &denied))
+        let mut finding = permitted(principal, &needed, &denied);
+        let is_about_roles = finding.verdict == Verdict::Passed
+            || denied.iter().any(|denied| denied.action == "iam:PassRole");
+        if let Some(profile) = profile.filter(|_| is_about_roles) {
+            finding.evidence.push_str(&format!(
+                "; the role in the instance profile {profile} is taken to have its name"
+            ));
+        }
+        Ok(finding)
     }
 
     fn worker_tier(&self) -> Finding {

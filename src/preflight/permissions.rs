@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use crate::cloud::aws::{Configuration, EnvironmentType};
 use crate::plan::Strategy;
 
 /// The policy as it is shipped.
@@ -42,12 +43,48 @@ pub struct Use<'a> {
     pub writes: bool,
     /// Whether alarms watch production.
     pub alarms: bool,
-    /// Whether blue has an application load balancer of its own.
-    pub own_balancer: bool,
+    /// What brings requests to blue's instances, and will to green's.
+    pub balancing: Balancing<'a>,
+    /// The instance profile that blue names, as its name or ARN.
+    pub instance_profile: Option<&'a str>,
+    /// The service role that blue names, as its name, with its path, or as its ARN.
+    pub service_role: Option<&'a str>,
     /// The hosted zone of preview hostnames, where there are any.
     pub zone: Option<&'a str>,
     /// The ARNs of the rules of a shared load balancer that follow the swap.
     pub rules: &'a [String],
+}
+
+/// What brings requests to an environment's instances.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Balancing<'a> {
+    /// A single instance's own address.
+    Address,
+    /// A classic load balancer.
+    Classic,
+    /// A load balancer of its own: `app` or `net`, as its ARN has it.
+    Own(&'static str),
+    /// An application load balancer that others have a part in: its ARN, empty where it is
+    /// not told.
+    Shared(&'a str),
+}
+
+impl Balancing<'_> {
+    /// What an environment is configured with.
+    #[must_use]
+    pub fn of(configuration: &Configuration) -> Balancing<'_> {
+        match (
+            configuration.environment_type(),
+            configuration.shared_balancer(),
+            configuration.balancer_type(),
+        ) {
+            (EnvironmentType::SingleInstance, ..) => Balancing::Address,
+            (EnvironmentType::LoadBalanced, Some(arn), _) => Balancing::Shared(arn),
+            (EnvironmentType::LoadBalanced, None, Some("application")) => Balancing::Own("app"),
+            (EnvironmentType::LoadBalanced, None, Some("network")) => Balancing::Own("net"),
+            (EnvironmentType::LoadBalanced, None, _) => Balancing::Classic,
+        }
+    }
 }
 
 /// An action on a resource that a release needs.
@@ -57,6 +94,8 @@ pub struct Needed {
     pub action: String,
     /// Its resource's ARN, or `*`.
     pub resource: String,
+    /// The service that a role is passed to.
+    pub passed_to: Option<&'static str>,
     /// Whether it is Elastic Beanstalk that needs it, which an operations role may have
     /// instead of the caller.
     pub beneath: bool,
@@ -73,6 +112,10 @@ pub fn needed(of: &Use<'_>) -> Vec<Needed> {
         if !of.uses(sid) {
             continue;
         }
+        if sid == "BeneathRoles" {
+            needed.extend(of.passed_roles());
+            continue;
+        }
         let mut resources = texts(&statement["Resource"]);
         if sid == "MakeAndTerminateGreen" && of.strategy == Strategy::Promote {
             resources.extend(resources.clone().iter().map(|r| r.replace("GREEN", "BLUE")));
@@ -87,6 +130,7 @@ pub fn needed(of: &Use<'_>) -> Vec<Needed> {
             needed.extend(named.map(|resource| Needed {
                 action: action.clone(),
                 resource,
+                passed_to: None,
                 beneath: sid.starts_with(BENEATH),
             }));
         }
@@ -118,18 +162,14 @@ fn is_of(action: &str, resource: &str) -> bool {
         ("elasticbeanstalk", "DescribeEnvironments" | "ListTagsForResource") => {
             kind(":environment/")
         }
-        ("elasticbeanstalk", "DescribeConfigurationSettings") => true,
-        ("elasticbeanstalk", action) if action.starts_with("Describe") => {
-            !kind(":configurationtemplate/")
+        ("s3", "ListBucket" | "CreateBucket" | "GetBucketLocation" | "GetBucketPolicy") => {
+            !resource.contains('/')
         }
-        ("s3", "ListBucket") => resource.ends_with("BUCKET"),
         ("s3", _) => resource.contains('/'),
-        ("elasticloadbalancing", action) if action.contains("LoadBalancer") => {
-            kind(":loadbalancer/")
-        }
-        ("elasticloadbalancing", "CreateListener") => kind(":loadbalancer/"),
         ("elasticloadbalancing", "DeleteListener") => kind(":listener/"),
-        ("elasticloadbalancing", action) if action.contains("Target") => kind(":targetgroup/"),
+        ("elasticloadbalancing", "CreateRule") => kind(":listener/"),
+        ("elasticloadbalancing", "DeleteRule") => kind(":listener-rule/"),
+        ("elasticloadbalancing", _) => !kind(":listener/"),
         _ => true,
     }
 }
@@ -141,15 +181,21 @@ impl Use<'_> {
             "RegisterVersions" => self.registers,
             "WriteToTheBucket" => self.writes,
             "WatchAlarms" => self.alarms,
-            "MovePreviewHosts" => self.zone.is_some(),
+            "MovePreviewHosts" | "ReadHostedZones" => self.zone.is_some(),
             // What is asked of Route 53 beforehand is done without where it may not be, and
             // reading the parameters and rules shows itself whether it may be.
-            "FindPreviewZone" | "ReadPreviewParameters" | "LookAtSharedLoadBalancer" => false,
+            "FindHostedZones" | "ReadPreviewParameters" | "LookAtSharedLoadBalancer" => false,
             // That it may be simulated the simulation itself shows.
             "CheckOwnPermissions" => false,
             // What checks alone ask leaves them unknown where it may not be asked.
             "LookAtTheAccount" | "LookAtThePlatform" => false,
-            "BeneathLoadBalancing" => self.own_balancer,
+            "BeneathLoadBalancing" => matches!(self.balancing, Balancing::Own(_)),
+            "BeneathTargetGroups" => self.has_target_groups(),
+            "BeneathSharedLoadBalancer" => {
+                matches!(self.balancing, Balancing::Shared(arn) if !arn.is_empty())
+            }
+            "BeneathClassicLoadBalancing" => self.balancing == Balancing::Classic,
+            "BeneathSingleInstance" => self.balancing == Balancing::Address,
             _ => true,
         }
     }
@@ -161,8 +207,45 @@ impl Use<'_> {
             "elasticbeanstalk:DescribeEnvironmentManagedActions" => false,
             // Promotion makes no blue.
             "elasticbeanstalk:CreateEnvironment" => resource.ends_with("GREEN"),
+            "elasticloadbalancing:DescribeInstanceHealth" => self.balancing == Balancing::Classic,
+            "elasticloadbalancing:DescribeListeners"
+            | "elasticloadbalancing:DescribeTargetGroups"
+            | "elasticloadbalancing:DescribeTargetHealth" => self.has_target_groups(),
+            "elasticloadbalancing:DescribeLoadBalancers" => self.balancing != Balancing::Address,
             _ => true,
         }
+    }
+
+    /// Whether requests come by the target groups of an application or network load balancer.
+    fn has_target_groups(&self) -> bool {
+        matches!(self.balancing, Balancing::Own(_) | Balancing::Shared(_))
+    }
+
+    /// The roles that the service passes on for green, each with whom it passes it to. A role
+    /// may have another name than the instance profile that holds it; the console and the EB
+    /// CLI give both the same.
+    fn passed_roles(&self) -> impl Iterator<Item = Needed> {
+        let role = |name: &str| format!("arn:{}:iam::{}:role/{name}", self.partition, self.account);
+        let ec2 = match self.partition {
+            "aws-cn" => "ec2.amazonaws.com.cn",
+            _ => "ec2.amazonaws.com",
+        };
+        let of_instances = self.instance_profile.map(|profile| {
+            let name = profile.rsplit('/').next().unwrap_or(profile);
+            (role(name), ec2)
+        });
+        let of_service = self.service_role.map(|named| match named {
+            arn if arn.starts_with("arn:") => arn.to_owned(),
+            name => role(name.trim_start_matches('/')),
+        });
+        let of_service = of_service.map(|role| (role, "elasticbeanstalk.amazonaws.com"));
+        let passed = of_instances.into_iter().chain(of_service);
+        passed.map(|(resource, passed_to)| Needed {
+            action: "iam:PassRole".to_owned(),
+            resource,
+            passed_to: Some(passed_to),
+            beneath: true,
+        })
     }
 
     /// A resource with this release's names, and a stand-in for every other one: a
@@ -171,6 +254,16 @@ impl Use<'_> {
         if resource == "*" {
             return resource.to_owned();
         }
+        let zone = self.zone.unwrap_or_default();
+        let stack = format!("awseb-{}-stack", self.blue_id);
+        let (balancer, shared) = match self.balancing {
+            Balancing::Own(kind) => (kind, ""),
+            Balancing::Shared(arn) => {
+                let named = arn.split_once(":loadbalancer/");
+                ("app", named.map_or("", |(_, named)| named))
+            }
+            Balancing::Address | Balancing::Classic => ("app", ""),
+        };
         let kinds = [
             (
                 ":application/*",
@@ -185,17 +278,35 @@ impl Use<'_> {
                 format!(":environment/APPLICATION/{}", self.blue),
             ),
             ("bluegreen-*", self.template.to_owned()),
-            (
-                "stack/awseb-*",
-                format!("stack/awseb-{}-stack/1", self.blue_id),
-            ),
+            ("hostedzone/*", format!("hostedzone/{zone}")),
+            ("stack/awseb-*", format!("stack/{stack}/1")),
             (
                 "autoScalingGroupName/awseb-e-*",
-                format!("autoScalingGroupName/awseb-{}-stack-1", self.blue_id),
+                format!("autoScalingGroupName/{stack}-AWSEBAutoScalingGroup-1"),
             ),
             (
-                "role/aws-elasticbeanstalk-*",
-                "role/aws-elasticbeanstalk-ec2-role".to_owned(),
+                "alarm:awseb-*",
+                format!("alarm:{stack}-AWSEBCloudwatchAlarmHigh-1"),
+            ),
+            (
+                "loadbalancer/*/awseb-*",
+                format!("loadbalancer/{balancer}/awseb--AWSEB-1/1"),
+            ),
+            (
+                "listener/*/awseb-*",
+                format!("listener/{balancer}/awseb--AWSEB-1/1/1"),
+            ),
+            (
+                "targetgroup/awseb-*",
+                "targetgroup/awseb-AWSEB-1/1".to_owned(),
+            ),
+            (
+                "listener/app/SHARED_BALANCER/*",
+                format!("listener/{shared}/1"),
+            ),
+            (
+                "listener-rule/app/SHARED_BALANCER/*",
+                format!("listener-rule/{shared}/1/1"),
             ),
         ];
         let known = kinds.iter().find(|(pattern, _)| resource.contains(pattern));
@@ -211,7 +322,7 @@ impl Use<'_> {
             ("GREEN", self.green.to_owned()),
             ("BLUE", self.blue.to_owned()),
             ("BUCKET", self.bucket.to_owned()),
-            ("HOSTED_ZONE", self.zone.unwrap_or_default().to_owned()),
+            ("HOSTED_ZONE", zone.to_owned()),
             ("*", "1".to_owned()),
         ];
         // One after another over the pattern's parts, so that no name is taken for a
@@ -254,7 +365,9 @@ mod tests {
         registers: false,
         writes: true,
         alarms: false,
-        own_balancer: true,
+        balancing: Balancing::Own("app"),
+        instance_profile: None,
+        service_role: None,
         zone: None,
         rules: &[],
     };
@@ -285,10 +398,22 @@ mod tests {
             ),
             (
                 "s3:ListBucket",
-                vec!["arn:aws-cn:s3:::REGION-of-BLUE".to_owned()],
+                vec![
+                    "arn:aws-cn:s3:::REGION-of-BLUE".to_owned(),
+                    "arn:aws-cn:s3:::elasticbeanstalk-cn-north-1-123456789012".to_owned(),
+                ],
             ),
             ("elasticbeanstalk:DescribePlatformVersion", vec![]),
             ("elasticbeanstalk:CreateApplicationVersion", vec![]),
+            (
+                "elasticbeanstalk:DescribeConfigurationSettings",
+                vec![environment("shop-blue"), environment("shop-blue-green")],
+            ),
+            (
+                "elasticbeanstalk:AbortEnvironmentUpdate",
+                vec![environment("shop-blue")],
+            ),
+            ("iam:PassRole", vec![]),
             ("cloudwatch:DescribeAlarms", vec![]),
             ("route53:ListHostedZones", vec![]),
         ] {
@@ -308,7 +433,7 @@ mod tests {
             registers: true,
             alarms: true,
             writes: false,
-            own_balancer: false,
+            balancing: Balancing::Classic,
             ..USE
         };
         let terminate = "elasticbeanstalk:TerminateEnvironment";
@@ -337,5 +462,98 @@ mod tests {
         assert_eq!(resources(&following, modify), rules);
         let target_group = "elasticloadbalancing:CreateTargetGroup";
         assert_eq!(resources(&promoting, target_group), [""; 0]);
+    }
+
+    /// The names' forms are those of AWS's managed policy: what allows it to the whole of
+    /// Elastic Beanstalk's resources must not look as if it did not.
+    #[test]
+    fn what_a_load_balancer_needs_follows_its_type() {
+        let elb = "arn:aws-cn:elasticloadbalancing:cn-north-1:123456789012";
+        let shared = format!("{elb}:loadbalancer/app/shop-shared/50dc");
+        let of = |balancing| {
+            let of = Use { balancing, ..USE };
+            let needed = needed(&of).into_iter();
+            let asked = needed.filter(|n| n.action.starts_with("elasticloadbalancing:"));
+            let asked = asked.map(|n| {
+                let action = n.action.split_once(':').expect("an action").1.to_owned();
+                let resource = n.resource.replace(&format!("{elb}:"), "");
+                format!("{action} {resource}")
+            });
+            let asked = asked.collect::<Vec<_>>();
+            let address = resources(&of, "ec2:AllocateAddress");
+            assert_eq!(address.len(), usize::from(balancing == Balancing::Address));
+            asked
+        };
+        for (balancing, has, lacks) in [
+            (
+                Balancing::Own("app"),
+                "CreateLoadBalancer loadbalancer/app/awseb--AWSEB-1/1",
+                "CreateRule",
+            ),
+            (
+                Balancing::Own("net"),
+                "DeleteListener listener/net/awseb--AWSEB-1/1/1",
+                "CreateRule",
+            ),
+            (
+                Balancing::Own("net"),
+                "DeregisterTargets targetgroup/awseb-AWSEB-1/1",
+                "DescribeInstanceHealth",
+            ),
+            (
+                Balancing::Classic,
+                "RegisterInstancesWithLoadBalancer loadbalancer/awseb-1",
+                "TargetGroup",
+            ),
+            (
+                Balancing::Classic,
+                "DescribeInstanceHealth *",
+                "CreateListener",
+            ),
+            (
+                Balancing::Shared(&shared),
+                "CreateRule listener/app/shop-shared/50dc/1",
+                "CreateLoadBalancer",
+            ),
+            (
+                Balancing::Shared(&shared),
+                "DeleteRule listener-rule/app/shop-shared/50dc/1/1",
+                "DeleteListener",
+            ),
+        ] {
+            let asked = of(balancing);
+            assert!(asked.iter().any(|a| a == has), "{has} in {asked:?}");
+            let lacking = asked.iter().all(|a| !a.starts_with(lacks));
+            assert!(lacking, "no {lacks} in {asked:?}");
+        }
+        assert_eq!(of(Balancing::Address), [""; 0]);
+    }
+
+    #[test]
+    fn the_roles_that_are_passed_are_those_that_blue_names() {
+        let passed = |instance_profile, service_role| {
+            let of = Use {
+                instance_profile,
+                service_role,
+                ..USE
+            };
+            let roles = needed(&of)
+                .into_iter()
+                .filter(|n| n.action == "iam:PassRole");
+            let roles = roles.map(|n| format!("{} to {}", n.resource, n.passed_to.unwrap_or("-")));
+            roles.collect::<Vec<_>>()
+        };
+        let role = "arn:aws-cn:iam::123456789012:role";
+        let to_ec2 = format!("{role}/shop-instances to ec2.amazonaws.com.cn");
+        let to_service =
+            format!("{role}/service-role/shop-watch to elasticbeanstalk.amazonaws.com");
+        assert_eq!(passed(None, None), [""; 0]);
+        let profile = "arn:aws-cn:iam::123456789012:instance-profile/web/shop-instances";
+        let named = "service-role/shop-watch";
+        let arn = format!("{role}/{named}");
+        let both = [to_service.clone(), to_ec2.clone()];
+        assert_eq!(passed(Some("shop-instances"), Some(named)), both);
+        assert_eq!(passed(Some(profile), Some(&arn)), both);
+        assert_eq!(passed(Some(profile), None), [to_ec2]);
     }
 }

@@ -37,6 +37,7 @@ fn from(source: &Source) -> String {
         Source::Flag => "flag".to_owned(),
         Source::Variable { name } => format!("variable {name}"),
         Source::File { path, line } => format!("{}, line {line}", path.display()),
+        Source::Derived { from } => format!("derived from {from}"),
         Source::Default => "default".to_owned(),
     }
 }
@@ -68,6 +69,7 @@ enum Origin<'a> {
     Flag,
     Variable { name: &'a str },
     File { path: String, line: usize },
+    Derived { from: &'static str },
     Default,
 }
 
@@ -104,6 +106,7 @@ fn item<'a>(setting: &'a Setting<'_>) -> Item<'a> {
                 path: path.display().to_string(),
                 line: *line,
             },
+            Source::Derived { from } => Origin::Derived { from },
             Source::Default => Origin::Default,
         },
     }

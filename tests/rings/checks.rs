@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bluegreen::clock::Deadline;
 use bluegreen::cloud::aws::{
-    CnameAvailability, ConditionalWrites, Configuration, Denial, Denied, EnvironmentType, Quota,
-    RecordsPast,
+    Asked, CnameAvailability, ConditionalWrites, Configuration, Denial, Denied, EnvironmentType,
+    Quota, RecordsPast,
 };
 use bluegreen::cloud::{LookError, Outcome};
 use bluegreen::preview::Record;
@@ -186,7 +186,7 @@ async fn the_configuration_tells_what_kind_of_environment_it_is() {
     };
     let plain = told().await;
     assert_eq!(plain.environment_type(), EnvironmentType::LoadBalanced);
-    assert_eq!(plain.balancer_type(), Some("classic"));
+    assert_eq!(plain.balancer_type(), Some("application"));
     assert_eq!(plain.shared_balancer(), None);
     assert_eq!(plain.deployment_policy(), "AllAtOnce");
     assert_eq!(plain.coupled_database(), None);
@@ -334,14 +334,18 @@ fn policy(statements: &str) -> Policy {
     Policy::parse(&text).expect("a policy")
 }
 
-fn action(action: &str, resource: &str) -> (String, String) {
-    (action.to_owned(), resource.to_owned())
+fn action(action: &str, resource: &str) -> Asked {
+    Asked {
+        action: action.to_owned(),
+        resource: resource.to_owned(),
+        passed_to: None,
+    }
 }
 
-fn denied(of: &(String, String), why: Denial) -> Denied {
+fn denied(of: &Asked, why: Denial) -> Denied {
     Denied {
-        action: of.0.clone(),
-        resource: of.1.clone(),
+        action: of.action.clone(),
+        resource: of.resource.clone(),
         why,
     }
 }
@@ -358,14 +362,28 @@ async fn what_the_policy_lacks_is_told() {
         &format!("{ARN}/shop-blue"),
     );
     let role = "arn:aws:iam::123456789012:role/aws-elasticbeanstalk-ec2-role";
-    let pass = action("iam:PassRole", role);
+    let pass = |service: &str| Asked {
+        passed_to: Some(service.to_owned()),
+        ..action("iam:PassRole", role)
+    };
     let balancer = "arn:aws:elasticloadbalancing:us-east-1:123456789012";
     let follow = action(
         "elasticloadbalancing:ModifyRule",
         &format!("{balancer}:listener-rule/app/a/b/c/d"),
     );
     let alarms = action("cloudwatch:DescribeAlarms", "*");
-    let granted = [deploy.clone(), pass, follow, alarms.clone(), deploy.clone()];
+    let to_ec2 = pass("ec2.amazonaws.com");
+    let to_lambda = pass("lambda.amazonaws.com");
+    let both = [to_ec2.clone(), to_lambda.clone()];
+    let expected = vec![denied(&to_lambda, Denial::NotAllowed)];
+    assert_eq!(world.cloud.simulate(USER, &both).await, Ok(expected));
+    let granted = [
+        deploy.clone(),
+        to_ec2,
+        follow,
+        alarms.clone(),
+        deploy.clone(),
+    ];
     assert_eq!(world.cloud.simulate(USER, &granted).await, Ok(Vec::new()));
     assert_eq!(world.cloud.simulate(USER, &[]).await, Ok(Vec::new()));
     let asked = [alarms.clone(), deploy.clone(), terminate.clone()];

@@ -115,12 +115,20 @@ fn what_is_in_force_is_shown_with_its_source() {
         setting("green"),
         serde_json::json!({
             "key": "green",
-            "value": null,
-            "default": "BLUE-green",
+            "value": "shop-blue-green",
             "redacted": false,
-            "source": { "kind": "default" },
+            "source": { "kind": "derived", "from": "blue" },
         })
     );
+    let green = |folder: &Folder, variables| folder.setting("green", &[], variables);
+    let nothing = Folder::empty();
+    assert_eq!(green(&nothing, &[])["value"], serde_json::Value::Null);
+    let blue = [("BLUE_ENV_NAME", "shop-b")];
+    assert_eq!(green(&nothing, &blue)["value"], "shop-b-green");
+    let sandbox = [("BLUEGREEN_SANDBOX", "embedded")];
+    assert_eq!(green(&nothing, &sandbox)["value"], "shop-blue-green");
+    let named = [blue[0], ("GREEN_ENV_NAME", "shop-g")];
+    assert_eq!(green(&nothing, &named)["value"], "shop-g");
     let broken = Folder::with("bakee = 1");
     broken.check("config_show_of_a_broken_file", &["config", "show"], &[]);
 }
@@ -240,6 +248,15 @@ fn what_is_wrong_is_told_with_its_place_and_remedy() {
         &check,
         &[],
     );
+    // All at once, each at the line it is on.
+    Folder::with(&format!(
+        "{NAMES}green = 'a_b'\ntest-url = 'health'\napprove-url = 'no'\nhosted-zone-id = 'Z0'\n\n\
+         [[test]]\nurl = '/'\nmax-latency = '5'\n\n[[test]]\nurl = '/a'\nexpect-statuss = [200]\n\
+         passes = 'hunter2'\n\n[[test]]\nmethod = 'GET'\n\n[[hook]]\nwhen = 'before'\n\
+         stage = 'tea'\ncommand = 'true'\non_failure = 'hold'\non-failure = 'hold'\n\n\
+         [[hook]]\nwhen = 'before'\nstage = 'testing'\ncommand = 'true'\non-failure = 'retry'\n"
+    ))
+    .check("config_with_mistakes_in_its_tables", &check, &[]);
     let names = Folder::with(&format!("{NAMES}green = 'a_b'"));
     names.check("config_with_a_bad_name", &check, &[]);
     let variable = [("GREEN_ENV_NAME", "shop-blue")];

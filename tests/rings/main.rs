@@ -8,6 +8,7 @@ mod checks;
 mod cli;
 mod config;
 mod crash;
+mod documents;
 mod faults;
 mod following;
 mod following_rules;

@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 use bluegreen::machine::Kind;
 use bluegreen::plan::Bundle;
 use bluegreen::preflight::{Check, Wanted};
-use bluegreen_sandbox::{BUCKET, Fault, FaultEffect, Policy};
+use bluegreen_sandbox::{BUCKET, Fault, FaultEffect, Need, Policy, Verdict, World, ZONE};
 use serde_json::Value;
 
 use crate::following;
@@ -19,7 +19,10 @@ use crate::virtual_world::{Fate, VirtualWorld};
 static DOCUMENT: LazyLock<Value> = LazyLock::new(|| document("shop-blue-green"));
 
 fn document(green: &str) -> Value {
+    let arn = World::seeded(1_800_000_000_000).balancer_arn();
+    let (_, balancer) = arn.split_once(":loadbalancer/app/").expect("it is one");
     let mut text = include_str!("../../docs/iam-policy.json").to_owned();
+    // In the order of the command in docs/permissions.md.
     for (placeholder, value) in [
         ("REGION", "us-east-1"),
         ("ACCOUNT", "123456789012"),
@@ -27,8 +30,9 @@ fn document(green: &str) -> Value {
         ("GREEN", green),
         ("BLUE", "shop-blue"),
         ("BUCKET", BUCKET),
-        ("HOSTED_ZONE", "*"),
-        ("PARAMETERS", "*"),
+        ("HOSTED_ZONE", ZONE),
+        ("PARAMETERS", "shop/*"),
+        ("SHARED_BALANCER", balancer),
         ("PRINCIPAL", "arn:aws:iam::123456789012:user/sandbox"),
     ] {
         text = text.replace(placeholder, value);
@@ -50,16 +54,17 @@ pub fn shipped_for(green: &str) -> Policy {
     parsed(&document(green))
 }
 
-/// The shipped policy for `--strategy promote`: blue may be terminated too, as
-/// docs/permissions.md says.
+/// The shipped policy for `--strategy promote`: blue and green change places with every
+/// release, so that each may do what the other may, as docs/permissions.md says.
 pub fn promoting() -> Policy {
     let mut document = DOCUMENT.clone();
-    let green = statements(&mut document)
-        .iter_mut()
-        .find(|statement| statement["Sid"] == "MakeAndTerminateGreen")
-        .expect("the statement is there");
-    let blue = "arn:aws:elasticbeanstalk:us-east-1:123456789012:environment/shop/shop-blue";
-    green["Resource"] = serde_json::json!([green["Resource"], blue]);
+    let environment = "arn:aws:elasticbeanstalk:us-east-1:123456789012:environment/shop";
+    let both = ["shop-blue", "shop-blue-green"].map(|name| format!("{environment}/{name}"));
+    for statement in statements(&mut document) {
+        if statement["Sid"] == "MakeAndTerminateGreen" || statement["Sid"] == "AbortTheDeploy" {
+            statement["Resource"] = serde_json::json!(both);
+        }
+    }
     parsed(&document)
 }
 
@@ -68,13 +73,39 @@ fn statements(document: &mut Value) -> &mut Vec<Value> {
 }
 
 fn actions(statement: &Value) -> Vec<String> {
-    match &statement["Action"] {
-        Value::Array(actions) => actions
-            .iter()
-            .map(|action| action.as_str().expect("an action").to_owned())
-            .collect(),
-        action => vec![action.as_str().expect("an action").to_owned()],
+    texts(&statement["Action"])
+}
+
+fn resources(statement: &Value) -> Vec<String> {
+    texts(&statement["Resource"])
+}
+
+fn texts(value: &Value) -> Vec<String> {
+    let text = |value: &Value| value.as_str().expect("a text").to_owned();
+    match value {
+        Value::Array(values) => values.iter().map(text).collect(),
+        value => vec![text(value)],
     }
+}
+
+/// The shipped policy without one resource of a statement, as the file names it.
+fn without_resource(sid: &str, resource: &str) -> Policy {
+    let mut shipped: Value =
+        serde_json::from_str(include_str!("../../docs/iam-policy.json")).expect("JSON");
+    let shipped = statements(&mut shipped);
+    let at = shipped.iter().position(|statement| statement["Sid"] == sid);
+    let at = at.expect("a statement");
+    let which = resources(&shipped[at]).iter().position(|r| r == resource);
+    let mut document = DOCUMENT.clone();
+    let named = &mut statements(&mut document)[at];
+    let mut left = resources(named);
+    left.remove(which.expect("one of its resources"));
+    if left.is_empty() {
+        statements(&mut document).remove(at);
+    } else {
+        named["Resource"] = serde_json::json!(left);
+    }
+    parsed(&document)
 }
 
 /// The shipped policy without one action.
@@ -107,6 +138,12 @@ enum Try {
     WatchedRelease,
     /// A release of an environment with basic health.
     BasicRelease,
+    /// A release behind a classic load balancer.
+    ClassicRelease,
+    /// A release behind a network load balancer.
+    NetworkRelease,
+    /// A release of an environment of a single instance.
+    SingleRelease,
     /// The checks before a release alone.
     Checks,
 }
@@ -180,7 +217,25 @@ const MISSED: &[(&str, Try, &str)] = &[
     ("elasticloadbalancing:DescribeTargetHealth",    Try::Release, "DescribeTargetHealth"),
     ("elasticloadbalancing:ModifyLoadBalancerAttributes", Try::Release, "ModifyLoadBalancerAttributes"),
     ("elasticloadbalancing:ModifyTargetGroupAttributes", Try::Release, "ModifyTargetGroupAttributes"),
+    ("elasticloadbalancing:DeregisterTargets",       Try::Release, "DeregisterTargets"),
     ("elasticloadbalancing:RegisterTargets",         Try::Release, "RegisterTargets"),
+    ("s3:CreateBucket",                              Try::Release, "CreateBucket"),
+    ("s3:DeleteObject",                              Try::Release, "DeleteObject"),
+    ("s3:GetBucketLocation",                         Try::Release, "GetBucketLocation"),
+    ("s3:GetBucketPolicy",                           Try::Release, "GetBucketPolicy"),
+    ("s3:GetObjectAcl",                              Try::Release, "GetObjectAcl"),
+    ("s3:PutObjectAcl",                              Try::Release, "PutObjectAcl"),
+    ("elasticloadbalancing:CreateRule",              Try::SharedRelease, "CreateRule"),
+    ("elasticloadbalancing:DeleteRule",              Try::SharedRelease, "DeleteRule"),
+    ("elasticloadbalancing:ConfigureHealthCheck",    Try::ClassicRelease, "ConfigureHealthCheck"),
+    ("elasticloadbalancing:DescribeInstanceHealth",  Try::ClassicRelease, "DescribeInstanceHealth"),
+    ("elasticloadbalancing:RegisterInstancesWithLoadBalancer", Try::ClassicRelease, "RegisterInstancesWithLoadBalancer"),
+    ("elasticloadbalancing:DeregisterInstancesFromLoadBalancer", Try::ClassicRelease, "DeregisterInstancesFromLoadBalancer"),
+    ("ec2:AllocateAddress",                          Try::SingleRelease, "AllocateAddress"),
+    ("ec2:AssociateAddress",                         Try::SingleRelease, "AssociateAddress"),
+    ("ec2:DescribeAddresses",                        Try::SingleRelease, "DescribeAddresses"),
+    ("ec2:DisassociateAddress",                      Try::SingleRelease, "DisassociateAddress"),
+    ("ec2:ReleaseAddress",                           Try::SingleRelease, "ReleaseAddress"),
     ("autoscaling:UpdateAutoScalingGroup",           Try::Release, "UpdateAutoScalingGroup"),
     ("cloudformation:GetTemplate",                   Try::Release, "GetTemplate"),
     ("cloudformation:UpdateStack",                   Try::Release, "UpdateStack"),
@@ -206,6 +261,94 @@ const MISSED: &[(&str, Try, &str)] = &[
     ("route53:ListHostedZones",                      Try::Checks, "dns-records: ListHostedZones"),
 ];
 
+/// What each statement may touch: its resources as the file names them, what is missed and
+/// said without each, and why it is no narrower than it is.
+#[rustfmt::skip]
+const TOUCHED: &[(&str, &str, Try, &str, &str)] = &[
+    ("FindEnvironmentsAndVersions", "arn:aws:elasticbeanstalk:REGION:ACCOUNT:application/*", Try::Release, "RolledBack",
+        "what is left out of a list looks as if it were not there; reads only"),
+    ("FindEnvironmentsAndVersions", "arn:aws:elasticbeanstalk:REGION:ACCOUNT:applicationversion/APPLICATION/*", Try::Release, "RolledBack",
+        "any version may be released; reads only"),
+    ("FindEnvironmentsAndVersions", "arn:aws:elasticbeanstalk:REGION:ACCOUNT:environment/*", Try::Release, "there is no environment shop-blue",
+        "a name may be another application's, and the quota counts all; reads only"),
+    ("LookAtBlueAndGreen", "arn:aws:elasticbeanstalk:REGION:ACCOUNT:environment/APPLICATION/BLUE", Try::Release, "environment/shop/shop-blue ", ""),
+    ("LookAtBlueAndGreen", "arn:aws:elasticbeanstalk:REGION:ACCOUNT:environment/APPLICATION/GREEN", Try::Release, "environment/shop/shop-blue-green ", ""),
+    ("LookAtTheAccount", "*", Try::Checks, "quotas: DescribeAccountAttributes", "these actions have no resources"),
+    ("LookAtThePlatform", "arn:aws:elasticbeanstalk:REGION::platform/*", Try::Checks, "platform-branch: DescribePlatformVersion",
+        "which platform blue is on changes with its updates; reads only"),
+    ("RegisterVersions", "arn:aws:elasticbeanstalk:REGION:ACCOUNT:application/APPLICATION", Try::Release, "CreateApplicationVersion", ""),
+    ("RegisterVersions", "arn:aws:elasticbeanstalk:REGION:ACCOUNT:applicationversion/APPLICATION/*", Try::Release, "CreateApplicationVersion",
+        "labels are the user's"),
+    ("MakeAndDeleteTemplates", "arn:aws:elasticbeanstalk:REGION:ACCOUNT:configurationtemplate/APPLICATION/bluegreen-*", Try::Release, "CreateConfigurationTemplate",
+        "a template bears its deployment's id; the prefix is bluegreen's own"),
+    ("MakeAndTerminateGreen", "arn:aws:elasticbeanstalk:REGION:ACCOUNT:environment/APPLICATION/GREEN", Try::Release, "CreateEnvironment", ""),
+    ("DeployAndSwap", "arn:aws:elasticbeanstalk:REGION:ACCOUNT:environment/APPLICATION/BLUE", Try::Release, "environment/shop/shop-blue ", ""),
+    ("DeployAndSwap", "arn:aws:elasticbeanstalk:REGION:ACCOUNT:environment/APPLICATION/GREEN", Try::Release, "environment/shop/shop-blue-green ", ""),
+    ("AbortTheDeploy", "arn:aws:elasticbeanstalk:REGION:ACCOUNT:environment/APPLICATION/BLUE", Try::EndlessDeploy, "AbortEnvironmentUpdate", ""),
+    ("ReadTheBucket", "arn:aws:s3:::BUCKET", Try::Release, "HeadBucket", ""),
+    ("ReadTheBucket", "arn:aws:s3:::BUCKET/*", Try::ReleaseOfAnObject, "HeadObject", "the bundle may be any object; reads only"),
+    ("WriteToTheBucket", "arn:aws:s3:::BUCKET/bluegreen/*", Try::Release, "PutObject", "the prefix is bluegreen's own"),
+    ("WatchAlarms", "*", Try::WatchedRelease, "DescribeAlarms", "alarms may be described all or none"),
+    ("FindHostedZones", "*", Try::Checks, "dns-records: ListHostedZones", "this action has no resources"),
+    ("ReadHostedZones", "arn:aws:route53:::hostedzone/*", Try::Checks, "dns-records: the hosted zones",
+        "a record in any zone may lead past blue's CNAME; reads only"),
+    ("MovePreviewHosts", "arn:aws:route53:::hostedzone/HOSTED_ZONE", Try::PreviewedRelease, "GetHostedZone", ""),
+    ("ReadPreviewParameters", "arn:aws:ssm:REGION:ACCOUNT:parameter/PARAMETERS", Try::PreviewedRelease, "GetParameter", ""),
+    ("LookAtSharedLoadBalancer", "*", Try::SharedRelease, "DescribeRules", "these actions have no resources"),
+    ("MoveTaggedRules", "arn:aws:elasticloadbalancing:REGION:ACCOUNT:listener-rule/app/*", Try::SharedRelease, "ModifyRule",
+        "the tag says which"),
+    ("CheckOwnPermissions", "PRINCIPAL", Try::Checks, "permissions: SimulatePrincipalPolicy", ""),
+    ("BeneathLook", "*", Try::Release, "Describe", "most of these actions have no resources; reads only"),
+    ("BeneathBucket", "arn:aws:s3:::elasticbeanstalk-REGION-ACCOUNT", Try::Release, "elasticbeanstalk-us-east-1-123456789012", ""),
+    ("BeneathBucket", "arn:aws:s3:::elasticbeanstalk-REGION-ACCOUNT/*", Try::Release, "elasticbeanstalk-us-east-1-123456789012/",
+        "the service chooses the keys"),
+    ("BeneathStacks", "arn:aws:cloudformation:REGION:ACCOUNT:stack/awseb-*", Try::Release, "CreateStack", "an environment's id is not known beforehand"),
+    ("BeneathScaling", "arn:aws:autoscaling:REGION:ACCOUNT:autoScalingGroup:*:autoScalingGroupName/awseb-e-*", Try::Release, "AutoScalingGroup",
+        "an environment's id is not known beforehand"),
+    ("BeneathAlarms", "arn:aws:cloudwatch:REGION:ACCOUNT:alarm:awseb-*", Try::Release, "PutMetricAlarm", "an environment's id is not known beforehand"),
+    ("BeneathInstances", "*", Try::Release, "ec2:", "the ids of instances and groups are not known beforehand"),
+    ("BeneathLoadBalancing", "arn:aws:elasticloadbalancing:REGION:ACCOUNT:loadbalancer/*/awseb-*", Try::Release, "loadbalancer/app/awseb-",
+        "an environment's id is not known beforehand; app or net"),
+    ("BeneathLoadBalancing", "arn:aws:elasticloadbalancing:REGION:ACCOUNT:listener/*/awseb-*", Try::NetworkRelease, "DeleteListener",
+        "an environment's id is not known beforehand; app or net"),
+    ("BeneathTargetGroups", "arn:aws:elasticloadbalancing:REGION:ACCOUNT:targetgroup/awseb-*", Try::Release, "targetgroup/awseb-",
+        "an environment's id is not known beforehand"),
+    ("BeneathSharedLoadBalancer", "arn:aws:elasticloadbalancing:REGION:ACCOUNT:listener/app/SHARED_BALANCER/*", Try::SharedRelease, "CreateRule",
+        "any listener of that load balancer"),
+    ("BeneathSharedLoadBalancer", "arn:aws:elasticloadbalancing:REGION:ACCOUNT:listener-rule/app/SHARED_BALANCER/*", Try::SharedRelease, "DeleteRule",
+        "the ids of rules are not known beforehand"),
+    ("BeneathClassicLoadBalancing", "arn:aws:elasticloadbalancing:REGION:ACCOUNT:loadbalancer/awseb-*", Try::ClassicRelease, "loadbalancer/awseb-",
+        "an environment's id is not known beforehand"),
+    ("BeneathSingleInstance", "*", Try::SingleRelease, "Address", "the ids of addresses are not known beforehand"),
+    ("BeneathRoles", "arn:aws:iam::ACCOUNT:role/aws-elasticbeanstalk-*", Try::Release, "role/aws-elasticbeanstalk-ec2-role",
+        "the names that the console and the EB CLI give"),
+    ("BeneathRoles", "arn:aws:iam::ACCOUNT:role/service-role/aws-elasticbeanstalk-*", Try::Release, "role/service-role/aws-elasticbeanstalk-service-role",
+        "the names that the console gives"),
+];
+
+/// The conditions of the statements: a request that each is for, and the same outside of it.
+type Limited = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+    [&'static str; 2],
+);
+
+#[rustfmt::skip]
+const LIMITED: &[Limited] = &[
+    ("MovePreviewHosts", "route53:ChangeResourceRecordSets", "arn:aws:route53:::hostedzone/Z0SHOPEXAMPLE00000001",
+        "route53:ChangeResourceRecordSetsRecordTypes", ["CNAME", "A"]),
+    ("MoveTaggedRules", "elasticloadbalancing:ModifyRule", "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener-rule/app/a/b/c/d",
+        "aws:ResourceTag/bluegreen:follow", ["production", "no"]),
+    ("MoveTaggedRules", "elasticloadbalancing:ModifyRule", "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener-rule/app/a/b/c/d",
+        "aws:ResourceTag/bluegreen:follow", ["staging", ""]),
+    ("BeneathRoles", "iam:PassRole", "arn:aws:iam::123456789012:role/aws-elasticbeanstalk-ec2-role",
+        "iam:PassedToService", ["ec2.amazonaws.com", "lambda.amazonaws.com"]),
+    ("BeneathRoles", "iam:PassRole", "arn:aws:iam::123456789012:role/service-role/aws-elasticbeanstalk-service-role",
+        "iam:PassedToService", ["elasticbeanstalk.amazonaws.com", "cloudformation.amazonaws.com"]),
+];
+
 impl Try {
     /// Nothing where it went as it should, else everything that was said.
     async fn under(self, policy: Policy) -> Result<(), String> {
@@ -225,6 +368,22 @@ impl Try {
         if self == Try::BasicRelease {
             world.basic_health();
         }
+        let balancer = match self {
+            Try::ClassicRelease => Some("classic"),
+            Try::NetworkRelease => Some("network"),
+            _ => None,
+        };
+        if let Some(kind) = balancer {
+            let option = ("aws:elasticbeanstalk:environment", "LoadBalancerType");
+            world
+                .sandbox
+                .with_world(|world, _| world.set("shop-blue", option.0, option.1, kind));
+        }
+        if self == Try::SingleRelease {
+            world.inject(FaultEffect::SingleInstance {
+                environment: "shop-blue".to_owned(),
+            });
+        }
         world.sandbox.set_policy(Some(policy));
         if self == Try::Checks {
             return match world.unknown_checks().await {
@@ -242,6 +401,9 @@ impl Try {
             | Try::SharedRelease
             | Try::WatchedRelease
             | Try::BasicRelease
+            | Try::ClassicRelease
+            | Try::NetworkRelease
+            | Try::SingleRelease
             | Try::Checks => 1000,
         };
         std::fs::write(&file, vec![7; bytes]).expect("the bundle is written");
@@ -257,6 +419,9 @@ impl Try {
             | Try::SharedRelease
             | Try::WatchedRelease
             | Try::BasicRelease
+            | Try::ClassicRelease
+            | Try::NetworkRelease
+            | Try::SingleRelease
             | Try::Checks => Bundle {
                 key: "bluegreen/bundles/shop/app.zip".to_owned(),
                 file: Some(bluegreen::bundle::read(&file).expect("the bundle reads")),
@@ -280,6 +445,9 @@ impl Try {
             | Try::SharedRelease
             | Try::WatchedRelease
             | Try::BasicRelease
+            | Try::ClassicRelease
+            | Try::NetworkRelease
+            | Try::SingleRelease
             | Try::Checks => {}
         }
         let changed = Arc::<AtomicBool>::default();
@@ -307,6 +475,9 @@ impl Try {
             | Try::SharedRelease
             | Try::WatchedRelease
             | Try::BasicRelease
+            | Try::ClassicRelease
+            | Try::NetworkRelease
+            | Try::SingleRelease
             | Try::Checks => Kind::Completed,
             Try::FailedUpload => Kind::RolledBack,
             Try::EndlessDeploy => Kind::Held,
@@ -333,6 +504,10 @@ fn it_fits_into_a_role_and_in_two_into_managed_policies() {
     // Names are longer than their placeholders.
     let (inline, managed, names) = (10_240, 6_144, 1_000);
     assert!(size(&whole) + names <= inline, "{}", size(&whole));
+    assert!(
+        size(&whole) > managed,
+        "it fits whole: docs/permissions.md says it does not"
+    );
     let statements = whole["Statement"].as_array_mut().expect("statements");
     let of = |s: &serde_json::Value| s["Sid"].as_str().is_some_and(|s| s.starts_with("Beneath"));
     let (beneath, others): (Vec<_>, Vec<_>) = statements.drain(..).partition(of);
@@ -353,6 +528,9 @@ async fn everything_goes_under_the_shipped_policy() {
         Try::SharedRelease,
         Try::WatchedRelease,
         Try::BasicRelease,
+        Try::ClassicRelease,
+        Try::NetworkRelease,
+        Try::SingleRelease,
         Try::Checks,
     ] {
         let done = attempt.under(shipped()).await;
@@ -378,4 +556,68 @@ fn every_action_of_the_policy_is_accounted_for() {
     let once: BTreeSet<String> = missed.iter().map(|a| (*a).to_owned()).collect();
     assert_eq!(once.len(), missed.len(), "an action is listed twice");
     assert_eq!(granted, once);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_resource_can_be_missed() {
+    for (sid, resource, attempt, words, _) in TOUCHED {
+        let done = attempt.under(without_resource(sid, resource)).await;
+        let told = done.expect_err(&format!("{attempt:?} needs {sid} on {resource}"));
+        assert!(told.contains(words), "{sid} on {resource}: {told}");
+    }
+}
+
+/// Each statement touches what is written down here and nothing more, and what is wide has
+/// its reason.
+#[test]
+fn every_resource_of_the_policy_is_accounted_for() {
+    let mut shipped: Value =
+        serde_json::from_str(include_str!("../../docs/iam-policy.json")).expect("JSON");
+    let mut granted = Vec::new();
+    for statement in statements(&mut shipped) {
+        let sid = statement["Sid"].as_str().expect("a name").to_owned();
+        let resources = resources(statement).into_iter();
+        granted.extend(resources.map(|resource| (sid.clone(), resource)));
+    }
+    let known = TOUCHED.iter();
+    let known = known.map(|(sid, resource, ..)| ((*sid).to_owned(), (*resource).to_owned()));
+    assert_eq!(granted, known.collect::<Vec<_>>());
+    for (sid, resource, .., reason) in TOUCHED {
+        assert_eq!(
+            resource.contains('*'),
+            !reason.is_empty(),
+            "{sid} on {resource}: what is wide has its reason, and nothing else"
+        );
+    }
+}
+
+/// Whoever asks for something outside of a condition is denied it, and every value that a
+/// condition takes is needed.
+#[test]
+fn nothing_is_allowed_outside_of_a_condition() {
+    let policy = shipped();
+    for (sid, action, resource, key, [within, outside]) in LIMITED {
+        let judged = |value: &str| {
+            let need = Need::new(*action, *resource);
+            policy.judge(&need.key(key, [value.to_owned()]))
+        };
+        assert_eq!(judged(within), Verdict::Allowed, "{sid} with {within}");
+        assert_eq!(judged(outside), Verdict::NotAllowed, "{sid} with {outside}");
+    }
+    let mut document = DOCUMENT.clone();
+    let mut values = Vec::new();
+    for statement in statements(&mut document) {
+        let conditions = statement["Condition"].as_object().into_iter().flatten();
+        for (_, keys) in conditions {
+            for (key, taken) in keys.as_object().expect("keys") {
+                let sid = statement["Sid"].as_str().expect("a name");
+                let taken = texts(taken).into_iter();
+                values.extend(taken.map(|value| format!("{sid} {key} {value}")));
+            }
+        }
+    }
+    let known = LIMITED.iter();
+    let known = known.map(|(sid, _, _, key, [within, _])| format!("{sid} {key} {within}"));
+    let known: BTreeSet<String> = known.collect();
+    assert_eq!(values.into_iter().collect::<BTreeSet<_>>(), known);
 }

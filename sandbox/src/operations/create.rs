@@ -84,6 +84,15 @@ impl World {
         Ok(Some(self.environment_node(&self.view.environments[at])))
     }
 
+    /// The settings that the environment of a request is to have; none where the request
+    /// gets an error of its own.
+    pub(crate) fn settings_to_be(&self, form: &Form, application: &str) -> Vec<Setting> {
+        let found = self.configuration(form, application);
+        let mut options = found.map(|(_, _, options)| options).unwrap_or_default();
+        merge(&mut options, settings(form, "OptionSettings"));
+        options
+    }
+
     /// Tier, solution stack and settings from a template, another environment
     /// (which `eb clone` asks for although the public model lacks the field), or
     /// the request itself.

@@ -83,6 +83,7 @@ impl World {
         let Some(found) = self.environment_mut(environment) else {
             return;
         };
+        found.settings.retain(|s| s.name != "LoadBalancerType");
         found.settings.extend([
             setting(
                 "aws:elasticbeanstalk:environment",

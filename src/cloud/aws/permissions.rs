@@ -23,6 +23,17 @@ pub struct Caller {
     pub principal: Option<String>,
 }
 
+/// What a simulation is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// As in `elasticbeanstalk:UpdateEnvironment`.
+    pub action: String,
+    /// The resource's ARN, or `*`.
+    pub resource: String,
+    /// The service that a role is passed to, as in `ec2.amazonaws.com`.
+    pub passed_to: Option<String>,
+}
+
 /// An action that a simulation does not allow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denied {
@@ -52,13 +63,8 @@ pub enum Denial {
 
 /// What the requests of a release say of themselves: where docs/iam-policy.json asks it,
 /// and what policies ask of every request.
-const CONTEXT: [(&str, ContextKeyTypeEnum, &str); 4] = [
+const CONTEXT: [(&str, ContextKeyTypeEnum, &str); 3] = [
     ("aws:SecureTransport", ContextKeyTypeEnum::Boolean, "true"),
-    (
-        "iam:PassedToService",
-        ContextKeyTypeEnum::String,
-        "elasticbeanstalk.amazonaws.com",
-    ),
     (
         "route53:ChangeResourceRecordSetsRecordTypes",
         ContextKeyTypeEnum::StringList,
@@ -87,33 +93,34 @@ impl<P> AwsCloud<P> {
         })
     }
 
-    /// Which of these actions, each with the ARN of its resource or `*`, the policies of a
-    /// user or role do not allow, in the order of their resources. Nothing is done, and
-    /// policies of the resources themselves are not asked. One request a resource.
+    /// Which of these actions the policies of a user or role do not allow, in the order of
+    /// their resources. Nothing is done, and policies of the resources themselves are not
+    /// asked. One request a resource, and one for each service that a role is passed to.
     ///
     /// # Errors
     /// [`LookError`]; [`LookError::Denied`] where the caller may not ask it.
     pub async fn simulate(
         &self,
         principal_arn: &str,
-        actions: &[(String, String)],
+        asked: &[Asked],
     ) -> Result<Vec<Denied>, LookError> {
-        let mut by_resource: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-        for (action, resource) in actions {
-            let same = by_resource.entry(resource).or_default();
-            if !same.contains(action) {
-                same.push(action.clone());
+        let mut together: BTreeMap<(&str, Option<&str>), Vec<String>> = BTreeMap::new();
+        for asked in asked {
+            let of = (asked.resource.as_str(), asked.passed_to.as_deref());
+            let same = together.entry(of).or_default();
+            if !same.contains(&asked.action) {
+                same.push(asked.action.clone());
             }
         }
         let mut principal = principal_arn.to_owned();
         let mut denied = Vec::new();
-        for (resource, actions) in by_resource {
-            let mut told = self.simulated(&principal, resource, &actions).await?;
+        for (of, actions) in together {
+            let mut told = self.simulated(&principal, of, &actions).await?;
             if told.is_none()
                 && let Some(whole) = self.role_with_path(&principal).await
             {
                 principal = whole;
-                told = self.simulated(&principal, resource, &actions).await?;
+                told = self.simulated(&principal, of, &actions).await?;
             }
             denied.extend(told.ok_or_else(|| unknown(&principal))?);
         }
@@ -125,7 +132,7 @@ impl<P> AwsCloud<P> {
     async fn simulated(
         &self,
         principal: &str,
-        resource: &str,
+        (resource, passed_to): (&str, Option<&str>),
         actions: &[String],
     ) -> Result<Option<Vec<Denied>>, LookError> {
         let mut denied = Vec::new();
@@ -138,7 +145,7 @@ impl<P> AwsCloud<P> {
                 .policy_source_arn(principal)
                 .set_action_names(Some(actions.to_vec()))
                 .resource_arns(resource)
-                .set_context_entries(Some(self.context()))
+                .set_context_entries(Some(self.context(passed_to)))
                 .set_marker(marker);
             let page = match request.send().await {
                 Ok(page) => page,
@@ -158,7 +165,7 @@ impl<P> AwsCloud<P> {
         }
     }
 
-    fn context(&self) -> Vec<ContextEntry> {
+    fn context(&self, passed_to: Option<&str>) -> Vec<ContextEntry> {
         let region = self.eb.config().region().map(|region| {
             (
                 "aws:RequestedRegion",
@@ -173,7 +180,10 @@ impl<P> AwsCloud<P> {
                 .context_key_values(value)
                 .build()
         };
-        CONTEXT.into_iter().chain(region).map(entry).collect()
+        let passed =
+            passed_to.map(|service| ("iam:PassedToService", ContextKeyTypeEnum::String, service));
+        let entries = CONTEXT.into_iter().chain(region).chain(passed);
+        entries.map(entry).collect()
     }
 
     /// The ARN of a role with its path; none where the caller may not read it, which

@@ -1,0 +1,353 @@
+//! The commands and the settings of docs/guide.md and docs/permissions.md: what a reader
+//! types works.
+
+use std::process::Output;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use bluegreen_sandbox::{BUCKET, Policy, World, ZONE};
+use serde_json::Value;
+
+use bluegreen::cli::definition;
+use bluegreen::config::file::{File, Text};
+
+use crate::policy;
+use crate::served::{Served, hermetic};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn docs(name: &str) -> String {
+    let path = root().join("docs").join(name);
+    std::fs::read_to_string(path).expect("the document reads")
+}
+
+/// The indented blocks of a document whose first line begins so, without their indentation.
+fn blocks(text: &str, beginning: &str) -> Vec<String> {
+    let mut blocks: Vec<Vec<&str>> = vec![Vec::new()];
+    let mut fenced = false;
+    for line in text.lines() {
+        fenced ^= line.starts_with("```");
+        match line.trim_start() {
+            code if line.starts_with("    ") && !code.is_empty() && !fenced => {
+                blocks.last_mut().expect("there is one").push(code);
+            }
+            _ => blocks.push(Vec::new()),
+        }
+    }
+    let found = blocks.into_iter();
+    let found = found.filter(|b| b.first().is_some_and(|line| line.starts_with(beginning)));
+    found.map(|block| block.join("\n")).collect()
+}
+
+/// A folder in which `docs/` is the project's.
+fn beside_docs() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::os::unix::fs::symlink(root().join("docs"), folder.path().join("docs")).expect("a link");
+    folder
+}
+
+/// What `sh` makes of a command in this folder.
+#[track_caller]
+fn shell(folder: &Path, command: &str) {
+    let mut shell = Command::new("sh");
+    shell.arg("-ec").arg(command).current_dir(folder);
+    let output = shell.output().expect("there is a shell");
+    assert!(output.status.success(), "{command}: {output:?}");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{command}");
+}
+
+fn json(path: PathBuf) -> Value {
+    let text = std::fs::read_to_string(path).expect("the file is there");
+    serde_json::from_str(&text).expect("it is JSON")
+}
+
+/// The two commands of docs/permissions.md: the policy, and what is put in front of it for
+/// promotions.
+fn commands() -> (String, String) {
+    let found = blocks(&docs("permissions.md"), "sed ");
+    let [policy, promote] = found.as_slice() else {
+        panic!("{found:?}");
+    };
+    (policy.clone(), promote.clone())
+}
+
+/// The command with the sandbox's names in place of the example's.
+fn with_names_of_the_sandbox(command: &str) -> String {
+    let arn = World::seeded(1_800_000_000_000).balancer_arn();
+    let (_, balancer) = arn.split_once(":loadbalancer/app/").expect("it is one");
+    let mut command = command.to_owned();
+    for (example, name) in [
+        ("eu-central-1", "us-east-1"),
+        ("Z0123456789ABCDEFGHIJ", ZONE),
+        ("shop-shared/50dc6c495c0c9188", balancer),
+        (":role/releases", ":user/sandbox"),
+        ("shop-artifacts", BUCKET),
+    ] {
+        assert!(command.contains(example), "{example} in {command}");
+        command = command.replace(example, name);
+    }
+    command
+}
+
+#[test]
+fn the_command_of_permissions_md_makes_the_policy_that_the_tests_run_under() {
+    let folder = beside_docs();
+    let (command, promote) = commands();
+    let policy = |command: &str| {
+        shell(folder.path(), command);
+        let made = json(folder.path().join("policy.json"));
+        Policy::parse(&made.to_string()).expect("the sandbox can judge by it")
+    };
+    let placeholders = [
+        "REGION",
+        "ACCOUNT",
+        "APPLICATION",
+        "GREEN",
+        "BLUE",
+        "BUCKET",
+        "HOSTED_ZONE",
+        "PARAMETERS",
+        "SHARED_BALANCER",
+        "PRINCIPAL",
+    ];
+    policy(&command);
+    let made = json(folder.path().join("policy.json")).to_string();
+    for placeholder in placeholders {
+        assert!(!made.contains(placeholder), "{placeholder} is left");
+    }
+    let command = with_names_of_the_sandbox(&command);
+    assert_eq!(policy(&command), policy::shipped());
+    shell(folder.path(), &promote);
+    let command = command.replace("docs/iam-policy.json", "both.json");
+    assert_eq!(policy(&command), policy::promoting());
+}
+
+/// Under the policy for promotions each of the two may take the other's place, and under
+/// the usual one nothing can terminate blue.
+#[test]
+fn the_policy_for_promotions_is_needed_for_them_and_holds_both_ways() {
+    let judged = |policy: &Policy, action: &str, environment: &str| {
+        let scope = "arn:aws:elasticbeanstalk:us-east-1:123456789012:environment/shop";
+        let action = format!("elasticbeanstalk:{action}");
+        let need = bluegreen_sandbox::Need::new(action, format!("{scope}/{environment}"));
+        policy.judge(&need) == bluegreen_sandbox::Verdict::Allowed
+    };
+    let (usual, both) = (policy::shipped(), policy::promoting());
+    for action in [
+        "AbortEnvironmentUpdate",
+        "CreateEnvironment",
+        "SwapEnvironmentCNAMEs",
+        "TerminateEnvironment",
+        "UpdateEnvironment",
+    ] {
+        for environment in ["shop-blue", "shop-blue-green"] {
+            assert!(judged(&both, action, environment), "{action} {environment}");
+        }
+        assert!(!judged(&both, action, "shop-worker"), "{action}");
+    }
+    assert!(!judged(&usual, "TerminateEnvironment", "shop-blue"));
+    assert!(!judged(&usual, "CreateEnvironment", "shop-blue"));
+    assert!(!judged(&usual, "AbortEnvironmentUpdate", "shop-blue-green"));
+}
+
+/// IAM user guide, "IAM and AWS STS quotas": whitespace does not count.
+#[test]
+fn the_policy_of_the_example_fits_as_permissions_md_says() {
+    let folder = beside_docs();
+    shell(folder.path(), &commands().0);
+    let made = json(folder.path().join("policy.json"));
+    let size = |policy: &Value| policy.to_string().replace(' ', "").len();
+    let (inline, managed) = (10_240, 6_144);
+    assert!(
+        size(&made) <= inline && size(&made) > managed,
+        "{}",
+        size(&made)
+    );
+    let statements = made["Statement"].as_array().expect("statements");
+    let of = |s: &&Value| s["Sid"].as_str().is_some_and(|s| s.starts_with("Beneath"));
+    let (beneath, others): (Vec<_>, Vec<_>) = statements.iter().partition(of);
+    for half in [beneath, others] {
+        let half = serde_json::json!({ "Version": "2012-10-17", "Statement": half });
+        assert!(size(&half) <= managed, "{}", size(&half));
+    }
+}
+
+/// What a reader of docs/guide.md types: the blocks of each kind, and there are no others.
+#[derive(Default)]
+struct Typed {
+    exports: Vec<String>,
+    commands: Vec<String>,
+    tables: Vec<String>,
+    flags: Vec<String>,
+}
+
+fn typed() -> Typed {
+    let mut typed = Typed::default();
+    for block in blocks(&docs("guide.md"), "") {
+        match block.split_whitespace().next().expect("a word") {
+            "export" => typed.exports.extend(block.lines().map(str::to_owned)),
+            "bluegreen" => typed.commands.extend(block.lines().map(str::to_owned)),
+            "[[hook]]" => typed.tables.push(block),
+            "--test" => typed.flags.push(block),
+            // Of the AWS CLI, which is not ours to test.
+            "aws" => {}
+            other => panic!("{other}: what is to be done with {block}?"),
+        }
+    }
+    typed
+}
+
+/// The commands of the guide that begin so.
+fn commands_of(typed: &Typed, beginning: &str) -> Vec<String> {
+    let commands = typed.commands.iter();
+    let found: Vec<_> = commands
+        .filter(|command| command.starts_with(beginning))
+        .cloned()
+        .collect();
+    assert!(!found.is_empty(), "the guide has {beginning}");
+    found
+}
+
+fn arguments(command: &str) -> Vec<&str> {
+    command.split_whitespace().skip(1).collect()
+}
+
+#[track_caller]
+fn succeeded(command: &str, output: &Output) {
+    assert_eq!(output.status.code(), Some(0), "{command}: {output:?}");
+}
+
+/// The rehearsal as it is written, in an empty folder, and again beside the file and the
+/// names of a real release.
+#[test]
+fn the_rehearsal_of_the_guide_works_at_its_begin_and_later() {
+    let typed = typed();
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = |command: &str, pausing: bool| {
+        let mut bluegreen = hermetic(&arguments(command));
+        bluegreen
+            .current_dir(folder.path())
+            .env("XDG_STATE_HOME", folder.path())
+            .env("BLUEGREEN_SANDBOX_SPEED", "600");
+        if pausing {
+            // In place of a kill, after which `resume` goes on as well.
+            bluegreen.env("BLUEGREEN_PAUSE_BEFORE", "cutover");
+        }
+        bluegreen
+    };
+    let rehearsal = commands_of(&typed, "bluegreen run --sandbox");
+    let [first, later] = rehearsal.as_slice() else {
+        panic!("{rehearsal:?}");
+    };
+    let again = commands_of(&typed, "bluegreen resume --sandbox");
+    succeeded(first, &run(first, true).output().expect("runs"));
+    succeeded(&again[0], &run(&again[0], false).output().expect("runs"));
+    let example = docs("bluegreen.toml").replace("\"shop", "\"mine");
+    // And with what the sandbox has not.
+    let example = format!("version-label = \"mine\"\n{example}");
+    std::fs::write(folder.path().join("bluegreen.toml"), example).expect("it is written");
+    let mut later_on = run(later, false);
+    let own = [
+        ("AWS_REGION", "eu-central-1"),
+        ("BEANSTALK_APP_NAME", "mine"),
+        ("BLUE_ENV_NAME", "mine-blue"),
+        ("S3_ARTIFACTS_BUCKET", "mine-artifacts"),
+    ];
+    succeeded(later, &later_on.envs(own).output().expect("runs"));
+}
+
+/// Every other command of the first release, in its order, with the names that are
+/// exported and beside the example's file.
+#[test]
+fn the_first_release_of_the_guide_works() {
+    let typed = typed();
+    let served = Served::at_speed(600.0);
+    let folder = served.folder.path();
+    std::fs::write(folder.join("bluegreen.toml"), docs("bluegreen.toml")).expect("it is written");
+    std::fs::create_dir(folder.join("target")).expect("a folder");
+    std::fs::write(folder.join("target/shop.zip"), b"a bundle").expect("it is written");
+    let exported = typed.exports.iter();
+    let exported = exported.flat_map(|line| line.split_whitespace().skip(1));
+    let exported = exported.map(|pair| pair.split_once('=').expect("a pair"));
+    // The sandbox is in one region only.
+    let exported = exported.map(|(name, value)| match name {
+        "AWS_REGION" => (name, "us-east-1"),
+        _ => (name, value),
+    });
+    let exported: Vec<_> = exported.collect();
+    assert_eq!(exported.len(), 4, "{exported:?}");
+    let text = docs("guide.md");
+    let inline = |command: &str| {
+        assert!(
+            text.contains(&format!("`{command}`")),
+            "the guide has {command}"
+        );
+        command.to_owned()
+    };
+    let commands = [
+        vec![
+            inline("bluegreen config check"),
+            inline("bluegreen config show"),
+        ],
+        commands_of(&typed, "bluegreen plan"),
+        commands_of(&typed, "bluegreen run --bundle"),
+        vec![inline("bluegreen status"), inline("bluegreen resume")],
+    ];
+    for command in commands.concat() {
+        let mut bluegreen = served.bluegreen(&arguments(&command));
+        let output = bluegreen.envs(exported.iter().copied()).output();
+        succeeded(&command, &output.expect("runs"));
+    }
+    let version = served.sandbox.with_world(|world, _| {
+        let blue = world.environment("shop-blue").expect("blue");
+        blue.version_label.clone()
+    });
+    assert_eq!(version, "v42");
+    assert_eq!(served.sandbox.report().lost, 0);
+    let run: usize = [2, 1, 1, 1].iter().sum();
+    assert_eq!(typed.commands.len(), run, "{:?}", typed.commands);
+}
+
+#[test]
+fn the_settings_of_the_guide_are_read_by_the_real_configuration() {
+    let typed = typed();
+    assert!(!typed.tables.is_empty() && !typed.flags.is_empty());
+    for table in &typed.tables {
+        let text = Text {
+            path: PathBuf::from("docs/guide.md"),
+            text: table.clone(),
+        };
+        let file = File::parse(&text, &definition());
+        assert_eq!(file.problems, [], "{table}");
+    }
+    let names = ["--app", "shop", "--blue", "shop-blue", "--bucket", "b"];
+    for flags in &typed.flags {
+        let (flag, value) = flags.split_once(' ').expect("a value");
+        let value = value.trim_matches('\'');
+        let check = [&["config", "check"][..], &names, &[flag, value]].concat();
+        let output = hermetic(&check).current_dir("/").output().expect("runs");
+        succeeded(flags, &output);
+    }
+    // The commands of the recipes for CI take flags that there are.
+    let text = docs("guide.md");
+    let lines = text
+        .lines()
+        .map(|line| line.trim().trim_start_matches("- "));
+    let commands = lines.filter_map(|line| {
+        let of_image = line.strip_prefix("IMAGE ");
+        of_image.or(line.strip_prefix("bluegreen "))
+    });
+    let mut recipes = 0;
+    for command in commands.filter(|command| command.contains("--wait")) {
+        let words = command
+            .split_whitespace()
+            .map(|word| word.trim_matches('"'));
+        let parsed = definition().try_get_matches_from(["bluegreen"].into_iter().chain(words));
+        parsed.unwrap_or_else(|error| panic!("{command}: {error}"));
+        recipes += 1;
+    }
+    assert_eq!(recipes, 3, "the recipes for GitHub, GitLab and CodeBuild");
+}
