@@ -268,6 +268,10 @@ impl From<SharedError> for Failed {
             }
             error @ SharedError::Damaged { .. } => Failed::new(Exit::Refused, error)
                 .hint("it is left as it is; restore the object, or remove it if its deployment has ended"),
+            error @ SharedError::Unconditional { .. } => Failed::new(Exit::Refused, error).hint(
+                "nothing was changed; name a bucket that heeds the conditions of writes, as S3 does, \
+                 or use --no-shared-state, with one process at a time",
+            ),
             error @ SharedError::Overtaken { .. } => Failed::new(Exit::Busy, error)
                 .hint("the process that took it over goes on with it"),
         }

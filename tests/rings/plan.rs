@@ -423,6 +423,19 @@ fn cases() -> Vec<Case> {
     ]
 }
 
+/// A store that looks at a write's digest before its condition.
+fn bad_digest() -> Fault {
+    Fault {
+        operation: Some("PutObject".to_owned()),
+        times: Some(1),
+        ..Fault::from(FaultEffect::Refuse {
+            status: 400,
+            code: "BadDigest".to_owned(),
+            message: "The Content-MD5 you specified did not match what we received.".to_owned(),
+        })
+    }
+}
+
 /// The other verdicts; that all of them pass is told by the plan of a world in order. What
 /// `plan` refuses `run` refuses with the same words, and changes nothing; what may be
 /// allowed is.
@@ -527,6 +540,26 @@ fn all_that_refuses_is_told_at_once() {
         &served.run(&["run", "--version-label", "v1"]),
     );
     nothing_was_written(&served, &[]);
+}
+
+/// The store refuses the first write for its digest, and takes any other.
+#[test]
+fn a_bucket_that_heeds_no_condition_is_found_out_with_the_lease() {
+    let served = Served::at_speed(SPEED);
+    served.inject(bad_digest());
+    served.inject(FaultEffect::ConditionsIgnored);
+    let run = served.run(&["run"]);
+    check("bucket_without_conditions", &run);
+    assert_eq!(run.status.code(), Some(3), "{}", stderr(&run));
+    let report = served.sandbox.report();
+    assert_eq!(report.leftovers.environments, [""; 0]);
+    assert_eq!(report.calls.get("CreateConfigurationTemplate"), None);
+    let all = served.run(&["status", "--all", "--json"]);
+    let all: Value = serde_json::from_slice(&all.stdout).expect("JSON");
+    assert_eq!(all["deployments"], serde_json::json!([]));
+    // The lease was given back: nobody has to wait for it to run out.
+    served.sandbox.with_world(|world, _| world.clear_faults());
+    assert_eq!(served.run(&["run"]).status.code(), Some(0));
 }
 
 #[test]
