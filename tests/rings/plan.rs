@@ -563,6 +563,14 @@ fn a_bucket_that_heeds_no_condition_is_found_out_with_the_lease() {
 }
 
 #[test]
+fn a_difference_that_can_be_none_is_refused_where_it_is_read() {
+    let served = Served::at_speed(SPEED);
+    let refused = served.run(&["plan", "--expect-difference", "nonsense"]);
+    check("expected_difference_of_nothing", &refused);
+    assert_eq!(refused.status.code(), Some(2));
+}
+
+#[test]
 fn past_deployments_say_how_long_it_takes() {
     let served = Served::at_speed(SPEED);
     assert_eq!(served.run(&["run"]).status.code(), Some(0));
