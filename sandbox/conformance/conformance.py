@@ -199,8 +199,8 @@ def with_boto3(world):
             "InvalidParameterValue", "Configuration Template t already exists.")
     template = eb.describe_configuration_settings(ApplicationName="shop", TemplateName="t")["ConfigurationSettings"][0]
     running = eb.describe_configuration_settings(ApplicationName="shop", EnvironmentName="shop-blue")["ConfigurationSettings"][0]
-    own = {"SecurityGroups", "Notification Topic Name"}
-    kept = [setting for setting in running["OptionSettings"] if setting["OptionName"] not in own]
+    own = {"SecurityGroups", "ManagedSecurityGroup", "Notification Topic Name", "AppSource"}
+    kept = [setting for setting in running["OptionSettings"] if setting["OptionName"] not in own and "Value" in setting]
     check("a template is blue's settings but for its own", template["OptionSettings"] == kept)
     refusal("a worker has no CNAME", lambda: eb.swap_environment_cnames(SourceEnvironmentName="shop-blue", DestinationEnvironmentName="shop-worker"),
             "InvalidParameterValue", "CNAME")
