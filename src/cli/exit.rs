@@ -146,19 +146,10 @@ impl From<Refused> for Failed {
         let nothing = "nothing was changed";
         match error {
             Refused::Look(error) => Failed::from(error),
-            Refused::NoBlue {
-                ref blue,
-                promoted: Some(ref green),
-                ..
-            } => {
-                let hint = format!(
-                    "{nothing}; production was promoted to {green}: say --blue {green} --green {blue}"
-                );
-                Failed::new(Exit::Refused, error).hint(hint)
-            }
-            Refused::Checks(ref refusals) => {
-                let may = refusals.iter().map(|refusal| refusal.check);
-                let names: Vec<_> = may.filter(|check| check.may_be_allowed()).collect();
+            Refused::Checks(ref findings) => {
+                let refusals = findings.iter().filter(|finding| finding.refuses());
+                let may = refusals.filter(|refusal| refusal.may_be_allowed());
+                let names: Vec<_> = may.map(|refusal| refusal.check).collect();
                 let allow = names.iter().map(|check| format!(" --allow {check}"));
                 let hint = match names.is_empty() {
                     true => nothing.to_owned(),

@@ -28,7 +28,7 @@ pub use dns::HostedZone;
 pub use objects::{Bucket, Condition, ConditionalWrites, Object, Put};
 pub use permissions::{Caller, Denial, Denied};
 pub use preview::PreviewRefused;
-pub use records::RecordsPast;
+pub use records::ZoneRecords;
 
 use std::future::poll_fn;
 use std::task::Poll;
