@@ -270,7 +270,7 @@ async fn was_promoted<P: Prober>(cloud: &AwsCloud<P>, green: &Environment) -> bo
 ///
 /// # Errors
 /// [`Refused::Look`] where there are no credentials: nothing can be read then.
-pub async fn inspect<P: Prober>(
+pub async fn inspect<P: Prober + Clone>(
     cloud: &AwsCloud<P>,
     config: &Config,
     wanted: &Wanted,
@@ -278,7 +278,7 @@ pub async fn inspect<P: Prober>(
     around: &Surroundings,
 ) -> Result<Inspection, Refused> {
     let inspector = checks::Inspector {
-        cloud,
+        cloud: &cloud.patient(),
         config,
         wanted,
         target,
@@ -293,7 +293,7 @@ pub async fn inspect<P: Prober>(
 ///
 /// # Errors
 /// [`Refused`].
-pub async fn plan<P: Prober>(
+pub async fn plan<P: Prober + Clone>(
     cloud: &AwsCloud<P>,
     config: &Config,
     id: String,

@@ -805,6 +805,53 @@ fn what_is_not_there_is_told_in_the_document() {
     nothing_was_written(&served, &[]);
 }
 
+/// A check that an account's throttling leaves unknown would stop nothing.
+#[test]
+fn passing_errors_leave_no_check_unknown() {
+    let served = Served::at_speed(SPEED);
+    for operation in [
+        "SimulatePrincipalPolicy",
+        "DescribeEnvironmentManagedActions",
+        "DescribeAccountAttributes",
+        "ListHostedZones",
+        "CheckDNSAvailability",
+        "DescribePlatformVersion",
+        "GetCallerIdentity",
+        "DescribeConfigurationSettings",
+    ] {
+        served.inject(Fault {
+            operation: Some(operation.to_owned()),
+            times: Some(9),
+            ..Fault::from(FaultEffect::Throttle)
+        });
+    }
+    let (code, document) = planned(&served, &[]);
+    assert_eq!(code, Some(0), "{document:#}");
+    for checked in Check::ALL {
+        let (verdict, evidence) = found(&document, checked.name());
+        assert_eq!(verdict, "passed", "{checked}: {evidence}");
+    }
+}
+
+#[test]
+fn errors_that_last_leave_a_check_unknown_and_refuse_what_a_release_needs() {
+    let served = Served::at_speed(SPEED);
+    for operation in ["DescribeAccountAttributes", "DescribeConfigurationSettings"] {
+        served.inject(Fault {
+            operation: Some(operation.to_owned()),
+            ..Fault::from(FaultEffect::Throttle)
+        });
+    }
+    let (code, document) = planned(&served, &[]);
+    assert_eq!(code, Some(3), "{document:#}");
+    let (verdict, evidence) = found(&document, "quotas");
+    assert_eq!(verdict, "unknown");
+    assert!(evidence.contains("Throttling"), "{evidence}");
+    let (verdict, evidence) = found(&document, "coupled-database");
+    assert_eq!(verdict, "refused");
+    assert!(evidence.contains("Throttling"), "{evidence}");
+}
+
 /// The store refuses the first write for its digest, and takes any other.
 #[test]
 fn a_bucket_that_heeds_no_condition_is_found_out_with_the_lease() {
