@@ -154,7 +154,8 @@ pub struct Options {
         env = "BLUEGREEN_EXPECT_DIFFERENCE",
         global = true,
         value_name = "NAME",
-        value_delimiter = ','
+        value_delimiter = ',',
+        value_parser = difference
     )]
     pub expect_difference: Vec<String>,
     /// CloudWatch alarm that watches production while blue is watched; may be repeated
@@ -608,6 +609,22 @@ fn patience_of(text: &str) -> Result<(Kind, Duration), String> {
     }
 }
 
+/// What a difference between green and blue is called.
+fn difference(text: &str) -> Result<String, String> {
+    let name = text.trim();
+    let is_tag = name
+        .strip_prefix("tag ")
+        .is_some_and(|key| !key.trim().is_empty());
+    if name == "version" || name == "platform" || is_tag || name.contains(':') {
+        return Ok(name.to_owned());
+    }
+    Err(
+        "a difference is called version, platform, tag KEY, or NAMESPACE:OPTION such as \
+         aws:elasticbeanstalk:command:Timeout"
+            .to_owned(),
+    )
+}
+
 /// An alarm's name: 1 to 255 characters (API reference, `PutMetricAlarm`).
 fn alarm(text: &str) -> Result<String, String> {
     let name = text.trim();
@@ -664,6 +681,22 @@ mod tests {
         assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
         assert!(poll("1ms").is_err());
         assert!(duration("580000000000years").is_err());
+    }
+
+    #[test]
+    fn a_difference_is_called_as_the_diff_calls_it() {
+        for name in [
+            "version",
+            "platform",
+            "tag team",
+            "aws:autoscaling:asg:MinSize[AWSEBAutoScalingGroup]",
+        ] {
+            assert_eq!(difference(&format!(" {name} ")), Ok(name.to_owned()));
+        }
+        for name in ["nonsense", "", "tag", "tag ", "Timeout"] {
+            let why = difference(name).unwrap_err();
+            assert!(why.contains("NAMESPACE:OPTION"), "{name}: {why}");
+        }
     }
 
     #[test]

@@ -43,16 +43,22 @@ const VARIABLES: &str = "aws:elasticbeanstalk:application:environment:";
 /// What is an environment's own and never the same in a clone (developer guide, "General
 /// options for all environments"): the security groups that the service makes for it, what
 /// it derives for its stack, and the sizes, which the machine sees to.
-const ITS_OWN: [&str; 6] = [
+const ITS_OWN: [&str; 7] = [
     "aws:autoscaling:asg:MinSize",
     "aws:autoscaling:asg:MaxSize",
     "aws:autoscaling:launchconfiguration:SecurityGroups",
     "aws:elb:loadbalancer:SecurityGroups",
+    "aws:elb:loadbalancer:ManagedSecurityGroup",
     "aws:elbv2:loadbalancer:SecurityGroups",
     "aws:elbv2:loadbalancer:ManagedSecurityGroup",
 ];
 /// The namespace of what it derives for its stack.
 const STACK: &str = "aws:cloudformation:template:parameter:";
+/// How the resources of an environment's stack are called (developer guide, "Modifying the
+/// resources that Elastic Beanstalk creates for your environment").
+const STACK_RESOURCE: &str = "[AWSEB";
+/// An option whose value is JSON, which the service writes with its keys in any order.
+const DOCUMENT: &str = "aws:elasticbeanstalk:healthreporting:system:ConfigDocument";
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -81,8 +87,8 @@ impl Difference {
 
 /// What green has otherwise than blue and should not: green is to run the plan's version,
 /// and everything else is to be blue's. Names and ids of the environments themselves are
-/// taken for the same; what the plan expects to differ may. The values of environment
-/// variables and passwords are not told.
+/// taken for the same; what the plan expects to differ may. An option without a value is not
+/// set. The values of environment variables and passwords are not told.
 #[must_use]
 pub fn differences(plan: &Plan, blue: &Traits, green: &Traits) -> Vec<Difference> {
     let one = |what: &str, blue: &str, green: &str| {
@@ -94,15 +100,24 @@ pub fn differences(plan: &Plan, blue: &Traits, green: &Traits) -> Vec<Difference
         one("platform", &blue.platform, &green.platform),
     ];
     compared.extend(side_by_side(&own_tags(blue), &own_tags(green)));
-    compared.extend(side_by_side(&neutral(blue), &neutral(green)));
-    let is_expected = |what: &String| {
-        ITS_OWN.contains(&what.as_str())
-            || what.starts_with(STACK)
-            || plan.expected_differences.contains(what)
-    };
+    compared.retain(|(_, blue, green)| blue != green);
+    let mut options = side_by_side(&settings(blue), &settings(green));
+    options.retain(|(what, of_blue, of_green)| match (of_blue, of_green) {
+        (Some(of_blue), Some(of_green)) => {
+            let rewritten = as_of(green, blue, of_blue);
+            of_blue != of_green
+                && rewritten != *of_green
+                && !(option(what) == DOCUMENT && is_same_json(&rewritten, of_green))
+        }
+        _ => true,
+    });
+    compared.extend(options);
+    let expected = &plan.expected_differences;
+    let is_expected =
+        |what: &str| is_its_own(what) || expected.iter().any(|expected| is_called(expected, what));
     compared
         .into_iter()
-        .filter(|(what, blue, green)| blue != green && !is_expected(what))
+        .filter(|(what, ..)| !is_expected(what))
         .map(|(what, blue, green)| {
             let shown = |value: Option<String>| match is_secret(&what) {
                 true => value.map(|_| HIDDEN.to_owned()),
@@ -123,20 +138,63 @@ fn own_tags(traits: &Traits) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// The settings with the environment's own name and id taken out of their values.
-fn neutral(traits: &Traits) -> BTreeMap<String, String> {
-    let neutral = |value: &String| {
-        [&traits.id, &traits.name]
-            .into_iter()
-            .filter(|own| !own.is_empty())
-            .fold(value.clone(), |value, own| {
-                value.replace(own.as_str(), HIDDEN)
-            })
+/// The settings that have a value, by the names they are compared under. Which resource of
+/// its stack an option is for depends on when the environment was made, an older one has a
+/// launch configuration where a newer one has a launch template; so it counts only where it
+/// tells settings apart.
+fn settings(traits: &Traits) -> BTreeMap<String, String> {
+    let set = traits
+        .settings
+        .iter()
+        .filter(|(_, value)| !value.is_empty());
+    let mut same: BTreeMap<&str, usize> = BTreeMap::new();
+    for (name, _) in set.clone() {
+        *same.entry(option(name)).or_default() += 1;
+    }
+    let compared = |name: &str| {
+        let option = option(name);
+        let of_stack = name[option.len()..].starts_with(STACK_RESOURCE);
+        match of_stack && same.get(option) == Some(&1) {
+            true => option.to_owned(),
+            false => name.to_owned(),
+        }
     };
-    let settings = traits.settings.iter();
-    settings
-        .map(|(name, value)| (name.clone(), neutral(value)))
+    set.map(|(name, value)| (compared(name), value.clone()))
         .collect()
+}
+
+/// An option's name without the resource it is for.
+fn option(name: &str) -> &str {
+    match name.split_once('[') {
+        Some((option, resource)) if resource.ends_with(']') => option,
+        _ => name,
+    }
+}
+
+/// Whether an option's value is an environment's own.
+fn is_its_own(what: &str) -> bool {
+    ITS_OWN.contains(&option(what)) || what.starts_with(STACK)
+}
+
+/// Whether a difference is called `name`, with the resource behind it or without.
+#[must_use]
+pub fn is_called(name: &str, what: &str) -> bool {
+    name == what || name == option(what) || option(name) == what
+}
+
+/// Blue's value with its name and id rewritten to green's.
+fn as_of(green: &Traits, blue: &Traits, value: &str) -> String {
+    let own = [(&blue.id, &green.id), (&blue.name, &green.name)];
+    own.into_iter()
+        .filter(|(of_blue, _)| !of_blue.is_empty())
+        .fold(value.to_owned(), |value, (of_blue, of_green)| {
+            value.replace(of_blue.as_str(), of_green)
+        })
+}
+
+fn is_same_json(one: &str, other: &str) -> bool {
+    let parsed = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
+    parsed(one).is_some() && parsed(one) == parsed(other)
 }
 
 fn is_secret(what: &str) -> bool {
@@ -197,6 +255,10 @@ mod tests {
         }
     }
 
+    fn set(traits: &mut Traits, name: &str, value: &str) {
+        traits.settings.insert(name.to_owned(), value.to_owned());
+    }
+
     fn pair() -> (Plan, Traits, Traits) {
         let plan = Plan {
             previous_version: "v1".to_owned(),
@@ -253,5 +315,150 @@ mod tests {
         assert_eq!(found[0].to_string(), "version: v0, where blue has v1");
         plan.expected_differences = found.into_iter().map(|found| found.what).collect();
         assert_eq!(differences(&plan, &blue, &green), []);
+    }
+
+    /// As DescribeConfigurationSettings tells it of an older environment and of a new one.
+    #[test]
+    fn resources_of_the_stack_tell_no_difference() {
+        let (plan, mut blue, mut green) = pair();
+        let launched = [
+            (&mut blue, "AWSEBAutoScalingLaunchConfiguration", "sg-1"),
+            (&mut green, "AWSEBEC2LaunchTemplate", "sg-2"),
+        ];
+        for (traits, launch, group) in launched {
+            let sizes = "aws:autoscaling:asg:MinSize";
+            let size = traits.settings.remove(sizes).expect("it is set");
+            set(traits, &format!("{sizes}[AWSEBAutoScalingGroup]"), &size);
+            for (option, value) in [("SecurityGroups", group), ("ImageId", "ami-1")] {
+                let name = format!("aws:autoscaling:launchconfiguration:{option}");
+                traits.settings.remove(&name);
+                set(traits, &format!("{name}[{launch}]"), value);
+            }
+            for balancer in ["elb", "elbv2"] {
+                for option in ["SecurityGroups", "ManagedSecurityGroup"] {
+                    let name = format!("aws:{balancer}:loadbalancer:{option}");
+                    set(traits, &format!("{name}[AWSEBLoadBalancer]"), group);
+                }
+            }
+            let source = "aws:cloudformation:template:parameter:AppSource";
+            set(traits, source, group);
+        }
+        set(
+            &mut green,
+            "aws:autoscaling:asg:MinSize[AWSEBAutoScalingGroup]",
+            "3",
+        );
+        set(
+            &mut blue,
+            "aws:elasticbeanstalk:managedactions:PreferredStartTime",
+            "",
+        );
+        set(
+            &mut green,
+            "aws:autoscaling:asg:Custom Availability Zones",
+            "",
+        );
+        assert_eq!(differences(&plan, &blue, &green), []);
+    }
+
+    #[test]
+    fn what_is_expected_is_named_with_its_resource_or_without() {
+        let image = "aws:autoscaling:launchconfiguration:ImageId";
+        let nightly = "aws:autoscaling:scheduledaction:MinSize[nightly]";
+        let (mut plan, mut blue, mut green) = pair();
+        set(
+            &mut blue,
+            &format!("{image}[AWSEBEC2LaunchTemplate]"),
+            "ami-1",
+        );
+        set(
+            &mut green,
+            &format!("{image}[AWSEBEC2LaunchTemplate]"),
+            "ami-2",
+        );
+        set(&mut green, nightly, "1");
+        let found = differences(&plan, &blue, &green);
+        let found: Vec<_> = found.iter().map(|found| found.what.as_str()).collect();
+        assert_eq!(found, [image, nightly]);
+        for expected in [
+            [image, nightly],
+            [
+                "aws:autoscaling:launchconfiguration:ImageId[AWSEBEC2LaunchTemplate]",
+                "aws:autoscaling:scheduledaction:MinSize",
+            ],
+        ] {
+            plan.expected_differences = expected.map(str::to_owned).into();
+            assert_eq!(differences(&plan, &blue, &green), []);
+        }
+        plan.expected_differences = vec![
+            "aws:autoscaling:launchconfiguration".to_owned(),
+            "aws:autoscaling:scheduledaction:MinSize[weekly]".to_owned(),
+        ];
+        assert_eq!(differences(&plan, &blue, &green).len(), 2);
+    }
+
+    /// Two options of one name that only their resources tell apart.
+    #[test]
+    fn settings_of_several_resources_are_not_mixed_up() {
+        let (plan, mut blue, mut green) = pair();
+        let port = |of| format!("aws:elbv2:listener:Port[AWSEBV2LoadBalancerListener{of}]");
+        for (traits, ports) in [(&mut blue, ["80", "81"]), (&mut green, ["81", "80"])] {
+            set(traits, &port("A"), ports[0]);
+            set(traits, &port("B"), ports[1]);
+        }
+        assert_eq!(differences(&plan, &blue, &green).len(), 2);
+    }
+
+    #[test]
+    fn values_with_the_environments_names_in_them_are_compared_as_they_are_meant() {
+        let profile = "aws:autoscaling:launchconfiguration:IamInstanceProfile";
+        let queue = "aws:elasticbeanstalk:application:environment:QUEUE";
+        let topic = "aws:elasticbeanstalk:sns:topics:Notification Topic ARN";
+        let (plan, mut blue, mut green) = pair();
+        for traits in [&mut blue, &mut green] {
+            let name = traits.name.clone();
+            set(traits, profile, "shop-blue-instances");
+            set(traits, queue, "shop-blue-orders");
+            set(traits, topic, &format!("arn:aws:sns:topic-{name}"));
+        }
+        assert_eq!(differences(&plan, &blue, &green), []);
+        "prod".clone_into(&mut blue.name);
+        for traits in [&mut blue, &mut green] {
+            traits
+                .settings
+                .remove("aws:elasticbeanstalk:cloudwatch:logs:Group");
+            set(traits, queue, "orders-of-production");
+            set(traits, topic, "arn:aws:sns:production");
+        }
+        assert_eq!(differences(&plan, &blue, &green), []);
+        // What merely has the other's name in its place is something else.
+        set(&mut green, queue, "orders-of-shop-greenuction2");
+        set(&mut green, profile, "shop-green-instances");
+        assert_eq!(differences(&plan, &blue, &green).len(), 2);
+    }
+
+    #[test]
+    fn a_document_is_the_same_in_any_order() {
+        let (plan, mut blue, mut green) = pair();
+        set(
+            &mut blue,
+            DOCUMENT,
+            r#"{"Version":1,"Rules":{"a":null,"b":60}}"#,
+        );
+        set(
+            &mut green,
+            DOCUMENT,
+            r#"{"Rules":{"b":60,"a":null},"Version":1}"#,
+        );
+        assert_eq!(differences(&plan, &blue, &green), []);
+        set(
+            &mut green,
+            DOCUMENT,
+            r#"{"Rules":{"b":10,"a":null},"Version":1}"#,
+        );
+        assert_eq!(differences(&plan, &blue, &green).len(), 1);
+        set(&mut blue, DOCUMENT, "none");
+        set(&mut green, DOCUMENT, "neither");
+        assert_eq!(differences(&plan, &blue, &green).len(), 1);
     }
 }

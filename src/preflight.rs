@@ -3,17 +3,18 @@
 mod check;
 mod checks;
 mod permissions;
+mod reach;
 mod steps;
 
 use thiserror::Error;
 use tracing::warn;
 
 use crate::clock::Moment;
-use crate::cloud::aws::{AwsCloud, Configuration, PreviewRefused};
+use crate::cloud::aws::{AwsCloud, Configuration};
 use crate::cloud::{Environment, LookError, Prober, VersionRecord};
 use crate::config::Config;
 use crate::plan::{Bundle, Goal, Kept, Plan, Strategy, Target, template_name};
-use crate::preview::{Preview, PreviewError};
+use crate::preview::Preview;
 use crate::rebuild::strategy_of;
 
 pub use check::{About, Allowing, Check, Finding, Verdict};
@@ -59,28 +60,6 @@ pub enum Refused {
     /// AWS could not be read.
     #[error("{0}")]
     Look(#[from] LookError),
-    /// There is no such application.
-    #[error("there is no application {application} in {region}: is --app right, and the region?")]
-    NoApplication {
-        /// The application.
-        application: String,
-        /// The region asked.
-        region: String,
-    },
-    /// There is no such environment.
-    #[error(
-        "there is no environment {blue} in application {application} in {region}: is --blue right?"
-    )]
-    NoBlue {
-        /// Blue's name.
-        blue: String,
-        /// The application.
-        application: String,
-        /// The region asked.
-        region: String,
-        /// The environment that production was promoted to, where it has green's name.
-        promoted: Option<String>,
-    },
     /// There is no such version.
     #[error(
         "application {application} has no version {version}: register it, or give its bundle with --bundle or --s3-key"
@@ -99,17 +78,15 @@ pub enum Refused {
         /// The version label.
         version: String,
     },
-    /// The preview hostnames cannot be used.
-    #[error(transparent)]
-    Preview(PreviewError),
-    /// Checks refuse: at least one.
+    /// What was found: at least one check refuses.
     #[error("{}", in_words(.0))]
     Checks(Vec<Finding>),
 }
 
 /// One refusal as a sentence, several as a list.
-fn in_words(refusals: &[Finding]) -> String {
-    match refusals {
+fn in_words(findings: &[Finding]) -> String {
+    let refusals: Vec<_> = findings.iter().filter(|f| f.refuses()).collect();
+    match &refusals[..] {
         [only] => only.to_string(),
         several => {
             let lines = several.iter().map(|f| format!("\n  {}: {f}", f.check));
@@ -219,37 +196,30 @@ impl Inspection {
 /// Blue as it is found: which target it is, and what bears green's name.
 ///
 /// # Errors
-/// [`Refused`].
+/// [`Refused::Checks`] with what was found where there is no such application or environment,
+/// or it may not be looked for; [`Refused::Look`] where nothing can be read.
 pub async fn find_target<P: Prober>(
     cloud: &AwsCloud<P>,
     config: &Config,
     region: &str,
 ) -> Result<(Target, Environment, Option<Environment>), Refused> {
     let names = [config.blue.clone(), config.green.clone()];
-    let mut found = cloud.environments(&names).await?;
+    let mut found = match cloud.environments(&names).await {
+        Err(LookError::Denied(why)) => {
+            return Err(Refused::Checks(vec![
+                Check::Environments.refused(why, checks::GRANT),
+            ]));
+        }
+        found => found?,
+    };
     let green = found
         .iter()
         .position(|e| e.name == config.green)
         .map(|at| found.swap_remove(at));
     let blue = found.pop().filter(|blue| blue.application == config.app);
     let Some(blue) = blue else {
-        let application = config.app.clone();
-        let region = region.to_owned();
-        return Err(match cloud.application(&config.app).await? {
-            None => Refused::NoApplication {
-                application,
-                region,
-            },
-            Some(_) => Refused::NoBlue {
-                promoted: match &green {
-                    Some(green) => promoted(cloud, green).await,
-                    None => None,
-                },
-                blue: config.blue.clone(),
-                application,
-                region,
-            },
-        });
+        let findings = missing(cloud, config, region, green.as_ref()).await?;
+        return Err(Refused::Checks(findings));
     };
     let target = Target {
         account: blue.arn.split(':').nth(4).unwrap_or_default().to_owned(),
@@ -260,62 +230,73 @@ pub async fn find_target<P: Prober>(
     Ok((target, blue, green))
 }
 
-/// The name of the environment with green's name where an earlier release was to leave
-/// production there.
-async fn promoted<P: Prober>(cloud: &AwsCloud<P>, green: &Environment) -> Option<String> {
+/// What is missing where there is no blue.
+async fn missing<P: Prober>(
+    cloud: &AwsCloud<P>,
+    config: &Config,
+    region: &str,
+    green: Option<&Environment>,
+) -> Result<Vec<Finding>, LookError> {
+    let (app, blue) = (&config.app, &config.blue);
+    let application = match cloud.application(app).await {
+        Ok(None) => {
+            let evidence = format!("there is no application {app} in {region}");
+            let refused = Check::Application.refused(evidence, "is --app right, and the region?");
+            return Ok(vec![refused]);
+        }
+        Ok(Some(_)) => Check::Application.passed(format!("application {app} is in {region}")),
+        Err(LookError::Denied(why)) => Check::Application.unknown(why),
+        Err(error) => return Err(error),
+    };
+    let remedy = match green {
+        Some(green) if was_promoted(cloud, green).await => format!(
+            "production was promoted to {green}, so say --blue {green} --green {blue}",
+            green = green.name
+        ),
+        _ => "is --blue right?".to_owned(),
+    };
+    let evidence = format!("there is no environment {blue} in application {app} in {region}");
+    Ok(vec![
+        application,
+        Check::Environments.refused(evidence, remedy),
+    ])
+}
+
+/// Whether an earlier release was to leave production on the environment with green's name.
+async fn was_promoted<P: Prober>(cloud: &AwsCloud<P>, green: &Environment) -> bool {
     // This is for a hint alone.
     let tags = cloud.tags(&green.arn).await.unwrap_or_default();
-    (strategy_of(&tags) == Strategy::Promote).then(|| green.name.clone())
+    strategy_of(&tags) == Strategy::Promote
 }
 
 /// Looks at everything that can be known beforehand. All that refuses is told.
 ///
 /// # Errors
-/// [`Refused::Look`] where something cannot be read that a plan cannot do without.
-pub async fn inspect<P: Prober>(
+/// [`Refused::Look`] where there are no credentials: nothing can be read then.
+pub async fn inspect<P: Prober + Clone>(
     cloud: &AwsCloud<P>,
     config: &Config,
     wanted: &Wanted,
     (target, blue, green): &(Target, Environment, Option<Environment>),
     around: &Surroundings,
 ) -> Result<Inspection, Refused> {
-    let production = [&blue.cname, &blue.endpoint].map(Clone::clone);
-    let production: Vec<String> = production.into_iter().flatten().collect();
-    let preview = match &config.preview {
-        Some(asked) => Some(cloud.preview(asked, &production).await?),
-        None => None,
-    };
     let inspector = checks::Inspector {
-        cloud,
+        cloud: &cloud.patient(),
         config,
         wanted,
         target,
         blue,
         green: green.as_ref(),
         around,
-        preview: preview.as_ref(),
     };
-    let inspection = inspector.inspect().await?;
-    Ok(Inspection {
-        preview,
-        ..inspection
-    })
-}
-
-impl From<PreviewRefused> for Refused {
-    fn from(refused: PreviewRefused) -> Refused {
-        match refused {
-            PreviewRefused::Look(error) => Refused::Look(error),
-            PreviewRefused::Unfit(error) => Refused::Preview(error),
-        }
-    }
+    Ok(inspector.inspect().await?)
 }
 
 /// Checks what can be known beforehand and chooses every name.
 ///
 /// # Errors
 /// [`Refused`].
-pub async fn plan<P: Prober>(
+pub async fn plan<P: Prober + Clone>(
     cloud: &AwsCloud<P>,
     config: &Config,
     id: String,

@@ -80,6 +80,16 @@ pub enum SharedError {
         /// The object's key.
         key: String,
     },
+    /// The bucket does not heed the conditions of writes.
+    #[error(
+        "bucket {bucket} took a second write of the lease s3://{bucket}/{key} on the condition that there is none: two processes could drive one deployment there"
+    )]
+    Unconditional {
+        /// The bucket.
+        bucket: String,
+        /// The lease's key.
+        key: String,
+    },
     /// Another process has moved the deployment on.
     #[error(
         "deployment {id} was taken over: {by}; this process has stopped and sends nothing more"
@@ -312,6 +322,22 @@ impl SharedState {
         etag: Option<&str>,
     ) -> Result<Written, SharedError> {
         self.write(&lease_key(&lease.target), lease, etag).await
+    }
+
+    /// Asks the bucket to write a lease that is there on the condition that it is not, which
+    /// it must refuse. One that takes it is left with the same lease.
+    async fn must_refuse(&self, lease: &LeaseRecord) -> Result<(), SharedError> {
+        let key = lease_key(&lease.target);
+        let body = serde_json::to_vec(lease).expect("plain data is always JSON");
+        match self.bucket.put(&key, &body, Condition::Absent).await {
+            Ok(Put::ConditionFailed) => Ok(()),
+            Ok(Put::Written(_)) => Err(SharedError::Unconditional {
+                bucket: self.bucket.name().to_owned(),
+                key,
+            }),
+            Ok(Put::Unclear(message)) => Err(self.error(LookError::Passing(message))),
+            Err(error) => Err(self.error(error)),
+        }
     }
 
     /// Who has taken a deployment over, in words, where this holder has not lost its lease

@@ -116,7 +116,7 @@ def with_cnames(world):
 def with_resources(world):
     eb = world.eb
     resources = lambda: eb.describe_environment_resources(EnvironmentName="shop-worker")["EnvironmentResources"]
-    options = lambda: {(s["Namespace"], s["OptionName"]): s["Value"] for s in eb.describe_configuration_settings(
+    options = lambda: {(s["Namespace"], s["OptionName"]): s.get("Value") for s in eb.describe_configuration_settings(
         ApplicationName="shop", EnvironmentName="shop-worker")["ConfigurationSettings"][0]["OptionSettings"]}
     check("a load balancer of its own", resources()["LoadBalancers"][0]["Name"].startswith("awseb-"), resources())
     inject(world, fault="shared_balancer", environment="shop-worker")

@@ -199,9 +199,13 @@ def with_boto3(world):
             "InvalidParameterValue", "Configuration Template t already exists.")
     template = eb.describe_configuration_settings(ApplicationName="shop", TemplateName="t")["ConfigurationSettings"][0]
     running = eb.describe_configuration_settings(ApplicationName="shop", EnvironmentName="shop-blue")["ConfigurationSettings"][0]
-    own = {"SecurityGroups", "Notification Topic Name"}
-    kept = [setting for setting in running["OptionSettings"] if setting["OptionName"] not in own]
-    check("a template is blue's settings but for its own", template["OptionSettings"] == kept)
+    own = {"SecurityGroups", "ManagedSecurityGroup", "Notification Topic Name", "AppSource"}
+    values = lambda told: [(s["Namespace"], s["OptionName"], s["Value"]) for s in told["OptionSettings"]
+                           if s["OptionName"] not in own and "Value" in s]
+    check("a template is blue's settings but for its own", values(template) == values(running))
+    launched = lambda told: [s["ResourceName"] for s in told["OptionSettings"] if s["OptionName"] == "IamInstanceProfile"]
+    check("what launches instances depends on an environment's age",
+          (launched(running), launched(template)) == (["AWSEBAutoScalingLaunchConfiguration"], ["AWSEBEC2LaunchTemplate"]))
     refusal("a worker has no CNAME", lambda: eb.swap_environment_cnames(SourceEnvironmentName="shop-blue", DestinationEnvironmentName="shop-worker"),
             "InvalidParameterValue", "CNAME")
     refusal("a reserved tag", lambda: eb.create_environment(ApplicationName="shop", EnvironmentName="shop-green", TemplateName="t", Tags=[{"Key": "aws:x", "Value": "y"}]),

@@ -131,6 +131,11 @@ impl World {
                     "DeploymentPolicy",
                     "AllAtOnce",
                 ),
+                setting(
+                    "aws:autoscaling:launchconfiguration",
+                    "IamInstanceProfile",
+                    "aws-elasticbeanstalk-ec2-role",
+                ),
             ],
             instances: self.instances(2, "v1"),
             deployment_id: 1,

@@ -154,19 +154,10 @@ impl From<Refused> for Failed {
         let nothing = "nothing was changed";
         match error {
             Refused::Look(error) => Failed::from(error),
-            Refused::NoBlue {
-                ref blue,
-                promoted: Some(ref green),
-                ..
-            } => {
-                let hint = format!(
-                    "{nothing}; production was promoted to {green}: say --blue {green} --green {blue}"
-                );
-                Failed::new(Exit::Refused, error).hint(hint)
-            }
-            Refused::Checks(ref refusals) => {
-                let may = refusals.iter().map(|refusal| refusal.check);
-                let names: Vec<_> = may.filter(|check| check.may_be_allowed()).collect();
+            Refused::Checks(ref findings) => {
+                let refusals = findings.iter().filter(|finding| finding.refuses());
+                let may = refusals.filter(|refusal| refusal.may_be_allowed());
+                let names: Vec<_> = may.map(|refusal| refusal.check).collect();
                 let allow = names.iter().map(|check| format!(" --allow {check}"));
                 let hint = match names.is_empty() {
                     true => nothing.to_owned(),
@@ -278,6 +269,10 @@ impl From<SharedError> for Failed {
             error @ SharedError::Damaged { .. } => Failed::new(Exit::Refused, error)
                 .hint("it is left as it is; restore the object, or remove it if its deployment has ended"),
             error @ SharedError::Meddled { .. } => Failed::new(Exit::Interrupted, error),
+            error @ SharedError::Unconditional { .. } => Failed::new(Exit::Refused, error).hint(
+                "nothing was changed; name a bucket that heeds the conditions of writes, as S3 does, \
+                 or use --no-shared-state, with one process at a time",
+            ),
             error @ SharedError::Overtaken { .. } => Failed::new(Exit::Busy, error)
                 .hint("the process that took it over goes on with it"),
         }

@@ -9,7 +9,7 @@ use crate::config::Options;
 use crate::deployment::Deployment;
 use crate::machine::Kind;
 use crate::plan::Target;
-use crate::preflight::{self, Check, Finding, Past, Surroundings, steps};
+use crate::preflight::{self, Check, Finding, Past, Refused, Surroundings, steps};
 use crate::report::outlook::{self, Outlook};
 use crate::store::{Store, StoreError};
 
@@ -31,7 +31,28 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
     let wanted = args.release.wanted(&config)?;
     let (cloud, sdk) = context.cloud().await?;
     let region = sdk.region().map(ToString::to_string).unwrap_or_default();
-    let found = preflight::find_target(&cloud, &config, &region).await?;
+    let found = match preflight::find_target(&cloud, &config, &region).await {
+        Ok(found) => found,
+        Err(Refused::Checks(findings)) => {
+            let account = cloud.caller().await.map(|caller| caller.account);
+            let target = Target {
+                account: account.unwrap_or_default(),
+                region,
+                application: config.app.clone(),
+                blue: config.blue.clone(),
+            };
+            let outlook = Outlook {
+                target: &target,
+                green: &config.green,
+                strategy: wanted.strategy,
+                plan: None,
+                steps: &[],
+                findings: &findings,
+            };
+            return Ok(told(&outlook, args));
+        }
+        Err(refused) => return Err(refused.into()),
+    };
     context.clock = cloud.corrected(context.clock);
     // Nothing is begun under it.
     let id = ulid::Ulid::new().to_string();
@@ -51,14 +72,19 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
         steps: steps.as_deref().unwrap_or_default(),
         findings: &inspection.findings,
     };
+    Ok(told(&outlook, args))
+}
+
+/// Prints what was found.
+fn told(outlook: &Outlook<'_>, args: &Args) -> Exit {
     say(&match args.json {
-        true => outlook::json(&outlook),
-        false => outlook::text(&outlook),
+        true => outlook::json(outlook),
+        false => outlook::text(outlook),
     });
-    Ok(match inspection.refusals().is_empty() {
-        true => Exit::Completed,
-        false => Exit::Refused,
-    })
+    match outlook.findings.iter().any(Finding::refuses) {
+        true => Exit::Refused,
+        false => Exit::Completed,
+    }
 }
 
 /// Whether the target has another deployment.

@@ -350,7 +350,8 @@ impl Turn {
         Ok(record.map(|record| busy_with(&lease.value, &record)))
     }
 
-    /// Takes the target's lease, or tells who has it.
+    /// Takes the target's lease, once it is proven that the bucket keeps it for one, or tells
+    /// who has it.
     async fn take(&mut self, context: &Context) -> Result<Result<Option<Lease>, Failed>, Failed> {
         let Some((_, contender)) = &mut self.shared else {
             return Ok(Ok(None));
@@ -358,7 +359,7 @@ impl Turn {
         let doing = Kind::Preparing.to_string();
         let is_dead = |lease: &LeaseRecord| context.holder_is_dead(lease, "");
         Ok(match contender.attempt(&doing, is_dead).await? {
-            Claim::Taken(lease) => Ok(Some(lease)),
+            Claim::Taken(lease) => Ok(Some(lease.prove().await?)),
             Claim::Held(held) => Err(held.into()),
             Claim::Unfinished(lease, record) => Err(busy_with(&lease, &record)),
         })

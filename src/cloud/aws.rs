@@ -28,7 +28,7 @@ pub use dns::HostedZone;
 pub use objects::{Bucket, Condition, ConditionalWrites, Object, Put};
 pub use permissions::{Asked, Caller, Denial, Denied};
 pub use preview::PreviewRefused;
-pub use records::RecordsPast;
+pub use records::ZoneRecords;
 
 use std::future::poll_fn;
 use std::task::Poll;
@@ -87,6 +87,12 @@ const CLOCKS_AGREE: Duration = Duration::from_secs(5);
 /// where 60 % of the requests are throttled.
 const ATTEMPTS_MIN: u32 = 5;
 
+/// How often a read before a release is tried at most, and how long that may take: what stays
+/// unanswered leaves a check unknown, which stops nothing. Where 60 % of all requests are
+/// throttled, one read in five hundred stays unanswered so.
+const CHECK_ATTEMPTS_MAX: u32 = 12;
+const CHECK_TIME_MAX: Duration = Duration::from_secs(2 * 60);
+
 /// A retry of what was throttled takes five: two retries in five seconds are no storm.
 const RETRY_TOKENS_A_SECOND: f32 = 2.0;
 
@@ -114,6 +120,30 @@ impl<P: Prober> AwsCloud<P> {
             seldom: Seldom::new(config),
             time,
             prober,
+        }
+    }
+
+    /// The same for the checks before a release, which are asked once: passing errors are
+    /// tried again for longer.
+    #[must_use]
+    pub fn patient(&self) -> AwsCloud<P>
+    where
+        P: Clone,
+    {
+        let config = self.seldom.config();
+        let retries = config.retry_config().cloned();
+        let retries = retries.unwrap_or_else(RetryConfig::standard);
+        let attempts = retries.max_attempts().max(CHECK_ATTEMPTS_MAX);
+        let timeouts = config.timeout_config().map(TimeoutConfig::to_builder);
+        let timeouts = timeouts.unwrap_or_default();
+        let config = config
+            .to_builder()
+            .retry_config(retries.with_max_attempts(attempts))
+            .timeout_config(timeouts.operation_timeout(CHECK_TIME_MAX).build())
+            .build();
+        AwsCloud {
+            time: self.time.clone(),
+            ..AwsCloud::new(&config, self.prober.clone())
         }
     }
 

@@ -56,6 +56,10 @@ pub enum Check {
     Bucket,
     /// The tests over HTTP.
     Tests,
+    /// The preview hostnames.
+    PreviewHosts,
+    /// What green may have otherwise than blue.
+    ExpectedDifferences,
     /// The alarms.
     Alarms,
 }
@@ -84,7 +88,7 @@ pub struct About {
 
 impl Check {
     /// Every check, in the order in which it is shown.
-    pub const ALL: [Check; 24] = [
+    pub const ALL: [Check; 26] = [
         Check::Credentials,
         Check::Permissions,
         Check::Application,
@@ -108,6 +112,8 @@ impl Check {
         Check::DnsRecords,
         Check::Bucket,
         Check::Tests,
+        Check::PreviewHosts,
+        Check::ExpectedDifferences,
         Check::Alarms,
     ];
 
@@ -164,11 +170,11 @@ impl Check {
             Check::BlueHealthy => (
                 "blue-healthy",
                 "blue's status and health: it must be Ready and Green, or Ok or Info with enhanced \
-                 health",
+                 health; and how many instances it runs, which green is made with",
                 "bring blue into order first",
                 Never(
-                    "green would be a clone of what is not well, and the swap asks both to be \
-                     healthy",
+                    "green would be a clone of what is not well, and this program swaps only \
+                     where both environments are healthy",
                 ),
             ),
             Check::Version => (
@@ -287,16 +293,46 @@ impl Check {
             Check::Bucket => (
                 "bucket",
                 "whether the artifacts bucket is there and its lease object can be read, \
-                 and whether a write whose condition cannot hold is refused",
+                 and whether a write whose condition cannot hold is refused for that reason; where \
+                 it is refused for another one this is left unknown, and `run` proves it once it \
+                 has taken the lease: a second write of it, on the condition that there is none, \
+                 must be refused",
                 "name the bucket with --bucket; with a store that knows no conditional writes, \
                  use --no-shared-state",
                 Never("without it there is no bundle, no copy of the journal and no lease"),
             ),
             Check::Tests => (
                 "tests",
-                "whether a test asks the production CNAME, which green holds while blue is tested",
-                "give a path, which is asked of blue's own CNAME",
-                Never("such a test passes on green and proves nothing of blue"),
+                "whether the tests over HTTP reach the environment under test: a path does, and so \
+                 does a whole URL with `{cname}` as its host, a preview hostname, or, where blue \
+                 alone is tested, blue's load balancer; refuses one that asks the production CNAME \
+                 or a name that the account's hosted zones lead there, which the other environment \
+                 holds meanwhile; warns where it is not known where a name leads, and of `host` \
+                 behind a shared load balancer, whose rules choose by that name",
+                "give a path, or write {cname} in the URL in place of its host; `host` presents \
+                 another name",
+                May(
+                    "a test that reaches production passes on the version that serves and proves \
+                     nothing of the one under test: a broken one may go live. What asks the \
+                     production CNAME itself is refused all the same",
+                ),
+            ),
+            Check::PreviewHosts => (
+                "preview-hosts",
+                "whether the preview hostnames and their hosted zone can be read and used \
+                 (docs/preview.md)",
+                "name others with --preview-host and --hosted-zone-id, or leave them out",
+                Never(
+                    "the names would not lead to the environment under test, or the users of \
+                     production would be led there",
+                ),
+            ),
+            Check::ExpectedDifferences => (
+                "expected-differences",
+                "what --expect-difference names; warns of an option or a tag that blue does not \
+                 have: it matches only what green alone has, or nothing (docs/fidelity.md)",
+                "write the name as the diff of a release has it",
+                Never("it refuses nothing"),
             ),
             Check::Alarms => (
                 "alarms",
@@ -354,6 +390,7 @@ impl Check {
             check: self,
             verdict,
             evidence: evidence.into(),
+            stands: false,
         }
     }
 }
@@ -395,6 +432,9 @@ pub struct Finding {
     /// What was seen, with its values, or why nothing could be; one sentence without a
     /// full stop.
     pub evidence: String,
+    /// Whether a refusal stands although the check may be allowed: there is nothing to go on
+    /// with.
+    pub stands: bool,
 }
 
 /// What follows from what a check found.
@@ -423,10 +463,25 @@ impl Finding {
         matches!(self.verdict, Verdict::Refused { .. })
     }
 
+    /// Whether a refusal may be overridden.
+    #[must_use]
+    pub fn may_be_allowed(&self) -> bool {
+        self.check.may_be_allowed() && !self.stands
+    }
+
+    /// The same as a refusal that nothing overrides.
+    #[must_use]
+    pub(super) fn standing(self) -> Finding {
+        Finding {
+            stands: true,
+            ..self
+        }
+    }
+
     /// The same, where the operator has allowed what it refuses.
     #[must_use]
     pub(super) fn unless_allowed(mut self, allowed: &[Check]) -> Finding {
-        if self.refuses() && allowed.contains(&self.check) {
+        if self.refuses() && !self.stands && allowed.contains(&self.check) {
             self.verdict = Verdict::Allowed;
         }
         self

@@ -4,25 +4,30 @@ use std::time::Duration;
 
 use super::check::{Check, Finding, Verdict};
 use super::permissions::{Balancing, Needed, Use, needed};
+use super::reach::{Known, Reach, reach};
 use super::steps::{steps, together};
 use super::{Facts, Inspection, Surroundings, Wanted};
 use crate::acceptance::without_secrets;
 use crate::cloud::aws::{
     Alarm, Asked, AwsCloud, Caller, ConditionalWrites, Configuration, Denial, Denied,
-    EnvironmentType, ManagedAction, Quota,
+    EnvironmentType, ManagedAction, PreviewRefused, Quota, ZoneRecords,
 };
 use crate::cloud::{Environment, LookError, Prober, VersionRecord};
 use crate::config::Config;
 use crate::facts::is_healthy;
+use crate::fidelity::is_called;
 use crate::listener_rules::{Follow, Rule};
 use crate::plan::{
-    Kept, Role, Strategy, TAG_DEPLOYMENT, TAGS_MAX, Target, is_own_tag, template_name,
+    Kept, Role, Sizes, Strategy, TAG_DEPLOYMENT, TAGS_MAX, Target, is_own_tag, template_name,
 };
-use crate::preview::{Preview, same_name};
+use crate::preview::Preview;
 use crate::shared::lease_key;
 
 /// How many missing permissions one sentence names.
 const NAMED_MAX: usize = 5;
+
+/// What to do about a read that is denied and that nothing can be planned without.
+pub(super) const GRANT: &str = "grant it, as docs/permissions.md says";
 
 /// What is looked at, and what for.
 pub(super) struct Inspector<'a, P> {
@@ -33,7 +38,6 @@ pub(super) struct Inspector<'a, P> {
     pub blue: &'a Environment,
     pub green: Option<&'a Environment>,
     pub around: &'a Surroundings,
-    pub preview: Option<&'a Preview>,
 }
 
 /// A check that may be left unknown.
@@ -43,8 +47,22 @@ type Found = Result<Finding, LookError>;
 /// cannot be released.
 type Version = Result<(String, Option<VersionRecord>), Finding>;
 
+/// What the release itself needs to read; none where it cannot be read.
+struct Read {
+    version: Version,
+    tags: Option<Vec<(String, String)>>,
+    configuration: Option<Configuration>,
+    instances: Option<u32>,
+    preview: Option<Preview>,
+    rules: Vec<Rule>,
+}
+
 impl<P: Prober> Inspector<'_, P> {
-    /// Every check. What the plan cannot do without must be told.
+    /// Every check. What cannot be read refuses where a release needs it, and leaves a check
+    /// unknown where that alone does.
+    ///
+    /// # Errors
+    /// [`LookError::Credentials`].
     pub async fn inspect(&self) -> Result<Inspection, LookError> {
         let tier = self.worker_tier();
         if tier.refuses() {
@@ -55,29 +73,6 @@ impl<P: Prober> Inspector<'_, P> {
                 preview: None,
             });
         }
-        let (version, tags, configuration, instances) = tokio::join!(
-            self.version(),
-            self.cloud.tags(&self.blue.arn),
-            self.cloud.configuration(&self.config.app, &self.blue.name),
-            self.instances(),
-        );
-        let (version, tags, configuration) = (version?, tags?, configuration?);
-        let facts = self.facts(&version, tags.clone(), configuration.clone(), instances?);
-        let registers = matches!(&version, Ok((_, None)));
-        let (caller, rules) = tokio::join!(self.cloud.caller(), self.rules(&configuration));
-        let rules = rules?;
-        let (green, cname, platform, action, quotas, protection, dns, bucket, alarms, permissions) = tokio::join!(
-            self.green_name(),
-            self.green_cname(),
-            self.platform_branch(&configuration),
-            self.cloud.managed_action(&self.blue.name),
-            self.quotas(registers),
-            self.termination_protection(),
-            self.dns_records(),
-            self.bucket(),
-            self.alarms(),
-            self.permissions(&caller, &version, &configuration, &rules),
-        );
         let mut findings = vec![
             Check::Application.passed(format!(
                 "application {} is in {} of account {}",
@@ -85,15 +80,36 @@ impl<P: Prober> Inspector<'_, P> {
             )),
             Check::Environments.passed(format!("{} is {}", self.blue.name, self.blue.id)),
             tier,
-            self.blue_healthy(),
-            self.tags(&tags, &configuration),
-            coupled_database(&self.blue.name, &configuration),
-            self.shared_balancer(&configuration, &rules),
-            self.single_instance(&configuration),
-            deployment_policy(&self.blue.name, &configuration),
-            self.tests(),
         ];
-        findings.extend(self.versions(version));
+        let read = self.read(&mut findings).await?;
+        let facts = self.facts(&read);
+        let registers = matches!(&read.version, Ok((_, None)));
+        let configuration = read.configuration.as_ref();
+        let caller = self.cloud.caller().await;
+        let (
+            green,
+            cname,
+            platform,
+            action,
+            quotas,
+            protection,
+            records,
+            bucket,
+            alarms,
+            permissions,
+        ) = tokio::join!(
+            self.green_name(),
+            self.green_cname(),
+            self.platform_branch(configuration),
+            self.cloud.managed_action(&self.blue.name),
+            self.quotas(registers),
+            self.termination_protection(),
+            self.cloud.zone_records(),
+            self.bucket(),
+            self.alarms(),
+            self.permissions(&caller, &read),
+        );
+        findings.push(self.tests(&records, &read));
         for (check, found) in [
             (Check::Credentials, self.credentials(caller)),
             (Check::GreenName, green),
@@ -101,17 +117,18 @@ impl<P: Prober> Inspector<'_, P> {
             (Check::PlatformBranch, platform),
             (Check::Quotas, quotas),
             (Check::TerminationProtection, protection),
-            (Check::DnsRecords, dns),
+            (Check::DnsRecords, records.map(|r| self.dns_records(&r))),
             (Check::Bucket, bucket),
             (Check::Alarms, alarms),
             (Check::Permissions, permissions),
         ] {
             findings.push(known(check, found)?);
         }
+        findings.extend(self.versions(read.version));
         let mut inspection = Inspection {
             findings,
             facts,
-            preview: None,
+            preview: read.preview,
         };
         let update = action.map(|action| self.managed_update(action, &inspection));
         inspection
@@ -127,20 +144,104 @@ impl<P: Prober> Inspector<'_, P> {
         Ok(inspection)
     }
 
-    fn facts(
-        &self,
-        version: &Version,
-        tags: Vec<(String, String)>,
-        configuration: Configuration,
-        instances: u32,
-    ) -> Option<Facts> {
-        Some(Facts {
-            production_cname: self.blue.cname.clone()?,
-            previous_version: self.blue.version_label.clone()?,
-            version: version.as_ref().ok()?.0.clone(),
+    /// Reads what a release needs, with what is found of it.
+    async fn read(&self, findings: &mut Vec<Finding>) -> Result<Read, LookError> {
+        let (version, tags, configuration, instances, preview) = tokio::join!(
+            self.version(),
+            self.cloud.tags(&self.blue.arn),
+            self.cloud.configuration(&self.config.app, &self.blue.name),
+            self.instances(),
+            self.preview(),
+        );
+        let version = match version {
+            Err(error) => Err(unread(Check::Version, error)?),
+            Ok(version) => version,
+        };
+        let configuration = match configuration {
+            Ok(configuration) => Some(configuration),
+            Err(error) => {
+                for check in [Check::CoupledDatabase, Check::SharedLoadBalancer] {
+                    findings.push(unread(check, error.clone())?);
+                }
+                for check in [Check::SingleInstance, Check::DeploymentPolicy] {
+                    findings.push(known(check, Err(error.clone()))?);
+                }
+                None
+            }
+        };
+        let mut rules = Vec::new();
+        if let Some(configuration) = &configuration {
+            findings.extend([
+                coupled_database(&self.blue.name, configuration),
+                self.single_instance(configuration),
+                deployment_policy(&self.blue.name, configuration),
+            ]);
+            findings.push(match self.rules(configuration).await {
+                Ok(read) => {
+                    rules = read;
+                    self.shared_balancer(configuration, &rules)
+                }
+                Err(error) => unread(Check::SharedLoadBalancer, error)?,
+            });
+        }
+        let tags = match tags {
+            Ok(tags) => {
+                findings.push(self.tags(&tags, configuration.as_ref()));
+                Some(tags)
+            }
+            Err(error) => {
+                findings.push(unread(Check::Tags, error)?);
+                None
+            }
+        };
+        let instances = match instances {
+            Ok(instances) => {
+                findings.push(self.blue_healthy(instances));
+                Some(instances)
+            }
+            Err(error) => {
+                findings.push(unread(Check::BlueHealthy, error)?);
+                None
+            }
+        };
+        let preview = match preview {
+            Ok(preview) => {
+                findings.push(previewed(preview.as_ref()));
+                preview
+            }
+            Err(refused) => {
+                findings.push(unfit(refused)?);
+                None
+            }
+        };
+        findings.push(self.expected_differences(configuration.as_ref(), tags.as_deref()));
+        Ok(Read {
+            version,
             tags,
             configuration,
             instances,
+            preview,
+            rules,
+        })
+    }
+
+    async fn preview(&self) -> Result<Option<Preview>, PreviewRefused> {
+        let Some(asked) = &self.config.preview else {
+            return Ok(None);
+        };
+        let production = [&self.blue.cname, &self.blue.endpoint].map(Clone::clone);
+        let production: Vec<String> = production.into_iter().flatten().collect();
+        self.cloud.preview(asked, &production).await.map(Some)
+    }
+
+    fn facts(&self, read: &Read) -> Option<Facts> {
+        Some(Facts {
+            production_cname: self.blue.cname.clone()?,
+            previous_version: self.blue.version_label.clone()?,
+            version: read.version.as_ref().ok()?.0.clone(),
+            tags: read.tags.clone()?,
+            configuration: read.configuration.clone()?,
+            instances: read.instances?,
         })
     }
 
@@ -166,13 +267,7 @@ impl<P: Prober> Inspector<'_, P> {
         Ok(Check::Credentials.passed(format!("these are the credentials of {arn}")))
     }
 
-    async fn permissions(
-        &self,
-        caller: &Result<Caller, LookError>,
-        version: &Version,
-        configuration: &Configuration,
-        rules: &[Rule],
-    ) -> Found {
+    async fn permissions(&self, caller: &Result<Caller, LookError>, read: &Read) -> Found {
         let caller = caller.as_ref().map_err(Clone::clone)?;
         let Some(principal) = &caller.principal else {
             return Ok(Check::Permissions.unknown(format!(
@@ -181,11 +276,13 @@ impl<P: Prober> Inspector<'_, P> {
             )));
         };
         let template = template_name("00000000000000000000000000");
-        let (label, record) = match version {
+        let (label, record) = match &read.version {
             Ok((label, record)) => (label.as_str(), record.as_ref()),
             Err(_) => ("1", None),
         };
         let bundle = self.wanted.bundle.as_ref();
+        let unread = Configuration::default();
+        let configuration = read.configuration.as_ref().unwrap_or(&unread);
         let given = |namespace: &str, name: &str| {
             let value = configuration.value(namespace, name);
             value.filter(|value| !value.is_empty())
@@ -209,8 +306,12 @@ impl<P: Prober> Inspector<'_, P> {
             balancing: Balancing::of(configuration),
             instance_profile: profile,
             service_role: given("aws:elasticbeanstalk:environment", "ServiceRole"),
-            zone: self.preview.map(|preview| preview.zone_id.as_str()),
-            rules: &rules
+            zone: read
+                .preview
+                .as_ref()
+                .map(|preview| preview.zone_id.as_str()),
+            rules: &read
+                .rules
                 .iter()
                 .map(|rule| rule.arn.clone())
                 .collect::<Vec<_>>(),
@@ -245,7 +346,7 @@ impl<P: Prober> Inspector<'_, P> {
         Check::WorkerTier.passed(format!("{name} serves {cname}"))
     }
 
-    fn blue_healthy(&self) -> Finding {
+    fn blue_healthy(&self, instances: u32) -> Finding {
         let blue = self.blue;
         let health = blue.health_status.as_ref().unwrap_or(&blue.health);
         let evidence = format!(
@@ -253,7 +354,14 @@ impl<P: Prober> Inspector<'_, P> {
             blue.name, blue.status
         );
         if is_healthy(blue) {
-            return Check::BlueHealthy.passed(evidence);
+            return Check::BlueHealthy.passed(format!(
+                "{evidence}; it runs {instances} {}",
+                if instances == 1 {
+                    "instance"
+                } else {
+                    "instances"
+                }
+            ));
         }
         Check::BlueHealthy.refused(evidence, "it must be Ready and healthy before it is cloned")
     }
@@ -344,7 +452,8 @@ impl<P: Prober> Inspector<'_, P> {
         let Some(green) = self.green else {
             return Ok(Check::GreenName.passed(format!("no environment is named {name}")));
         };
-        let tags = self.cloud.tags(&green.arn).await?;
+        // Whose it is only says more: it is in the way all the same.
+        let tags = self.cloud.tags(&green.arn).await.unwrap_or_default();
         let owner = tags
             .iter()
             .find(|(key, _)| key == TAG_DEPLOYMENT)
@@ -369,14 +478,16 @@ impl<P: Prober> Inspector<'_, P> {
         )))
     }
 
-    fn tags(&self, tags: &[(String, String)], configuration: &Configuration) -> Finding {
+    fn tags(&self, tags: &[(String, String)], configuration: Option<&Configuration>) -> Finding {
+        // Sizes that are not known may take a tag too.
+        let unknown = Some(Sizes { min: 1, max: 1 });
         let kept = Kept {
             id: "",
             production_cname: "",
             blue_id: "",
             version: "",
             strategy: self.wanted.strategy,
-            sizes: configuration.sizes(),
+            sizes: configuration.map_or(unknown, Configuration::sizes),
             bucket: self.config.shared_state.then_some(""),
             pause_before_swap: self.wanted.pause_before_swap,
             pause_before_cutover: self.wanted.pause_before_cutover,
@@ -397,12 +508,14 @@ impl<P: Prober> Inspector<'_, P> {
         Check::Tags.passed(format!("green gets {all} tags of at most {TAGS_MAX}"))
     }
 
-    async fn platform_branch(&self, configuration: &Configuration) -> Found {
-        let of_blue = self.blue.platform.as_deref().filter(|arn| !arn.is_empty());
-        let arn = of_blue.unwrap_or(&configuration.platform_arn);
-        if arn.is_empty() {
+    async fn platform_branch(&self, configuration: Option<&Configuration>) -> Found {
+        let told = [
+            self.blue.platform.as_deref(),
+            configuration.map(|configuration| configuration.platform_arn.as_str()),
+        ];
+        let Some(arn) = told.into_iter().flatten().find(|arn| !arn.is_empty()) else {
             return Ok(Check::PlatformBranch.unknown("the service does not tell blue's platform"));
-        }
+        };
         let check = Check::PlatformBranch;
         let Some(platform) = self.cloud.platform(arn).await? else {
             return Ok(check.warned(format!("the service knows no platform {arn} any more")));
@@ -569,26 +682,24 @@ impl<P: Prober> Inspector<'_, P> {
     }
 
     /// Records that lead to blue's load balancer keep leading there while green serves.
-    async fn dns_records(&self) -> Found {
+    fn dns_records(&self, records: &ZoneRecords) -> Finding {
         let check = Check::DnsRecords;
         let Some(endpoint) = self.blue.endpoint.clone() else {
-            return Ok(check.unknown("the service does not tell blue's load balancer"));
+            return check.unknown("the service does not tell blue's load balancer");
         };
-        let past = self
-            .cloud
-            .records_past(std::slice::from_ref(&endpoint))
-            .await?;
-        if !past.found.is_empty() {
-            let found = past.found.iter();
-            let found = found.map(|(zone, set)| format!("{} of {zone}", set.name));
-            return Ok(check.warned(format!(
+        let past = records.leading_to(std::slice::from_ref(&endpoint));
+        let past: Vec<_> = past
+            .map(|(zone, set)| format!("{} of {zone}", set.name))
+            .collect();
+        if !past.is_empty() {
+            return check.warned(format!(
                 "{} leads to {endpoint} itself, past the CNAME, and does not follow a swap: point \
                  it at {}",
-                found.collect::<Vec<_>>().join(", "),
+                past.join(", "),
                 self.blue.cname.as_deref().unwrap_or("the production CNAME")
-            )));
+            ));
         }
-        Ok(match past.unread.as_slice() {
+        match records.unread.as_slice() {
             [] => check.passed(format!(
                 "no record of the account's hosted zones leads to {endpoint} past the CNAME"
             )),
@@ -596,7 +707,7 @@ impl<P: Prober> Inspector<'_, P> {
                 "the hosted zones {} may not be read, or are too many",
                 unread.join(", ")
             )),
-        })
+        }
     }
 
     async fn bucket(&self) -> Found {
@@ -622,8 +733,9 @@ impl<P: Prober> Inspector<'_, P> {
             ConditionalWrites::Honoured => Check::Bucket.passed(format!(
                 "bucket {bucket} heeds the conditions of writes; {lease}"
             )),
-            ConditionalWrites::Unknown => Check::Bucket.passed(format!(
-                "bucket {bucket} refuses what it should not take; {lease}"
+            ConditionalWrites::Unknown => Check::Bucket.unknown(format!(
+                "bucket {bucket} refused a write whose condition does not hold, but for another \
+                 reason; {lease}, and `run` proves the condition once it has taken it"
             )),
             ConditionalWrites::Ignored => Check::Bucket.refused(
                 format!("bucket {bucket} took a write whose condition does not hold"),
@@ -633,33 +745,104 @@ impl<P: Prober> Inspector<'_, P> {
         })
     }
 
-    /// A test of the production name would pass on green and prove nothing of blue.
-    fn tests(&self) -> Finding {
-        let cname = self.blue.cname.as_deref().unwrap_or_default();
+    /// A test that reaches the other environment would pass there and prove nothing of the
+    /// one under test.
+    fn tests(&self, records: &Result<ZoneRecords, LookError>, read: &Read) -> Finding {
+        let check = Check::Tests;
         let (tested, holder) = match self.wanted.strategy {
             Strategy::Restore => (Role::Blue, Role::Green),
             Strategy::Promote => (Role::Green, Role::Blue),
         };
+        let production = self.blue.cname.as_deref().unwrap_or_default();
+        let records = records.as_ref().map(|records| &records.found);
+        let records: Vec<_> = records
+            .into_iter()
+            .flatten()
+            .map(|(_, set)| set.clone())
+            .collect();
+        let known = Known {
+            production,
+            endpoint: self.blue.endpoint.as_deref(),
+            only_blue: tested == Role::Blue && !self.config.test_green,
+            previews: read.preview.as_ref().map_or(&[], |preview| &preview.hosts),
+            records: &records,
+        };
+        let remedy = check.about().remedy;
+        let shared = read
+            .configuration
+            .as_ref()
+            .and_then(Configuration::shared_balancer);
+        let mut doubts = Vec::new();
         for test in &self.config.tests {
-            let url = reqwest::Url::parse(&test.url).ok();
-            let host = url.as_ref().and_then(reqwest::Url::host_str);
-            if host.is_some_and(|host| same_name(host, cname)) {
-                return Check::Tests.refused(
-                    format!(
-                        "the test of {} asks {cname}, which {holder} holds while {tested} is tested",
-                        without_secrets(&test.url)
-                    ),
-                    Check::Tests.about().remedy,
-                );
+            let asked = without_secrets(&test.url);
+            match reach(test, &known) {
+                Reach::UnderTest => {}
+                Reach::Production => {
+                    let evidence = format!(
+                        "the test of {asked} asks {production}, which {holder} holds while \
+                         {tested} is tested"
+                    );
+                    return check.refused(evidence, remedy).standing();
+                }
+                Reach::ToProduction(host) => {
+                    let evidence = format!(
+                        "the test of {asked} asks {host}, which leads to production, and that is \
+                         the other environment while one is tested"
+                    );
+                    return check.refused(evidence, remedy);
+                }
+                Reach::Unknown(host) => doubts.push(format!(
+                    "the test of {asked} asks {host}, and nothing tells that this is {tested}: where \
+                     it is production, the test passes on {holder} and proves nothing; write {{cname}} \
+                     in place of the host"
+                )),
+            }
+            if let (Some(host), Some(_)) = (&test.host, shared) {
+                doubts.push(format!(
+                    "the test of {asked} presents {host} to a load balancer that others share: see \
+                     that its rules do not send that name to production"
+                ));
             }
         }
-        let urls = self
-            .config
-            .tests
+        if !doubts.is_empty() {
+            return check.warned(doubts.join("; "));
+        }
+        let tests = self.config.tests.iter();
+        let urls: Vec<_> = tests.map(|test| without_secrets(&test.url)).collect();
+        check.passed(format!("{tested} itself is asked for {}", urls.join(", ")))
+    }
+
+    /// What blue does not have can differ only by what green alone has.
+    fn expected_differences(
+        &self,
+        configuration: Option<&Configuration>,
+        tags: Option<&[(String, String)]>,
+    ) -> Finding {
+        let check = Check::ExpectedDifferences;
+        let expected = &self.config.expected_differences;
+        if expected.is_empty() {
+            return check.passed("green is to be what blue is");
+        }
+        let (Some(configuration), Some(tags)) = (configuration, tags) else {
+            return check.unknown("what blue is configured with could not be read");
+        };
+        let options = configuration
+            .settings
             .iter()
-            .map(|test| without_secrets(&test.url));
-        let urls: Vec<_> = urls.collect();
-        Check::Tests.passed(format!("{tested} itself is asked for {}", urls.join(", ")))
+            .map(|setting| setting.full_name());
+        let tags = tags.iter().map(|(key, _)| format!("tag {key}"));
+        let own = ["version", "platform"].map(str::to_owned);
+        let all: Vec<String> = own.into_iter().chain(options).chain(tags).collect();
+        let has = |name: &&String| all.iter().any(|what| is_called(name, what));
+        let missing: Vec<_> = expected.iter().filter(|name| !has(name)).cloned().collect();
+        let name = &self.blue.name;
+        if missing.is_empty() {
+            return check.passed(format!("{name} has {}", expected.join(", ")));
+        }
+        check.warned(format!(
+            "{name} has no {}: that matches only what green alone has, or nothing",
+            missing.join(", ")
+        ))
     }
 
     async fn alarms(&self) -> Found {
@@ -674,6 +857,44 @@ impl<P: Prober> Inspector<'_, P> {
         }
         Ok(Check::Alarms.passed(format!("not in alarm: {}", names.join(", "))))
     }
+}
+
+/// A release cannot do without what could not be read: that refuses, whatever is allowed.
+/// Nothing is known without credentials.
+fn unread(check: Check, error: LookError) -> Found {
+    let (why, remedy) = match error {
+        LookError::Credentials(_) => return Err(error),
+        LookError::Denied(why) => (why, GRANT),
+        LookError::Passing(why) => (why, "try again once the service answers"),
+        LookError::Refused(why) => (why, check.about().remedy),
+    };
+    Ok(check.refused(why, remedy).standing())
+}
+
+/// Preview hostnames that cannot be used, or not be read.
+fn unfit(refused: PreviewRefused) -> Found {
+    let check = Check::PreviewHosts;
+    match refused {
+        PreviewRefused::Look(error) => unread(check, error),
+        PreviewRefused::Unfit(error) => {
+            let words = error.to_string();
+            let (evidence, remedy) = words
+                .rsplit_once(": ")
+                .unwrap_or((&words, check.about().remedy));
+            Ok(check.refused(evidence, remedy))
+        }
+    }
+}
+
+fn previewed(preview: Option<&Preview>) -> Finding {
+    Check::PreviewHosts.passed(match preview {
+        Some(preview) => format!(
+            "{} can be led to what is tested, in zone {}",
+            preview.hosts.join(", "),
+            preview.zone_id
+        ),
+        None => "no hostname is to lead to what is tested".to_owned(),
+    })
 }
 
 /// A check that could not look is unknown; nothing is known without credentials.
@@ -768,7 +989,7 @@ fn coupled_database(name: &str, configuration: &Configuration) -> Finding {
                     "{engine} belongs to {name}: green would get a new one, which is empty, and \
                      serve with that"
                 ),
-                format!("{}, or say --allow-coupled-database", check.about().remedy),
+                check.about().remedy,
             )
         }
     }

@@ -237,6 +237,13 @@ impl RecordSet {
         })
     }
 
+    /// Whether one of its values is one of `names`, as an address is.
+    #[must_use]
+    pub fn holds_any(&self, names: &[String]) -> bool {
+        let mut values = self.resource_records.iter();
+        values.any(|record| names.contains(&record.value))
+    }
+
     /// In words, as in `A alias to lb.example` or `TXT`.
     #[must_use]
     pub fn in_words(&self) -> String {

@@ -50,10 +50,16 @@ pub fn text(outlook: &Outlook<'_>) -> String {
             plan.previous_version,
             outlook.strategy
         ),
-        None => format!(
-            "Release onto {} of {} in {}, account {}, strategy {}: no plan can be made",
-            target.blue, target.application, target.region, target.account, outlook.strategy
-        ),
+        None => {
+            let account = match target.account.as_str() {
+                "" => String::new(),
+                account => format!(", account {account}"),
+            };
+            format!(
+                "Release onto {} of {} in {}{account}, strategy {}: no plan can be made",
+                target.blue, target.application, target.region, outlook.strategy
+            )
+        }
     }];
     if !outlook.steps.is_empty() {
         parts.push(String::new());
@@ -96,7 +102,7 @@ fn checks(findings: &[Finding]) -> String {
         .set_header(["CHECK", "VERDICT", "EVIDENCE"]);
     for finding in findings {
         let mut evidence = finding.to_string();
-        if finding.refuses() && finding.check.may_be_allowed() {
+        if finding.refuses() && finding.may_be_allowed() {
             evidence.push_str(&format!(" (--allow {} overrides it)", finding.check));
         }
         table.add_row([
@@ -208,7 +214,7 @@ pub fn json(outlook: &Outlook<'_>) -> String {
                 check: finding.check.name(),
                 verdict: &finding.verdict,
                 evidence: &finding.evidence,
-                may_be_allowed: finding.check.may_be_allowed(),
+                may_be_allowed: finding.may_be_allowed(),
             })
             .collect(),
     };

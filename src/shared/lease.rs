@@ -120,6 +120,31 @@ impl Lease {
         &self.state
     }
 
+    /// Makes sure that the bucket heeds the conditions of writes, which every promise of a
+    /// lease rests on. Asks for one write that must be refused. Nothing else may have begun
+    /// under this lease yet.
+    ///
+    /// # Errors
+    /// [`SharedError::Unconditional`] where it takes the write; others where it does not
+    /// answer. The lease is given back then.
+    pub async fn prove(self) -> Result<Lease, SharedError> {
+        let proof = self
+            .state
+            .must_refuse(&self.inner.lock().await.record)
+            .await;
+        match proof {
+            Ok(()) => Ok(self),
+            Err(error) => {
+                if let SharedError::Unconditional { .. } = error {
+                    // Written again, it may have another tag.
+                    let _ = self.reread(&mut *self.inner.lock().await).await;
+                }
+                self.release().await;
+                Err(error)
+            }
+        }
+    }
+
     /// Makes sure that the lease outlives a request that is sent now, renewing it
     /// where need be.
     ///

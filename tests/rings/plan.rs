@@ -325,6 +325,152 @@ fn cases() -> Vec<Case> {
             nothing,
         )
         .with(&["--test-url", "http://shop.us-east-1.elasticbeanstalk.com/"]),
+        // A CNAME to production.
+        Case::of(
+            "tests",
+            "refused",
+            "www.shop.example, which leads to production",
+            nothing,
+        )
+        .with(&["--test-url", "http://www.shop.example/"]),
+        Case::of("tests", "warned", "nothing tells that this is blue", |s| {
+            s.sandbox
+                .set_policy(Some(crate::policy::without("route53:ListHostedZones")));
+        })
+        .with(&["--test-url", "http://www.shop.example/"]),
+        Case::of(
+            "tests",
+            "warned",
+            "nothing tells that this is blue",
+            nothing,
+        )
+        .with(&["--test-url", "http://elsewhere.example/"]),
+        Case::of("tests", "warned", "that others share", |s| {
+            s.sandbox.with_world(|world, _| {
+                world.share_load_balancer("shop-blue");
+                let tags = [("bluegreen:follow", "production")];
+                world.add_rule("www.shop.example", "shop-blue", &tags);
+            });
+        })
+        .with(&["--test", "{ url = \"/\", host = \"www.shop.example\" }"]),
+        Case::of("tests", "passed", "blue itself is asked", nothing)
+            .with(&["--test-url", "http://{cname}/health"]),
+        Case::of("tests", "passed", "blue itself is asked", nothing).with(&[
+            "--test-url",
+            "http://preview.shop.example/",
+            "--preview-host",
+            "preview.shop.example",
+            "--hosted-zone-id",
+            ZONE,
+        ]),
+        Case::of(
+            "preview-hosts",
+            "refused",
+            "www.shop.example serves production",
+            nothing,
+        )
+        .with(&[
+            "--preview-host",
+            "www.shop.example",
+            "--hosted-zone-id",
+            ZONE,
+        ]),
+        Case::of(
+            "preview-hosts",
+            "refused",
+            "there is no hosted zone Z0NONE",
+            nothing,
+        )
+        .with(&[
+            "--preview-host",
+            "preview.shop.example",
+            "--hosted-zone-id",
+            "Z0NONE",
+        ]),
+        Case::of("preview-hosts", "refused", "GetHostedZone", |s| {
+            s.sandbox
+                .set_policy(Some(crate::policy::without("route53:GetHostedZone")));
+        })
+        .with(&[
+            "--preview-host",
+            "preview.shop.example",
+            "--hosted-zone-id",
+            ZONE,
+        ]),
+        Case::of(
+            "expected-differences",
+            "warned",
+            "has no aws:elasticbeanstalk:command:Timeout, tag none:",
+            nothing,
+        )
+        .with(&[
+            "--expect-difference",
+            "aws:elasticbeanstalk:command:Timeout,aws:autoscaling:asg:MaxSize,tag none,version",
+        ]),
+        Case::of("expected-differences", "passed", "shop-blue has", nothing).with(&[
+            "--expect-difference",
+            "aws:autoscaling:asg:MaxSize[AWSEBAutoScalingGroup],tag team,platform",
+        ]),
+        Case::of(
+            "application",
+            "refused",
+            "there is no application nope",
+            nothing,
+        )
+        .with(&["--app", "nope"]),
+        Case::of(
+            "environments",
+            "refused",
+            "there is no environment nope",
+            nothing,
+        )
+        .with(&["--blue", "nope"]),
+        Case::of("bucket", "unknown", "for another reason", |s| {
+            s.inject(bad_digest());
+        }),
+        // What a release needs to read.
+        Case::of(
+            "coupled-database",
+            "refused",
+            "DescribeConfigurationSettings",
+            |s| {
+                s.sandbox.set_policy(Some(crate::policy::without(
+                    "elasticbeanstalk:DescribeConfigurationSettings",
+                )));
+            },
+        ),
+        Case::of(
+            "shared-load-balancer",
+            "refused",
+            "DescribeConfigurationSettings",
+            |s| {
+                s.sandbox.set_policy(Some(crate::policy::without(
+                    "elasticbeanstalk:DescribeConfigurationSettings",
+                )));
+            },
+        ),
+        Case::of(
+            "blue-healthy",
+            "refused",
+            "DescribeEnvironmentHealth",
+            |s| {
+                s.sandbox.set_policy(Some(crate::policy::without(
+                    "elasticbeanstalk:DescribeEnvironmentHealth",
+                )));
+            },
+        ),
+        Case::of("tags", "refused", "ListTagsForResource", |s| {
+            s.sandbox.set_policy(Some(crate::policy::without(
+                "elasticbeanstalk:ListTagsForResource",
+            )));
+        }),
+        Case::of("shared-load-balancer", "refused", "DescribeRules", |s| {
+            s.sandbox
+                .with_world(|world, _| world.share_load_balancer("shop-blue"));
+            s.sandbox.set_policy(Some(crate::policy::without(
+                "elasticloadbalancing:DescribeRules",
+            )));
+        }),
         Case::of("alarms", "refused", "shop-none", nothing).with(&["--alarm", "shop-none"]),
         Case::of(
             "permissions",
@@ -499,6 +645,52 @@ fn cases() -> Vec<Case> {
     ]
 }
 
+/// A store that looks at a write's digest before its condition.
+fn bad_digest() -> Fault {
+    Fault {
+        operation: Some("PutObject".to_owned()),
+        times: Some(1),
+        ..Fault::from(FaultEffect::Refuse {
+            status: 400,
+            code: "BadDigest".to_owned(),
+            message: "The Content-MD5 you specified did not match what we received.".to_owned(),
+        })
+    }
+}
+
+/// Checks whose other verdict is not one of [`cases`], and the test that has it.
+const ELSEWHERE: [(Check, &str); 2] = [
+    (
+        Check::TerminationProtection,
+        "a_promotion_and_its_pause_are_planned",
+    ),
+    (Check::FreeTarget, "what_was_allowed_is_kept_and_shown"),
+];
+
+/// That each passes is told by the plan of a world in order.
+#[test]
+fn every_check_has_its_other_verdict_tested() {
+    let cases = cases();
+    for checked in Check::ALL {
+        let refuses_nothing =
+            matches!(checked.about().allowing, Allowing::Never(why) if why == "it refuses nothing");
+        let other = match refuses_nothing {
+            true => "warned",
+            false => "refused",
+        };
+        let tested = cases
+            .iter()
+            .any(|case| case.check == checked.name() && case.verdict == other);
+        let elsewhere = ELSEWHERE.iter().any(|(check, _)| *check == checked);
+        assert!(tested != elsewhere, "{checked} is to be {other} once");
+    }
+    for case in cases {
+        let mut all = Check::ALL.into_iter();
+        let known = all.any(|check| check.name() == case.check);
+        assert!(known, "there is no check {}", case.check);
+    }
+}
+
 /// The other verdicts; that all of them pass is told by the plan of a world in order. What
 /// `plan` refuses `run` refuses with the same words, and changes nothing; what may be
 /// allowed is.
@@ -530,9 +722,13 @@ fn says_what_is_wrong(case: &Case) {
         let run = served.run(&[&["run"], case.arguments].concat());
         assert_eq!(run.status.code(), Some(3), "{name}: {}", stderr(&run));
         assert!(stderr(&run).contains(case.says), "{name}: {}", stderr(&run));
-        let mut may = Check::ALL.into_iter();
-        let may = may.any(|check| check.name() == name && check.may_be_allowed());
-        if may && name != "alarms" {
+        let checks = document["checks"].as_array().expect("checks");
+        let refused = |check: &&Value| check["verdict"] == "refused";
+        let may = checks.iter().filter(refused);
+        let may = may
+            .filter(|check| check["check"] == name && check["may_be_allowed"] == true)
+            .count();
+        if may > 0 && name != "alarms" {
             let allow = [case.arguments, &["--allow", name]].concat();
             let (code, document) = planned(&served, &allow);
             assert_eq!(code, Some(0), "{document:#}");
@@ -603,6 +799,161 @@ fn all_that_refuses_is_told_at_once() {
         &served.run(&["run", "--version-label", "v1"]),
     );
     nothing_was_written(&served, &[]);
+}
+
+/// A read that is denied is no reason to say nothing of all the others.
+#[test]
+fn what_a_release_needs_to_read_refuses_beside_everything_else() {
+    let served = Served::at_speed(SPEED);
+    let missing = [
+        (
+            "elasticbeanstalk:DescribeConfigurationSettings",
+            "coupled-database",
+        ),
+        ("elasticbeanstalk:DescribeEnvironmentHealth", "blue-healthy"),
+        ("elasticbeanstalk:ListTagsForResource", "tags"),
+    ];
+    for (action, checked) in missing {
+        served
+            .sandbox
+            .set_policy(Some(crate::policy::without(action)));
+        let (code, document) = planned(
+            &served,
+            &["--version-label", "v1", "--allow", "permissions"],
+        );
+        assert_eq!(code, Some(3), "{document:#}");
+        assert_eq!(document["refused"], true);
+        let (verdict, evidence) = found(&document, checked);
+        assert_eq!(verdict, "refused", "{evidence}");
+        assert!(evidence.contains("AccessDenied"), "{evidence}");
+        let checks = document["checks"].as_array().expect("checks");
+        let of_it = checks.iter().find(|found| found["check"] == checked);
+        let of_it = of_it.expect("it is there");
+        assert_eq!(of_it["may_be_allowed"], false);
+        assert!(
+            of_it["remedy"]
+                .as_str()
+                .is_some_and(|r| r.contains("permissions.md"))
+        );
+        let (verdict, evidence) = found(&document, "permissions");
+        assert_eq!(verdict, "allowed");
+        assert!(evidence.contains(action), "{evidence}");
+        assert_eq!(found(&document, "something-new").0, "refused");
+        for checked in Check::ALL {
+            found(&document, checked.name());
+        }
+        let run = served.run(&["run", "--version-label", "v1"]);
+        assert_eq!(run.status.code(), Some(3), "{}", stderr(&run));
+        for words in ["AccessDenied", "permissions: ", "runs version v1 already"] {
+            assert!(stderr(&run).contains(words), "{words}: {}", stderr(&run));
+        }
+    }
+    nothing_was_written(&served, &[]);
+}
+
+/// Without a target there is a document all the same.
+#[test]
+fn what_is_not_there_is_told_in_the_document() {
+    let served = Served::at_speed(SPEED);
+    let (code, document) = planned(&served, &["--blue", "nope"]);
+    assert_eq!(code, Some(3));
+    assert_eq!(document["account"], "123456789012");
+    assert_eq!(document["blue"], "nope");
+    assert_eq!(document["refused"], true);
+    assert_eq!(found(&document, "application").0, "passed");
+    assert_eq!(document["steps"], serde_json::json!([]));
+    check(
+        "plan_of_no_environment",
+        &served.run(&["plan", "--blue", "nope"]),
+    );
+    served.inject(Fault {
+        operation: Some("DescribeEnvironments".to_owned()),
+        ..Fault::from(FaultEffect::Refuse {
+            status: 403,
+            code: "AccessDenied".to_owned(),
+            message: "User is not authorized to perform: elasticbeanstalk:DescribeEnvironments"
+                .to_owned(),
+        })
+    });
+    let (code, document) = planned(&served, &[]);
+    assert_eq!(code, Some(3), "{document:#}");
+    assert_eq!(found(&document, "environments").0, "refused");
+    nothing_was_written(&served, &[]);
+}
+
+/// A check that an account's throttling leaves unknown would stop nothing.
+#[test]
+fn passing_errors_leave_no_check_unknown() {
+    let served = Served::at_speed(SPEED);
+    for operation in [
+        "SimulatePrincipalPolicy",
+        "DescribeEnvironmentManagedActions",
+        "DescribeAccountAttributes",
+        "ListHostedZones",
+        "CheckDNSAvailability",
+        "DescribePlatformVersion",
+        "GetCallerIdentity",
+        "DescribeConfigurationSettings",
+    ] {
+        served.inject(Fault {
+            operation: Some(operation.to_owned()),
+            times: Some(9),
+            ..Fault::from(FaultEffect::Throttle)
+        });
+    }
+    let (code, document) = planned(&served, &[]);
+    assert_eq!(code, Some(0), "{document:#}");
+    for checked in Check::ALL {
+        let (verdict, evidence) = found(&document, checked.name());
+        assert_eq!(verdict, "passed", "{checked}: {evidence}");
+    }
+}
+
+#[test]
+fn errors_that_last_leave_a_check_unknown_and_refuse_what_a_release_needs() {
+    let served = Served::at_speed(SPEED);
+    for operation in ["DescribeAccountAttributes", "DescribeConfigurationSettings"] {
+        served.inject(Fault {
+            operation: Some(operation.to_owned()),
+            ..Fault::from(FaultEffect::Throttle)
+        });
+    }
+    let (code, document) = planned(&served, &[]);
+    assert_eq!(code, Some(3), "{document:#}");
+    let (verdict, evidence) = found(&document, "quotas");
+    assert_eq!(verdict, "unknown");
+    assert!(evidence.contains("Throttling"), "{evidence}");
+    let (verdict, evidence) = found(&document, "coupled-database");
+    assert_eq!(verdict, "refused");
+    assert!(evidence.contains("Throttling"), "{evidence}");
+}
+
+/// The store refuses the first write for its digest, and takes any other.
+#[test]
+fn a_bucket_that_heeds_no_condition_is_found_out_with_the_lease() {
+    let served = Served::at_speed(SPEED);
+    served.inject(bad_digest());
+    served.inject(FaultEffect::ConditionsIgnored);
+    let run = served.run(&["run"]);
+    check("bucket_without_conditions", &run);
+    assert_eq!(run.status.code(), Some(3), "{}", stderr(&run));
+    let report = served.sandbox.report();
+    assert_eq!(report.leftovers.environments, [""; 0]);
+    assert_eq!(report.calls.get("CreateConfigurationTemplate"), None);
+    let all = served.run(&["status", "--all", "--json"]);
+    let all: Value = serde_json::from_slice(&all.stdout).expect("JSON");
+    assert_eq!(all["deployments"], serde_json::json!([]));
+    // The lease was given back: nobody has to wait for it to run out.
+    served.sandbox.with_world(|world, _| world.clear_faults());
+    assert_eq!(served.run(&["run"]).status.code(), Some(0));
+}
+
+#[test]
+fn a_difference_that_can_be_none_is_refused_where_it_is_read() {
+    let served = Served::at_speed(SPEED);
+    let refused = served.run(&["plan", "--expect-difference", "nonsense"]);
+    check("expected_difference_of_nothing", &refused);
+    assert_eq!(refused.status.code(), Some(2));
 }
 
 #[test]

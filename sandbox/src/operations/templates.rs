@@ -93,7 +93,12 @@ impl World {
             (Some(name), None) => template_node(self.require_template(application, name)?),
             (None, Some(name)) => {
                 let at = self.find(None, Some(name))?;
-                environment_settings(&self.view.environments[at])
+                let environment = &self.view.environments[at];
+                let age = match self.seeded.contains(&environment.name) {
+                    true => Age::Older,
+                    false => Age::New,
+                };
+                environment_settings(environment, age)
             }
             _ => {
                 return Err(ApiError::new(
@@ -173,13 +178,84 @@ pub(super) fn merge(settings: &mut Vec<Setting>, newer: Vec<Setting>) {
     }
 }
 
-fn setting_nodes(settings: &[Setting]) -> impl Iterator<Item = Node> {
-    settings.iter().map(|setting| {
-        node()
-            .text("Namespace", &setting.namespace)
-            .text("OptionName", &setting.name)
-            .text("Value", &setting.value)
+/// Whether an environment is from before the service made launch templates. Those that a
+/// sandbox is seeded with are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Age {
+    Older,
+    New,
+}
+
+impl Age {
+    /// The resource of the stack that instances are launched by.
+    fn launch(self) -> &'static str {
+        match self {
+            Age::Older => "AWSEBAutoScalingLaunchConfiguration",
+            Age::New => "AWSEBEC2LaunchTemplate",
+        }
+    }
+
+    /// The options that are told although they are not set: newer environments have others.
+    fn unset(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Age::Older => &[
+                ("aws:autoscaling:launchconfiguration", "EC2KeyName"),
+                ("aws:elasticbeanstalk:managedactions", "PreferredStartTime"),
+            ],
+            Age::New => &[
+                ("aws:autoscaling:launchconfiguration", "EC2KeyName"),
+                (
+                    "aws:autoscaling:launchconfiguration",
+                    "LaunchTemplateTagPropagationEnabled",
+                ),
+            ],
+        }
+    }
+}
+
+/// The resource that the service tells an option for: the logical id of one in the
+/// environment's stack.
+fn resource_of(namespace: &str, name: &str, age: Age) -> Option<&'static str> {
+    let of_process = "aws:elasticbeanstalk:environment:process:";
+    Some(match (namespace, name) {
+        ("aws:autoscaling:asg" | "aws:autoscaling:updatepolicy:rollingupdate", _)
+        | ("aws:ec2:vpc", "Subnets") => "AWSEBAutoScalingGroup",
+        (
+            "aws:autoscaling:launchconfiguration",
+            "BlockDeviceMappings"
+            | "EC2KeyName"
+            | "IamInstanceProfile"
+            | "ImageId"
+            | "MonitoringInterval"
+            | "RootVolumeIOPS"
+            | "RootVolumeSize"
+            | "RootVolumeThroughput"
+            | "RootVolumeType"
+            | "SecurityGroups",
+        )
+        | ("aws:ec2:vpc", "AssociatePublicIpAddress") => age.launch(),
+        ("aws:ec2:vpc", "VPCId") => "AWSEBSecurityGroup",
+        ("aws:rds:dbinstance", name) if name != "HasCoupledDatabase" => "AWSEBRDSDatabase",
+        ("aws:elbv2:loadbalancer", _) => "AWSEBV2LoadBalancer",
+        (namespace, _) if namespace.starts_with(of_process) => "AWSEBV2LoadBalancerTargetGroup",
+        (namespace, _) if namespace.starts_with("aws:elb:") => "AWSEBLoadBalancer",
+        _ => return None,
     })
+}
+
+/// An option and its value, which is not told where it is not set.
+fn setting_node(namespace: &str, name: &str, value: Option<&str>, age: Age) -> Node {
+    node()
+        .option("ResourceName", resource_of(namespace, name, age))
+        .text("Namespace", namespace)
+        .text("OptionName", name)
+        .option("Value", value)
+}
+
+fn setting_nodes(settings: &[Setting], age: Age) -> impl Iterator<Item = Node> {
+    settings
+        .iter()
+        .map(move |s| setting_node(&s.namespace, &s.name, Some(&s.value), age))
 }
 
 fn template_node(template: &Template) -> Node {
@@ -190,7 +266,10 @@ fn template_node(template: &Template) -> Node {
         .text("Description", &template.description)
         .date("DateCreated", template.created)
         .date("DateUpdated", template.created)
-        .nodes("OptionSettings", setting_nodes(&template.settings))
+        .nodes(
+            "OptionSettings",
+            setting_nodes(&template.settings, Age::New),
+        )
 }
 
 /// The settings, and what the service has made for this environment alone.
@@ -201,6 +280,7 @@ fn with_its_own(environment: &Environment) -> Vec<Setting> {
         value,
     };
     let number = environment.id.trim_start_matches("e-");
+    let label = &environment.version_label;
     let mut settings = environment.settings.clone();
     settings.extend([
         own(
@@ -216,11 +296,32 @@ fn with_its_own(environment: &Environment) -> Vec<Setting> {
                 environment.name
             ),
         ),
+        own(
+            "aws:cloudformation:template:parameter",
+            "AppSource",
+            format!("https://elasticbeanstalk.s3.amazonaws.com/{number}/{label}.zip"),
+        ),
     ]);
+    let kind = |name| environment.setting("aws:elasticbeanstalk:environment", name);
+    let is_alone = kind("EnvironmentType") == Some("SingleInstance");
+    let is_shared = kind("LoadBalancerIsShared") == Some("true");
+    let balancer = match kind("LoadBalancerType") {
+        _ if is_alone || is_shared || environment.tier == Tier::Worker => None,
+        Some("application") => Some("aws:elbv2:loadbalancer"),
+        Some("network") => None,
+        _ => Some("aws:elb:loadbalancer"),
+    };
+    settings.extend(balancer.into_iter().flat_map(|namespace| {
+        ["SecurityGroups", "ManagedSecurityGroup"]
+            .map(|name| own(namespace, name, format!("sg-{number}-elb")))
+    }));
     settings
 }
 
-fn environment_settings(environment: &Environment) -> Node {
+fn environment_settings(environment: &Environment, age: Age) -> Node {
+    let unset = age.unset().iter();
+    let unset = unset.map(|(namespace, name)| setting_node(namespace, name, None, age));
+    let set = with_its_own(environment);
     node()
         .text("SolutionStackName", &environment.solution_stack)
         .text("PlatformArn", super::platform::arn())
@@ -230,7 +331,7 @@ fn environment_settings(environment: &Environment) -> Node {
         .text("DeploymentStatus", "deployed")
         .date("DateCreated", environment.created)
         .date("DateUpdated", environment.updated)
-        .nodes("OptionSettings", setting_nodes(&with_its_own(environment)))
+        .nodes("OptionSettings", setting_nodes(&set, age).chain(unset))
         // The public model lacks it; the service sends it and `eb health` reads it.
         .node("Tier", super::describe::tier_node(environment.tier))
 }

@@ -36,6 +36,17 @@ pub struct Setting {
     pub value: Option<String>,
 }
 
+impl Setting {
+    /// As in `aws:autoscaling:asg:MinSize[AWSEBAutoScalingGroup]`; without a resource where it
+    /// is for none.
+    #[must_use]
+    pub fn full_name(&self) -> String {
+        let resource = self.resource.as_deref().filter(|of| !of.is_empty());
+        let resource = resource.map(|of| format!("[{of}]")).unwrap_or_default();
+        format!("{}:{}{resource}", self.namespace, self.name)
+    }
+}
+
 /// How many instances an environment is made for (developer guide, "Environment types").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EnvironmentType {
@@ -149,12 +160,7 @@ impl<P> AwsCloud<P> {
             "" => configuration.solution_stack,
             _ => configuration.platform_arn,
         };
-        let named = |setting: Setting| {
-            let resource = setting.resource.map(|of| format!("[{of}]"));
-            let (namespace, name) = (setting.namespace, setting.name);
-            let name = format!("{namespace}:{name}{}", resource.unwrap_or_default());
-            (name, setting.value.unwrap_or_default())
-        };
+        let named = |setting: Setting| (setting.full_name(), setting.value.unwrap_or_default());
         Ok(Traits {
             name: of.name.clone(),
             id: of.id.clone(),

@@ -54,19 +54,12 @@ impl HostedZone {
         self.sets(Some(host)).await.map(Record::of)
     }
 
-    /// The record sets that lead to one of `names`: CNAMEs and aliases, and those that
-    /// hold an address.
+    /// Every record set of the zone.
     ///
     /// # Errors
     /// [`LookError`].
-    pub async fn leading_to(&self, names: &[String]) -> Result<Vec<RecordSet>, LookError> {
-        let mut sets = self.sets(None).await?;
-        let holds = |set: &RecordSet| {
-            let mut records = set.resource_records.iter();
-            records.any(|record| names.contains(&record.value))
-        };
-        sets.retain(|set| set.leads_to_any(names) || holds(set));
-        Ok(sets)
+    pub async fn records(&self) -> Result<Vec<RecordSet>, LookError> {
+        self.sets(None).await
     }
 
     /// The record sets of a hostname, or of the whole zone.

@@ -1,4 +1,4 @@
-//! DNS records that lead past the CNAME, which a swap does not move.
+//! The DNS records of the account's hosted zones.
 
 use super::AwsCloud;
 use super::failure::look_error;
@@ -11,37 +11,45 @@ const ZONES_MAX: usize = 50;
 
 /// What the hosted zones of the account hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RecordsPast {
-    /// The record sets that lead to one of the names, each with its zone's name.
+pub struct ZoneRecords {
+    /// The record sets, each with its zone's name.
     pub found: Vec<(String, RecordSet)>,
     /// The names of the zones that were not read: the caller may not, or they are too many.
     pub unread: Vec<String>,
 }
 
+impl ZoneRecords {
+    /// The record sets that lead to one of `names`, load balancers or addresses behind a
+    /// CNAME, each with its zone's name.
+    pub fn leading_to(&self, names: &[String]) -> impl Iterator<Item = &(String, RecordSet)> {
+        let leads = |set: &RecordSet| set.leads_to_any(names) || set.holds_any(names);
+        self.found.iter().filter(move |(_, set)| leads(set))
+    }
+}
+
 impl<P> AwsCloud<P> {
-    /// The records of the account's hosted zones that lead to one of `names`: load
-    /// balancers or addresses behind a CNAME. Zones of other accounts and other DNS
+    /// The records of the account's hosted zones. Zones of other accounts and other DNS
     /// services are not seen.
     ///
     /// # Errors
     /// [`LookError`]; [`LookError::Denied`] where the zones may not be listed.
-    pub async fn records_past(&self, names: &[String]) -> Result<RecordsPast, LookError> {
-        let mut past = RecordsPast::default();
+    pub async fn zone_records(&self) -> Result<ZoneRecords, LookError> {
+        let mut records = ZoneRecords::default();
         for (number, (id, name)) in self.hosted_zones().await?.into_iter().enumerate() {
             if number >= ZONES_MAX {
-                past.unread.push(name);
+                records.unread.push(name);
                 continue;
             }
-            match self.hosted_zone(&id).leading_to(names).await {
+            match self.hosted_zone(&id).records().await {
                 Ok(sets) => {
                     let named = sets.into_iter().map(|set| (name.clone(), set));
-                    past.found.extend(named);
+                    records.found.extend(named);
                 }
-                Err(LookError::Denied(_)) => past.unread.push(name),
+                Err(LookError::Denied(_)) => records.unread.push(name),
                 Err(error) => return Err(error),
             }
         }
-        Ok(past)
+        Ok(records)
     }
 
     /// The id and name, without its last dot, of each hosted zone of the account.

@@ -33,6 +33,10 @@ impl Seldom {
         }))
     }
 
+    pub fn config(&self) -> &SdkConfig {
+        &self.0.config
+    }
+
     pub fn route53(&self) -> &aws_sdk_route53::Client {
         self.0.route53.get_or_init(|| {
             let config = aws_sdk_route53::config::Builder::from(&self.0.config);
