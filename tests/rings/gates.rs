@@ -1,10 +1,13 @@
 //! Hooks and approvals, through the real binary.
 
-use std::process::Output;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
-use bluegreen_sandbox::{PRODUCTION, Phase, Sandbox, TapVerdict};
+use bluegreen_sandbox::{FaultEffect, PRODUCTION, Phase, Sandbox, TapVerdict};
 
 use crate::served::{Served, approver};
 
@@ -25,6 +28,48 @@ fn ended(output: &Output) -> (Option<i32>, String) {
         output.status.code(),
         String::from_utf8_lossy(&told).into_owned(),
     )
+}
+
+/// Starts the binary and leaves it running.
+fn started(served: &Served, arguments: &[&str]) -> Child {
+    let mut command = served.bluegreen(arguments);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().expect("the binary starts")
+}
+
+#[track_caller]
+fn until(what: &str, holds: impl Fn() -> bool) {
+    let since = Instant::now();
+    while !holds() {
+        assert!(since.elapsed() < Duration::from_secs(60), "never: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// SIGINT, and how it ended.
+#[track_caller]
+fn interrupted(child: Child) -> (Option<i32>, String) {
+    let id = child.id().to_string();
+    let sent = Command::new("kill").args(["-s", "INT", &id]).status();
+    assert!(sent.expect("kill runs").success());
+    ended(&child.wait_with_output().expect("it ends"))
+}
+
+fn state(served: &Served) -> String {
+    let (_, told) = ended(&served.run(&["status", "--all", "--json"]));
+    let from = told.find('{').expect("a document");
+    let document = serde_json::Deserializer::from_str(&told[from..])
+        .into_iter()
+        .next();
+    let document: serde_json::Value = document.expect("a document").expect("JSON");
+    document["deployments"][0]["state"]
+        .as_str()
+        .expect("a state")
+        .to_owned()
+}
+
+fn lines(path: &Path) -> usize {
+    std::fs::read_to_string(path).map_or(0, |text| text.lines().count())
 }
 
 #[track_caller]
@@ -260,6 +305,28 @@ fn an_alarm_that_goes_off_returns_production_to_green() {
     served
         .sandbox
         .with_world(|world, _| world.set_alarm("errors", "OK"));
+    let (code, told) = ended(&served.run(&["resume"]));
+    assert_eq!(code, Some(0), "{told}");
+    check(&served, "shop-blue", "v2");
+}
+
+/// Otherwise a resume would begin a second one beside it.
+#[test]
+fn a_hook_dies_with_the_process_that_started_it() {
+    let served = Served::at_speed(SPEED);
+    let hook = "{ when = 'before', stage = 'cloning', on-failure = 'rollback', \
+                command = 'test -e ids && exit; trap \"\" TERM; sleep 300 & echo $$ $! > new; mv new ids; wait' }";
+    let mut child = started(&served, &["run", "--version-label", "v2", "--hook", hook]);
+    let ids = served.folder.path().join("ids");
+    until("the hook runs", || ids.exists());
+    child.kill().expect("it can be killed");
+    child.wait().expect("it ends");
+    let ids = std::fs::read_to_string(ids).expect("two ids");
+    let is_gone = |id: &str| {
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat"));
+        stat.map_or(true, |stat| stat.contains(") Z "))
+    };
+    until("both are gone", || ids.split_whitespace().all(is_gone));
     let (code, told) = ended(&served.run(&["resume"]));
     assert_eq!(code, Some(0), "{told}");
     check(&served, "shop-blue", "v2");
