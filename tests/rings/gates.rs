@@ -91,7 +91,7 @@ fn hooks_run_before_and_after_the_stages_and_read_the_state() {
     let served = Served::at_speed(SPEED);
     let log = served.folder.path().join("log");
     let said = format!(
-        "command = 'cat >> {0}; echo $BLUEGREEN_HOOK $BLUEGREEN_STAGE', on-failure = 'ignore'",
+        "command = 'cat >> {0}; echo $BLUEGREEN_HOOK_WHEN $BLUEGREEN_STAGE', on-failure = 'ignore'",
         log.display()
     );
     let hook =
@@ -330,4 +330,36 @@ fn a_hook_dies_with_the_process_that_started_it() {
     let (code, told) = ended(&served.run(&["resume"]));
     assert_eq!(code, Some(0), "{told}");
     check(&served, "shop-blue", "v2");
+}
+
+/// A hook may run this program, which must not take the hook's variables for flags.
+#[test]
+fn no_variable_of_a_command_is_one_of_a_flag() {
+    fn taken(command: &clap::Command, all: &mut BTreeSet<String>) {
+        let names = command.get_arguments().filter_map(clap::Arg::get_env);
+        all.extend(names.map(|name| name.to_string_lossy().into_owned()));
+        command.get_subcommands().for_each(|sub| taken(sub, all));
+    }
+    let mut all = BTreeSet::new();
+    taken(&bluegreen::cli::definition(), &mut all);
+    assert!(all.contains("BLUEGREEN_HOOK"), "{all:?}");
+    let given = [
+        &bluegreen::hooks::VARIABLES[..],
+        &bluegreen::cloud::TEST_VARIABLES,
+    ]
+    .concat();
+    for name in given {
+        assert!(!all.contains(name), "{name}");
+    }
+}
+
+#[test]
+fn a_hook_may_run_this_program() {
+    let served = Served::at_speed(SPEED);
+    let program = env!("CARGO_BIN_EXE_bluegreen");
+    let hook = format!(
+        "{{ when = 'before', stage = 'cloning', on-failure = 'rollback', command = '{program} config check' }}"
+    );
+    let (code, told) = release(&served, &[&hook]);
+    assert_eq!(code, Some(0), "{told}");
 }
