@@ -529,7 +529,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
             info!(
                 state = %deployment.state.kind(),
                 "{} ({why})",
-                deployment.state.kind().meaning()
+                deployment.state.meaning()
             );
         }
         Ok(())

@@ -118,7 +118,7 @@ fn item(entry: &Entry) -> Item<'_> {
     Item {
         id: &plan.id,
         state: deployment.state.kind().to_string(),
-        meaning: deployment.state.kind().meaning(),
+        meaning: deployment.state.meaning(),
         terminal: deployment.state.is_end(),
         account: &plan.target.account,
         region: &plan.target.region,

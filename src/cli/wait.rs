@@ -36,7 +36,7 @@ enum Until {
     Completed,
     /// The previous version is back
     RolledBack,
-    /// Green serves and blue is not fit
+    /// It is held: green serves, and a person decides
     Held,
     /// It pauses before a swap, as asked
     Paused,
@@ -63,7 +63,7 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
             });
         }
         if args.until.cannot_be_met(&found.state) {
-            let message = format!("deployment {id} is {kind}: {}", kind.meaning());
+            let message = format!("deployment {id} is {kind}: {}", found.state.meaning());
             let exit = match exit_code(&found.state, Asked::Release) {
                 Exit::Completed => Exit::Refused,
                 exit => exit,
@@ -78,7 +78,7 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
             let message = format!(
                 "deployment {id} is {kind} after {}: {}",
                 whole_seconds(timeout),
-                kind.meaning()
+                found.state.meaning()
             );
             return Err(Failed::new(Exit::Interrupted, message)
                 .hint(format!("it goes on: bluegreen status {id}")));

@@ -190,6 +190,8 @@ fn a_hook_that_fails_means_what_it_says() {
         assert!(told.contains("failed: exit code 3: no"), "{place}: {told}");
         check(&served, holder, version);
         if code == 14 {
+            assert!(told.contains("Held after"), "{place}: {told}");
+            assert!(!told.contains("not fit"), "{place}: {told}");
             let (code, told) = ended(&served.run(&["rollback"]));
             assert_eq!(code, Some(0), "{place}: {told}");
             check(&served, "shop-blue", "v1");
