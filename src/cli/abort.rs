@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
-use tracing::info;
+use tracing::{info, warn};
 
 use super::context::{Context, signals};
 use super::finish::{Asked, exit_code, go_on, report};
 use super::take::{Attempt, Taken};
 use super::{Exit, Failed};
-use crate::config::Options;
+use crate::config::{NamedTests, Options};
 use crate::deployment::Deployment;
 use crate::machine::{Kind, NotPossible, Order, State, obey};
 use crate::plan::Goal;
@@ -26,7 +26,11 @@ pub(super) struct Args {
 /// How often the other process is looked after.
 const LOOK_AFTER: Duration = Duration::from_millis(500);
 
-pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> {
+pub(super) async fn run(
+    options: &Options,
+    args: &Args,
+    named: Option<NamedTests>,
+) -> Result<Exit, Failed> {
     let mut context = Context::to_drive(options).await?;
     let found = context
         .find_or_rebuild(args.id.as_deref(), Some(Goal::Previous))
@@ -43,11 +47,19 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
             Other::Drives(holder) => holder,
             Other::Obeyed(exit) => return Ok(exit),
             Other::None(taken) => {
-                return go_on(&mut context, *taken, Order::Retreat, Asked::Retreat).await;
+                let (order, asked) = (Order::Retreat, Asked::Retreat);
+                return go_on(&mut context, *taken, order, asked, named).await;
             }
         };
         if !told {
             info!(id, "asked {holder} to go back; waiting for it");
+            if named.is_some() {
+                warn!(
+                    id,
+                    "the tests that are named here are not taken: {holder} has the plan's; where those \
+                     hold it, name them to `bluegreen rollback`"
+                );
+            }
             told = true;
         }
         tokio::select! {

@@ -10,7 +10,7 @@ use crate::approval::Approver;
 use crate::clock::Clock;
 use crate::cloud::HttpProber;
 use crate::cloud::aws::AwsCloud;
-use crate::config::Options;
+use crate::config::{NamedTests, Options};
 use crate::deployment::Deployment;
 use crate::driver::{DriveError, Driver};
 use crate::journal::Journal;
@@ -35,6 +35,7 @@ pub(super) async fn go_on(
     taken: Taken,
     order: Order,
     asked: Asked,
+    named: Option<NamedTests>,
 ) -> Result<Exit, Failed> {
     let Taken {
         cloud,
@@ -67,7 +68,8 @@ pub(super) async fn go_on(
         journal.close().await;
         return finish(context, &deployment, lock, Ok(()), asked).await;
     }
-    if let Err(failed) = ordered(&cloud, &mut journal, &mut deployment, order, clock).await {
+    let done = ordered(&cloud, &mut journal, &mut deployment, order, named, clock).await;
+    if let Err(failed) = done {
         journal.close().await;
         return Err(failed);
     }
@@ -94,12 +96,23 @@ async fn ordered(
     journal: &mut Journal<'_>,
     deployment: &mut Deployment,
     order: Order,
+    named: Option<NamedTests>,
     clock: Clock,
 ) -> Result<(), Failed> {
+    let (state, mut plan) = obey(&deployment.state, &deployment.plan, order.clone())?;
+    if let Some(named) = named {
+        plan.tests_back = Some(named.over(&plan));
+    }
     // A test that lacks its secret would fail, and take production back.
-    all_set(&deployment.plan.tests, |name| std::env::var(name).ok())?;
+    all_set(plan.tests_towards(plan.goal), |name| {
+        std::env::var(name).ok()
+    })?;
     if order == Order::Retreat {
-        obey(&deployment.state, &deployment.plan, order)?;
+        if plan.tests_back != deployment.plan.tests_back {
+            let mut next = deployment.clone();
+            next.plan.tests_back = plan.tests_back;
+            write_down(journal, deployment, next, "", clock).await?;
+        }
         // The driver takes it up, in the way in which `abort` orders it.
         if !journal
             .store()
@@ -109,7 +122,6 @@ async fn ordered(
         }
         return Ok(());
     }
-    let (state, plan) = obey(&deployment.state, &deployment.plan, order.clone())?;
     if let Order::Correct { version } = &order {
         let application = &plan.target.application;
         let record =
@@ -126,11 +138,20 @@ async fn ordered(
     if (&state, &plan) == (&deployment.state, &deployment.plan) {
         return Ok(());
     }
-    let now = clock.now();
-    let mut next = deployment.entering(state, now);
+    let mut next = deployment.entering(state, clock.now());
     next.plan = plan;
+    write_down(journal, deployment, next, "an operator resumed", clock).await
+}
+
+async fn write_down(
+    journal: &mut Journal<'_>,
+    deployment: &mut Deployment,
+    next: Deployment,
+    why: &str,
+    clock: Clock,
+) -> Result<(), Failed> {
     let id = next.plan.id.clone();
-    let written = journal.checkpoint(deployment, next, now, "an operator resumed", None);
+    let written = journal.checkpoint(deployment, next, clock.now(), why, None);
     written.await.map_err(|e| Failed::drive(&id, e.into()))
 }
 

@@ -37,7 +37,7 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
     };
     let found = context.find_or_rebuild(args.id.as_deref(), None).await?;
     let taken = context.take_up(found).await?;
-    go_on(&mut context, taken, order, Asked::Release).await
+    go_on(&mut context, taken, order, Asked::Release, None).await
 }
 
 /// Drives every interrupted deployment to its rest, all at the same time. Those
@@ -101,5 +101,5 @@ async fn all(context: &Context) -> Result<Exit, Failed> {
 
 async fn one(mut context: Context, record: Record) -> Result<Exit, Failed> {
     let taken = context.take_up(record).await?;
-    go_on(&mut context, taken, Order::Resume, Asked::Release).await
+    go_on(&mut context, taken, Order::Resume, Asked::Release, None).await
 }

@@ -312,6 +312,46 @@ fn an_alarm_that_goes_off_returns_production_to_green() {
     check(&served, "shop-blue", "v2");
 }
 
+const OF_V2: &str = r#"{ url = "/health", json = { "/version" = "v2" } }"#;
+const OF_V2_ALONE: &str = r#"{ url = "/health", json = { "/version" = "v2" }, on = "release" }"#;
+
+/// The version before cannot pass what only the new one can.
+#[test]
+fn the_way_back_does_not_fail_on_tests_of_the_new_version() {
+    let paused = |test: &str| {
+        let served = Served::at_speed(SPEED);
+        let run = ["run", "--version-label", "v2", "--pause-before", "cutover"];
+        let (code, told) = ended(&served.run(&[&run[..], &["--test", test]].concat()));
+        assert_eq!(code, Some(0), "{told}");
+        served
+    };
+    for back in ["rollback", "abort"] {
+        let served = paused(OF_V2_ALONE);
+        let (code, told) = ended(&served.run(&[back]));
+        assert_eq!(code, Some(0), "{told}");
+        check(&served, "shop-blue", "v1");
+
+        let served = paused(OF_V2);
+        let health = r#"{ url = "/health", json = { "/version" = "v1" } }"#;
+        let (code, told) = ended(&served.run(&[back, "--test", health]));
+        assert_eq!(code, Some(0), "{told}");
+        check(&served, "shop-blue", "v1");
+    }
+
+    // It is held once, not for ever; and what a variable says is the release's.
+    let served = paused(OF_V2);
+    let mut back = served.bluegreen(&["rollback"]);
+    let back = back
+        .env("BLUEGREEN_TEST", r#"{ url = "/health" }"#)
+        .output();
+    let (code, told) = ended(&back.expect("the binary runs"));
+    assert_eq!(code, Some(14), "{told}");
+    assert!(told.contains("rollback"), "{told}");
+    let (code, told) = ended(&served.run(&["rollback", "--test-url", "/health"]));
+    assert_eq!(code, Some(0), "{told}");
+    check(&served, "shop-blue", "v1");
+}
+
 /// Otherwise a resume would begin a second one beside it.
 #[test]
 fn a_hook_dies_with_the_process_that_started_it() {
