@@ -233,7 +233,7 @@ fn hidden(text: &str) -> Result<Hidden, Infallible> {
 /// What follows where nobody approves a pause in time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Otherwise {
-    /// The deployment is held; before the first swap it stays paused
+    /// It is held; before the first swap, where blue serves, it goes back
     #[default]
     Hold,
     /// It goes back

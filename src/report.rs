@@ -215,6 +215,13 @@ pub fn leads_on(deployment: &Deployment) -> Vec<String> {
                 deployment.plan.previous_version
             ),
         ],
+        State::AwaitingSwap | State::AwaitingCutover if deployment.awaits_approval() => vec![
+            format!(
+                "bluegreen resume {id} --approve-url URL   goes on asking whether it is approved"
+            ),
+            format!("bluegreen resume {id} --approve   goes on without asking"),
+            format!("bluegreen rollback {id}   goes back"),
+        ],
         State::AwaitingSwap => vec![
             format!("bluegreen resume {id}   looks at green again and moves production to it"),
             format!("bluegreen rollback {id}   terminates green; blue is untouched"),

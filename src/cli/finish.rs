@@ -62,22 +62,22 @@ pub(super) async fn go_on(
             found.ok_or_else(gone)?
         }
     };
-    let before = deployment.state.kind();
     if deployment.state.is_end() && order == Order::Resume {
         // Killed after its last checkpoint: there is nothing left to do.
         journal.close().await;
         return finish(context, &deployment, lock, Ok(()), asked).await;
     }
-    let done = ordered(&cloud, &mut journal, &mut deployment, order, named, clock).await;
+    let done = match unasked(&deployment, &order, approver.is_some()) {
+        Err(failed) => Err(failed),
+        Ok(()) => ordered(&cloud, &mut journal, &mut deployment, order, named, clock).await,
+    };
     if let Err(failed) = done {
         journal.close().await;
         return Err(failed);
     }
     info!(id, "going on from {}", deployment.state.kind());
-    let left = Some(before).filter(|kind| *kind != deployment.state.kind());
     let driven = Driver::new(&cloud, journal, clock, signals()?)
         .approved_by(approver)
-        .having_left(left)
         .drive(&mut deployment)
         .await;
     finish(context, &deployment, lock, driven, asked).await
@@ -88,6 +88,23 @@ fn approver(options: &Options) -> Result<Option<Approver>, Failed> {
     let url = options.approve_url()?;
     let made = url.map(Approver::new).transpose();
     made.map_err(|why| Failed::new(Exit::Refused, format!("--approve-url: {why}")))
+}
+
+/// Refuses to resume a pause that would neither be asked for its approval nor given it.
+fn unasked(deployment: &Deployment, order: &Order, is_asked: bool) -> Result<(), Failed> {
+    if *order != Order::Resume || is_asked || !deployment.awaits_approval() {
+        return Ok(());
+    }
+    let id = &deployment.plan.id;
+    let message = format!(
+        "deployment {id} is {}, until --approve-url approves it, and no URL is named: it is kept \
+         nowhere, because it may hold a secret",
+        deployment.state.kind()
+    );
+    Err(Failed::new(Exit::Refused, message).hint(format!(
+        "name it with --approve-url, BLUEGREEN_APPROVE_URL or `approve-url` in bluegreen.toml; \
+         bluegreen resume {id} --approve goes on without asking"
+    )))
 }
 
 /// Checks an order and writes down what follows from it.
@@ -138,9 +155,16 @@ async fn ordered(
     if (&state, &plan) == (&deployment.state, &deployment.plan) {
         return Ok(());
     }
+    let left = deployment.state.kind();
     let mut next = deployment.entering(state, clock.now());
+    // The driver runs the hooks of this change.
+    next.left = Some(left).filter(|left| *left != next.state.kind());
     next.plan = plan;
-    write_down(journal, deployment, next, "an operator resumed", clock).await
+    let why = match order {
+        Order::Approve => "an operator approved it",
+        Order::Resume | Order::Correct { .. } | Order::Retreat => "an operator resumed",
+    };
+    write_down(journal, deployment, next, why, clock).await
 }
 
 async fn write_down(
@@ -212,10 +236,28 @@ async fn finish(
     driven: Result<(), DriveError>,
     asked: Asked,
 ) -> Result<Exit, Failed> {
+    let id = &deployment.plan.id;
+    let waits = format!(
+        "nobody has approved it; wait on with: bluegreen resume {id} (and the --approve-url, which is \
+         kept nowhere); bluegreen resume {id} --approve goes on without asking"
+    );
     if let Err(error) = driven {
-        return Err(Failed::drive(&deployment.plan.id, error));
+        let failed = Failed::drive(id, error);
+        let is_paused = failed.exit() == Exit::Interrupted && deployment.awaits_approval();
+        return Err(match is_paused {
+            true => {
+                let message = format!("{}; the deployment is paused", failed.message());
+                Failed::new(Exit::Interrupted, message).hint(waits)
+            }
+            false => failed,
+        });
     }
     report(context, deployment).await?;
+    if deployment.awaits_approval() {
+        // It came to its pause in a process that knew no URL.
+        let message = "the deployment is paused, and its approval was not asked for";
+        return Err(Failed::new(Exit::Interrupted, message).hint(waits));
+    }
     Ok(exit_code(&deployment.state, asked))
 }
 

@@ -19,8 +19,11 @@ pub(super) struct Args {
     /// Another version for a held deployment
     #[arg(long, value_name = "LABEL")]
     version_label: Option<String>,
+    /// Go on from a pause whose approval is asked for (--approve-url) without it
+    #[arg(long, conflicts_with = "version_label")]
+    approve: bool,
     /// Every interrupted deployment of the bucket that nobody drives, at the same time
-    #[arg(long, conflicts_with_all = ["id", "version_label"])]
+    #[arg(long, conflicts_with_all = ["id", "version_label", "approve"])]
     all: bool,
 }
 
@@ -33,6 +36,7 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
         Some(version) => Order::Correct {
             version: version.clone(),
         },
+        None if args.approve => Order::Approve,
         None => Order::Resume,
     };
     let found = context.find_or_rebuild(args.id.as_deref(), None).await?;
@@ -42,7 +46,7 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
 
 /// Drives every interrupted deployment to its rest, all at the same time. Those
 /// that rest already wait for an operator, and those that somebody drives are left
-/// to him. A bucket that cannot be read fails it, after what this journal knows of.
+/// to him; a pause goes on asking for its approval where the URL is named. A bucket that cannot be read fails it, after what this journal knows of.
 async fn all(context: &Context) -> Result<Exit, Failed> {
     if context.options.bucket.as_deref().is_none_or(str::is_empty)
         && !context.options.no_shared_state
@@ -54,7 +58,11 @@ async fn all(context: &Context) -> Result<Exit, Failed> {
         .hint("name it with --bucket, or say --no-shared-state for those of this journal alone"));
     }
     let InFlight { mut found, unseen } = context.unfinished().await?;
-    found.retain(|(record, _)| !record.deployment.state.rests());
+    let asks = context.options.approve_url()?.is_some();
+    found.retain(|(record, _)| {
+        let deployment = &record.deployment;
+        !deployment.state.rests() || asks && deployment.awaits_approval()
+    });
     if found.is_empty() && unseen.is_none() {
         say("No deployment is interrupted.");
         return Ok(Exit::Completed);

@@ -225,7 +225,8 @@ fn a_pause_is_approved_refused_or_given_up() {
         (&swap, &[403, 200], &[], 0, "shop-blue", "v2"),
         (&swap, &[409], &[], 10, "shop-blue", "v1"),
         (&swap, &[403], &back, 10, "shop-blue", "v1"),
-        (&swap, &[403], &[], 0, "shop-blue", "v1"),
+        // Green does not serve yet, so there is nothing to hold.
+        (&swap, &[403], &[], 10, "shop-blue", "v1"),
     ] {
         let served = Served::at_speed(SPEED);
         let asked = Arc::<AtomicUsize>::default();
@@ -310,6 +311,171 @@ fn an_alarm_that_goes_off_returns_production_to_green() {
     let (code, told) = ended(&served.run(&["resume"]));
     assert_eq!(code, Some(0), "{told}");
     check(&served, "shop-blue", "v2");
+}
+
+/// Neither the process that asked nor the URL is left, and still nothing goes on unasked.
+#[test]
+fn an_interrupted_approval_is_asked_for_again() {
+    for pause in ["swap", "cutover"] {
+        let served = Served::at_speed(SPEED);
+        let (status, asked) = (Arc::new(AtomicU16::new(403)), Arc::<AtomicUsize>::default());
+        let (answers, count) = (status.clone(), asked.clone());
+        let url = approver(move |_| {
+            count.fetch_add(1, Ordering::SeqCst);
+            answers.load(Ordering::SeqCst)
+        });
+        let holder = match pause {
+            "swap" => "shop-blue",
+            _ => "shop-blue-green",
+        };
+        let run = ["run", "--version-label", "v2", "--pause-before", pause];
+        let child = started(&served, &[&run[..], &["--approve-url", &url]].concat());
+        until("it asks", || asked.load(Ordering::SeqCst) > 0);
+        let (code, told) = interrupted(child);
+        assert_eq!(code, Some(75), "{told}");
+        assert!(told.contains("the deployment is paused"), "{told}");
+        assert!(told.contains("--approve goes on without asking"), "{told}");
+        let paused = state(&served);
+        assert!(paused.starts_with("Awaiting"), "{paused}");
+
+        let (code, told) = ended(&served.run(&["resume"]));
+        assert_eq!(code, Some(3), "{told}");
+        assert!(told.contains("no URL is named"), "{told}");
+        let (code, told) = ended(&served.run(&["resume", "--all"]));
+        assert_eq!(code, Some(0), "{told}");
+        assert_eq!(state(&served), paused);
+        check(&served, holder, "v1");
+
+        for resume in [&["resume"][..], &["resume", "--all"]] {
+            let before = asked.load(Ordering::SeqCst);
+            let child = started(&served, &[resume, &["--approve-url", &url]].concat());
+            until("it asks again", || {
+                asked.load(Ordering::SeqCst) > before + 1
+            });
+            let (code, told) = interrupted(child);
+            assert_eq!(code, Some(75), "{told}");
+            assert_eq!(state(&served), paused);
+            check(&served, holder, "v1");
+        }
+
+        status.store(200, Ordering::SeqCst);
+        let (code, told) = ended(&served.run(&["resume", "--approve-url", &url]));
+        assert_eq!(code, Some(0), "{told}");
+        check(&served, "shop-blue", "v2");
+        let journal = std::fs::read(served.journal()).expect("the journal");
+        assert!(!String::from_utf8_lossy(&journal).contains("hush"));
+    }
+}
+
+#[test]
+fn an_operator_may_approve_in_place_of_the_url() {
+    let served = Served::at_speed(SPEED);
+    let asked = Arc::<AtomicUsize>::default();
+    let count = asked.clone();
+    let url = approver(move |_| {
+        count.fetch_add(1, Ordering::SeqCst);
+        403
+    });
+    let run = ["run", "--version-label", "v2", "--pause-before", "cutover"];
+    // A process that is gone before the pause leaves it to one that knows no URL.
+    let hook = "{ when = 'before', stage = 'awaiting-cutover', on-failure = 'ignore', \
+                command = 'test -e once && exit; touch once; sleep 60' }";
+    let asks = ["--approve-url", &url, "--hook", hook];
+    let child = started(&served, &[&run[..], &asks].concat());
+    until("the hook runs", || {
+        served.folder.path().join("once").exists()
+    });
+    assert_eq!(interrupted(child).0, Some(75));
+    let (code, told) = ended(&served.run(&["resume", "--approve"]));
+    assert_eq!(code, Some(3), "{told}");
+    assert!(
+        told.contains("only a paused deployment is approved"),
+        "{told}"
+    );
+    let (code, told) = ended(&served.run(&["resume"]));
+    assert_eq!(code, Some(75), "{told}");
+    assert!(told.contains("its approval was not asked for"), "{told}");
+    assert_eq!(state(&served), "AwaitingCutover");
+    assert_eq!(asked.load(Ordering::SeqCst), 0);
+    let (code, told) = ended(&served.run(&["resume", "--approve"]));
+    assert_eq!(code, Some(0), "{told}");
+    check(&served, "shop-blue", "v2");
+    assert_eq!(asked.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn a_pause_that_was_held_is_asked_for_again() {
+    let served = Served::at_speed(SPEED);
+    let asked = Arc::<AtomicUsize>::default();
+    let count = asked.clone();
+    let url = approver(move |_| {
+        count.fetch_add(1, Ordering::SeqCst);
+        403
+    });
+    let run = ["run", "--version-label", "v2", "--pause-before", "cutover"];
+    let limit = ["--approve-url", &url, "--approve-limit", "5m"];
+    let (code, told) = ended(&served.run(&[&run[..], &limit].concat()));
+    assert_eq!(code, Some(14), "{told}");
+    assert!(told.contains("is not approved"), "{told}");
+    let before = asked.load(Ordering::SeqCst);
+    let (code, told) = ended(&served.run(&["resume", "--approve-url", &url]));
+    assert_eq!(code, Some(14), "{told}");
+    assert!(asked.load(Ordering::SeqCst) > before);
+    check(&served, "shop-blue-green", "v1");
+    let (code, told) = ended(&served.run(&["resume", "--approve"]));
+    assert_eq!(code, Some(0), "{told}");
+    check(&served, "shop-blue", "v2");
+}
+
+/// The hooks of a change that an operator's order makes are not lost with the process.
+#[test]
+fn a_hook_that_is_interrupted_after_an_order_runs_again() {
+    for (when, stage, runs_before) in [("after", "awaiting-cutover", 0), ("before", "testing", 1)] {
+        let served = Served::at_speed(SPEED);
+        let log = served.folder.path().join("log");
+        let hook = format!(
+            "{{ when = '{when}', stage = '{stage}', on-failure = 'rollback', \
+             command = 'echo x >> log; test $(wc -l < log) -ne {} || sleep 60' }}",
+            runs_before + 1
+        );
+        let run = ["run", "--version-label", "v2", "--pause-before", "cutover"];
+        let (code, told) = ended(&served.run(&[&run[..], &["--hook", &hook]].concat()));
+        assert_eq!(code, Some(0), "{told}");
+        assert_eq!(lines(&log), runs_before, "{when} {stage}");
+        let child = started(&served, &["resume"]);
+        until("the hook runs", || lines(&log) > runs_before);
+        assert_eq!(interrupted(child).0, Some(75));
+        let (code, told) = ended(&served.run(&["resume"]));
+        assert_eq!(code, Some(0), "{told}");
+        assert_eq!(lines(&log), runs_before + 2, "{when} {stage}: {told}");
+        check(&served, "shop-blue", "v2");
+    }
+}
+
+#[test]
+fn a_corrected_version_pauses_again() {
+    let served = Served::at_speed(SPEED);
+    let run = ["run", "--version-label", "v2", "--pause-before", "cutover"];
+    let (code, told) = ended(&served.run(&run));
+    assert_eq!(code, Some(0), "{told}");
+    served.inject(FaultEffect::VersionAnswers {
+        label: "v2".to_owned(),
+        status: 500,
+    });
+    let (code, told) = ended(&served.run(&["resume"]));
+    assert_eq!(code, Some(14), "{told}");
+    served.sandbox.with_world(|world, _| {
+        let mut corrected = world.view.versions[1].clone();
+        "v3".clone_into(&mut corrected.label);
+        world.view.versions.push(corrected);
+    });
+    let (code, told) = ended(&served.run(&["resume", "--version-label", "v3"]));
+    assert_eq!(code, Some(0), "{told}");
+    assert_eq!(state(&served), "AwaitingCutover", "{told}");
+    check(&served, "shop-blue-green", "v1");
+    let (code, told) = ended(&served.run(&["resume"]));
+    assert_eq!(code, Some(0), "{told}");
+    check(&served, "shop-blue", "v3");
 }
 
 const OF_V2: &str = r#"{ url = "/health", json = { "/version" = "v2" } }"#;
