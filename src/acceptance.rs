@@ -60,6 +60,9 @@ pub struct AcceptanceTest {
     pub max_latency: Option<Duration>,
     /// How long is waited for the answer.
     pub timeout: Duration,
+    /// Towards which versions it is asked.
+    #[serde(default)]
+    pub on: On,
     /// How many times in a row it must pass; none for the plan's limit.
     #[serde(default)]
     pub passes: Option<u32>,
@@ -67,6 +70,17 @@ pub struct AcceptanceTest {
     /// plan's limit.
     #[serde(default)]
     pub failures: Option<u32>,
+}
+
+/// Towards which versions a test is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum On {
+    /// The one that is released, and the previous one on the way back.
+    #[default]
+    Always,
+    /// The one that is released alone: what the previous one cannot pass.
+    Release,
 }
 
 fn get() -> String {
@@ -143,6 +157,7 @@ impl AcceptanceTest {
             json: BTreeMap::new(),
             max_latency: None,
             timeout: Duration::from_secs(10),
+            on: On::Always,
             passes: None,
             failures: None,
         }
@@ -288,12 +303,12 @@ impl AcceptanceTest {
 ///
 /// # Errors
 /// [`Unset`] names it and what needs it.
-pub fn all_set(
-    tests: &[AcceptanceTest],
+pub fn all_set<'a>(
+    tests: impl IntoIterator<Item = &'a AcceptanceTest>,
     variable: impl Fn(&str) -> Option<String>,
 ) -> Result<(), Unset> {
     tests
-        .iter()
+        .into_iter()
         .try_for_each(|test| test.request("", &variable).map(drop))
 }
 

@@ -56,7 +56,8 @@ enum Command {
     /// Go on from the last checkpoint; a held deployment may take a corrected version
     #[command(visible_alias = "cutover")]
     Resume(resume::Args),
-    /// Go back to the previous version, from any state but an end
+    /// Go back to the previous version, from any state but an end; --test, --test-url and
+    /// --test-command on the command line say what tests it
     Rollback(rollback::Args),
     /// Ask a running or interrupted deployment to retreat to safety
     Abort(abort::Args),
@@ -154,13 +155,14 @@ impl Command {
 
 async fn command(cli: Cli, layers: &Layers) -> Result<Exit, Failed> {
     let options = &cli.options;
+    let named_tests = || options.named_tests(|id| layers.is_flag(id));
     match cli.command {
         Command::Run(args) => run::run(options, &args).await,
         Command::Deploy(args) => run::run(options, &args.pausing()).await,
         Command::Plan(args) => plan::run(options, &args).await,
         Command::Resume(args) => resume::run(options, &args).await,
-        Command::Rollback(args) => rollback::run(options, &args).await,
-        Command::Abort(args) => abort::run(options, &args).await,
+        Command::Rollback(args) => rollback::run(options, &args, named_tests()?).await,
+        Command::Abort(args) => abort::run(options, &args, named_tests()?).await,
         Command::Status(args) => status::run(options, &args).await,
         Command::Wait(args) => wait::run(options, &args).await,
         Command::Cleanup(args) => cleanup::run(options, &args).await,

@@ -6,7 +6,7 @@ mod prober;
 
 pub use classify::{Failure, Refusal, classify};
 pub(crate) use prober::root_cause;
-pub use prober::{HttpProber, Probe, Prober, test_run};
+pub use prober::{HttpProber, Probe, Prober, TEST_VARIABLES, test_run};
 
 use std::future::Future;
 

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
@@ -107,7 +107,8 @@ impl Ran {
 
 /// Runs a command to its end. At its limit, and where this future is dropped, the
 /// command and everything that it has started gets SIGTERM, and SIGKILL some seconds
-/// later; what a command leaves running when it ends by itself goes on.
+/// later; what a command leaves running when it ends by itself goes on. Where this process
+/// is killed, they are killed too.
 ///
 /// It inherits this process's variables and folder.
 pub async fn run(run: &Run) -> Ran {
@@ -152,7 +153,7 @@ async fn attend(
         // Its children may have outlived it.
         group.signal(Signal::KILL);
     }
-    group.has_ended = true;
+    group.end();
     if !is_read {
         let _ = tokio::time::timeout(LAST_WORDS, reading).await;
     }
@@ -187,11 +188,20 @@ async fn read(mut output: pipe::Receiver, tail: &mut Tail) {
     }
 }
 
-/// A running command: the leader of a process group of its own.
+/// Leads the group of a command and kills it, itself last of all, once whoever started it is
+/// gone without a word: the other end of its standard input closes with that process however
+/// it ends. A line tells it that the command has ended by itself.
+const GUARD: &str = "trap '' HUP INT TERM; read -r _ || kill -KILL 0";
+
+/// A running command, in a process group of its own that its guard leads.
 struct Group {
     child: Child,
     id: Option<Pid>,
     has_ended: bool,
+    /// What tells the guard that all is well.
+    guard: io::PipeWriter,
+    /// Waited for by the runtime, once it has ended.
+    _guarding: Child,
 }
 
 impl Group {
@@ -205,22 +215,40 @@ impl Group {
             Stdio::piped()
         };
         let variables = run.variables.iter().map(|(name, value)| (name, value));
+        // It stands before the command does, so that nothing is ever without it.
+        let (ending, guard) = io::pipe()?;
+        let guarding = tokio::process::Command::new("sh")
+            .args(["-c", GUARD])
+            .stdin(ending)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()?;
+        let id = guarding.id().and_then(|id| i32::try_from(id).ok());
         let mut child = tokio::process::Command::new("sh")
             .args(["-c", &run.command])
             .envs(variables)
             .stdin(stdin)
             .stdout(writer.try_clone()?)
             .stderr(writer)
-            .process_group(0)
+            .process_group(id.unwrap_or_default())
             .spawn()?;
         let stdin = child.stdin.take();
-        let id = child.id().and_then(|id| i32::try_from(id).ok());
         let group = Group {
             id: id.and_then(Pid::from_raw),
             child,
             has_ended: false,
+            guard,
+            _guarding: guarding,
         };
         Ok((group, stdin, reader))
+    }
+
+    /// What the command has left running goes on.
+    fn end(&mut self) {
+        self.has_ended = true;
+        // A guard that was killed with the group needs no word.
+        let _ = self.guard.write_all(b"\n");
     }
 
     /// A group that is gone already takes no signal, which is as well.

@@ -20,7 +20,7 @@ use crate::acceptance::{AcceptanceTest, Defaults, TestCommand, TestTable};
 use crate::approval::ApproveUrl;
 use crate::hooks::{Hook, HookTable};
 use crate::machine::Kind;
-use crate::plan::{ApprovalLimit, Limits};
+use crate::plan::{ApprovalLimit, Goal, Limits, Plan, TestsBack};
 use crate::preview::{Asked, PreviewError};
 pub use crate::table::duration;
 use crate::table::limit;
@@ -234,7 +234,7 @@ fn hidden(text: &str) -> Result<Hidden, Infallible> {
 /// What follows where nobody approves a pause in time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Otherwise {
-    /// The deployment is held; before the first swap it stays paused
+    /// It is held; before the first swap, where blue serves, it goes back
     #[default]
     Hold,
     /// It goes back
@@ -289,6 +289,36 @@ pub struct Config {
     pub preview: Option<Asked>,
     /// The limits.
     pub limits: Limits,
+}
+
+/// The tests that a command names for the way back, on its command line alone: what a
+/// variable or the file says is the release's.
+#[derive(Clone, Debug)]
+pub struct NamedTests {
+    tests: Option<Vec<AcceptanceTest>>,
+    /// None within it where the command is taken away.
+    command: Option<Option<TestCommand>>,
+    production: bool,
+}
+
+impl NamedTests {
+    /// What tests the way back of a plan then; what is not named stays.
+    #[must_use]
+    pub fn over(&self, plan: &Plan) -> TestsBack {
+        let of_plan = || plan.tests_towards(Goal::Previous).into_iter().cloned();
+        TestsBack {
+            tests: self.tests.clone().unwrap_or_else(|| of_plan().collect()),
+            command: match &self.command {
+                Some(command) => command.clone(),
+                None => plan.command_towards(Goal::Previous).cloned(),
+            },
+            production: match (&self.tests, &plan.tests_back) {
+                (Some(_), _) => self.production,
+                (None, Some(back)) => back.production,
+                (None, None) => plan.test_production,
+            },
+        }
+    }
 }
 
 /// A value that cannot be used.
@@ -399,10 +429,7 @@ impl Options {
             bucket,
             shared_state: !self.no_shared_state,
             tests,
-            test_command: given(&self.test_command).map(|command| TestCommand {
-                command: command.to_owned(),
-                limit: self.test_command_timeout,
-            }),
+            test_command: self.command(),
             test_green: self.test_green,
             // Only what reads is asked of production unbidden.
             test_production: self.test_production || self.test.is_empty(),
@@ -467,6 +494,41 @@ impl Options {
             })
         };
         self.hook.iter().enumerate().map(of_table).collect()
+    }
+
+    /// The tests for the way back, where any are named with the flags that `is_flag` knows by
+    /// their ids.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn named_tests(
+        &self,
+        is_flag: impl Fn(&str) -> bool,
+    ) -> Result<Option<NamedTests>, ConfigError> {
+        let (url, test) = (is_flag("test_url"), is_flag("test"));
+        let command = is_flag("test_command");
+        if !url && !test && !command {
+            return Ok(None);
+        }
+        let named = Options {
+            test_url: self.test_url.clone().filter(|_| url),
+            test: self.test.clone().into_iter().filter(|_| test).collect(),
+            ..self.clone()
+        };
+        let tests = (url || test).then(|| named.tests().into_iter().collect::<Result<_, _>>());
+        let tests = tests.transpose()?;
+        Ok(Some(NamedTests {
+            tests,
+            command: command.then(|| self.command()),
+            production: self.test_production || named.test.is_empty(),
+        }))
+    }
+
+    fn command(&self) -> Option<TestCommand> {
+        given(&self.test_command).map(|command| TestCommand {
+            command: command.to_owned(),
+            limit: self.test_command_timeout,
+        })
     }
 
     /// The tests of `--test` in their order, after the one of `--test-url`.

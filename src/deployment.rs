@@ -43,6 +43,10 @@ pub struct Deployment {
     /// What production answered before it moved last.
     #[serde(default)]
     pub usual: Usual,
+    /// The state that an operator's order has led out of, while the hooks of that change
+    /// have yet to run.
+    #[serde(default)]
+    pub left: Option<Kind>,
     /// Green's environment id, once its tag or its creation's answer told it.
     pub green_id: Option<String>,
     /// The last request of each effect that must not be asked for twice.
@@ -121,6 +125,7 @@ impl Deployment {
             traffic_moved_at: None,
             drained_at: None,
             usual: Usual::default(),
+            left: None,
             green_id: None,
             intents: BTreeMap::new(),
         }
@@ -137,7 +142,15 @@ impl Deployment {
         }
         next.state = state;
         next.entered_at = now;
+        next.left = None;
         next
+    }
+
+    /// Whether it is paused until its approval, which a URL is asked for.
+    #[must_use]
+    pub fn awaits_approval(&self) -> bool {
+        let is_paused = matches!(self.state, State::AwaitingSwap | State::AwaitingCutover);
+        is_paused && self.plan.asks_approval
     }
 
     /// What tells a later checkpoint from an earlier one: a higher fencing number

@@ -97,8 +97,6 @@ pub struct Driver<'a, C> {
     jitter: fastrand::Rng,
     /// Who approves a pause; an operator's resume, where there is none.
     approver: Option<Approver>,
-    /// The state that an operator's order has just led out of.
-    left: Option<Kind>,
 }
 
 /// What became of an effect.
@@ -128,7 +126,6 @@ impl<'a, C: Cloud> Driver<'a, C> {
             began_at: clock.now(),
             jitter: fastrand::Rng::with_seed(clock.now().0),
             approver: None,
-            left: None,
         }
     }
 
@@ -136,13 +133,6 @@ impl<'a, C: Cloud> Driver<'a, C> {
     #[must_use]
     pub fn approved_by(mut self, approver: Option<Approver>) -> Driver<'a, C> {
         self.approver = approver;
-        self
-    }
-
-    /// The same, where an operator's order has just led out of this state.
-    #[must_use]
-    pub fn having_left(mut self, left: Option<Kind>) -> Driver<'a, C> {
-        self.left = left;
         self
     }
 
@@ -167,11 +157,15 @@ impl<'a, C: Cloud> Driver<'a, C> {
     async fn turns(&mut self, deployment: &mut Deployment) -> Result<(), DriveError> {
         let caught_up = self.journal.catch_up(deployment).await;
         self.until_in_the_bucket(deployment, caught_up).await?;
-        if self.left.is_some() || deployment.state == State::Preparing {
-            let left = self.left.take();
+        if deployment.left.is_some() || deployment.state == State::Preparing {
             let entered = deployment.state.clone();
-            let word = self.hooks(deployment, left, &entered).await?;
+            let word = self.hooks(deployment, deployment.left, &entered).await?;
             self.obey_hooks(deployment, entered, word, None).await?;
+        }
+        if deployment.left.is_some() {
+            let mut next = deployment.clone();
+            next.left = None;
+            self.checkpoint(deployment, next, "", None).await?;
         }
         loop {
             self.retreat_if_asked(deployment).await?;
@@ -533,7 +527,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
             info!(
                 state = %deployment.state.kind(),
                 "{} ({why})",
-                deployment.state.kind().meaning()
+                deployment.state.meaning()
             );
         }
         Ok(())

@@ -95,7 +95,7 @@ fn tested(deployment: &Deployment) -> Option<Role> {
     match deployment.state.kind() {
         Kind::Warming if plan.tests_green() => Some(Role::Green),
         Kind::Testing => Some(Role::Blue),
-        Kind::Baking if plan.test_production => Some(plan.destination()),
+        Kind::Baking if plan.tests_production() => Some(plan.destination()),
         _ => None,
     }
 }
@@ -217,17 +217,26 @@ impl Streaks {
     #[must_use]
     pub fn wants_command(&self, deployment: &Deployment) -> bool {
         let plan = &deployment.plan;
-        plan.test_command.is_some()
+        plan.command_towards(plan.goal).is_some()
             && self.command.is_none()
-            && tested(deployment).is_some()
-            && self.have_passed(plan)
+            && tested(deployment).is_some_and(|role| self.have_passed(plan, role))
     }
 
-    fn have_passed(&self, plan: &Plan) -> bool {
-        let enough = |(test, streak): (&AcceptanceTest, &TestStreak)| {
+    /// Whether every test has passed often enough. Where none is left on the way back,
+    /// health has to do.
+    fn have_passed(&self, plan: &Plan, role: Role) -> bool {
+        let tests = plan.tests_towards(plan.goal);
+        if tests.is_empty() {
+            let healthy = match role {
+                Role::Blue => self.blue_healthy,
+                Role::Green => self.green_healthy,
+            };
+            return healthy >= plan.limits.healthy_looks;
+        }
+        let enough = |(test, streak): (&&AcceptanceTest, &TestStreak)| {
             streak.passes >= test.passes.unwrap_or(plan.limits.test_passes)
         };
-        !self.tests.is_empty() && plan.tests.iter().zip(&self.tests).all(enough)
+        self.tests.len() == tests.len() && tests.iter().zip(&self.tests).all(enough)
     }
 
     /// Counts the answers in. Green shows Ready before it can answer: until it is
@@ -241,10 +250,11 @@ impl Streaks {
             Role::Blue => true,
             Role::Green => sighting.of(plan, role).is_some_and(is_healthy),
         };
-        if !answers || sighting.probes.is_empty() {
+        let tests = plan.tests_towards(plan.goal);
+        if !answers || sighting.probes.len() != tests.len() {
             return Test::Undecided;
         }
-        self.tests.resize(plan.tests.len(), TestStreak::default());
+        self.tests.resize(tests.len(), TestStreak::default());
         for (streak, probe) in self.tests.iter_mut().zip(&sighting.probes) {
             count(&mut streak.passes, probe.passed);
             count(&mut streak.failures, !probe.passed);
@@ -252,13 +262,9 @@ impl Streaks {
         if let Some(ran) = &sighting.command {
             self.command = Some(ran.clone());
         }
-        let given_up = plan
-            .tests
-            .iter()
-            .zip(&self.tests)
-            .position(|(test, streak)| {
-                streak.failures >= test.failures.unwrap_or(plan.limits.test_failures)
-            });
+        let given_up = tests.iter().zip(&self.tests).position(|(test, streak)| {
+            streak.failures >= test.failures.unwrap_or(plan.limits.test_failures)
+        });
         let failed = given_up.and_then(|at| sighting.probes.get(at));
         if let Some(probe) = failed {
             return Test::Failed {
@@ -266,13 +272,13 @@ impl Streaks {
                 got: probe.got.clone(),
             };
         }
-        match (&plan.test_command, &self.command) {
+        match (plan.command_towards(plan.goal), &self.command) {
             (Some(_), Some(ran)) if !ran.passed() => Test::Failed {
                 asked: TEST_COMMAND.to_owned(),
                 got: ran.in_words(),
             },
             (Some(_), None) => Test::Undecided,
-            (Some(_), Some(_)) | (None, _) if self.have_passed(plan) => Test::Passed,
+            (Some(_), Some(_)) | (None, _) if self.have_passed(plan, role) => Test::Passed,
             _ => Test::Undecided,
         }
     }
@@ -297,7 +303,8 @@ impl Streaks {
         if let Some(ran) = self.command.as_ref().filter(|ran| !ran.passed()) {
             return Some(format!("{TEST_COMMAND} answered {}", ran.in_words()));
         }
-        let tests = plan.tests.iter().zip(&self.tests).zip(&sighting.probes);
+        let tests = plan.tests_towards(plan.goal);
+        let tests = tests.iter().zip(&self.tests).zip(&sighting.probes);
         let mut wrong = tests.filter(|((test, streak), probe)| {
             // Sickness itself counts looks in a row, this one included.
             let counted = plan.limits.sick_looks.saturating_sub(1);

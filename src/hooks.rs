@@ -68,6 +68,10 @@ pub struct HookTable {
     limit: Option<String>,
 }
 
+/// The variables that a hook gets: the deployment's id, `before` or `after`, and the stage.
+/// None of them is one that a flag takes, so that a hook may run this program too.
+pub const VARIABLES: [&str; 3] = ["BLUEGREEN_ID", "BLUEGREEN_HOOK_WHEN", "BLUEGREEN_STAGE"];
+
 /// How long a hook may take that does not say it.
 const LIMIT: Duration = Duration::from_secs(5 * 60);
 
@@ -191,15 +195,11 @@ impl Hook {
     /// the deployment's id in its environment.
     #[must_use]
     pub fn run(&self, id: &str, document: &Value) -> Run {
-        let variables = [
-            ("BLUEGREEN_ID", id.to_owned()),
-            ("BLUEGREEN_HOOK", self.when.to_string()),
-            ("BLUEGREEN_STAGE", self.stage.to_string()),
-        ];
-        let owned = |(name, value): (&str, String)| (name.to_owned(), value);
+        let values = [id.to_owned(), self.when.to_string(), self.stage.to_string()];
+        let names = VARIABLES.map(str::to_owned);
         Run {
             command: self.command.clone(),
-            variables: variables.map(owned).to_vec(),
+            variables: names.into_iter().zip(values).collect(),
             input: format!("{document}\n").into_bytes(),
             limit: self.limit,
         }
@@ -405,7 +405,7 @@ mod tests {
         let hook = hook(
             "before",
             "testing",
-            "cat; echo $BLUEGREEN_ID $BLUEGREEN_HOOK $BLUEGREEN_STAGE",
+            "cat; echo $BLUEGREEN_ID $BLUEGREEN_HOOK_WHEN $BLUEGREEN_STAGE",
         );
         let passage = Passage {
             from: Some(Kind::Deploying),

@@ -10,7 +10,7 @@ mod stages;
 mod state;
 
 pub use cause::Cause;
-pub use operator::{NotPossible, Order, hold, obey};
+pub use operator::{NotPossible, Order, hold, obey, unapproved};
 pub use seen::{
     Deploy, EnvSeen, Green, Instances, Likeness, MayArrive, Phase, Seen, Test, Version,
 };

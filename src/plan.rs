@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::hooks::Hook;
 
-use crate::acceptance::{AcceptanceTest, TestCommand, one_or_many};
+use crate::acceptance::{AcceptanceTest, On, TestCommand, one_or_many};
 use crate::preview::Preview;
 
 /// The tag on green that names the deployment it belongs to.
@@ -181,6 +181,28 @@ pub struct ApprovalLimit {
     pub goes_back: bool,
 }
 
+/// What tests blue on the way back in place of what tests the release.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct TestsBack {
+    /// The tests over HTTP.
+    pub tests: Vec<AcceptanceTest>,
+    /// The command, where there is one.
+    pub command: Option<TestCommand>,
+    /// Whether production is tested too.
+    pub production: bool,
+}
+
+/// The pauses that an operator or an approval has ended. A program before it took the
+/// wish itself back instead.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Passed {
+    /// The one before the first swap.
+    pub swap: bool,
+    /// The one before the last swap, for the version that the plan has.
+    pub cutover: bool,
+}
+
 /// Every limit of a deployment. What a plan of an older program does not say has its
 /// default.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -300,6 +322,10 @@ pub struct Plan {
     /// What tests it further, once it has passed those.
     #[serde(default)]
     pub test_command: Option<TestCommand>,
+    /// What tests blue on the way back, where an operator has named it; else what tests the
+    /// release.
+    #[serde(default)]
+    pub tests_back: Option<TestsBack>,
     /// Whether green is tested too, before it takes traffic.
     #[serde(default)]
     pub test_green: bool,
@@ -309,12 +335,19 @@ pub struct Plan {
     /// The operator's commands before and after the stages.
     #[serde(default)]
     pub hooks: Vec<Hook>,
+    /// Whether a URL is asked for approval of each pause, so that to resume is not to
+    /// approve. The URL itself may be a secret, and is no part of the plan.
+    #[serde(default)]
+    pub asks_approval: bool,
     /// What becomes of a pause that nobody approves; none where it has no limit.
     #[serde(default)]
     pub approval: Option<ApprovalLimit>,
     /// Whether to stop before the first swap until an operator resumes.
     #[serde(default)]
     pub pause_before_swap: bool,
+    /// The pauses that are over.
+    #[serde(default)]
+    pub passed: Passed,
     /// What green may have otherwise than blue, as a [difference](crate::fidelity::Difference)
     /// is called.
     #[serde(default)]
@@ -383,6 +416,50 @@ impl Plan {
         let asked = self.test_green || self.strategy == Strategy::Promote;
         // On the way back green runs what production runs.
         asked && self.goal == Goal::Release
+    }
+
+    /// What tests blue towards a goal over HTTP. A test that is of the release alone is not
+    /// asked on the way back.
+    #[must_use]
+    pub fn tests_towards(&self, goal: Goal) -> Vec<&AcceptanceTest> {
+        match (goal, &self.tests_back) {
+            (Goal::Release, _) => self.tests.iter().collect(),
+            (Goal::Previous, Some(back)) => back.tests.iter().collect(),
+            (Goal::Previous, None) => {
+                let tests = self.tests.iter();
+                tests.filter(|test| test.on == On::Always).collect()
+            }
+        }
+    }
+
+    /// The command that tests further towards a goal.
+    #[must_use]
+    pub fn command_towards(&self, goal: Goal) -> Option<&TestCommand> {
+        match (goal, &self.tests_back) {
+            (Goal::Previous, Some(back)) => back.command.as_ref(),
+            (Goal::Release, _) | (Goal::Previous, None) => self.test_command.as_ref(),
+        }
+    }
+
+    /// Whether production is tested too while it is watched.
+    #[must_use]
+    pub fn tests_production(&self) -> bool {
+        match (self.goal, &self.tests_back) {
+            (Goal::Previous, Some(back)) => back.production,
+            (Goal::Release, _) | (Goal::Previous, None) => self.test_production,
+        }
+    }
+
+    /// Whether the deployment stops before the first swap.
+    #[must_use]
+    pub fn stops_before_swap(&self) -> bool {
+        self.pause_before_swap && !self.passed.swap && self.goal == Goal::Release
+    }
+
+    /// Whether the deployment stops before the last swap.
+    #[must_use]
+    pub fn stops_before_cutover(&self) -> bool {
+        self.pause_before_cutover && !self.passed.cutover && self.goal == Goal::Release
     }
 
     /// The environment that production is watched on before the other one goes.
@@ -534,11 +611,14 @@ impl Plan {
             green_tags: vec![],
             tests: vec![AcceptanceTest::get("/")],
             test_command: None,
+            tests_back: None,
             test_green: false,
             test_production: true,
             hooks: vec![],
+            asks_approval: false,
             approval: None,
             pause_before_swap: false,
+            passed: Passed::default(),
             alarms: vec![],
             expected_differences: vec![],
             preview: None,
@@ -594,6 +674,32 @@ mod tests {
         );
         assert_eq!((tags[1].1.as_str(), tags[5].1.as_str()), ("01J", "v=202"));
         assert_eq!(tags[7].1.parse(), Ok(Sizes { min: 2, max: 4 }));
+    }
+
+    /// Also where an operator has said what tests the way back: a version that is put in its
+    /// place later is tested as the release was.
+    #[test]
+    fn the_release_is_tested_as_it_was_planned() {
+        let mut plan = Plan::sample("01J");
+        let mut of_release = AcceptanceTest::get("/new");
+        of_release.on = On::Release;
+        plan.tests.push(of_release);
+        let urls = |plan: &Plan, goal| {
+            let urls = plan.tests_towards(goal).into_iter();
+            urls.map(|test| test.url.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(urls(&plan, Goal::Release), ["/", "/new"]);
+        assert_eq!(urls(&plan, Goal::Previous), ["/"]);
+        plan.tests_back = Some(TestsBack {
+            tests: vec![AcceptanceTest::get("/old")],
+            command: None,
+            production: false,
+        });
+        assert_eq!(urls(&plan, Goal::Release), ["/", "/new"]);
+        assert_eq!(urls(&plan, Goal::Previous), ["/old"]);
+        assert!(plan.tests_production());
+        plan.goal = Goal::Previous;
+        assert!(!plan.tests_production());
     }
 
     #[test]

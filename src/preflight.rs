@@ -13,7 +13,7 @@ use crate::clock::Moment;
 use crate::cloud::aws::{AwsCloud, Configuration};
 use crate::cloud::{Environment, LookError, Prober, VersionRecord};
 use crate::config::Config;
-use crate::plan::{Bundle, Goal, Kept, Plan, Strategy, Target, template_name};
+use crate::plan::{Bundle, Goal, Kept, Passed, Plan, Strategy, Target, template_name};
 use crate::preview::Preview;
 use crate::rebuild::strategy_of;
 
@@ -178,11 +178,14 @@ impl Inspection {
             instances: facts.instances,
             tests: config.tests.clone(),
             test_command: config.test_command.clone(),
+            tests_back: None,
             test_green: config.test_green,
             test_production: config.test_production,
             hooks: config.hooks.clone(),
+            asks_approval: config.asks_approval,
             approval: config.approval,
             pause_before_swap: wanted.pause_before_swap,
+            passed: Passed::default(),
             alarms: config.alarms.clone(),
             expected_differences: config.expected_differences.clone(),
             preview: self.preview.clone(),

@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::deployment::{Deployment, Intent};
 use crate::machine::{Cause, EffectKind, State};
 use crate::plan::{
-    Goal, PAUSE_CUTOVER, PAUSE_SWAP, Plan, Strategy, TAG_BLUE, TAG_DEPLOYMENT, TAG_PAUSE,
+    Goal, PAUSE_CUTOVER, PAUSE_SWAP, Passed, Plan, Strategy, TAG_BLUE, TAG_DEPLOYMENT, TAG_PAUSE,
     TAG_PRODUCTION_CNAME, TAG_SIZES, TAG_STRATEGY, TAG_VERSION, Target, label_of_tag,
     template_name,
 };
@@ -185,17 +185,24 @@ fn plan<'a>(
         green_tags: remains.tags.clone(),
         tests: config.tests.clone(),
         test_command: config.test_command.clone(),
+        tests_back: None,
         test_green: config.test_green,
         test_production: config.test_production,
         hooks: config.hooks.clone(),
+        // Whether a pause was over is lost with the journal: where approvals are asked for,
+        // one more is.
+        asks_approval: config.asks_approval,
         approval: config.approval,
-        pause_before_swap: pauses(PAUSE_SWAP),
+        pause_before_swap: pauses(PAUSE_SWAP)
+            || config.asks_approval && strategy == Strategy::Promote,
+        passed: Passed::default(),
         alarms: config.alarms.clone(),
         expected_differences: config.expected_differences.clone(),
         // What they held before is lost with the journal.
         preview: None,
         allowed: Vec::new(),
-        pause_before_cutover: pauses(PAUSE_CUTOVER),
+        pause_before_cutover: pauses(PAUSE_CUTOVER)
+            || config.asks_approval && strategy == Strategy::Restore,
         limits: config.limits.clone(),
     };
     Ok((plan, blue))
@@ -478,6 +485,22 @@ mod tests {
             rebuild(&swapped, &config(), None, Moment(7)),
         ] {
             assert!(unsettled.is_err(), "{unsettled:?}");
+        }
+    }
+
+    /// Whether a pause was over is lost; where a URL is asked for approvals, it is asked.
+    #[test]
+    fn a_release_that_asks_for_approvals_asks_for_one_more() {
+        for asks_approval in [true, false] {
+            let config = Config {
+                asks_approval,
+                ..config()
+            };
+            let rebuilt = rebuild(&remains("green", "v1", &[]), &config, None, Moment(7));
+            let plan = rebuilt.expect("it is settled").plan;
+            let asks = (plan.asks_approval, plan.stops_before_cutover());
+            assert_eq!(asks, (asks_approval, asks_approval));
+            assert!(!plan.stops_before_swap());
         }
     }
 

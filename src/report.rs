@@ -118,7 +118,7 @@ fn item(entry: &Entry) -> Item<'_> {
     Item {
         id: &plan.id,
         state: deployment.state.kind().to_string(),
-        meaning: deployment.state.kind().meaning(),
+        meaning: deployment.state.meaning(),
         terminal: deployment.state.is_end(),
         account: &plan.target.account,
         region: &plan.target.region,
@@ -214,6 +214,13 @@ pub fn leads_on(deployment: &Deployment) -> Vec<String> {
                 "bluegreen rollback {id}   puts {} back onto blue",
                 deployment.plan.previous_version
             ),
+        ],
+        State::AwaitingSwap | State::AwaitingCutover if deployment.awaits_approval() => vec![
+            format!(
+                "bluegreen resume {id} --approve-url URL   goes on asking whether it is approved"
+            ),
+            format!("bluegreen resume {id} --approve   goes on without asking"),
+            format!("bluegreen rollback {id}   goes back"),
         ],
         State::AwaitingSwap => vec![
             format!("bluegreen resume {id}   looks at green again and moves production to it"),

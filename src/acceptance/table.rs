@@ -9,7 +9,7 @@ use reqwest::header::{HeaderName, HeaderValue};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{AcceptanceTest, CNAME, reference, without_secrets};
+use super::{AcceptanceTest, CNAME, On, reference, without_secrets};
 use crate::table::{duration, inline};
 
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
@@ -33,6 +33,7 @@ pub struct TestTable {
     json: BTreeMap<String, Value>,
     max_latency: Option<String>,
     timeout: Option<String>,
+    on: Option<On>,
     passes: Option<u32>,
     failures: Option<u32>,
 }
@@ -120,6 +121,7 @@ impl TestTable {
             json: self.json,
             max_latency: limit("max-latency", self.max_latency)?,
             timeout: limit("timeout", self.timeout)?.unwrap_or(defaults.timeout),
+            on: self.on.unwrap_or_default(),
             passes: in_a_row("passes", self.passes)?,
             failures: in_a_row("failures", self.failures)?,
         })
@@ -238,7 +240,7 @@ mod tests {
                headers = { X-Api-Key = "env:API_KEY", Accept = "text/plain" },
                body = "{}", expect-status = [201, 202], body-contains = "ready",
                json = { "/status" = "ok", "/up" = true }, max-latency = "500ms",
-               timeout = "5s", passes = 5, failures = 2 }"#,
+               timeout = "5s", passes = 5, failures = 2, on = "release" }"#,
         )
         .expect("it is a test");
         assert_eq!(
@@ -246,7 +248,10 @@ mod tests {
             ("POST", Some(5), Some(2))
         );
         assert_eq!(test.max_latency, Some(Duration::from_millis(500)));
-        assert_eq!(test.timeout, Duration::from_secs(5));
+        assert_eq!(
+            (test.timeout, test.on),
+            (Duration::from_secs(5), On::Release)
+        );
         assert_eq!(test.json["/up"], Value::Bool(true));
         let mut plain = AcceptanceTest::get("/");
         plain.expect_status = vec![200];
@@ -317,6 +322,10 @@ mod tests {
             (
                 r#"{ url = "/", timeout = "0s" }"#,
                 "timeout: nothing answers",
+            ),
+            (
+                r#"{ url = "/", on = "rollback" }"#,
+                "unknown variant `rollback`, expected `always` or `release`",
             ),
             (r#"{ url = "/", passes = 0 }"#, "passes: 0 is not between 1"),
         ] {

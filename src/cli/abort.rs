@@ -12,7 +12,7 @@ use super::take::{Attempt, Taken};
 use super::{Exit, Failed};
 use crate::cloud::HttpProber;
 use crate::cloud::aws::AwsCloud;
-use crate::config::Options;
+use crate::config::{NamedTests, Options};
 use crate::deployment::Deployment;
 use crate::machine::{Kind, NotPossible, Order, State, obey};
 use crate::plan::Goal;
@@ -30,7 +30,11 @@ pub(super) struct Args {
 /// after once a poll.
 const LOOK_AFTER: Duration = Duration::from_millis(500);
 
-pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> {
+pub(super) async fn run(
+    options: &Options,
+    args: &Args,
+    named: Option<NamedTests>,
+) -> Result<Exit, Failed> {
     let mut context = Context::to_drive(options, args.id.as_deref()).await?;
     let found = context
         .find_or_rebuild(args.id.as_deref(), Some(Goal::Previous))
@@ -59,12 +63,20 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
             }
             Other::Obeyed(exit) => return Ok(exit),
             Other::None(taken) => {
-                return go_on(&mut context, *taken, Order::Retreat, Asked::Retreat).await;
+                let (order, asked) = (Order::Retreat, Asked::Retreat);
+                return go_on(&mut context, *taken, order, asked, named).await;
             }
         };
         seen_at = now;
         if !told {
             info!(id, "asked {holder} to go back; waiting for it");
+            if named.is_some() {
+                warn!(
+                    id,
+                    "the tests that are named here are not taken: {holder} has the plan's; where those \
+                     hold it, name them to `bluegreen rollback`"
+                );
+            }
             told = true;
         }
         rest(pause, &mut interrupted, &id).await?;

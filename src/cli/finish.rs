@@ -10,7 +10,7 @@ use crate::approval::Approver;
 use crate::clock::Clock;
 use crate::cloud::HttpProber;
 use crate::cloud::aws::AwsCloud;
-use crate::config::Options;
+use crate::config::{NamedTests, Options};
 use crate::deployment::Deployment;
 use crate::driver::{DriveError, Driver};
 use crate::journal::Journal;
@@ -35,6 +35,7 @@ pub(super) async fn go_on(
     taken: Taken,
     order: Order,
     asked: Asked,
+    named: Option<NamedTests>,
 ) -> Result<Exit, Failed> {
     let Taken {
         cloud,
@@ -63,7 +64,6 @@ pub(super) async fn go_on(
             found.ok_or_else(gone)?
         }
     };
-    let before = deployment.state.kind();
     let has_come_to_rest = deployment.state.rests() && !rested;
     if order == Order::Resume && (deployment.state.is_end() || has_come_to_rest) {
         // Killed after its last checkpoint, or it paused or was held while its lease was
@@ -71,15 +71,17 @@ pub(super) async fn go_on(
         journal.close().await;
         return finish(context, &deployment, lock, Ok(()), asked).await;
     }
-    if let Err(failed) = ordered(&cloud, &mut journal, &mut deployment, order, clock).await {
+    let done = match unasked(&deployment, &order, approver.is_some()) {
+        Err(failed) => Err(failed),
+        Ok(()) => ordered(&cloud, &mut journal, &mut deployment, order, named, clock).await,
+    };
+    if let Err(failed) = done {
         journal.close().await;
         return Err(failed);
     }
     info!(id, "going on from {}", deployment.state.kind());
-    let left = Some(before).filter(|kind| *kind != deployment.state.kind());
     let driven = Driver::new(&cloud, journal, clock, interrupted)
         .approved_by(approver)
-        .having_left(left)
         .drive(&mut deployment)
         .await;
     finish(context, &deployment, lock, driven, asked).await
@@ -92,18 +94,46 @@ fn approver(options: &Options) -> Result<Option<Approver>, Failed> {
     made.map_err(|why| Failed::new(Exit::Refused, format!("--approve-url: {why}")))
 }
 
+/// Refuses to resume a pause that would neither be asked for its approval nor given it.
+fn unasked(deployment: &Deployment, order: &Order, is_asked: bool) -> Result<(), Failed> {
+    if *order != Order::Resume || is_asked || !deployment.awaits_approval() {
+        return Ok(());
+    }
+    let id = &deployment.plan.id;
+    let message = format!(
+        "deployment {id} is {}, until --approve-url approves it, and no URL is named: it is kept \
+         nowhere, because it may hold a secret",
+        deployment.state.kind()
+    );
+    Err(Failed::new(Exit::Refused, message).hint(format!(
+        "name it with --approve-url, BLUEGREEN_APPROVE_URL or `approve-url` in bluegreen.toml; \
+         bluegreen resume {id} --approve goes on without asking"
+    )))
+}
+
 /// Checks an order and writes down what follows from it.
 async fn ordered(
     cloud: &AwsCloud<HttpProber>,
     journal: &mut Journal<'_>,
     deployment: &mut Deployment,
     order: Order,
+    named: Option<NamedTests>,
     clock: Clock,
 ) -> Result<(), Failed> {
+    let (state, mut plan) = obey(&deployment.state, &deployment.plan, order.clone())?;
+    if let Some(named) = named {
+        plan.tests_back = Some(named.over(&plan));
+    }
     // A test that lacks its secret would fail, and take production back.
-    all_set(&deployment.plan.tests, |name| std::env::var(name).ok())?;
+    all_set(plan.tests_towards(plan.goal), |name| {
+        std::env::var(name).ok()
+    })?;
     if order == Order::Retreat {
-        obey(&deployment.state, &deployment.plan, order)?;
+        if plan.tests_back != deployment.plan.tests_back {
+            let mut next = deployment.clone();
+            next.plan.tests_back = plan.tests_back;
+            write_down(journal, deployment, next, "", clock).await?;
+        }
         // The driver takes it up, in the way in which `abort` orders it.
         if !journal
             .store()
@@ -113,7 +143,6 @@ async fn ordered(
         }
         return Ok(());
     }
-    let (state, plan) = obey(&deployment.state, &deployment.plan, order.clone())?;
     if let Order::Correct { version } = &order {
         let application = &plan.target.application;
         let record =
@@ -130,11 +159,27 @@ async fn ordered(
     if (&state, &plan) == (&deployment.state, &deployment.plan) {
         return Ok(());
     }
-    let now = clock.now();
-    let mut next = deployment.entering(state, now);
+    let left = deployment.state.kind();
+    let mut next = deployment.entering(state, clock.now());
+    // The driver runs the hooks of this change.
+    next.left = Some(left).filter(|left| *left != next.state.kind());
     next.plan = plan;
+    let why = match order {
+        Order::Approve => "an operator approved it",
+        Order::Resume | Order::Correct { .. } | Order::Retreat => "an operator resumed",
+    };
+    write_down(journal, deployment, next, why, clock).await
+}
+
+async fn write_down(
+    journal: &mut Journal<'_>,
+    deployment: &mut Deployment,
+    next: Deployment,
+    why: &str,
+    clock: Clock,
+) -> Result<(), Failed> {
     let id = next.plan.id.clone();
-    let written = journal.checkpoint(deployment, next, now, "an operator resumed", None);
+    let written = journal.checkpoint(deployment, next, clock.now(), why, None);
     written.await.map_err(|e| Failed::drive(&id, e.into()))
 }
 
@@ -196,10 +241,28 @@ async fn finish(
     driven: Result<(), DriveError>,
     asked: Asked,
 ) -> Result<Exit, Failed> {
+    let id = &deployment.plan.id;
+    let waits = format!(
+        "nobody has approved it; wait on with: bluegreen resume {id} (and the --approve-url, which is \
+         kept nowhere); bluegreen resume {id} --approve goes on without asking"
+    );
     if let Err(error) = driven {
-        return Err(Failed::drive(&deployment.plan.id, error));
+        let failed = Failed::drive(id, error);
+        let is_paused = failed.exit() == Exit::Interrupted && deployment.awaits_approval();
+        return Err(match is_paused {
+            true => {
+                let message = format!("{}; the deployment is paused", failed.message());
+                Failed::new(Exit::Interrupted, message).hint(waits)
+            }
+            false => failed,
+        });
     }
     report(context, deployment).await?;
+    if deployment.awaits_approval() {
+        // It came to its pause in a process that knew no URL.
+        let message = "the deployment is paused, and its approval was not asked for";
+        return Err(Failed::new(Exit::Interrupted, message).hint(waits));
+    }
     Ok(exit_code(&deployment.state, asked))
 }
 

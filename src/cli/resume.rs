@@ -19,8 +19,11 @@ pub(super) struct Args {
     /// Another version for a held deployment
     #[arg(long, value_name = "LABEL")]
     version_label: Option<String>,
+    /// Go on from a pause whose approval is asked for (--approve-url) without it
+    #[arg(long, conflicts_with = "version_label")]
+    approve: bool,
     /// Every interrupted deployment of the bucket that nobody drives, at the same time
-    #[arg(long, conflicts_with_all = ["id", "version_label"])]
+    #[arg(long, conflicts_with_all = ["id", "version_label", "approve"])]
     all: bool,
 }
 
@@ -33,21 +36,27 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
         Some(version) => Order::Correct {
             version: version.clone(),
         },
+        None if args.approve => Order::Approve,
         None => Order::Resume,
     };
     let found = context.find_or_rebuild(args.id.as_deref(), None).await?;
     let taken = context.take_up(found).await?;
-    go_on(&mut context, taken, order, Asked::Release).await
+    go_on(&mut context, taken, order, Asked::Release, None).await
 }
 
 /// Drives every interrupted deployment to its rest, all at the same time. Those
 /// that rest already, or come to rest before their lease is taken, wait for an
-/// operator, and those that somebody drives are left to him. What cannot be read in the
-/// bucket fails it, after everything else was driven.
+/// operator, and those that somebody drives are left to him; a pause goes on asking for
+/// its approval where the URL is named. What cannot be read in the bucket fails it, after
+/// everything else was driven.
 async fn all(context: &Context) -> Result<Exit, Failed> {
     context.names_a_bucket("it is its interrupted deployments that are asked for")?;
     let InFlight { mut found, unseen } = context.unfinished().await?;
-    found.retain(|(record, _)| !record.deployment.state.rests());
+    let asks = context.options.approve_url()?.is_some();
+    found.retain(|(record, _)| {
+        let deployment = &record.deployment;
+        !deployment.state.rests() || asks && deployment.awaits_approval()
+    });
     if found.is_empty() && unseen.is_none() {
         say("No deployment is interrupted.");
         return Ok(Exit::Completed);
@@ -94,5 +103,5 @@ async fn all(context: &Context) -> Result<Exit, Failed> {
 
 async fn one(mut context: Context, record: Record) -> Result<Exit, Failed> {
     let taken = context.take_up(record).await?;
-    go_on(&mut context, taken, Order::Resume, Asked::Release).await
+    go_on(&mut context, taken, Order::Resume, Asked::Release, None).await
 }

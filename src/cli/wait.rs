@@ -37,7 +37,7 @@ enum Until {
     Completed,
     /// The previous version is back
     RolledBack,
-    /// Green serves and blue is not fit
+    /// It is held: green serves, and a person decides
     Held,
     /// It pauses before a swap, as asked
     Paused,
@@ -81,7 +81,7 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
             });
         }
         if args.until.cannot_be_met(&found.state) {
-            let message = format!("deployment {id} is {kind}: {}", kind.meaning());
+            let message = format!("deployment {id} is {kind}: {}", found.state.meaning());
             let exit = match exit_code(&found.state, Asked::Release) {
                 Exit::Completed => Exit::Refused,
                 exit => exit,
@@ -92,7 +92,7 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
             let message = format!(
                 "deployment {id} is {kind} after {}: {}",
                 humantime::format_duration(timeout),
-                kind.meaning()
+                found.state.meaning()
             );
             let hint = match found.state.rests() {
                 true => format!("it waits for an operator: bluegreen status {id}"),

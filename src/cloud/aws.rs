@@ -406,11 +406,8 @@ impl<P: Prober> AwsCloud<P> {
         let Some(cname) = environment.and_then(|environment| environment.cname.clone()) else {
             return;
         };
-        let probes = plan
-            .tests
-            .iter()
-            .map(|test| self.prober.probe(test, &cname));
-        sighting.probes = all(probes).await;
+        let tests = plan.tests_towards(plan.goal).into_iter();
+        sighting.probes = all(tests.map(|test| self.prober.probe(test, &cname))).await;
         let passed = sighting.probes.iter().all(|probe| probe.passed);
         if command
             && passed

@@ -162,25 +162,35 @@ impl Probe {
     }
 }
 
+/// The variables that the command that tests gets: where the environment answers, the
+/// deployment's id, the version label and the environment's name. None of them is one that
+/// a flag takes.
+pub const TEST_VARIABLES: [&str; 4] = [
+    "BLUEGREEN_URL",
+    "BLUEGREEN_ID",
+    "BLUEGREEN_VERSION",
+    "BLUEGREEN_ENVIRONMENT",
+];
+
 /// The command that tests the environment of a role, which answers under `cname`; none
 /// where the plan has none.
 #[must_use]
 pub fn test_run(plan: &Plan, role: Role, cname: &str) -> Option<Run> {
-    let test = plan.test_command.as_ref()?;
+    let test = plan.command_towards(plan.goal)?;
     let version = match role {
         Role::Blue => plan.goal_version(),
         Role::Green => plan.green_version(),
     };
-    let variables = [
-        ("BLUEGREEN_URL", format!("http://{cname}")),
-        ("BLUEGREEN_ID", plan.id.clone()),
-        ("BLUEGREEN_VERSION", version.to_owned()),
-        ("BLUEGREEN_ENVIRONMENT", plan.environment(role).to_owned()),
+    let values = [
+        format!("http://{cname}"),
+        plan.id.clone(),
+        version.to_owned(),
+        plan.environment(role).to_owned(),
     ];
-    let owned = |(name, value): (&str, String)| (name.to_owned(), value);
+    let names = TEST_VARIABLES.map(str::to_owned);
     Some(Run {
         command: test.command.clone(),
-        variables: variables.map(owned).to_vec(),
+        variables: names.into_iter().zip(values).collect(),
         input: Vec::new(),
         limit: test.limit,
     })

@@ -111,6 +111,12 @@ impl Layers {
         })
     }
 
+    /// Whether a setting, by clap's id, was given on the command line itself.
+    #[must_use]
+    pub fn is_flag(&self, id: &str) -> bool {
+        given(&self.matches, ValueSource::CommandLine).contains(id)
+    }
+
     /// Every setting that the command takes, with its value in force, also where that
     /// follows from another's in these options.
     #[must_use]

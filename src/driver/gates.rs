@@ -9,7 +9,7 @@ use crate::cloud::Cloud;
 use crate::command;
 use crate::deployment::Deployment;
 use crate::hooks::{self, Hook, OnFailure, Passage};
-use crate::machine::{Cause, Kind, Order, State, hold};
+use crate::machine::{Cause, Kind, Order, State, unapproved};
 use crate::plan::Goal;
 use crate::report::{self, Entry};
 use crate::store::Output;
@@ -22,17 +22,14 @@ pub(super) enum Word {
 }
 
 impl<C: Cloud> Driver<'_, C> {
-    /// Asks whether a pause is approved, and acts on the answer; false where the
-    /// deployment rests.
+    /// Asks whether a pause is approved, where the plan wants it asked, and acts on the
+    /// answer; false where the deployment rests.
     pub(super) async fn is_approved(
         &mut self,
         deployment: &mut Deployment,
     ) -> Result<bool, DriveError> {
-        let is_paused = matches!(
-            deployment.state,
-            State::AwaitingSwap | State::AwaitingCutover
-        );
-        let Some(approver) = self.approver.clone().filter(|_| is_paused) else {
+        let asks = deployment.awaits_approval();
+        let Some(approver) = self.approver.clone().filter(|_| asks) else {
             return Ok(false);
         };
         let answer = tokio::select! {
@@ -42,7 +39,7 @@ impl<C: Cloud> Driver<'_, C> {
         };
         match answer {
             Approval::Granted => {
-                self.order(deployment, Order::Resume, "it was approved")
+                self.order(deployment, Order::Approve, "it was approved")
                     .await?;
                 return Ok(true);
             }
@@ -60,15 +57,15 @@ impl<C: Cloud> Driver<'_, C> {
                 let cause = Cause::NotApproved {
                     seconds: approval.limit.as_secs(),
                 };
-                let why = cause.to_string();
-                if approval.goes_back {
-                    self.order(deployment, Order::Retreat, &why).await
-                } else if let Some(held) = hold(&deployment.state, cause) {
-                    self.enter(deployment, held, None).await?;
-                    Ok(true)
-                } else {
-                    warn!("{why}; it stays paused");
-                    Ok(false)
+                match unapproved(&deployment.state, cause.clone()) {
+                    Some(next) if !approval.goes_back => {
+                        self.enter(deployment, next, None).await?;
+                        Ok(true)
+                    }
+                    _ => {
+                        let why = cause.to_string();
+                        self.order(deployment, Order::Retreat, &why).await
+                    }
                 }
             }
             _ => {

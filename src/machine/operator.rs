@@ -3,13 +3,16 @@
 use thiserror::Error;
 
 use super::{Cause, Kind, State};
-use crate::plan::{Goal, Plan};
+use crate::plan::{Goal, Passed, Plan};
 
 /// An operator's order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// Go on: an interrupted one as it stands, a paused or held one again.
+    /// Go on: an interrupted one as it stands, a paused or held one again. A pause that
+    /// asks for approval goes on asking.
     Resume,
+    /// Go on from a pause, also from one that asks for approval.
+    Approve,
     /// Go on from Held with another version, which is registered and processed.
     Correct {
         /// The version label.
@@ -30,6 +33,9 @@ pub enum NotPossible {
         "green keeps production and blue is being terminated: release {0} anew once it has ended"
     )]
     NoWayBack(String),
+    /// Only a paused deployment is approved.
+    #[error("only a paused deployment is approved, and this one is {0}")]
+    NotPaused(Kind),
     /// Only a held deployment takes another version.
     #[error("only a held deployment takes another version, and this one is {0}")]
     NotHeld(Kind),
@@ -47,13 +53,19 @@ pub fn obey(state: &State, plan: &Plan, order: Order) -> Result<(State, Plan), N
     }
     let next = match order {
         Order::Resume => {
-            match state {
-                State::AwaitingSwap => plan.pause_before_swap = false,
-                State::AwaitingCutover
-                | State::Held {
-                    cause: Cause::NotApproved { .. },
-                } => plan.pause_before_cutover = false,
-                _ => {}
+            if plan.asks_approval {
+                match state {
+                    State::AwaitingSwap | State::AwaitingCutover => state.clone(),
+                    _ => resumed(state),
+                }
+            } else {
+                pass(state, &mut plan.passed);
+                resumed(state)
+            }
+        }
+        Order::Approve => {
+            if !pass(state, &mut plan.passed) {
+                return Err(NotPossible::NotPaused(state.kind()));
             }
             resumed(state)
         }
@@ -64,6 +76,8 @@ pub fn obey(state: &State, plan: &Plan, order: Order) -> Result<(State, Plan), N
             plan.version = version;
             plan.bundle = None;
             plan.goal = Goal::Release;
+            // Nobody has approved this one.
+            plan.passed.cutover = false;
             State::DrainingBlue
         }
         Order::Retreat if *state == State::TerminatingBlue => {
@@ -80,6 +94,30 @@ pub fn obey(state: &State, plan: &Plan, order: Order) -> Result<(State, Plan), N
         }
     };
     Ok((next, plan))
+}
+
+/// Ends the pause that a state is, or was held for; false where it is none.
+fn pass(state: &State, passed: &mut Passed) -> bool {
+    match state {
+        State::AwaitingSwap => passed.swap = true,
+        State::AwaitingCutover
+        | State::Held {
+            cause: Cause::NotApproved { .. },
+        } => passed.cutover = true,
+        _ => return false,
+    }
+    true
+}
+
+/// The state in place of a pause that nobody has approved in time: before the first swap
+/// green is discarded, after it the deployment is held. None where it is not paused.
+#[must_use]
+pub fn unapproved(state: &State, cause: Cause) -> Option<State> {
+    match state {
+        State::AwaitingSwap => Some(State::Discarding { cause }),
+        State::AwaitingCutover => Some(State::Held { cause }),
+        _ => None,
+    }
 }
 
 /// The state in place of `next` where the deployment is to be held: green serves then,

@@ -175,7 +175,7 @@ fn warming(plan: &Plan, seen: &Seen) -> Step {
             if let Some(step) = too_small(plan, Role::Green, seen, &otherwise) {
                 return step;
             }
-            Step::Enter(if plan.pause_before_swap && plan.goal == Goal::Release {
+            Step::Enter(if plan.stops_before_swap() {
                 State::AwaitingSwap
             } else {
                 State::SwappingToGreen
@@ -373,7 +373,7 @@ fn testing(plan: &Plan, seen: &Seen) -> Step {
             if let Some(step) = too_small(plan, Role::Blue, seen, &otherwise) {
                 return step;
             }
-            Step::Enter(if plan.pause_before_cutover && plan.goal == Goal::Release {
+            Step::Enter(if plan.stops_before_cutover() {
                 State::AwaitingCutover
             } else {
                 State::SwappingToBlue

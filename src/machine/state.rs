@@ -40,7 +40,7 @@ pub enum State {
     Baking,
     /// Production goes back to green, which has been asked for.
     ReturningToGreen {
-        /// Why blue is not fit to serve.
+        /// Why blue does not keep it.
         cause: Cause,
     },
     /// Production goes back to blue, which has been asked for: green was to keep it.
@@ -52,7 +52,7 @@ pub enum State {
     TerminatingGreen,
     /// Green keeps production: blue is terminated and the template deleted.
     TerminatingBlue,
-    /// Green serves the old version safely; blue is not fit.
+    /// Green serves the old version safely; a person decides how to go on.
     Held {
         /// What failed.
         cause: Cause,
@@ -181,6 +181,40 @@ impl State {
         }
     }
 
+    /// What it means, in one sentence without a full stop; of a held one with what its cause
+    /// says of blue.
+    #[must_use]
+    pub fn meaning(&self) -> &'static str {
+        let State::Held { cause } = self else {
+            return self.kind().meaning();
+        };
+        match cause {
+            Cause::NotApproved { .. } => {
+                "green serves; blue has passed its tests and is not approved"
+            }
+            Cause::HookFailed { .. } => {
+                "green serves; a hook holds it, and blue was not found unfit"
+            }
+            Cause::DeployFailed { .. }
+            | Cause::TestFailed { .. }
+            | Cause::SickWhileBaking { .. } => "green serves; blue is not fit",
+            Cause::AskedToRetreat
+            | Cause::OutOfPatience { .. }
+            | Cause::Refused { .. }
+            | Cause::GreenNameTaken { .. }
+            | Cause::GreenDiffers { .. }
+            | Cause::GreenGone
+            | Cause::BlueGone
+            | Cause::VersionFailed { .. }
+            | Cause::VersionMissing { .. }
+            | Cause::VersionConflict { .. }
+            | Cause::ProductionMoved { .. }
+            | Cause::VersionMoved { .. }
+            | Cause::Orphaned { .. }
+            | Cause::NotRolledBack { .. } => self.kind().meaning(),
+        }
+    }
+
     /// The same state for a better-known cause; unchanged where it carries none.
     #[must_use]
     pub fn because(self, cause: Cause) -> State {
@@ -283,7 +317,7 @@ impl Kind {
             Kind::ReturningToBlue => "moving production back to blue, away from green",
             Kind::TerminatingGreen => "terminating green and deleting its template",
             Kind::TerminatingBlue => "green keeps production; terminating blue",
-            Kind::Held => "green serves; blue is not fit",
+            Kind::Held => "green serves; a person decides how to go on",
             Kind::Discarding => "terminating green; blue is untouched and live",
             Kind::Completed => "production serves the new version and nothing is left behind",
             Kind::RolledBack => "blue serves the previous version and nothing is left behind",

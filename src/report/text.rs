@@ -37,7 +37,7 @@ pub fn story(deployment: &Deployment, transitions: &[Transition]) -> String {
         "{} after {}: {}",
         deployment.state.kind(),
         span(deployment.started_at, deployment.updated_at),
-        deployment.state.kind().meaning()
+        deployment.state.meaning()
     ));
     for allowed in &plan.allowed {
         lines.push(format!(

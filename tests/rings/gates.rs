@@ -1,10 +1,13 @@
 //! Hooks and approvals, through the real binary.
 
-use std::process::Output;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
-use bluegreen_sandbox::{PRODUCTION, Phase, Sandbox, TapVerdict};
+use bluegreen_sandbox::{FaultEffect, PRODUCTION, Phase, Sandbox, TapVerdict};
 
 use crate::served::{Served, approver};
 
@@ -27,6 +30,48 @@ fn ended(output: &Output) -> (Option<i32>, String) {
     )
 }
 
+/// Starts the binary and leaves it running.
+fn started(served: &Served, arguments: &[&str]) -> Child {
+    let mut command = served.bluegreen(arguments);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().expect("the binary starts")
+}
+
+#[track_caller]
+fn until(what: &str, holds: impl Fn() -> bool) {
+    let since = Instant::now();
+    while !holds() {
+        assert!(since.elapsed() < Duration::from_secs(60), "never: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// SIGINT, and how it ended.
+#[track_caller]
+fn interrupted(child: Child) -> (Option<i32>, String) {
+    let id = child.id().to_string();
+    let sent = Command::new("kill").args(["-s", "INT", &id]).status();
+    assert!(sent.expect("kill runs").success());
+    ended(&child.wait_with_output().expect("it ends"))
+}
+
+fn state(served: &Served) -> String {
+    let (_, told) = ended(&served.run(&["status", "--all", "--json"]));
+    let from = told.find('{').expect("a document");
+    let document = serde_json::Deserializer::from_str(&told[from..])
+        .into_iter()
+        .next();
+    let document: serde_json::Value = document.expect("a document").expect("JSON");
+    document["deployments"][0]["state"]
+        .as_str()
+        .expect("a state")
+        .to_owned()
+}
+
+fn lines(path: &Path) -> usize {
+    std::fs::read_to_string(path).map_or(0, |text| text.lines().count())
+}
+
 #[track_caller]
 fn check(served: &Served, holder: &str, version: &str) {
     let report = served.sandbox.report();
@@ -46,7 +91,7 @@ fn hooks_run_before_and_after_the_stages_and_read_the_state() {
     let served = Served::at_speed(SPEED);
     let log = served.folder.path().join("log");
     let said = format!(
-        "command = 'cat >> {0}; echo $BLUEGREEN_HOOK $BLUEGREEN_STAGE', on-failure = 'ignore'",
+        "command = 'cat >> {0}; echo $BLUEGREEN_HOOK_WHEN $BLUEGREEN_STAGE', on-failure = 'ignore'",
         log.display()
     );
     let hook =
@@ -145,6 +190,8 @@ fn a_hook_that_fails_means_what_it_says() {
         assert!(told.contains("failed: exit code 3: no"), "{place}: {told}");
         check(&served, holder, version);
         if code == 14 {
+            assert!(told.contains("Held after"), "{place}: {told}");
+            assert!(!told.contains("not fit"), "{place}: {told}");
             let (code, told) = ended(&served.run(&["rollback"]));
             assert_eq!(code, Some(0), "{place}: {told}");
             check(&served, "shop-blue", "v1");
@@ -178,7 +225,8 @@ fn a_pause_is_approved_refused_or_given_up() {
         (&swap, &[403, 200], &[], 0, "shop-blue", "v2"),
         (&swap, &[409], &[], 10, "shop-blue", "v1"),
         (&swap, &[403], &back, 10, "shop-blue", "v1"),
-        (&swap, &[403], &[], 0, "shop-blue", "v1"),
+        // Green does not serve yet, so there is nothing to hold.
+        (&swap, &[403], &[], 10, "shop-blue", "v1"),
     ] {
         let served = Served::at_speed(SPEED);
         let asked = Arc::<AtomicUsize>::default();
@@ -263,4 +311,263 @@ fn an_alarm_that_goes_off_returns_production_to_green() {
     let (code, told) = ended(&served.run(&["resume"]));
     assert_eq!(code, Some(0), "{told}");
     check(&served, "shop-blue", "v2");
+}
+
+/// Neither the process that asked nor the URL is left, and still nothing goes on unasked.
+#[test]
+fn an_interrupted_approval_is_asked_for_again() {
+    for pause in ["swap", "cutover"] {
+        let served = Served::at_speed(SPEED);
+        let (status, asked) = (Arc::new(AtomicU16::new(403)), Arc::<AtomicUsize>::default());
+        let (answers, count) = (status.clone(), asked.clone());
+        let url = approver(move |_| {
+            count.fetch_add(1, Ordering::SeqCst);
+            answers.load(Ordering::SeqCst)
+        });
+        let holder = match pause {
+            "swap" => "shop-blue",
+            _ => "shop-blue-green",
+        };
+        let run = ["run", "--version-label", "v2", "--pause-before", pause];
+        let child = started(&served, &[&run[..], &["--approve-url", &url]].concat());
+        until("it asks", || asked.load(Ordering::SeqCst) > 0);
+        let (code, told) = interrupted(child);
+        assert_eq!(code, Some(75), "{told}");
+        assert!(told.contains("the deployment is paused"), "{told}");
+        assert!(told.contains("--approve goes on without asking"), "{told}");
+        let paused = state(&served);
+        assert!(paused.starts_with("Awaiting"), "{paused}");
+
+        let (code, told) = ended(&served.run(&["resume"]));
+        assert_eq!(code, Some(3), "{told}");
+        assert!(told.contains("no URL is named"), "{told}");
+        let (code, told) = ended(&served.run(&["resume", "--all"]));
+        assert_eq!(code, Some(0), "{told}");
+        assert_eq!(state(&served), paused);
+        check(&served, holder, "v1");
+
+        for resume in [&["resume"][..], &["resume", "--all"]] {
+            let before = asked.load(Ordering::SeqCst);
+            let child = started(&served, &[resume, &["--approve-url", &url]].concat());
+            until("it asks again", || {
+                asked.load(Ordering::SeqCst) > before + 1
+            });
+            let (code, told) = interrupted(child);
+            assert_eq!(code, Some(75), "{told}");
+            assert_eq!(state(&served), paused);
+            check(&served, holder, "v1");
+        }
+
+        status.store(200, Ordering::SeqCst);
+        let (code, told) = ended(&served.run(&["resume", "--approve-url", &url]));
+        assert_eq!(code, Some(0), "{told}");
+        check(&served, "shop-blue", "v2");
+        let journal = std::fs::read(served.journal()).expect("the journal");
+        assert!(!String::from_utf8_lossy(&journal).contains("hush"));
+    }
+}
+
+#[test]
+fn an_operator_may_approve_in_place_of_the_url() {
+    let served = Served::at_speed(SPEED);
+    let asked = Arc::<AtomicUsize>::default();
+    let count = asked.clone();
+    let url = approver(move |_| {
+        count.fetch_add(1, Ordering::SeqCst);
+        403
+    });
+    let run = ["run", "--version-label", "v2", "--pause-before", "cutover"];
+    // A process that is gone before the pause leaves it to one that knows no URL.
+    let hook = "{ when = 'before', stage = 'awaiting-cutover', on-failure = 'ignore', \
+                command = 'test -e once && exit; touch once; sleep 60' }";
+    let asks = ["--approve-url", &url, "--hook", hook];
+    let child = started(&served, &[&run[..], &asks].concat());
+    until("the hook runs", || {
+        served.folder.path().join("once").exists()
+    });
+    assert_eq!(interrupted(child).0, Some(75));
+    let (code, told) = ended(&served.run(&["resume", "--approve"]));
+    assert_eq!(code, Some(3), "{told}");
+    assert!(
+        told.contains("only a paused deployment is approved"),
+        "{told}"
+    );
+    let (code, told) = ended(&served.run(&["resume"]));
+    assert_eq!(code, Some(75), "{told}");
+    assert!(told.contains("its approval was not asked for"), "{told}");
+    assert_eq!(state(&served), "AwaitingCutover");
+    assert_eq!(asked.load(Ordering::SeqCst), 0);
+    let (code, told) = ended(&served.run(&["resume", "--approve"]));
+    assert_eq!(code, Some(0), "{told}");
+    check(&served, "shop-blue", "v2");
+    assert_eq!(asked.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn a_pause_that_was_held_is_asked_for_again() {
+    let served = Served::at_speed(SPEED);
+    let asked = Arc::<AtomicUsize>::default();
+    let count = asked.clone();
+    let url = approver(move |_| {
+        count.fetch_add(1, Ordering::SeqCst);
+        403
+    });
+    let run = ["run", "--version-label", "v2", "--pause-before", "cutover"];
+    let limit = ["--approve-url", &url, "--approve-limit", "5m"];
+    let (code, told) = ended(&served.run(&[&run[..], &limit].concat()));
+    assert_eq!(code, Some(14), "{told}");
+    assert!(told.contains("is not approved"), "{told}");
+    let before = asked.load(Ordering::SeqCst);
+    let (code, told) = ended(&served.run(&["resume", "--approve-url", &url]));
+    assert_eq!(code, Some(14), "{told}");
+    assert!(asked.load(Ordering::SeqCst) > before);
+    check(&served, "shop-blue-green", "v1");
+    let (code, told) = ended(&served.run(&["resume", "--approve"]));
+    assert_eq!(code, Some(0), "{told}");
+    check(&served, "shop-blue", "v2");
+}
+
+/// The hooks of a change that an operator's order makes are not lost with the process.
+#[test]
+fn a_hook_that_is_interrupted_after_an_order_runs_again() {
+    for (when, stage, runs_before) in [("after", "awaiting-cutover", 0), ("before", "testing", 1)] {
+        let served = Served::at_speed(SPEED);
+        let log = served.folder.path().join("log");
+        let hook = format!(
+            "{{ when = '{when}', stage = '{stage}', on-failure = 'rollback', \
+             command = 'echo x >> log; test $(wc -l < log) -ne {} || sleep 60' }}",
+            runs_before + 1
+        );
+        let run = ["run", "--version-label", "v2", "--pause-before", "cutover"];
+        let (code, told) = ended(&served.run(&[&run[..], &["--hook", &hook]].concat()));
+        assert_eq!(code, Some(0), "{told}");
+        assert_eq!(lines(&log), runs_before, "{when} {stage}");
+        let child = started(&served, &["resume"]);
+        until("the hook runs", || lines(&log) > runs_before);
+        assert_eq!(interrupted(child).0, Some(75));
+        let (code, told) = ended(&served.run(&["resume"]));
+        assert_eq!(code, Some(0), "{told}");
+        assert_eq!(lines(&log), runs_before + 2, "{when} {stage}: {told}");
+        check(&served, "shop-blue", "v2");
+    }
+}
+
+#[test]
+fn a_corrected_version_pauses_again() {
+    let served = Served::at_speed(SPEED);
+    let run = ["run", "--version-label", "v2", "--pause-before", "cutover"];
+    let (code, told) = ended(&served.run(&run));
+    assert_eq!(code, Some(0), "{told}");
+    served.inject(FaultEffect::VersionAnswers {
+        label: "v2".to_owned(),
+        status: 500,
+    });
+    let (code, told) = ended(&served.run(&["resume"]));
+    assert_eq!(code, Some(14), "{told}");
+    served.sandbox.with_world(|world, _| {
+        let mut corrected = world.view.versions[1].clone();
+        "v3".clone_into(&mut corrected.label);
+        world.view.versions.push(corrected);
+    });
+    let (code, told) = ended(&served.run(&["resume", "--version-label", "v3"]));
+    assert_eq!(code, Some(0), "{told}");
+    assert_eq!(state(&served), "AwaitingCutover", "{told}");
+    check(&served, "shop-blue-green", "v1");
+    let (code, told) = ended(&served.run(&["resume"]));
+    assert_eq!(code, Some(0), "{told}");
+    check(&served, "shop-blue", "v3");
+}
+
+const OF_V2: &str = r#"{ url = "/health", json = { "/version" = "v2" } }"#;
+const OF_V2_ALONE: &str = r#"{ url = "/health", json = { "/version" = "v2" }, on = "release" }"#;
+
+/// The version before cannot pass what only the new one can.
+#[test]
+fn the_way_back_does_not_fail_on_tests_of_the_new_version() {
+    let paused = |test: &str| {
+        let served = Served::at_speed(SPEED);
+        let run = ["run", "--version-label", "v2", "--pause-before", "cutover"];
+        let (code, told) = ended(&served.run(&[&run[..], &["--test", test]].concat()));
+        assert_eq!(code, Some(0), "{told}");
+        served
+    };
+    for back in ["rollback", "abort"] {
+        let served = paused(OF_V2_ALONE);
+        let (code, told) = ended(&served.run(&[back]));
+        assert_eq!(code, Some(0), "{told}");
+        check(&served, "shop-blue", "v1");
+
+        let served = paused(OF_V2);
+        let health = r#"{ url = "/health", json = { "/version" = "v1" } }"#;
+        let (code, told) = ended(&served.run(&[back, "--test", health]));
+        assert_eq!(code, Some(0), "{told}");
+        check(&served, "shop-blue", "v1");
+    }
+
+    // It is held once, not for ever; and what a variable says is the release's.
+    let served = paused(OF_V2);
+    let mut back = served.bluegreen(&["rollback"]);
+    let back = back
+        .env("BLUEGREEN_TEST", r#"{ url = "/health" }"#)
+        .output();
+    let (code, told) = ended(&back.expect("the binary runs"));
+    assert_eq!(code, Some(14), "{told}");
+    assert!(told.contains("rollback"), "{told}");
+    let (code, told) = ended(&served.run(&["rollback", "--test-url", "/health"]));
+    assert_eq!(code, Some(0), "{told}");
+    check(&served, "shop-blue", "v1");
+}
+
+/// Otherwise a resume would begin a second one beside it.
+#[test]
+fn a_hook_dies_with_the_process_that_started_it() {
+    let served = Served::at_speed(SPEED);
+    let hook = "{ when = 'before', stage = 'cloning', on-failure = 'rollback', \
+                command = 'test -e ids && exit; trap \"\" TERM; sleep 300 & echo $$ $! > new; mv new ids; wait' }";
+    let mut child = started(&served, &["run", "--version-label", "v2", "--hook", hook]);
+    let ids = served.folder.path().join("ids");
+    until("the hook runs", || ids.exists());
+    child.kill().expect("it can be killed");
+    child.wait().expect("it ends");
+    let ids = std::fs::read_to_string(ids).expect("two ids");
+    let is_gone = |id: &str| {
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat"));
+        stat.map_or(true, |stat| stat.contains(") Z "))
+    };
+    until("both are gone", || ids.split_whitespace().all(is_gone));
+    let (code, told) = ended(&served.run(&["resume"]));
+    assert_eq!(code, Some(0), "{told}");
+    check(&served, "shop-blue", "v2");
+}
+
+/// A hook may run this program, which must not take the hook's variables for flags.
+#[test]
+fn no_variable_of_a_command_is_one_of_a_flag() {
+    fn taken(command: &clap::Command, all: &mut BTreeSet<String>) {
+        let names = command.get_arguments().filter_map(clap::Arg::get_env);
+        all.extend(names.map(|name| name.to_string_lossy().into_owned()));
+        command.get_subcommands().for_each(|sub| taken(sub, all));
+    }
+    let mut all = BTreeSet::new();
+    taken(&bluegreen::cli::definition(), &mut all);
+    assert!(all.contains("BLUEGREEN_HOOK"), "{all:?}");
+    let given = [
+        &bluegreen::hooks::VARIABLES[..],
+        &bluegreen::cloud::TEST_VARIABLES,
+    ]
+    .concat();
+    for name in given {
+        assert!(!all.contains(name), "{name}");
+    }
+}
+
+#[test]
+fn a_hook_may_run_this_program() {
+    let served = Served::at_speed(SPEED);
+    let program = env!("CARGO_BIN_EXE_bluegreen");
+    let hook = format!(
+        "{{ when = 'before', stage = 'cloning', on-failure = 'rollback', command = '{program} config check' }}"
+    );
+    let (code, told) = release(&served, &[&hook]);
+    assert_eq!(code, Some(0), "{told}");
 }

@@ -1,7 +1,7 @@
 //! The driver, as small as its loop can be: pick up an order, look, step, act,
 //! checkpoint, with a crash between any two of these.
 
-use bluegreen::machine::{Cause, Kind, Order, hold};
+use bluegreen::machine::{Cause, Kind, Order, hold, unapproved};
 use bluegreen::plan::Strategy;
 
 use super::events::Pace;
@@ -81,6 +81,7 @@ impl Model {
         match node.pc {
             Pc::Top => {
                 orders(node, out);
+                nobody_approves(node, out);
                 self.look(node, out);
             }
             Pc::Enter(stage) => {
@@ -320,6 +321,18 @@ fn hook_fails(node: &Node, next: Stage, out: &mut Vec<Next>) {
     }
 }
 
+/// A pause is not approved in time.
+fn nobody_approves(node: &Node, out: &mut Vec<Next>) {
+    let cause = Cause::NotApproved { seconds: 0 };
+    if let Some(next) = unapproved(&node.journal.stage.state(), cause) {
+        out.push(Next {
+            what: "nobody approves in time",
+            by: By::Fault,
+            node: node.entered(Stage::of(&next)),
+        });
+    }
+}
+
 /// Our own green may show before its tag does, as long as its creation is in
 /// doubt.
 fn tagless(node: &Node, view: &View) -> Option<View> {
@@ -342,13 +355,20 @@ fn orders(node: &Node, out: &mut Vec<Next>) {
         ("resume --version-label", corrected),
         ("rollback", Order::Retreat),
     ] {
-        let Ok((stage, terms)) = node.journal.obey(order) else {
+        let Ok((stage, terms)) = node.journal.obey(order.clone()) else {
             continue;
         };
         if (stage, terms) == (node.journal.stage, node.journal.terms) {
             continue;
         }
         let mut next = node.flushed();
+        if order == Order::Resume {
+            next.journal.approved.swap |= node.journal.stage.kind == Kind::AwaitingSwap;
+            next.journal.approved.cutover |= node.journal.stage.kind == Kind::AwaitingCutover;
+        }
+        if terms.version != node.journal.terms.version {
+            next.journal.approved.cutover = false;
+        }
         next.journal.terms = terms;
         if stage != node.journal.stage {
             next = next.entered(stage);

@@ -2,7 +2,7 @@
 
 use bluegreen::deployment::SwapIntent;
 use bluegreen::machine::{Effect, Kind, NotPossible, Order, State, Step, obey};
-use bluegreen::plan::Role;
+use bluegreen::plan::{Passed, Role};
 
 use super::service::Request;
 use super::stage::{Stage, Terms, Why};
@@ -12,6 +12,9 @@ use super::stage::{Stage, Terms, Why};
 pub struct Journal {
     pub stage: Stage,
     pub terms: Terms,
+    /// The pauses out of which an operator has led this version: what the machine's own word
+    /// for it is held against.
+    pub approved: Passed,
     /// The requests whose last intent is in doubt.
     pub open: Open,
     /// Those that a look has shown, which a staler look may still hide.
@@ -145,6 +148,7 @@ impl Journal {
                 why: Why::Any,
             },
             terms,
+            approved: Passed::default(),
             open: Open::default(),
             shown: Open::default(),
             deploy: Asked::Never,

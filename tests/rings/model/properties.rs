@@ -1,7 +1,7 @@
 //! What must hold in every node.
 
 use bluegreen::machine::Kind;
-use bluegreen::plan::{Role, Strategy};
+use bluegreen::plan::{Goal, Role, Strategy};
 
 use super::journal::Pc;
 use super::node::Node;
@@ -23,6 +23,8 @@ pub const COMPLETED: &str = "Completed: production serves the goal version on th
 pub const ROLLED_BACK: &str =
     "RolledBack: blue serves the previous version, and nothing is left or on its way";
 pub const HELD: &str = "Held and AwaitingCutover: green serves; AwaitingSwap: blue serves";
+pub const APPROVED: &str =
+    "no version is swapped into production past a pause that nobody has ended for it";
 pub const BLAMES_NOBODY: &str = "nobody else is blamed where nobody else acted";
 pub const COMES_TO_REST: &str =
     "an end or a rest is reachable without an order and without a fault";
@@ -70,10 +72,23 @@ pub fn broken(node: &Node) -> Option<&'static str> {
         Kind::Held | Kind::AwaitingCutover if view.holder != Some(Role::Green) => Some(HELD),
         Kind::AwaitingSwap if view.holder != Some(Role::Blue) => Some(HELD),
         Kind::Stuck if stage.why == Why::SomebodyElse => Some(BLAMES_NOBODY),
+        _ if passes_a_pause(node) => Some(APPROVED),
         _ if sends_twice(node) => Some(NOTHING_TWICE),
         _ if node.harm == Some(Harm::SentOvertaken) => Some(OVERTAKEN_IS_SILENT),
         _ => None,
     }
+}
+
+/// The swap that moves production on towards the release, past a pause.
+fn passes_a_pause(node: &Node) -> bool {
+    let (terms, approved) = (node.journal.terms, node.journal.approved);
+    let unapproved = match node.journal.stage.kind {
+        Kind::SwappingToGreen => terms.pause_before_swap && !approved.swap,
+        Kind::SwappingToBlue => terms.pause_before_cutover && !approved.cutover,
+        _ => false,
+    };
+    let swaps = matches!(node.pc, Pc::Send(errand) if matches!(errand.request, Request::Swap(_)));
+    swaps && unapproved && terms.goal == Goal::Release
 }
 
 /// A template and a green are not made twice: their names are taken then.

@@ -2,7 +2,7 @@
 
 use bluegreen::acceptance::AcceptanceTest;
 use bluegreen::machine::{Cause, Effect, Kind, Order, State, obey};
-use bluegreen::plan::{Bundle, Goal, Limits, Plan, Sizes, Strategy, Target};
+use bluegreen::plan::{Bundle, Goal, Limits, Passed, Plan, Sizes, Strategy, Target};
 
 use super::world::Label;
 
@@ -37,6 +37,7 @@ pub struct Terms {
     pub version: Label,
     pub pause_before_swap: bool,
     pub pause_before_cutover: bool,
+    pub passed: Passed,
     /// Whether the instances are counted.
     pub resizes: bool,
 }
@@ -146,6 +147,7 @@ impl Terms {
             version: Label::New,
             pause_before_swap: pause,
             pause_before_cutover: pause && strategy == Strategy::Restore,
+            passed: Passed::default(),
             resizes,
         }
     }
@@ -190,12 +192,15 @@ impl Terms {
             green_tags: Vec::new(),
             tests: vec![AcceptanceTest::get("/")],
             test_command: None,
+            tests_back: None,
             // It changes no more than whether green's tests must pass.
             test_green: self.resizes,
             test_production: true,
             hooks: Vec::new(),
+            asks_approval: false,
             approval: None,
             pause_before_swap: self.pause_before_swap,
+            passed: self.passed,
             pause_before_cutover: self.pause_before_cutover,
             alarms: Vec::new(),
             expected_differences: Vec::new(),
@@ -212,6 +217,7 @@ impl Terms {
             version: Label::named(&plan.version),
             pause_before_swap: plan.pause_before_swap,
             pause_before_cutover: plan.pause_before_cutover,
+            passed: plan.passed,
             resizes: plan.sizes.is_some(),
         }
     }
