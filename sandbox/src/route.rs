@@ -42,9 +42,6 @@ pub struct Origin {
     pub path: String,
     /// The access key that signed it; empty where none did.
     pub access_key: String,
-    /// When it was signed by its signer's clock, as in `20300102T030405Z`; empty where it
-    /// was not.
-    pub signed_at: String,
 }
 
 /// The services.
@@ -302,7 +299,6 @@ impl Origin {
         Origin {
             path: request.uri().path().to_owned(),
             access_key: key().unwrap_or_default().to_owned(),
-            signed_at: header("x-amz-date").unwrap_or_default().to_owned(),
         }
     }
 }

@@ -490,7 +490,7 @@ async fn errors_and_latency_return_production_within_one_poll() {
             let cause = state.cause().expect("a cause").to_string();
             assert_eq!(state.kind(), rest, "{cause}");
             assert!(cause.contains(words), "{cause}");
-            let poll = world.config().limits.poll;
+            let poll = world.config.limits.poll;
             assert!(took <= poll, "{cause}: {took:?} of {poll:?}");
             assert_eq!(world.sandbox.report().lost, 0);
         }

@@ -1,5 +1,7 @@
 //! The rings of tests, from the pure machine to the killed process.
 
+use std::io::Write;
+
 mod acceptance;
 mod alarms;
 mod architecture;
@@ -8,6 +10,7 @@ mod checks;
 mod cli;
 mod config;
 mod crash;
+mod everything;
 mod faults;
 mod following;
 mod following_rules;
@@ -24,3 +27,9 @@ mod shared;
 mod storage;
 mod storm;
 mod virtual_world;
+
+/// Says something that is seen of a test that passes, too: only what the printing macros
+/// write is kept back.
+fn tell(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
