@@ -81,6 +81,7 @@ impl Model {
         match node.pc {
             Pc::Top => {
                 orders(node, out);
+                approval_ends(node, out);
                 self.look(node, out);
             }
             Pc::Enter(stage) => {
@@ -315,6 +316,22 @@ fn hook_fails(node: &Node, next: Stage, out: &mut Vec<Next>) {
         out.push(Next {
             what: "a hook fails: held",
             by: By::Fault,
+            node: node.entered(Stage::of(&held)),
+        });
+    }
+}
+
+/// The limit of a pause's approval ends: the deployment is held where it can be. That it
+/// goes back instead, an order does at any time.
+fn approval_ends(node: &Node, out: &mut Vec<Next>) {
+    let stage = node.journal.stage;
+    let cause = Cause::NotApproved { seconds: 0 };
+    if stage.is_paused()
+        && let Some(held) = hold(&stage.state(), cause)
+    {
+        out.push(Next {
+            what: "nobody approves in time: held",
+            by: By::Driver,
             node: node.entered(Stage::of(&held)),
         });
     }
