@@ -257,7 +257,8 @@ async fn a_version_that_cannot_be_processed_moves_no_traffic() {
         world.sandbox.report().calls.get("SwapEnvironmentCNAMEs"),
         None
     );
-    world.check_all_is_well("v1");
+    let way = world.way(&deployment.plan.id).await;
+    world.check_all_is_as_before(&way);
 }
 
 /// A process that slept between its last check and the sending: the signed request
