@@ -7,20 +7,21 @@
 
 use std::hint::black_box;
 use std::io::{Seek, SeekFrom, Write};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
 use bluegreen::acceptance::AcceptanceTest;
 use bluegreen::clock::{Clock, Moment};
 use bluegreen::cloud::aws::{AwsCloud, Condition, Put};
-use bluegreen::cloud::{Probe, Prober};
+use bluegreen::cloud::{Probe, Prober, Sighting};
 use bluegreen::command::{Ran, Run};
 use bluegreen::deployment::Deployment;
+use bluegreen::facts::Streaks;
 use bluegreen::journal::Journal;
-use bluegreen::machine::State;
+use bluegreen::machine::{Seen, State};
 use bluegreen::plan::{Limits, Plan, Strategy, Target};
-use bluegreen::shared::{Claim, Contender, Holder, SharedState};
+use bluegreen::shared::{Claim, Contender, Holder, Lease, SharedState};
 use bluegreen::store::Store;
 use bluegreen_sandbox::{BUCKET, Options, Sandbox};
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -86,14 +87,36 @@ fn deployment() -> Deployment {
     Deployment::new(plan, Moment(1))
 }
 
-/// The next checkpoint: no transition, as an intent is.
-fn advance(deployment: &Deployment) -> Deployment {
-    let state = deployment.state.clone();
-    Deployment {
-        state,
-        ..deployment.clone()
-    }
+/// The next checkpoint without a transition, as an intent is.
+fn intend(deployment: &Deployment) -> Deployment {
+    deployment.clone()
 }
+
+/// The next checkpoint with one: to and fro between two states.
+fn enter(deployment: &Deployment) -> Deployment {
+    let state = match deployment.state {
+        State::DrainingBlue => State::Deploying,
+        _ => State::DrainingBlue,
+    };
+    deployment.entering(state, Moment(2))
+}
+
+/// What a look found, which is written down with a transition.
+fn seen() -> Seen {
+    let mut deployment = deployment();
+    Streaks::default().observe(&mut deployment, &Sighting::default(), Moment(1))
+}
+
+/// And why.
+const WHY: &str = "green holds the production CNAME";
+
+type Next = fn(&Deployment) -> Deployment;
+
+/// The checkpoints that are measured.
+const CHECKPOINTS: [(&str, Next, &str); 2] = [
+    ("checkpoint", intend, ""),
+    ("checkpoint with a transition", enter, WHY),
+];
 
 fn on_disk(criterion: &mut Criterion) {
     let folder = tempfile::tempdir_in(".").expect("a folder on this disk");
@@ -108,17 +131,20 @@ fn on_disk(criterion: &mut Criterion) {
             raw.sync_data().expect("it is synced");
         });
     });
-    let mut store = Store::open(&folder.path().join("journal.db")).expect("it opens");
-    let mut deployment = deployment();
-    store.create(&deployment).expect("it is written");
-    group.bench_function("checkpoint in SQLite", |bencher| {
-        bencher.iter(|| {
-            let next = advance(&deployment);
-            store
-                .checkpoint(&mut deployment, next, Moment(2), "", None)
-                .expect("it is written");
+    let seen = seen();
+    for (name, next, why) in CHECKPOINTS {
+        let path = folder.path().join(name.replace(' ', "-"));
+        let mut store = Store::open(&path).expect("it opens");
+        let mut deployment = deployment();
+        store.create(&deployment).expect("it is written");
+        group.bench_function(format!("{name} in SQLite"), |bencher| {
+            bencher.iter(|| {
+                let next = next(&deployment);
+                let written = store.checkpoint(&mut deployment, next, Moment(2), why, Some(&seen));
+                written.expect("it is written");
+            });
         });
-    });
+    }
     group.finish();
 }
 
@@ -158,38 +184,61 @@ fn in_the_bucket(criterion: &mut Criterion) {
     });
     let folder = tempfile::tempdir_in(".").expect("a folder on this disk");
     let mut store = Store::open(&folder.path().join("journal.db")).expect("it opens");
-    let mut deployment = deployment();
-    store.create(&deployment).expect("it is written");
     let clock = Clock::system();
-    let lease = runtime.block_on(async {
-        let mut contender = Contender::new(
-            SharedState::new(bucket.clone()),
-            clock,
-            deployment.plan.target.clone(),
-            deployment.plan.id.clone(),
-            Holder::this_process(None),
-            Duration::from_secs(3600),
-        );
-        match contender.attempt("Preparing", |_| false).await {
-            Ok(Claim::Taken(lease)) => lease,
-            other => panic!("{other:?}"),
-        }
-    });
-    let mut journal = Journal::beginning(&mut store, lease);
-    runtime
-        .block_on(journal.catch_up(&deployment))
-        .expect("it is written");
-    group.bench_function("checkpoint in SQLite and in the bucket", |bencher| {
-        bencher.iter(|| {
-            let next = advance(&deployment);
-            let now = clock.now();
-            runtime
-                .block_on(journal.checkpoint(&mut deployment, next, now, "", None))
-                .expect("it is written");
+    let seen = seen();
+    let mut releases = 0;
+    for (name, next, why) in CHECKPOINTS {
+        group.bench_function(format!("{name} in SQLite and in the bucket"), |bencher| {
+            bencher.iter_custom(|times| {
+                let mut spent = Duration::ZERO;
+                let mut left = times;
+                while left > 0 {
+                    releases += 1;
+                    let mut deployment = deployment();
+                    deployment.plan.id = format!("01J{releases:023}");
+                    deployment.plan.target.application = format!("shop {releases}");
+                    store.create(&deployment).expect("it is written");
+                    let state = SharedState::new(bucket.clone());
+                    let lease = runtime.block_on(lease(state, clock, &deployment));
+                    let mut journal = Journal::beginning(&mut store, lease);
+                    let begun = runtime.block_on(journal.catch_up(&deployment));
+                    begun.expect("it is written");
+                    // The copy holds every transition that there was.
+                    let now = left.min(TRANSITIONS);
+                    for _ in 0..now {
+                        let next = next(&deployment);
+                        let began = Instant::now();
+                        let written = journal.checkpoint(
+                            &mut deployment,
+                            next,
+                            clock.now(),
+                            why,
+                            Some(&seen),
+                        );
+                        runtime.block_on(written).expect("it is written");
+                        spent += began.elapsed();
+                    }
+                    left -= now;
+                }
+                spent
+            });
         });
-    });
+    }
     group.finish();
-    assert_eq!(deployment.state, State::Preparing);
+}
+
+/// About as many as a release makes.
+const TRANSITIONS: u64 = 12;
+
+async fn lease(state: SharedState, clock: Clock, deployment: &Deployment) -> Lease {
+    let (target, id) = (deployment.plan.target.clone(), deployment.plan.id.clone());
+    let me = Holder::this_process(None);
+    let length = Duration::from_secs(3600);
+    let mut contender = Contender::new(state, clock, target, id, me, length);
+    match contender.attempt("Preparing", |_| false).await {
+        Ok(Claim::Taken(lease)) => lease,
+        other => panic!("{other:?}"),
+    }
 }
 
 criterion_group!(benches, on_disk, in_the_bucket);

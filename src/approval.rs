@@ -1,6 +1,7 @@
 //! Asking whether a person, or a system that speaks for one, has approved.
 
 use std::fmt;
+use std::pin::Pin;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -28,6 +29,15 @@ pub enum Approval {
     Refused,
     /// Anything else, and no answer: what came back. Asking again may help.
     Unclear(String),
+}
+
+/// Who is asked for approval.
+pub trait Approves: Send + Sync {
+    /// Asks once whether this deployment may go on.
+    fn ask<'a>(
+        &'a self,
+        deployment: &'a str,
+    ) -> Pin<Box<dyn Future<Output = Approval> + Send + 'a>>;
 }
 
 /// Asks an URL for approval.
@@ -96,6 +106,15 @@ impl Approver {
             }
             Err(error) => Approval::Unclear(root_cause(error)),
         }
+    }
+}
+
+impl Approves for Approver {
+    fn ask<'a>(
+        &'a self,
+        deployment: &'a str,
+    ) -> Pin<Box<dyn Future<Output = Approval> + Send + 'a>> {
+        Box::pin(Approver::ask(self, deployment))
     }
 }
 

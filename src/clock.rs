@@ -58,12 +58,15 @@ fn millis(duration: Duration) -> u64 {
 }
 
 /// A clock that reads `epoch` when it is made and then runs `speed` times as
-/// fast as tokio's.
+/// fast as tokio's. What it reads never jumps.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     epoch: Moment,
     started: tokio::time::Instant,
     speed: f64,
+    /// What the machine's own clock reads, which may be set at any moment: only a
+    /// [`Stopwatch`] looks at it.
+    wall: fn() -> SystemTime,
 }
 
 impl Clock {
@@ -80,7 +83,14 @@ impl Clock {
             epoch,
             started: tokio::time::Instant::now(),
             speed,
+            wall: SystemTime::now,
         }
+    }
+
+    /// The same clock on a machine whose own clock reads what `wall` tells.
+    #[must_use]
+    pub fn on_the_wall(self, wall: fn() -> SystemTime) -> Clock {
+        Clock { wall, ..self }
     }
 
     /// What the clock reads.
@@ -92,7 +102,7 @@ impl Clock {
     /// The same clock reading `now` from this moment on.
     #[must_use]
     pub fn set_to(&self, now: Moment) -> Clock {
-        Clock::starting_at(now, self.speed)
+        Clock::starting_at(now, self.speed).on_the_wall(self.wall)
     }
 
     /// How many of its seconds pass in one of the wall's.
@@ -119,7 +129,8 @@ impl Clock {
 #[derive(Clone, Copy, Debug)]
 pub struct Stopwatch {
     started: tokio::time::Instant,
-    wall: SystemTime,
+    started_on_the_wall: SystemTime,
+    wall: fn() -> SystemTime,
     speed: f64,
 }
 
@@ -129,7 +140,8 @@ impl Stopwatch {
     pub fn start(clock: &Clock) -> Stopwatch {
         Stopwatch {
             started: tokio::time::Instant::now(),
-            wall: SystemTime::now(),
+            started_on_the_wall: (clock.wall)(),
+            wall: clock.wall,
             speed: clock.speed,
         }
     }
@@ -137,7 +149,8 @@ impl Stopwatch {
     /// How long it has run at most: for what must have ended by then.
     #[must_use]
     pub fn elapsed_at_most(&self) -> Duration {
-        let wall = self.wall.elapsed().unwrap_or_default();
+        let wall = (self.wall)().duration_since(self.started_on_the_wall);
+        let wall = wall.unwrap_or_default();
         self.started.elapsed().max(wall).mul_f64(self.speed)
     }
 
@@ -186,6 +199,37 @@ mod tests {
         assert!(!deadline.is_over());
         tokio::time::advance(2 * second).await;
         assert!(deadline.is_over() && !Deadline::default().is_over());
+    }
+
+    thread_local! {
+        static SET_BY: std::cell::Cell<i64> = const { std::cell::Cell::new(0) };
+    }
+
+    /// A machine's clock that was set by so many seconds.
+    fn set() -> SystemTime {
+        let since_1970 = Duration::from_secs(1_800_000_000);
+        let read = UNIX_EPOCH + since_1970;
+        let by = Duration::from_secs(SET_BY.get().unsigned_abs());
+        if SET_BY.get() < 0 {
+            read - by
+        } else {
+            read + by
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wall_clock_that_is_set_makes_a_stopwatch_longer_and_never_shorter() {
+        let clock = Clock::starting_at(Moment(0), 60.0).on_the_wall(set);
+        let clock = clock.set_to(Moment(5));
+        let watch = Stopwatch::start(&clock);
+        let minute = Duration::from_secs(60);
+        tokio::time::advance(Duration::from_secs(2)).await;
+        for (set_by, at_most) in [(0, 2 * minute), (-3600, 2 * minute), (3600, 3600 * minute)] {
+            SET_BY.set(set_by);
+            assert_eq!(watch.elapsed_at_most(), at_most, "{set_by}");
+            assert_eq!(watch.elapsed_at_least(), 2 * minute, "{set_by}");
+            assert_eq!(clock.now(), Moment(120_005), "{set_by}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -6,6 +6,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
+use std::pin::Pin;
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -102,6 +103,22 @@ impl Ran {
             Some(line) => format!("{}: {}", self.end, short(line, LINE_CHARS_MAX)),
             None => self.end.to_string(),
         }
+    }
+}
+
+/// Runs commands to their end.
+pub trait Runner: Send + Sync {
+    /// Runs this one.
+    fn run<'a>(&'a self, run: &'a Run) -> Pin<Box<dyn Future<Output = Ran> + Send + 'a>>;
+}
+
+/// Runs commands as processes of this machine, as [`run`] does.
+#[derive(Clone, Copy, Debug)]
+pub struct Processes;
+
+impl Runner for Processes {
+    fn run<'a>(&'a self, run: &'a Run) -> Pin<Box<dyn Future<Output = Ran> + Send + 'a>> {
+        Box::pin(self::run(run))
     }
 }
 

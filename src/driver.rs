@@ -7,15 +7,17 @@ mod following;
 mod gates;
 mod rules;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
-use crate::approval::Approver;
+use crate::approval::Approves;
 use crate::clock::{Clock, Deadline, Moment, Stopwatch};
 use crate::cloud::{Cloud, LookError, Outcome, Refusal};
+use crate::command::{Processes, Runner};
 use crate::deployment::{Deployment, Intent, Sent, SwapIntent};
 use crate::facts::{Streaks, TEST_COMMAND, failure_of_the_swap, needs, tells_the_usual};
 use crate::journal::{Journal, JournalError};
@@ -96,7 +98,9 @@ pub struct Driver<'a, C> {
     began_at: Moment,
     jitter: fastrand::Rng,
     /// Who approves a pause; an operator's resume, where there is none.
-    approver: Option<Approver>,
+    approver: Option<Arc<dyn Approves>>,
+    /// What runs the hooks.
+    runner: &'a dyn Runner,
 }
 
 /// What became of an effect.
@@ -126,13 +130,21 @@ impl<'a, C: Cloud> Driver<'a, C> {
             began_at: clock.now(),
             jitter: fastrand::Rng::with_seed(clock.now().0),
             approver: None,
+            runner: &Processes,
         }
     }
 
     /// The same, asking this approver while the deployment is paused.
     #[must_use]
-    pub fn approved_by(mut self, approver: Option<Approver>) -> Driver<'a, C> {
-        self.approver = approver;
+    pub fn approved_by<A: Approves + 'static>(mut self, approver: Option<A>) -> Driver<'a, C> {
+        self.approver = approver.map(|approver| Arc::new(approver) as Arc<dyn Approves>);
+        self
+    }
+
+    /// The same, with hooks that this runs instead of this machine's shell.
+    #[must_use]
+    pub fn hooks_run_by(mut self, runner: &'a dyn Runner) -> Driver<'a, C> {
+        self.runner = runner;
         self
     }
 

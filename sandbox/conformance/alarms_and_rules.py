@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,8 +19,9 @@ import boto3
 import botocore.exceptions
 from botocore.config import Config
 
+from rings import alarms_in_cbor, moto, rings_against
+
 BIN = Path(sys.executable).parent
-ROOT = Path(__file__).parents[2]
 passed = failed = 0
 
 
@@ -236,17 +236,9 @@ def told(url):
 
 
 def on_moto(ours):
-    """The program's client of load balancers against moto's; CloudWatch's speaks CBOR
-    alone, which moto does not, so that moto and the sandbox are asked by boto3.
-    """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
-    server = subprocess.Popen(
-        [BIN / "moto_server", "-H", "127.0.0.1", "-p", str(port)],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
+    """The program's clients of CloudWatch and of load balancers against moto's."""
+    with moto() as server:
+        url = server.url
         watch, elb, ec2 = (client(url, name) for name in ("cloudwatch", "elbv2", "ec2"))
 
         def answers():
@@ -271,13 +263,16 @@ def on_moto(ours):
                 ListenerArn=listener, Priority=at + 1, Actions=[{"Type": "forward", "TargetGroupArn": group}],
                 Conditions=[{"Field": "host-header", "Values": [f"{follow}.example"]}],
                 Tags=[{"Key": "bluegreen:follow", "Value": follow}])
-        tested = subprocess.run(
-            ["cargo", "test", "--test", "rings", "rules_follow_over_the_wire"], cwd=ROOT, capture_output=True, text=True,
-            env={**os.environ, "BLUEGREEN_TEST_AWS": url, "BLUEGREEN_TEST_BALANCER": balancer})
-        check("rules follow on moto", tested.returncode == 0 and "1 passed" in tested.stdout, tested.stdout + tested.stderr)
-    finally:
-        server.terminate()
-        server.wait(10)
+        rings_against(
+            server, check, "rules follow on moto", ["rules::rules_follow_over_the_wire"],
+            BLUEGREEN_TEST_AWS=url, BLUEGREEN_TEST_BALANCER=balancer)
+        for name, state in [("latency", "OK"), ("errors", "ALARM")]:
+            watch.put_metric_alarm(AlarmName=name, **LATENCY)
+            watch.set_alarm_state(AlarmName=name, StateValue=state, StateReason="set by the test")
+        with alarms_in_cbor(watch) as bridge:
+            rings_against(
+                server, check, "alarms are told on moto", ["alarms::alarms_are_told_over_the_wire"],
+                BLUEGREEN_TEST_CLOUDWATCH=bridge)
 
 
 @contextlib.contextmanager

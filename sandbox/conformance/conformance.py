@@ -8,7 +8,6 @@ value is of its type.
 import contextlib
 import os
 import re
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,8 @@ from pathlib import Path
 import boto3
 import botocore.exceptions
 from botocore.config import Config
+
+from rings import moto, rings_against
 
 BIN = Path(sys.executable).parent
 passed = failed = 0
@@ -488,24 +489,13 @@ def abort_with_the_eb_cli(world, folder):
     check("eb abort left the old version", world.describe("shop-blue")["VersionLabel"] == "v1")
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @contextlib.contextmanager
-def moto():
+def moto_and_clients():
     """moto's server, and a function that makes clients of it."""
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    server = subprocess.Popen(
-        [BIN / "moto_server", "-H", "127.0.0.1", "-p", str(port)],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
+    with moto() as server:
         def client(service):
             return boto3.client(
-                service, endpoint_url=url, region_name="us-east-1",
+                service, endpoint_url=server.url, region_name="us-east-1",
                 aws_access_key_id="a", aws_secret_access_key="b")
 
         def answers():
@@ -515,33 +505,44 @@ def moto():
                 return False
 
         until("moto answers", answers)
-        yield url, client
-    finally:
-        server.terminate()
-        server.wait(10)
+        yield server, client
 
 
-def rings_against(name, ring, least, **variables):
-    """One ring of bluegreen's own tests, against the server that a variable names."""
-    tested = subprocess.run(
-        ["cargo", "test", "--test", "rings", f"{ring}::"],
-        cwd=Path(__file__).parents[2], env={**os.environ, **variables},
-        capture_output=True, text=True)
-    passed_there = re.search(r"(\d+) passed", tested.stdout)
-    check(name, tested.returncode == 0 and passed_there and int(passed_there.group(1)) > least,
-          tested.stdout + tested.stderr)
+# Of the tests of either ring, those that another server can play to their end.
+BUCKET = [f"bucket::{test}" for test in [
+    "a_lease_is_given_back_whatever_was_written_into_it_meanwhile",
+    "a_lease_is_taken_over_once_it_is_silent_and_its_holder_is_fenced_off",
+    "a_renewed_lease_is_left_alone",
+    "a_write_takes_place_under_its_condition_only",
+    "objects_that_cannot_be_read_are_refused_and_left_alone",
+    "one_of_many_contenders_gets_the_lease_and_the_fence_grows",
+    "the_fence_grows_also_where_the_lease_was_removed",
+    "the_later_copy_wins_and_the_target_is_busy_until_it_ends",
+    "word_to_go_back_reaches_the_holder_with_a_renewal",
+]]
+SERVICES = [f"services::{test}" for test in [
+    "a_hostname_that_had_addresses_is_pointed_and_put_back",
+    "a_preview_is_planned_from_parameters_and_what_the_zone_holds",
+    "a_zone_that_is_not_there_is_told_by_its_id",
+    "records_that_lead_past_the_cname_are_found_on_every_page",
+    "the_protection_of_a_stack_is_read",
+]]
 
 
 def state_in_the_bucket_of_moto():
     """The tests of the state in the bucket, against a second S3."""
-    with moto() as (url, client):
+    with moto_and_clients() as (server, client):
         client("s3").create_bucket(Bucket="shop-artifacts")
-        rings_against("the state in the bucket holds on moto's S3", "bucket", 5, BLUEGREEN_TEST_S3=url)
+        rings_against(server, check, "on moto's S3", BUCKET, BLUEGREEN_TEST_S3=server.url)
+        there = client("s3").list_objects_v2(Bucket="shop-artifacts", Prefix="bluegreen/")
+        keys = [found["Key"] for found in there.get("Contents", [])]
+        for kind in ["bluegreen/deployments/", "bluegreen/leases/"]:
+            check(f"moto's bucket holds {kind}", any(key.startswith(kind) for key in keys), keys)
 
 
 def services_of_moto():
     """The tests of Route 53, SSM and CloudFormation, against a second implementation."""
-    with moto() as (url, client):
+    with moto_and_clients() as (server, client):
         dns, ssm, stacks = client("route53"), client("ssm"), client("cloudformation")
         zone = dns.create_hosted_zone(Name="shop.example", CallerReference="seed")["HostedZone"]["Id"]
         # Upserted: moto refuses to create again what was once created.
@@ -557,7 +558,7 @@ def services_of_moto():
         topic = '{"Resources": {"T": {"Type": "AWS::SNS::Topic"}}}'
         for environment, protected in [("e-protected", True), ("e-open", False)]:
             stacks.create_stack(StackName=f"awseb-{environment}-stack", TemplateBody=topic, EnableTerminationProtection=protected)
-        rings_against("Route 53, SSM and CloudFormation hold on moto's", "services", 5, BLUEGREEN_TEST_MOTO=url)
+        rings_against(server, check, "on moto's Route 53, SSM and CloudFormation", SERVICES, BLUEGREEN_TEST_MOTO=server.url)
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ if ! python3 -c 'import ensurepip' 2>/dev/null; then
     apt-get update -q && apt-get install -qy python3-venv
 fi
 [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
-"$venv/bin/python" -m pip install -q --disable-pip-version-check boto3 awscli awsebcli 'moto[server]'
+"$venv/bin/python" -m pip install -q --disable-pip-version-check boto3 awscli awsebcli cbor2 'moto[server]'
 "$venv/bin/python" "$here/alarms_and_rules.py" "$binary"
 "$venv/bin/python" "$here/checks.py" "$binary"
 exec "$venv/bin/python" "$here/conformance.py" "$binary"

@@ -185,6 +185,14 @@ pub enum FaultEffect {
     },
 }
 
+impl FaultEffect {
+    /// Its name, as in its JSON.
+    fn name(&self) -> String {
+        let json = serde_json::to_value(self).unwrap_or_default();
+        json["fault"].as_str().unwrap_or_default().to_owned()
+    }
+}
+
 /// The lasting faults of the world itself.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Quirks {
@@ -332,7 +340,9 @@ impl World {
             if let Some(times) = &mut fault.times {
                 *times -= 1;
             }
-            return Some(fault.effect.clone());
+            let effect = fault.effect.clone();
+            *self.strikes.entry(effect.name()).or_default() += 1;
+            return Some(effect);
         }
         None
     }

@@ -33,8 +33,8 @@ pub use model::{
 };
 pub use operations::Reply;
 pub use policy::{Need, Policy, PolicyError, Verdict};
-pub use report::{Interruption, Leftovers, Peaks, Report};
-pub use route::{Call, Hangup, Phase, Service, TapVerdict};
+pub use report::{Created, Interruption, Leftovers, Peaks, Report};
+pub use route::{Call, Hangup, Origin, Phase, Service, TapVerdict};
 pub use seed::{BUCKET, BUNDLES, PRODUCTION};
 pub use services::{HOSTS_PARAMETER, ZONE, ZONE_PARAMETER};
 pub use traffic::{Loss, Traffic};

@@ -65,6 +65,10 @@ impl World {
             Ok(()) => self.dispatch(operation, form, &request_id),
             Err(denied) => Err(denied),
         };
+        let is_stale = || self.quirks.stale_seconds > 0 && *self.seen() != self.view;
+        if operation.starts_with("Describe") && is_stale() {
+            *self.strikes.entry("stale_reads".to_owned()).or_default() += 1;
+        }
         match done {
             Ok(result) => {
                 self.changed();

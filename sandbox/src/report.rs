@@ -22,6 +22,13 @@ pub struct Report {
     pub interruptions: Vec<Interruption>,
     /// API calls by operation.
     pub calls: BTreeMap<String, u64>,
+    /// How often each scripted fault struck, by its name; `stale_reads` counts the answers
+    /// that an up-to-date one would have differed from.
+    #[serde(default)]
+    pub strikes: BTreeMap<String, u64>,
+    /// The environments that clients ever created, the oldest first.
+    #[serde(default)]
+    pub created: Vec<Created>,
     /// The most environments alive at once.
     pub peaks: Peaks,
     /// What is there beyond the seed.
@@ -37,6 +44,15 @@ pub struct Interruption {
     pub operation: String,
     /// The environment's name.
     pub environment: String,
+}
+
+/// An environment that a client created, whatever became of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Created {
+    /// Its id, which no other ever has.
+    pub id: String,
+    /// Its name.
+    pub name: String,
 }
 
 /// The most environments alive at once.
@@ -94,6 +110,8 @@ impl World {
             losses: self.traffic.losses.clone(),
             interruptions: self.interruptions.clone(),
             calls: self.calls.clone(),
+            strikes: self.strikes.clone(),
+            created: self.created.clone(),
             peaks: self.peaks,
             leftovers: Leftovers {
                 environments,

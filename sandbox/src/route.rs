@@ -31,6 +31,17 @@ pub struct Call {
     pub service: Service,
     /// The operation.
     pub operation: String,
+    /// How it came.
+    pub origin: Origin,
+}
+
+/// How a call came.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The path of its URL; a bucket and a key for S3.
+    pub path: String,
+    /// The access key that signed it; empty where none did.
+    pub access_key: String,
 }
 
 /// The services.
@@ -102,11 +113,12 @@ impl Sandbox {
         if let Some(what) = request.uri().path().strip_prefix("/_sandbox/") {
             return Ok(self.control(what, &request));
         }
+        let origin = Origin::of(&request);
         if let Some(request) = ServiceRequest::read(&request) {
-            return self.service(&request);
+            return self.service(&request, origin);
         }
         match query_form(&request) {
-            Some(form) => self.query(form),
+            Some(form) => self.query(form, origin),
             None => self.s3(request).await,
         }
     }
@@ -131,16 +143,16 @@ impl Sandbox {
         }
     }
 
-    fn service(&self, request: &ServiceRequest) -> Result<Response<Bytes>, Hangup> {
-        let call = self.call(request.service.into(), &request.operation);
+    fn service(&self, request: &ServiceRequest, origin: Origin) -> Result<Response<Bytes>, Hangup> {
+        let call = self.call(request.service.into(), &request.operation, origin);
         self.tell(&call, Phase::Before)?;
         let reply = self.with_world(|world, _| world.serve(request));
         self.tell(&call, Phase::After)?;
         Ok(request.dressed(responded(reply)?))
     }
 
-    fn query(&self, form: Form) -> Result<Response<Bytes>, Hangup> {
-        let call = self.call(Service::ElasticBeanstalk, form.operation());
+    fn query(&self, form: Form, origin: Origin) -> Result<Response<Bytes>, Hangup> {
+        let call = self.call(Service::ElasticBeanstalk, form.operation(), origin);
         self.tell(&call, Phase::Before)?;
         let reply = self.with_world(|world, _| world.apply(&form));
         self.tell(&call, Phase::After)?;
@@ -148,7 +160,8 @@ impl Sandbox {
     }
 
     async fn s3(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Hangup> {
-        let call = self.call(Service::S3, objects::operation(&request));
+        let origin = Origin::of(&request);
+        let call = self.call(Service::S3, objects::operation(&request), origin);
         self.tell(&call, Phase::Before)?;
         let fault = self.with_world(|world, _| {
             *world.calls.entry(call.operation.clone()).or_default() += 1;
@@ -207,11 +220,12 @@ impl Sandbox {
         }
     }
 
-    fn call(&self, service: Service, operation: &str) -> Call {
+    fn call(&self, service: Service, operation: &str, origin: Origin) -> Call {
         Call {
             number: self.0.calls.fetch_add(1, Ordering::SeqCst) + 1,
             service,
             operation: operation.to_owned(),
+            origin,
         }
     }
 
@@ -271,6 +285,22 @@ fn host(request: &Request<Bytes>) -> String {
         .next()
         .unwrap_or_default()
         .to_ascii_lowercase()
+}
+
+impl Origin {
+    /// The access key is the first part of a signature's credential (Signature Version 4,
+    /// "Credential scope").
+    fn of(request: &Request<Bytes>) -> Origin {
+        let header = |name: &str| request.headers().get(name)?.to_str().ok();
+        let key = || {
+            let (_, credential) = header(AUTHORIZATION.as_str())?.split_once("Credential=")?;
+            credential.split('/').next()
+        };
+        Origin {
+            path: request.uri().path().to_owned(),
+            access_key: key().unwrap_or_default().to_owned(),
+        }
+    }
 }
 
 /// The parameters of a Query request; none where it is not one.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::faults::{Fault, Quirks};
 use crate::model::{Environment, Event, Millis, View};
 use crate::policy::Policy;
-use crate::report::{Interruption, Peaks};
+use crate::report::{Created, Interruption, Peaks};
 use crate::services::{Element, ServiceRequest, Services};
 use crate::traffic::Traffic;
 use crate::wire::Form;
@@ -110,6 +110,12 @@ pub struct World {
     pub(crate) calls: BTreeMap<String, u64>,
     pub(crate) interruptions: Vec<Interruption>,
     pub(crate) peaks: Peaks,
+    /// How often each scripted fault struck, by its name.
+    #[serde(default)]
+    pub(crate) strikes: BTreeMap<String, u64>,
+    /// The environments that clients ever created.
+    #[serde(default)]
+    pub(crate) created: Vec<Created>,
     /// Earlier views, while reads are stale: when each began to hold.
     pub(crate) history: Vec<(Millis, View)>,
     pub(crate) seeded: Vec<String>,
@@ -124,6 +130,9 @@ pub struct World {
     #[serde(default = "Services::seeded")]
     pub(crate) services: Services,
     counter: u64,
+    /// What its chance begins from.
+    #[serde(default)]
+    chance: u64,
 }
 
 impl World {
@@ -142,12 +151,15 @@ impl World {
             calls: BTreeMap::new(),
             interruptions: Vec::new(),
             peaks: Peaks::default(),
+            strikes: BTreeMap::new(),
+            created: Vec::new(),
             history: Vec::new(),
             seeded: Vec::new(),
             policy: None,
             role: None,
             services: Services::seeded(),
             counter: 0,
+            chance: 0,
         }
     }
 
@@ -278,9 +290,15 @@ impl World {
         self.counter
     }
 
-    /// The next of a fixed sequence of numbers that look random (splitmix64).
+    /// From now on chance takes the course that belongs to this seed: which requests a
+    /// fault with a probability strikes, and how ids are spelled.
+    pub fn seed_chance(&mut self, seed: u64) {
+        self.chance = seed;
+    }
+
+    /// The next of a sequence of numbers that look random (splitmix64).
     pub(crate) fn random(&mut self) -> u64 {
-        let mut z = self.number().wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.number().wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ self.chance;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         z ^ (z >> 31)

@@ -6,7 +6,6 @@ use tracing::{debug, info, warn};
 use super::{DriveError, Driver, signalled};
 use crate::approval::Approval;
 use crate::cloud::Cloud;
-use crate::command;
 use crate::deployment::Deployment;
 use crate::hooks::{self, Hook, OnFailure, Passage};
 use crate::machine::{Cause, Kind, Order, State, unapproved};
@@ -103,7 +102,7 @@ impl<C: Cloud> Driver<'_, C> {
             info!("running the hook {hook}");
             let ran = tokio::select! {
                 biased;
-                ran = command::run(&run) => ran,
+                ran = self.runner.run(&run) => ran,
                 () = signalled(self.interrupted.clone()) => return Err(DriveError::Signal),
             };
             let output = Output {

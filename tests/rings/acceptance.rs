@@ -1,12 +1,13 @@
 //! The acceptance tests of a release, through the real binary: each condition with both
 //! verdicts, and the command.
 
-use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Output, Stdio};
+use std::time::Duration;
 
 use bluegreen_sandbox::{FaultEffect, PRODUCTION};
+use rustix::process::{Pid, Signal, kill_process};
 
-use crate::served::Served;
+use crate::served::{Patience, Served};
 
 const SPEED: f64 = 600.0;
 
@@ -203,15 +204,12 @@ fn an_interrupted_command_ends_and_is_run_again() {
         .stderr(Stdio::piped())
         .spawn()
         .expect("the binary starts");
-    let since = Instant::now();
+    let patience = Patience::new();
     while !first.exists() {
-        assert!(since.elapsed() < Duration::from_secs(60), "it never ran");
+        patience.check("the command to run");
         std::thread::sleep(Duration::from_millis(10));
     }
-    let sent = Command::new("kill")
-        .args(["-s", "INT", &child.id().to_string()])
-        .status();
-    assert!(sent.expect("kill runs").success());
+    kill_process(Pid::from_child(&child), Signal::INT).expect("it can be signalled");
     let interrupted = child.wait_with_output().expect("it ends");
     assert_eq!(
         code(&interrupted),

@@ -87,7 +87,8 @@ async fn what_goes_wrong_is_understood() {
     );
 }
 
-/// Over a socket.
+/// Over a socket, to the sandbox's CloudWatch or the one at `BLUEGREEN_TEST_CLOUDWATCH` (a
+/// URL): the conformance script runs it against moto's.
 #[test]
 fn alarms_are_told_over_the_wire() {
     let served = Served::at_speed(60.0);
@@ -95,8 +96,10 @@ fn alarms_are_told_over_the_wire() {
         world.set_alarm("latency", "OK");
         world.set_alarm("errors", "ALARM");
     });
+    let elsewhere = std::env::var("BLUEGREEN_TEST_CLOUDWATCH").ok();
+    let url = elsewhere.as_deref().unwrap_or(&served.url);
     let asked = names(&["errors", "latency"]);
-    let told = served.block_on(async { clients_of(&served.url).await.alarms(&asked).await });
+    let told = served.block_on(async { clients_of(url).await.alarms(&asked).await });
     let told: Vec<(String, AlarmState)> = told
         .expect("they are there")
         .into_iter()
@@ -107,12 +110,7 @@ fn alarms_are_told_over_the_wire() {
         ("latency".to_owned(), AlarmState::Ok),
     ];
     assert_eq!(told, expected);
-    let told = served.block_on(async {
-        clients_of(&served.url)
-            .await
-            .alarms(&names(&["none"]))
-            .await
-    });
+    let told = served.block_on(async { clients_of(url).await.alarms(&names(&["none"])).await });
     assert!(
         matches!(&told, Err(LookError::Refused(why)) if why.contains("named none:")),
         "{told:?}"

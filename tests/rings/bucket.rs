@@ -23,9 +23,12 @@ use bluegreen::store::Store;
 use bluegreen_sandbox::{BUCKET, Options, Sandbox};
 use tokio::net::TcpListener;
 
+use crate::served::Patience;
+
 /// How many times as fast as the wall's the clocks of these tests run.
 const SPEED: f64 = 300.0;
-const LENGTH: Duration = Duration::from_secs(120);
+/// Some seconds of the wall's: a busy machine renews it in time all the same.
+const LENGTH: Duration = Duration::from_secs(1_200);
 
 /// A bucket, and a target and deployment of this test alone.
 struct Place {
@@ -142,10 +145,11 @@ async fn served() -> String {
 
 /// Waits for the lease, as `resume` does.
 async fn taken(contender: &mut Contender) -> Lease {
+    let patience = Patience::new();
     loop {
         match contender.attempt("Testing", |_| false).await {
             Ok(Claim::Taken(lease)) => return lease,
-            Ok(Claim::Held(_)) => tokio::time::sleep(Duration::from_millis(5)).await,
+            Ok(Claim::Held(_)) => patience.pause("the lease to run out").await,
             other => panic!("{other:?}"),
         }
     }
@@ -288,11 +292,12 @@ async fn a_renewed_lease_is_left_alone() {
     let place = Place::new().await;
     let lease = place.taken().await;
     let mut contender = place.contender();
+    let patience = Patience::new();
     let watch = async {
         loop {
             match contender.attempt("", |_| false).await {
                 Ok(Claim::Held(held)) if held.renewed => return held,
-                Ok(Claim::Held(_)) => tokio::time::sleep(Duration::from_millis(5)).await,
+                Ok(Claim::Held(_)) => patience.pause("a renewal").await,
                 other => panic!("{other:?}"),
             }
         }
@@ -316,10 +321,11 @@ async fn word_to_go_back_reaches_the_holder_with_a_renewal() {
     let contender = place.contender();
     assert!(contender.request_retreat().await.expect("it answers"));
     assert!(!lease.retreat_requested().await);
+    let patience = Patience::new();
     tokio::select! {
         () = async {
             while !lease.retreat_requested().await {
-                tokio::time::sleep(Duration::from_millis(5)).await;
+                patience.pause("the word to come").await;
             }
         } => {}
         lost = lease.keep() => panic!("{lost}"),

@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 
 use bluegreen_sandbox::{Fault, FaultEffect, Phase, Status, TapVerdict};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::plan::nothing_was_written;
-use crate::served::{Served, hermetic};
+use crate::served::{PATIENCE, Served, hermetic};
 
 const SPEED: f64 = 600.0;
 
@@ -419,7 +420,7 @@ fn an_abort_from_a_second_terminal_retreats() {
         });
         std::thread::scope(|scope| {
             let run = scope.spawn(|| served.run(&["run"]));
-            asked.recv().expect("the run comes so far");
+            asked.recv_timeout(PATIENCE).expect("the run comes so far");
             check(name, &served.run(&["abort"]));
             assert_eq!(code(&run.join().expect("no panic")), Some(10), "{name}");
         });
@@ -432,7 +433,7 @@ fn an_abort_from_a_second_terminal_retreats() {
 
 #[test]
 fn a_signal_interrupts_within_a_second() {
-    for signal in ["INT", "TERM"] {
+    for signal in [Signal::INT, Signal::TERM] {
         let served = Served::at_speed(SPEED);
         let (sender, asked) = mpsc::channel();
         let once = Arc::new(AtomicBool::new(false));
@@ -449,12 +450,8 @@ fn a_signal_interrupts_within_a_second() {
             .stderr(std::process::Stdio::piped())
             .spawn()
             .expect("the binary starts");
-        asked.recv().expect("the run comes so far");
-        let sent = Command::new("kill")
-            .args(["-s", signal, &child.id().to_string()])
-            .status()
-            .expect("kill runs");
-        assert!(sent.success());
+        asked.recv_timeout(PATIENCE).expect("the run comes so far");
+        kill_process(Pid::from_child(&child), signal).expect("it can be signalled");
         let interrupted = child.wait_with_output().expect("it ends");
         check("interrupted_by_a_signal", &interrupted);
         assert_eq!(code(&served.run(&["resume"])), Some(0));
@@ -533,6 +530,7 @@ fn a_full_disk_stops_before_anything_is_asked() {
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("BLUEGREEN_POLL", "20s")
+            .env("BLUEGREEN_PATIENCE", "12h")
             .env("BLUEGREEN_SANDBOX", &served.url)
             .env("BLUEGREEN_STATE", served.journal());
         command.output().expect("sh runs")

@@ -12,6 +12,7 @@ use bluegreen::preflight::Wanted;
 use bluegreen::store::Store;
 use bluegreen_sandbox::{FaultEffect, Phase, TapVerdict};
 
+use crate::tell;
 use crate::virtual_world::{Kill, VirtualWorld};
 
 /// What happens in a scenario, and how it must end.
@@ -164,21 +165,18 @@ async fn sweep(scenario: Scenario) {
     let calls = play(scenario, None, Disk::Kept).await;
     assert!(calls > 40, "only {calls} calls: is the scenario whole?");
     for call in 1..=calls {
-        // By turns, so that either is tried next to every call.
-        let disks = match call % 2 {
-            0 => [Disk::Kept, Disk::Lost],
-            _ => [Disk::Lost, Disk::Kept],
-        };
-        for (phase, disk) in [Phase::Before, Phase::After].into_iter().zip(disks) {
-            play(scenario, Some(Kill { call, phase }), disk).await;
+        for phase in [Phase::Before, Phase::After] {
+            for disk in [Disk::Kept, Disk::Lost] {
+                play(scenario, Some(Kill { call, phase }), disk).await;
+            }
         }
     }
-    println!(
+    tell(&format!(
         "{} crashes of {:?} with {} resumed",
-        2 * calls,
+        4 * calls,
         scenario.ends,
         scenario.strategy
-    );
+    ));
 }
 
 #[tokio::test(start_paused = true)]
@@ -230,8 +228,10 @@ async fn release_retreating_at(strategy: Strategy, call: u64) -> (u64, Kind, boo
     let driven = world.drive(&mut deployment).await.expect("nobody kills it");
     driven.unwrap_or_else(|e| panic!("{call}: {e}"));
     let ends = deployment.state.kind();
-    let version = if ends == Kind::Completed { "new" } else { "v1" };
-    check_all_is_well(&world, strategy, ends, version);
+    match ends {
+        Kind::RolledBack => world.check_all_is_as_before(&world.way(&deployment.plan.id).await),
+        _ => check_all_is_well(&world, strategy, ends, "new"),
+    }
     let taken = taken.load(Ordering::SeqCst);
     (calls.load(Ordering::SeqCst), ends, taken)
 }

@@ -257,7 +257,8 @@ async fn a_version_that_cannot_be_processed_moves_no_traffic() {
         world.sandbox.report().calls.get("SwapEnvironmentCNAMEs"),
         None
     );
-    world.check_all_is_well("v1");
+    let way = world.way(&deployment.plan.id).await;
+    world.check_all_is_as_before(&way);
 }
 
 /// A process that slept between its last check and the sending: the signed request
@@ -490,7 +491,7 @@ async fn errors_and_latency_return_production_within_one_poll() {
             let cause = state.cause().expect("a cause").to_string();
             assert_eq!(state.kind(), rest, "{cause}");
             assert!(cause.contains(words), "{cause}");
-            let poll = world.config().limits.poll;
+            let poll = world.config.limits.poll;
             assert!(took <= poll, "{cause}: {took:?} of {poll:?}");
             assert_eq!(world.sandbox.report().lost, 0);
         }

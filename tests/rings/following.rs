@@ -28,7 +28,7 @@ const LIST: &str = "ListResourceRecordSets";
 /// A world whose releases ask for preview hostnames: the parameter's, and another.
 async fn world() -> VirtualWorld {
     let mut world = VirtualWorld::new().await;
-    world.preview = asked();
+    world.config.preview = asked();
     world
 }
 

@@ -17,12 +17,28 @@ const STAGING: &str = "staging.shop.example";
 /// Blue shares its load balancer, on which a rule of each kind forwards to it.
 pub async fn world() -> VirtualWorld {
     let world = VirtualWorld::new().await;
+    share(&world);
+    world
+}
+
+/// Moves blue there.
+pub fn share(world: &VirtualWorld) {
     world.sandbox.with_world(|world, _| {
         world.share_load_balancer("shop-blue");
         world.add_rule(SHOP, "shop-blue", &[(TAG_FOLLOW, "production")]);
         world.add_rule(STAGING, "shop-blue", &[(TAG_FOLLOW, "staging")]);
     });
-    world
+}
+
+/// Every rule forwards to this environment.
+#[track_caller]
+pub fn check_rules(world: &VirtualWorld, stays: &str) {
+    world.sandbox.with_world(|world, _| {
+        for host in [SHOP, STAGING] {
+            let reached = world.balanced_to(host).map(|e| e.name.as_str());
+            assert_eq!(reached, Some(stays), "{host}");
+        }
+    });
 }
 
 async fn begun(world: &VirtualWorld, strategy: Strategy) -> Deployment {
@@ -81,12 +97,7 @@ async fn play(strategy: Strategy, kill: Option<Kill>) -> Vec<u64> {
         Strategy::Restore => "shop-blue",
         Strategy::Promote => "shop-blue-green",
     };
-    world.sandbox.with_world(|world, _| {
-        for host in [SHOP, STAGING] {
-            let reached = world.balanced_to(host).map(|e| e.name.as_str());
-            assert_eq!(reached, Some(stays), "{host} with {kill:?}");
-        }
-    });
+    check_rules(&world, stays);
     let moves = moves.lock().expect("no panic holds it");
     moves.clone()
 }

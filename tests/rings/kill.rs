@@ -1,40 +1,75 @@
 //! Ring 4: the real binary, SIGKILL at every API call of Elastic Beanstalk and of
 //! S3 before and after it takes effect, its disk removed, resumed by a new process
-//! elsewhere, with clients watching.
+//! elsewhere, with clients watching. A promotion dies at every call that changes anything
+//! and at a part of the others.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
+use bluegreen::plan::Strategy;
 use bluegreen_sandbox::{PRODUCTION, Phase, TapVerdict};
 
 use crate::served::{Served, Victim};
+use crate::{policy, tell};
 
 /// How many times as fast as the wall's the sandboxes' clocks run.
 const SPEED: f64 = 300.0;
 /// How many processes live and die at a time: they wait more than they work.
 const AT_A_TIME: usize = 20;
+/// Of the reads of a promotion, one in so many is struck.
+const STRIDE: usize = 6;
+
+/// Where a process is to die: the operation, which of its calls, and when.
+type Kill = (String, u64, Phase);
+
+/// Every release changes these, and makes no other change that is not one of a size.
+const CHANGES: [&str; 6] = [
+    "CreateApplicationVersion",
+    "CreateConfigurationTemplate",
+    "CreateEnvironment",
+    "DeleteConfigurationTemplate",
+    "SwapEnvironmentCNAMEs",
+    "TerminateEnvironment",
+];
 
 /// Releases a version; the process that makes call `kill` dies there, and
-/// processes are started as an operator would until the release is over. False
-/// where the release was over before that call.
-fn release(kill: (u64, Phase)) -> bool {
+/// processes are started as an operator would until the release is over. Tells the calls
+/// by operation, and whether a process died.
+fn release(strategy: Strategy, kill: Option<&Kill>) -> (BTreeMap<String, u64>, bool) {
     let served = Served::at_speed(SPEED);
+    if strategy == Strategy::Promote {
+        served.sandbox.set_policy(Some(policy::promoting()));
+    }
     let bundle = served.folder.path().join("new.zip");
     std::fs::write(&bundle, b"a new version").expect("the bundle is written");
     let victim = Victim::default();
-    let killed = Arc::new(AtomicBool::new(false));
-    let (killer, kills) = (victim.clone(), killed.clone());
+    let calls = Arc::<Mutex<BTreeMap<String, u64>>>::default();
+    let (killer, counted, at) = (victim.clone(), calls.clone(), kill.cloned());
     served.sandbox.set_tap(move |call, phase| {
-        if kill == (call.number, phase) {
-            kills.store(true, Ordering::SeqCst);
-            killer.kill();
-            return TapVerdict::HangUp;
+        let mut counted = counted.lock().expect("no panic holds it");
+        let count = counted.entry(call.operation.clone()).or_default();
+        if phase == Phase::Before {
+            *count += 1;
         }
-        TapVerdict::Continue
+        let strikes = at.as_ref().is_some_and(|(operation, nth, when)| {
+            (operation, nth, when) == (&call.operation, count, &phase)
+        });
+        if !strikes {
+            return TapVerdict::Continue;
+        }
+        // It dies once: whoever goes on makes calls of the same number.
+        *count += 1_000_000;
+        drop(counted);
+        killer.kill();
+        TapVerdict::HangUp
     });
     let run = ["run", "--bundle", "new.zip", "--version-label", "new"];
+    let strategy_named = strategy.to_string();
+    let run = [&run[..], &["--strategy", &strategy_named]].concat();
     let ended = victim.run(&mut served.bluegreen(&run)).code();
-    let killed = killed.load(Ordering::SeqCst);
+    let counted = calls.lock().expect("no panic holds it").clone();
+    let killed = counted.values().any(|count| *count >= 1_000_000);
     // The last renewal of a lease may be on its way from a process that is over.
     assert!(killed || ended == Some(0), "{kill:?}: {ended:?}");
     if ended != Some(0) {
@@ -46,8 +81,8 @@ fn release(kill: (u64, Phase)) -> bool {
             None => elsewhere(&served, kill, &[&run[..], &["--wait", "1h"]].concat()),
         };
     }
-    check_all_is_well(&served, kill);
-    killed
+    check_all_is_well(&served, strategy, kill);
+    (counted, killed)
 }
 
 /// The deployment in the bucket.
@@ -60,7 +95,7 @@ fn begun(served: &Served) -> Option<String> {
 }
 
 /// The binary completes with an empty disk.
-fn elsewhere(served: &Served, kill: (u64, Phase), arguments: &[&str]) {
+fn elsewhere(served: &Served, kill: Option<&Kill>, arguments: &[&str]) {
     let disk = tempfile::tempdir().expect("a temporary folder");
     let mut command = served.bluegreen(arguments);
     command.env("BLUEGREEN_STATE", disk.path().join("journal.db"));
@@ -69,47 +104,102 @@ fn elsewhere(served: &Served, kill: (u64, Phase), arguments: &[&str]) {
     assert_eq!(ended.status.code(), Some(0), "{kill:?}: {told}");
 }
 
-fn check_all_is_well(served: &Served, kill: (u64, Phase)) {
+fn check_all_is_well(served: &Served, strategy: Strategy, kill: Option<&Kill>) {
     let report = served.sandbox.report();
     assert_eq!(report.lost, 0, "{kill:?}: {:?}", report.losses);
     assert_eq!(report.interruptions, [], "{kill:?}");
-    assert!(
-        report.peaks.tagged_environments <= 1,
-        "{kill:?}: two greens"
-    );
-    assert_eq!(report.leftovers.environments, [""; 0], "{kill:?}");
+    assert_eq!(report.created.len(), 1, "{kill:?}: {:?}", report.created);
+    let stays = match strategy {
+        Strategy::Restore => "shop-blue",
+        Strategy::Promote => "shop-blue-green",
+    };
+    let left = &report.leftovers.environments;
+    assert!(left.iter().all(|name| name == stays), "{kill:?}: {left:?}");
     assert_eq!(report.leftovers.templates, [""; 0], "{kill:?}");
     assert_eq!(report.leftovers.unfinished_uploads, [""; 0], "{kill:?}");
     served.sandbox.with_world(|world, _| {
-        let blue = world.environment("shop-blue").expect("blue is there");
-        assert_eq!(blue.cname.as_deref(), Some(PRODUCTION), "{kill:?}");
-        assert_eq!(blue.version_label, "new", "{kill:?}");
+        let holder = world.cname_holder(PRODUCTION).expect("it is there");
+        assert_eq!(holder.name, stays, "{kill:?}");
+        assert_eq!(holder.version_label, "new", "{kill:?}");
+        let there = world.environments().count();
+        assert_eq!(there, 2, "{kill:?}: it and the worker");
     });
 }
 
-#[test]
-fn the_binary_survives_sigkill_at_every_call() {
-    // Each release is killed one call later than the one before, until there is
-    // no such call any more.
-    let next = AtomicU64::new(0);
-    let over = AtomicBool::new(false);
-    let killed = AtomicU64::new(0);
+/// Kills a release at these calls, each before it takes effect and after, several at a
+/// time; gives where processes died.
+fn kill_at(strategy: Strategy, calls: &[(String, u64)]) -> BTreeSet<(String, bool)> {
+    let phases = [Phase::Before, Phase::After];
+    let kills: Vec<Kill> = calls
+        .iter()
+        .flat_map(|(operation, nth)| phases.map(|phase| (operation.clone(), *nth, phase)))
+        .collect();
+    let next = AtomicUsize::new(0);
+    let died = Mutex::new(BTreeSet::new());
+    let deaths = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for _ in 0..AT_A_TIME {
             scope.spawn(|| {
-                while !over.load(Ordering::SeqCst) {
-                    let number = next.fetch_add(1, Ordering::SeqCst);
-                    let phase = [Phase::Before, Phase::After][(number % 2) as usize];
-                    if release((number / 2 + 1, phase)) {
-                        killed.fetch_add(1, Ordering::SeqCst);
-                    } else {
-                        over.store(true, Ordering::SeqCst);
+                while let Some(kill) = kills.get(next.fetch_add(1, Ordering::SeqCst)) {
+                    if release(strategy, Some(kill)).1 {
+                        deaths.fetch_add(1, Ordering::SeqCst);
+                        let place = (kill.0.clone(), kill.2 == Phase::Before);
+                        died.lock().expect("no panic holds it").insert(place);
                     }
                 }
             });
         }
     });
-    let killed = killed.load(Ordering::SeqCst);
-    assert!(killed > 80, "only {killed} calls: is the release whole?");
-    println!("{killed} processes killed and resumed");
+    let deaths = deaths.into_inner();
+    tell(&format!(
+        "{strategy}: {deaths} of {} processes killed and resumed",
+        kills.len()
+    ));
+    // A slower one makes fewer reads.
+    assert!(deaths * 10 > kills.len() * 8, "only {deaths} deaths");
+    died.into_inner().expect("no panic holds it")
+}
+
+fn only_reads(operation: &str) -> bool {
+    let reads = ["Describe", "List", "Check", "Get", "Head", "Simulate"];
+    reads.iter().any(|begin| operation.starts_with(begin))
+}
+
+/// Every operation of a release that matters was struck, before and after.
+#[track_caller]
+fn check_died(died: &BTreeSet<(String, bool)>, changes: &[&str]) {
+    for operation in changes.iter().chain(&["GetObject", "PutObject"]) {
+        for before in [true, false] {
+            let place = ((*operation).to_owned(), before);
+            assert!(died.contains(&place), "nobody died at {place:?}: {died:?}");
+        }
+    }
+}
+
+#[test]
+fn the_binary_survives_sigkill_at_every_call() {
+    let (calls, _) = release(Strategy::Restore, None);
+    let calls = calls
+        .iter()
+        .flat_map(|(operation, count)| (1..=*count).map(|nth| (operation.clone(), nth)));
+    let calls: Vec<_> = calls.collect();
+    assert!(calls.len() > 80, "only {} calls", calls.len());
+    let died = kill_at(Strategy::Restore, &calls);
+    check_died(&died, &[&CHANGES[..], &["UpdateEnvironment"]].concat());
+}
+
+#[test]
+fn a_promotion_survives_sigkill() {
+    let (calls, _) = release(Strategy::Promote, None);
+    let calls = calls.iter().flat_map(|(operation, count)| {
+        let step = if only_reads(operation) || operation == "PutObject" {
+            STRIDE
+        } else {
+            1
+        };
+        let nths = (1..=*count).step_by(step);
+        nths.map(|nth| (operation.clone(), nth))
+    });
+    let died = kill_at(Strategy::Promote, &calls.collect::<Vec<_>>());
+    check_died(&died, &CHANGES);
 }

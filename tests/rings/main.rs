@@ -1,5 +1,7 @@
 //! The rings of tests, from the pure machine to the killed process.
 
+use std::io::Write;
+
 mod acceptance;
 mod alarms;
 mod architecture;
@@ -9,6 +11,7 @@ mod cli;
 mod config;
 mod crash;
 mod documents;
+mod everything;
 mod faults;
 mod following;
 mod following_rules;
@@ -26,3 +29,9 @@ mod storage;
 mod storm;
 mod takeover;
 mod virtual_world;
+
+/// Says something that is seen of a test that passes, too: only what the printing macros
+/// write is kept back.
+fn tell(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}

@@ -24,6 +24,7 @@
 //! - Blue runs more instances than its group's least, or none of an environment's is
 //!   healthy, at any look; sizes are changed, or cannot be.
 //! - A hook fails and holds the deployment at any change of state.
+//! - Nobody approves a pause within its limit, at any time.
 //! - A runner is stopped between any two of its operations, for any time: its lease
 //!   runs out, another takes it, reads the shared record and writes it anew under
 //!   its own fencing number, each at any later moment or not at all. Until the
@@ -238,10 +239,10 @@ fn holds(run: &Run) {
 
 #[track_caller]
 fn all_hold(name: &str, explored: &Explored, nodes_min: usize) {
-    println!(
-        "model, {name}: {} nodes, {} edges",
+    crate::tell(&format!(
+        "model, {name}: {} unique states, {} edges",
         explored.nodes, explored.edges
-    );
+    ));
     if let Some(violation) = &explored.violation {
         panic!(
             "{name}: broken: {}\n{}",

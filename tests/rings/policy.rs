@@ -357,13 +357,13 @@ impl Try {
             _ => VirtualWorld::new().await,
         };
         if self == Try::PreviewedRelease {
-            world.preview = following::asked();
+            world.config.preview = following::asked();
         }
         if self == Try::WatchedRelease {
             world
                 .sandbox
                 .with_world(|world, _| world.set_alarm("errors", "OK"));
-            world.alarms = vec!["errors".to_owned()];
+            world.config.alarms = vec!["errors".to_owned()];
         }
         if self == Try::BasicRelease {
             world.basic_health();

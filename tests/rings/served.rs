@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
@@ -175,5 +176,30 @@ impl Victim {
             );
             std::thread::yield_now();
         }
+    }
+}
+
+/// How long a test waits for what is sure to come, on a machine as busy as may be.
+pub const PATIENCE: Duration = Duration::from_secs(300);
+
+/// A wait that names what it waited for where that never came.
+pub struct Patience(Instant);
+
+impl Patience {
+    pub fn new() -> Patience {
+        Patience(Instant::now())
+    }
+
+    /// Called between two looks.
+    #[track_caller]
+    pub fn check(&self, what: &str) {
+        assert!(self.0.elapsed() < PATIENCE, "waited in vain for {what}");
+    }
+
+    /// Called between two looks of a test that is asynchronous; waits a little.
+    #[track_caller]
+    pub fn pause(&self, what: &str) -> impl Future<Output = ()> {
+        self.check(what);
+        tokio::time::sleep(Duration::from_millis(5))
     }
 }

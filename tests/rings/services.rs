@@ -19,6 +19,8 @@ use bluegreen_sandbox::{
 use bytes::Bytes;
 use tokio::net::TcpListener;
 
+use crate::served::Patience;
+
 /// How many times as fast as the wall's the sandbox's clock runs.
 const SPEED: f64 = 600.0;
 
@@ -393,12 +395,13 @@ async fn a_preview_leads_to_the_environment_under_test_until_it_is_put_back() {
     let ours = Record::preview(PRODUCTION);
     assert_eq!(status().await, 502);
     assert!(applied(&place.replace(&Record::Absent, &ours).await));
+    let patience = Patience::new();
     while status().await != 200 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        patience.pause("the preview to lead there").await;
     }
     assert!(applied(&place.replace(&ours, &Record::Absent).await));
     while status().await != 502 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        patience.pause("the preview to lead nowhere").await;
     }
 }
 

@@ -3,9 +3,14 @@
 
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
+use bluegreen::clock::Moment;
+use bluegreen::deployment::Deployment;
+use bluegreen::machine::State;
+use bluegreen::store::{Store, StoreError};
 use bluegreen_sandbox::{Phase, TapVerdict};
 
 use crate::served::{Served, Victim};
@@ -58,7 +63,7 @@ fn wal(served: &Served) -> PathBuf {
 
 /// Moves what is in the log into the file itself, as a process that ends does.
 fn settle(path: &Path) {
-    drop(bluegreen::store::Store::open(path).expect("the journal opens"));
+    drop(Store::open(path).expect("the journal opens"));
 }
 
 fn overwrite(path: &Path, at: u64, with: &[u8]) {
@@ -158,6 +163,201 @@ fn a_truncated_journal_is_noticed_and_the_bucket_has_the_truth() {
     );
 }
 
+/// What damages a journal.
+#[derive(Clone, Copy, Debug)]
+enum Damage {
+    /// A bit of the file is turned over; of its log where it has one.
+    Flip { of_the_log: bool, seed: u64 },
+    /// The file is cut to this share of its length, in thousandths.
+    Cut(u64),
+}
+
+impl Damage {
+    fn strike(self, journal: &Path) {
+        let log = journal.with_extension("db-wal");
+        match self {
+            Damage::Flip { of_the_log, seed } => {
+                let path = if of_the_log { &log } else { journal };
+                let mut bytes = std::fs::read(path).expect("it reads");
+                let mut rng = fastrand::Rng::with_seed(seed);
+                let at = rng.usize(..bytes.len());
+                bytes[at] ^= 1 << rng.u8(..8);
+                overwrite(path, at as u64, &bytes[at..=at]);
+            }
+            Damage::Cut(thousandths) => {
+                let file = std::fs::OpenOptions::new().write(true).open(journal);
+                let file = file.expect("it opens");
+                let length = file.metadata().expect("it is there").len();
+                file.set_len(length * thousandths / 1000)
+                    .expect("it is cut");
+            }
+        }
+    }
+}
+
+/// What a journal in this file gives.
+fn given(journal: &Path, id: &str) -> Result<Option<Deployment>, StoreError> {
+    let store = Store::open(journal)?;
+    store.all()?;
+    store.transitions(id)?;
+    store.outputs(id)?;
+    store.find(id)
+}
+
+/// Puts a journal with its log into a folder; the id of its deployment, and each checkpoint
+/// that there was.
+fn checkpointed(folder: &Path) -> (String, Vec<Deployment>) {
+    let served = killed(&[]);
+    let id = id(&served);
+    let intact = folder.join("intact.db");
+    settle(&served.journal());
+    std::fs::copy(served.journal(), &intact).expect("it is copied");
+    let mut store = Store::open(&intact).expect("it opens");
+    let mut deployment = store.find(&id).expect("it reads").expect("it is there");
+    let mut all = vec![deployment.clone()];
+    for state in [State::Deploying, State::Testing, State::SwappingToBlue] {
+        let now = Moment(deployment.updated_at.0 + 1);
+        let next = deployment.entering(state, now);
+        let written = store.checkpoint(&mut deployment, next, now, "because", None);
+        written.expect("it is written");
+        all.push(deployment.clone());
+    }
+    // Copied while it is open: its log is still there.
+    for suffix in ["", "-wal"] {
+        let from = folder.join(format!("intact.db{suffix}"));
+        std::fs::copy(from, folder.join(format!("journal.db{suffix}"))).expect("it is copied");
+    }
+    drop(store);
+    (id, all)
+}
+
+/// Wherever a bit is turned over and wherever it is cut: the journal is refused with words
+/// that name it, or gives a checkpoint that there was, the last one or an earlier.
+#[test]
+fn a_damaged_journal_is_refused_or_gives_a_checkpoint_that_there_was() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (id, checkpoints) = checkpointed(folder.path());
+    let flips = (0..400).map(|seed| Damage::Flip {
+        of_the_log: seed % 2 == 0,
+        seed,
+    });
+    let cuts = (0..1000).step_by(29).map(Damage::Cut);
+    let (mut refused, mut earlier, mut last) = (0, 0, 0);
+    for damage in flips.chain(cuts) {
+        let struck = folder.path().join("struck.db");
+        for suffix in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(folder.path().join(format!("struck.db{suffix}")));
+        }
+        for suffix in ["", "-wal"] {
+            let from = folder.path().join(format!("journal.db{suffix}"));
+            let to = folder.path().join(format!("struck.db{suffix}"));
+            std::fs::copy(from, to).expect("it is copied");
+        }
+        damage.strike(&struck);
+        match given(&struck, &id) {
+            Err(error) => {
+                let told = error.to_string();
+                assert!(told.contains("struck.db"), "{damage:?}: {told}");
+                refused += 1;
+            }
+            Ok(found) if found.as_ref() == checkpoints.last() => last += 1,
+            Ok(Some(found)) => {
+                assert!(checkpoints.contains(&found), "{damage:?}: {found:?}");
+                earlier += 1;
+            }
+            // What is left is an empty file.
+            Ok(None) => assert!(matches!(damage, Damage::Cut(0)), "{damage:?}"),
+        }
+    }
+    println!("{refused} refused, {earlier} gave an earlier checkpoint and {last} the last");
+    assert!(refused > 10 && earlier > 10 && last > 10);
+}
+
+/// The same through the binary, where the bucket has the truth: it says what it found, and
+/// completes from there.
+#[test]
+fn whatever_damages_a_journal_the_bucket_has_the_truth() {
+    let damages = [
+        Damage::Flip {
+            of_the_log: true,
+            seed: 1,
+        },
+        Damage::Flip {
+            of_the_log: true,
+            seed: 2,
+        },
+        Damage::Flip {
+            of_the_log: false,
+            seed: 3,
+        },
+        Damage::Flip {
+            of_the_log: false,
+            seed: 4,
+        },
+        Damage::Flip {
+            of_the_log: false,
+            seed: 5,
+        },
+        Damage::Cut(0),
+        Damage::Cut(300),
+        Damage::Cut(990),
+    ];
+    std::thread::scope(|scope| {
+        for damage in damages {
+            scope.spawn(move || damaged_and_resumed(damage));
+        }
+    });
+}
+
+fn damaged_and_resumed(damage: Damage) {
+    let served = killed(&[]);
+    if !matches!(
+        damage,
+        Damage::Flip {
+            of_the_log: true,
+            ..
+        }
+    ) {
+        settle(&served.journal());
+    }
+    let id = id(&served);
+    damage.strike(&served.journal());
+    // What is found, told of a copy: to look at it may mend its log.
+    let copy = served.folder.path().join("copy.db");
+    for suffix in ["", "-wal"] {
+        let from = served.folder.path().join(format!("journal.db{suffix}"));
+        let _ = std::fs::copy(from, served.folder.path().join(format!("copy.db{suffix}")));
+    }
+    let ended = served.run(&["resume", &id]);
+    let expected: &[&str] = match given(&copy, &id) {
+        Ok(None) => &["recovered from its copy in the bucket"],
+        Ok(Some(_)) => &[],
+        Err(StoreError::Damaged { .. }) => {
+            &["is damaged", "put aside as", "recovered from its copy"]
+        }
+        // A bit of its header says that it is not this program's: then it is left alone.
+        Err(error) => {
+            let told = exits(&ended, 3);
+            assert!(
+                told.contains(&error.to_string().replace("copy.db", "journal.db")),
+                "{told}"
+            );
+            return;
+        }
+    };
+    let told = exits(&ended, 0);
+    for expected in expected {
+        assert!(told.contains(expected), "{damage:?}, {expected}: {told}");
+    }
+    let report = served.sandbox.report();
+    assert_eq!(
+        (report.lost, report.interruptions.len()),
+        (0, 0),
+        "{damage:?}"
+    );
+    assert_eq!(report.leftovers.environments, [""; 0], "{damage:?}");
+}
+
 #[test]
 fn a_journal_without_its_log_is_older_than_the_bucket() {
     let served = killed(&[]);
@@ -226,17 +426,82 @@ fn another_programs_file_is_left_alone() {
     refuses(&served, &["is not a journal of bluegreen", "--state"]);
     let elsewhere = served.folder.path().join("other.db");
     let mut resumed = served.bluegreen(&["resume", &id(&served)]);
-    exits(
+    let told = exits(
         &resumed
             .env("BLUEGREEN_STATE", elsewhere)
             .output()
             .expect("it runs"),
         0,
     );
+    assert!(
+        told.contains("recovered from its copy in the bucket"),
+        "{told}"
+    );
 }
 
-/// Nobody is kept out of anything as root, so a folder in a file's place stands for
-/// a disk that cannot be written.
+/// The binary as somebody who is not root, whom no file mode keeps out: another user where
+/// the tests run as root, else the same.
+fn as_anybody(served: &Served, arguments: &[&str]) -> std::process::Command {
+    let model = served.bluegreen(arguments);
+    if !rustix::process::geteuid().is_root() {
+        return model;
+    }
+    // He can run only what he can reach.
+    let binary = served.folder.path().join("bluegreen");
+    let built = env!("CARGO_BIN_EXE_bluegreen");
+    if std::fs::hard_link(built, &binary).is_err() {
+        std::fs::copy(built, &binary).expect("it is copied");
+    }
+    set_mode(served.folder.path(), 0o755);
+    let mut command = std::process::Command::new(binary);
+    let set = model.get_envs();
+    command
+        .args(arguments)
+        .current_dir(served.folder.path())
+        .env_clear()
+        .envs(set.filter_map(|(name, value)| Some((name, value?))))
+        .uid(65_534)
+        .gid(65_534);
+    command
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    let mode = std::fs::Permissions::from_mode(mode);
+    std::fs::set_permissions(path, mode).expect("it is set");
+}
+
+/// A journal that can be read and not written, in a folder that can be written or not.
+#[test]
+fn a_read_only_journal_is_told_and_another_will_do() {
+    for (folder, code, remedy) in [
+        // Its log can be begun, and its first checkpoint is refused.
+        (0o777, 75, "see to the journal"),
+        (0o555, 3, "name a journal that can be opened with --state"),
+    ] {
+        let served = killed(&[]);
+        settle(&served.journal());
+        let id = id(&served);
+        let disk = served.folder.path().join("disk");
+        std::fs::create_dir(&disk).expect("it is made");
+        let journal = disk.join("journal.db");
+        std::fs::copy(served.journal(), &journal).expect("it is copied");
+        set_mode(&journal, 0o444);
+        set_mode(&disk, folder);
+        let before = std::fs::read(&journal).expect("it reads");
+        let mut resumed = as_anybody(&served, &["resume", &id]);
+        let output = resumed.env("BLUEGREEN_STATE", &journal).output();
+        let told = exits(&output.expect("it runs"), code);
+        assert!(told.contains("disk/journal.db: "), "{folder:o}: {told}");
+        assert!(told.contains(remedy), "{folder:o}: {told}");
+        let after = std::fs::read(&journal).expect("it reads");
+        assert_eq!(after, before, "{folder:o}: it is left alone");
+        set_mode(&disk, 0o755);
+        exits(&served.run(&["resume", &id]), 0);
+        assert_eq!(served.sandbox.report().lost, 0);
+    }
+}
+
+/// A file in a folder's place, and the kernel's own files, where nobody may make any.
 #[test]
 fn a_read_only_disk_is_told_and_another_will_do() {
     let served = killed(&[]);
@@ -244,17 +509,18 @@ fn a_read_only_disk_is_told_and_another_will_do() {
     let id = id(&served);
     let disk = served.folder.path().join("disk");
     std::fs::write(&disk, "no folder").expect("it is written");
-    std::fs::set_permissions(&disk, std::fs::Permissions::from_mode(0o400)).expect("it is set");
-    let mut resumed = served.bluegreen(&["resume", &id]);
-    let output = resumed
-        .env("BLUEGREEN_STATE", disk.join("journal.db"))
-        .output();
-    let told = exits(&output.expect("it runs"), 3);
-    assert!(told.contains("cannot open the journal"), "{told}");
-    assert!(
-        told.contains("name a journal that can be opened with --state"),
-        "{told}"
-    );
+    for folder in [disk.as_path(), Path::new("/proc/self"), Path::new("/sys")] {
+        let journal = folder.join("journal.db");
+        let mut resumed = served.bluegreen(&["resume", &id]);
+        let output = resumed.env("BLUEGREEN_STATE", &journal).output();
+        let told = exits(&output.expect("it runs"), 3);
+        let opened = format!("cannot open the journal {}", journal.display());
+        assert!(told.contains(&opened), "{told}");
+        assert!(
+            told.contains("name a journal that can be opened with --state"),
+            "{told}"
+        );
+    }
     exits(&served.run(&["resume", &id]), 0);
 }
 
@@ -290,12 +556,16 @@ fn a_full_disk_stops_it_and_it_goes_on_elsewhere() {
     });
     let elsewhere = served.folder.path().join("other.db");
     let mut resumed = served.bluegreen(&["resume", &id.expect("it had begun")]);
-    exits(
+    let told = exits(
         &resumed
             .env("BLUEGREEN_STATE", elsewhere)
             .output()
             .expect("it runs"),
         0,
+    );
+    assert!(
+        told.contains("recovered from its copy in the bucket"),
+        "{told}"
     );
     assert_eq!(served.sandbox.report().lost, 0);
 }

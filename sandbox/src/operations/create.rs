@@ -4,6 +4,7 @@ use super::templates::{merge, settings};
 use super::{Done, check_length};
 use crate::account::QuotaOf;
 use crate::model::{Busy, Environment, Setting, Status, Tier};
+use crate::report::Created;
 use crate::wire::{ApiError, Form, node};
 use crate::world::World;
 
@@ -76,6 +77,10 @@ impl World {
             updated: self.now,
             name,
         };
+        self.created.push(Created {
+            id: environment.id.clone(),
+            name: environment.name.clone(),
+        });
         self.view.environments.push(environment);
         let at = self.view.environments.len() - 1;
         self.balance(&self.view.environments[at].id.clone());

@@ -65,8 +65,9 @@ pub async fn connect(connection: &Connection) -> Result<SdkConfig, ConnectError>
         loader = loader
             .retry_config(retries)
             .endpoint_url(&sandbox.url)
+            // Any key is taken; one of its own tells a process from every other.
             .credentials_provider(Credentials::new(
-                "AKIASANDBOX",
+                format!("AKIASANDBOX{}", std::process::id()),
                 "sandbox",
                 None,
                 None,

@@ -138,9 +138,11 @@ impl Model {
             let node = Node { hands, ..*node };
             out.push(Next { what, by, node });
         };
+        let stage = node.journal.stage;
+        let at_rest = stage.state().rests() && !stage.is_paused();
         match node.hands {
-            // At rest no process runs and no lease is held.
-            Hands::One if node.pc == Pc::Top && node.journal.stage.state().rests() => {}
+            // At rest no process runs and no lease is held, unless it asks for an approval.
+            Hands::One if node.pc == Pc::Top && at_rest => {}
             Hands::One if self.rules.lease == LeaseRule::NotTaken => {
                 push(
                     "a second runner drives",

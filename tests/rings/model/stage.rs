@@ -23,6 +23,8 @@ pub enum Why {
     Any,
     /// Held for it, a resume tests again.
     Retest,
+    /// Held for it, a resume tests again, and asks for no approval any more.
+    NotApproved,
     /// Held for it, a resume deploys again.
     Redeploy,
     /// Somebody else moved production or blue.
@@ -65,6 +67,7 @@ impl Stage {
                 asked: "GET /".to_owned(),
                 got: "500".to_owned(),
             },
+            Why::NotApproved => Cause::NotApproved { seconds: 0 },
             Why::Redeploy => Cause::DeployFailed {
                 message: String::new(),
             },
@@ -99,6 +102,11 @@ impl Stage {
         self.state().is_end()
     }
 
+    /// Whether it is paused, and perhaps asks for an approval.
+    pub fn is_paused(self) -> bool {
+        matches!(self.kind, Kind::AwaitingSwap | Kind::AwaitingCutover)
+    }
+
     /// Whether the driver may rest here until an operator speaks.
     pub fn awaits_operator(self) -> bool {
         self.state().rests() && !self.is_end()
@@ -126,15 +134,11 @@ fn after_resume(cause: &Cause) -> Why {
     let held = State::Held {
         cause: cause.clone(),
     };
-    let resumed = obey(
-        &held,
-        &Terms::new(Strategy::Restore, false, false).plan(),
-        Order::Resume,
-    )
-    .map(|(state, _)| state);
-    match resumed {
-        Ok(State::Testing) => Why::Retest,
-        Ok(State::DrainingBlue) => Why::Redeploy,
+    let paused = Terms::new(Strategy::Restore, true, false).plan();
+    match obey(&held, &paused, Order::Resume) {
+        Ok((State::Testing, plan)) if !plan.pause_before_cutover => Why::NotApproved,
+        Ok((State::Testing, _)) => Why::Retest,
+        Ok((State::DrainingBlue, _)) => Why::Redeploy,
         other => panic!("a resume of {held:?} leads to {other:?}, which the model does not know"),
     }
 }
