@@ -14,7 +14,7 @@ use crate::cloud::aws::{
 use crate::cloud::{Environment, LookError, Prober, VersionRecord};
 use crate::config::Config;
 use crate::facts::is_healthy;
-use crate::listener_rules::{Follow, Rule};
+use crate::listener_rules::{Follow, Rule, can_follow};
 use crate::plan::{
     Kept, Role, Strategy, TAG_DEPLOYMENT, TAGS_MAX, TAGS_OURS, Target, template_name,
 };
@@ -509,7 +509,9 @@ impl<P: Prober> Inspector<'_, P> {
         let Some(arn) = configuration.shared_balancer() else {
             return Ok(Vec::new());
         };
-        let (rules, _) = self.cloud.following_rules(arn).await?;
+        let (rules, groups) = self.cloud.following_rules(arn).await?;
+        can_follow(&rules, &groups, &self.blue.id)
+            .map_err(|unfit| LookError::Refused(unfit.to_string()))?;
         Ok(rules)
     }
 
