@@ -202,6 +202,7 @@ impl Hook {
             variables: variables.map(owned).to_vec(),
             input: format!("{document}\n").into_bytes(),
             limit: self.limit,
+            ..Run::default()
         }
     }
 }

@@ -13,10 +13,10 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
-use bluegreen::acceptance::{AcceptanceTest, Answer};
+use bluegreen::acceptance::{AcceptanceTest, Answer, TestCommand};
 use bluegreen::clock::{Clock, Moment};
 use bluegreen::cloud::aws::AwsCloud;
-use bluegreen::cloud::{LookError, Probe, Prober};
+use bluegreen::cloud::{LookError, Probe, Prober, Site};
 use bluegreen::command::{End, Ran, Run};
 use bluegreen::config::Config;
 use bluegreen::deployment::Deployment;
@@ -30,12 +30,15 @@ use bluegreen::store::Store;
 use bluegreen_sandbox::{
     BUCKET, Call, Fault, FaultEffect, Options, PRODUCTION, Sandbox, TimeSource,
 };
-use bluegreen_sandbox::{Phase, TapVerdict};
+use bluegreen_sandbox::{Phase, TapVerdict, World};
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use tokio::sync::{Notify, watch};
 
 use crate::policy;
+
+/// The id of the deployment that a virtual world plays.
+pub const ID: &str = "01JVIRTUALWORLD00000000000";
 
 /// When a virtual world begins.
 const EPOCH: Moment = Moment(1_800_000_000_000);
@@ -50,6 +53,11 @@ pub struct VirtualWorld {
     pub preview: Option<Asked>,
     /// The alarms that watch it.
     pub alarms: Vec<String>,
+    /// How it is tested.
+    pub tests: Vec<AcceptanceTest>,
+    pub test_command: Option<TestCommand>,
+    /// Whether tests go by names alone, as through a proxy.
+    by_name: Arc<AtomicBool>,
     death: Arc<Death>,
     calls: Arc<AtomicU64>,
 }
@@ -99,13 +107,17 @@ impl VirtualWorld {
         let death = Arc::<Death>::default();
         let calls = Arc::new(AtomicU64::new(0));
         let config = sdk_config(&sandbox, &death, clock).await;
+        let prober = DirectProber::new(&sandbox);
         VirtualWorld {
-            cloud: AwsCloud::new(&config, DirectProber(sandbox.clone())),
+            by_name: prober.by_name.clone(),
+            cloud: AwsCloud::new(&config, prober),
             sandbox,
             clock,
             folder: tempfile::tempdir().expect("a temporary folder"),
             preview: None,
             alarms: Vec::new(),
+            tests: vec![AcceptanceTest::get("/")],
+            test_command: None,
             death,
             calls,
         }
@@ -158,6 +170,11 @@ impl VirtualWorld {
         self.sandbox.with_world(|world, _| world.inject(fault));
     }
 
+    /// Tests go by names alone: no endpoint can be told a proxy.
+    pub fn test_by_name(&self) {
+        self.by_name.store(true, Ordering::SeqCst);
+    }
+
     /// Blue has basic health, and so has its clone.
     pub fn basic_health(&self) {
         self.sandbox.with_world(|world, _| {
@@ -186,8 +203,8 @@ impl VirtualWorld {
             green: "shop-blue-green".to_owned(),
             bucket: BUCKET.to_owned(),
             shared_state: true,
-            tests: vec![AcceptanceTest::get("/")],
-            test_command: None,
+            tests: self.tests.clone(),
+            test_command: self.test_command.clone(),
             test_green: false,
             test_production: true,
             hooks: Vec::new(),
@@ -212,7 +229,7 @@ impl VirtualWorld {
         }
         let config = self.config();
         let found = preflight::find_target(&self.cloud, &config, "us-east-1").await?;
-        let id = "01JVIRTUALWORLD00000000000".to_owned();
+        let id = ID.to_owned();
         let around = Surroundings {
             now: self.clock.now(),
             past: Past::default(),
@@ -427,22 +444,45 @@ impl HttpConnector for DirectConnector {
     }
 }
 
-/// Asks the sandbox's web sites without a network.
+/// Asks the sandbox's web sites without a network, by a resolver whose answers were cached at
+/// the worst moment.
 #[derive(Clone)]
-pub struct DirectProber(Sandbox);
+pub struct DirectProber {
+    sandbox: Sandbox,
+    by_name: Arc<AtomicBool>,
+}
+
+impl DirectProber {
+    fn new(sandbox: &Sandbox) -> DirectProber {
+        DirectProber {
+            sandbox: sandbox.clone(),
+            by_name: Arc::default(),
+        }
+    }
+}
 
 impl Prober for DirectProber {
-    async fn probe(&self, test: &AcceptanceTest, cname: &str) -> Probe {
+    async fn probe(&self, test: &AcceptanceTest, site: &Site) -> Probe {
+        let cname = &site.cname;
         let request = test.request(cname, |_| None).expect("no variable is used");
+        let endpoint = site.endpoint.clone();
+        let endpoint = endpoint.filter(|_| !self.by_name.load(Ordering::SeqCst));
+        let is_sure = endpoint.is_some();
+        let resolved = || {
+            let held = |world: &mut World| world.cached_holder(cname).map(|e| e.endpoint.clone());
+            self.sandbox.with_world(|world, _| held(world))
+        };
+        let at = endpoint.or_else(resolved).expect("it leads somewhere");
         let mut builder = http::Request::builder()
             .method(request.method.as_str())
-            .uri(&request.url);
+            .uri(request.url.replacen(cname.as_str(), &at, 1))
+            .header(http::header::HOST, cname);
         for (name, value) in &request.headers {
             builder = builder.header(name, value);
         }
         let body = Bytes::from(request.body.unwrap_or_default());
         let began = tokio::time::Instant::now();
-        let asked = self.0.handle(builder.body(body).expect("a request"));
+        let asked = self.sandbox.handle(builder.body(body).expect("a request"));
         let answered = tokio::time::timeout(test.timeout, asked).await;
         let answered = answered.map(|answer| {
             let answer = answer.expect("sites answer");
@@ -453,7 +493,8 @@ impl Prober for DirectProber {
                 latency: began.elapsed(),
             }
         });
-        Probe::of(test, cname, answered.map_err(|_| "no answer".to_owned()))
+        let answered = answered.map_err(|_| "no answer".to_owned());
+        Probe::of(test, cname, answered).sure(is_sure)
     }
 
     /// No process runs on a virtual clock: the command takes its limit, and what it says is
