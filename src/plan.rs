@@ -269,7 +269,8 @@ impl Limits {
     /// that is left is for the requests to AWS.
     #[must_use]
     pub fn watch_within(&self) -> Duration {
-        (self.watch_interval() * 3 / 4).max(WATCH_WITHIN_MIN)
+        let quarters = self.sick_looks.max(1).saturating_add(1).saturating_mul(4);
+        (self.poll * 3 / quarters).max(WATCH_WITHIN_MIN)
     }
 }
 

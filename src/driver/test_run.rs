@@ -25,8 +25,12 @@ impl TestRun<'_> {
         !matches!(self, TestRun::None)
     }
 
-    /// Stops what was begun for another state.
+    /// Stops what was begun for another state. It may take a moment to stop, and production
+    /// that is on its way back has none: it is stopped once it is there.
     pub(super) fn keep_to(&mut self, state: Kind) {
+        if matches!(state, Kind::ReturningToGreen | Kind::ReturningToBlue) {
+            return;
+        }
         match self {
             TestRun::Running(kind, _) | TestRun::Ended(kind, _) if *kind != state => {
                 *self = TestRun::None;
