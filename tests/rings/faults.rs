@@ -564,7 +564,11 @@ async fn failing_and_hanging_tests_return_production_within_one_poll() {
             for after in [Duration::ZERO, MINUTE] {
                 let inject = bad.clone();
                 let inject = move |world: &mut World| world.inject(inject.clone());
-                let prepare = |world: &mut VirtualWorld| world.basic_health();
+                let prepare = |world: &mut VirtualWorld| {
+                    world.basic_health();
+                    // It would wait for almost a poll.
+                    world.tests[0].timeout = Duration::from_secs(25);
+                };
                 let baked = baked_under(inject, strategy, after, prepare).await;
                 returned_within_one_poll(&baked, strategy, words);
             }
