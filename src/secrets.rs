@@ -1,4 +1,4 @@
-//! Values that no text for people, and nothing that is kept, may hold. Pure.
+//! Values that no text for people, and nothing that is kept, may hold.
 
 use serde_json::Value;
 

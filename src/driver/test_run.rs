@@ -1,7 +1,6 @@
 //! The command that tests an environment, while it runs: from look to look, so that
 //! everything else is judged meanwhile.
 
-use std::fmt;
 use std::pin::Pin;
 
 use crate::command::Ran;
@@ -57,15 +56,5 @@ impl TestRun<'_> {
                 None
             }
         }
-    }
-}
-
-impl fmt::Debug for TestRun<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            TestRun::None => "None",
-            TestRun::Running(..) => "Running",
-            TestRun::Ended(..) => "Ended",
-        })
     }
 }
