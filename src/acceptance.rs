@@ -11,9 +11,10 @@ use std::time::Duration;
 
 use reqwest::{StatusCode, Url};
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::Value;
+use serde_json::{Number, Value};
 use thiserror::Error;
 
+use crate::secrets::Secrets;
 use crate::table::short;
 
 /// What stands in a whole URL for the CNAME of the environment under test.
@@ -227,17 +228,25 @@ impl AcceptanceTest {
         self.body_contains.is_some() || !self.json.is_empty()
     }
 
-    /// What an answer is worth.
+    /// The variables whose values the test takes.
+    pub fn variables(&self) -> impl Iterator<Item = &str> {
+        let body = self.body.iter().filter(|body| is_reference(body));
+        let values = self.headers.values().chain(body);
+        values.filter_map(|value| reference(value).map(|(_, name)| name))
+    }
+
+    /// What an answer is worth, in words without these secrets: an application may give
+    /// back what it was sent.
     #[must_use]
-    pub fn judge(&self, answer: &Answer) -> Verdict {
+    pub fn judge(&self, answer: &Answer, secrets: &Secrets) -> Verdict {
         let mut got = match StatusCode::from_u16(answer.status) {
             Ok(status) => status.to_string(),
             Err(_) => answer.status.to_string(),
         };
         if let Some(to) = &answer.location {
-            got.push_str(&format!(" to {}", without_secrets(to)));
+            got.push_str(&format!(" to {}", secrets.hide(&without_secrets(to))));
         }
-        let wrong = self.wrong_with(answer);
+        let wrong = self.wrong_with(answer, secrets);
         if let Some(wrong) = wrong.as_ref().filter(|wrong| !wrong.is_empty()) {
             got.push_str(&format!(", {wrong}"));
         }
@@ -249,7 +258,7 @@ impl AcceptanceTest {
 
     /// What is wrong with an answer, in words that may be empty where its status says it
     /// all; none where nothing is.
-    fn wrong_with(&self, answer: &Answer) -> Option<String> {
+    fn wrong_with(&self, answer: &Answer, secrets: &Secrets) -> Option<String> {
         match self.expect_status.as_slice() {
             [] if (200..300).contains(&answer.status) => {}
             [] => return Some(String::new()),
@@ -281,10 +290,17 @@ impl AcceptanceTest {
             return None;
         }
         let Ok(body) = serde_json::from_slice::<Value>(&answer.body) else {
-            return Some("whose body is no JSON".to_owned());
+            return Some(if answer.body.len() < BODY_BYTES_MAX {
+                "whose body is no JSON".to_owned()
+            } else {
+                format!(
+                    "whose body was cut at the limit of {} MiB and is no JSON so far",
+                    BODY_BYTES_MAX / (1024 * 1024)
+                )
+            });
         };
         self.json.iter().find_map(|(pointer, expected)| {
-            let told = |value: &Value| short(&value.to_string(), TOLD_CHARS_MAX);
+            let told = |value: &Value| short(&secrets.hide_in(value).to_string(), TOLD_CHARS_MAX);
             let place = if pointer.is_empty() { "body" } else { pointer };
             match body.pointer(pointer) {
                 None => Some(format!("whose JSON has no {place}")),
@@ -346,13 +362,30 @@ fn is_reference(value: &str) -> bool {
 }
 
 /// JSON values, numbers by what they count: TOML tells 1 and 1.0 apart, JSON does not.
+/// Integers are compared exactly, whatever a double could hold of them.
 fn equal(one: &Value, other: &Value) -> bool {
     match (one, other) {
-        (Value::Number(one), Value::Number(other)) => {
-            one == other || one.as_f64() == other.as_f64()
+        (Value::Number(one), Value::Number(other)) => match (integer(one), integer(other)) {
+            (Some(one), Some(other)) => one == other,
+            _ => one.as_f64() == other.as_f64(),
+        },
+        (Value::Array(one), Value::Array(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(a, b)| equal(a, b))
+        }
+        (Value::Object(one), Value::Object(other)) => {
+            let is_same = |(name, value): (&String, &Value)| {
+                other.get(name).is_some_and(|other| equal(value, other))
+            };
+            one.len() == other.len() && one.iter().all(is_same)
         }
         (one, other) => one == other,
     }
+}
+
+/// A number as an integer, where it is one. No double beyond 2¹²⁷ is met in a test.
+fn integer(number: &Number) -> Option<i128> {
+    let double = |f: f64| (f.fract() == 0.0 && f.abs() < 1e38).then_some(f as i128);
+    number.as_i128().or_else(|| double(number.as_f64()?))
 }
 
 fn millis(duration: Duration) -> u64 {
@@ -513,9 +546,49 @@ mod tests {
                 "503 Service Unavailable",
             ),
         ] {
-            let verdict = test.judge(&answer);
+            let verdict = test.judge(&answer, &Secrets::default());
             assert_eq!((verdict.passed, verdict.got.as_str()), (passed, got));
         }
+    }
+
+    #[test]
+    fn numbers_are_compared_by_what_they_count_and_integers_exactly() {
+        for (found, expected, passes) in [
+            ("1", json!(1.0), true),
+            ("[{\"a\":1.0}]", json!([{"a": 1}]), true),
+            ("9007199254740993", json!(9_007_199_254_740_993_u64), true),
+            ("9007199254740992", json!(9_007_199_254_740_993_u64), false),
+            (
+                "9007199254740992.0",
+                json!(9_007_199_254_740_993_u64),
+                false,
+            ),
+            (
+                "18446744073709551615",
+                json!(18_446_744_073_709_551_615_u64),
+                true,
+            ),
+            ("-9223372036854775808", json!(i64::MIN), true),
+            ("0.1", json!(0.1), true),
+            ("0.1", json!(0), false),
+            ("[1]", json!([1, 2]), false),
+        ] {
+            let found: Value = serde_json::from_str(found).expect("JSON");
+            assert_eq!(equal(&found, &expected), passes, "{found} and {expected}");
+        }
+    }
+
+    #[test]
+    fn a_body_that_was_cut_is_told_so() {
+        let mut test = AcceptanceTest::get("/");
+        test.json = [("/status".to_owned(), json!("ok"))].into();
+        let mut long = String::from("{\"text\":\"");
+        long.push_str(&"x".repeat(BODY_BYTES_MAX - long.len()));
+        let verdict = test.judge(&answer(200, &long), &Secrets::default());
+        assert_eq!(
+            verdict.got,
+            "200 OK, whose body was cut at the limit of 1 MiB and is no JSON so far"
+        );
     }
 
     #[test]

@@ -32,7 +32,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::keys::{with_switches, without_values_of_variables};
 use crate::config::layers::{Layers, LayersError};
-use crate::config::{LogFormat, Options};
+use crate::config::{Config, LogFormat, Options};
 
 /// Crash-safe blue/green deployments for AWS Elastic Beanstalk
 #[derive(Debug, Parser)]
@@ -196,6 +196,13 @@ fn log_to_stderr(format: LogFormat) {
 /// no error.
 fn say(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// Logs what of a configuration may not do what is meant.
+fn warn_of(config: &Config) {
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
+    }
 }
 
 /// The command line as clap knows it, for documents and tests.

@@ -6,14 +6,15 @@ mod prober;
 
 pub use classify::{Failure, Refusal, classify};
 pub(crate) use prober::root_cause;
-pub use prober::{HttpProber, Probe, Prober, TEST_VARIABLES, test_run};
+pub use prober::{HttpProber, Probe, Prober, Site, TEST_VARIABLES, test_run};
 
 use std::future::Future;
+use std::time::Duration;
 
 use thiserror::Error;
 
 use crate::clock::{Deadline, Moment};
-use crate::command::Ran;
+use crate::command::{Ran, Run};
 use crate::fidelity::Difference;
 use crate::listener_rules::{Change, Rule, TargetGroup};
 use crate::machine::{Effect, Instances};
@@ -81,6 +82,9 @@ pub trait Cloud {
 
     /// Makes a rule forward elsewhere. Safe to repeat.
     fn move_rule(&self, change: &Change, send_by: &Deadline) -> impl Future<Output = Outcome>;
+
+    /// Runs a command that tests an environment.
+    fn run_test(&self, run: &Run) -> impl Future<Output = Ran>;
 }
 
 /// What a look is to read beside the two environments.
@@ -106,10 +110,11 @@ pub struct Needs {
     pub keeper: Option<Role>,
     /// The tests over HTTP, of the environment of this role.
     pub test: Option<Role>,
-    /// The command that tests it, where it passes those.
-    pub command: bool,
     /// The alarms that watch production.
     pub alarms: bool,
+    /// How long an answer to a test, and to the question for the alarms, is waited for at
+    /// most; none for as long as the test says.
+    pub within: Option<Duration>,
     /// How green differs from blue, once it is healthy.
     pub likeness: bool,
     /// What production answers.
@@ -152,11 +157,11 @@ pub struct Sighting {
     pub counts: Vec<(Role, Instances)>,
     /// The answers to the tests over HTTP, in their order; empty where they were not asked.
     pub probes: Vec<Probe>,
-    /// What became of the command that tests; none where it was not run.
+    /// What became of the command that tests; none where it has not ended since the last
+    /// look. The driver runs it, across looks.
     pub command: Option<Ran>,
-    /// The first alarm of production that is in alarm, and why, in words; none where
-    /// none is, and where they were not read.
-    pub alarm: Option<String>,
+    /// What the alarms of production say.
+    pub alarms: Alarms,
     /// How green differs from blue; none where that was not read.
     pub differences: Option<Vec<Difference>>,
     /// What production answers; none with basic health, and where it was not read.
@@ -166,7 +171,33 @@ pub struct Sighting {
     pub idle_traffic: Option<Traffic>,
 }
 
+/// What the alarms of production say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Alarms {
+    /// Nothing: they were not asked.
+    #[default]
+    Unasked,
+    /// None of them is in alarm.
+    Quiet,
+    /// The first that is in alarm, and why, in words.
+    Ringing(String),
+    /// None that could be read is in alarm, and not all of them could: why, in words.
+    Unread(String),
+}
+
 impl Sighting {
+    /// Where the environment of a role is asked, where it is Ready and this deployment's.
+    #[must_use]
+    pub fn site(&self, plan: &Plan, role: Role) -> Option<Site> {
+        let ours = role == Role::Blue || self.green_is_ours;
+        let found = self.of(plan, role);
+        let environment = found.filter(|found| ours && found.status == "Ready")?;
+        Some(Site {
+            cname: environment.cname.clone()?,
+            endpoint: environment.endpoint.clone(),
+        })
+    }
+
     /// The environment with this name.
     #[must_use]
     pub fn environment(&self, name: &str) -> Option<&Environment> {

@@ -16,6 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::pipe;
 use tokio::process::{Child, ChildStdin};
 
+use crate::secrets::Secrets;
 use crate::table::{end_of, short};
 
 /// How much of a command's output is kept: its last bytes.
@@ -44,6 +45,9 @@ pub struct Run {
     pub input: Vec<u8>,
     /// How long it may take.
     pub limit: Duration,
+    /// The variables whose values are left out of its output whatever they are named: those
+    /// that tests refer to.
+    pub secret: Vec<String>,
 }
 
 /// What became of a command.
@@ -52,8 +56,7 @@ pub struct Ran {
     /// How it ended.
     pub end: End,
     /// The last [`OUTPUT_BYTES_MAX`] bytes of its standard output and error, in the order
-    /// in which they were written. The values of variables that are named as secrets are
-    /// left out of it.
+    /// in which they were written, without [`Secrets`].
     pub output: String,
     /// How long it took.
     pub lasted: Duration,
@@ -137,7 +140,7 @@ pub async fn run(run: &Run) -> Ran {
     };
     Ran {
         end,
-        output: tail.text(),
+        output: tail.text(&Secrets::of_this_process(&run.secret)),
         lasted: began.elapsed(),
     }
 }
@@ -308,53 +311,15 @@ impl Tail {
         self.left_out += surplus;
     }
 
-    fn text(self) -> String {
+    fn text(self, secrets: &Secrets) -> String {
         let bytes = Vec::from(self.bytes);
-        let text = without_secrets(&String::from_utf8_lossy(&bytes), std::env::vars_os());
+        let text = secrets.hide(&String::from_utf8_lossy(&bytes));
         let kept = end_of(&text, OUTPUT_BYTES_MAX);
         match self.left_out + text.len() - kept.len() {
             0 => kept.to_owned(),
             left_out => format!("[{left_out} bytes before this are left out]\n{kept}"),
         }
     }
-}
-
-/// Values shorter than this are found everywhere, and are no secrets.
-const SECRET_BYTES_MIN: usize = 8;
-
-/// A text without the values of those variables whose names say that they are secret, as
-/// the logs of CI systems leave them out.
-fn without_secrets<S: Into<std::ffi::OsString>>(
-    text: &str,
-    variables: impl Iterator<Item = (S, S)>,
-) -> String {
-    let mut text = text.to_owned();
-    for (name, value) in variables {
-        let (Ok(name), Ok(value)) = (name.into().into_string(), value.into().into_string()) else {
-            continue;
-        };
-        if value.len() >= SECRET_BYTES_MIN && is_named_secret(&name) && text.contains(&value) {
-            text = text.replace(&value, "***");
-        }
-    }
-    text
-}
-
-fn is_named_secret(name: &str) -> bool {
-    let name = name.to_ascii_uppercase();
-    let telling = [
-        "SECRET",
-        "TOKEN",
-        "PASSWORD",
-        "PASSWD",
-        "API_KEY",
-        "APIKEY",
-        "ACCESS_KEY",
-        "PRIVATE_KEY",
-        "CREDENTIAL",
-        "APPROVE_URL",
-    ];
-    telling.iter().any(|word| name.contains(word))
 }
 
 #[cfg(test)]
@@ -470,14 +435,12 @@ mod tests {
         assert_eq!(ran.output, "done\n");
     }
 
-    #[test]
-    fn secrets_of_the_environment_are_left_out() {
-        let variables = [
-            ("AWS_SECRET_ACCESS_KEY", "hunter2hunter2"),
-            ("SHORT_TOKEN", "abc"),
-            ("NAME", "shop-blue"),
-        ];
-        let text = without_secrets("abc hunter2hunter2 of shop-blue", variables.into_iter());
-        assert_eq!(text, "abc *** of shop-blue");
+    #[tokio::test]
+    async fn what_tests_refer_to_is_left_out_of_the_output() {
+        let home = std::env::var("HOME").expect("a home");
+        let mut tells = command("echo \"at $HOME\"");
+        assert_eq!(run(&tells).await.output, format!("at {home}\n"));
+        tells.secret = vec!["HOME".to_owned()];
+        assert_eq!(run(&tells).await.output, "at ***\n");
     }
 }

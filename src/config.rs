@@ -720,6 +720,30 @@ fn lease(text: &str) -> Result<Duration, String> {
     Ok(lease)
 }
 
+impl Config {
+    /// What can be used and may not do what is meant, in words.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let words = humantime::format_duration;
+        let (poll, within) = (self.limits.poll, self.limits.watch_within());
+        let is_cut = |test: &&AcceptanceTest| {
+            self.test_production && test.timeout > poll.max(within) && !self.limits.bake.is_zero()
+        };
+        let warning = |test: &AcceptanceTest| {
+            format!(
+                "the answer to {test} may take {}, which is longer than --poll ({}): while \
+                 production is watched one that takes longer than {} counts as a failure, so \
+                 that production is back within one --poll; give a longer --poll, or leave it \
+                 out of --test-production",
+                words(test.timeout),
+                words(poll),
+                words(within)
+            )
+        };
+        self.tests.iter().filter(is_cut).map(warning).collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

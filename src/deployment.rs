@@ -173,6 +173,14 @@ impl Deployment {
         since >= limits.drain && (quiet || since >= limits.drain_limit)
     }
 
+    /// Whether no DNS answer from before production moved may still be cached, as far as
+    /// clients heed how long they may keep one.
+    #[must_use]
+    pub fn caches_are_over(&self, now: Moment) -> bool {
+        let moved = self.traffic_moved_at;
+        moved.is_none_or(|moved| now.since(moved) >= self.plan.limits.drain)
+    }
+
     /// Whether that is still to be found out.
     #[must_use]
     pub fn may_drain(&self) -> bool {

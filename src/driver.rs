@@ -6,6 +6,7 @@
 mod following;
 mod gates;
 mod rules;
+mod test_run;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use tracing::{debug, info, warn};
 
 use crate::approval::Approves;
 use crate::clock::{Clock, Deadline, Moment, Stopwatch};
-use crate::cloud::{Cloud, LookError, Outcome, Refusal};
+use crate::cloud::{Alarms, Cloud, LookError, Outcome, Refusal, Sighting, test_run};
 use crate::command::{Processes, Runner};
 use crate::deployment::{Deployment, Intent, Sent, SwapIntent};
 use crate::facts::{Streaks, TEST_COMMAND, failure_of_the_swap, needs, tells_the_usual};
@@ -27,6 +28,7 @@ use crate::store::{Output, StoreError};
 use following::{Following, Turn};
 use gates::Word;
 use rules::Rules;
+use test_run::TestRun;
 
 /// How long a request that is on its way may still be answered after a signal.
 const LAST_WORDS: Duration = Duration::from_millis(500);
@@ -101,6 +103,10 @@ pub struct Driver<'a, C> {
     approver: Option<Arc<dyn Approves>>,
     /// What runs the hooks.
     runner: &'a dyn Runner,
+    /// The command that tests, while it runs.
+    test_run: TestRun<'a>,
+    /// When the last look began; none once the pause after it is over.
+    looked_at: Option<Moment>,
 }
 
 /// What became of an effect.
@@ -131,6 +137,8 @@ impl<'a, C: Cloud> Driver<'a, C> {
             jitter: fastrand::Rng::with_seed(clock.now().0),
             approver: None,
             runner: &Processes,
+            test_run: TestRun::None,
+            looked_at: None,
         }
     }
 
@@ -162,6 +170,8 @@ impl<'a, C: Cloud> Driver<'a, C> {
                 lost = lease.keep() => Err(lost.into()),
             },
         };
+        // Nothing that this process started outlives its lease.
+        self.test_run = TestRun::None;
         self.journal.close().await;
         driven
     }
@@ -188,7 +198,9 @@ impl<'a, C: Cloud> Driver<'a, C> {
                 continue;
             }
             let patience_spent = self.is_patience_spent(deployment);
-            let (seen, _) = self.look(deployment).await?;
+            let Some((seen, _)) = self.look(deployment).await? else {
+                continue;
+            };
             let mut next = step(&deployment.state, &deployment.plan, &seen);
             if patience_spent {
                 next = given_up(deployment, next);
@@ -324,21 +336,34 @@ impl<'a, C: Cloud> Driver<'a, C> {
     }
 
     /// Looks until something can be seen, or patience is spent; with what is seen comes
-    /// when that look began.
-    async fn look(&mut self, deployment: &mut Deployment) -> Result<(Seen, Stopwatch), DriveError> {
+    /// when that look began. None where an operator's order to go back came first and is
+    /// obeyed: nothing that was decided before holds any more.
+    async fn look(
+        &mut self,
+        deployment: &mut Deployment,
+    ) -> Result<Option<(Seen, Stopwatch)>, DriveError> {
         let since = self.clock.now();
         loop {
             let began = Stopwatch::start(&self.clock);
+            self.looked_at = Some(self.clock.now());
+            self.test_run.keep_to(deployment.state.kind());
             let mut needs = needs(deployment);
-            needs.command = self.streaks.wants_command(deployment);
             needs.likeness = self.streaks.wants_likeness(deployment);
-            let looked = tokio::select! {
-                biased;
-                looked = self.cloud.look(&deployment.plan, &needs) => looked,
-                () = signalled(self.interrupted.clone()) => return Err(DriveError::Signal),
+            let looked = {
+                let looking = self.cloud.look(&deployment.plan, &needs);
+                tokio::pin!(looking);
+                loop {
+                    tokio::select! {
+                        biased;
+                        looked = &mut looking => break looked,
+                        () = signalled(self.interrupted.clone()) => return Err(DriveError::Signal),
+                        () = self.test_run.goes_on() => {}
+                    }
+                }
             };
             let message = match looked {
-                Ok(sighting) => {
+                Ok(mut sighting) => {
+                    sighting.command = self.test_run.take();
                     let now = self.clock.now();
                     if let Some(green) = sighting.environment(&deployment.plan.green)
                         && sighting.green_is_ours
@@ -367,7 +392,11 @@ impl<'a, C: Cloud> Driver<'a, C> {
                         deployment.swap_has_failed();
                     }
                     self.following.look(&deployment.plan, &sighting);
+                    if let Alarms::Unread(why) = &sighting.alarms {
+                        warn!("the alarms cannot be read, so the bake does not end: {why}");
+                    }
                     let seen = self.streaks.observe(deployment, &sighting, now);
+                    self.begin_test_run(deployment, &sighting, now);
                     if let Some(traffic) = sighting.idle_traffic.filter(|_| !seen.drained) {
                         info!(
                             "the idle environment is still asked {} times a minute and instance; drained is {}",
@@ -377,7 +406,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
                     }
                     deployment.resolve(&seen, now);
                     debug!(?seen, "looked");
-                    return Ok((seen, began));
+                    return Ok(Some((seen, began)));
                 }
                 Err(LookError::Passing(message)) => message,
                 Err(LookError::Credentials(message)) => {
@@ -392,6 +421,28 @@ impl<'a, C: Cloud> Driver<'a, C> {
             }
             warn!("cannot see AWS for now: {message}");
             self.pause(deployment).await?;
+            let before = deployment.revision;
+            self.retreat_if_asked(deployment).await?;
+            if deployment.revision != before {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Begins the command that tests where it is due.
+    fn begin_test_run(&mut self, deployment: &Deployment, sighting: &Sighting, now: Moment) {
+        if self.test_run.is_under_way() {
+            return;
+        }
+        let plan = &deployment.plan;
+        if let Some(role) = self.streaks.wants_command(deployment, now)
+            && let Some(site) = sighting.site(plan, role)
+            && let Some(run) = test_run(plan, role, &site)
+        {
+            info!("running {TEST_COMMAND} on {role}");
+            let cloud = self.cloud;
+            let running = Box::pin(async move { cloud.run_test(&run).await });
+            self.test_run = TestRun::Running(deployment.state.kind(), running);
         }
     }
 
@@ -407,7 +458,9 @@ impl<'a, C: Cloud> Driver<'a, C> {
         let mut send_by = Deadline::default();
         let mut is_settled = false;
         if effect.touches_service() {
-            let (fresh, began) = self.look(deployment).await?;
+            let Some((fresh, began)) = self.look(deployment).await? else {
+                return Ok(Act::Again);
+            };
             send_by = send_by.and(began, LOOK_HOLDS);
             if !is_safe(effect, &fresh) || !still_wanted(deployment, effect, &fresh) {
                 debug!(?effect, "not safe, or not wanted, any more");
@@ -598,20 +651,28 @@ impl<'a, C: Cloud> Driver<'a, C> {
         Ok(())
     }
 
-    /// Waits for the next look, give or take a tenth of the interval. Production that is
-    /// watched is looked at so often that every look it takes to find it sick falls within
-    /// one interval.
+    /// Waits for the next look, give or take a tenth of the interval, or for the end of the
+    /// command that tests. Production that is watched is looked at so often that every look
+    /// it takes to find it sick falls within one interval, however long a look takes.
     async fn pause(&mut self, deployment: &Deployment) -> Result<(), DriveError> {
         let limits = &deployment.plan.limits;
         let jitter = self.jitter.f64();
+        let looked_at = self.looked_at.take();
         let interval = match deployment.state.kind() {
-            Kind::Baking => limits.poll.mul_f64(0.8 + 0.2 * jitter) / limits.sick_looks.max(1),
+            Kind::Baking => {
+                let whole = limits.watch_interval().mul_f64(0.8 + 0.2 * jitter);
+                let looked_for = looked_at.map(|at| self.clock.now().since(at));
+                // However slow AWS is, it gets a moment between two looks.
+                let left = whole.saturating_sub(looked_for.unwrap_or_default());
+                left.max(whole / 10)
+            }
             _ => limits.poll.mul_f64(0.9 + 0.2 * jitter),
         };
         tokio::select! {
             biased;
             () = self.clock.sleep(interval) => Ok(()),
             () = signalled(self.interrupted.clone()) => Err(DriveError::Signal),
+            () = self.test_run.goes_on() => Ok(()),
         }
     }
 }

@@ -5,7 +5,7 @@ mod tests;
 
 use crate::acceptance::AcceptanceTest;
 use crate::clock::Moment;
-use crate::cloud::{Environment, Event, EventQuery, InstanceVersion, Needs, Sighting};
+use crate::cloud::{Alarms, Environment, Event, EventQuery, InstanceVersion, Needs, Sighting};
 use crate::command::Ran;
 use crate::deployment::{Deployment, Sent};
 use crate::fidelity::Difference;
@@ -69,8 +69,11 @@ pub fn needs(deployment: &Deployment) -> Needs {
             _ => None,
         },
         test: tested(deployment),
-        command: false,
-        alarms: kind == Kind::Baking && !deployment.plan.alarms.is_empty(),
+        // On the way back they tell of what is being left.
+        alarms: kind == Kind::Baking
+            && deployment.plan.goal == Goal::Release
+            && !deployment.plan.alarms.is_empty(),
+        within: (kind == Kind::Baking).then(|| deployment.plan.limits.watch_within()),
         likeness: false,
         production_traffic: kind == Kind::Baking || tells_the_usual(deployment),
         idle_traffic: deployment.may_drain(),
@@ -144,9 +147,14 @@ impl Streaks {
         self.production = Some((production, since));
         count(&mut self.blue_healthy, blue.is_some_and(is_healthy));
         count(&mut self.green_healthy, green.is_some_and(is_healthy));
-        let test = self.test(deployment, sighting);
+        let test = self.test(deployment, sighting, now);
         // A bake does not end on tests that have yet to pass, where they are to watch it.
         let is_tested = tested(deployment).is_none() || test == Test::Passed;
+        // Nor on alarms that nobody could read.
+        let unread = match &sighting.alarms {
+            Alarms::Unread(why) => Some(why),
+            Alarms::Unasked | Alarms::Quiet | Alarms::Ringing(_) => None,
+        };
         let ailment = self.ailment(deployment, sighting);
         count(&mut self.production_sick, ailment.is_some());
         let idle = sighting.idle_traffic.as_ref();
@@ -178,18 +186,21 @@ impl Streaks {
                 (Some(_), None) => Green::Foreign,
             },
             green_trusted: self.green_healthy >= limits.healthy_looks,
-            // An alarm has counted for itself.
-            production_sick: sighting
-                .alarm
-                .clone()
-                .or_else(|| ailment.filter(|_| self.production_sick >= limits.sick_looks)),
+            production_sick: match &sighting.alarms {
+                // An alarm has counted for itself.
+                Alarms::Ringing(why) => Some(why.clone()),
+                Alarms::Unasked | Alarms::Quiet | Alarms::Unread(_) => {
+                    ailment.filter(|_| self.production_sick >= limits.sick_looks)
+                }
+            },
+            unread_alarms: unread.cloned(),
             template: sighting.template.unwrap_or(false),
             bundle: sighting.bundle.unwrap_or(true),
             version: version(plan, sighting),
             deploy: deploy(deployment, sighting),
             test,
             drained: deployment.is_drained(quiet, now),
-            baked: is_tested && now.since(deployment.entered_at) >= limits.bake,
+            baked: is_tested && unread.is_none() && now.since(deployment.entered_at) >= limits.bake,
             may_arrive: deployment.may_arrive(now),
         }
     }
@@ -212,14 +223,16 @@ impl Streaks {
             && !self.alike
     }
 
-    /// Whether the next look is to run the command that tests: once in a state, when
-    /// every test over HTTP has passed its number of times in a row.
+    /// Whose environment the command that tests is to be run for now, if anyone's: once in a
+    /// state, when every test over HTTP has passed its number of times in a row. A command
+    /// goes by the names it is given: it waits until no cached answer leads it elsewhere.
     #[must_use]
-    pub fn wants_command(&self, deployment: &Deployment) -> bool {
+    pub fn wants_command(&self, deployment: &Deployment, now: Moment) -> Option<Role> {
         let plan = &deployment.plan;
-        plan.command_towards(plan.goal).is_some()
+        let is_due = plan.command_towards(plan.goal).is_some()
             && self.command.is_none()
-            && tested(deployment).is_some_and(|role| self.have_passed(plan, role))
+            && deployment.caches_are_over(now);
+        tested(deployment).filter(|role| is_due && self.have_passed(plan, *role))
     }
 
     /// Whether every test has passed often enough. Where none is left on the way back,
@@ -241,7 +254,7 @@ impl Streaks {
 
     /// Counts the answers in. Green shows Ready before it can answer: until it is
     /// healthy its answers do not count.
-    fn test(&mut self, deployment: &Deployment, sighting: &Sighting) -> Test {
+    fn test(&mut self, deployment: &Deployment, sighting: &Sighting, now: Moment) -> Test {
         let plan = &deployment.plan;
         let Some(role) = tested(deployment) else {
             return Test::Undecided;
@@ -255,9 +268,12 @@ impl Streaks {
             return Test::Undecided;
         }
         self.tests.resize(tests.len(), TestStreak::default());
+        // A failure that may be the other environment's says nothing of this one.
+        let caches_are_over = deployment.caches_are_over(now);
         for (streak, probe) in self.tests.iter_mut().zip(&sighting.probes) {
             count(&mut streak.passes, probe.passed);
-            count(&mut streak.failures, !probe.passed);
+            let counts = probe.is_sure || caches_are_over;
+            count(&mut streak.failures, !probe.passed && counts);
         }
         if let Some(ran) = &sighting.command {
             self.command = Some(ran.clone());
@@ -308,7 +324,9 @@ impl Streaks {
         let mut wrong = tests.filter(|((test, streak), probe)| {
             // Sickness itself counts looks in a row, this one included.
             let counted = plan.limits.sick_looks.saturating_sub(1);
-            let from = test.failures.map_or(1, |n| n.saturating_sub(counted));
+            let from = test
+                .failures
+                .map_or(1, |n| n.saturating_sub(counted).max(1));
             !probe.passed && streak.failures >= from
         });
         let (_, probe) = wrong.next()?;

@@ -202,6 +202,7 @@ impl Hook {
             variables: names.into_iter().zip(values).collect(),
             input: format!("{document}\n").into_bytes(),
             limit: self.limit,
+            ..Run::default()
         }
     }
 }

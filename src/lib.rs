@@ -22,6 +22,7 @@ pub mod preflight;
 pub mod preview;
 pub mod rebuild;
 pub mod report;
+pub mod secrets;
 pub mod shared;
 pub mod store;
 pub mod table;

@@ -41,6 +41,9 @@ pub struct Rule {
     pub follow: Follow,
     /// The ARNs of the target groups it forwards to.
     pub forwards: Vec<String>,
+    /// Whether it is its listener's default rule, which cannot be changed as others are
+    /// (API reference, `ModifyRule`).
+    pub is_default: bool,
 }
 
 /// A target group of an environment's.
@@ -76,6 +79,53 @@ pub struct NoCounterpart {
     pub target_group: String,
     /// The environment that it should forward to.
     pub environment_id: String,
+}
+
+/// A rule is tagged to follow, and could not.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Unfit {
+    /// It is a default rule.
+    #[error(
+        "rule {0} is tagged {TAG_FOLLOW} and is its listener's default, which cannot be made to forward elsewhere as other rules can: give production a rule of its own, and tag that one"
+    )]
+    Default(String),
+    /// It is production's, and sends nothing there now.
+    #[error(
+        "rule {rule} is tagged {TAG_FOLLOW}=production and forwards to no target group of environment {environment_id}, which holds production: take the tag off, or point the rule there"
+    )]
+    Astray {
+        /// The rule's ARN.
+        rule: String,
+        /// The environment that holds production.
+        environment_id: String,
+    },
+}
+
+/// Whether every rule could follow a release of the environment that holds production.
+///
+/// # Errors
+/// The first that could not.
+pub fn can_follow(
+    rules: &[Rule],
+    groups: &[TargetGroup],
+    environment_id: &str,
+) -> Result<(), Unfit> {
+    let own = |target: &String| {
+        let mut groups = groups.iter();
+        groups.any(|group| group.arn == *target && group.environment_id == environment_id)
+    };
+    for rule in rules {
+        if rule.is_default {
+            return Err(Unfit::Default(rule.arn.clone()));
+        }
+        if rule.follow == Follow::Production && !rule.forwards.iter().any(own) {
+            return Err(Unfit::Astray {
+                rule: rule.arn.clone(),
+                environment_id: environment_id.to_owned(),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// The changes that make every rule forward where it should: `right` says to which of the
@@ -141,6 +191,7 @@ mod tests {
             arn: format!("{follow:?}"),
             follow,
             forwards: forwards.iter().map(|arn| (*arn).to_owned()).collect(),
+            is_default: false,
         }
     }
 
@@ -212,5 +263,28 @@ mod tests {
         let error = changed(&rules, &groups, "green", "blue").unwrap_err();
         assert_eq!(error.environment_id, "green");
         assert!(error.to_string().contains("blue/admin"), "{error}");
+    }
+
+    #[test]
+    fn what_cannot_follow_is_named() {
+        let groups = [group("blue", "web"), group("other", "web")];
+        let check = |rule: Rule| can_follow(&[rule], &groups, "blue");
+        assert_eq!(
+            check(rule(Follow::Production, &["other/web", "blue/web"])),
+            Ok(())
+        );
+        // Staging has nowhere to lead before there is a green.
+        assert_eq!(check(rule(Follow::Staging, &["other/web"])), Ok(()));
+        let astray = check(rule(Follow::Production, &["other/web"])).unwrap_err();
+        assert!(
+            astray
+                .to_string()
+                .contains("no target group of environment blue")
+        );
+        let default = Rule {
+            is_default: true,
+            ..rule(Follow::Staging, &["blue/web"])
+        };
+        assert_eq!(check(default), Err(Unfit::Default("Staging".to_owned())));
     }
 }

@@ -276,6 +276,28 @@ impl Default for Limits {
     }
 }
 
+/// However short the poll, no answer of production is waited for less: less would tell of
+/// the network and not of production.
+const WATCH_WITHIN_MIN: Duration = Duration::from_secs(1);
+
+impl Limits {
+    /// From one look at production that is watched to the next: so short that all the looks
+    /// it takes to find it sick, and the last answer that is waited for, fall within one
+    /// poll.
+    #[must_use]
+    pub fn watch_interval(&self) -> Duration {
+        self.poll / self.sick_looks.max(1).saturating_add(1)
+    }
+
+    /// How long an answer of production that is watched is waited for at most. The quarter
+    /// that is left is for the requests to AWS.
+    #[must_use]
+    pub fn watch_within(&self) -> Duration {
+        let quarters = self.sick_looks.max(1).saturating_add(1).saturating_mul(4);
+        (self.poll * 3 / quarters).max(WATCH_WITHIN_MIN)
+    }
+}
+
 /// Everything a deployment has decided beforehand.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Plan {
@@ -408,6 +430,13 @@ impl Plan {
         let own = self.sizes?;
         let wanted = own.holding(self.instances);
         (wanted != own).then_some(wanted)
+    }
+
+    /// The variables that the tests take values from.
+    #[must_use]
+    pub fn test_variables(&self) -> Vec<String> {
+        let names = self.tests.iter().flat_map(AcceptanceTest::variables);
+        names.map(str::to_owned).collect()
     }
 
     /// Whether green is tested over HTTP before it takes traffic.

@@ -7,28 +7,28 @@ use serde::{Deserialize, Serialize};
 
 use crate::plan::Limits;
 
-/// Fewer requests than this in one look say nothing of a share or a percentile.
+/// Fewer requests than this in one look say nothing of a share or a latency.
 const REQUESTS_MIN: u32 = 20;
 
 /// A latency is not called worse by less than this: on a fast application a factor is
 /// soon reached by chance.
 const LATENCY_NOISE: Duration = Duration::from_millis(100);
 
-/// What the web servers of an environment answered lately, as enhanced health tells it
-/// (API reference, `ApplicationMetrics`).
+/// What the web servers of an environment answered lately, as enhanced health tells it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
     /// How many instances there are.
     pub instances: u32,
-    /// For how long was counted: the service counts ten seconds.
+    /// For how long was counted: ten seconds, usually.
     pub counted: Duration,
     /// How many requests there were meanwhile. A load balancer's health checks are among
     /// them.
     pub requests: u32,
     /// How many of them were answered with a status of 500 to 599.
     pub server_errors: u32,
-    /// How long nine of ten took at most; none where that is not told.
-    pub p90: Option<Duration>,
+    /// How long the slowest tenth of them took on average (API reference, `Latency`, `P90`);
+    /// none where that is not told.
+    pub slowest_tenth: Option<Duration>,
 }
 
 impl Traffic {
@@ -52,9 +52,9 @@ impl Traffic {
 pub struct Usual {
     requests: u64,
     server_errors: u64,
-    /// Milliseconds of the ninetieth percentiles, each times the requests it is of.
+    /// Milliseconds of the slowest tenths, each times the requests it is of.
     milliseconds: u64,
-    /// The requests of which a percentile was told.
+    /// The requests of which a latency was told.
     timed: u64,
 }
 
@@ -63,15 +63,15 @@ impl Usual {
     #[must_use]
     pub fn with(self, traffic: &Traffic) -> Usual {
         let requests = u64::from(traffic.requests);
-        let p90 = traffic.p90.map(|p90| p90.as_millis());
-        let p90 = p90.map(|p90| u64::try_from(p90).unwrap_or(u64::MAX));
+        let tenth = traffic.slowest_tenth.map(|tenth| tenth.as_millis());
+        let tenth = tenth.map(|tenth| u64::try_from(tenth).unwrap_or(u64::MAX));
         Usual {
             requests: self.requests + requests,
             server_errors: self.server_errors + u64::from(traffic.server_errors),
             milliseconds: self
                 .milliseconds
-                .saturating_add(p90.unwrap_or(0).saturating_mul(requests)),
-            timed: self.timed + p90.map_or(0, |_| requests),
+                .saturating_add(tenth.unwrap_or(0).saturating_mul(requests)),
+            timed: self.timed + tenth.map_or(0, |_| requests),
         }
     }
 
@@ -80,7 +80,7 @@ impl Usual {
         per_mille(self.server_errors, self.requests)
     }
 
-    fn p90(&self) -> Option<Duration> {
+    fn slowest_tenth(&self) -> Option<Duration> {
         let enough = self.timed >= u64::from(REQUESTS_MIN);
         enough.then(|| Duration::from_millis(self.milliseconds / self.timed))
     }
@@ -102,12 +102,12 @@ pub fn ailment(now: &Traffic, usual: &Usual, limits: &Limits) -> Option<String> 
             percent(before)
         ));
     }
-    let (p90, before) = (now.p90?, usual.p90()?);
+    let (tenth, before) = (now.slowest_tenth?, usual.slowest_tenth()?);
     let worse = before * limits.latency_rise;
-    (p90 > worse && p90 > before + LATENCY_NOISE).then(|| {
+    (tenth > worse && tenth > before + LATENCY_NOISE).then(|| {
         format!(
-            "nine of ten of its requests take up to {}, it was {} before",
-            humantime::format_duration(whole_milliseconds(p90)),
+            "the slowest tenth of its requests take {} on average, {} before",
+            humantime::format_duration(whole_milliseconds(tenth)),
             humantime::format_duration(whole_milliseconds(before))
         )
     })
@@ -129,13 +129,13 @@ fn whole_milliseconds(duration: Duration) -> Duration {
 mod tests {
     use super::*;
 
-    fn traffic(requests: u32, server_errors: u32, p90: u64) -> Traffic {
+    fn traffic(requests: u32, server_errors: u32, tenth: u64) -> Traffic {
         Traffic {
             instances: 2,
             counted: Duration::from_secs(10),
             requests,
             server_errors,
-            p90: Some(Duration::from_millis(p90)),
+            slowest_tenth: Some(Duration::from_millis(tenth)),
         }
     }
 

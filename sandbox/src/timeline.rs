@@ -223,6 +223,14 @@ impl World {
         if fails {
             self.quirks.failing_swaps -= 1;
         } else {
+            self.names_before = [first, second]
+                .into_iter()
+                .filter_map(|at| {
+                    let environment = &self.view.environments[at];
+                    Some((environment.cname.clone()?, environment.id.clone()))
+                })
+                .collect();
+            self.names_moved_at = self.now;
             let cname = self.view.environments[first].cname.take();
             let other = std::mem::replace(&mut self.view.environments[second].cname, cname);
             self.view.environments[first].cname = other;

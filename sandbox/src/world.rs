@@ -116,6 +116,11 @@ pub struct World {
     /// The environments that clients ever created.
     #[serde(default)]
     pub(crate) created: Vec<Created>,
+    /// Which environment, by its id, held a CNAME before CNAMEs moved last, and when that was.
+    #[serde(default)]
+    pub(crate) names_before: Vec<(String, String)>,
+    #[serde(default)]
+    pub(crate) names_moved_at: Millis,
     /// Earlier views, while reads are stale: when each began to hold.
     pub(crate) history: Vec<(Millis, View)>,
     pub(crate) seeded: Vec<String>,
@@ -153,6 +158,8 @@ impl World {
             peaks: Peaks::default(),
             strikes: BTreeMap::new(),
             created: Vec::new(),
+            names_before: Vec::new(),
+            names_moved_at: 0,
             history: Vec::new(),
             seeded: Vec::new(),
             policy: None,
@@ -196,6 +203,19 @@ impl World {
                 .as_deref()
                 .is_some_and(|c| c.eq_ignore_ascii_case(cname))
         })
+    }
+
+    /// The environment that a resolver leads to which was asked for a CNAME just before it
+    /// moved last, and keeps the answer for as long as the clients do.
+    #[must_use]
+    pub fn cached_holder(&self, cname: &str) -> Option<&Environment> {
+        let kept_until = self.names_moved_at + self.traffic.cache_seconds * 1000;
+        let before = self.names_before.iter().filter(|_| self.now < kept_until);
+        let mut before = before.filter(|(name, _)| name.eq_ignore_ascii_case(cname));
+        match before.next() {
+            Some((_, id)) => self.environments().find(|e| e.id == *id),
+            None => self.cname_holder(cname),
+        }
     }
 
     /// Everything that is due up to `now` happens, in order of time.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use reqwest::Url;
@@ -13,6 +14,9 @@ use super::{AcceptanceTest, CNAME, On, reference, without_secrets};
 use crate::table::{duration, inline};
 
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
+/// How the parser names a TOML date where it is read as something else.
+const TOML_DATE: &str = "$__toml_private_datetime";
 
 /// The most that is taken for passes or failures in a row.
 const IN_A_ROW_MAX: u32 = 1000;
@@ -86,7 +90,7 @@ impl TestTable {
             header(name, value).map_err(|why| format!("headers.{name}: {why}"))?;
         }
         if let Some(host) = &self.host {
-            host_name(host).map_err(|why| at("host", why))?;
+            host_name(host, &url).map_err(|why| at("host", why))?;
         }
         let expect_status = self.expect_status.unwrap_or(defaults.expect_status.clone());
         if let Some(code) = expect_status.iter().find(|c| !(100..=599).contains(*c)) {
@@ -97,10 +101,17 @@ impl TestTable {
         if self.body_contains.as_ref().is_some_and(String::is_empty) {
             return Err("body-contains: every body contains nothing; leave it out".to_owned());
         }
-        let is_pointer = |pointer: &&String| pointer.is_empty() || pointer.starts_with('/');
-        if let Some(pointer) = self.json.keys().find(|p| !is_pointer(p)) {
+        for (pointer, value) in &self.json {
+            json(pointer, value).map_err(|why| format!("json.{pointer}: {why}"))?;
+        }
+        let judged = match (&self.body_contains, self.json.is_empty()) {
+            (Some(_), _) => Some("body-contains"),
+            (None, false) => Some("json"),
+            (None, true) => None,
+        };
+        if let Some(key) = judged.filter(|_| method == "HEAD") {
             return Err(format!(
-                "json.{pointer}: a JSON pointer begins with a slash; write \"/{pointer}\""
+                "{key}: an answer to HEAD has no body; leave it out, or ask with GET"
             ));
         }
         let limit = |key: &str, text: Option<String>| {
@@ -110,6 +121,16 @@ impl TestTable {
                 parsed => Ok(parsed),
             }
         };
+        let max_latency = limit("max-latency", self.max_latency)?;
+        let timeout = limit("timeout", self.timeout)?.unwrap_or(defaults.timeout);
+        if let Some(max) = max_latency.filter(|max| *max > timeout) {
+            let words = humantime::format_duration;
+            return Err(format!(
+                "max-latency: an answer is waited for no longer than {}, so {} would forbid nothing; give a longer timeout",
+                words(timeout),
+                words(max)
+            ));
+        }
         Ok(AcceptanceTest {
             url,
             method,
@@ -119,8 +140,8 @@ impl TestTable {
             expect_status,
             body_contains: self.body_contains,
             json: self.json,
-            max_latency: limit("max-latency", self.max_latency)?,
-            timeout: limit("timeout", self.timeout)?.unwrap_or(defaults.timeout),
+            max_latency,
+            timeout,
             on: self.on.unwrap_or_default(),
             passes: in_a_row("passes", self.passes)?,
             failures: in_a_row("failures", self.failures)?,
@@ -200,7 +221,42 @@ fn holds_secrets(name: &str) -> bool {
     telling.iter().any(|word| name.contains(word))
 }
 
-fn host_name(host: &str) -> Result<(), String> {
+/// A JSON pointer (RFC 6901), and a value that JSON can hold. What TOML alone has was read
+/// as null, or as a table with a name of the parser's own.
+fn json(pointer: &str, value: &Value) -> Result<(), String> {
+    if !pointer.is_empty() && !pointer.starts_with('/') {
+        return Err(format!(
+            "a JSON pointer begins with a slash; write \"/{pointer}\""
+        ));
+    }
+    let mut after_tildes = pointer.split('~').skip(1);
+    if !after_tildes.all(|rest| rest.starts_with(['0', '1'])) {
+        return Err("in a JSON pointer ~ is written ~0, and / in a name ~1".to_owned());
+    }
+    possible(value)
+}
+
+fn possible(value: &Value) -> Result<(), String> {
+    match value {
+        Value::Null => Err("JSON has neither nan nor inf".to_owned()),
+        Value::Array(values) => values.iter().try_for_each(possible),
+        Value::Object(fields) if fields.contains_key(TOML_DATE) => {
+            Err("JSON has no dates; write the text that is expected, in quotes".to_owned())
+        }
+        Value::Object(fields) => fields.values().try_for_each(possible),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
+    }
+}
+
+fn host_name(host: &str, url: &str) -> Result<(), String> {
+    let is_https = url
+        .get(..6)
+        .is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"));
+    if is_https && host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() {
+        return Err(format!(
+            "{host:?}: TLS presents no address; give a name such as www.shop.example"
+        ));
+    }
     let as_url = Url::parse(&format!("http://{host}/")).ok();
     let is_name = |parsed: &Url| parsed.host_str() == Some(host) && parsed.port().is_none();
     if as_url.as_ref().is_some_and(is_name) {
@@ -318,6 +374,46 @@ mod tests {
                 r#"{ url = "/", json = { status = "ok" } }"#,
                 "json.status: a JSON pointer begins",
             ),
+            (
+                r#"{ url = "/", json = { "/a~2" = 1 } }"#,
+                "json./a~2: in a JSON pointer ~ is written ~0",
+            ),
+            (
+                r#"{ url = "/", json = { "/a~" = 1 } }"#,
+                "json./a~: in a JSON pointer",
+            ),
+            (
+                r#"{ url = "/", json = { "/a" = [nan] } }"#,
+                "json./a: JSON has neither nan",
+            ),
+            (
+                r#"{ url = "/", json = { "/a" = -inf } }"#,
+                "json./a: JSON has neither nan",
+            ),
+            (
+                r#"{ url = "/", json = { "/a" = { b = 2026-01-31 } } }"#,
+                "json./a: JSON has no dates",
+            ),
+            (
+                r#"{ url = "/", method = "HEAD", json = { "/a" = 1 } }"#,
+                "json: an answer to HEAD",
+            ),
+            (
+                r#"{ url = "/", method = "head", body-contains = "x" }"#,
+                "body-contains: an answer to HEAD",
+            ),
+            (
+                r#"{ url = "https://{cname}/", host = "192.0.2.1" }"#,
+                "host: \"192.0.2.1\": TLS presents no address",
+            ),
+            (
+                r#"{ url = "https://{cname}/", host = "[2001:db8::1]" }"#,
+                "TLS presents no address",
+            ),
+            (
+                r#"{ url = "/", max-latency = "3001ms" }"#,
+                "max-latency: an answer is waited for no longer than 3s",
+            ),
             (r#"{ url = "/", max-latency = "5" }"#, "max-latency: "),
             (
                 r#"{ url = "/", timeout = "0s" }"#,
@@ -336,6 +432,19 @@ mod tests {
         let secret =
             TestTable::inline(r#"{ url = "/?t=hunter2", headers = { Cookie = "hunter2" } }"#);
         assert!(!format!("{secret:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn what_json_can_hold_is_taken() {
+        let test = read(
+            r#"{ url = "/", host = "192.0.2.1", max-latency = "3s",
+                json = { "/a~1b~0" = [1, 1.5, { c = "2026-01-31" }], "" = true } }"#,
+        );
+        let test = test.expect("it is a test");
+        assert_eq!(
+            test.json["/a~1b~0"],
+            serde_json::json!([1, 1.5, { "c": "2026-01-31" }])
+        );
     }
 
     #[test]

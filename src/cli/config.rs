@@ -93,6 +93,11 @@ fn check(options: &Options, release: &run::Args, layers: &Layers) -> Result<Exit
         }
         return Ok(Exit::Refused);
     }
+    if let Ok(config) = options.config() {
+        for warning in config.warnings() {
+            say(&format!("warning: {warning}"));
+        }
+    }
     say(&match &layers.file {
         Some(file) => format!("{} is in order.", file.path.display()),
         None => "The configuration is in order; there is no file.".to_owned(),

@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::run::{self, Turn};
-use super::{Exit, Failed, say};
+use super::{Exit, Failed, say, warn_of};
 use crate::acceptance::all_set;
 use crate::clock::Clock;
 use crate::config::Options;
@@ -27,6 +27,7 @@ pub(super) struct Args {
 pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> {
     let mut context = Context::open(options).await?;
     let config = context.options.config()?;
+    warn_of(&config);
     all_set(&config.tests, |name| std::env::var(name).ok())?;
     let wanted = args.release.wanted(&config)?;
     let (cloud, sdk) = context.cloud().await?;

@@ -186,6 +186,7 @@ impl Args {
 pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> {
     let mut context = Context::open(options).await?;
     let config = context.options.config()?;
+    super::warn_of(&config);
     all_set(&config.tests, |name| std::env::var(name).ok())?;
     let wanted = args.wanted(&config)?;
     let (cloud, sdk) = context.cloud().await?;

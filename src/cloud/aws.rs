@@ -50,8 +50,9 @@ use aws_sdk_s3 as s3;
 
 use tracing::warn;
 
-use super::{Cloud, LookError, Needs, Outcome, Prober, Sighting, test_run};
+use super::{Alarms, Cloud, LookError, Needs, Outcome, Probe, Prober, Sighting, Site};
 use crate::clock::{Clock, Deadline};
+use crate::command::{Ran, Run};
 use crate::facts::is_healthy;
 use crate::fidelity::differences;
 use crate::listener_rules::{Change, Rule, TargetGroup};
@@ -198,15 +199,15 @@ impl<P: Prober> Cloud for AwsCloud<P> {
             }
             sighting.version = Some(version);
         }
-        let closer = self.look_closer(plan, needs, &mut sighting).await;
+        // At the same time: an answer that does not come holds up nothing else.
+        let site = needs.test.and_then(|role| sighting.site(plan, role));
+        let (closer, alarms, probes) = tokio::join!(
+            self.look_closer(plan, needs, &mut sighting),
+            self.watch(plan, needs),
+            self.test(plan, site, needs.within),
+        );
         closer.map_err(gone_meanwhile)?;
-        if needs.alarms {
-            let alarms = self.alarms(&plan.alarms).await?;
-            sighting.alarm = alarms.iter().find_map(Alarm::ringing);
-        }
-        if let Some(role) = needs.test {
-            self.test(plan, role, needs.command, &mut sighting).await;
-        }
+        (sighting.alarms, sighting.probes) = (alarms, probes);
         Ok(sighting)
     }
 
@@ -325,6 +326,10 @@ impl<P: Prober> Cloud for AwsCloud<P> {
     async fn move_rule(&self, change: &Change, send_by: &Deadline) -> Outcome {
         self.point_rule(change, send_by).await
     }
+
+    async fn run_test(&self, run: &Run) -> Ran {
+        self.prober.run(run).await
+    }
 }
 
 impl<P: Prober> AwsCloud<P> {
@@ -396,24 +401,37 @@ impl<P: Prober> AwsCloud<P> {
         Ok(())
     }
 
-    /// Asks the environment of a role its tests, all at once, and runs the command where
-    /// it is wanted and they pass. An environment that is not Ready is left alone.
-    async fn test(&self, plan: &Plan, role: Role, command: bool, sighting: &mut Sighting) {
-        let ours = role == Role::Blue || sighting.green_is_ours;
-        let environment = sighting
-            .of(plan, role)
-            .filter(|e| ours && e.status == "Ready");
-        let Some(cname) = environment.and_then(|environment| environment.cname.clone()) else {
-            return;
+    /// Asks an environment its tests, all at once.
+    async fn test(&self, plan: &Plan, site: Option<Site>, within: Option<Duration>) -> Vec<Probe> {
+        let Some(site) = site else {
+            return Vec::new();
         };
         let tests = plan.tests_towards(plan.goal).into_iter();
-        sighting.probes = all(tests.map(|test| self.prober.probe(test, &cname))).await;
-        let passed = sighting.probes.iter().all(|probe| probe.passed);
-        if command
-            && passed
-            && let Some(run) = test_run(plan, role, &cname)
-        {
-            sighting.command = Some(self.prober.run(&run).await);
+        let mut tests: Vec<_> = tests.cloned().collect();
+        for test in &mut tests {
+            test.timeout = test.timeout.min(within.unwrap_or(Duration::MAX));
+        }
+        all(tests.iter().map(|test| self.prober.probe(test, &site))).await
+    }
+
+    /// What the alarms of production say. That they cannot be read fails no look: every
+    /// other sign is judged all the same.
+    async fn watch(&self, plan: &Plan, needs: &Needs) -> Alarms {
+        if !needs.alarms {
+            return Alarms::Unasked;
+        }
+        let within = needs.within.unwrap_or(REQUEST_TIMEOUT);
+        let read = tokio::time::timeout(within, self.alarms_found(&plan.alarms)).await;
+        match read {
+            Err(_) => Alarms::Unread(format!(
+                "CloudWatch does not answer within {}",
+                humantime::format_duration(within)
+            )),
+            Ok(Err(error)) => Alarms::Unread(error.to_string()),
+            Ok(Ok(found)) => match found.iter().find_map(Alarm::ringing) {
+                Some(ringing) => Alarms::Ringing(ringing),
+                None => alarms::missing(&plan.alarms, &found).map_or(Alarms::Quiet, Alarms::Unread),
+            },
         }
     }
 }

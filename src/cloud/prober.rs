@@ -12,6 +12,7 @@ use reqwest::{Client, ClientBuilder, Method, Url};
 use crate::acceptance::{AcceptanceTest, Answer, BODY_BYTES_MAX, Request};
 use crate::command::{self, Ran, Run};
 use crate::plan::{Plan, Role};
+use crate::secrets::Secrets;
 
 /// The answer to one HTTP test.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,12 +23,25 @@ pub struct Probe {
     pub got: String,
     /// Whether that passes.
     pub passed: bool,
+    /// Whether it is the environment's own answer, or silence: a name may have led to the
+    /// other one, where a DNS answer from before a swap is still cached.
+    pub is_sure: bool,
+}
+
+/// Where an environment is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Site {
+    /// The CNAME that it holds, which every request presents.
+    pub cname: String,
+    /// Its load balancer's name, or its only instance's address, to connect to: no swap
+    /// moves it. None where the service does not tell it.
+    pub endpoint: Option<String>,
 }
 
 /// Tests an environment.
 pub trait Prober {
-    /// Asks the environment that answers under `cname`.
-    fn probe(&self, test: &AcceptanceTest, cname: &str) -> impl Future<Output = Probe>;
+    /// Asks an environment.
+    fn probe(&self, test: &AcceptanceTest, site: &Site) -> impl Future<Output = Probe>;
 
     /// Runs a command that tests an environment.
     fn run(&self, run: &Run) -> impl Future<Output = Ran>;
@@ -57,18 +71,27 @@ impl HttpProber {
         })
     }
 
-    async fn ask(&self, request: Request, reads_body: bool) -> Result<Answer, String> {
+    /// Asks, and tells beside the answer, as soon as it is known, whether it will be the
+    /// environment's own.
+    async fn ask(
+        &self,
+        request: Request,
+        reads_body: bool,
+        site: &Site,
+        is_sure: &mut bool,
+    ) -> Result<Answer, String> {
         let began = Instant::now();
-        let (client, url) = self.client_of(&request).await?;
+        let way = self.way(&request, site).await?;
+        *is_sure = way.is_sure;
         let method = Method::from_bytes(request.method.as_bytes()).map_err(|e| e.to_string())?;
-        let mut builder = client.request(method, url);
+        let mut builder = way.client.request(method, way.url);
         for (name, value) in &request.headers {
             let mut value = HeaderValue::from_str(value)
                 .map_err(|_| format!("the value of header {name} has characters that none may"))?;
             value.set_sensitive(true);
             builder = builder.header(name, value);
         }
-        if let Some(host) = &request.host {
+        if let Some(host) = &way.host {
             builder = builder.header(HOST, host);
         }
         if let Some(body) = request.body {
@@ -92,22 +115,98 @@ impl HttpProber {
         })
     }
 
-    /// The client and the URL for a request. A name of its own in TLS needs a client that
-    /// connects to the address of the URL's host under that name: directly, because a
-    /// proxy would look the name up by itself.
-    async fn client_of(&self, request: &Request) -> Result<(Client, Url), String> {
+    /// How a request gets to the environment. One for its CNAME connects to its endpoint,
+    /// which no swap moves, and presents the CNAME all the same. A name of its own in TLS
+    /// goes to the address of the URL's host under that name: directly, because a proxy
+    /// would look the name up by itself.
+    async fn way(&self, request: &Request, site: &Site) -> Result<Way, String> {
         let mut url = Url::parse(&request.url).map_err(|e| e.to_string())?;
-        let Some(host) = request.host.as_ref().filter(|_| url.scheme() == "https") else {
-            return Ok((self.client.clone(), url));
+        let named = url.host_str().unwrap_or_default().to_owned();
+        let is_own = named.eq_ignore_ascii_case(&site.cname);
+        let endpoint = site.endpoint.as_deref().filter(|_| is_own);
+        let is_https = url.scheme() == "https";
+        let mut host = request.host.clone();
+        if let (Some(endpoint), Some(_), false) = (endpoint, &self.proxy, is_https) {
+            // A sandbox resolves what it is asked for, and heeds the Host header beside it.
+            let port = url
+                .port()
+                .map(|port| format!(":{port}"))
+                .unwrap_or_default();
+            host.get_or_insert(format!("{named}{port}"));
+            url.set_host(Some(endpoint)).map_err(|e| e.to_string())?;
+            return Ok(Way {
+                client: self.client.clone(),
+                url,
+                host,
+                is_sure: true,
+            });
+        }
+        let port = url.port_or_known_default().unwrap_or(80);
+        let pinned = match endpoint {
+            Some(endpoint) => addresses(endpoint, port).await.ok(),
+            None => None,
         };
-        let at = url.host_str().unwrap_or_default().to_owned();
-        let port = url.port_or_known_default().unwrap_or(443);
-        let found = tokio::net::lookup_host((at.trim_matches(['[', ']']), port)).await;
-        let addresses: Vec<SocketAddr> = found.map_err(|e| format!("{at}: {e}"))?.collect();
-        url.set_host(Some(host)).map_err(|e| e.to_string())?;
-        let client = builder().no_proxy().resolve_to_addrs(host, &addresses);
-        Ok((client.build().map_err(root_cause)?, url))
+        let is_pinned = pinned.is_some();
+        if let Some(presented) = host.as_ref().filter(|_| is_https) {
+            let addresses = match pinned {
+                Some(pinned) => pinned,
+                None => addresses(&named, port).await?,
+            };
+            url.set_host(Some(presented)).map_err(|e| e.to_string())?;
+            let client = builder().no_proxy().resolve_to_addrs(presented, &addresses);
+            return Ok(Way {
+                client: client.build().map_err(root_cause)?,
+                url,
+                host,
+                is_sure: is_pinned,
+            });
+        }
+        let Some(pinned) = pinned else {
+            return Ok(Way {
+                client: self.client.clone(),
+                url,
+                host,
+                is_sure: false,
+            });
+        };
+        let client = builder().resolve_to_addrs(&named, &pinned);
+        let is_sure = !is_proxied(url.scheme());
+        Ok(Way {
+            client: client.build().map_err(root_cause)?,
+            url,
+            host,
+            is_sure,
+        })
     }
+}
+
+/// How a request gets to an environment.
+struct Way {
+    client: Client,
+    url: Url,
+    /// The Host header where it is not the URL's host.
+    host: Option<String>,
+    /// Whether it cannot get anywhere else.
+    is_sure: bool,
+}
+
+/// The addresses of a name, or of an address.
+async fn addresses(name: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
+    let found = tokio::net::lookup_host((name.trim_matches(['[', ']']), port)).await;
+    let found: Vec<SocketAddr> = found.map_err(|e| format!("{name}: {e}"))?.collect();
+    match found.is_empty() {
+        true => Err(format!("{name}: it has no address")),
+        false => Ok(found),
+    }
+}
+
+/// Whether a proxy of the environment's may resolve names in this process's place.
+fn is_proxied(scheme: &str) -> bool {
+    let of_scheme = format!("{scheme}_proxy");
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    [of_scheme.as_str(), "all_proxy"]
+        .into_iter()
+        .any(|name| is_set(name) || is_set(&name.to_ascii_uppercase()))
 }
 
 fn builder() -> ClientBuilder {
@@ -119,19 +218,18 @@ fn builder() -> ClientBuilder {
 }
 
 impl Prober for HttpProber {
-    async fn probe(&self, test: &AcceptanceTest, cname: &str) -> Probe {
-        let answered = match test.request(cname, |name| std::env::var(name).ok()) {
+    async fn probe(&self, test: &AcceptanceTest, site: &Site) -> Probe {
+        let mut is_sure = false;
+        let answered = match test.request(&site.cname, |name| std::env::var(name).ok()) {
             Ok(request) => {
-                let asked = self.ask(request, test.reads_body());
+                let asked = self.ask(request, test.reads_body(), site, &mut is_sure);
                 tokio::time::timeout(test.timeout, asked).await
             }
+            // No environment can answer that.
             Err(unset) => Ok(Err(unset.to_string())),
         };
-        Probe::of(
-            test,
-            cname,
-            answered.unwrap_or_else(|_| Err(late(test.timeout))),
-        )
+        let answered = answered.unwrap_or_else(|_| Err(late(test.timeout)));
+        Probe::of(test, &site.cname, answered).sure(is_sure)
     }
 
     async fn run(&self, run: &Run) -> Ran {
@@ -144,45 +242,57 @@ impl Prober for HttpProber {
 }
 
 impl Probe {
-    /// What an answer is worth, or why there was none.
+    /// What an answer is worth, or why there was none, in words without secrets; not known
+    /// to be the environment's own.
     #[must_use]
     pub fn of(test: &AcceptanceTest, cname: &str, answered: Result<Answer, String>) -> Probe {
+        let variables: Vec<String> = test.variables().map(str::to_owned).collect();
+        let secrets = Secrets::of_this_process(&variables);
         let (got, passed) = match answered {
             Ok(answer) => {
-                let verdict = test.judge(&answer);
+                let verdict = test.judge(&answer, &secrets);
                 (verdict.got, verdict.passed)
             }
-            Err(why) => (why, false),
+            Err(why) => (secrets.hide(&why), false),
         };
         Probe {
             asked: test.asked(cname),
             got,
             passed,
+            is_sure: false,
         }
+    }
+
+    /// The same, known to be the environment's own or not.
+    #[must_use]
+    pub fn sure(self, is_sure: bool) -> Probe {
+        Probe { is_sure, ..self }
     }
 }
 
-/// The variables that the command that tests gets: where the environment answers, the
-/// deployment's id, the version label and the environment's name. None of them is one that
-/// a flag takes.
-pub const TEST_VARIABLES: [&str; 4] = [
+/// The variables that the command that tests gets: where the environment answers, by its
+/// CNAME and where it is whatever CNAMEs it has, the deployment's id, the version label and
+/// the environment's name. None of them is one that a flag takes.
+pub const TEST_VARIABLES: [&str; 5] = [
     "BLUEGREEN_URL",
+    "BLUEGREEN_ENDPOINT",
     "BLUEGREEN_ID",
     "BLUEGREEN_VERSION",
     "BLUEGREEN_ENVIRONMENT",
 ];
 
-/// The command that tests the environment of a role, which answers under `cname`; none
-/// where the plan has none.
+/// The command that tests the environment of a role, which is asked there; none where the
+/// plan has none.
 #[must_use]
-pub fn test_run(plan: &Plan, role: Role, cname: &str) -> Option<Run> {
+pub fn test_run(plan: &Plan, role: Role, site: &Site) -> Option<Run> {
     let test = plan.command_towards(plan.goal)?;
     let version = match role {
         Role::Blue => plan.goal_version(),
         Role::Green => plan.green_version(),
     };
     let values = [
-        format!("http://{cname}"),
+        format!("http://{}", site.cname),
+        site.endpoint.clone().unwrap_or_default(),
         plan.id.clone(),
         version.to_owned(),
         plan.environment(role).to_owned(),
@@ -193,6 +303,7 @@ pub fn test_run(plan: &Plan, role: Role, cname: &str) -> Option<Run> {
         variables: names.into_iter().zip(values).collect(),
         input: Vec::new(),
         limit: test.limit,
+        secret: plan.test_variables(),
     })
 }
 
@@ -241,6 +352,14 @@ mod tests {
         (address, serving)
     }
 
+    /// An environment whose CNAME is this, and whose endpoint nobody tells.
+    fn at(cname: impl ToString) -> Site {
+        Site {
+            cname: cname.to_string(),
+            endpoint: None,
+        }
+    }
+
     fn prober() -> HttpProber {
         HttpProber::new(None).expect("a prober")
     }
@@ -255,7 +374,7 @@ mod tests {
         test.headers = [("X-Home".to_owned(), "at env:HOME".to_owned())].into();
         test.body = Some("{}".to_owned());
         test.json = [("/status".to_owned(), "ok".into())].into();
-        let probe = prober().probe(&test, &address.to_string()).await;
+        let probe = prober().probe(&test, &at(address)).await;
         assert_eq!((probe.passed, probe.got.as_str()), (true, "201 Created"));
         assert!(!probe.asked.contains("hunter2"), "{}", probe.asked);
         let sent = serving.await.expect("it served");
@@ -275,22 +394,104 @@ mod tests {
         let (address, _serving) = server("").await;
         let mut test = AcceptanceTest::get("http://{cname}/?token=hunter2");
         test.timeout = Duration::from_millis(200);
-        let slow = prober().probe(&test, &address.to_string()).await;
+        let slow = prober().probe(&test, &at(address)).await;
         assert_eq!(
             (slow.passed, slow.got.as_str()),
             (false, "no answer within 200ms")
         );
-        let refused = prober().probe(&test, "127.0.0.1:1").await;
+        let refused = prober().probe(&test, &at("127.0.0.1:1")).await;
         assert!(
             !refused.passed && refused.got.contains("refused"),
             "{refused:?}"
         );
         assert!(!format!("{refused:?}").contains("hunter2"), "{refused:?}");
         test.headers = [("X-Key".to_owned(), "env:BLUEGREEN_NO_SUCH".to_owned())].into();
-        let unset = prober().probe(&test, "127.0.0.1:1").await;
+        let unset = prober().probe(&test, &at("127.0.0.1:1")).await;
         assert!(
             unset.got.contains("BLUEGREEN_NO_SUCH is not set"),
             "{unset:?}"
+        );
+    }
+
+    /// A CNAME that leads nowhere, or elsewhere, as a cached DNS answer does after a swap:
+    /// the environment's own endpoint is asked under it.
+    #[tokio::test]
+    async fn the_environments_own_endpoint_is_asked_under_its_cname() {
+        let (address, serving) = server("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+        let site = Site {
+            cname: "shop.invalid".to_owned(),
+            endpoint: Some(address.ip().to_string()),
+        };
+        let test = AcceptanceTest::get(&format!("http://{{cname}}:{}/x", address.port()));
+        let probe = prober().probe(&test, &site).await;
+        assert!(probe.passed && probe.is_sure, "{probe:?}");
+        let sent = serving.await.expect("it served");
+        let host = format!("host: shop.invalid:{}\r\n", address.port());
+        assert!(
+            sent.starts_with("GET /x HTTP/1.1\r\n") && sent.contains(&host),
+            "{sent}"
+        );
+
+        // What is asked of another host is asked there, and may be anybody's.
+        let (elsewhere, serving) = server("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+        let test = AcceptanceTest::get(&format!("http://{elsewhere}/"));
+        let probe = prober().probe(&test, &site).await;
+        assert!(probe.passed && !probe.is_sure, "{probe:?}");
+        serving.await.expect("it served");
+        // So is what an endpoint without an address leaves to the CNAME.
+        let lost = Site {
+            cname: "shop.invalid".to_owned(),
+            endpoint: Some("nowhere.invalid".to_owned()),
+        };
+        let probe = prober().probe(&AcceptanceTest::get("/"), &lost).await;
+        assert!(!probe.passed && !probe.is_sure, "{probe:?}");
+    }
+
+    #[tokio::test]
+    async fn the_cname_is_presented_in_tls_to_the_environments_own_endpoint() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let greeted = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.expect("a client");
+            let mut hello = vec![0; 4096];
+            let length = stream.read(&mut hello).await.expect("it reads");
+            hello.truncate(length);
+            hello
+        });
+        let mut test = AcceptanceTest::get(&format!("https://{{cname}}:{}/", address.port()));
+        test.timeout = Duration::from_secs(5);
+        let site = Site {
+            cname: "shop.invalid".to_owned(),
+            endpoint: Some("127.0.0.1".to_owned()),
+        };
+        let probe = prober().probe(&test, &site).await;
+        assert!(
+            !probe.passed && probe.is_sure,
+            "the server spoke no TLS: {probe:?}"
+        );
+        let hello = greeted.await.expect("it was greeted");
+        let name = b"shop.invalid";
+        assert!(hello.windows(name.len()).any(|part| part == name), "SNI");
+    }
+
+    /// What an application gives back of a secret is told nowhere.
+    #[tokio::test]
+    async fn an_answer_is_told_without_the_secrets_that_it_gives_back() {
+        let home = std::env::var("HOME").expect("a home");
+        let body = format!("{{\"auth\":\"at {home}\"}}");
+        let answer = format!(
+            "HTTP/1.1 302 Found\r\nlocation: http://x{home}\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let (address, _serving) = server(answer.leak()).await;
+        let mut test = AcceptanceTest::get("http://{cname}/");
+        test.expect_status = vec![302];
+        test.headers = [("X-Home".to_owned(), "at env:HOME".to_owned())].into();
+        test.json = [("/auth".to_owned(), "ok".into())].into();
+        let probe = prober().probe(&test, &at(address)).await;
+        assert_eq!(
+            probe.got,
+            "302 Found to http://x***, whose /auth is \"at ***\", not \"ok\""
         );
     }
 
@@ -309,7 +510,7 @@ mod tests {
         let mut test = AcceptanceTest::get("https://{cname}/");
         test.host = Some("www.shop.example".to_owned());
         test.timeout = Duration::from_secs(5);
-        let probe = prober().probe(&test, &address.to_string()).await;
+        let probe = prober().probe(&test, &at(address)).await;
         assert!(!probe.passed, "the server spoke no TLS");
         let hello = greeted.await.expect("it was greeted");
         let name = b"www.shop.example";

@@ -98,7 +98,8 @@ impl<C: Cloud> Driver<'_, C> {
                 outputs: Vec::new(),
                 lease: None,
             });
-            let run = hook.run(id, &hooks::document(&hook, passage, &shown));
+            let mut run = hook.run(id, &hooks::document(&hook, passage, &shown));
+            run.secret = deployment.plan.test_variables();
             info!("running the hook {hook}");
             let ran = tokio::select! {
                 biased;

@@ -190,6 +190,7 @@ fn tested_in(streaks: &mut Streaks, deployment: &Deployment, passed: &[bool]) ->
         asked: format!("GET {at}"),
         got: if *passed { "200 OK" } else { "500" }.to_owned(),
         passed: *passed,
+        is_sure: true,
     };
     let command = |end| Ran {
         end,
@@ -198,7 +199,8 @@ fn tested_in(streaks: &mut Streaks, deployment: &Deployment, passed: &[bool]) ->
     };
     let code = deployment.plan.test_command.as_ref();
     let code = code.and_then(|test| test.command.strip_prefix("exit ")?.parse().ok());
-    let runs = streaks.wants_command(deployment) && passed.iter().all(|passed| *passed);
+    let runs = streaks.wants_command(deployment, Moment(0)).is_some()
+        && passed.iter().all(|passed| *passed);
     let environment = |id: &str, name: &str| Environment {
         id: id.to_owned(),
         name: name.to_owned(),
@@ -286,21 +288,30 @@ fn the_command_runs_once_after_the_tests_and_decides_with_them() {
         deployment.plan.test_command = commanding(command);
         let mut streaks = Streaks::default();
         for _ in 0..2 {
-            assert!(!streaks.wants_command(&deployment));
+            assert!(!streaks.wants_command(&deployment, Moment(0)).is_some());
             let seen = tested_in(&mut streaks, &deployment, &[true]);
             assert_eq!(seen.test, Test::Undecided);
         }
-        assert!(streaks.wants_command(&deployment));
+        assert!(streaks.wants_command(&deployment, Moment(0)).is_some());
         assert_eq!(tested_in(&mut streaks, &deployment, &[true]).test, verdict);
-        assert!(!streaks.wants_command(&deployment), "not at every look");
+        assert!(
+            !streaks.wants_command(&deployment, Moment(0)).is_some(),
+            "not at every look"
+        );
         assert_eq!(tested_in(&mut streaks, &deployment, &[true]).test, verdict);
         streaks.entered_a_state();
         for _ in 0..2 {
             tested_in(&mut streaks, &deployment, &[true]);
         }
-        assert!(streaks.wants_command(&deployment), "at each entry anew");
+        assert!(
+            streaks.wants_command(&deployment, Moment(0)).is_some(),
+            "at each entry anew"
+        );
         tested_in(&mut streaks, &deployment, &[false]);
-        assert!(!streaks.wants_command(&deployment), "the row was broken");
+        assert!(
+            !streaks.wants_command(&deployment, Moment(0)).is_some(),
+            "the row was broken"
+        );
     }
 }
 
@@ -329,6 +340,7 @@ fn green_is_asked_for_nothing_before_it_is_healthy() {
         asked: "GET /".to_owned(),
         got: String::new(),
         passed,
+        is_sure: true,
     };
     let mut green = Environment {
         name: "green".to_owned(),
@@ -391,4 +403,73 @@ fn a_bake_does_not_end_before_its_tests_have_passed() {
     assert_eq!(baked, [false, false, false, false, true]);
     deployment.plan.test_production = false;
     assert!(tested_in(&mut Streaks::default(), &deployment, &[]).baked);
+}
+
+#[test]
+fn a_failure_that_may_be_the_other_environments_does_not_count() {
+    let second = |n: u64| Moment(n * 1000);
+    let mut deployment = under_test(State::Baking, &[(Some(1), Some(1))]);
+    deployment.traffic_moved_at = Some(second(0));
+    deployment.plan.test_command = commanding("exit 0");
+    let mut streaks = Streaks::default();
+    let mut look = |passed: bool, is_sure: bool, now: Moment| {
+        let sighting = Sighting {
+            environments: vec![Environment {
+                id: "e-blue".to_owned(),
+                status: "Ready".to_owned(),
+                ..Environment::default()
+            }],
+            probes: vec![Probe {
+                asked: "GET /".to_owned(),
+                got: "500".to_owned(),
+                passed,
+                is_sure,
+            }],
+            ..Sighting::default()
+        };
+        let seen = streaks.observe(&deployment, &sighting, now);
+        let is_sick = seen.production_sick.is_some();
+        (is_sick, streaks.wants_command(&deployment, now).is_some())
+    };
+    for n in 1..5 {
+        assert_eq!(look(false, false, second(n)), (false, false));
+    }
+    // The command waits until no cached answer leads it elsewhere.
+    assert_eq!(look(true, true, second(59)), (false, false));
+    assert_eq!(look(true, true, second(60)), (false, true));
+    // What is known to be its own counts at once, and later everything does.
+    assert_eq!(look(false, true, second(10)).0, false);
+    assert_eq!(look(false, true, second(11)).0, true);
+    assert_eq!(look(true, true, second(12)).0, false);
+    assert_eq!(look(false, false, second(60)).0, false);
+    assert_eq!(look(false, false, second(61)).0, true);
+}
+
+#[test]
+fn alarms_that_cannot_be_read_are_no_sickness_and_hold_the_end() {
+    let mut deployment = under_test(State::Baking, &[]);
+    deployment.plan.test_production = false;
+    deployment.plan.limits.bake = std::time::Duration::ZERO;
+    deployment.plan.alarms = vec!["errors".to_owned()];
+    let mut streaks = Streaks::default();
+    let mut look = |alarms: Alarms| {
+        let sighting = Sighting {
+            alarms,
+            ..Sighting::default()
+        };
+        let seen = streaks.observe(&deployment, &sighting, Moment(0));
+        (seen.production_sick.is_some(), seen.baked)
+    };
+    assert_eq!(look(Alarms::Quiet), (false, true));
+    assert_eq!(
+        look(Alarms::Unread("out of order".to_owned())),
+        (false, false)
+    );
+    assert_eq!(look(Alarms::Ringing("it rings".to_owned())), (true, true));
+    assert!(needs(&deployment).alarms);
+    deployment.plan.goal = Goal::Previous;
+    assert!(
+        !needs(&deployment).alarms,
+        "they tell of what is being left"
+    );
 }

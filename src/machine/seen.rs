@@ -23,6 +23,10 @@ pub struct Seen {
     /// What is wrong with production where it was sick for several looks in a row
     /// while it is watched.
     pub production_sick: Option<String>,
+    /// Why the alarms of production could not all be read; none where they were, or were
+    /// not asked.
+    #[serde(default)]
+    pub unread_alarms: Option<String>,
     /// Whether green is what blue is.
     #[serde(default)]
     pub likeness: Likeness,
@@ -38,8 +42,8 @@ pub struct Seen {
     pub test: Test,
     /// Whether no cached DNS answer still leads to the idle environment.
     pub drained: bool,
-    /// Whether production has been watched for long enough, and its tests have passed where
-    /// they are to watch it.
+    /// Whether production has been watched for long enough, its tests have passed where
+    /// they are to watch it, and its alarms were read.
     pub baked: bool,
     /// What may still arrive at AWS although it was asked for earlier.
     pub may_arrive: MayArrive,
@@ -212,7 +216,7 @@ impl Seen {
         }
     }
 
-    /// Both environments in words.
+    /// Both environments in words, and what keeps the alarms from being read.
     #[must_use]
     pub fn in_words(&self) -> String {
         let words = |environment: &EnvSeen| {
@@ -230,7 +234,11 @@ impl Seen {
             Green::Ours(green) => words(green),
             Green::Foreign => "somebody else's".to_owned(),
         };
-        format!("blue is {blue}; green is {green}")
+        let mut told = format!("blue is {blue}; green is {green}");
+        if let Some(why) = &self.unread_alarms {
+            told.push_str(&format!("; the alarms cannot be read: {why}"));
+        }
+        told
     }
 
     /// Both environments where both are there and Ready.

@@ -16,7 +16,7 @@ use crate::cloud::{Environment, LookError, Prober, VersionRecord};
 use crate::config::Config;
 use crate::facts::is_healthy;
 use crate::fidelity::is_called;
-use crate::listener_rules::{Follow, Rule};
+use crate::listener_rules::{Follow, Rule, can_follow};
 use crate::plan::{
     Kept, Role, Sizes, Strategy, TAG_DEPLOYMENT, TAGS_MAX, Target, is_own_tag, template_name,
 };
@@ -642,7 +642,9 @@ impl<P: Prober> Inspector<'_, P> {
         let Some(arn) = configuration.shared_balancer() else {
             return Ok(Vec::new());
         };
-        let (rules, _) = self.cloud.following_rules(arn).await?;
+        let (rules, groups) = self.cloud.following_rules(arn).await?;
+        can_follow(&rules, &groups, &self.blue.id)
+            .map_err(|unfit| LookError::Refused(unfit.to_string()))?;
         Ok(rules)
     }
 

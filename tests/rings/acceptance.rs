@@ -99,6 +99,47 @@ fn a_release_passes_everything_that_can_be_asked() {
     assert_eq!(served.sandbox.report().lost, 0);
 }
 
+/// An application gives back the header it was sent, a hook and the command say it.
+#[test]
+fn a_secret_that_is_given_back_is_told_and_kept_nowhere() {
+    let test = |json: &str| {
+        format!(
+            "{{ url = '/echo', headers = {{ X-Login = 'Basic env:SMOKE_LOGIN' }}, json = {{ {json} }} }}"
+        )
+    };
+    let mentions = "echo \"with $SMOKE_LOGIN\"";
+    let hook = format!(
+        "{{ when = 'before', stage = 'cloning', command = '{mentions}', on-failure = 'ignore' }}"
+    );
+    let arguments = ["deploy", "--hook", &hook, "--test-command", mentions];
+    for (json, ended) in [
+        ("'/headers/x-login' = 'none'", Some(14)),
+        ("'/method' = 'GET'", Some(0)),
+    ] {
+        let served = Served::at_speed(SPEED);
+        let mut command = served.bluegreen(&arguments);
+        command
+            .args(["--test", &test(json)])
+            .env("SMOKE_LOGIN", SECRET);
+        let ran = command.output().expect("the binary runs");
+        assert_eq!(code(&ran), ended, "{}", text(&ran.stderr));
+        let status = text(&served.run(&["status", "--all", "--json"]).stdout);
+        let mentioned = status.matches("with ***").count();
+        let told = told(&served);
+        if ended == Some(0) {
+            assert_eq!(mentioned, 2, "by the hook and the command: {status}");
+        } else {
+            let why = told["error"].as_str().expect("a cause");
+            assert!(why.contains("is \"Basic ***\", not \"none\""), "{why}");
+            assert_eq!(mentioned, 1, "by the hook: {status}");
+        }
+        let kept = everything_kept(&served);
+        for place in [kept, text(&ran.stdout), text(&ran.stderr), status] {
+            assert!(!place.contains(SECRET), "{place}");
+        }
+    }
+}
+
 #[test]
 fn each_condition_that_fails_holds_the_release() {
     let v2 = || "v2".to_owned();

@@ -233,6 +233,26 @@ fn a_configuration_in_order_is_said_to_be() {
 }
 
 #[test]
+fn a_test_that_may_take_longer_than_a_poll_is_warned_of() {
+    let folder = Folder::with(NAMES);
+    let check = ["config", "check", "--poll", "5s", "--test-timeout"];
+    let warned = |timeout: &str| {
+        let arguments = [check.as_slice(), &[timeout]].concat();
+        let told = folder.bluegreen(&arguments, &[]).output().expect("runs");
+        assert!(told.status.success(), "{told:?}");
+        String::from_utf8_lossy(&told.stdout).into_owned()
+    };
+    assert!(!warned("5s").contains("warning"));
+    let told = warned("30s");
+    let words = "warning: the answer to GET / may take 30s, which is longer than --poll (5s)";
+    assert!(told.contains(words), "{told}");
+    assert!(
+        told.contains("longer than 1s 250ms counts as a failure"),
+        "{told}"
+    );
+}
+
+#[test]
 fn what_is_wrong_is_told_with_its_place_and_remedy() {
     let check = ["config", "check"];
     Folder::empty().check("config_of_nothing", &check, &[]);

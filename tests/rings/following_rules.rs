@@ -167,3 +167,95 @@ async fn a_tag_of_another_value_is_refused_beforehand() {
     let told = refused.to_string();
     assert!(told.contains("bluegreen:follow=prod"), "{told}");
 }
+
+/// A rule that authenticates users does so wherever it forwards them.
+#[tokio::test(start_paused = true)]
+async fn a_rule_that_authenticates_follows() {
+    let world = world().await;
+    world.sandbox.with_world(|world, _| {
+        let host = "members.shop.example";
+        let rule = world.add_rule(host, "shop-blue", &[(TAG_FOLLOW, "production")]);
+        world.authenticate(&rule);
+    });
+    let mut deployment = begun(&world, Strategy::Promote).await;
+    let driven = world.drive(&mut deployment).await.expect("nobody kills it");
+    driven.unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(deployment.state, State::Completed);
+    world.sandbox.with_world(|world, _| {
+        let reached = world.balanced_to("members.shop.example");
+        assert_eq!(reached.expect("it leads there").name, "shop-blue-green");
+    });
+}
+
+/// Green cannot be deleted while a rule forwards to it: it is left, and a person is told.
+#[tokio::test(start_paused = true)]
+async fn a_rule_that_cannot_be_moved_stops_a_termination() {
+    let world = world().await;
+    let mut deployment = begun(&world, Strategy::Restore).await;
+    let (sandbox, journal) = (world.sandbox.clone(), Mutex::new(world.store()));
+    let is_over = Mutex::new(false);
+    world.on_call(move |_, phase| {
+        let mut is_over = is_over.lock().expect("no panic holds it");
+        if phase == Phase::Before && !*is_over {
+            let journal = journal.lock().expect("no panic holds it");
+            let driven = journal.unfinished().expect("it can be read");
+            if driven
+                .iter()
+                .any(|d| d.state.kind() == Kind::TerminatingGreen)
+            {
+                *is_over = true;
+                sandbox.with_world(|world, _| world.inject(immovable()));
+            }
+        }
+        Fate::Life
+    });
+    let driven = world.drive(&mut deployment).await.expect("nobody kills it");
+    driven.unwrap_or_else(|e| panic!("{e}"));
+    let State::Stuck { cause } = &deployment.state else {
+        panic!("{:?}", deployment.state);
+    };
+    assert!(
+        matches!(cause, Cause::Refused { operation, message }
+            if operation == "ModifyRule" && message.contains("listener-rule")),
+        "{cause}"
+    );
+    let calls = world.sandbox.report().calls;
+    assert_eq!(calls.get("TerminateEnvironment"), None);
+    world.sandbox.with_world(|world, _| {
+        let reached = |host| world.balanced_to(host).map(|e| e.name.as_str());
+        assert_eq!(reached(SHOP), Some("shop-blue"));
+        assert_eq!(reached(STAGING), Some("shop-blue-green"), "which answers");
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rule_that_could_not_follow_is_refused_beforehand() {
+    let refused = async |world: &VirtualWorld| {
+        let wanted = Wanted {
+            label: Some("v2".to_owned()),
+            ..Wanted::default()
+        };
+        let refused = world.begin(wanted).await.expect_err("it is refused");
+        refused.to_string()
+    };
+    let tagged = world().await;
+    tagged
+        .sandbox
+        .with_world(|world, _| world.tag_default_rule(TAG_FOLLOW, "production"));
+    let told = refused(&tagged).await;
+    assert!(told.contains("is its listener's default"), "{told}");
+    let astray = world().await;
+    astray.sandbox.with_world(|world, _| {
+        world.share_load_balancer("shop-worker");
+        world.add_rule(
+            "fourth.example",
+            "shop-worker",
+            &[(TAG_FOLLOW, "production")],
+        );
+    });
+    let told = refused(&astray).await;
+    assert!(
+        told.contains("forwards to no target group of environment e-"),
+        "{told}"
+    );
+}

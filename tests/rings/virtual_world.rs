@@ -20,7 +20,7 @@ use bluegreen::acceptance::{AcceptanceTest, Answer, TestCommand};
 use bluegreen::approval::{Approval, Approves};
 use bluegreen::clock::{Clock, Moment};
 use bluegreen::cloud::aws::AwsCloud;
-use bluegreen::cloud::{LookError, Probe, Prober};
+use bluegreen::cloud::{LookError, Probe, Prober, Site};
 use bluegreen::command::{End, Ran, Run, Runner};
 use bluegreen::config::Config;
 use bluegreen::deployment::Deployment;
@@ -35,12 +35,15 @@ use bluegreen::store::{Store, Transition};
 use bluegreen_sandbox::{
     BUCKET, Call, Fault, FaultEffect, Options, PRODUCTION, Sandbox, TimeSource,
 };
-use bluegreen_sandbox::{Phase, TapVerdict};
+use bluegreen_sandbox::{Phase, TapVerdict, World};
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use tokio::sync::{Notify, watch};
 
 use crate::{following, following_rules, policy};
+
+/// The id of the deployment that a virtual world plays.
+pub const ID: &str = "01JVIRTUALWORLD00000000000";
 
 /// When a virtual world begins.
 const EPOCH: Moment = Moment(1_800_000_000_000);
@@ -55,6 +58,8 @@ pub struct VirtualWorld {
     pub config: Config,
     /// The operator's side of it.
     pub desk: Desk,
+    /// Whether tests go by names alone, as through a proxy.
+    by_name: Arc<AtomicBool>,
     death: Arc<Death>,
     calls: Arc<AtomicU64>,
 }
@@ -124,8 +129,10 @@ impl VirtualWorld {
         let death = Arc::<Death>::default();
         let calls = Arc::new(AtomicU64::new(0));
         let config = sdk_config(&sandbox, &death).await;
+        let prober = DirectProber::new(&sandbox);
         VirtualWorld {
-            cloud: AwsCloud::new(&config, DirectProber(sandbox.clone())),
+            by_name: prober.by_name.clone(),
+            cloud: AwsCloud::new(&config, prober),
             sandbox,
             clock,
             folder: tempfile::tempdir().expect("a temporary folder"),
@@ -242,6 +249,11 @@ impl VirtualWorld {
         self.sandbox.with_world(|world, _| world.inject(fault));
     }
 
+    /// Tests go by names alone: no endpoint can be told a proxy.
+    pub fn test_by_name(&self) {
+        self.by_name.store(true, Ordering::SeqCst);
+    }
+
     /// Blue has basic health, and so has its clone.
     pub fn basic_health(&self) {
         self.sandbox.with_world(|world, _| {
@@ -270,7 +282,7 @@ impl VirtualWorld {
         }
         let config = &self.config;
         let found = preflight::find_target(&self.cloud, config, "us-east-1").await?;
-        let id = "01JVIRTUALWORLD00000000000".to_owned();
+        let id = ID.to_owned();
         let around = Surroundings {
             now: self.clock.now(),
             past: Past::default(),
@@ -660,22 +672,45 @@ impl HttpConnector for DirectConnector {
     }
 }
 
-/// Asks the sandbox's web sites without a network.
+/// Asks the sandbox's web sites without a network, by a resolver whose answers were cached at
+/// the worst moment.
 #[derive(Clone)]
-pub struct DirectProber(Sandbox);
+pub struct DirectProber {
+    sandbox: Sandbox,
+    by_name: Arc<AtomicBool>,
+}
+
+impl DirectProber {
+    fn new(sandbox: &Sandbox) -> DirectProber {
+        DirectProber {
+            sandbox: sandbox.clone(),
+            by_name: Arc::default(),
+        }
+    }
+}
 
 impl Prober for DirectProber {
-    async fn probe(&self, test: &AcceptanceTest, cname: &str) -> Probe {
+    async fn probe(&self, test: &AcceptanceTest, site: &Site) -> Probe {
+        let cname = &site.cname;
         let request = test.request(cname, |_| None).expect("no variable is used");
+        let endpoint = site.endpoint.clone();
+        let endpoint = endpoint.filter(|_| !self.by_name.load(Ordering::SeqCst));
+        let is_sure = endpoint.is_some();
+        let resolved = || {
+            let held = |world: &mut World| world.cached_holder(cname).map(|e| e.endpoint.clone());
+            self.sandbox.with_world(|world, _| held(world))
+        };
+        let at = endpoint.or_else(resolved).expect("it leads somewhere");
         let mut builder = http::Request::builder()
             .method(request.method.as_str())
-            .uri(&request.url);
+            .uri(request.url.replacen(cname.as_str(), &at, 1))
+            .header(http::header::HOST, cname);
         for (name, value) in &request.headers {
             builder = builder.header(name, value);
         }
         let body = Bytes::from(request.body.unwrap_or_default());
         let began = tokio::time::Instant::now();
-        let asked = self.0.handle(builder.body(body).expect("a request"));
+        let asked = self.sandbox.handle(builder.body(body).expect("a request"));
         let answered = tokio::time::timeout(test.timeout, asked).await;
         let answered = answered.map(|answer| {
             let answer = answer.expect("sites answer");
@@ -686,7 +721,8 @@ impl Prober for DirectProber {
                 latency: began.elapsed(),
             }
         });
-        Probe::of(test, cname, answered.map_err(|_| "no answer".to_owned()))
+        let answered = answered.map_err(|_| "no answer".to_owned());
+        Probe::of(test, cname, answered).sure(is_sure)
     }
 
     async fn run(&self, run: &Run) -> Ran {

@@ -61,6 +61,11 @@ impl World {
         self.change_alarm(name, state, "set by the test");
     }
 
+    /// Removes an alarm.
+    pub fn remove_alarm(&mut self, name: &str) {
+        self.services.alarms.retain(|alarm| alarm.name != name);
+    }
+
     fn describe_alarms(&self, input: &Map<String, Value>) -> Answer {
         let names = texts(input, "AlarmNames");
         let prefix = text(input, "AlarmNamePrefix");

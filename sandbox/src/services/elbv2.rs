@@ -30,11 +30,16 @@ const WEIGHT_MAX: u32 = 999;
 /// The lowest priority of a rule (API reference, `CreateRule`).
 const PRIORITY_MAX: u32 = 50_000;
 const PAGE_MAX: usize = 400;
+/// The type of an action that authenticates users.
+const OIDC: &str = "authenticate-oidc";
 
 /// What the load balancer has beside its environments.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Balancing {
     rules: Vec<Rule>,
+    /// The tags of the listener's default rule.
+    #[serde(default)]
+    default_tags: BTreeMap<String, String>,
 }
 
 /// A rule of the listener.
@@ -109,6 +114,36 @@ impl World {
             .map(|e| self.target_group_arn(e));
         let tags = tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
         self.push_rule(host, target.unwrap_or_default(), tags.collect(), None)
+    }
+
+    /// Makes a rule authenticate users before it forwards them, as with a client's secret.
+    pub fn authenticate(&mut self, rule: &str) {
+        let found = self.services.balancing.rules.iter_mut();
+        for rule in found.filter(|found| found.arn == rule) {
+            let mut actions = vec![json!({
+                "Type": OIDC,
+                "AuthenticateOidcConfig": {
+                    "Issuer": "https://id.example",
+                    "AuthorizationEndpoint": "https://id.example/authorize",
+                    "TokenEndpoint": "https://id.example/token",
+                    "UserInfoEndpoint": "https://id.example/user",
+                    "ClientId": "shop",
+                    "OnUnauthenticatedRequest": "authenticate",
+                },
+            })];
+            for action in members(&rule.actions) {
+                let mut action = action.clone();
+                action["Order"] = Value::Null;
+                actions.push(action);
+            }
+            rule.actions = normal_actions(&json!(actions));
+        }
+    }
+
+    /// Tags the listener's default rule.
+    pub fn tag_default_rule(&mut self, key: &str, value: &str) {
+        let tags = &mut self.services.balancing.default_tags;
+        tags.insert(key.to_owned(), value.to_owned());
     }
 
     /// The environment that requests for a host on the shared load balancer reach.
@@ -362,7 +397,7 @@ impl World {
             return Ok(tags.clone());
         }
         if arn == self.default_rule_arn() {
-            return Ok(BTreeMap::new());
+            return Ok(self.services.balancing.default_tags.clone());
         }
         if arn.contains(":targetgroup/") {
             let found = self.sharing().find(|e| self.target_group_arn(e) == arn);
@@ -389,6 +424,11 @@ impl World {
             .collect();
         let tags = tags(form);
         for arn in arns {
+            if arn == self.default_rule_arn() {
+                let own = &mut self.services.balancing.default_tags;
+                own.extend(tags.clone());
+                continue;
+            }
             let found = self
                 .services
                 .balancing
@@ -423,6 +463,7 @@ impl World {
             ));
         }
         self.check_actions(&input["Actions"])?;
+        check_secrets(&input["Actions"], None)?;
         let rule = Rule {
             arn: self.new_rule_arn(),
             priority,
@@ -459,6 +500,8 @@ impl World {
         }
         if !actions.is_null() {
             self.check_actions(actions)?;
+            let before = &self.services.balancing.rules[at].actions;
+            check_secrets(actions, Some(before))?;
         }
         let rule = &mut self.services.balancing.rules[at];
         if !conditions.is_null() {
@@ -511,6 +554,26 @@ impl World {
     }
 }
 
+/// A client's secret is given, or the one that a rule has is kept; it is told to nobody
+/// (API reference, `AuthenticateOidcActionConfig`).
+fn check_secrets(actions: &Value, before: Option<&Value>) -> Result<(), ApiError> {
+    let authenticates = |actions: &Value| members(actions).any(|action| action["Type"] == OIDC);
+    for action in members(actions).filter(|action| action["Type"] == OIDC) {
+        let config = &action["AuthenticateOidcConfig"];
+        let is_given = config["ClientSecret"]
+            .as_str()
+            .is_some_and(|s| !s.is_empty());
+        let is_kept = config["UseExistingClientSecret"] == "true";
+        let keeps = is_kept && before.is_some_and(authenticates);
+        if is_given == keeps {
+            return Err(invalid(
+                "Either a client secret must be specified or UseExistingClientSecret must be true",
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// The target groups that actions forward to, with their weights.
 fn forwards(actions: &Value) -> Vec<(String, u32)> {
     let mut targets = Vec::new();
@@ -542,6 +605,10 @@ fn normal_actions(actions: &Value) -> Value {
         let mut action = action.clone();
         if action["Order"].is_null() {
             action["Order"] = json!((at + 1).to_string());
+        }
+        if let Some(config) = action["AuthenticateOidcConfig"].as_object_mut() {
+            config.remove("ClientSecret");
+            config.remove("UseExistingClientSecret");
         }
         if action["Type"] == "forward" {
             let targets = forwards(&json!([action]));

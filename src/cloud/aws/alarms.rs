@@ -47,24 +47,22 @@ impl<P> AwsCloud<P> {
     /// # Errors
     /// [`LookError`]; [`LookError::Refused`] names those that do not exist.
     pub async fn alarms(&self, names: &[String]) -> Result<Vec<Alarm>, LookError> {
-        let mut found = Vec::new();
+        let found = self.alarms_found(names).await?;
+        match missing(names, &found) {
+            Some(missing) => Err(LookError::Refused(format!(
+                "{missing}: is --alarm right, and the region?"
+            ))),
+            None => Ok(found),
+        }
+    }
+
+    /// Those of the alarms with these names that exist, in their order.
+    pub(super) async fn alarms_found(&self, names: &[String]) -> Result<Vec<Alarm>, LookError> {
+        let mut found: Vec<Alarm> = Vec::new();
         for names in names.chunks(ALARMS_MAX) {
             found.extend(self.some_alarms(names).await?);
         }
-        let known = |name: &&String| found.iter().any(|alarm: &Alarm| alarm.name == **name);
-        let unknown: Vec<&str> = names
-            .iter()
-            .filter(|name| !known(name))
-            .map(String::as_str)
-            .collect();
-        if !unknown.is_empty() {
-            return Err(LookError::Refused(format!(
-                "there is no CloudWatch alarm named {}: is --alarm right, and the region?",
-                unknown.join(", ")
-            )));
-        }
-        let place = |alarm: &Alarm| names.iter().position(|name| *name == alarm.name);
-        found.sort_by_key(place);
+        found.sort_by_key(|alarm| names.iter().position(|name| *name == alarm.name));
         Ok(found)
     }
 
@@ -98,6 +96,15 @@ impl<P> AwsCloud<P> {
             }
         }
     }
+}
+
+/// Which of the alarms with these names are not among those found, in words.
+pub(super) fn missing(names: &[String], found: &[Alarm]) -> Option<String> {
+    let is_known = |name: &str| found.iter().any(|alarm| alarm.name == name);
+    let names = names.iter().map(String::as_str);
+    let unknown: Vec<&str> = names.filter(|name| !is_known(name)).collect();
+    let words = || format!("there is no CloudWatch alarm named {}", unknown.join(", "));
+    (!unknown.is_empty()).then(words)
 }
 
 /// A state that this program does not know tells nothing.

@@ -49,6 +49,7 @@ impl<P> AwsCloud<P> {
                     .iter()
                     .flat_map(targets)
                     .collect(),
+                is_default: rule.is_some_and(|rule| rule.is_default == Some(true)),
                 follow,
                 arn,
             });
@@ -217,7 +218,12 @@ fn targets(action: &Action) -> Vec<String> {
 }
 
 /// The action with its target groups moved; one that does not forward stays as it is.
+/// The service tells no client's secret, and keeps the one it has where it is asked to.
 fn moved(mut action: Action, change: &Change) -> Action {
+    if let Some(oidc) = &mut action.authenticate_oidc_config {
+        oidc.client_secret = None;
+        oidc.use_existing_client_secret = Some(true);
+    }
     if action.r#type != Some(ActionTypeEnum::Forward) {
         return action;
     }
@@ -236,4 +242,54 @@ fn moved(mut action: Action, change: &Change) -> Action {
         }
     }
     action
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_elasticloadbalancingv2::types::{
+        AuthenticateOidcActionConfig, ForwardActionConfig, TargetGroupTuple,
+    };
+
+    /// As DescribeRules tells an action that authenticates: without the client's secret,
+    /// which ModifyRule wants, or the word to keep the one it has.
+    #[test]
+    fn a_rule_that_authenticates_keeps_its_secret() {
+        let oidc = AuthenticateOidcActionConfig::builder()
+            .issuer("https://id.example")
+            .client_id("shop")
+            .build();
+        let authenticates = Action::builder()
+            .r#type(ActionTypeEnum::AuthenticateOidc)
+            .order(1)
+            .authenticate_oidc_config(oidc)
+            .build();
+        let group = TargetGroupTuple::builder()
+            .target_group_arn("blue")
+            .weight(7);
+        let forward = ForwardActionConfig::builder().target_groups(group.build());
+        let forwards = Action::builder()
+            .r#type(ActionTypeEnum::Forward)
+            .order(2)
+            .target_group_arn("blue")
+            .forward_config(forward.build())
+            .build();
+        let change = Change {
+            rule: "r".to_owned(),
+            moves: vec![("blue".to_owned(), "green".to_owned())],
+        };
+        let told = moved(authenticates, &change);
+        let oidc = told.authenticate_oidc_config.expect("it authenticates");
+        assert_eq!(
+            (oidc.client_secret, oidc.use_existing_client_secret),
+            (None, Some(true))
+        );
+        assert_eq!(oidc.client_id.as_deref(), Some("shop"));
+        let told = moved(forwards, &change);
+        assert_eq!(told.target_group_arn.as_deref(), Some("green"));
+        let groups = told.forward_config.and_then(|config| config.target_groups);
+        let groups = groups.expect("it forwards");
+        let group = (groups[0].target_group_arn.as_deref(), groups[0].weight);
+        assert_eq!(group, (Some("green"), Some(7)));
+    }
 }

@@ -271,6 +271,7 @@ impl Sight {
     /// What is certain, with every fact of time and health still false.
     fn certain(&self) -> Seen {
         Seen {
+            unread_alarms: None,
             production: self.view.holder,
             production_settled: false,
             blue: self.blue(),
