@@ -47,6 +47,10 @@ pub struct Deployment {
     /// have yet to run.
     #[serde(default)]
     pub left: Option<Kind>,
+    /// The slowest answer that passed a test before production moved last to where it is
+    /// watched.
+    #[serde(default)]
+    pub slowest_answer: Duration,
     /// Green's environment id, once its tag or its creation's answer told it.
     pub green_id: Option<String>,
     /// The last request of each effect that must not be asked for twice.
@@ -125,6 +129,7 @@ impl Deployment {
             traffic_moved_at: None,
             drained_at: None,
             usual: Usual::default(),
+            slowest_answer: Duration::ZERO,
             left: None,
             green_id: None,
             intents: BTreeMap::new(),

@@ -384,6 +384,12 @@ impl<'a, C: Cloud> Driver<'a, C> {
                     {
                         deployment.usual = deployment.usual.with(traffic);
                     }
+                    if tells_the_usual(deployment) {
+                        let passed = sighting.probes.iter().filter(|probe| probe.passed);
+                        let slowest = passed.filter_map(|probe| probe.latency).max();
+                        let slowest = slowest.unwrap_or_default();
+                        deployment.slowest_answer = deployment.slowest_answer.max(slowest);
+                    }
                     for difference in sighting.differences.iter().flatten() {
                         warn!("green differs from blue:\n{}", difference.as_diff());
                     }

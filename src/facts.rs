@@ -73,7 +73,12 @@ pub fn needs(deployment: &Deployment) -> Needs {
         alarms: kind == Kind::Baking
             && deployment.plan.goal == Goal::Release
             && !deployment.plan.alarms.is_empty(),
-        within: (kind == Kind::Baking).then(|| deployment.plan.limits.watch_within()),
+        within: (kind == Kind::Baking).then(|| {
+            let limits = &deployment.plan.limits;
+            // A test that was slow and passed is not to fail for being watched.
+            let slow = deployment.slowest_answer * limits.latency_rise.max(1);
+            limits.watch_within().max(slow)
+        }),
         likeness: false,
         production_traffic: kind == Kind::Baking || tells_the_usual(deployment),
         idle_traffic: deployment.may_drain(),

@@ -496,7 +496,9 @@ mod tests {
                 asks_approval,
                 ..config()
             };
-            let rebuilt = rebuild(&remains("green", "v1", &[]), &config, None, Moment(7));
+            let mut remains = remains("green", "v1", &[]);
+            remains.tags.retain(|(key, _)| key != TAG_PAUSE);
+            let rebuilt = rebuild(&remains, &config, None, Moment(7));
             let plan = rebuilt.expect("it is settled").plan;
             let asks = (plan.asks_approval, plan.stops_before_cutover());
             assert_eq!(asks, (asks_approval, asks_approval));

@@ -26,6 +26,8 @@ pub struct Probe {
     /// Whether it is the environment's own answer, or silence: a name may have led to the
     /// other one, where a DNS answer from before a swap is still cached.
     pub is_sure: bool,
+    /// How long the answer took; none where there was none.
+    pub latency: Option<Duration>,
 }
 
 /// Where an environment is asked.
@@ -248,6 +250,7 @@ impl Probe {
     pub fn of(test: &AcceptanceTest, cname: &str, answered: Result<Answer, String>) -> Probe {
         let variables: Vec<String> = test.variables().map(str::to_owned).collect();
         let secrets = Secrets::of_this_process(&variables);
+        let latency = answered.as_ref().ok().map(|answer| answer.latency);
         let (got, passed) = match answered {
             Ok(answer) => {
                 let verdict = test.judge(&answer, &secrets);
@@ -256,6 +259,7 @@ impl Probe {
             Err(why) => (secrets.hide(&why), false),
         };
         Probe {
+            latency,
             asked: test.asked(cname),
             got,
             passed,

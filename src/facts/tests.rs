@@ -187,6 +187,7 @@ fn a_versions_status_is_read_without_case() {
 /// One look at the tests of blue: whether each passed, and what its command did.
 fn tested_in(streaks: &mut Streaks, deployment: &Deployment, passed: &[bool]) -> Seen {
     let probe = |(at, passed): (usize, &bool)| Probe {
+        latency: None,
         asked: format!("GET {at}"),
         got: if *passed { "200 OK" } else { "500" }.to_owned(),
         passed: *passed,
@@ -337,6 +338,7 @@ fn green_is_asked_for_nothing_before_it_is_healthy() {
     deployment.plan.test_green = true;
     let mut streaks = Streaks::default();
     let probe = |passed| Probe {
+        latency: None,
         asked: "GET /".to_owned(),
         got: String::new(),
         passed,
@@ -420,6 +422,7 @@ fn a_failure_that_may_be_the_other_environments_does_not_count() {
                 ..Environment::default()
             }],
             probes: vec![Probe {
+                latency: None,
                 asked: "GET /".to_owned(),
                 got: "500".to_owned(),
                 passed,

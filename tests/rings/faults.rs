@@ -577,6 +577,25 @@ async fn failing_and_hanging_tests_return_production_within_one_poll() {
     }
 }
 
+/// What was slow before production moved, and passed, is not turned back for being watched.
+#[tokio::test(start_paused = true)]
+async fn a_test_that_was_slow_and_passed_is_waited_for_while_production_is_watched() {
+    let prepare = |world: &mut VirtualWorld| {
+        world.basic_health();
+        for label in ["v1", "v2"] {
+            world.inject(FaultEffect::VersionTakes {
+                label: label.to_owned(),
+                milliseconds: 9_000,
+            });
+        }
+        assert!(world.config.limits.watch_within() < Duration::from_secs(9));
+    };
+    for strategy in [Strategy::Restore, Strategy::Promote] {
+        let (_, state, _) = baked_under(|_| {}, strategy, MINUTE, prepare).await;
+        assert_eq!(state.kind(), Kind::Completed, "{state:?}");
+    }
+}
+
 const ALARM: &str = "orders";
 
 fn watched_by_an_alarm(world: &mut VirtualWorld) {
