@@ -14,7 +14,7 @@ use aws_credential_types::Credentials;
 use bluegreen::acceptance::AcceptanceTest;
 use bluegreen::clock::{Clock, Moment};
 use bluegreen::cloud::aws::{AwsCloud, Condition, Put};
-use bluegreen::cloud::{Probe, Prober, Sighting};
+use bluegreen::cloud::{Probe, Prober, Sighting, Site};
 use bluegreen::command::{Ran, Run};
 use bluegreen::deployment::Deployment;
 use bluegreen::facts::Streaks;
@@ -35,7 +35,7 @@ const PAGE: usize = 4096;
 struct NoProber;
 
 impl Prober for NoProber {
-    async fn probe(&self, _test: &AcceptanceTest, _cname: &str) -> Probe {
+    async fn probe(&self, _test: &AcceptanceTest, _site: &Site) -> Probe {
         unreachable!("nothing is tested here")
     }
 

@@ -289,14 +289,14 @@ fn the_command_runs_once_after_the_tests_and_decides_with_them() {
         deployment.plan.test_command = commanding(command);
         let mut streaks = Streaks::default();
         for _ in 0..2 {
-            assert!(!streaks.wants_command(&deployment, Moment(0)).is_some());
+            assert!(streaks.wants_command(&deployment, Moment(0)).is_none());
             let seen = tested_in(&mut streaks, &deployment, &[true]);
             assert_eq!(seen.test, Test::Undecided);
         }
         assert!(streaks.wants_command(&deployment, Moment(0)).is_some());
         assert_eq!(tested_in(&mut streaks, &deployment, &[true]).test, verdict);
         assert!(
-            !streaks.wants_command(&deployment, Moment(0)).is_some(),
+            streaks.wants_command(&deployment, Moment(0)).is_none(),
             "not at every look"
         );
         assert_eq!(tested_in(&mut streaks, &deployment, &[true]).test, verdict);
@@ -310,7 +310,7 @@ fn the_command_runs_once_after_the_tests_and_decides_with_them() {
         );
         tested_in(&mut streaks, &deployment, &[false]);
         assert!(
-            !streaks.wants_command(&deployment, Moment(0)).is_some(),
+            streaks.wants_command(&deployment, Moment(0)).is_none(),
             "the row was broken"
         );
     }
@@ -441,11 +441,11 @@ fn a_failure_that_may_be_the_other_environments_does_not_count() {
     assert_eq!(look(true, true, second(59)), (false, false));
     assert_eq!(look(true, true, second(60)), (false, true));
     // What is known to be its own counts at once, and later everything does.
-    assert_eq!(look(false, true, second(10)).0, false);
-    assert_eq!(look(false, true, second(11)).0, true);
-    assert_eq!(look(true, true, second(12)).0, false);
-    assert_eq!(look(false, false, second(60)).0, false);
-    assert_eq!(look(false, false, second(61)).0, true);
+    assert!(!look(false, true, second(10)).0);
+    assert!(look(false, true, second(11)).0);
+    assert!(!look(true, true, second(12)).0);
+    assert!(!look(false, false, second(60)).0);
+    assert!(look(false, false, second(61)).0);
 }
 
 #[test]

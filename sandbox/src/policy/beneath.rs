@@ -67,9 +67,8 @@ impl Balancing {
             return Balancing::Address;
         }
         let shared = value("aws:elbv2:loadbalancer", "SharedLoadBalancer");
-        match (of_environment("LoadBalancerIsShared"), shared) {
-            (Some("true"), Some(arn)) => return Balancing::Shared(arn.to_owned()),
-            _ => {}
+        if let (Some("true"), Some(arn)) = (of_environment("LoadBalancerIsShared"), shared) {
+            return Balancing::Shared(arn.to_owned());
         }
         match of_environment("LoadBalancerType") {
             Some("application") => Balancing::Own("app"),
