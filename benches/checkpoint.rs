@@ -103,8 +103,8 @@ fn enter(deployment: &Deployment) -> Deployment {
 
 /// What a look found, which is written down with a transition.
 fn seen() -> Seen {
-    let mut deployment = deployment();
-    Streaks::default().observe(&mut deployment, &Sighting::default(), Moment(1))
+    let deployment = deployment();
+    Streaks::default().observe(&deployment, &Sighting::default(), Moment(1))
 }
 
 /// And why.
