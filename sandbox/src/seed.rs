@@ -113,6 +113,11 @@ impl World {
                 ),
                 setting(
                     "aws:elasticbeanstalk:environment",
+                    "LoadBalancerIsShared",
+                    "false",
+                ),
+                setting(
+                    "aws:elasticbeanstalk:environment",
                     "ServiceRole",
                     "service-role/aws-elasticbeanstalk-service-role",
                 ),
@@ -130,11 +135,6 @@ impl World {
                     "aws:elasticbeanstalk:command",
                     "DeploymentPolicy",
                     "AllAtOnce",
-                ),
-                setting(
-                    "aws:autoscaling:launchconfiguration",
-                    "IamInstanceProfile",
-                    "aws-elasticbeanstalk-ec2-role",
                 ),
             ],
             instances: self.instances(2, "v1"),

@@ -185,8 +185,13 @@ impl State {
     /// says of blue.
     #[must_use]
     pub fn meaning(&self) -> &'static str {
-        let State::Held { cause } = self else {
-            return self.kind().meaning();
+        let cause = match self {
+            State::Held { cause } => cause,
+            // Blue may run any version: it was left alone.
+            State::RolledBack {
+                cause: Cause::Orphaned { .. },
+            } => return "what was left is removed; blue was left as it is",
+            _ => return self.kind().meaning(),
         };
         match cause {
             Cause::NotApproved { .. } => {

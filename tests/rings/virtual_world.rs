@@ -613,7 +613,11 @@ impl Runner for Desk {
             let found = run.variables.iter().find(|(variable, _)| variable == name);
             found.map_or("", |(_, value)| value.as_str())
         };
-        let hook = format!("{} {}", told("BLUEGREEN_HOOK"), told("BLUEGREEN_STAGE"));
+        let hook = format!(
+            "{} {}",
+            told("BLUEGREEN_HOOK_WHEN"),
+            told("BLUEGREEN_STAGE")
+        );
         self.word().hooks.push(hook);
         Box::pin(pretended(run))
     }

@@ -88,7 +88,10 @@ impl World {
         let Some(found) = self.environment_mut(environment) else {
             return;
         };
-        found.settings.retain(|s| s.name != "LoadBalancerType");
+        let of_balancer = ["LoadBalancerType", "LoadBalancerIsShared"];
+        found
+            .settings
+            .retain(|s| !of_balancer.contains(&s.name.as_str()));
         found.settings.extend([
             setting(
                 "aws:elasticbeanstalk:environment",
