@@ -47,11 +47,7 @@ pub(super) fn run(options: &Options, args: &Args, layers: &Layers) -> Result<Exi
     match &args.what {
         What::Check(release) => check(options, release, layers),
         What::Show(args) => {
-            let mut options = options.clone();
-            #[cfg(feature = "sandbox")]
-            if options.sandbox().is_some() {
-                super::context::name_the_seeded(&mut options);
-            }
+            let options = in_use(options);
             let settings = layers.settings_of(&options);
             say(&match args.json {
                 true => settings::json(&settings),
@@ -73,12 +69,23 @@ pub(super) fn whole(layers: &Layers) -> Result<(), Failed> {
         .hint("nothing was changed; put the file right, or leave it out with --config /dev/null"))
 }
 
-fn check(options: &Options, release: &run::Args, layers: &Layers) -> Result<Exit, Failed> {
+/// The options with the names of what a sandbox is seeded with, where one is used.
+#[cfg(feature = "sandbox")]
+fn in_use(options: &Options) -> Options {
     let mut options = options.clone();
-    #[cfg(feature = "sandbox")]
     if options.sandbox().is_some() {
         super::context::name_the_seeded(&mut options);
     }
+    options
+}
+
+#[cfg(not(feature = "sandbox"))]
+fn in_use(options: &Options) -> Options {
+    options.clone()
+}
+
+fn check(options: &Options, release: &run::Args, layers: &Layers) -> Result<Exit, Failed> {
+    let options = in_use(options);
     let mut failed: Vec<Failed> = whole(layers).err().into_iter().collect();
     let mut problems = layers.file.iter().flat_map(|file| &file.problems);
     if !problems.any(Problem::is_of_the_text) {
