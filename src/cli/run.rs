@@ -221,15 +221,17 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
                 let plan = unless_interrupted(interrupted.clone(), checked).await?;
                 match turn.take(&context).await? {
                     // Another release may have come and gone between the plan and its turn.
-                    Ok(lease) => match still_fits(&plan, &cloud, &config).await {
-                        Ok(true) if !*interrupted.borrow() => break (plan, lease),
-                        fits => {
-                            give_back(lease).await;
-                            fits?;
-                            info!("{} has changed since it was looked at", config.blue);
-                            continue;
+                    Ok(lease) => {
+                        let again = still_fits(&plan, &cloud, &config);
+                        let fits = unless_interrupted(interrupted.clone(), again).await;
+                        if let Ok(true) = fits {
+                            break (plan, lease);
                         }
-                    },
+                        give_back(lease).await;
+                        fits?;
+                        info!("{} has changed since it was looked at", config.blue);
+                        continue;
+                    }
                     Err(busy) => busy,
                 }
             }
