@@ -451,17 +451,23 @@ mod tests {
         assert!(!probe.passed && !probe.is_sure, "{probe:?}");
     }
 
-    #[tokio::test]
-    async fn the_cname_is_presented_in_tls_to_the_environments_own_endpoint() {
+    /// A server that speaks no TLS, and what its first client greets it with.
+    async fn greeted() -> (SocketAddr, tokio::task::JoinHandle<Vec<u8>>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let greeted = tokio::spawn(async move {
+        let hello = tokio::spawn(async move {
             let (mut stream, _) = listener.accept().await.expect("a client");
             let mut hello = vec![0; 4096];
             let length = stream.read(&mut hello).await.expect("it reads");
             hello.truncate(length);
             hello
         });
+        (address, hello)
+    }
+
+    #[tokio::test]
+    async fn the_cname_is_presented_in_tls_to_the_environments_own_endpoint() {
+        let (address, greeted) = greeted().await;
         let mut test = AcceptanceTest::get(&format!("https://{{cname}}:{}/", address.port()));
         test.timeout = Duration::from_secs(5);
         let site = Site {
@@ -502,15 +508,7 @@ mod tests {
     /// The name is presented to the address of the environment itself.
     #[tokio::test]
     async fn another_name_in_tls_goes_to_the_environments_own_address() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let address = listener.local_addr().expect("an address");
-        let greeted = tokio::spawn(async move {
-            let (mut stream, _) = listener.accept().await.expect("a client");
-            let mut hello = vec![0; 4096];
-            let length = stream.read(&mut hello).await.expect("it reads");
-            hello.truncate(length);
-            hello
-        });
+        let (address, greeted) = greeted().await;
         let mut test = AcceptanceTest::get("https://{cname}/");
         test.host = Some("www.shop.example".to_owned());
         test.timeout = Duration::from_secs(5);

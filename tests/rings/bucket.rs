@@ -17,7 +17,8 @@ use bluegreen::journal::{Journal, JournalError};
 use bluegreen::machine::State;
 use bluegreen::plan::{Goal, Limits, Plan, Strategy, Target};
 use bluegreen::shared::{
-    Claim, Contender, Holder, Lease, SharedError, SharedState, deployment_key, lease_key,
+    Claim, Contender, Holder, Lease, LeaseRecord, SharedError, SharedState, deployment_key,
+    lease_key,
 };
 use bluegreen::store::Store;
 use bluegreen_sandbox::{BUCKET, Options, Sandbox};
@@ -77,6 +78,12 @@ impl Place {
         let me = Holder::this_process(None);
         let (target, id) = (self.target.clone(), self.id.clone());
         Contender::new(self.state(), self.clock, target, id, me, LENGTH)
+    }
+
+    /// The lease as the bucket has it.
+    async fn lease(&self) -> LeaseRecord {
+        let found = self.state().lease(&self.target).await.expect("it answers");
+        found.expect("it is there").value
     }
 
     async fn taken(&self) -> Lease {
@@ -347,21 +354,16 @@ async fn word_to_go_back_reaches_the_holder_with_a_renewal() {
 #[tokio::test]
 async fn a_lease_is_given_back_whatever_was_written_into_it_meanwhile() {
     let place = Place::new().await;
-    let state = place.state();
-    let there = async || {
-        let found = state.lease(&place.target).await.expect("it answers");
-        found.expect("it is there").value
-    };
     let lease = place.taken().await;
     // A renewal whose answer nobody waited for, and word to go back.
-    let mut renewed = there().await;
+    let mut renewed = place.lease().await;
     renewed.renewals += 1;
     let body = serde_json::to_vec(&renewed).expect("it serializes");
     place.put(&lease_key(&place.target), &body).await;
     let contender = place.contender();
     assert!(contender.request_retreat().await.expect("it answers"));
     lease.release().await;
-    let free = there().await;
+    let free = place.lease().await;
     assert!(free.holder.is_none(), "{}", free.in_words());
     assert!(
         place.taken().await.retreat_requested().await,
@@ -370,25 +372,20 @@ async fn a_lease_is_given_back_whatever_was_written_into_it_meanwhile() {
 
     // Somebody else's is left as it is.
     lease.release().await;
-    assert!(there().await.holder.is_some());
+    assert!(place.lease().await.holder.is_some());
 }
 
 /// Whoever waits for a lease tells one renewal from the next by its number.
 #[tokio::test]
 async fn a_renewal_differs_from_one_that_arrived_late() {
     let place = Place::new().await;
-    let state = place.state();
-    let there = async || {
-        let found = state.lease(&place.target).await.expect("it answers");
-        found.expect("it is there").value
-    };
     let lease = place.taken().await;
-    let mut late = there().await;
+    let mut late = place.lease().await;
     late.renewals += 1;
     let body = serde_json::to_vec(&late).expect("it serializes");
     place.put(&lease_key(&place.target), &body).await;
     lease.withdraw_retreat().await;
-    assert!(there().await.renewals > late.renewals);
+    assert!(place.lease().await.renewals > late.renewals);
 }
 
 #[tokio::test]
