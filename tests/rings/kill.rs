@@ -13,8 +13,10 @@ use bluegreen_sandbox::{PRODUCTION, Phase, TapVerdict};
 use crate::served::{Served, Victim};
 use crate::{policy, tell};
 
-/// How many times as fast as the wall's the sandboxes' clocks run.
-const SPEED: f64 = 300.0;
+/// How many times as fast as the wall's the sandboxes' clocks run. At a fast clock a
+/// busy machine polls less often, and a late read is never made: such a one is tried
+/// again at the next.
+const SPEEDS: [f64; 4] = [300.0, 150.0, 75.0, 37.5];
 /// How many processes live and die at a time: they wait more than they work.
 const AT_A_TIME: usize = 20;
 /// Of the reads of a promotion, one in so many is struck.
@@ -36,8 +38,8 @@ const CHANGES: [&str; 6] = [
 /// Releases a version; the process that makes call `kill` dies there, and
 /// processes are started as an operator would until the release is over. Tells the calls
 /// by operation, and whether a process died.
-fn release(strategy: Strategy, kill: Option<&Kill>) -> (BTreeMap<String, u64>, bool) {
-    let served = Served::at_speed(SPEED);
+fn release(speed: f64, strategy: Strategy, kill: Option<&Kill>) -> (BTreeMap<String, u64>, bool) {
+    let served = Served::at_speed(speed);
     if strategy == Strategy::Promote {
         served.sandbox.set_policy(Some(policy::promoting()));
     }
@@ -141,7 +143,8 @@ fn kill_at(strategy: Strategy, calls: &[(String, u64)]) -> BTreeSet<(String, boo
         for _ in 0..AT_A_TIME {
             scope.spawn(|| {
                 while let Some(kill) = kills.get(next.fetch_add(1, Ordering::SeqCst)) {
-                    if release(strategy, Some(kill)).1 {
+                    let dies = |speed| release(speed, strategy, Some(kill)).1;
+                    if SPEEDS.into_iter().any(dies) {
                         deaths.fetch_add(1, Ordering::SeqCst);
                         let place = (kill.0.clone(), kill.2 == Phase::Before);
                         died.lock().expect("no panic holds it").insert(place);
@@ -155,8 +158,8 @@ fn kill_at(strategy: Strategy, calls: &[(String, u64)]) -> BTreeSet<(String, boo
         "{strategy}: {deaths} of {} processes killed and resumed",
         kills.len()
     ));
-    // A slower one makes fewer reads.
-    assert!(deaths * 10 > kills.len() * 8, "only {deaths} deaths");
+    // Even so, no two releases make the very same reads.
+    assert!(deaths * 10 > kills.len() * 9, "only {deaths} deaths");
     died.into_inner().expect("no panic holds it")
 }
 
@@ -178,7 +181,7 @@ fn check_died(died: &BTreeSet<(String, bool)>, changes: &[&str]) {
 
 #[test]
 fn the_binary_survives_sigkill_at_every_call() {
-    let (calls, _) = release(Strategy::Restore, None);
+    let (calls, _) = release(SPEEDS[0], Strategy::Restore, None);
     let calls = calls
         .iter()
         .flat_map(|(operation, count)| (1..=*count).map(|nth| (operation.clone(), nth)));
@@ -190,7 +193,7 @@ fn the_binary_survives_sigkill_at_every_call() {
 
 #[test]
 fn a_promotion_survives_sigkill() {
-    let (calls, _) = release(Strategy::Promote, None);
+    let (calls, _) = release(SPEEDS[0], Strategy::Promote, None);
     let calls = calls.iter().flat_map(|(operation, count)| {
         let step = if only_reads(operation) || operation == "PutObject" {
             STRIDE
