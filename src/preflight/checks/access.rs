@@ -1,0 +1,195 @@
+//! What the credentials may do, and whether the bucket can hold a lease.
+
+use super::super::check::{Check, Finding, Verdict};
+use super::super::permissions::{Balancing, Needed, Use, needed};
+use super::{Found, Inspector, Read};
+use crate::cloud::aws::{Asked, Caller, ConditionalWrites, Configuration, Denial, Denied};
+use crate::cloud::{LookError, Prober};
+use crate::plan::template_name;
+use crate::shared::lease_key;
+
+/// How many missing permissions one sentence names.
+const NAMED_MAX: usize = 5;
+
+impl<P: Prober> Inspector<'_, P> {
+    pub(super) fn credentials(&self, caller: Result<Caller, LookError>) -> Found {
+        let Caller { account, arn, .. } = caller?;
+        if account != self.target.account {
+            return Ok(Check::Credentials.refused(
+                format!(
+                    "these are the credentials of {arn}, and {} is in account {}",
+                    self.blue.name, self.target.account
+                ),
+                Check::Credentials.about().remedy,
+            ));
+        }
+        Ok(Check::Credentials.passed(format!("these are the credentials of {arn}")))
+    }
+
+    pub(super) async fn permissions(
+        &self,
+        caller: &Result<Caller, LookError>,
+        read: &Read,
+    ) -> Found {
+        let caller = caller.as_ref().map_err(Clone::clone)?;
+        let Some(principal) = &caller.principal else {
+            return Ok(Check::Permissions.unknown(format!(
+                "the permissions of {} cannot be simulated: they are not a role's or a user's",
+                caller.arn
+            )));
+        };
+        let template = template_name("00000000000000000000000000");
+        let (label, record) = match &read.version {
+            Ok((label, record)) => (label.as_str(), record.as_ref()),
+            Err(_) => ("1", None),
+        };
+        let bundle = self.wanted.bundle.as_ref();
+        let unread = Configuration::default();
+        let configuration = read.configuration.as_ref().unwrap_or(&unread);
+        let given = |namespace: &str, name: &str| {
+            let value = configuration.value(namespace, name);
+            value.filter(|value| !value.is_empty())
+        };
+        let profile = given("aws:autoscaling:launchconfiguration", "IamInstanceProfile");
+        let needed = needed(&Use {
+            partition: self.blue.arn.split(':').nth(1).unwrap_or("aws"),
+            region: &self.target.region,
+            account: &self.target.account,
+            application: &self.config.app,
+            blue: &self.blue.name,
+            blue_id: &self.blue.id,
+            green: &self.config.green,
+            template: &template,
+            version: label,
+            bucket: &self.config.bucket,
+            strategy: self.wanted.strategy,
+            registers: bundle.is_some() && record.is_none(),
+            writes: self.config.shared_state || bundle.is_some_and(|b| b.file.is_some()),
+            alarms: !self.config.alarms.is_empty(),
+            balancing: Balancing::of(configuration),
+            instance_profile: profile,
+            service_role: given("aws:elasticbeanstalk:environment", "ServiceRole"),
+            zone: read
+                .preview
+                .as_ref()
+                .map(|preview| preview.zone_id.as_str()),
+            rules: &read
+                .rules
+                .iter()
+                .map(|rule| rule.arn.clone())
+                .collect::<Vec<_>>(),
+        });
+        let asked = needed.iter().map(|n| Asked {
+            action: n.action.clone(),
+            resource: n.resource.clone(),
+            passed_to: n.passed_to.map(str::to_owned),
+        });
+        let asked: Vec<_> = asked.collect();
+        let denied = self.cloud.simulate(principal, &asked).await?;
+        let mut finding = permitted(principal, &needed, &denied);
+        let is_about_roles = finding.verdict == Verdict::Passed
+            || denied.iter().any(|denied| denied.action == "iam:PassRole");
+        if let Some(profile) = profile.filter(|_| is_about_roles) {
+            finding.evidence.push_str(&format!(
+                "; the role in the instance profile {profile} is taken to have its name"
+            ));
+        }
+        Ok(finding)
+    }
+
+    pub(super) async fn bucket(&self) -> Found {
+        let bucket = &self.config.bucket;
+        if !self.cloud.bucket_exists(bucket).await? {
+            return Ok(
+                Check::Bucket.refused(format!("there is no bucket {bucket}"), "is --bucket right?")
+            );
+        }
+        if !self.config.shared_state {
+            return Ok(Check::Bucket.passed(format!("bucket {bucket} is there")));
+        }
+        let lease = self
+            .cloud
+            .bucket(bucket)
+            .get(&lease_key(self.target))
+            .await?;
+        let lease = match lease {
+            Some(_) => "the target's lease can be read",
+            None => "the target has no lease in it yet",
+        };
+        Ok(match self.cloud.conditional_writes(bucket).await? {
+            ConditionalWrites::Honoured => Check::Bucket.passed(format!(
+                "bucket {bucket} heeds the conditions of writes; {lease}"
+            )),
+            ConditionalWrites::Unknown => Check::Bucket.unknown(format!(
+                "bucket {bucket} refused a write whose condition does not hold, but for another \
+                 reason; {lease}, and `run` proves the condition once it has taken it"
+            )),
+            ConditionalWrites::Ignored => Check::Bucket.refused(
+                format!("bucket {bucket} took a write whose condition does not hold"),
+                "its store knows no conditional writes; use --no-shared-state, with one process \
+                 at a time",
+            ),
+        })
+    }
+}
+
+/// What is missing: what the caller itself needs refuses, what may be another's warns.
+fn permitted(principal: &str, needed: &[Needed], denied: &[Denied]) -> Finding {
+    let check = Check::Permissions;
+    let is_beneath = |denied: &Denied| {
+        let mut same = needed
+            .iter()
+            .filter(|n| n.action == denied.action && n.resource == denied.resource);
+        same.all(|needed| needed.beneath)
+    };
+    let is_undecided = |denied: &Denied| matches!(denied.why, Denial::Undecided(_));
+    let (may_be, own): (Vec<&Denied>, Vec<&Denied>) = denied
+        .iter()
+        .partition(|d| is_undecided(d) || is_beneath(d));
+    if !own.is_empty() {
+        return check.refused(
+            format!("{principal} may not {}", listed(&own)),
+            check.about().remedy,
+        );
+    }
+    let (beneath, undecided): (Vec<&Denied>, Vec<&Denied>) =
+        may_be.into_iter().partition(|denied| is_beneath(denied));
+    let mut doubts = Vec::new();
+    if !undecided.is_empty() {
+        doubts.push(format!(
+            "whether {principal} may {} depends on the request itself",
+            listed(&undecided)
+        ));
+    }
+    if !beneath.is_empty() {
+        doubts.push(format!(
+            "{principal} may not {}; an operations role of the environments may have that instead",
+            listed(&beneath)
+        ));
+    }
+    if !doubts.is_empty() {
+        return check.warned(doubts.join("; "));
+    }
+    check.passed(format!(
+        "{principal} may do all {} things that this release needs",
+        needed.len()
+    ))
+}
+
+fn listed(denied: &[&Denied]) -> String {
+    let one = |denied: &&Denied| {
+        let why = match &denied.why {
+            Denial::NotAllowed => String::new(),
+            Denial::Explicit => ", which is denied".to_owned(),
+            Denial::Boundary => ", which its boundary forbids".to_owned(),
+            Denial::Organization => ", which the organization forbids".to_owned(),
+            Denial::Undecided(keys) => format!(", which depends on {}", keys.join(", ")),
+        };
+        format!("{} on {}{why}", denied.action, denied.resource)
+    };
+    let named: Vec<_> = denied.iter().take(NAMED_MAX).map(one).collect();
+    match denied.len().saturating_sub(NAMED_MAX) {
+        0 => named.join("; "),
+        more => format!("{}; and {more} more", named.join("; ")),
+    }
+}

@@ -1,0 +1,256 @@
+//! Whether blue is such that it can be cloned, swapped, deployed to and terminated.
+
+use std::time::Duration;
+
+use super::super::Inspection;
+use super::super::check::{Check, Finding};
+use super::super::steps::{steps, together};
+use super::{Found, Inspector};
+use crate::cloud::aws::{Configuration, EnvironmentType, ManagedAction};
+use crate::cloud::{LookError, Prober};
+use crate::facts::is_healthy;
+use crate::listener_rules::{Follow, Rule, can_follow};
+use crate::plan::Strategy;
+
+impl<P: Prober> Inspector<'_, P> {
+    pub(super) fn worker_tier(&self) -> Finding {
+        let name = &self.blue.name;
+        if self.blue.tier == "Worker" || self.blue.cname.is_none() {
+            return Check::WorkerTier.refused(
+                format!("{name} is a worker environment"),
+                "it has no CNAME to swap, so there is nothing to do here",
+            );
+        }
+        let cname = self.blue.cname.as_deref().unwrap_or_default();
+        Check::WorkerTier.passed(format!("{name} serves {cname}"))
+    }
+
+    pub(super) fn blue_healthy(&self, instances: u32) -> Finding {
+        let blue = self.blue;
+        let health = blue.health_status.as_ref().unwrap_or(&blue.health);
+        let evidence = format!(
+            "{} is {} and its health is {health}",
+            blue.name, blue.status
+        );
+        if is_healthy(blue) {
+            return Check::BlueHealthy.passed(format!(
+                "{evidence}; it runs {instances} {}",
+                if instances == 1 {
+                    "instance"
+                } else {
+                    "instances"
+                }
+            ));
+        }
+        Check::BlueHealthy.refused(evidence, "it must be Ready and healthy before it is cloned")
+    }
+
+    /// How many instances blue runs. One that is not fit is not asked.
+    pub(super) async fn instances(&self) -> Result<u32, LookError> {
+        if !is_healthy(self.blue) {
+            return Ok(0);
+        }
+        Ok(self.cloud.instances(&self.blue.id).await?.running)
+    }
+
+    pub(super) fn single_instance(&self, configuration: &Configuration) -> Finding {
+        let name = &self.blue.name;
+        match configuration.environment_type() {
+            EnvironmentType::SingleInstance => Check::SingleInstance.warned(format!(
+                "{name} runs a single instance: a deploy interrupts it, which green's serving \
+                 covers, but each of the two alone has nothing in reserve"
+            )),
+            EnvironmentType::LoadBalanced => Check::SingleInstance
+                .passed(format!("{name} balances the load of several instances")),
+        }
+    }
+
+    pub(super) fn coupled_database(&self, configuration: &Configuration) -> Finding {
+        let name = &self.blue.name;
+        let check = Check::CoupledDatabase;
+        match configuration.coupled_database() {
+            None => check.passed(format!("no database belongs to {name}")),
+            Some(engine) => {
+                let engine = match engine {
+                    "" => "a database",
+                    engine => &format!("a {engine} database"),
+                };
+                check.refused(
+                    format!(
+                        "{engine} belongs to {name}: green would get a new one, which is empty, and \
+                         serve with that"
+                    ),
+                    check.about().remedy,
+                )
+            }
+        }
+    }
+
+    pub(super) fn deployment_policy(&self, configuration: &Configuration) -> Finding {
+        let name = &self.blue.name;
+        let check = Check::DeploymentPolicy;
+        let policy = configuration.deployment_policy();
+        let so = format!("{name} takes versions by {policy}");
+        match policy {
+            "AllAtOnce" => check.passed(format!("{so}: that interrupts it, while it is idle")),
+            "TrafficSplitting" => check.warned(format!(
+                "{so}, which judges the version by traffic that idle {name} does not get"
+            )),
+            "Immutable" => check.passed(format!(
+                "{so}: the deploy takes a launch's time, and twice the instances for a while"
+            )),
+            _ => check.passed(format!("{so}: the deploy takes longer than all at once")),
+        }
+    }
+
+    pub(super) async fn platform_branch(&self, configuration: Option<&Configuration>) -> Found {
+        let told = [
+            self.blue.platform.as_deref(),
+            configuration.map(|configuration| configuration.platform_arn.as_str()),
+        ];
+        let Some(arn) = told.into_iter().flatten().find(|arn| !arn.is_empty()) else {
+            return Ok(Check::PlatformBranch.unknown("the service does not tell blue's platform"));
+        };
+        let check = Check::PlatformBranch;
+        let Some(platform) = self.cloud.platform(arn).await? else {
+            return Ok(check.warned(format!("the service knows no platform {arn} any more")));
+        };
+        let branch = platform.branch.as_deref().unwrap_or("a custom platform");
+        let state = platform.branch_lifecycle.as_deref();
+        let evidence = match state {
+            Some(state) => format!(
+                "{branch}, version {}, is {}",
+                platform.version,
+                state.to_lowercase()
+            ),
+            None => format!(
+                "{}, version {}, is of {branch}",
+                platform.name, platform.version
+            ),
+        };
+        if platform.branch_is("Retired") {
+            return Ok(check.refused(
+                format!("{evidence}: no environment can be created on it"),
+                format!("move {} to a supported branch first", self.blue.name),
+            ));
+        }
+        if platform.branch_is("Deprecated") || platform.branch_is("Beta") {
+            return Ok(check.warned(evidence));
+        }
+        Ok(check.passed(evidence))
+    }
+
+    pub(super) fn managed_update(
+        &self,
+        action: Option<ManagedAction>,
+        inspection: &Inspection,
+    ) -> Finding {
+        let check = Check::ManagedUpdate;
+        let name = &self.blue.name;
+        let Some(action) = action else {
+            return check.passed(format!("{name} has no managed update to come"));
+        };
+        let Some(expected) = self.expected(inspection) else {
+            return check
+                .unknown("how long the release takes is not known while other checks refuse it");
+        };
+        let over = self.around.now.after(expected);
+        let span = in_minutes(expected);
+        let what = format!("{} of {name} ({})", action.kind, action.description);
+        let remedy = check.about().remedy;
+        match (action.status.as_str(), action.window_start) {
+            ("Running" | "Pending", _) => check.refused(
+                format!("{what} is {}", action.status.to_lowercase()),
+                remedy,
+            ),
+            (_, Some(start)) if start <= over => check.refused(
+                format!(
+                    "{what} is due from {start}, and the release may take {span}, until {over}"
+                ),
+                remedy,
+            ),
+            (_, Some(start)) if self.wanted.pauses() => check.warned(format!(
+                "{what} is due from {start}; the release is expected to be over by {over}, and by \
+                 as much later as it pauses"
+            )),
+            (_, Some(start)) => check.passed(format!(
+                "{what} is due from {start}; the release is expected to be over by {over}"
+            )),
+            (_, None) => check.warned(format!("{what} is to come at a time that is not told")),
+        }
+    }
+
+    /// How long the release takes at most, as far as that can be said.
+    fn expected(&self, inspection: &Inspection) -> Option<Duration> {
+        let found = (self.target.clone(), self.blue);
+        let plan = inspection.plan(self.config, String::new(), self.wanted, found)?;
+        Some(together(&steps(&plan, &self.around.past)).at_most)
+    }
+
+    pub(super) async fn termination_protection(&self) -> Found {
+        let check = Check::TerminationProtection;
+        let name = &self.blue.name;
+        if self.wanted.strategy == Strategy::Restore {
+            return Ok(check.passed(format!(
+                "only green is terminated, whose stack is a new one; {name} stays"
+            )));
+        }
+        Ok(
+            match self.cloud.termination_protection(&self.blue.id).await? {
+                Some(true) => check.refused(
+                    format!(
+                        "the stack awseb-{}-stack of {name} is protected against termination",
+                        self.blue.id
+                    ),
+                    check.about().remedy,
+                ),
+                Some(false) => check.passed(format!("the stack of {name} can be deleted")),
+                None => check.unknown(format!("the stack of {name} is not to be seen")),
+            },
+        )
+    }
+
+    /// The rules of a shared load balancer that follow the swap. Those that may not be read,
+    /// and tags that say nothing, are told before anything depends on them.
+    pub(super) async fn rules(
+        &self,
+        configuration: &Configuration,
+    ) -> Result<Vec<Rule>, LookError> {
+        let Some(arn) = configuration.shared_balancer() else {
+            return Ok(Vec::new());
+        };
+        let (rules, groups) = self.cloud.following_rules(arn).await?;
+        can_follow(&rules, &groups, &self.blue.id)
+            .map_err(|unfit| LookError::Refused(unfit.to_string()))?;
+        Ok(rules)
+    }
+
+    pub(super) fn shared_balancer(&self, configuration: &Configuration, rules: &[Rule]) -> Finding {
+        let check = Check::SharedLoadBalancer;
+        let name = &self.blue.name;
+        let Some(arn) = configuration.shared_balancer() else {
+            return check.passed(format!("{name} shares no load balancer"));
+        };
+        let follow = rules
+            .iter()
+            .filter(|rule| rule.follow == Follow::Production);
+        match follow.count() {
+            0 => check.refused(
+                format!(
+                    "{name} shares the load balancer {arn}, none of whose rules follows a swap of \
+                     CNAMEs"
+                ),
+                check.about().remedy,
+            ),
+            count => check.passed(format!(
+                "{name} shares the load balancer {arn}, and {count} of its rules follow production"
+            )),
+        }
+    }
+}
+
+/// In whole minutes, rounded up, at least one.
+fn in_minutes(span: Duration) -> String {
+    let minutes = span.as_secs().div_ceil(60).max(1);
+    humantime::format_duration(Duration::from_secs(minutes * 60)).to_string()
+}

@@ -1,0 +1,88 @@
+//! Whether there is a version to release.
+
+use super::super::check::{Check, Finding};
+use super::{Inspector, Version};
+use crate::cloud::{LookError, Prober};
+
+impl<P: Prober> Inspector<'_, P> {
+    /// The label to release, where it is, or can be, registered.
+    pub(super) async fn version(&self) -> Result<Version, LookError> {
+        let (application, bucket) = (&self.config.app, &self.config.bucket);
+        let refused =
+            |evidence: String, remedy: &str| Ok(Err(Check::Version.refused(evidence, remedy)));
+        let Some(label) = self.wanted.label.clone() else {
+            return match self.cloud.newest_version(application).await? {
+                Some(record) => Ok(Ok((record.label.clone(), Some(record)))),
+                None => refused(
+                    format!("application {application} has no processed version"),
+                    "give one with --bundle",
+                ),
+            };
+        };
+        let record = self.cloud.version(application, &label).await?;
+        match (&record, &self.wanted.bundle) {
+            (Some(record), bundle) => {
+                if record.status.eq_ignore_ascii_case("failed") {
+                    return refused(
+                        format!("version {label} could not be processed by Elastic Beanstalk"),
+                        "register a corrected one",
+                    );
+                }
+                if let (Some(ours), Some((at, key))) = (bundle, &record.bundle)
+                    && (at, key) != (bucket, &ours.key)
+                {
+                    return refused(
+                        format!("version {label} is registered with another bundle, {at}/{key}"),
+                        "choose another label with --version-label",
+                    );
+                }
+            }
+            (None, Some(bundle)) if bundle.file.is_none() => {
+                if !self.cloud.object_exists(bucket, &bundle.key).await? {
+                    return refused(
+                        format!("there is no object {} in bucket {bucket}", bundle.key),
+                        "is --s3-key right?",
+                    );
+                }
+            }
+            (None, Some(_)) => {}
+            (None, None) => {
+                return refused(
+                    format!("application {application} has no version {label}"),
+                    "register it, or give its bundle with --bundle or --s3-key",
+                );
+            }
+        }
+        Ok(Ok((label, record)))
+    }
+
+    /// What there is to say of the version, and of the one before it.
+    pub(super) fn versions(&self, version: Version) -> Vec<Finding> {
+        let blue = &self.blue.name;
+        let Some(previous) = &self.blue.version_label else {
+            let refused = Check::Version.refused(
+                format!("{blue} runs no version that could be gone back to"),
+                "deploy one to it by hand first",
+            );
+            return vec![refused];
+        };
+        let (label, record) = match version {
+            Ok(version) => version,
+            Err(refused) => return vec![refused],
+        };
+        let state = match record {
+            Some(record) => format!("it is {}", record.status.to_uppercase()),
+            None => "its bundle is there to register it with".to_owned(),
+        };
+        let new = if label == *previous {
+            Check::SomethingNew.refused(
+                format!("{blue} runs version {label} already"),
+                "there is nothing to release",
+            )
+        } else {
+            Check::SomethingNew.passed(format!("{blue} runs version {previous}"))
+        };
+        let version = Check::Version.passed(format!("version {label} is to be released; {state}"));
+        vec![version, new]
+    }
+}
