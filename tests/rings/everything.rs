@@ -9,7 +9,7 @@ use bluegreen::plan::Strategy;
 use bluegreen::preflight::Wanted;
 use bluegreen_sandbox::Phase;
 
-use crate::virtual_world::{Fate, Features, Kill, VirtualWorld};
+use crate::virtual_world::{Fate, Features, Kill, VirtualWorld, v2};
 use crate::{following_rules, tell};
 
 /// Of the checkpoints in the bucket, one in so many is struck.
@@ -23,11 +23,7 @@ async fn play(
     keeps_its_disk: bool,
 ) -> (Vec<(u64, String)>, Vec<String>) {
     let mut world = VirtualWorld::new().await;
-    let wanted = Wanted {
-        label: Some("v2".to_owned()),
-        strategy,
-        ..Wanted::default()
-    };
+    let wanted = Wanted { strategy, ..v2() };
     let wanted = world.ask_for(Features::EVERYTHING, wanted);
     let begun = world.begin(wanted).await.expect("preflight passes");
     let mut deployment = begun.clone();

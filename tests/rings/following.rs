@@ -15,7 +15,7 @@ use bluegreen_sandbox::{Fault, FaultEffect, HOSTS_PARAMETER, Phase, ZONE_PARAMET
 use bytes::Bytes;
 
 use crate::served::Served;
-use crate::virtual_world::{Fate, Kill, VirtualWorld};
+use crate::virtual_world::{Fate, Kill, VirtualWorld, v2};
 
 /// Seeded, and parked at a name that nobody serves.
 const PARKED: &str = "preview.shop.example";
@@ -40,11 +40,7 @@ pub fn asked() -> Option<Asked> {
 }
 
 fn wanted(strategy: Strategy) -> Wanted {
-    Wanted {
-        label: Some("v2".to_owned()),
-        strategy,
-        ..Wanted::default()
-    }
+    Wanted { strategy, ..v2() }
 }
 
 /// What a host answers: the environment and its version; none where nobody serves it.

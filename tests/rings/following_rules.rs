@@ -9,7 +9,7 @@ use bluegreen::plan::Strategy;
 use bluegreen::preflight::Wanted;
 use bluegreen_sandbox::{Fault, FaultEffect, PRODUCTION, Phase};
 
-use crate::virtual_world::{Fate, Kill, VirtualWorld};
+use crate::virtual_world::{Fate, Kill, VirtualWorld, v2};
 
 const SHOP: &str = "www.shop.example";
 const STAGING: &str = "staging.shop.example";
@@ -42,11 +42,7 @@ pub fn check_rules(world: &VirtualWorld, stays: &str) {
 }
 
 async fn begun(world: &VirtualWorld, strategy: Strategy) -> Deployment {
-    let wanted = Wanted {
-        label: Some("v2".to_owned()),
-        strategy,
-        ..Wanted::default()
-    };
+    let wanted = Wanted { strategy, ..v2() };
     world.begin(wanted).await.expect("preflight passes")
 }
 
@@ -159,11 +155,7 @@ async fn a_tag_of_another_value_is_refused_beforehand() {
     world.sandbox.with_world(|world, _| {
         world.add_rule("fourth.example", "shop-blue", &[(TAG_FOLLOW, "prod")]);
     });
-    let wanted = Wanted {
-        label: Some("v2".to_owned()),
-        ..Wanted::default()
-    };
-    let refused = world.begin(wanted).await.expect_err("it is refused");
+    let refused = world.begin(v2()).await.expect_err("it is refused");
     let told = refused.to_string();
     assert!(told.contains("bluegreen:follow=prod"), "{told}");
 }
@@ -231,11 +223,7 @@ async fn a_rule_that_cannot_be_moved_stops_a_termination() {
 #[tokio::test(start_paused = true)]
 async fn a_rule_that_could_not_follow_is_refused_beforehand() {
     let refused = async |world: &VirtualWorld| {
-        let wanted = Wanted {
-            label: Some("v2".to_owned()),
-            ..Wanted::default()
-        };
-        let refused = world.begin(wanted).await.expect_err("it is refused");
+        let refused = world.begin(v2()).await.expect_err("it is refused");
         refused.to_string()
     };
     let tagged = world().await;

@@ -5,6 +5,7 @@ use std::io::Write;
 mod acceptance;
 mod alarms;
 mod architecture;
+mod bake;
 mod bucket;
 mod checks;
 mod cli;
@@ -28,6 +29,7 @@ mod shared;
 mod storage;
 mod storm;
 mod takeover;
+mod verdicts;
 mod virtual_world;
 
 /// Says something that is seen of a test that passes, too: only what the printing macros

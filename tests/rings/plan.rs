@@ -4,7 +4,7 @@
 use std::process::Output;
 
 use bluegreen::preflight::{Allowing, Check};
-use bluegreen_sandbox::{Fault, FaultEffect, Policy, QuotaOf, Status, ZONE};
+use bluegreen_sandbox::{Fault, FaultEffect, Policy};
 use serde_json::Value;
 
 use crate::cli::check;
@@ -13,13 +13,13 @@ use crate::served::Served;
 
 const SPEED: f64 = 600.0;
 
-fn blue() -> String {
+pub fn blue() -> String {
     "shop-blue".to_owned()
 }
 
 /// The document of `plan --json` with these arguments.
 #[track_caller]
-fn planned(served: &Served, arguments: &[&str]) -> (Option<i32>, Value) {
+pub fn planned(served: &Served, arguments: &[&str]) -> (Option<i32>, Value) {
     let output = served.run(&[&["plan", "--json"], arguments].concat());
     let document = serde_json::from_slice(&output.stdout);
     let document = document.unwrap_or_else(|_| panic!("{output:?}"));
@@ -28,7 +28,7 @@ fn planned(served: &Served, arguments: &[&str]) -> (Option<i32>, Value) {
 
 /// What a check found: its verdict and evidence.
 #[track_caller]
-fn found(document: &Value, check: &str) -> (String, String) {
+pub fn found(document: &Value, check: &str) -> (String, String) {
     let checks = document["checks"].as_array().expect("checks");
     let found = checks.iter().find(|found| found["check"] == check);
     let found = found.unwrap_or_else(|| panic!("{check} in {document}"));
@@ -37,19 +37,19 @@ fn found(document: &Value, check: &str) -> (String, String) {
 }
 
 /// Sets an option of blue's.
-fn option(served: &Served, namespace: &str, name: &str, value: &str) {
+pub fn option(served: &Served, namespace: &str, name: &str, value: &str) {
     served
         .sandbox
         .with_world(|world, _| world.set("shop-blue", namespace, name, value));
 }
 
 /// Gives blue a load balancer of this type.
-fn balanced_by(served: &Served, kind: &str) {
+pub fn balanced_by(served: &Served, kind: &str) {
     let namespace = "aws:elasticbeanstalk:environment";
     option(served, namespace, "LoadBalancerType", kind);
 }
 
-fn stderr(output: &Output) -> String {
+pub fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
@@ -73,6 +73,19 @@ pub fn nothing_was_written(served: &Served, by_hand: &[&str]) {
     let known = [&reads[..], by_hand].concat();
     let writes = |operation: &&String| !known.iter().any(|read| operation.starts_with(read));
     assert_eq!(report.calls.keys().find(writes), None, "{:?}", report.calls);
+}
+
+/// A store that looks at a write's digest before its condition.
+pub fn bad_digest() -> Fault {
+    Fault {
+        operation: Some("PutObject".to_owned()),
+        times: Some(1),
+        ..Fault::from(FaultEffect::Refuse {
+            status: 400,
+            code: "BadDigest".to_owned(),
+            message: "The Content-MD5 you specified did not match what we received.".to_owned(),
+        })
+    }
 }
 
 #[test]
@@ -136,607 +149,6 @@ fn a_promotion_and_its_pause_are_planned() {
         found(&planned(&served, &[]).1, "termination-protection").0,
         "passed"
     );
-}
-
-/// What brings a check about, and what it says then.
-struct Case {
-    check: &'static str,
-    arguments: &'static [&'static str],
-    spoil: fn(&Served),
-    verdict: &'static str,
-    says: &'static str,
-}
-
-impl Case {
-    const fn of(
-        check: &'static str,
-        verdict: &'static str,
-        says: &'static str,
-        spoil: fn(&Served),
-    ) -> Case {
-        Case {
-            check,
-            arguments: &[],
-            spoil,
-            verdict,
-            says,
-        }
-    }
-
-    const fn with(self, arguments: &'static [&'static str]) -> Case {
-        Case { arguments, ..self }
-    }
-}
-
-fn cases() -> Vec<Case> {
-    fn nothing(_: &Served) {}
-    vec![
-        Case::of(
-            "coupled-database",
-            "refused",
-            "a postgres database belongs to shop-blue",
-            |s| {
-                s.inject(FaultEffect::CoupledDatabase {
-                    environment: blue(),
-                });
-            },
-        ),
-        Case::of(
-            "platform-branch",
-            "refused",
-            "no environment can be created on it",
-            |s| {
-                s.inject(FaultEffect::PlatformBranch {
-                    state: "Retired".to_owned(),
-                });
-            },
-        ),
-        Case::of("platform-branch", "warned", "is deprecated", |s| {
-            s.inject(FaultEffect::PlatformBranch {
-                state: "Deprecated".to_owned(),
-            });
-        }),
-        Case::of("managed-update", "refused", "is due from", |s| {
-            s.inject(FaultEffect::ManagedActionDue {
-                environment: blue(),
-                seconds: 1200,
-            });
-        }),
-        Case::of("managed-update", "passed", "expected to be over", |s| {
-            s.inject(FaultEffect::ManagedActionDue {
-                environment: blue(),
-                seconds: 90_000,
-            });
-        }),
-        Case::of("managed-update", "warned", "as much later", |s| {
-            s.inject(FaultEffect::ManagedActionDue {
-                environment: blue(),
-                seconds: 90_000,
-            });
-        })
-        .with(&["--pause-before", "cutover"]),
-        Case::of("quotas", "refused", "2 of 2 environments", |s| {
-            s.inject(FaultEffect::Quota {
-                of: QuotaOf::Environments,
-                maximum: 2,
-            });
-        }),
-        Case::of("quotas", "refused", "0 of 0 configuration templates", |s| {
-            s.inject(FaultEffect::Quota {
-                of: QuotaOf::Templates,
-                maximum: 0,
-            });
-        }),
-        Case::of("green-cname", "warned", "is somebody's already", |s| {
-            s.inject(FaultEffect::CnameTaken {
-                prefix: "shop-blue-green".to_owned(),
-            });
-        }),
-        Case::of(
-            "green-name",
-            "refused",
-            "an environment named shop-blue-green exists",
-            |s| {
-                s.inject(FaultEffect::ForeignEnvironment {
-                    name: "shop-blue-green".to_owned(),
-                });
-            },
-        ),
-        Case::of(
-            "shared-load-balancer",
-            "refused",
-            "shares the load balancer arn:",
-            |s| {
-                s.inject(FaultEffect::SharedBalancer {
-                    environment: blue(),
-                });
-            },
-        ),
-        Case::of(
-            "shared-load-balancer",
-            "passed",
-            "1 of its rules follow production",
-            |s| {
-                s.sandbox.with_world(|world, _| {
-                    world.share_load_balancer("shop-blue");
-                    let tags = [("bluegreen:follow", "production")];
-                    world.add_rule("www.shop.example", "shop-blue", &tags);
-                });
-            },
-        ),
-        Case::of("credentials", "refused", "210987654321", |s| {
-            let role = "arn:aws:iam::210987654321:role/releases";
-            s.sandbox.with_world(|world, _| world.assume(Some(role)));
-        }),
-        Case::of("dns-records", "warned", "direct.shop.example", |s| {
-            let endpoint = s.sandbox.with_world(|world, _| {
-                let blue = world.environment("shop-blue").expect("blue");
-                blue.endpoint.clone()
-            });
-            let xml = format!(
-                "<ChangeResourceRecordSetsRequest xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\">\
-                 <ChangeBatch><Changes><Change><Action>CREATE</Action><ResourceRecordSet>\
-                 <Name>direct.shop.example</Name><Type>CNAME</Type><TTL>60</TTL><ResourceRecords>\
-                 <ResourceRecord><Value>{endpoint}</Value></ResourceRecord></ResourceRecords>\
-                 </ResourceRecordSet></Change></Changes></ChangeBatch>\
-                 </ChangeResourceRecordSetsRequest>"
-            );
-            let path = format!("http://route53.amazonaws.com/2013-04-01/hostedzone/{ZONE}/rrset");
-            let request = http::Request::post(path)
-                .header("host", "route53.amazonaws.com")
-                .header(
-                    "authorization",
-                    "AWS4-HMAC-SHA256 Credential=A/20270115/us-east-1/route53/aws4_request",
-                )
-                .body(xml.into());
-            assert_eq!(s.by_hand(request.expect("a request")).status(), 200);
-        }),
-        Case::of("bucket", "refused", "took a write whose condition", |s| {
-            s.inject(FaultEffect::ConditionsIgnored);
-        }),
-        Case::of("single-instance", "warned", "a single instance", |s| {
-            s.inject(FaultEffect::SingleInstance {
-                environment: blue(),
-            });
-        }),
-        Case::of("blue-healthy", "refused", "shop-blue is Updating", |s| {
-            s.sandbox.with_world(|world, _| {
-                world.environment_mut("shop-blue").expect("blue").status = Status::Updating;
-            });
-        }),
-        Case::of("worker-tier", "refused", "is a worker environment", nothing)
-            .with(&["--blue", "shop-worker"]),
-        Case::of("version", "refused", "has no version v9", nothing)
-            .with(&["--version-label", "v9"]),
-        Case::of(
-            "something-new",
-            "refused",
-            "runs version v1 already",
-            nothing,
-        )
-        .with(&["--version-label", "v1"]),
-        Case::of("bucket", "refused", "there is no bucket nowhere", nothing)
-            .with(&["--bucket", "nowhere"]),
-        Case::of("bucket", "passed", "is there", nothing).with(&["--no-shared-state"]),
-        Case::of(
-            "tests",
-            "refused",
-            "which green holds while blue is tested",
-            nothing,
-        )
-        .with(&["--test-url", "http://shop.us-east-1.elasticbeanstalk.com/"]),
-        // A CNAME to production.
-        Case::of(
-            "tests",
-            "refused",
-            "www.shop.example, which leads to production",
-            nothing,
-        )
-        .with(&["--test-url", "http://www.shop.example/"]),
-        Case::of("tests", "warned", "nothing tells that this is blue", |s| {
-            s.sandbox
-                .set_policy(Some(crate::policy::without("route53:ListHostedZones")));
-        })
-        .with(&["--test-url", "http://www.shop.example/"]),
-        Case::of(
-            "tests",
-            "warned",
-            "nothing tells that this is blue",
-            nothing,
-        )
-        .with(&["--test-url", "http://elsewhere.example/"]),
-        Case::of("tests", "warned", "that others share", |s| {
-            s.sandbox.with_world(|world, _| {
-                world.share_load_balancer("shop-blue");
-                let tags = [("bluegreen:follow", "production")];
-                world.add_rule("www.shop.example", "shop-blue", &tags);
-            });
-        })
-        .with(&["--test", "{ url = \"/\", host = \"www.shop.example\" }"]),
-        Case::of("tests", "passed", "blue itself is asked", nothing)
-            .with(&["--test-url", "http://{cname}/health"]),
-        Case::of("tests", "passed", "blue itself is asked", nothing).with(&[
-            "--test-url",
-            "http://preview.shop.example/",
-            "--preview-host",
-            "preview.shop.example",
-            "--hosted-zone-id",
-            ZONE,
-        ]),
-        Case::of(
-            "preview-hosts",
-            "refused",
-            "www.shop.example serves production",
-            nothing,
-        )
-        .with(&[
-            "--preview-host",
-            "www.shop.example",
-            "--hosted-zone-id",
-            ZONE,
-        ]),
-        Case::of(
-            "preview-hosts",
-            "refused",
-            "there is no hosted zone Z0NONE",
-            // The shipped policy names the one zone that is used.
-            |s| s.sandbox.set_policy(None),
-        )
-        .with(&[
-            "--preview-host",
-            "preview.shop.example",
-            "--hosted-zone-id",
-            "Z0NONE",
-        ]),
-        Case::of("preview-hosts", "refused", "GetHostedZone", |s| {
-            s.sandbox
-                .set_policy(Some(crate::policy::without("route53:GetHostedZone")));
-        })
-        .with(&[
-            "--preview-host",
-            "preview.shop.example",
-            "--hosted-zone-id",
-            ZONE,
-        ]),
-        Case::of(
-            "expected-differences",
-            "warned",
-            "has no aws:elasticbeanstalk:command:Timeout, tag none:",
-            nothing,
-        )
-        .with(&[
-            "--expect-difference",
-            "aws:elasticbeanstalk:command:Timeout,aws:autoscaling:asg:MaxSize,tag none,version",
-        ]),
-        Case::of("expected-differences", "passed", "shop-blue has", nothing).with(&[
-            "--expect-difference",
-            "aws:autoscaling:asg:MaxSize[AWSEBAutoScalingGroup],tag team,platform",
-        ]),
-        Case::of(
-            "application",
-            "refused",
-            "there is no application nope",
-            nothing,
-        )
-        .with(&["--app", "nope"]),
-        Case::of(
-            "environments",
-            "refused",
-            "there is no environment nope",
-            nothing,
-        )
-        .with(&["--blue", "nope"]),
-        Case::of("bucket", "unknown", "for another reason", |s| {
-            s.inject(bad_digest());
-        }),
-        // What a release needs to read.
-        Case::of(
-            "coupled-database",
-            "refused",
-            "DescribeConfigurationSettings",
-            |s| {
-                s.sandbox.set_policy(Some(crate::policy::without(
-                    "elasticbeanstalk:DescribeConfigurationSettings",
-                )));
-            },
-        ),
-        Case::of(
-            "shared-load-balancer",
-            "refused",
-            "DescribeConfigurationSettings",
-            |s| {
-                s.sandbox.set_policy(Some(crate::policy::without(
-                    "elasticbeanstalk:DescribeConfigurationSettings",
-                )));
-            },
-        ),
-        Case::of(
-            "blue-healthy",
-            "refused",
-            "DescribeEnvironmentHealth",
-            |s| {
-                s.sandbox.set_policy(Some(crate::policy::without(
-                    "elasticbeanstalk:DescribeEnvironmentHealth",
-                )));
-            },
-        ),
-        Case::of("tags", "refused", "ListTagsForResource", |s| {
-            s.sandbox.set_policy(Some(crate::policy::without(
-                "elasticbeanstalk:ListTagsForResource",
-            )));
-        }),
-        Case::of("shared-load-balancer", "refused", "DescribeRules", |s| {
-            s.sandbox
-                .with_world(|world, _| world.share_load_balancer("shop-blue"));
-            s.sandbox.set_policy(Some(crate::policy::without(
-                "elasticloadbalancing:DescribeRules",
-            )));
-        }),
-        Case::of("alarms", "refused", "shop-none", nothing).with(&["--alarm", "shop-none"]),
-        Case::of(
-            "permissions",
-            "refused",
-            "elasticbeanstalk:UpdateEnvironment",
-            |s| {
-                s.sandbox.set_policy(Some(crate::policy::without(
-                    "elasticbeanstalk:UpdateEnvironment",
-                )));
-            },
-        ),
-        Case::of("permissions", "warned", "ec2:RunInstances", |s| {
-            s.sandbox
-                .set_policy(Some(crate::policy::without("ec2:RunInstances")));
-        }),
-        Case::of(
-            "permissions",
-            "warned",
-            "elasticloadbalancing:CreateTargetGroup",
-            |s| {
-                let policy = crate::policy::without("elasticloadbalancing:CreateTargetGroup");
-                s.sandbox.set_policy(Some(policy));
-            },
-        ),
-        // The service's default, and of another type than most of the policy is for.
-        Case::of(
-            "permissions",
-            "warned",
-            "elasticloadbalancing:ConfigureHealthCheck",
-            |s| {
-                balanced_by(s, "classic");
-                let policy = crate::policy::without("elasticloadbalancing:ConfigureHealthCheck");
-                s.sandbox.set_policy(Some(policy));
-            },
-        ),
-        Case::of("permissions", "warned", "loadbalancer/net/awseb-", |s| {
-            balanced_by(s, "network");
-            let policy = crate::policy::without("elasticloadbalancing:CreateLoadBalancer");
-            s.sandbox.set_policy(Some(policy));
-        }),
-        Case::of(
-            "permissions",
-            "warned",
-            "elasticloadbalancing:CreateRule on",
-            |s| {
-                s.sandbox.with_world(|world, _| {
-                    world.share_load_balancer("shop-blue");
-                    let tags = [("bluegreen:follow", "production")];
-                    world.add_rule("www.shop.example", "shop-blue", &tags);
-                });
-                let policy = crate::policy::without("elasticloadbalancing:CreateRule");
-                s.sandbox.set_policy(Some(policy));
-            },
-        ),
-        // The roles are those that blue names.
-        Case::of("permissions", "warned", "role/ci/watch", |s| {
-            option(
-                s,
-                "aws:elasticbeanstalk:environment",
-                "ServiceRole",
-                "ci/watch",
-            );
-        }),
-        Case::of(
-            "permissions",
-            "warned",
-            "role/shop-web; an operations role of the environments may have that instead; the role \
-             in the instance profile shop-web is taken to have its name",
-            |s| {
-                let launch = "aws:autoscaling:launchconfiguration";
-                option(s, launch, "IamInstanceProfile", "shop-web");
-            },
-        ),
-        Case::of("dns-records", "passed", "no record of", |s| {
-            let other = ("Z0OTHEREXAMPLE0000001", "other.example");
-            s.sandbox
-                .with_world(|world, _| world.add_zone(other.0, other.1));
-        }),
-        Case::of("bucket", "refused", "PutObject", |s| {
-            s.sandbox
-                .set_policy(Some(crate::policy::without("s3:PutObject")));
-        }),
-        Case::of(
-            "permissions",
-            "refused",
-            "route53:ChangeResourceRecordSets",
-            |s| {
-                s.sandbox.set_policy(Some(crate::policy::without(
-                    "route53:ChangeResourceRecordSets",
-                )));
-            },
-        )
-        .with(&[
-            "--preview-host",
-            "preview.shop.example",
-            "--hosted-zone-id",
-            "Z0SHOPEXAMPLE00000001",
-        ]),
-        Case::of(
-            "permissions",
-            "refused",
-            "elasticloadbalancing:ModifyRule",
-            |s| {
-                s.sandbox.with_world(|world, _| {
-                    world.share_load_balancer("shop-blue");
-                    let tags = [("bluegreen:follow", "production")];
-                    world.add_rule("www.shop.example", "shop-blue", &tags);
-                });
-                s.sandbox.set_policy(Some(crate::policy::without(
-                    "elasticloadbalancing:ModifyRule",
-                )));
-            },
-        ),
-        Case::of(
-            "permissions",
-            "unknown",
-            "iam:SimulatePrincipalPolicy",
-            |s| {
-                s.sandbox
-                    .set_policy(Some(crate::policy::without("iam:SimulatePrincipalPolicy")));
-            },
-        ),
-        Case::of("green-cname", "unknown", "CheckDNSAvailability", |s| {
-            s.sandbox.set_policy(Some(crate::policy::without(
-                "elasticbeanstalk:CheckDNSAvailability",
-            )));
-        }),
-        Case::of("quotas", "unknown", "DescribeAccountAttributes", |s| {
-            let policy = crate::policy::without("elasticbeanstalk:DescribeAccountAttributes");
-            s.sandbox.set_policy(Some(policy));
-        }),
-        Case::of(
-            "managed-update",
-            "unknown",
-            "DescribeEnvironmentManagedActions",
-            |s| {
-                let policy =
-                    crate::policy::without("elasticbeanstalk:DescribeEnvironmentManagedActions");
-                s.sandbox.set_policy(Some(policy));
-            },
-        ),
-        Case::of(
-            "platform-branch",
-            "unknown",
-            "DescribePlatformVersion",
-            |s| {
-                let policy = crate::policy::without("elasticbeanstalk:DescribePlatformVersion");
-                s.sandbox.set_policy(Some(policy));
-            },
-        ),
-        Case::of("dns-records", "unknown", "ListHostedZones", |s| {
-            s.sandbox
-                .set_policy(Some(crate::policy::without("route53:ListHostedZones")));
-        }),
-        Case::of("tags", "refused", "50 tags of its own", |s| {
-            s.sandbox.with_world(|world, _| {
-                let blue = world.environment_mut("shop-blue").expect("blue");
-                blue.tags = (0..50).map(|n| (format!("t{n}"), String::new())).collect();
-            });
-        }),
-        Case::of("deployment-policy", "warned", "TrafficSplitting", |s| {
-            s.sandbox.with_world(|world, _| {
-                let blue = world.environment_mut("shop-blue").expect("blue");
-                blue.settings.retain(|s| s.name != "DeploymentPolicy");
-                blue.settings.push(bluegreen_sandbox::Setting {
-                    namespace: "aws:elasticbeanstalk:command".to_owned(),
-                    name: "DeploymentPolicy".to_owned(),
-                    value: "TrafficSplitting".to_owned(),
-                });
-            });
-        }),
-    ]
-}
-
-/// A store that looks at a write's digest before its condition.
-fn bad_digest() -> Fault {
-    Fault {
-        operation: Some("PutObject".to_owned()),
-        times: Some(1),
-        ..Fault::from(FaultEffect::Refuse {
-            status: 400,
-            code: "BadDigest".to_owned(),
-            message: "The Content-MD5 you specified did not match what we received.".to_owned(),
-        })
-    }
-}
-
-/// Checks whose other verdict is not one of [`cases`], and the test that has it.
-const ELSEWHERE: [(Check, &str); 2] = [
-    (
-        Check::TerminationProtection,
-        "a_promotion_and_its_pause_are_planned",
-    ),
-    (Check::FreeTarget, "what_was_allowed_is_kept_and_shown"),
-];
-
-/// That each passes is told by the plan of a world in order.
-#[test]
-fn every_check_has_its_other_verdict_tested() {
-    let cases = cases();
-    for checked in Check::ALL {
-        let refuses_nothing =
-            matches!(checked.about().allowing, Allowing::Never(why) if why == "it refuses nothing");
-        let other = match refuses_nothing {
-            true => "warned",
-            false => "refused",
-        };
-        let tested = cases
-            .iter()
-            .any(|case| case.check == checked.name() && case.verdict == other);
-        let elsewhere = ELSEWHERE.iter().any(|(check, _)| *check == checked);
-        assert!(tested != elsewhere, "{checked} is to be {other} once");
-    }
-    for case in cases {
-        let mut all = Check::ALL.into_iter();
-        let known = all.any(|check| check.name() == case.check);
-        assert!(known, "there is no check {}", case.check);
-    }
-}
-
-/// The other verdicts; that all of them pass is told by the plan of a world in order. What
-/// `plan` refuses `run` refuses with the same words, and changes nothing; what may be
-/// allowed is.
-#[test]
-fn every_check_says_what_is_wrong() {
-    let mut failed = Vec::new();
-    for case in cases() {
-        let told = format!("{} {}: {}", case.check, case.verdict, case.says);
-        if std::panic::catch_unwind(|| says_what_is_wrong(&case)).is_err() {
-            failed.push(told);
-        }
-    }
-    assert_eq!(failed, [""; 0]);
-}
-
-#[track_caller]
-fn says_what_is_wrong(case: &Case) {
-    // Nothing here waits for anything.
-    let served = Served::at_speed(1.0);
-    (case.spoil)(&served);
-    let name = case.check;
-    let (code, document) = planned(&served, case.arguments);
-    let (verdict, evidence) = found(&document, name);
-    assert_eq!(verdict, case.verdict, "{name}: {evidence}");
-    assert!(evidence.contains(case.says), "{name}: {evidence}");
-    let refuses = verdict == "refused";
-    assert_eq!(code, Some(if refuses { 3 } else { 0 }), "{document:#}");
-    if refuses {
-        let run = served.run(&[&["run"], case.arguments].concat());
-        assert_eq!(run.status.code(), Some(3), "{name}: {}", stderr(&run));
-        assert!(stderr(&run).contains(case.says), "{name}: {}", stderr(&run));
-        let checks = document["checks"].as_array().expect("checks");
-        let refused = |check: &&Value| check["verdict"] == "refused";
-        let may = checks.iter().filter(refused);
-        let may = may
-            .filter(|check| check["check"] == name && check["may_be_allowed"] == true)
-            .count();
-        if may > 0 && name != "alarms" {
-            let allow = [case.arguments, &["--allow", name]].concat();
-            let (code, document) = planned(&served, &allow);
-            assert_eq!(code, Some(0), "{document:#}");
-            assert_eq!(found(&document, name).0, "allowed");
-        }
-    }
-    nothing_was_written(&served, &["ChangeResourceRecordSets"]);
 }
 
 #[test]
@@ -1008,36 +420,4 @@ fn a_policy_that_denies_everything_but_looking_is_told() {
     assert!(evidence.ends_with("and 4 more"), "{evidence}");
     served.sandbox.set_policy(Some(shipped()));
     assert_eq!(planned(&served, &[]).0, Some(0));
-}
-
-/// The table of docs/checks.md is what the checks say of themselves.
-#[test]
-fn checks_md_is_fresh() {
-    const DRAWN: &str = "<!-- Drawn by tests/rings/plan.rs from the checks themselves; write it \
-                         anew with UPDATE_DOCS=1 cargo test --test rings checks_md_is_fresh -->\n\n";
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/checks.md");
-    let kept = std::fs::read_to_string(&path).expect("docs/checks.md is there");
-    let (written, _) = kept.split_once(DRAWN).unwrap_or((&kept, ""));
-    let mut fresh = format!("{written}{DRAWN}");
-    for checked in Check::ALL {
-        let about = checked.about();
-        let allowing = match about.allowing {
-            Allowing::May(then) => format!("May be allowed: {then}."),
-            Allowing::Never(why) => format!("May not be allowed: {why}."),
-        };
-        fresh.push_str(&format!(
-            "### {}\n\nLooks at {}.\n\nRemedy: {}.\n\n{allowing}\n\n",
-            about.name, about.looks_at, about.remedy
-        ));
-    }
-    let fresh = format!("{}\n", fresh.trim_end());
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        std::fs::write(&path, &fresh).expect("docs/ can be written to");
-    }
-    let kept = std::fs::read_to_string(&path).expect("docs/checks.md is there");
-    assert!(
-        kept == fresh,
-        "docs/checks.md does not have the checks there are; write it anew with UPDATE_DOCS=1 \
-         cargo test --test rings checks_md_is_fresh"
-    );
 }

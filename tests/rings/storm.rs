@@ -20,7 +20,7 @@ use bluegreen::store::Transition;
 use bluegreen_sandbox::{Fault, FaultEffect, Phase, Sandbox, Service};
 use tokio::sync::watch;
 
-use crate::virtual_world::{Fate, Features, VirtualWorld, set_the_walls_clocks};
+use crate::virtual_world::{Fate, Features, VirtualWorld, set_the_walls_clocks, v2};
 use crate::{following_rules, tell};
 
 /// How many are played without being asked for more.
@@ -201,9 +201,8 @@ async fn storm(seed: u64) -> Outcome {
 /// What the release asks for in this weather.
 fn wanted(world: &mut VirtualWorld, weather: &Weather) -> Wanted {
     let wanted = Wanted {
-        label: Some("v2".to_owned()),
         strategy: weather.strategy,
-        ..Wanted::default()
+        ..v2()
     };
     let wanted = world.ask_for(weather.features, wanted);
     if let Some(hook) = world.config.hooks.get_mut(weather.failing_hook) {

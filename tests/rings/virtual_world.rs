@@ -42,6 +42,14 @@ use tokio::sync::{Notify, watch};
 
 use crate::{following, following_rules, policy};
 
+/// The release of version v2, which every virtual world has.
+pub fn v2() -> Wanted {
+    Wanted {
+        label: Some("v2".to_owned()),
+        ..Wanted::default()
+    }
+}
+
 /// The id of the deployment that a virtual world plays.
 pub const ID: &str = "01JVIRTUALWORLD00000000000";
 
