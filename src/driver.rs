@@ -77,6 +77,18 @@ pub enum DriveError {
     Shared(#[from] SharedError),
 }
 
+impl DriveError {
+    /// What a look says that may succeed when it is tried again; any other ends the driving.
+    pub(crate) fn unless_passing(error: LookError) -> Result<String, DriveError> {
+        match error {
+            LookError::Passing(message) => Ok(message),
+            LookError::Credentials(message) => Err(DriveError::Credentials(message)),
+            LookError::Denied(message) => Err(DriveError::Denied(message)),
+            LookError::Refused(message) => Err(DriveError::Refused(message)),
+        }
+    }
+}
+
 impl From<JournalError> for DriveError {
     fn from(error: JournalError) -> DriveError {
         match error {
@@ -414,12 +426,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
                     debug!(?seen, "looked");
                     return Ok(Some((seen, began)));
                 }
-                Err(LookError::Passing(message)) => message,
-                Err(LookError::Credentials(message)) => {
-                    return Err(DriveError::Credentials(message));
-                }
-                Err(LookError::Denied(message)) => return Err(DriveError::Denied(message)),
-                Err(LookError::Refused(message)) => return Err(DriveError::Refused(message)),
+                Err(error) => DriveError::unless_passing(error)?,
             };
             let lasted = self.clock.now().since(since);
             if lasted >= deployment.plan.limits.patience {

@@ -11,7 +11,7 @@ use tracing::warn;
 use super::{Exit, Failed};
 use crate::clock::Clock;
 use crate::cloud::aws::{AwsCloud, Connection, connect};
-use crate::cloud::{Environment, HttpProber, LookError};
+use crate::cloud::{Environment, HttpProber};
 use crate::config::Options;
 use crate::driver::DriveError;
 use crate::plan::Plan;
@@ -198,16 +198,8 @@ impl Context {
         loop {
             let message = match cloud.environments(&names).await {
                 Ok(found) => return Ok(found),
-                Err(LookError::Passing(message)) => message,
-                Err(LookError::Credentials(message)) => {
-                    return Err(Failed::drive(&plan.id, DriveError::Credentials(message)));
-                }
-                Err(LookError::Denied(message)) => {
-                    return Err(Failed::drive(&plan.id, DriveError::Denied(message)));
-                }
-                Err(LookError::Refused(message)) => {
-                    return Err(Failed::drive(&plan.id, DriveError::Refused(message)));
-                }
+                Err(error) => DriveError::unless_passing(error)
+                    .map_err(|ends| Failed::drive(&plan.id, ends))?,
             };
             let lasted = self.clock.now().since(since);
             if lasted >= plan.limits.patience {
