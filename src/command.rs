@@ -324,6 +324,10 @@ impl Tail {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use rustix::process::kill_process;
+
     use super::*;
 
     fn command(command: &str) -> Run {
@@ -387,34 +391,73 @@ mod tests {
         assert!(ran.output.len() < OUTPUT_BYTES_MAX + 60);
     }
 
+    fn is_alive(id: &str) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", id.trim()));
+        stat.is_ok_and(|stat| !stat.contains(") Z "))
+    }
+
     /// A signal takes a moment to arrive.
-    fn dies(id: &str) -> bool {
-        let is_alive = || {
-            let stat = std::fs::read_to_string(format!("/proc/{}/stat", id.trim()));
-            stat.is_ok_and(|stat| !stat.contains(") Z "))
-        };
+    async fn dies(id: &str) -> bool {
         let since = Instant::now();
-        while is_alive() && since.elapsed() < Duration::from_secs(2) {
-            std::thread::sleep(Duration::from_millis(20));
+        while is_alive(id) && since.elapsed() < Duration::from_secs(20) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        !is_alive()
+        !is_alive(id)
+    }
+
+    /// The id of a process, once that has written it.
+    async fn written(path: &Path) -> String {
+        loop {
+            match std::fs::read_to_string(path) {
+                Ok(id) if id.ends_with('\n') => break id,
+                _ => tokio::time::sleep(Duration::from_millis(5)).await,
+            }
+        }
+    }
+
+    /// Time passes for the timers, and none for the processes.
+    async fn pass(time: Duration) {
+        tokio::time::pause();
+        tokio::time::advance(time).await;
+        tokio::time::resume();
+        for _ in 0..2 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 
     #[tokio::test]
-    async fn at_its_limit_it_ends_with_its_children_even_those_that_do_not_listen() {
-        let mut slow = command("trap 'echo bye' TERM; sleep 60 & echo $!; wait");
-        slow.limit = Duration::from_secs(1);
-        let ran = run(&slow).await;
+    async fn at_its_limit_it_ends_with_its_children() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = folder.path().join("id");
+        let text = "trap 'echo bye' TERM; sleep 60 & echo $! >";
+        let slow = command(&format!("{text}{}; wait", at.display()));
+        let (ran, ()) = tokio::join!(run(&slow), async {
+            let id = written(&at).await;
+            pass(slow.limit).await;
+            assert!(dies(&id).await);
+        });
         assert_eq!(ran.end, End::OverLimit(slow.limit));
-        assert!(ran.output.ends_with("bye\n"), "{:?}", ran.output);
-        assert!(dies(ran.output.lines().next().expect("an id")));
+        assert_eq!(ran.end.to_string(), "stopped after its limit of 20s");
+        assert_eq!(ran.output, "bye\n");
+    }
 
-        let mut deaf = command("trap '' TERM; sh -c \"trap '' TERM; echo \\$\\$; sleep 60; true\"");
-        deaf.limit = Duration::from_secs(1);
-        let ran = run(&deaf).await;
-        assert!(ran.lasted >= GRACE, "{:?}", ran.lasted);
-        assert!(dies(ran.output.lines().next().expect("an id")));
-        assert_eq!(ran.end.to_string(), "stopped after its limit of 1s");
+    #[tokio::test]
+    async fn what_does_not_listen_is_killed_after_a_while() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = folder.path().join("id");
+        let deaf = format!("trap '' TERM; echo $$ >{}; sleep 60; true", at.display());
+        let deaf = command(&format!(
+            "trap '' TERM; sh -c \"{}\"",
+            deaf.replace('$', "\\$")
+        ));
+        let (ran, ()) = tokio::join!(run(&deaf), async {
+            let id = written(&at).await;
+            pass(deaf.limit).await;
+            assert!(is_alive(&id), "it has been told only");
+            pass(GRACE).await;
+            assert!(dies(&id).await);
+        });
+        assert_eq!(ran.end, End::OverLimit(deaf.limit));
     }
 
     #[tokio::test]
@@ -422,17 +465,20 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let at = folder.path().join("id");
         let slow = command(&format!("sleep 60 & echo $! >{}; wait", at.display()));
-        let dropped = tokio::time::timeout(Duration::from_millis(500), run(&slow)).await;
-        assert!(dropped.is_err());
-        let id = std::fs::read_to_string(at).expect("it had started");
-        assert!(dies(&id));
+        let id = tokio::select! {
+            ran = run(&slow) => panic!("{ran:?}"),
+            id = written(&at) => id,
+        };
+        assert!(dies(&id).await);
     }
 
     #[tokio::test]
     async fn what_it_leaves_running_holds_nobody_up() {
-        let ran = run(&command("sleep 3 & echo done")).await;
-        assert!(ran.lasted < Duration::from_secs(2), "{:?}", ran.lasted);
-        assert_eq!(ran.output, "done\n");
+        let ran = run(&command("sleep 60 & echo $!")).await;
+        assert_eq!(ran.end, End::Exited(0));
+        assert!(is_alive(&ran.output));
+        let id = ran.output.trim().parse().ok().and_then(Pid::from_raw);
+        kill_process(id.expect("an id"), Signal::KILL).expect("it is there");
     }
 
     #[tokio::test]

@@ -108,10 +108,15 @@ fn a_promotion_of_what_fails_its_test_leaves_blue_alone() {
         label: "v2".to_owned(),
         status: 500,
     });
-    check(
-        "not_promoted",
-        &served.run(&["run", "--strategy", "promote"]),
-    );
+    // Green does not become healthy, and is waited for.
+    let promote = [
+        "run",
+        "--strategy",
+        "promote",
+        "--patience-of",
+        "Warming=1h",
+    ];
+    check("not_promoted", &served.run(&promote));
     assert_eq!(served.sandbox.report().lost, 0);
 }
 

@@ -168,11 +168,12 @@ fn a_lease_that_was_removed_hides_no_deployment() {
     all_is_well(&served, "v2");
 }
 
-/// The processes' clock is not the sandbox's here, which is hours ahead by then.
+/// The process' clock is the wall's here, and the sandbox's is hours ahead by then.
 #[test]
 fn nothing_is_decided_before_aws_has_told_the_time() {
     let served = Served::at_speed(SPEED);
-    let id = killed_after(&served, "UpdateEnvironment", 1);
+    let release = ["run", "--version-label", "v2", "--poll", "100ms"];
+    let id = run_killed_after(&served, &release, "UpdateEnvironment", 1);
     served.inject(Fault {
         times: Some(12),
         operation: Some("DescribeEnvironments".to_owned()),
