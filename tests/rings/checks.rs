@@ -12,6 +12,7 @@ use bluegreen::preview::Record;
 use bluegreen_sandbox::{BUCKET, Fault, FaultEffect, ZONE};
 use bluegreen_sandbox::{Form, Policy, QuotaOf, Reply, Status};
 
+use crate::plan::{bad_digest, blue};
 use crate::policy::shipped;
 use crate::served::{Served, clients_of};
 use crate::virtual_world::VirtualWorld;
@@ -19,10 +20,6 @@ use crate::virtual_world::VirtualWorld;
 const BLUE: &str = "shop-blue";
 const USER: &str = "arn:aws:iam::123456789012:user/sandbox";
 const ARN: &str = "arn:aws:elasticbeanstalk:us-east-1:123456789012:environment/shop";
-
-fn blue() -> String {
-    BLUE.to_owned()
-}
 
 /// What somebody with every permission asks of Elastic Beanstalk.
 fn by_hand(world: &VirtualWorld, request: &str) -> (u16, String) {
@@ -252,15 +249,7 @@ async fn a_bucket_that_ignores_conditions_is_told() {
     let key = "bluegreen/conditional-writes";
     let written = async || world.cloud.object_exists(BUCKET, key).await;
     assert_eq!(told().await, Ok(ConditionalWrites::Honoured));
-    world.inject(Fault {
-        operation: Some("PutObject".to_owned()),
-        times: Some(1),
-        ..Fault::from(FaultEffect::Refuse {
-            status: 400,
-            code: "BadDigest".to_owned(),
-            message: "The Content-MD5 you specified did not match what we received.".to_owned(),
-        })
-    });
+    world.inject(bad_digest());
     assert_eq!(told().await, Ok(ConditionalWrites::Unknown));
     assert_eq!(written().await, Ok(false), "nothing is written");
     world.inject(FaultEffect::ConditionsIgnored);

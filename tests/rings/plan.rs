@@ -227,9 +227,7 @@ fn what_a_release_needs_to_read_refuses_beside_everything_else() {
         ("elasticbeanstalk:ListTagsForResource", "tags"),
     ];
     for (action, checked) in missing {
-        served
-            .sandbox
-            .set_policy(Some(crate::policy::without(action)));
+        served.deny(action);
         let (code, document) = planned(
             &served,
             &["--version-label", "v1", "--allow", "permissions"],

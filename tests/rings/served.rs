@@ -64,6 +64,12 @@ impl Served {
         answer.expect("it answers")
     }
 
+    /// From now on the shipped policy lacks this action.
+    pub fn deny(&self, action: &str) {
+        self.sandbox
+            .set_policy(Some(crate::policy::without(action)));
+    }
+
     pub fn inject(&self, fault: impl Into<Fault>) {
         self.sandbox.with_world(|world, _| world.inject(fault));
     }

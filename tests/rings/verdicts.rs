@@ -206,8 +206,7 @@ fn cases() -> Vec<Case> {
         )
         .with(&["--test-url", "http://www.shop.example/"]),
         Case::of("tests", "warned", "nothing tells that this is blue", |s| {
-            s.sandbox
-                .set_policy(Some(crate::policy::without("route53:ListHostedZones")));
+            s.deny("route53:ListHostedZones")
         })
         .with(&["--test-url", "http://www.shop.example/"]),
         Case::of(
@@ -261,8 +260,7 @@ fn cases() -> Vec<Case> {
             "Z0NONE",
         ]),
         Case::of("preview-hosts", "refused", "GetHostedZone", |s| {
-            s.sandbox
-                .set_policy(Some(crate::policy::without("route53:GetHostedZone")));
+            s.deny("route53:GetHostedZone")
         })
         .with(&[
             "--preview-host",
@@ -306,67 +304,43 @@ fn cases() -> Vec<Case> {
             "coupled-database",
             "refused",
             "DescribeConfigurationSettings",
-            |s| {
-                s.sandbox.set_policy(Some(crate::policy::without(
-                    "elasticbeanstalk:DescribeConfigurationSettings",
-                )));
-            },
+            |s| s.deny("elasticbeanstalk:DescribeConfigurationSettings"),
         ),
         Case::of(
             "shared-load-balancer",
             "refused",
             "DescribeConfigurationSettings",
-            |s| {
-                s.sandbox.set_policy(Some(crate::policy::without(
-                    "elasticbeanstalk:DescribeConfigurationSettings",
-                )));
-            },
+            |s| s.deny("elasticbeanstalk:DescribeConfigurationSettings"),
         ),
         Case::of(
             "blue-healthy",
             "refused",
             "DescribeEnvironmentHealth",
-            |s| {
-                s.sandbox.set_policy(Some(crate::policy::without(
-                    "elasticbeanstalk:DescribeEnvironmentHealth",
-                )));
-            },
+            |s| s.deny("elasticbeanstalk:DescribeEnvironmentHealth"),
         ),
         Case::of("tags", "refused", "ListTagsForResource", |s| {
-            s.sandbox.set_policy(Some(crate::policy::without(
-                "elasticbeanstalk:ListTagsForResource",
-            )));
+            s.deny("elasticbeanstalk:ListTagsForResource")
         }),
         Case::of("shared-load-balancer", "refused", "DescribeRules", |s| {
             s.sandbox
                 .with_world(|world, _| world.share_load_balancer("shop-blue"));
-            s.sandbox.set_policy(Some(crate::policy::without(
-                "elasticloadbalancing:DescribeRules",
-            )));
+            s.deny("elasticloadbalancing:DescribeRules");
         }),
         Case::of("alarms", "refused", "shop-none", nothing).with(&["--alarm", "shop-none"]),
         Case::of(
             "permissions",
             "refused",
             "elasticbeanstalk:UpdateEnvironment",
-            |s| {
-                s.sandbox.set_policy(Some(crate::policy::without(
-                    "elasticbeanstalk:UpdateEnvironment",
-                )));
-            },
+            |s| s.deny("elasticbeanstalk:UpdateEnvironment"),
         ),
         Case::of("permissions", "warned", "ec2:RunInstances", |s| {
-            s.sandbox
-                .set_policy(Some(crate::policy::without("ec2:RunInstances")));
+            s.deny("ec2:RunInstances")
         }),
         Case::of(
             "permissions",
             "warned",
             "elasticloadbalancing:CreateTargetGroup",
-            |s| {
-                let policy = crate::policy::without("elasticloadbalancing:CreateTargetGroup");
-                s.sandbox.set_policy(Some(policy));
-            },
+            |s| s.deny("elasticloadbalancing:CreateTargetGroup"),
         ),
         // The service's default, and of another type than most of the policy is for.
         Case::of(
@@ -375,14 +349,12 @@ fn cases() -> Vec<Case> {
             "elasticloadbalancing:ConfigureHealthCheck",
             |s| {
                 balanced_by(s, "classic");
-                let policy = crate::policy::without("elasticloadbalancing:ConfigureHealthCheck");
-                s.sandbox.set_policy(Some(policy));
+                s.deny("elasticloadbalancing:ConfigureHealthCheck");
             },
         ),
         Case::of("permissions", "warned", "loadbalancer/net/awseb-", |s| {
             balanced_by(s, "network");
-            let policy = crate::policy::without("elasticloadbalancing:CreateLoadBalancer");
-            s.sandbox.set_policy(Some(policy));
+            s.deny("elasticloadbalancing:CreateLoadBalancer");
         }),
         Case::of(
             "permissions",
@@ -394,8 +366,7 @@ fn cases() -> Vec<Case> {
                     let tags = [("bluegreen:follow", "production")];
                     world.add_rule("www.shop.example", "shop-blue", &tags);
                 });
-                let policy = crate::policy::without("elasticloadbalancing:CreateRule");
-                s.sandbox.set_policy(Some(policy));
+                s.deny("elasticloadbalancing:CreateRule");
             },
         ),
         // The roles are those that blue names.
@@ -422,19 +393,12 @@ fn cases() -> Vec<Case> {
             s.sandbox
                 .with_world(|world, _| world.add_zone(other.0, other.1));
         }),
-        Case::of("bucket", "refused", "PutObject", |s| {
-            s.sandbox
-                .set_policy(Some(crate::policy::without("s3:PutObject")));
-        }),
+        Case::of("bucket", "refused", "PutObject", |s| s.deny("s3:PutObject")),
         Case::of(
             "permissions",
             "refused",
             "route53:ChangeResourceRecordSets",
-            |s| {
-                s.sandbox.set_policy(Some(crate::policy::without(
-                    "route53:ChangeResourceRecordSets",
-                )));
-            },
+            |s| s.deny("route53:ChangeResourceRecordSets"),
         )
         .with(&[
             "--preview-host",
@@ -452,51 +416,35 @@ fn cases() -> Vec<Case> {
                     let tags = [("bluegreen:follow", "production")];
                     world.add_rule("www.shop.example", "shop-blue", &tags);
                 });
-                s.sandbox.set_policy(Some(crate::policy::without(
-                    "elasticloadbalancing:ModifyRule",
-                )));
+                s.deny("elasticloadbalancing:ModifyRule");
             },
         ),
         Case::of(
             "permissions",
             "unknown",
             "iam:SimulatePrincipalPolicy",
-            |s| {
-                s.sandbox
-                    .set_policy(Some(crate::policy::without("iam:SimulatePrincipalPolicy")));
-            },
+            |s| s.deny("iam:SimulatePrincipalPolicy"),
         ),
         Case::of("green-cname", "unknown", "CheckDNSAvailability", |s| {
-            s.sandbox.set_policy(Some(crate::policy::without(
-                "elasticbeanstalk:CheckDNSAvailability",
-            )));
+            s.deny("elasticbeanstalk:CheckDNSAvailability")
         }),
         Case::of("quotas", "unknown", "DescribeAccountAttributes", |s| {
-            let policy = crate::policy::without("elasticbeanstalk:DescribeAccountAttributes");
-            s.sandbox.set_policy(Some(policy));
+            s.deny("elasticbeanstalk:DescribeAccountAttributes")
         }),
         Case::of(
             "managed-update",
             "unknown",
             "DescribeEnvironmentManagedActions",
-            |s| {
-                let policy =
-                    crate::policy::without("elasticbeanstalk:DescribeEnvironmentManagedActions");
-                s.sandbox.set_policy(Some(policy));
-            },
+            |s| s.deny("elasticbeanstalk:DescribeEnvironmentManagedActions"),
         ),
         Case::of(
             "platform-branch",
             "unknown",
             "DescribePlatformVersion",
-            |s| {
-                let policy = crate::policy::without("elasticbeanstalk:DescribePlatformVersion");
-                s.sandbox.set_policy(Some(policy));
-            },
+            |s| s.deny("elasticbeanstalk:DescribePlatformVersion"),
         ),
         Case::of("dns-records", "unknown", "ListHostedZones", |s| {
-            s.sandbox
-                .set_policy(Some(crate::policy::without("route53:ListHostedZones")));
+            s.deny("route53:ListHostedZones")
         }),
         Case::of("tags", "refused", "50 tags of its own", |s| {
             s.sandbox.with_world(|world, _| {
