@@ -86,6 +86,15 @@ impl Place {
         found.expect("it is there").value
     }
 
+    /// A renewal of the lease arrives whose answer nobody waited for.
+    async fn renewed_behind(&self) -> LeaseRecord {
+        let mut renewed = self.lease().await;
+        renewed.renewals += 1;
+        let body = serde_json::to_vec(&renewed).expect("it serializes");
+        self.put(&lease_key(&self.target), &body).await;
+        renewed
+    }
+
     async fn taken(&self) -> Lease {
         taken(&mut self.contender()).await
     }
@@ -355,11 +364,8 @@ async fn word_to_go_back_reaches_the_holder_with_a_renewal() {
 async fn a_lease_is_given_back_whatever_was_written_into_it_meanwhile() {
     let place = Place::new().await;
     let lease = place.taken().await;
-    // A renewal whose answer nobody waited for, and word to go back.
-    let mut renewed = place.lease().await;
-    renewed.renewals += 1;
-    let body = serde_json::to_vec(&renewed).expect("it serializes");
-    place.put(&lease_key(&place.target), &body).await;
+    // Word to go back comes, too.
+    place.renewed_behind().await;
     let contender = place.contender();
     assert!(contender.request_retreat().await.expect("it answers"));
     lease.release().await;
@@ -380,10 +386,7 @@ async fn a_lease_is_given_back_whatever_was_written_into_it_meanwhile() {
 async fn a_renewal_differs_from_one_that_arrived_late() {
     let place = Place::new().await;
     let lease = place.taken().await;
-    let mut late = place.lease().await;
-    late.renewals += 1;
-    let body = serde_json::to_vec(&late).expect("it serializes");
-    place.put(&lease_key(&place.target), &body).await;
+    let late = place.renewed_behind().await;
     lease.withdraw_retreat().await;
     assert!(place.lease().await.renewals > late.renewals);
 }
