@@ -156,10 +156,6 @@ impl World {
         };
         let settings = &mut found.settings;
         settings.retain(|s| (s.namespace.as_str(), s.name.as_str()) != (namespace, name));
-        settings.push(Setting {
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-            value: value.to_owned(),
-        });
+        settings.push(Setting::new(namespace, name, value));
     }
 }

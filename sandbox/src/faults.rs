@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::account::{ManagedAction, QuotaOf};
+use crate::launch::LaunchFault;
 use crate::world::World;
 
 /// A fault. As JSON: `{"fault":"throttle","probability":0.3}`,
@@ -117,6 +118,24 @@ pub enum FaultEffect {
         /// The environment's name.
         environment: String,
     },
+    /// The launch of this environment goes wrong.
+    LaunchFails {
+        /// The environment's name.
+        environment: String,
+        /// How.
+        how: LaunchFault,
+    },
+    /// Who creates an environment with this option is refused: there is no such option any
+    /// more.
+    RetiredOption {
+        /// As in `aws:elasticbeanstalk:environment`.
+        namespace: String,
+        /// As in `Domain`.
+        name: String,
+    },
+    /// The account cannot make launch configurations: a launch without a launch template
+    /// fails.
+    NoLaunchConfigurations,
     /// This environment is coupled with a database.
     CoupledDatabase {
         /// The environment's name.
@@ -178,8 +197,25 @@ pub enum FaultEffect {
     IdleShrinks,
     /// The next swap is taken and fails: the CNAMEs stay.
     SwapFailsOnce,
-    /// The next termination of this environment fails once.
+    /// The next termination of this environment fails once, and it is Ready again.
     TerminateFailsOnce {
+        /// The environment's name.
+        environment: String,
+    },
+    /// The next terminations of this environment fail.
+    TerminateFails {
+        /// The environment's name.
+        environment: String,
+        /// How many of them.
+        times: u32,
+        /// Whether it stays Terminating; it is Ready again where it does not.
+        lingers: bool,
+    },
+    /// An environment that is being launched can be terminated.
+    TerminatesWhileLaunching,
+    /// This environment is Ready and cannot be terminated, because of a deployment that
+    /// cannot be aborted either.
+    PendingForGood {
         /// The environment's name.
         environment: String,
     },
@@ -206,8 +242,21 @@ pub(crate) struct Quirks {
     pub latencies: BTreeMap<String, u64>,
     #[serde(default)]
     pub bodies: BTreeMap<String, String>,
-    pub red_launches: Vec<String>,
     pub stuck_terminations: Vec<String>,
+    /// Those that leave the environment Terminating, one name for each time.
+    #[serde(default)]
+    pub lingering_terminations: Vec<String>,
+    #[serde(default)]
+    pub launch_faults: Vec<(String, LaunchFault)>,
+    /// Namespace and name.
+    #[serde(default)]
+    pub retired_options: Vec<(String, String)>,
+    #[serde(default)]
+    pub no_launch_configurations: bool,
+    #[serde(default)]
+    pub terminates_while_launching: bool,
+    #[serde(default)]
+    pub pending_for_good: Vec<String>,
     #[serde(default)]
     pub managed_actions: Vec<ManagedAction>,
     /// The state of the platform's branch; none while it is supported.
@@ -273,8 +322,17 @@ impl World {
                 self.quirks.bodies.insert(label.clone(), body.clone());
             }
             FaultEffect::LaunchTurnsRed { environment } => {
-                self.quirks.red_launches.push(environment.clone());
+                let fault = (environment.clone(), LaunchFault::Errors);
+                self.quirks.launch_faults.push(fault);
             }
+            FaultEffect::LaunchFails { environment, how } => {
+                self.quirks.launch_faults.push((environment.clone(), *how));
+            }
+            FaultEffect::RetiredOption { namespace, name } => {
+                let option = (namespace.clone(), name.clone());
+                self.quirks.retired_options.push(option);
+            }
+            FaultEffect::NoLaunchConfigurations => self.quirks.no_launch_configurations = true,
             FaultEffect::CoupledDatabase { environment } => self.couple_database(environment),
             FaultEffect::SingleInstance { environment } => self.single_out(environment),
             FaultEffect::SharedBalancer { environment } => self.share_load_balancer(environment),
@@ -299,6 +357,23 @@ impl World {
             FaultEffect::SwapFailsOnce => self.quirks.failing_swaps += 1,
             FaultEffect::TerminateFailsOnce { environment } => {
                 self.quirks.stuck_terminations.push(environment.clone());
+            }
+            FaultEffect::TerminateFails {
+                environment,
+                times,
+                lingers,
+            } => {
+                let names = match lingers {
+                    true => &mut self.quirks.lingering_terminations,
+                    false => &mut self.quirks.stuck_terminations,
+                };
+                names.extend((0..*times).map(|_| environment.clone()));
+            }
+            FaultEffect::TerminatesWhileLaunching => {
+                self.quirks.terminates_while_launching = true;
+            }
+            FaultEffect::PendingForGood { environment } => {
+                self.quirks.pending_for_good.push(environment.clone());
             }
             FaultEffect::Throttle
             | FaultEffect::Refuse { .. }

@@ -9,6 +9,7 @@ mod account;
 mod clock;
 mod disk;
 mod faults;
+mod launch;
 mod model;
 mod objects;
 mod operations;
@@ -27,6 +28,7 @@ mod world;
 pub use account::QuotaOf;
 pub use clock::{ClockReading, TimeSource};
 pub use faults::{Fault, FaultEffect};
+pub use launch::LaunchFault;
 pub use model::{
     Application, Busy, Environment, Event, Instance, Millis, Setting, Status, Template, Tier,
     Version, View,

@@ -79,6 +79,29 @@ pub struct Setting {
     pub name: String,
     /// Its value.
     pub value: String,
+    /// The name of a time-based scaling configuration, where it is of one (developer guide,
+    /// "General options": `aws:autoscaling:scheduledaction`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource: Option<String>,
+}
+
+impl Setting {
+    /// An option's value.
+    #[must_use]
+    pub fn new(namespace: &str, name: &str, value: &str) -> Setting {
+        Setting {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            value: value.to_owned(),
+            resource: None,
+        }
+    }
+
+    /// Whether it sets the same option as another.
+    pub(crate) fn is_of(&self, other: &Setting) -> bool {
+        let option = |s: &Setting| (s.namespace.clone(), s.name.clone(), s.resource.clone());
+        option(self) == option(other)
+    }
 }
 
 /// What an environment is for.

@@ -136,6 +136,11 @@ impl Objects {
         self.root.join(bucket).is_dir()
     }
 
+    /// Whether a bucket that is there lacks an object.
+    pub fn lacks(&self, bucket: &str, key: &str) -> bool {
+        self.has_bucket(bucket) && !self.root.join(bucket).join(key).is_file()
+    }
+
     /// Carries out a request.
     pub async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
         let Some(request) = unsigned(request) else {

@@ -154,7 +154,10 @@ impl Sandbox {
     fn query(&self, form: Form, origin: Origin) -> Result<Response<Bytes>, Hangup> {
         let call = self.call(Service::ElasticBeanstalk, form.operation(), origin);
         self.tell(&call, Phase::Before)?;
-        let reply = self.with_world(|world, _| world.apply(&form));
+        let reply = self.with_world(|world, _| {
+            world.note_lost_bundles(|bucket, key| self.0.objects.lacks(bucket, key));
+            world.apply(&form)
+        });
         self.tell(&call, Phase::After)?;
         responded(reply)
     }

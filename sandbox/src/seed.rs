@@ -71,11 +71,7 @@ impl World {
     }
 
     fn ready_environment(&mut self, name: &str, tier: Tier) -> Environment {
-        let setting = |namespace: &str, name: &str, value: &str| Setting {
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-            value: value.to_owned(),
-        };
+        let setting = Setting::new;
         Environment {
             application: "shop".to_owned(),
             name: name.to_owned(),

@@ -112,13 +112,11 @@ impl World {
     }
 
     fn end_launch(&mut self, at: usize) {
-        let environment = &mut self.view.environments[at];
-        let name = environment.name.clone();
-        if self.quirks.red_launches.contains(&name) {
-            environment.set_health("Red", "Severe");
-            self.say_of(at, "ERROR", "Create environment operation is complete, but with errors. For more information, see troubleshooting documentation.");
+        if self.launch_goes_wrong(at) {
             return;
         }
+        let environment = &mut self.view.environments[at];
+        let name = environment.name.clone();
         environment.set_health("Grey", "Pending");
         let healthy_from = self.now + self.timings.warm_seconds * 1000;
         for instance in &mut self.view.environments[at].instances {
@@ -178,16 +176,7 @@ impl World {
     }
 
     fn end_terminate(&mut self, at: usize) {
-        let name = self.view.environments[at].name.clone();
-        if let Some(stuck) = self
-            .quirks
-            .stuck_terminations
-            .iter()
-            .position(|n| *n == name)
-        {
-            self.quirks.stuck_terminations.remove(stuck);
-            self.ready_again(at);
-            self.say_of(at, "ERROR", "Stack deletion failed: The following resource(s) failed to delete: [AWSEBSecurityGroup].");
+        if self.termination_goes_wrong(at) {
             return;
         }
         if self.is_protected(&self.view.environments[at].id) {

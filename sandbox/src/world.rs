@@ -121,6 +121,9 @@ pub struct World {
     pub(crate) names_before: Vec<(String, String)>,
     #[serde(default)]
     pub(crate) names_moved_at: Millis,
+    /// The registered bundles that are in none of the buckets, as `bucket` and `key`.
+    #[serde(default)]
+    pub(crate) lost_bundles: Vec<(String, String)>,
     /// Earlier views, while reads are stale: when each began to hold.
     pub(crate) history: Vec<(Millis, View)>,
     pub(crate) seeded: Vec<String>,
@@ -160,6 +163,7 @@ impl World {
             created: Vec::new(),
             names_before: Vec::new(),
             names_moved_at: 0,
+            lost_bundles: Vec::new(),
             history: Vec::new(),
             seeded: Vec::new(),
             policy: None,

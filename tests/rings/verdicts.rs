@@ -456,11 +456,11 @@ fn cases() -> Vec<Case> {
             s.sandbox.with_world(|world, _| {
                 let blue = world.environment_mut("shop-blue").expect("blue");
                 blue.settings.retain(|s| s.name != "DeploymentPolicy");
-                blue.settings.push(bluegreen_sandbox::Setting {
-                    namespace: "aws:elasticbeanstalk:command".to_owned(),
-                    name: "DeploymentPolicy".to_owned(),
-                    value: "TrafficSplitting".to_owned(),
-                });
+                blue.settings.push(bluegreen_sandbox::Setting::new(
+                    "aws:elasticbeanstalk:command",
+                    "DeploymentPolicy",
+                    "TrafficSplitting",
+                ));
             });
         }),
     ]

@@ -183,7 +183,7 @@ impl World {
         }
     }
 
-    pub(super) fn version(&self, application: &str, label: &str) -> Option<&Version> {
+    pub(crate) fn version(&self, application: &str, label: &str) -> Option<&Version> {
         self.view
             .versions
             .iter()

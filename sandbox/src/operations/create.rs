@@ -41,6 +41,7 @@ impl World {
             )));
         }
         merge(&mut options, settings(form, "OptionSettings"));
+        self.check_options(&options)?;
         let cname = self.new_cname(form, &name, tier)?;
         let tags = user_tags(form, "Tags")?;
         check_sizes(&options)?;
@@ -84,7 +85,8 @@ impl World {
         self.view.environments.push(environment);
         let at = self.view.environments.len() - 1;
         self.balance(&self.view.environments[at].id.clone());
-        self.begin(at, Busy::Launch, self.timings.launch_seconds, request_id);
+        let seconds = self.launch_seconds(&self.view.environments[at].name);
+        self.begin(at, Busy::Launch, seconds, request_id);
         self.say_of(at, "INFO", "createEnvironment is starting.");
         Ok(Some(self.environment_node(&self.view.environments[at])))
     }

@@ -2,6 +2,7 @@
 
 use super::{Done, check_length};
 use crate::account::QuotaOf;
+use crate::launch::SCHEDULED_ACTION;
 use crate::model::{Environment, Setting, Template, Tier};
 use crate::wire::{ApiError, Form, Node, node};
 use crate::world::World;
@@ -162,10 +163,16 @@ impl World {
 pub(super) fn settings(form: &Form, name: &str) -> Vec<Setting> {
     form.members(name)
         .iter()
-        .map(|member| Setting {
-            namespace: member.get("Namespace").unwrap_or_default().to_owned(),
-            name: member.get("OptionName").unwrap_or_default().to_owned(),
-            value: member.get("Value").unwrap_or_default().to_owned(),
+        .map(|member| {
+            let field = |name| member.get(name).unwrap_or_default();
+            let setting = Setting::new(field("Namespace"), field("OptionName"), field("Value"));
+            // Every other resource is the one that the option has anyway.
+            let is_scheduled = setting.namespace == SCHEDULED_ACTION;
+            let resource = member.get("ResourceName").filter(|_| is_scheduled);
+            Setting {
+                resource: resource.map(str::to_owned),
+                ..setting
+            }
         })
         .collect()
 }
@@ -173,7 +180,7 @@ pub(super) fn settings(form: &Form, name: &str) -> Vec<Setting> {
 /// Later settings win.
 pub(super) fn merge(settings: &mut Vec<Setting>, newer: Vec<Setting>) {
     for setting in newer {
-        settings.retain(|s| (&s.namespace, &s.name) != (&setting.namespace, &setting.name));
+        settings.retain(|s| !s.is_of(&setting));
         settings.push(setting);
     }
 }
@@ -244,18 +251,20 @@ fn resource_of(namespace: &str, name: &str, age: Age) -> Option<&'static str> {
 }
 
 /// An option and its value, which is not told where it is not set.
-fn setting_node(namespace: &str, name: &str, value: Option<&str>, age: Age) -> Node {
+fn setting_node(namespace: &str, name: &str, value: Option<&str>, resource: Option<&str>) -> Node {
     node()
-        .option("ResourceName", resource_of(namespace, name, age))
+        .option("ResourceName", resource)
         .text("Namespace", namespace)
         .text("OptionName", name)
         .option("Value", value)
 }
 
 fn setting_nodes(settings: &[Setting], age: Age) -> impl Iterator<Item = Node> {
-    settings
-        .iter()
-        .map(move |s| setting_node(&s.namespace, &s.name, Some(&s.value), age))
+    settings.iter().map(move |s| {
+        let resource = s.resource.as_deref();
+        let resource = resource.or_else(|| resource_of(&s.namespace, &s.name, age));
+        setting_node(&s.namespace, &s.name, Some(&s.value), resource)
+    })
 }
 
 fn template_node(template: &Template) -> Node {
@@ -274,11 +283,7 @@ fn template_node(template: &Template) -> Node {
 
 /// The settings, and what the service has made for this environment alone.
 fn with_its_own(environment: &Environment) -> Vec<Setting> {
-    let own = |namespace: &str, name: &str, value: String| Setting {
-        namespace: namespace.to_owned(),
-        name: name.to_owned(),
-        value,
-    };
+    let own = |namespace: &str, name: &str, value: String| Setting::new(namespace, name, &value);
     let number = environment.id.trim_start_matches("e-");
     let label = &environment.version_label;
     let mut settings = environment.settings.clone();
@@ -320,7 +325,9 @@ fn with_its_own(environment: &Environment) -> Vec<Setting> {
 
 fn environment_settings(environment: &Environment, age: Age) -> Node {
     let unset = age.unset().iter();
-    let unset = unset.map(|(namespace, name)| setting_node(namespace, name, None, age));
+    let unset = unset.map(|(namespace, name)| {
+        setting_node(namespace, name, None, resource_of(namespace, name, age))
+    });
     let set = with_its_own(environment);
     node()
         .text("SolutionStackName", &environment.solution_stack)

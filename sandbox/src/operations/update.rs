@@ -68,7 +68,16 @@ impl World {
     pub(super) fn abort_update(&mut self, form: &Form, request_id: &str) -> Done {
         let at = self.named(form)?;
         let environment = &self.view.environments[at];
+        let is_pending = self.quirks.pending_for_good.contains(&environment.name);
         let before = match (&environment.busy, environment.status) {
+            // Said of the same environment as that it is pending deployment
+            // (aws/aws-elastic-beanstalk-cli-setup#144).
+            _ if is_pending => {
+                return Err(ApiError::invalid(format!(
+                    "Environment named {} is in an invalid state for this operation. Must be pending deployment.",
+                    environment.name
+                )));
+            }
             (Some(Busy::Deploy { before }), Status::Updating) => before.clone(),
             (Some(Busy::Configure | Busy::Resize), Status::Updating) => {
                 environment.version_label.clone()
@@ -142,8 +151,24 @@ impl World {
         let at = self.named(form)?;
         let environment = &self.view.environments[at];
         let name = environment.name.clone();
+        let is_pending = self.quirks.pending_for_good.contains(&name);
+        // Whether one that is being launched can be terminated no public source settles.
+        let is_stoppable = self.quirks.terminates_while_launching;
+        // A deletion that failed may leave it Terminating.
+        let has_failed = environment.busy.is_none();
         match environment.status {
-            Status::Ready => {
+            _ if is_pending => {
+                return Err(ApiError::invalid(format!(
+                    "Cannot terminate environment named {name}. It is currently pending deployment."
+                )));
+            }
+            Status::Terminating if !has_failed => {}
+            Status::Launching if !is_stoppable => {
+                return Err(ApiError::invalid(format!(
+                    "Cannot terminate environment named {name}. It is currently pending deployment."
+                )));
+            }
+            Status::Ready | Status::Terminating | Status::Launching => {
                 self.note_interruption("TerminateEnvironment", at);
                 let seconds = if self.is_protected(&self.view.environments[at].id) {
                     PROTECTED_SECONDS
@@ -153,8 +178,7 @@ impl World {
                 self.begin(at, Busy::Terminate, seconds, request_id);
                 self.say_of(at, "INFO", "terminateEnvironment is starting.");
             }
-            Status::Terminating => {}
-            Status::Launching | Status::Updating | Status::Aborting | Status::Terminated => {
+            Status::Updating | Status::Aborting | Status::Terminated => {
                 return Err(ApiError::invalid(format!(
                     "Cannot terminate environment named {name}. It is currently pending deployment."
                 )));

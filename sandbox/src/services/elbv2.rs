@@ -80,11 +80,7 @@ impl World {
     /// Moves an environment onto the shared load balancer.
     pub fn share_load_balancer(&mut self, environment: &str) {
         let balancer = self.balancer_arn();
-        let setting = |namespace: &str, name: &str, value: &str| Setting {
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-            value: value.to_owned(),
-        };
+        let setting = Setting::new;
         let Some(found) = self.environment_mut(environment) else {
             return;
         };
