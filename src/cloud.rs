@@ -4,6 +4,7 @@ pub mod aws;
 mod classify;
 mod prober;
 
+pub(crate) use classify::is_clock;
 pub use classify::{Failure, Refusal, classify};
 pub(crate) use prober::root_cause;
 pub use prober::{HttpProber, Probe, Prober, Site, TEST_VARIABLES, test_run};
@@ -250,8 +251,10 @@ pub struct Environment {
     pub version_label: Option<String>,
     /// Whether an update can be aborted now.
     pub abortable: bool,
-    /// WebServer or Worker.
+    /// The tier's name: WebServer, Worker or Cluster (API model, `EnvironmentTier`).
     pub tier: String,
+    /// The tier's type: Standard, SQS/HTTP or EKS; empty where the service does not tell it.
+    pub tier_type: String,
     /// Its description.
     pub description: String,
     /// The ARN of its platform version, where that is told.
@@ -278,6 +281,9 @@ pub struct VersionRecord {
     pub status: String,
     /// Where its bundle lies, `bucket` and `key`.
     pub bundle: Option<(String, String)>,
+    /// Whether it has a source bundle, or source code it is built from. A container image's
+    /// version has neither (API model, `ImageConfiguration`).
+    pub has_source: bool,
 }
 
 /// An event of an environment.

@@ -332,7 +332,7 @@ impl Preview {
 /// commas between them.
 fn listed(text: &str) -> Result<Vec<Given>, PreviewError> {
     let names: Vec<String> = if text.starts_with('[') {
-        serde_json::from_str(text).map_err(|e| PreviewError::NotAList(e.to_string()))?
+        list_of(text).map_err(|e| PreviewError::NotAList(e.to_string()))?
     } else {
         text.split(',').map(str::to_owned).collect()
     };
@@ -373,15 +373,40 @@ fn hosts_of(name: &str, value: Option<&ParameterValue>) -> Result<Vec<String>, P
     let no_list = "is neither a StringList nor a JSON list of strings such as [\"preview.example.com\"]: put one there";
     let names: Vec<String> = match value {
         Some(ParameterValue::List(names)) => names.clone(),
-        Some(ParameterValue::Text(text)) => {
-            serde_json::from_str(text).map_err(|_| refused(no_list))?
-        }
+        Some(ParameterValue::Text(text)) => list_of(text).map_err(|_| refused(no_list))?,
         None => return Err(refused(no_list)),
     };
     let hosts: Option<Vec<String>> = names.iter().map(|name| hostname(name)).collect();
     hosts.ok_or_else(|| {
         refused("holds something that is no hostname such as preview.example.com: correct it there")
     })
+}
+
+/// A list of strings as JSON writes it, or as Python does: `['a.example', 'b.example']`. What
+/// released before this program kept its hostnames so (DNXLabs/docker-beanstalk-bluegreen). It
+/// is read, never evaluated: plain strings alone are taken, without escapes and prefixes.
+fn list_of(text: &str) -> Result<Vec<String>, serde_json::Error> {
+    serde_json::from_str(text).or_else(|error| python_list(text).ok_or(error))
+}
+
+/// The strings of a Python list of plain strings; none where it is anything else.
+fn python_list(text: &str) -> Option<Vec<String>> {
+    let inner = text.trim().strip_prefix('[')?.strip_suffix(']')?;
+    let mut rest = inner.trim();
+    let mut strings = Vec::new();
+    while !rest.is_empty() {
+        let quote = rest.chars().next().filter(|c| matches!(c, '\'' | '"'))?;
+        let (string, after) = rest[1..].split_once(quote)?;
+        if string.contains(['\\', '\n']) {
+            return None;
+        }
+        strings.push(string.to_owned());
+        rest = after.trim_start();
+        if !rest.is_empty() {
+            rest = rest.strip_prefix(',')?.trim_start();
+        }
+    }
+    Some(strings)
 }
 
 /// The id of a hosted zone without `/hostedzone/` (API model, `ResourceId`: at most 32

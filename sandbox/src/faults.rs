@@ -68,6 +68,9 @@ pub enum FaultEffect {
     },
     /// 403 ExpiredToken.
     ExpiredCredentials,
+    /// The date of the request is refused, as where the client's clock is wrong: each
+    /// service in words of its own.
+    ClockSkewed,
     /// The describing operations answer as of so long ago.
     StaleReads {
         /// Seconds of the sandbox's time.
@@ -148,6 +151,11 @@ pub enum FaultEffect {
     },
     /// This environment shares the load balancer `shop-shared` with others.
     SharedBalancer {
+        /// The environment's name.
+        environment: String,
+    },
+    /// This environment is on a custom platform of the account's own.
+    CustomPlatform {
         /// The environment's name.
         environment: String,
     },
@@ -336,6 +344,7 @@ impl World {
             FaultEffect::CoupledDatabase { environment } => self.couple_database(environment),
             FaultEffect::SingleInstance { environment } => self.single_out(environment),
             FaultEffect::SharedBalancer { environment } => self.share_load_balancer(environment),
+            FaultEffect::CustomPlatform { environment } => self.customise_platform(environment),
             FaultEffect::ProtectedStack { environment } => self.protect(environment),
             FaultEffect::ManagedActionDue {
                 environment,
@@ -380,7 +389,8 @@ impl World {
             | FaultEffect::DropAnswer
             | FaultEffect::DropRequest
             | FaultEffect::Late { .. }
-            | FaultEffect::ExpiredCredentials => self.faults.push(fault),
+            | FaultEffect::ExpiredCredentials
+            | FaultEffect::ClockSkewed => self.faults.push(fault),
         }
     }
 

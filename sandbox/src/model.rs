@@ -40,7 +40,8 @@ pub struct Version {
     pub label: String,
     /// Its description.
     pub description: String,
-    /// The bucket of its bundle.
+    /// The bucket of its bundle; empty where it is a container image and has no bundle (API
+    /// model, `ImageConfiguration`).
     pub bucket: String,
     /// The key of its bundle.
     pub key: String,
@@ -111,6 +112,9 @@ pub enum Tier {
     WebServer,
     /// Reads a queue; has no CNAME.
     Worker,
+    /// Runs container images on Amazon EKS (model, `EnvironmentTier`: "Cluster-mode Amazon
+    /// EKS-based applications").
+    Cluster,
 }
 
 /// An environment's status, spelled as the service does.

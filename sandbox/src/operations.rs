@@ -179,6 +179,11 @@ pub(crate) fn refusal(effect: &FaultEffect) -> ApiError {
             code: "ExpiredToken".to_owned(),
             message: "The security token included in the request is expired".to_owned(),
         },
+        FaultEffect::ClockSkewed => ApiError {
+            status: 403,
+            code: "SignatureDoesNotMatch".to_owned(),
+            message: "Signature expired: 20270115T080000Z is now earlier than 20270115T081000Z (20270115T081500Z - 5 min.)".to_owned(),
+        },
         FaultEffect::Refuse {
             status,
             code,

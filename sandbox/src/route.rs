@@ -178,6 +178,11 @@ impl Sandbox {
                 "SlowDown",
                 "Please reduce your request rate.",
             ),
+            Some(FaultEffect::ClockSkewed) => objects::failure(
+                StatusCode::FORBIDDEN,
+                "RequestTimeTooSkewed",
+                "The difference between the request time and the current time is too large.",
+            ),
             Some(ref effect) => {
                 let error = refusal(effect);
                 let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::BAD_REQUEST);

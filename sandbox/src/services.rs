@@ -208,6 +208,7 @@ impl ServiceRequest {
         match (self.service, effect) {
             (Kind::Ssm, FaultEffect::Throttle) => named("ThrottlingException"),
             (Kind::Ssm, FaultEffect::ExpiredCredentials) => named("ExpiredTokenException"),
+            (Kind::Ssm, FaultEffect::ClockSkewed) => named("InvalidSignatureException"),
             _ => error,
         }
     }

@@ -235,6 +235,70 @@ fn preconditions_are_refused_in_the_services_words() {
     );
 }
 
+/// The public model (botocore 1.44.8, `EnvironmentTier`) has three tiers; DescribeEnvironments
+/// tells each by its name and type.
+#[test]
+fn a_tier_is_told_by_its_name_and_type() {
+    let mut play = Play::new();
+    let create =
+        "Action=CreateEnvironment&ApplicationName=shop&VersionLabel=v1&SolutionStackName=s";
+    for (number, (name, kind)) in [
+        ("WebServer", "Standard"),
+        ("Worker", "SQS/HTTP"),
+        ("Cluster", "EKS"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let tier = format!("Tier.Name={name}&Tier.Type={kind}");
+        let told = play.done(&format!("{create}&EnvironmentName=shop-{number}&{tier}"));
+        let told = told.replace(char::is_whitespace, "");
+        assert!(
+            told.contains(&format!("<Tier><Name>{name}</Name><Type>{kind}</Type>")),
+            "{told}"
+        );
+    }
+    let unknown = "EnvironmentName=shop-9&Tier.Name=Batch&Tier.Type=Spot";
+    play.refused(&format!("{create}&{unknown}"), "Batch/Spot");
+}
+
+/// A version of a container image has no SourceBundle (model, `ImageConfiguration`).
+#[test]
+fn an_images_version_has_no_source_bundle() {
+    let mut play = Play::new();
+    let versions =
+        "Action=DescribeApplicationVersions&ApplicationName=shop&VersionLabels.member.1=v2";
+    assert!(play.done(versions).contains("<SourceBundle>"));
+    let mut found = play.world.view.versions.iter_mut();
+    found.find(|v| v.label == "v2").expect("v2").bucket.clear();
+    assert!(!play.done(versions).contains("SourceBundle"));
+}
+
+/// A custom platform's ARN names the account that made it, an AWS platform's none.
+#[test]
+fn a_custom_platform_is_known_by_its_arn() {
+    let mut play = Play::new();
+    play.world.inject(FaultEffect::CustomPlatform {
+        environment: "shop-blue".to_owned(),
+    });
+    let arn = "arn:aws:elasticbeanstalk:us-east-1:123456789012:platform/shop-platform/1.0.0";
+    let told = play.done("Action=DescribeEnvironments&EnvironmentNames.member.1=shop-blue");
+    assert!(
+        told.contains(&format!("<PlatformArn>{arn}</PlatformArn>")),
+        "{told}"
+    );
+    assert!(!told.contains("SolutionStackName"), "{told}");
+    let told = play.done(&format!("Action=DescribePlatformVersion&PlatformArn={arn}"));
+    assert!(
+        told.contains("<PlatformOwner>self</PlatformOwner>"),
+        "{told}"
+    );
+    play.refused(
+        &format!("Action=DescribePlatformVersion&PlatformArn={arn}1"),
+        "No Platform",
+    );
+}
+
 #[test]
 fn basic_health_has_no_health_status() {
     let mut play = Play::new();
@@ -338,6 +402,7 @@ fn faults_strike_as_scripted() {
     for (effect, status, applied) in [
         (FaultEffect::Throttle, 400, false),
         (FaultEffect::ExpiredCredentials, 403, false),
+        (FaultEffect::ClockSkewed, 403, false),
         (FaultEffect::DropRequest, 0, false),
         (FaultEffect::DropAnswer, 0, true),
         (

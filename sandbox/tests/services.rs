@@ -310,6 +310,34 @@ async fn a_record_of_another_kind_makes_way_in_one_batch_whose_order_counts() {
     assert_eq!(status, 200);
 }
 
+/// Route 53 keeps simple and latency-routed record sets of one name and type apart
+/// (developer guide, "Values that are common for simple records": a set without an identifier
+/// cannot stand beside one with it). What made the latter must go in the same batch.
+#[tokio::test]
+async fn a_latency_routed_record_makes_way_for_a_simple_one_in_one_batch_alone() {
+    let play = Play::new();
+    let routed = "<Name>one.shop.example</Name><Type>CNAME</Type><SetIdentifier>one.shop.example Identifier</SetIdentifier><Region>us-east-1</Region><TTL>60</TTL><ResourceRecords><ResourceRecord><Value>green.eba-1.us-east-1.elasticbeanstalk.com</Value></ResourceRecord></ResourceRecords>";
+    let (status, _) = play.change(&[("UPSERT", routed)]).await;
+    assert_eq!(status, 200);
+    let simple = cname("one.shop.example", 60, PRODUCTION);
+    for action in ["CREATE", "UPSERT"] {
+        refused(
+            play.change(&[(action, &simple)]).await,
+            "InvalidChangeBatch",
+            "as it conflicts with other records with the same DNS name and type",
+        );
+    }
+    let (status, _) = play
+        .change(&[("DELETE", routed), ("CREATE", &simple)])
+        .await;
+    assert_eq!(status, 200);
+    refused(
+        play.change(&[("CREATE", routed)]).await,
+        "InvalidChangeBatch",
+        "as it conflicts with other records with the same DNS name and type",
+    );
+}
+
 #[tokio::test]
 async fn records_are_listed_in_order_and_in_pages() {
     let play = Play::new();
@@ -585,6 +613,12 @@ async fn faults_strike_these_services_and_the_tap_sees_them() {
     );
     inject(FaultEffect::ExpiredCredentials, change);
     refused(play.change(&[("CREATE", &one)]).await, "ExpiredToken", "");
+    inject(FaultEffect::ClockSkewed, change);
+    refused(
+        play.change(&[("CREATE", &one)]).await,
+        "SignatureDoesNotMatch",
+        "Signature expired",
+    );
     inject(FaultEffect::DropRequest, change);
     assert_eq!(play.change(&[("CREATE", &one)]).await.0, 0);
     inject(FaultEffect::Late { seconds: 100 }, change);
@@ -608,7 +642,7 @@ async fn faults_strike_these_services_and_the_tap_sees_them() {
         "ExpiredToken",
         "",
     );
-    assert_eq!(play.sandbox.report().calls[change], 5);
+    assert_eq!(play.sandbox.report().calls[change], 6);
     let told = told.lock().expect("sound");
     assert_eq!(told[0], (Service::Route53, change.to_owned()));
     assert!(told.contains(&(Service::Ssm, "GetParameter".to_owned())));

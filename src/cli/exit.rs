@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use crate::acceptance::Unset;
 use crate::bundle::BundleError;
-use crate::cloud::LookError;
 use crate::cloud::aws::ConnectError;
+use crate::cloud::{LookError, is_clock};
 use crate::config::ConfigError;
 use crate::config::file::FileError;
 use crate::config::layers::Layers;
@@ -183,13 +183,17 @@ impl From<LookError> for Failed {
                     "nothing was changed; are the region, the endpoint and the network right?",
                 )
             },
-            LookError::Credentials(why) => Failed::new(
-                Exit::Refused,
-                format!("AWS did not take the credentials: {why}"),
-            )
-            .hint(
-                "nothing was changed; set AWS_PROFILE or AWS_ACCESS_KEY_ID, or renew the session",
-            ),
+            LookError::Credentials(why) => {
+                let renew = match is_clock(&why) {
+                    true => "set this machine's clock",
+                    false => "set AWS_PROFILE or AWS_ACCESS_KEY_ID, or renew the session",
+                };
+                Failed::new(
+                    Exit::Refused,
+                    format!("AWS did not take the credentials: {why}"),
+                )
+                .hint(format!("nothing was changed; {renew}"))
+            }
             LookError::Denied(why) => {
                 Failed::new(Exit::Denied, format!("AWS denied what is needed: {why}"))
                     .hint("nothing was changed; grant the permission and run again")

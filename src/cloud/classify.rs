@@ -109,6 +109,10 @@ const TABLE: &[Rule] = &[
     rule("MissingAuthenticationTokenException", "", Verdict::Credentials),
     rule("IncompleteSignature",           "", Verdict::Credentials),
     rule("SignatureDoesNotMatch",         "", Verdict::Credentials),
+    rule("InvalidSignatureException",     "", Verdict::Credentials),
+    // S3: a request whose date is more than 15 minutes off (S3 API reference, "List of error
+    // codes").
+    rule("RequestTimeTooSkewed",          "", Verdict::Credentials),
     rule("AccessDenied",                  "", Verdict::Denied),
     rule("AccessDeniedException",         "", Verdict::Denied),
     rule("AllAccessDisabled",             "", Verdict::Denied),
@@ -174,9 +178,34 @@ pub fn classify(effect: Option<EffectKind>, failure: &Failure) -> Option<Refusal
     }
 }
 
+/// What follows the service's words where it refuses a request for its date.
+const CLOCK: &str =
+    "this machine's clock differs from AWS's by more minutes than a signature allows";
+
+/// Whether AWS refused a request because this machine's clock is wrong. `why` is what
+/// [`classify`] told of it.
+#[must_use]
+pub(crate) fn is_clock(why: &str) -> bool {
+    why.contains(CLOCK)
+}
+
+/// Whether the service refuses the date of a request: S3 by a code of its own, every other
+/// service by the words of a signature that does not fit (IAM user guide, "Troubleshoot
+/// Signature Version 4 signing").
+fn is_skewed(code: &str, message: &str) -> bool {
+    let is_signature = matches!(code, "SignatureDoesNotMatch" | "InvalidSignatureException");
+    code == "RequestTimeTooSkewed"
+        || is_signature
+            && (message.contains("Signature expired")
+                || message.contains("Signature not yet current"))
+}
+
 /// The failure in words.
 pub(super) fn describe(failure: &Failure) -> String {
     match failure {
+        Failure::Service { code, message, .. } if is_skewed(code, message) => {
+            format!("{code}: {message} ({CLOCK})")
+        }
         Failure::NotSent(why) | Failure::NotSigned(why) | Failure::NoAnswer(why) => why.clone(),
         Failure::Service { code, message, .. } if message.is_empty() => code.clone(),
         Failure::Service { code, message, .. } => format!("{code}: {message}"),
@@ -331,11 +360,54 @@ mod tests {
                 "Access Denied",
                 Verdict::Denied,
             ),
+            (
+                RegisterVersion,
+                403,
+                "RequestTimeTooSkewed",
+                "The difference between the request time and the current time is too large.",
+                Verdict::Credentials,
+            ),
+            (
+                Swap,
+                403,
+                "InvalidSignatureException",
+                "Signature not yet current: 20270115T080000Z is still later than 20270115T075500Z",
+                Verdict::Credentials,
+            ),
         ];
         for (effect, status, code, message, expected) in cases {
             let refusal = classify(Some(effect), &service(status, code, message));
             assert_eq!(verdict_of(refusal.as_ref()), expected, "{code}: {message}");
         }
+    }
+
+    /// Each service refuses a wrong clock in words of its own; all of them are told as the
+    /// clock's.
+    #[test]
+    fn a_wrong_clock_is_told_as_one() {
+        for (code, message) in [
+            (
+                "RequestTimeTooSkewed",
+                "The difference between the request time and the current time is too large.",
+            ),
+            (
+                "SignatureDoesNotMatch",
+                "Signature expired: 20270115T080000Z is now earlier than 20270115T081000Z",
+            ),
+            (
+                "InvalidSignatureException",
+                "Signature not yet current: 20270115T081000Z is still later than 20270115T080000Z",
+            ),
+        ] {
+            let refusal = classify(None, &service(403, code, message));
+            let Some(Refusal::Credentials(why)) = refusal else {
+                panic!("{code}: {refusal:?}");
+            };
+            assert!(is_clock(&why) && why.contains(message), "{why}");
+        }
+        let wrong_key = "The request signature we calculated does not match";
+        let refusal = classify(None, &service(403, "SignatureDoesNotMatch", wrong_key));
+        assert!(matches!(refusal, Some(Refusal::Credentials(why)) if !is_clock(&why)));
     }
 
     #[test]

@@ -168,6 +168,7 @@ fn a_versions_status_is_read_without_case() {
         let record = crate::cloud::VersionRecord {
             label: "v2".to_owned(),
             status: status.to_owned(),
+            has_source: true,
             bundle: None,
         };
         let sighting = Sighting {

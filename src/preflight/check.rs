@@ -163,9 +163,13 @@ impl Check {
             ),
             Check::WorkerTier => (
                 "worker-tier",
-                "blue's tier",
-                "deploy to a worker environment directly: it serves nobody over HTTP",
-                Never("a worker has no CNAME to swap"),
+                "blue's tier, by its name and type: refuses every tier but WebServer/Standard, such \
+                 as Worker/SQS/HTTP and Cluster/EKS",
+                "deploy to an environment of another tier directly",
+                Never(
+                    "a worker has no CNAME to swap, and no other tier is known to bluegreen: green \
+                     is made of tier WebServer/Standard",
+                ),
             ),
             Check::BlueHealthy => (
                 "blue-healthy",

@@ -26,6 +26,9 @@ fn hostnames_come_as_flags_a_json_list_or_with_commas() {
         &["a.example.com", "B.example.com."][..],
         &["a.example.com, b.example.com"],
         &[r#"["a.example.com","b.example.com"]"#],
+        // As Python writes a list: DNXLabs/docker-beanstalk-bluegreen kept it so.
+        &["['a.example.com','b.example.com']"],
+        &[r#"[ 'a.example.com' , "b.example.com", ]"#],
     ] {
         assert_eq!(wanted(hosts).hosts, expected, "{hosts:?}");
     }
@@ -47,7 +50,22 @@ fn no_hostname_is_no_preview() {
 #[test]
 fn what_is_malformed_is_refused_with_its_remedy() {
     for (hosts, zone, words) in [
-        ("['a.example.com']", "Z1", "no JSON list of strings"),
+        ("[a.example.com]", "Z1", "no JSON list of strings"),
+        ("['a.example.com'", "Z1", "no JSON list of strings"),
+        (
+            "['a.example.com' 'b.example.com']",
+            "Z1",
+            "no JSON list of strings",
+        ),
+        ("[f'a.example.com']", "Z1", "no JSON list of strings"),
+        ("['a.example.com'] * 2", "Z1", "no JSON list of strings"),
+        (
+            "[open('/etc/hosts').read()]",
+            "Z1",
+            "no JSON list of strings",
+        ),
+        (r"['a\x2eexample.com']", "Z1", "no JSON list of strings"),
+        ("('a.example.com',)", "Z1", "expected a hostname"),
         ("[1]", "Z1", "no JSON list of strings"),
         ("localhost", "Z1", "\"localhost\""),
         ("a..example.com", "Z1", "such as preview.example.com"),
@@ -90,7 +108,7 @@ fn parameters_hold_a_list_or_a_json_list_and_an_id() {
             "/a".to_owned(),
             ParameterValue::List(vec!["a.example.com".to_owned()]),
         ),
-        ("/b".to_owned(), text(r#" ["b.example.com"] "#)),
+        ("/b".to_owned(), text(" ['b.example.com'] ")),
         ("/zone".to_owned(), text("/hostedzone/Z1")),
     ]);
     let wanted = asked.resolve(&values).expect("it resolves");
@@ -100,7 +118,8 @@ fn parameters_hold_a_list_or_a_json_list_and_an_id() {
         ["a.example.com", "b.example.com", "c.example.com"]
     );
     for (name, value) in [
-        ("/b", "['hunter2.example.com']"),
+        ("/b", "['hunter2.example.com', 7]"),
+        ("/b", "['hunter2 ']"),
         ("/b", "hunter2.example.com"),
         ("/b", r#"["hunter2 "]"#),
         ("/b", r#"{"hunter2":1}"#),

@@ -240,6 +240,21 @@ fn expired_credentials_interrupt_and_resume_completes() {
     assert_eq!(served.sandbox.report().lost, 0);
 }
 
+/// S3 refuses a request whose date is more than 15 minutes off (S3 API reference, "Error
+/// responses", `RequestTimeTooSkewed`); the other services refuse its signature.
+#[test]
+fn a_wrong_clock_interrupts_and_is_told_as_one() {
+    let served = Served::at_speed(SPEED);
+    served.inject(fault(FaultEffect::ClockSkewed, "PutObject", 6));
+    check("wrong_clock", &served.run(&["run"]));
+    served.sandbox.with_world(|world, _| world.clear_faults());
+    served.inject(fault(FaultEffect::ClockSkewed, "DescribeEnvironments", 0));
+    check("plan_with_a_wrong_clock", &served.run(&["plan"]));
+    served.sandbox.with_world(|world, _| world.clear_faults());
+    assert_eq!(code(&served.run(&["resume"])), Some(0));
+    assert_eq!(served.sandbox.report().lost, 0);
+}
+
 #[test]
 fn a_denied_effect_loses_nothing() {
     let served = Served::at_speed(SPEED);

@@ -146,6 +146,8 @@ enum Try {
     SingleRelease,
     /// The checks before a release alone.
     Checks,
+    /// The same, of an environment on a custom platform.
+    CustomPlatformChecks,
 }
 
 /// Where each action of today's program is missed, and what is said then.
@@ -276,6 +278,8 @@ const TOUCHED: &[(&str, &str, Try, &str, &str)] = &[
     ("LookAtTheAccount", "*", Try::Checks, "quotas: DescribeAccountAttributes", "these actions have no resources"),
     ("LookAtThePlatform", "arn:aws:elasticbeanstalk:REGION::platform/*", Try::Checks, "platform-branch: DescribePlatformVersion",
         "which platform blue is on changes with its updates; reads only"),
+    ("LookAtThePlatform", "arn:aws:elasticbeanstalk:REGION:ACCOUNT:platform/*", Try::CustomPlatformChecks, "platform-branch: DescribePlatformVersion",
+        "which custom platform blue is on is not known beforehand; reads only"),
     ("RegisterVersions", "arn:aws:elasticbeanstalk:REGION:ACCOUNT:application/APPLICATION", Try::Release, "CreateApplicationVersion", ""),
     ("RegisterVersions", "arn:aws:elasticbeanstalk:REGION:ACCOUNT:applicationversion/APPLICATION/*", Try::Release, "CreateApplicationVersion",
         "labels are the user's"),
@@ -385,7 +389,12 @@ impl Try {
             });
         }
         world.sandbox.set_policy(Some(policy));
-        if self == Try::Checks {
+        if self == Try::CustomPlatformChecks {
+            world.inject(FaultEffect::CustomPlatform {
+                environment: "shop-blue".to_owned(),
+            });
+        }
+        if matches!(self, Try::Checks | Try::CustomPlatformChecks) {
             return match world.unknown_checks().await {
                 unknown if unknown.is_empty() => Ok(()),
                 unknown => Err(unknown.join("\n")),
@@ -404,7 +413,8 @@ impl Try {
             | Try::ClassicRelease
             | Try::NetworkRelease
             | Try::SingleRelease
-            | Try::Checks => 1000,
+            | Try::Checks
+            | Try::CustomPlatformChecks => 1000,
         };
         std::fs::write(&file, vec![7; bytes]).expect("the bundle is written");
         let bundle = match self {
@@ -422,7 +432,8 @@ impl Try {
             | Try::ClassicRelease
             | Try::NetworkRelease
             | Try::SingleRelease
-            | Try::Checks => Bundle {
+            | Try::Checks
+            | Try::CustomPlatformChecks => Bundle {
                 key: "bluegreen/bundles/shop/app.zip".to_owned(),
                 file: Some(bluegreen::bundle::read(&file).expect("the bundle reads")),
             },
@@ -448,7 +459,8 @@ impl Try {
             | Try::ClassicRelease
             | Try::NetworkRelease
             | Try::SingleRelease
-            | Try::Checks => {}
+            | Try::Checks
+            | Try::CustomPlatformChecks => {}
         }
         let changed = Arc::<AtomicBool>::default();
         let (seen, sandbox) = (changed.clone(), world.sandbox.clone());
@@ -478,7 +490,8 @@ impl Try {
             | Try::ClassicRelease
             | Try::NetworkRelease
             | Try::SingleRelease
-            | Try::Checks => Kind::Completed,
+            | Try::Checks
+            | Try::CustomPlatformChecks => Kind::Completed,
             Try::FailedUpload => Kind::RolledBack,
             Try::EndlessDeploy => Kind::Held,
         };
@@ -532,6 +545,7 @@ async fn everything_goes_under_the_shipped_policy() {
         Try::NetworkRelease,
         Try::SingleRelease,
         Try::Checks,
+        Try::CustomPlatformChecks,
     ] {
         let done = attempt.under(shipped()).await;
         assert_eq!(done, Ok(()), "{attempt:?}");

@@ -157,6 +157,11 @@ async fn whatever_a_hostname_held_is_put_back_exactly() {
         {"Name": "", "Type": "CNAME", "SetIdentifier": "one", "Weight": 1, "TTL": 60, "ResourceRecords": [{"Value": "a.example"}]},
         {"Name": "", "Type": "CNAME", "SetIdentifier": "two", "Weight": 2, "TTL": 60, "ResourceRecords": [{"Value": "b.example"}]},
     ]);
+    // As DNXLabs/docker-beanstalk-bluegreen leaves it.
+    let latency = serde_json::json!([
+        {"Name": "", "Type": "CNAME", "SetIdentifier": format!("{host} Identifier"), "Region": "us-east-1", "TTL": 60,
+            "ResourceRecords": [{"Value": "green.eba-1.us-east-1.elasticbeanstalk.com"}]},
+    ]);
     let alias = serde_json::json!([
         {"Name": "", "Type": "A", "AliasTarget": {"HostedZoneId": "Z35SXDOTRQ7X7K", "DNSName": "dualstack.lb.example.", "EvaluateTargetHealth": true}},
     ]);
@@ -166,6 +171,7 @@ async fn whatever_a_hostname_held_is_put_back_exactly() {
         cname("parked.example.net"),
         sets(host, address),
         sets(host, weighted),
+        sets(host, latency),
         sets(host, alias),
     ] {
         let made = place.replace(&Record::Absent, &before).await;
@@ -375,6 +381,29 @@ async fn a_preview_is_planned_from_parameters_and_what_the_zone_holds() {
             "{refused:?}"
         );
     }
+}
+
+/// DNXLabs/docker-beanstalk-bluegreen keeps its hostnames in a parameter named like the
+/// application, as a Python list, and the zone's id in `HostedZoneId`: both are read as they are.
+#[tokio::test]
+async fn a_parameter_with_a_python_list_is_read_and_never_evaluated() {
+    let place = Place::new().await;
+    let Some(sandbox) = &place.sandbox else {
+        return;
+    };
+    sandbox.with_world(|world, _| {
+        world.put_text_parameter("shop", "['preview.shop.example','b.shop.example']");
+        world.put_text_parameter("HostedZoneId", &place.zone_id);
+        world.put_text_parameter("code", "[__import__('os').name]");
+    });
+    let planned = preview(&place, &["ssm:shop"], "ssm:HostedZoneId").await;
+    let planned = planned.expect("it is fit");
+    assert_eq!(planned.hosts, ["preview.shop.example", "b.shop.example"]);
+    let refused = preview(&place, &["ssm:code"], "ssm:HostedZoneId").await;
+    assert!(
+        matches!(&refused, Err(PreviewRefused::Unfit(PreviewError::Parameter { name, .. })) if name == "code"),
+        "{refused:?}"
+    );
 }
 
 /// A preview is asked through the sandbox's proxy as a browser would ask it.

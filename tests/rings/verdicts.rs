@@ -2,7 +2,7 @@
 //! `run` does.
 
 use bluegreen::preflight::{Allowing, Check};
-use bluegreen_sandbox::{FaultEffect, QuotaOf, Status, ZONE};
+use bluegreen_sandbox::{FaultEffect, QuotaOf, Status, Tier, ZONE};
 use serde_json::Value;
 
 use crate::plan::{
@@ -178,6 +178,25 @@ fn cases() -> Vec<Case> {
         }),
         Case::of("worker-tier", "refused", "is a worker environment", nothing)
             .with(&["--blue", "shop-worker"]),
+        // The model has three tiers: WebServer/Standard, Worker/SQS/HTTP and Cluster/EKS.
+        Case::of("worker-tier", "refused", "is of tier Cluster/EKS", |s| {
+            s.sandbox.with_world(|world, _| {
+                world.environment_mut("shop-blue").expect("blue").tier = Tier::Cluster;
+            });
+        }),
+        Case::of("version", "refused", "has no source bundle", |s| {
+            s.sandbox.with_world(|world, _| {
+                let mut versions = world.view.versions.iter_mut();
+                let v2 = versions.find(|v| v.label == "v2").expect("v2");
+                v2.bucket.clear();
+            });
+        })
+        .with(&["--version-label", "v2"]),
+        Case::of("platform-branch", "passed", "of a custom platform", |s| {
+            s.inject(FaultEffect::CustomPlatform {
+                environment: blue(),
+            });
+        }),
         Case::of("version", "refused", "has no version v9", nothing)
             .with(&["--version-label", "v9"]),
         Case::of(

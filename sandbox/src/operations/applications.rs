@@ -220,19 +220,20 @@ impl World {
             "arn:aws:elasticbeanstalk:{}:{}:applicationversion/{}/{}",
             self.region, self.account, version.application, version.label
         );
-        node()
+        let told = node()
             .text("ApplicationVersionArn", arn)
             .text("ApplicationName", &version.application)
             .text("Description", &version.description)
             .text("VersionLabel", &version.label)
-            .node(
-                "SourceBundle",
-                node()
-                    .text("S3Bucket", &version.bucket)
-                    .text("S3Key", &version.key),
-            )
             .date("DateCreated", version.created)
             .date("DateUpdated", version.created)
-            .text("Status", &version.status)
+            .text("Status", &version.status);
+        if version.bucket.is_empty() {
+            return told;
+        }
+        let bundle = node()
+            .text("S3Bucket", &version.bucket)
+            .text("S3Key", &version.key);
+        told.node("SourceBundle", bundle)
     }
 }

@@ -108,10 +108,7 @@ impl World {
         form: &Form,
         application: &str,
     ) -> Result<(Tier, String, Vec<Setting>), ApiError> {
-        let asked = match form.get("Tier.Name") {
-            Some("Worker") => Tier::Worker,
-            _ => Tier::WebServer,
-        };
+        let asked = tier_of(form)?;
         let source = form
             .get("TemplateSpecification.TemplateSource.EnvironmentName")
             .or_else(|| form.get("TemplateSpecification.TemplateSource.EnvironmentId"));
@@ -166,7 +163,7 @@ impl World {
                 "CNAMEPrefix may not be specified for a worker environment.",
             )),
             (Tier::Worker, None) => Ok(None),
-            (Tier::WebServer, Some(prefix)) => {
+            (Tier::WebServer | Tier::Cluster, Some(prefix)) => {
                 check_prefix(prefix)?;
                 let cname = self.cname_of(prefix);
                 if self.is_taken(prefix) {
@@ -176,7 +173,7 @@ impl World {
                 }
                 Ok(Some(cname))
             }
-            (Tier::WebServer, None) => {
+            (Tier::WebServer | Tier::Cluster, None) => {
                 let own = self.letters(8);
                 Ok(Some(format!(
                     "{name}.eba-{own}.{}.elasticbeanstalk.com",
@@ -205,6 +202,20 @@ impl World {
                 .text("Available", !self.is_taken(prefix))
                 .text("FullyQualifiedCNAME", cname),
         ))
+    }
+}
+
+/// The tier that a request asks for, by its name and type (API model, `EnvironmentTier`).
+fn tier_of(form: &Form) -> Result<Tier, ApiError> {
+    match (form.get("Tier.Name"), form.get("Tier.Type")) {
+        (None | Some("WebServer"), None | Some("Standard")) => Ok(Tier::WebServer),
+        (Some("Worker"), None | Some("SQS/HTTP")) => Ok(Tier::Worker),
+        (Some("Cluster"), None | Some("EKS")) => Ok(Tier::Cluster),
+        (name, kind) => Err(ApiError::invalid(format!(
+            "Invalid tier: {}/{}.",
+            name.unwrap_or("WebServer"),
+            kind.unwrap_or_default()
+        ))),
     }
 }
 

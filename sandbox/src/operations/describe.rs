@@ -57,8 +57,14 @@ impl World {
             .text("EnvironmentId", &environment.id)
             .text("ApplicationName", &environment.application)
             .option("VersionLabel", label)
-            .text("SolutionStackName", &environment.solution_stack)
-            .text("PlatformArn", super::platform::arn())
+            .option(
+                "SolutionStackName",
+                super::platform::stack_name(&environment.solution_stack),
+            )
+            .text(
+                "PlatformArn",
+                super::platform::arn_of(&environment.solution_stack),
+            )
             .text("Description", &environment.description)
             .option(
                 "EndpointURL",
@@ -218,5 +224,6 @@ pub(super) fn tier_node(tier: Tier) -> Node {
             .text("Name", "Worker")
             .text("Type", "SQS/HTTP")
             .text("Version", "2.3.1"),
+        Tier::Cluster => node().text("Name", "Cluster").text("Type", "EKS"),
     }
 }

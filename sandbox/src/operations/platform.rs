@@ -14,7 +14,34 @@ pub(super) fn arn() -> String {
     format!("arn:aws:elasticbeanstalk:us-east-1::platform/{BRANCH}/4.3.0")
 }
 
+/// The ARN of the platform that something with this solution stack is on: a custom platform
+/// is known by its ARN alone.
+pub(super) fn arn_of(stack: &str) -> String {
+    match is_custom(stack) {
+        true => stack.to_owned(),
+        false => arn(),
+    }
+}
+
+/// The name of a solution stack; a custom platform has none.
+pub(super) fn stack_name(stack: &str) -> Option<&str> {
+    Some(stack).filter(|stack| !is_custom(stack))
+}
+
+fn is_custom(stack: &str) -> bool {
+    stack.starts_with("arn:")
+}
+
 impl World {
+    /// Moves an environment onto a custom platform of the account's own, whose ARN names the
+    /// account (API reference, `ListPlatformVersions`; an AWS platform's names none).
+    pub(crate) fn customise_platform(&mut self, environment: &str) {
+        let arn = self.beanstalk_arn("platform", "shop-platform/1.0.0");
+        if let Some(found) = self.environment_mut(environment) {
+            found.solution_stack = arn;
+        }
+    }
+
     pub(super) fn solution_stacks(&self) -> Node {
         let shown = !self.is_retired()
             && self.shows("ListAvailableSolutionStacks", "", self.stack_arn(STACK));
@@ -53,6 +80,17 @@ impl World {
 
     pub(super) fn describe_platform(&self, form: &Form) -> Done {
         let wanted = form.require("PlatformArn")?;
+        let mut used = self.environments().map(|e| e.solution_stack.as_str());
+        if is_custom(wanted) && used.any(|stack| stack == wanted) {
+            let description = node()
+                .text("PlatformArn", wanted)
+                .text("PlatformOwner", "self")
+                .text("PlatformName", "shop-platform")
+                .text("PlatformVersion", "1.0.0")
+                .text("PlatformStatus", "Ready")
+                .text("PlatformCategory", "custom");
+            return Ok(Some(node().node("PlatformDescription", description)));
+        }
         if wanted != arn() {
             return Err(ApiError::invalid(format!(
                 "No Platform found with ARN '{wanted}'."

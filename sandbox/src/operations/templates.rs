@@ -269,7 +269,10 @@ fn setting_nodes(settings: &[Setting], age: Age) -> impl Iterator<Item = Node> {
 
 fn template_node(template: &Template) -> Node {
     node()
-        .text("SolutionStackName", &template.solution_stack)
+        .option(
+            "SolutionStackName",
+            super::platform::stack_name(&template.solution_stack),
+        )
         .text("ApplicationName", &template.application)
         .text("TemplateName", &template.name)
         .text("Description", &template.description)
@@ -330,8 +333,14 @@ fn environment_settings(environment: &Environment, age: Age) -> Node {
     });
     let set = with_its_own(environment);
     node()
-        .text("SolutionStackName", &environment.solution_stack)
-        .text("PlatformArn", super::platform::arn())
+        .option(
+            "SolutionStackName",
+            super::platform::stack_name(&environment.solution_stack),
+        )
+        .text(
+            "PlatformArn",
+            super::platform::arn_of(&environment.solution_stack),
+        )
         .text("ApplicationName", &environment.application)
         .text("Description", &environment.description)
         .text("EnvironmentName", &environment.name)

@@ -27,6 +27,18 @@ pub(crate) struct Parameter {
 type Answer = Result<Value, ApiError>;
 
 impl World {
+    /// Puts a parameter of type String in place of what its name had.
+    pub fn put_text_parameter(&mut self, name: &str, value: &str) {
+        let parameters = &mut self.services.parameters;
+        parameters.retain(|parameter| parameter.name != name);
+        parameters.push(Parameter {
+            name: name.to_owned(),
+            kind: "String".to_owned(),
+            versions: vec![value.to_owned()],
+            modified: self.now,
+        });
+    }
+
     pub(super) fn ssm(&mut self, request: &ServiceRequest) -> Answer {
         let input: Value = serde_json::from_str(&request.body).map_err(|_| {
             ApiError::new("SerializationException", "The request is not valid JSON.")

@@ -371,6 +371,12 @@ pub(super) fn is_basic_health(failure: &Failure) -> bool {
 }
 
 fn environment(described: EnvironmentDescription) -> Environment {
+    let tier = described.tier;
+    let tier_type = tier.as_ref().and_then(|tier| tier.r#type.clone());
+    let (tier, tier_type) = (
+        tier.and_then(|tier| tier.name).unwrap_or_default(),
+        tier_type.unwrap_or_default(),
+    );
     Environment {
         name: described.environment_name.unwrap_or_default(),
         id: described.environment_id.unwrap_or_default(),
@@ -389,10 +395,8 @@ fn environment(described: EnvironmentDescription) -> Environment {
         health_status: described.health_status.map(|h| h.as_str().to_owned()),
         version_label: described.version_label,
         abortable: described.abortable_operation_in_progress.unwrap_or(false),
-        tier: described
-            .tier
-            .and_then(|tier| tier.name)
-            .unwrap_or_default(),
+        tier,
+        tier_type,
         description: described.description.unwrap_or_default(),
         platform: described.platform_arn,
         created: described
@@ -407,6 +411,7 @@ fn version(described: ApplicationVersionDescription) -> VersionRecord {
         .source_bundle
         .and_then(|at| Some((at.s3_bucket?, at.s3_key?)));
     VersionRecord {
+        has_source: bundle.is_some() || described.source_build_information.is_some(),
         label: described.version_label.unwrap_or_default(),
         status: described
             .status

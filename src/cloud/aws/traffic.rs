@@ -58,14 +58,14 @@ impl<P> AwsCloud<P> {
 
 /// The requests of the last seconds, of all instances.
 ///
-/// The API reference (`ApplicationMetrics`, `StatusCodes`) says that `RequestCount` is an
-/// average a second and the status codes are percentages; its words on `Duration`, and the
-/// answer that the CLI's reference shows, have counts of that time. The figures tell which:
-/// counts of codes add up to the requests, and percentages to a hundred.
+/// `RequestCount` and the status codes are counts of `Duration`: so the EB CLI reads them
+/// (aws/aws-elastic-beanstalk-cli, `ebcli/display/data_poller.py`), and so the API reference
+/// words `Duration`. Elsewhere that reference has an average a second and percentages; the
+/// share of errors is taken from the codes among themselves, which is right for both.
 fn answered(metrics: &ApplicationMetrics) -> Traffic {
     let positive = |count: Option<i32>| u32::try_from(count.unwrap_or(0)).unwrap_or(0);
     let codes = metrics.status_codes.as_ref();
-    let [two, three, four, five] = codes.map_or([0; 4], |codes| {
+    let told = codes.map_or([0; 4], |codes| {
         [
             codes.status2xx,
             codes.status3xx,
@@ -74,22 +74,16 @@ fn answered(metrics: &ApplicationMetrics) -> Traffic {
         ]
         .map(positive)
     });
-    let told = two
-        .saturating_add(three)
-        .saturating_add(four)
-        .saturating_add(five);
+    let sum: u64 = told.into_iter().map(u64::from).sum();
+    let requests = match positive(Some(metrics.request_count)) {
+        0 => u32::try_from(sum).unwrap_or(u32::MAX),
+        requests => requests,
+    };
+    let errors = u64::from(requests) * u64::from(told[3]) / sum.max(1);
+    let server_errors = u32::try_from(errors).unwrap_or(u32::MAX);
     let counted = metrics
         .duration
         .map_or(COUNTED_SECONDS, |s| s.max(1).unsigned_abs());
-    let requests = positive(Some(metrics.request_count));
-    let are_percentages = told != requests && (told.abs_diff(100) <= PERCENT_ROUNDED);
-    let (requests, server_errors) = if are_percentages {
-        let requests = requests.saturating_mul(counted);
-        let errors = u64::from(requests) * u64::from(five) / u64::from(told);
-        (requests, u32::try_from(errors).unwrap_or(u32::MAX))
-    } else {
-        (requests.max(told), five)
-    };
     let slowest_tenth = metrics.latency.as_ref().and_then(|latency| latency.p90);
     Traffic {
         instances: 0,
@@ -103,9 +97,6 @@ fn answered(metrics: &ApplicationMetrics) -> Traffic {
 /// For how long is counted where that is not told: "usually 10 seconds" (API reference,
 /// `ApplicationMetrics`).
 const COUNTED_SECONDS: u32 = 10;
-
-/// Four rounded percentages miss a hundred by no more.
-const PERCENT_ROUNDED: u32 = 2;
 
 #[cfg(test)]
 mod tests {
@@ -127,15 +118,19 @@ mod tests {
         answered(&metrics.build())
     }
 
+    /// aws/aws-elastic-beanstalk-cli, `ebcli/display/data_poller.py`: `RequestCount` is
+    /// divided by `Duration`, and each status code by `RequestCount`.
     #[test]
-    fn counts_and_percentages_are_told_apart_by_what_they_add_up_to() {
+    fn requests_are_counts_of_the_duration_and_errors_a_share_of_the_codes() {
         for (requests, codes, expected) in [
             (40, [30, 4, 2, 4], (40, 4)),
-            // A hundred requests: both would be the same share.
             (100, [90, 0, 0, 10], (100, 10)),
-            // Forty a second for ten seconds, of which one in ten failed.
-            (40, [88, 1, 1, 10], (400, 40)),
-            (40, [33, 33, 33, 0], (400, 0)),
+            // A hundred answers of a hundred and forty requests.
+            (140, [90, 0, 0, 10], (140, 14)),
+            // Codes as percentages: one request in ten failed.
+            (40, [88, 1, 1, 10], (40, 4)),
+            // Of requests without a count the codes tell.
+            (0, [5, 0, 0, 1], (6, 1)),
             (7, [0, 0, 0, 0], (7, 0)),
             (0, [0, 0, 0, 0], (0, 0)),
         ] {
@@ -143,6 +138,7 @@ mod tests {
             let told = (traffic.requests, traffic.server_errors);
             assert_eq!(told, expected, "{requests} {codes:?}");
             assert_eq!(traffic.slowest_tenth, Some(Duration::from_millis(250)));
+            assert_eq!(traffic.counted, Duration::from_secs(10));
         }
     }
 }

@@ -13,16 +13,31 @@ use crate::listener_rules::{Follow, Rule, can_follow};
 use crate::plan::Strategy;
 
 impl<P: Prober> Inspector<'_, P> {
+    /// Green is made in the tier WebServer of type Standard, and no other is known to hold a
+    /// CNAME that can be swapped.
     pub(super) fn worker_tier(&self) -> Finding {
-        let name = &self.blue.name;
-        if self.blue.tier == "Worker" || self.blue.cname.is_none() {
-            return Check::WorkerTier.refused(
+        let (name, tier, kind) = (&self.blue.name, &self.blue.tier, &self.blue.tier_type);
+        let is_standard = kind.is_empty() || kind == "Standard";
+        if tier == "WebServer"
+            && is_standard
+            && let Some(cname) = &self.blue.cname
+        {
+            return Check::WorkerTier.passed(format!("{name} serves {cname}"));
+        }
+        let (evidence, remedy) = match (tier.as_str(), &self.blue.cname) {
+            ("Worker", _) => (
                 format!("{name} is a worker environment"),
                 "it has no CNAME to swap, so there is nothing to do here",
-            );
-        }
-        let cname = self.blue.cname.as_deref().unwrap_or_default();
-        Check::WorkerTier.passed(format!("{name} serves {cname}"))
+            ),
+            ("WebServer", None) if is_standard => {
+                (format!("{name} has no CNAME"), "there is nothing to swap")
+            }
+            _ => (
+                format!("{name} is of tier {}", [tier.as_str(), kind].join("/")),
+                "bluegreen releases to environments of tier WebServer/Standard alone",
+            ),
+        };
+        Check::WorkerTier.refused(evidence, remedy)
     }
 
     pub(super) fn blue_healthy(&self, instances: u32) -> Finding {

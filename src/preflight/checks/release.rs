@@ -28,6 +28,15 @@ impl<P: Prober> Inspector<'_, P> {
                         "register a corrected one",
                     );
                 }
+                if !record.has_source {
+                    return refused(
+                        format!(
+                            "version {label} has no source bundle: it is a container image's, and \
+                             a WebServer environment cannot run it"
+                        ),
+                        "choose a version with a source bundle",
+                    );
+                }
                 if let (Some(ours), Some((at, key))) = (bundle, &record.bundle)
                     && (at, key) != (bucket, &ours.key)
                 {
