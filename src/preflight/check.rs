@@ -26,6 +26,8 @@ pub enum Check {
     BlueHealthy,
     /// The version to release.
     Version,
+    /// The version that blue runs.
+    PreviousVersion,
     /// It is another one than blue's.
     SomethingNew,
     /// Green's name.
@@ -36,6 +38,10 @@ pub enum Check {
     Tags,
     /// A database of blue's own.
     CoupledDatabase,
+    /// Time-based scaling that green's launch fails on.
+    ScheduledActions,
+    /// Options that green's launch fails on.
+    LaunchOptions,
     /// The branch of blue's platform.
     PlatformBranch,
     /// A managed update that is to come.
@@ -88,7 +94,7 @@ pub struct About {
 
 impl Check {
     /// Every check, in the order in which it is shown.
-    pub const ALL: [Check; 26] = [
+    pub const ALL: [Check; 29] = [
         Check::Credentials,
         Check::Permissions,
         Check::Application,
@@ -97,11 +103,14 @@ impl Check {
         Check::WorkerTier,
         Check::BlueHealthy,
         Check::Version,
+        Check::PreviousVersion,
         Check::SomethingNew,
         Check::GreenName,
         Check::GreenCname,
         Check::Tags,
         Check::CoupledDatabase,
+        Check::ScheduledActions,
+        Check::LaunchOptions,
         Check::PlatformBranch,
         Check::ManagedUpdate,
         Check::Quotas,
@@ -183,10 +192,24 @@ impl Check {
             ),
             Check::Version => (
                 "version",
-                "whether the version is registered and can be used, or its bundle is there to \
-                 register it with, and whether blue runs a version that can be gone back to",
+                "whether the version is registered with a bundle that is still in S3, or its \
+                 bundle is there to register it with, and whether blue runs a version that can be \
+                 gone back to",
                 "register it, or give its bundle with --bundle or --s3-key",
                 Never("there would be nothing to deploy, or no way back"),
+            ),
+            Check::PreviousVersion => (
+                "previous-version",
+                "the version that blue runs, which green is launched with: whether it is \
+                 registered and its bundle is still in S3, where lifecycle rules may have deleted \
+                 it; with --strategy promote this warns only, because green is launched with the \
+                 new version",
+                "put the bundle back where it was, or deploy a version to blue whose bundle is \
+                 there",
+                May(
+                    "Elastic Beanstalk may still have a copy; where it has none, green's launch \
+                     fails, green is discarded, and blue is untouched",
+                ),
             ),
             Check::SomethingNew => (
                 "something-new",
@@ -222,6 +245,28 @@ impl Check {
                      writes there and blue's data is not to be seen, and when green is terminated \
                      that database is deleted with it, or kept as a snapshot, as its deletion \
                      policy says; with --strategy promote that is blue's database",
+                ),
+            ),
+            Check::ScheduledActions => (
+                "scheduled-actions",
+                "blue's time-based scaling (`aws:autoscaling:scheduledaction`); refuses one-time \
+                 actions whose StartTime is over, because Auto Scaling refuses to make them on \
+                 green; warns of recurring ones, which run on green too and may change its size \
+                 during the release",
+                "remove these actions from blue",
+                May(
+                    "green's launch fails where Auto Scaling refuses the action: green is \
+                     discarded, and blue is untouched",
+                ),
+            ),
+            Check::LaunchOptions => (
+                "launch-options",
+                "option values that an environment can be given and cannot be created with: an \
+                 `access_logs.s3.prefix` that starts or ends with `/`",
+                "change the option on blue first",
+                May(
+                    "green's launch fails where Elastic Load Balancing refuses the value: green \
+                     is discarded, and blue is untouched",
                 ),
             ),
             Check::PlatformBranch => (

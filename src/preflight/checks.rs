@@ -4,6 +4,7 @@
 mod access;
 mod blue;
 mod green;
+mod launch;
 mod release;
 mod traffic;
 
@@ -88,6 +89,7 @@ impl<P: Prober> Inspector<'_, P> {
             bucket,
             alarms,
             permissions,
+            previous,
         ) = tokio::join!(
             self.green_name(),
             self.green_cname(),
@@ -99,6 +101,7 @@ impl<P: Prober> Inspector<'_, P> {
             self.bucket(),
             self.alarms(),
             self.permissions(&caller, &read),
+            self.previous_version(),
         );
         findings.push(self.tests(&records, &read));
         for (check, found) in [
@@ -112,6 +115,7 @@ impl<P: Prober> Inspector<'_, P> {
             (Check::Bucket, bucket),
             (Check::Alarms, alarms),
             (Check::Permissions, permissions),
+            (Check::PreviousVersion, previous),
         ] {
             findings.push(known(check, found)?);
         }
@@ -154,7 +158,12 @@ impl<P: Prober> Inspector<'_, P> {
                 for check in [Check::CoupledDatabase, Check::SharedLoadBalancer] {
                     findings.push(unread(check, error.clone())?);
                 }
-                for check in [Check::SingleInstance, Check::DeploymentPolicy] {
+                for check in [
+                    Check::SingleInstance,
+                    Check::DeploymentPolicy,
+                    Check::ScheduledActions,
+                    Check::LaunchOptions,
+                ] {
                     findings.push(known(check, Err(error.clone()))?);
                 }
                 None
@@ -166,6 +175,8 @@ impl<P: Prober> Inspector<'_, P> {
                 self.coupled_database(configuration),
                 self.single_instance(configuration),
                 self.deployment_policy(configuration),
+                self.scheduled_actions(configuration),
+                self.launch_options(configuration),
             ]);
             findings.push(match self.rules(configuration).await {
                 Ok(read) => {

@@ -2,12 +2,13 @@
 //! `run` does.
 
 use bluegreen::preflight::{Allowing, Check};
-use bluegreen_sandbox::{FaultEffect, QuotaOf, Status, Tier, ZONE};
+use bluegreen_sandbox::{Fault, FaultEffect, QuotaOf, Setting, Status, Tier, ZONE};
 use serde_json::Value;
 
 use crate::plan::{
     bad_digest, balanced_by, blue, found, nothing_was_written, option, planned, stderr,
 };
+use crate::policy::promoting;
 use crate::served::Served;
 
 /// What brings a check about, and what it says then.
@@ -199,6 +200,80 @@ fn cases() -> Vec<Case> {
         }),
         Case::of("version", "refused", "has no version v9", nothing)
             .with(&["--version-label", "v9"]),
+        Case::of("version", "refused", "shop/gone.zip is gone", |s| {
+            s.sandbox.with_world(|world, _| {
+                "shop/gone.zip".clone_into(&mut world.view.versions[1].key);
+            });
+        }),
+        Case::of(
+            "previous-version",
+            "refused",
+            "has lost its bundle s3://shop-artifacts/shop/gone.zip",
+            |s| lose_the_running_bundle(s),
+        ),
+        Case::of(
+            "previous-version",
+            "warned",
+            "cannot launch further instances",
+            |s| {
+                s.sandbox.set_policy(Some(promoting()));
+                lose_the_running_bundle(s);
+            },
+        )
+        .with(&["--strategy", "promote"]),
+        Case::of(
+            "previous-version",
+            "refused",
+            "version v1, which shop-blue runs, is not registered any more",
+            |s| {
+                s.sandbox.with_world(|world, _| {
+                    world.view.versions.retain(|version| version.label != "v1");
+                });
+            },
+        ),
+        Case::of("previous-version", "unknown", "answered 403", |s| {
+            s.inject(Fault {
+                operation: Some("HeadObject".to_owned()),
+                ..Fault::from(FaultEffect::Refuse {
+                    status: 403,
+                    code: "AccessDenied".to_owned(),
+                    message: "Access Denied".to_owned(),
+                })
+            });
+        }),
+        Case::of(
+            "scheduled-actions",
+            "refused",
+            "BlackFriday (2020-11-27T00:00:00Z): Auto Scaling refuses them",
+            |s| {
+                scheduled(s, "BlackFriday", &[("StartTime", "2020-11-27T00:00:00Z")]);
+            },
+        ),
+        Case::of("scheduled-actions", "warned", "green too", |s| {
+            scheduled(s, "Nightly", &[("Recurrence", "0 22 * * *")]);
+            scheduled(s, "Nightly", &[("StartTime", "2020-11-27T00:00:00Z")]);
+        }),
+        Case::of("scheduled-actions", "warned", "not in the form", |s| {
+            scheduled(s, "Odd", &[("StartTime", "next Friday")]);
+        }),
+        Case::of("scheduled-actions", "passed", "no scheduled action", |s| {
+            scheduled(s, "Later", &[("StartTime", "2199-11-27T00:00:00Z")]);
+            let suspended = [("StartTime", "2020-11-27T00:00:00Z"), ("Suspend", "true")];
+            scheduled(s, "Suspended", &suspended);
+        }),
+        Case::of(
+            "launch-options",
+            "refused",
+            "access_logs.s3.prefix = shop/",
+            |s| {
+                let balancer = "aws:elbv2:loadbalancer";
+                option(s, balancer, "access_logs.s3.prefix", "shop/");
+            },
+        ),
+        Case::of("launch-options", "passed", "no option", |s| {
+            let balancer = "aws:elbv2:loadbalancer";
+            option(s, balancer, "access_logs.s3.prefix", "shop/web");
+        }),
         Case::of(
             "something-new",
             "refused",
@@ -483,6 +558,26 @@ fn cases() -> Vec<Case> {
             });
         }),
     ]
+}
+
+/// The bundle of the version that blue runs is gone.
+fn lose_the_running_bundle(served: &Served) {
+    served.sandbox.with_world(|world, _| {
+        "shop/gone.zip".clone_into(&mut world.view.versions[0].key);
+    });
+}
+
+/// Gives blue options of a scheduled action.
+fn scheduled(served: &Served, name: &str, options: &[(&str, &str)]) {
+    served.sandbox.with_world(|world, _| {
+        let blue = world.environment_mut("shop-blue").expect("blue");
+        let namespace = "aws:autoscaling:scheduledaction";
+        blue.settings
+            .extend(options.iter().map(|(option, value)| Setting {
+                resource: Some(name.to_owned()),
+                ..Setting::new(namespace, option, value)
+            }));
+    });
 }
 
 /// Checks whose other verdict is not one of [`cases`], and the test that has it.

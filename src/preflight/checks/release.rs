@@ -1,8 +1,9 @@
 //! Whether there is a version to release.
 
 use super::super::check::{Check, Finding};
+use super::launch::Kept;
 use super::{Inspector, Version};
-use crate::cloud::{LookError, Prober};
+use crate::cloud::{LookError, Prober, VersionRecord};
 
 impl<P: Prober> Inspector<'_, P> {
     /// The label to release, where it is, or can be, registered.
@@ -12,7 +13,7 @@ impl<P: Prober> Inspector<'_, P> {
             |evidence: String, remedy: &str| Ok(Err(Check::Version.refused(evidence, remedy)));
         let Some(label) = self.wanted.label.clone() else {
             return match self.cloud.newest_version(application).await? {
-                Some(record) => Ok(Ok((record.label.clone(), Some(record)))),
+                Some(record) => self.with_its_bundle(record).await,
                 None => refused(
                     format!("application {application} has no processed version"),
                     "give one with --bundle",
@@ -62,7 +63,27 @@ impl<P: Prober> Inspector<'_, P> {
                 );
             }
         }
-        Ok(Ok((label, record)))
+        match record {
+            Some(record) => self.with_its_bundle(record).await,
+            None => Ok(Ok((label, None))),
+        }
+    }
+
+    /// A registered version, where its bundle is not known to be gone.
+    async fn with_its_bundle(&self, record: VersionRecord) -> Result<Version, LookError> {
+        Ok(match self.bundle_of(&record).await? {
+            Kept::There(_) | Kept::Elsewhere | Kept::Unread(_) => {
+                Ok((record.label.clone(), Some(record)))
+            }
+            Kept::Gone(at) => Err(Check::Version.refused(
+                format!(
+                    "version {} is registered, and its bundle {at} is gone: Elastic Beanstalk \
+                     cannot deploy it",
+                    record.label
+                ),
+                "put the bundle back, or register another version",
+            )),
+        })
     }
 
     /// What there is to say of the version, and of the one before it.
