@@ -8,6 +8,7 @@ mod discover;
 mod exit;
 mod finish;
 mod plan;
+mod rehearse;
 mod remains;
 mod resume;
 mod rollback;
@@ -51,6 +52,9 @@ enum Command {
     Run(run::Args),
     /// Release a version, pausing before the last swap (run --pause-before-cutover)
     Deploy(run::Args),
+    /// Rehearse a release: make green, give it the version, test it, remove it; blue is not
+    /// touched
+    Rehearse(rehearse::Args),
     /// Check everything and show the steps that a run would take; changes nothing
     Plan(plan::Args),
     /// Go on from the last checkpoint; a held deployment may take a corrected version
@@ -159,6 +163,7 @@ async fn command(cli: Cli, layers: &Layers) -> Result<Exit, Failed> {
     match cli.command {
         Command::Run(args) => run::run(options, &args).await,
         Command::Deploy(args) => run::run(options, &args.pausing()).await,
+        Command::Rehearse(args) => rehearse::run(options, &args).await,
         Command::Plan(args) => plan::run(options, &args).await,
         Command::Resume(args) => resume::run(options, &args).await,
         Command::Rollback(args) => rollback::run(options, &args, named_tests()?).await,

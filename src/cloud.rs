@@ -99,8 +99,8 @@ pub struct Needs {
     pub bundle: bool,
     /// The version to release.
     pub version: bool,
-    /// The events and instances of a deploy onto blue.
-    pub deploy: Option<EventQuery>,
+    /// The events and instances of a deploy onto the environment of this role.
+    pub deploy: Option<(Role, EventQuery)>,
     /// The events of a swap that AWS has taken, where both environments are Ready and
     /// production is not at this one.
     pub swap: Option<(Role, EventQuery)>,
@@ -150,7 +150,8 @@ pub struct Sighting {
     pub events: Vec<Event>,
     /// The events of the swap, oldest first.
     pub swap_events: Vec<Event>,
-    /// What each instance of blue runs; none with basic health or not read.
+    /// What each instance runs of the environment that is deployed to; none with basic
+    /// health or not read.
     pub instances: Option<Vec<InstanceVersion>>,
     /// The sizes of an environment; none where they were not read, or it has none.
     pub sizes: Option<(Role, Sizes)>,

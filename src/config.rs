@@ -656,6 +656,8 @@ fn patience_of(text: &str) -> Result<(Kind, Duration), String> {
         Kind::Preparing
         | Kind::Cloning
         | Kind::Warming
+        | Kind::DeployingGreen
+        | Kind::TestingGreen
         | Kind::SwappingToGreen
         | Kind::DrainingBlue
         | Kind::Deploying

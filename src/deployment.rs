@@ -151,6 +151,12 @@ impl Deployment {
         next
     }
 
+    /// What its state means, in one sentence without a full stop.
+    #[must_use]
+    pub fn meaning(&self) -> &'static str {
+        self.state.meaning(self.plan.strategy)
+    }
+
     /// Whether it is paused until its approval, which a URL is asked for.
     #[must_use]
     pub fn awaits_approval(&self) -> bool {
@@ -212,10 +218,12 @@ impl Deployment {
             | Kind::ReturningToGreen
             | Kind::ReturningToBlue
             | Kind::Cloning
+            | Kind::DeployingGreen
             | Kind::Deploying
             | Kind::AbortingDeploy => limits.quarantine,
             Kind::Preparing
             | Kind::Warming
+            | Kind::TestingGreen
             | Kind::AwaitingSwap
             | Kind::Testing
             | Kind::AwaitingCutover
@@ -257,6 +265,16 @@ impl Deployment {
         }
     }
 
+    /// Whose environment the present state deploys to; none where it deploys nothing.
+    #[must_use]
+    pub fn deploys_to(&self) -> Option<Role> {
+        match self.state.kind() {
+            Kind::Deploying | Kind::AbortingDeploy => Some(Role::Blue),
+            Kind::DeployingGreen => Some(Role::Green),
+            _ => None,
+        }
+    }
+
     /// Where the present state is to move production.
     fn swaps_to(&self) -> Option<Role> {
         match self.state.kind() {
@@ -285,12 +303,17 @@ impl Deployment {
             self.drained_at = Some(now);
         }
         let swaps_to = self.swaps_to();
-        let deploying = matches!(self.state.kind(), Kind::Deploying | Kind::AbortingDeploy);
+        let deploys_to = self.deploys_to();
         let deploy_ran = matches!(
             seen.deploy,
             Deploy::Running | Deploy::Failed(_) | Deploy::Unproven | Deploy::Proven
         );
-        let blue_busy = seen.blue.as_ref().is_some_and(|b| b.phase == Phase::Busy);
+        let target = match deploys_to {
+            Some(Role::Blue) => seen.blue.as_ref(),
+            Some(Role::Green) => seen.our_green(),
+            None => None,
+        };
+        let is_busy = target.is_some_and(|target| target.phase == Phase::Busy);
         for (kind, intent) in &mut self.intents {
             let shows = match kind {
                 EffectKind::CreateTemplate => seen.template,
@@ -303,7 +326,7 @@ impl Deployment {
                 }
                 EffectKind::Deploy => {
                     let taken = matches!(intent.outcome, Sent::Applied { .. });
-                    deploying && (deploy_ran || taken && blue_busy)
+                    deploys_to.is_some() && (deploy_ran || taken && is_busy)
                 }
                 EffectKind::Resize => intent.sizes.is_some_and(|(role, sizes)| {
                     let environment = match role {

@@ -313,7 +313,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
     ) -> Result<(), DriveError> {
         let state = match word {
             Word::GoOn => state,
-            Word::Hold(cause) => hold(&state, cause).unwrap_or(state),
+            Word::Hold(cause) => hold(&state, deployment.plan.strategy, cause).unwrap_or(state),
             Word::GoBack(why) => {
                 if self.order(deployment, Order::Retreat, &why).await? {
                     return Ok(());
@@ -605,7 +605,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
             info!(
                 state = %deployment.state.kind(),
                 "{} ({why})",
-                deployment.state.meaning()
+                deployment.meaning()
             );
         }
         Ok(())

@@ -19,16 +19,17 @@ use crate::traffic;
 #[must_use]
 pub fn needs(deployment: &Deployment) -> Needs {
     let kind = deployment.state.kind();
-    let deploy = matches!(kind, Kind::Deploying | Kind::AbortingDeploy)
-        .then(|| deployment.intents.get(&EffectKind::Deploy))
-        .flatten()
-        .map(|intent| EventQuery {
+    let deploy = deployment.deploys_to().and_then(|role| {
+        let intent = deployment.intents.get(&EffectKind::Deploy)?;
+        let query = EventQuery {
             asked_at: intent.at,
             request_id: match &intent.outcome {
                 Sent::Applied { request_id } => request_id.clone(),
                 Sent::Unclear | Sent::NotApplied => None,
             },
-        });
+        };
+        Some((role, query))
+    });
     let swap = deployment.intents.get(&EffectKind::Swap);
     let swap = swap.filter(|intent| deployment.state.is_swapping() && intent.shown_at.is_none());
     // Without its request's id no event tells one swap from another.
@@ -48,6 +49,7 @@ pub fn needs(deployment: &Deployment) -> Needs {
         _ => None,
     });
     let has_group = deployment.plan.sizes.is_some();
+    let rehearses = deployment.plan.rehearses();
     Needs {
         green_id: deployment.green_id.clone(),
         template: matches!(
@@ -64,7 +66,9 @@ pub fn needs(deployment: &Deployment) -> Needs {
             _ => None,
         },
         keeper: match kind {
-            Kind::TerminatingGreen | Kind::Discarding if has_group => Some(Role::Blue),
+            Kind::TerminatingGreen | Kind::Discarding if has_group && !rehearses => {
+                Some(Role::Blue)
+            }
             Kind::TerminatingBlue if has_group => Some(Role::Green),
             _ => None,
         },
@@ -86,14 +90,16 @@ pub fn needs(deployment: &Deployment) -> Needs {
 }
 
 /// Whether production runs what it is compared with afterwards: on green while blue is
-/// tested, or on blue while green is, which is to keep production.
+/// tested, or on blue while green is, which is to keep production. A rehearsal compares
+/// nothing: production stays as it is.
 #[must_use]
 pub fn tells_the_usual(deployment: &Deployment) -> bool {
-    deployment.state.kind()
-        == match deployment.plan.strategy {
-            Strategy::Restore => Kind::Testing,
-            Strategy::Promote => Kind::Warming,
-        }
+    let kind = deployment.state.kind();
+    match deployment.plan.strategy {
+        Strategy::Restore => kind == Kind::Testing,
+        Strategy::Promote => kind == Kind::Warming,
+        Strategy::Rehearse => false,
+    }
 }
 
 /// Whose environment is tested in the present state. On the way back green runs what
@@ -102,6 +108,7 @@ fn tested(deployment: &Deployment) -> Option<Role> {
     let plan = &deployment.plan;
     match deployment.state.kind() {
         Kind::Warming if plan.tests_green() => Some(Role::Green),
+        Kind::TestingGreen => Some(Role::Green),
         Kind::Testing => Some(Role::Blue),
         Kind::Baking if plan.tests_production() => Some(plan.destination()),
         _ => None,
@@ -409,7 +416,11 @@ fn deploy(deployment: &Deployment, sighting: &Sighting) -> Deploy {
     let Some(intent) = deployment.intents.get(&EffectKind::Deploy) else {
         return Deploy::Never;
     };
-    if intent.at < deployment.entered_at && deployment.state.kind() == Kind::Deploying {
+    let begins_anew = matches!(
+        deployment.state.kind(),
+        Kind::Deploying | Kind::DeployingGreen
+    );
+    if intent.at < deployment.entered_at && begins_anew {
         return Deploy::NotSinceEntry;
     }
     let events = of_newest_update(&sighting.events);

@@ -162,7 +162,15 @@ impl Hook {
         use OnFailure::{Hold, Ignore, Rollback};
         match (self.stage, self.when) {
             // Green does not serve yet.
-            (Kind::Preparing | Kind::Cloning | Kind::Warming | Kind::AwaitingSwap, _)
+            (
+                Kind::Preparing
+                | Kind::Cloning
+                | Kind::Warming
+                | Kind::DeployingGreen
+                | Kind::TestingGreen
+                | Kind::AwaitingSwap,
+                _,
+            )
             | (Kind::SwappingToGreen, When::Before) => &[Rollback, Ignore],
             (Kind::SwappingToGreen, When::After)
             | (

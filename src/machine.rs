@@ -5,6 +5,7 @@
 
 mod cause;
 mod operator;
+mod rehearsal;
 mod seen;
 mod stages;
 mod state;
@@ -83,18 +84,18 @@ pub enum Effect {
         /// The environment that is to hold the production CNAME afterwards.
         to: Role,
     },
-    /// Deploy a version onto idle blue. Again only when it is known what became
-    /// of the first: one that arrives late would interrupt live blue.
+    /// Deploy a version onto idle blue, or in a rehearsal onto green. Again only when it
+    /// is known what became of the first: one that arrives late would interrupt live blue.
     Deploy {
-        /// Blue's environment id.
+        /// The environment's id.
         environment_id: String,
         /// The version label.
         version_label: String,
     },
-    /// Abort the update of idle blue. Any number of times: without an update
-    /// there is nothing to abort.
+    /// Abort the update of idle blue, or in a rehearsal of green. Any number of times:
+    /// without an update there is nothing to abort.
     AbortUpdate {
-        /// Blue's environment id.
+        /// The environment's id.
         environment_id: String,
     },
     /// Set how many instances an environment's group may have. It interrupts nothing,

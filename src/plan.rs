@@ -65,6 +65,7 @@ impl fmt::Display for Strategy {
         f.write_str(match self {
             Strategy::Restore => "restore",
             Strategy::Promote => "promote",
+            Strategy::Rehearse => "rehearse",
         })
     }
 }
@@ -101,6 +102,9 @@ pub enum Strategy {
     /// On green, which is launched on the version: production moves once, and blue is
     /// the way back until it is terminated.
     Promote,
+    /// On blue, which is never touched: green is launched as for a release, given the version
+    /// and tested, and terminated.
+    Rehearse,
 }
 
 /// Which version the stages are to leave on blue.
@@ -420,7 +424,7 @@ impl Plan {
     pub fn green_version(&self) -> &str {
         match (self.strategy, self.goal) {
             (Strategy::Promote, _) | (Strategy::Restore, Goal::Previous) => &self.version,
-            (Strategy::Restore, Goal::Release) => &self.previous_version,
+            (Strategy::Restore, Goal::Release) | (Strategy::Rehearse, _) => &self.previous_version,
         }
     }
 
@@ -495,9 +499,15 @@ impl Plan {
     #[must_use]
     pub fn destination(&self) -> Role {
         match self.strategy {
-            Strategy::Restore => Role::Blue,
+            Strategy::Restore | Strategy::Rehearse => Role::Blue,
             Strategy::Promote => Role::Green,
         }
+    }
+
+    /// Whether it rehearses a release: blue is never touched.
+    #[must_use]
+    pub fn rehearses(&self) -> bool {
+        self.strategy == Strategy::Rehearse
     }
 
     /// The environment name of a role.

@@ -152,8 +152,10 @@ fn plan<'a>(
     let strategy = strategy_of(&remains.tags);
     let ran_before = match strategy {
         Strategy::Restore => green,
-        Strategy::Promote => blue,
+        // Green may run either.
+        Strategy::Promote | Strategy::Rehearse => blue,
     };
+    let rehearses = strategy == Strategy::Rehearse;
     let pauses = |before: &str| {
         let asked = tag(TAG_PAUSE).unwrap_or_default();
         asked.split(' ').any(|word| word == before)
@@ -188,10 +190,13 @@ fn plan<'a>(
         tests_back: None,
         test_green: config.test_green,
         test_production: config.test_production,
-        hooks: config.hooks.clone(),
+        hooks: match rehearses {
+            true => Vec::new(),
+            false => config.hooks.clone(),
+        },
         // Whether a pause was over is lost with the journal: where approvals are asked for,
         // one more is.
-        asks_approval: config.asks_approval,
+        asks_approval: config.asks_approval && !rehearses,
         approval: config.approval,
         pause_before_swap: pauses(PAUSE_SWAP)
             || config.asks_approval && strategy == Strategy::Promote,
@@ -211,11 +216,11 @@ fn plan<'a>(
 /// The strategy that green's tags name.
 #[must_use]
 pub fn strategy_of(tags: &[(String, String)]) -> Strategy {
-    let promote = |(key, value): &(String, String)| key == TAG_STRATEGY && value == "promote";
-    if tags.iter().any(promote) {
-        Strategy::Promote
-    } else {
-        Strategy::Restore
+    let named = tags.iter().find(|(key, _)| key == TAG_STRATEGY);
+    match named.map(|(_, value)| value.as_str()) {
+        Some("promote") => Strategy::Promote,
+        Some("rehearse") => Strategy::Rehearse,
+        Some(_) | None => Strategy::Restore,
     }
 }
 
@@ -227,8 +232,10 @@ fn state(
 ) -> Result<State, Unsettled> {
     let green = &remains.green;
     let holds = |environment: &Environment| environment.holds(&plan.production_cname);
-    if plan.strategy == Strategy::Promote {
-        return promoted_state(remains, plan, blue, goal);
+    match plan.strategy {
+        Strategy::Restore => {}
+        Strategy::Promote => return promoted_state(remains, plan, blue, goal),
+        Strategy::Rehearse => return rehearsed_state(remains, plan, blue, goal),
     }
     let runs = blue.version_label.clone().unwrap_or_default();
     let (on_previous, on_version) = (runs == plan.previous_version, runs == plan.version);
@@ -286,6 +293,33 @@ fn state(
             settled(moved, "its CNAME was swapped since green was created")?;
             State::Cloning
         }
+    })
+}
+
+/// The state of a rehearsal: blue serves whatever becomes of green, which is deployed to
+/// again.
+fn rehearsed_state(
+    remains: &Remains,
+    plan: &Plan,
+    blue: &Environment,
+    goal: Option<Goal>,
+) -> Result<State, Unsettled> {
+    if !blue.holds(&plan.production_cname) {
+        return Err(Unsettled::NoHolder {
+            blue: blue.name.clone(),
+            green: remains.green.name.clone(),
+            cname: plan.production_cname.clone(),
+        });
+    }
+    let green = &remains.green;
+    let cause = Cause::AskedToRetreat;
+    Ok(match green.version_label.as_deref() {
+        _ if goal == Some(Goal::Previous) || green.status == "Terminating" => {
+            State::Discarding { cause }
+        }
+        // It is what blue is no more.
+        Some(runs) if runs == plan.version => State::DeployingGreen,
+        Some(_) | None => State::Cloning,
     })
 }
 
@@ -486,6 +520,46 @@ mod tests {
         ] {
             assert!(unsettled.is_err(), "{unsettled:?}");
         }
+    }
+
+    #[test]
+    fn the_green_of_a_rehearsal_is_known_by_its_tag() {
+        let rehearsed = |holder: &str, green_runs: &str, status: &str| {
+            let mut remains = remains(holder, "v1", &[]);
+            remains.green.version_label = Some(green_runs.to_owned());
+            remains.green.status = status.to_owned();
+            remains.tags = tags(Strategy::Rehearse);
+            remains
+        };
+        let back = Some(Goal::Previous);
+        check(&rehearsed("blue", "v1", "Ready"), None, Kind::Cloning);
+        check(
+            &rehearsed("blue", "v2", "Updating"),
+            None,
+            Kind::DeployingGreen,
+        );
+        check(&rehearsed("blue", "v2", "Ready"), back, Kind::Discarding);
+        check(
+            &rehearsed("blue", "v1", "Terminating"),
+            None,
+            Kind::Discarding,
+        );
+        let ready = rehearsed("blue", "v2", "Ready");
+        let plan = rebuild(&ready, &config(), None, Moment(7))
+            .expect("it is settled")
+            .plan;
+        assert_eq!((plan.strategy, plan.hooks.len()), (Strategy::Rehearse, 0));
+        assert_eq!(plan.previous_version, "v1");
+        let elsewhere = rebuild(
+            &rehearsed("nobody", "v1", "Ready"),
+            &config(),
+            None,
+            Moment(7),
+        );
+        assert!(
+            matches!(elsewhere, Err(Unsettled::NoHolder { .. })),
+            "{elsewhere:?}"
+        );
     }
 
     /// Whether a pause was over is lost; where a URL is asked for approvals, it is asked.

@@ -118,7 +118,7 @@ fn item(entry: &Entry) -> Item<'_> {
     Item {
         id: &plan.id,
         state: deployment.state.kind().to_string(),
-        meaning: deployment.state.meaning(),
+        meaning: deployment.meaning(),
         terminal: deployment.state.is_end(),
         account: &plan.target.account,
         region: &plan.target.region,
@@ -182,6 +182,8 @@ pub fn serving(entry: &Entry) -> Option<Role> {
         Kind::Preparing
         | Kind::Cloning
         | Kind::Warming
+        | Kind::DeployingGreen
+        | Kind::TestingGreen
         | Kind::AwaitingSwap
         | Kind::SwappingToGreen
         | Kind::ReturningToGreen

@@ -193,6 +193,16 @@ impl World {
         self.view.environments.iter().filter(|e| e.is_alive())
     }
 
+    /// The events of the living environment with this name, oldest first.
+    #[must_use]
+    pub fn events_of(&self, name: &str) -> Vec<&Event> {
+        let id = self.environment(name).map(|found| found.id.as_str());
+        let events = self.view.events.iter();
+        events
+            .filter(|event| id.is_some() && event.environment_id.as_deref() == id)
+            .collect()
+    }
+
     /// The names of the configuration templates.
     #[must_use]
     pub fn templates(&self) -> Vec<String> {

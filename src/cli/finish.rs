@@ -290,6 +290,8 @@ pub(super) fn exit_code(state: &State, asked: Asked) -> Exit {
             State::Preparing
             | State::Cloning
             | State::Warming
+            | State::DeployingGreen
+            | State::TestingGreen
             | State::SwappingToGreen
             | State::DrainingBlue
             | State::Deploying

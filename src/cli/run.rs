@@ -29,6 +29,30 @@ use crate::shared::{Claim, Contender, Lease, LeaseRecord, Record, SharedState};
 #[derive(Clone, Debug, clap::Args)]
 #[group(id = RELEASE)]
 pub(super) struct Args {
+    #[command(flatten)]
+    which: Which,
+    /// Where production lives in the end: on blue again, or on green
+    #[arg(long, env = "BLUEGREEN_STRATEGY", value_enum, default_value_t)]
+    strategy: Strategy,
+    /// Stop before a swap until `resume`: the first (swap) or the last (cutover)
+    #[arg(
+        long,
+        env = "BLUEGREEN_PAUSE_BEFORE",
+        value_enum,
+        value_name = "SWAP",
+        value_delimiter = ','
+    )]
+    pause_before: Vec<Pause>,
+    /// Stop before the last swap (--pause-before cutover)
+    #[arg(long, env = "BLUEGREEN_PAUSE_BEFORE_CUTOVER")]
+    pause_before_cutover: bool,
+    #[command(flatten)]
+    overridden: Overridden,
+}
+
+/// Which version, and whether to wait for a turn.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Which {
     /// Version to release [default: with --bundle its name and hash, else the newest processed one]
     #[arg(long, env = "VERSION_LABEL", value_name = "LABEL")]
     version_label: Option<String>,
@@ -45,22 +69,12 @@ pub(super) struct Args {
     s3_key: Option<String>,
     /// How long to wait where the target has another deployment
     #[arg(long, env = "BLUEGREEN_WAIT", value_name = "DURATION", default_value = "0s", value_parser = duration)]
-    wait: Duration,
-    /// Where production lives in the end: on blue again, or on green
-    #[arg(long, env = "BLUEGREEN_STRATEGY", value_enum, default_value_t)]
-    strategy: Strategy,
-    /// Stop before a swap until `resume`: the first (swap) or the last (cutover)
-    #[arg(
-        long,
-        env = "BLUEGREEN_PAUSE_BEFORE",
-        value_enum,
-        value_name = "SWAP",
-        value_delimiter = ','
-    )]
-    pause_before: Vec<Pause>,
-    /// Stop before the last swap (--pause-before cutover)
-    #[arg(long, env = "BLUEGREEN_PAUSE_BEFORE_CUTOVER")]
-    pause_before_cutover: bool,
+    pub wait: Duration,
+}
+
+/// The checks whose refusals are overridden.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Overridden {
     /// Check whose refusal is overridden, as `bluegreen plan` names it; may be repeated
     #[arg(
         long,
@@ -104,14 +118,24 @@ impl Args {
 
     /// The same without its bundle, which may not be built yet.
     pub fn without_bundle(&self) -> Args {
-        Args {
-            bundle: None,
-            ..self.clone()
-        }
+        let mut without = self.clone();
+        without.which.bundle = None;
+        without
     }
+}
 
-    /// The version and bundle that are asked for; reads the bundle.
-    pub fn wanted(&self, config: &Config) -> Result<Wanted, Failed> {
+impl Overridden {
+    /// Their names.
+    pub fn checks(&self) -> Vec<Check> {
+        let database = self.allow_coupled_database;
+        let database = database.then_some(Check::CoupledDatabase);
+        self.allow.iter().copied().chain(database).collect()
+    }
+}
+
+impl Which {
+    /// The version's label and its bundle, which is read.
+    pub fn version(&self, config: &Config) -> Result<(Option<String>, Option<Bundle>), Failed> {
         let mut label = self.version_label.clone().filter(|label| !label.is_empty());
         let key = self.s3_key.as_ref().filter(|key| !key.is_empty());
         if key.is_some() && label.is_none() {
@@ -142,6 +166,14 @@ impl Args {
                 ),
             ));
         }
+        Ok((label, bundle))
+    }
+}
+
+impl Args {
+    /// The release that is asked for; reads the bundle.
+    pub fn wanted(&self, config: &Config) -> Result<Wanted, Failed> {
+        let (label, bundle) = self.which.version(config)?;
         let cutover = self.pause_before_cutover || self.pause_before.contains(&Pause::Cutover);
         let swap = self.pause_before.contains(&Pause::Swap);
         if config.asks_approval && !swap && !cutover {
@@ -157,8 +189,6 @@ impl Args {
             );
         }
         let promotes = self.strategy == Strategy::Promote;
-        let database = self.allow_coupled_database;
-        let database = database.then_some(Check::CoupledDatabase);
         let holds = |hook: &&Hook| hook.on_failure == OnFailure::Hold;
         if let Some(hook) = config.hooks.iter().find(holds).filter(|_| promotes) {
             return Err(Failed::new(
@@ -178,17 +208,27 @@ impl Args {
             },
             pause_before_swap: swap || promotes && cutover,
             pause_before_cutover: cutover && !promotes,
-            allow: self.allow.iter().copied().chain(database).collect(),
+            allow: self.overridden.checks(),
         })
     }
 }
 
 pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> {
-    let mut context = Context::open(options).await?;
+    let context = Context::open(options).await?;
     let config = context.options.config()?;
     super::warn_of(&config);
     all_set(&config.tests, |name| std::env::var(name).ok())?;
     let wanted = args.wanted(&config)?;
+    begin(context, &config, &wanted, args.which.wait).await
+}
+
+/// Makes the plan of what is wanted once it is its turn, writes it down, and drives.
+pub(super) async fn begin(
+    mut context: Context,
+    config: &Config,
+    wanted: &Wanted,
+    wait: Duration,
+) -> Result<Exit, Failed> {
     let (cloud, sdk) = context.cloud().await?;
     let region = sdk.region().map(ToString::to_string).unwrap_or_default();
     let id = ulid::Ulid::new().to_string();
@@ -200,7 +240,7 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
     let mut told = String::new();
     let mut since = Stopwatch::start(&context.clock);
     let (plan, lease) = loop {
-        let look = async { Ok(preflight::find_target(&cloud, &config, &region).await?) };
+        let look = async { Ok(preflight::find_target(&cloud, config, &region).await?) };
         let found = unless_interrupted(interrupted.clone(), look).await?;
         if turn.is_none() {
             context.clock = cloud.corrected(context.clock);
@@ -208,7 +248,7 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
         }
         let turn = match &mut turn {
             Some(turn) => turn,
-            none => none.insert(Turn::of(&context, &cloud, &config, &found.0, &id)?),
+            none => none.insert(Turn::of(&context, &cloud, config, &found.0, &id)?),
         };
         let busy = match turn.busy(&mut context).await? {
             Some(busy) => busy,
@@ -216,13 +256,13 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
                 let around = surroundings(&context.store, &found.0, &context.clock)?;
                 let id = id.clone();
                 let checked = async {
-                    Ok(preflight::plan(&cloud, &config, id, &wanted, found, &around).await?)
+                    Ok(preflight::plan(&cloud, config, id, wanted, found, &around).await?)
                 };
                 let plan = unless_interrupted(interrupted.clone(), checked).await?;
                 match turn.take(&context).await? {
                     // Another release may have come and gone between the plan and its turn.
                     Ok(lease) => {
-                        let again = still_fits(&plan, &cloud, &config);
+                        let again = still_fits(&plan, &cloud, config);
                         let fits = unless_interrupted(interrupted.clone(), again).await;
                         if let Ok(true) = fits {
                             break (plan, lease);
@@ -236,7 +276,7 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
                 }
             }
         };
-        if since.elapsed_at_least() >= args.wait {
+        if since.elapsed_at_least() >= wait {
             return Err(busy);
         }
         if told != busy.message() {
@@ -270,6 +310,13 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
             plan.green,
             plan.target.blue,
             plan.previous_version
+        ),
+        plan::Strategy::Rehearse => info!(
+            id,
+            "rehearsing {} on {}, a clone of {}, which is not touched",
+            plan.version,
+            plan.green,
+            plan.target.blue
         ),
     }
     let asked = Asked::Release;

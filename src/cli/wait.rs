@@ -71,7 +71,7 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
             }
             Err(failed) => return Err(failed),
         };
-        let id = &*id.insert(found.plan.id);
+        let id = &*id.insert(found.plan.id.clone());
         let kind = found.state.kind();
         if args.until.is_met(&found.state) {
             say(&format!("{id} {kind}"));
@@ -81,7 +81,7 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
             });
         }
         if args.until.cannot_be_met(&found.state) {
-            let message = format!("deployment {id} is {kind}: {}", found.state.meaning());
+            let message = format!("deployment {id} is {kind}: {}", found.meaning());
             let exit = match exit_code(&found.state, Asked::Release) {
                 Exit::Completed => Exit::Refused,
                 exit => exit,
@@ -92,7 +92,7 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
             let message = format!(
                 "deployment {id} is {kind} after {}: {}",
                 humantime::format_duration(timeout),
-                found.state.meaning()
+                found.meaning()
             );
             let hint = match found.state.rests() {
                 true => format!("it waits for an operator: bluegreen status {id}"),

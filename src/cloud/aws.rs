@@ -350,9 +350,11 @@ impl<P: Prober> AwsCloud<P> {
             Role::Blue => blue.as_ref(),
             Role::Green => green.as_ref(),
         };
-        if let (Some(query), Some(blue)) = (&needs.deploy, ready(Role::Blue)) {
-            sighting.instances = self.instance_versions(&blue.id).await?;
-            sighting.events = self.events_of(&blue.id, query).await?;
+        if let Some((role, query)) = &needs.deploy
+            && let Some(target) = ready(*role)
+        {
+            sighting.instances = self.instance_versions(&target.id).await?;
+            sighting.events = self.events_of(&target.id, query).await?;
         }
         if let (Some((to, query)), Some(blue), Some(_)) = (&needs.swap, &blue, &green)
             && sighting.production(plan) != Some(*to)

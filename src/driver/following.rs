@@ -142,6 +142,8 @@ fn under_test(deployment: &Deployment) -> Option<Role> {
         | Kind::AwaitingSwap
         | Kind::Preparing
         | Kind::Cloning
+        | Kind::DeployingGreen
+        | Kind::TestingGreen
         | Kind::SwappingToGreen
         | Kind::DrainingBlue
         | Kind::Deploying

@@ -41,6 +41,8 @@ fn right(kind: Kind, seen: &Seen, destination: Role) -> Option<[Role; 2]> {
         Kind::TerminatingBlue => (Role::Green, Role::Green),
         Kind::Preparing
         | Kind::Cloning
+        | Kind::DeployingGreen
+        | Kind::TestingGreen
         | Kind::SwappingToGreen
         | Kind::SwappingToBlue
         | Kind::ReturningToGreen
@@ -77,6 +79,10 @@ impl<C: Cloud> Driver<'_, C> {
     ) -> Result<Option<String>, DriveError> {
         let kind = deployment.state.kind();
         let plan = &deployment.plan;
+        if plan.rehearses() {
+            // It moves no rule, so none can lead to green.
+            return Ok(None);
+        }
         let (Some(right), Some(green_id)) = (
             right(kind, seen, plan.destination()),
             deployment.green_id.as_deref(),

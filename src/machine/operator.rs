@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::{Cause, Kind, State};
-use crate::plan::{Goal, Passed, Plan};
+use crate::plan::{Goal, Passed, Plan, Strategy};
 
 /// An operator's order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,9 +122,13 @@ pub fn unapproved(state: &State, cause: Cause) -> Option<State> {
 
 /// The state in place of `next` where the deployment is to be held: green serves then,
 /// so production goes back to it first where it has left. None where it is held
-/// already, going back or at an end, and before green has served.
+/// already, going back or at an end, and before green has served. A rehearsal holds nothing:
+/// green never serves in it.
 #[must_use]
-pub fn hold(next: &State, cause: Cause) -> Option<State> {
+pub fn hold(next: &State, strategy: Strategy, cause: Cause) -> Option<State> {
+    if strategy == Strategy::Rehearse {
+        return None;
+    }
     match next.kind() {
         Kind::DrainingBlue
         | Kind::Deploying
@@ -135,6 +139,8 @@ pub fn hold(next: &State, cause: Cause) -> Option<State> {
         Kind::Preparing
         | Kind::Cloning
         | Kind::Warming
+        | Kind::DeployingGreen
+        | Kind::TestingGreen
         | Kind::AwaitingSwap
         | Kind::SwappingToGreen
         | Kind::AbortingDeploy
@@ -181,9 +187,12 @@ fn resumed(state: &State) -> State {
 fn retreated(state: &State) -> State {
     let cause = Cause::AskedToRetreat;
     match state {
-        State::Preparing | State::Cloning | State::Warming | State::AwaitingSwap => {
-            State::Discarding { cause }
-        }
+        State::Preparing
+        | State::Cloning
+        | State::Warming
+        | State::DeployingGreen
+        | State::TestingGreen
+        | State::AwaitingSwap => State::Discarding { cause },
         State::Deploying => State::AbortingDeploy { cause },
         State::Testing | State::AwaitingCutover | State::Held { .. } => State::DrainingBlue,
         // These look first and then go the way of the new goal.

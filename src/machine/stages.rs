@@ -1,5 +1,6 @@
 //! What to do in each state.
 
+use super::rehearsal::{aborting_its_deploy, deploying_green, terminated, testing_green};
 use super::{
     Cause, Deploy, Effect, EnvSeen, Green, Instances, Kind, Likeness, Phase, Seen, State, Step,
     Test, Version,
@@ -13,6 +14,8 @@ pub fn step(state: &State, plan: &Plan, seen: &Seen) -> Step {
         State::Preparing => preparing(plan, seen),
         State::Cloning => cloning(plan, seen),
         State::Warming => warming(plan, seen),
+        State::DeployingGreen => deploying_green(plan, seen),
+        State::TestingGreen => testing_green(plan, seen),
         State::SwappingToGreen => swapping_to_green(plan, seen),
         State::DrainingBlue => draining_blue(seen),
         State::Deploying => deploying(plan, seen),
@@ -41,8 +44,12 @@ pub fn step(state: &State, plan: &Plan, seen: &Seen) -> Step {
 #[must_use]
 pub fn is_safe(effect: &Effect, seen: &Seen) -> bool {
     match effect {
-        Effect::Deploy { .. } | Effect::AbortUpdate { .. } => {
-            seen.production == Some(Role::Green) && seen.drained
+        Effect::Deploy { environment_id, .. } | Effect::AbortUpdate { environment_id } => {
+            let role = match seen.our_green() {
+                Some(green) if green.id == *environment_id => Role::Green,
+                Some(_) | None => Role::Blue,
+            };
+            seen.production == Some(role.other()) && seen.drained
         }
         // A busy environment may be in the middle of a swap.
         Effect::TerminateGreen { .. } => {
@@ -175,10 +182,12 @@ fn warming(plan: &Plan, seen: &Seen) -> Step {
             if let Some(step) = too_small(plan, Role::Green, seen, &otherwise) {
                 return step;
             }
-            Step::Enter(if plan.stops_before_swap() {
-                State::AwaitingSwap
-            } else {
-                State::SwappingToGreen
+            Step::Enter(match plan.strategy {
+                Strategy::Rehearse => State::DeployingGreen,
+                Strategy::Restore | Strategy::Promote if plan.stops_before_swap() => {
+                    State::AwaitingSwap
+                }
+                Strategy::Restore | Strategy::Promote => State::SwappingToGreen,
             })
         }
         Version::Processed | Version::Processing | Version::Absent => Step::Wait { otherwise },
@@ -207,7 +216,7 @@ fn swapping_to_green(plan: &Plan, seen: &Seen) -> Step {
     match (seen.production, plan.strategy) {
         (Some(Role::Green), strategy) if seen.both_ready().is_some() => {
             Step::Enter(match strategy {
-                Strategy::Restore => State::DrainingBlue,
+                Strategy::Restore | Strategy::Rehearse => State::DrainingBlue,
                 Strategy::Promote => State::Baking,
             })
         }
@@ -215,7 +224,7 @@ fn swapping_to_green(plan: &Plan, seen: &Seen) -> Step {
         (Some(Role::Green), _) if !seen.production_settled => Step::Wait {
             otherwise: State::SwappingToGreen,
         },
-        (Some(Role::Green), Strategy::Restore) => Step::Wait {
+        (Some(Role::Green), Strategy::Restore | Strategy::Rehearse) => Step::Wait {
             otherwise: State::Held { cause: late },
         },
         (Some(Role::Green), Strategy::Promote) => Step::Wait {
@@ -418,7 +427,7 @@ fn swapping_to_blue(plan: &Plan, seen: &Seen) -> Step {
 
 fn baking(plan: &Plan, seen: &Seen) -> Step {
     match plan.strategy {
-        Strategy::Restore => baking_blue(plan, seen),
+        Strategy::Restore | Strategy::Rehearse => baking_blue(plan, seen),
         Strategy::Promote => baking_green(plan, seen),
     }
 }
@@ -573,6 +582,9 @@ fn terminating_green(plan: &Plan, seen: &Seen) -> Step {
     };
     let late = late(during, seen);
     let left = clear_away(seen, &late).or_else(|| resize_back(plan, seen, Role::Blue, &late));
+    if plan.rehearses() {
+        return left.unwrap_or_else(|| terminated(plan));
+    }
     left.unwrap_or_else(|| {
         let on_goal = blue.shows(plan.goal_version());
         Step::Enter(match plan.goal {
@@ -624,8 +636,9 @@ fn discarding(plan: &Plan, seen: &Seen, cause: &Cause) -> Step {
         return blue_gone();
     };
     let late = late(during, seen);
-    if let Some(step) =
-        clear_away(seen, &late).or_else(|| resize_back(plan, seen, Role::Blue, &late))
+    if let Some(step) = aborting_its_deploy(plan, seen, &late)
+        .or_else(|| clear_away(seen, &late))
+        .or_else(|| resize_back(plan, seen, Role::Blue, &late))
     {
         return step;
     }
@@ -635,7 +648,7 @@ fn discarding(plan: &Plan, seen: &Seen, cause: &Cause) -> Step {
         };
     }
     Step::Enter(
-        if plan.goal == Goal::Previous && !blue.shows(&plan.previous_version) {
+        if plan.goal == Goal::Previous && !plan.rehearses() && !blue.shows(&plan.previous_version) {
             State::Stuck {
                 cause: Cause::NotRolledBack {
                     version: blue.version_label.clone().unwrap_or_default(),
@@ -717,7 +730,8 @@ fn too_small(plan: &Plan, role: Role, seen: &Seen, otherwise: &State) -> Option<
 /// Leaves the environment that keeps production with the sizes that blue had at the
 /// start; nothing where it has them, and no earlier change of them may still arrive.
 fn resize_back(plan: &Plan, seen: &Seen, role: Role, too_late: &Cause) -> Option<Step> {
-    let sizes = plan.sizes?;
+    // A rehearsal has not changed them.
+    let sizes = plan.sizes.filter(|_| !plan.rehearses())?;
     let stuck = State::Stuck {
         cause: too_late.clone(),
     };
@@ -745,7 +759,7 @@ fn ready(seen: &Seen, role: Role) -> Option<&EnvSeen> {
 
 /// What to do where production is not at `expected`: a stale look is waited out,
 /// a settled one means that somebody else moved it.
-fn production_off(expected: Role, seen: &Seen, during: Kind) -> Option<Step> {
+pub(super) fn production_off(expected: Role, seen: &Seen, during: Kind) -> Option<Step> {
     (seen.production != Some(expected)).then(|| production_lost(seen, during))
 }
 
@@ -776,7 +790,7 @@ fn version_moved(blue: &EnvSeen) -> State {
     }
 }
 
-fn failed_test(seen: &Seen) -> Option<Cause> {
+pub(super) fn failed_test(seen: &Seen) -> Option<Cause> {
     match &seen.test {
         Test::Failed { asked, got } => Some(Cause::TestFailed {
             asked: asked.clone(),
@@ -786,14 +800,14 @@ fn failed_test(seen: &Seen) -> Option<Cause> {
     }
 }
 
-fn late(during: Kind, seen: &Seen) -> Cause {
+pub(super) fn late(during: Kind, seen: &Seen) -> Cause {
     Cause::OutOfPatience {
         during,
         seen: seen.in_words(),
     }
 }
 
-fn discarding_for(cause: Cause) -> State {
+pub(super) fn discarding_for(cause: Cause) -> State {
     State::Discarding { cause }
 }
 
@@ -817,7 +831,7 @@ fn may_be_swapping(seen: &Seen) -> bool {
     seen.blue.as_ref().is_some_and(is_busy) || seen.our_green().is_some_and(is_busy)
 }
 
-fn is_busy(environment: &EnvSeen) -> bool {
+pub(super) fn is_busy(environment: &EnvSeen) -> bool {
     environment.phase == Phase::Busy
 }
 

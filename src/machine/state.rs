@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::Cause;
+use crate::plan::Strategy;
 
 /// Where a deployment stands: what a checkpoint holds.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -16,6 +17,10 @@ pub enum State {
     Cloning,
     /// Green is there and not yet trusted.
     Warming,
+    /// A rehearsal: the version to release is going onto green, and blue serves.
+    DeployingGreen,
+    /// A rehearsal: green runs the version to release and answers its tests; blue serves.
+    TestingGreen,
     /// Paused on request; green is trusted, and blue serves.
     AwaitingSwap,
     /// The swap out has been asked for.
@@ -84,6 +89,8 @@ impl State {
             State::Preparing => Kind::Preparing,
             State::Cloning => Kind::Cloning,
             State::Warming => Kind::Warming,
+            State::DeployingGreen => Kind::DeployingGreen,
+            State::TestingGreen => Kind::TestingGreen,
             State::AwaitingSwap => Kind::AwaitingSwap,
             State::SwappingToGreen => Kind::SwappingToGreen,
             State::DrainingBlue => Kind::DrainingBlue,
@@ -113,6 +120,8 @@ impl State {
             Kind::Preparing
             | Kind::Cloning
             | Kind::Warming
+            | Kind::DeployingGreen
+            | Kind::TestingGreen
             | Kind::AwaitingSwap
             | Kind::SwappingToGreen
             | Kind::DrainingBlue
@@ -167,6 +176,8 @@ impl State {
             State::Preparing
             | State::Cloning
             | State::Warming
+            | State::DeployingGreen
+            | State::TestingGreen
             | State::AwaitingSwap
             | State::SwappingToGreen
             | State::DrainingBlue
@@ -184,8 +195,14 @@ impl State {
     /// What it means, in one sentence without a full stop; of a held one with what its cause
     /// says of blue.
     #[must_use]
-    pub fn meaning(&self) -> &'static str {
+    pub fn meaning(&self, strategy: Strategy) -> &'static str {
         let cause = match self {
+            State::Completed if strategy == Strategy::Rehearse => {
+                return "rehearsed: green ran the version, passed its tests and is gone; blue was not touched";
+            }
+            State::RolledBack { .. } if strategy == Strategy::Rehearse => {
+                return "the rehearsal is cleaned up and nothing is left behind; blue was not touched";
+            }
             State::Held { cause } => cause,
             // Blue may run any version: it was left alone.
             State::RolledBack {
@@ -234,6 +251,8 @@ impl State {
             other @ (State::Preparing
             | State::Cloning
             | State::Warming
+            | State::DeployingGreen
+            | State::TestingGreen
             | State::AwaitingSwap
             | State::SwappingToGreen
             | State::DrainingBlue
@@ -256,6 +275,8 @@ pub enum Kind {
     Preparing,
     Cloning,
     Warming,
+    DeployingGreen,
+    TestingGreen,
     AwaitingSwap,
     SwappingToGreen,
     DrainingBlue,
@@ -278,10 +299,12 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of the way.
-    pub const ALL: [Kind; 21] = [
+    pub const ALL: [Kind; 23] = [
         Kind::Preparing,
         Kind::Cloning,
         Kind::Warming,
+        Kind::DeployingGreen,
+        Kind::TestingGreen,
         Kind::AwaitingSwap,
         Kind::SwappingToGreen,
         Kind::DrainingBlue,
@@ -309,6 +332,8 @@ impl Kind {
             Kind::Preparing => "uploading the bundle and registering the version",
             Kind::Cloning => "cloning blue into green",
             Kind::Warming => "waiting until green can be trusted",
+            Kind::DeployingGreen => "rehearsing the deploy on green; blue serves",
+            Kind::TestingGreen => "testing green over HTTP; blue serves",
             Kind::AwaitingSwap => "paused as asked; blue serves and green is ready",
             Kind::SwappingToGreen => "moving production to green",
             Kind::DrainingBlue => "green serves; waiting until cached DNS answers leave blue",
@@ -339,6 +364,8 @@ impl Kind {
             Kind::Preparing => "the version is registered",
             Kind::Cloning => "green is Ready",
             Kind::Warming => "both environments were healthy several looks in a row",
+            Kind::DeployingGreen => "the version is proven on green",
+            Kind::TestingGreen => "the test passed several times in a row",
             Kind::SwappingToGreen => "green holds the production CNAME",
             Kind::DrainingBlue => "the drain is over",
             Kind::Deploying => "the version is proven on blue",

@@ -202,9 +202,14 @@ impl Use<'_> {
 
     /// Whether a release asks this action of this resource of a statement that names both.
     fn asks(&self, action: &str, resource: &str) -> bool {
+        let rehearses = self.strategy == Strategy::Rehearse;
         match action {
             // A check alone asks it.
             "elasticbeanstalk:DescribeEnvironmentManagedActions" => false,
+            // A rehearsal asks nothing of blue, and nothing else deploys onto green.
+            "elasticbeanstalk:AbortEnvironmentUpdate" => rehearses == resource.ends_with("GREEN"),
+            "elasticbeanstalk:UpdateEnvironment" => !rehearses || resource.ends_with("GREEN"),
+            "elasticbeanstalk:SwapEnvironmentCNAMEs" => !rehearses,
             // Promotion makes no blue.
             "elasticbeanstalk:CreateEnvironment" => resource.ends_with("GREEN"),
             "elasticloadbalancing:DescribeInstanceHealth" => self.balancing == Balancing::Classic,
@@ -438,6 +443,20 @@ mod tests {
         };
         let terminate = "elasticbeanstalk:TerminateEnvironment";
         assert_eq!(resources(&promoting, terminate).len(), 2);
+        let rehearsing = Use {
+            strategy: Strategy::Rehearse,
+            ..USE
+        };
+        for action in [
+            "elasticbeanstalk:UpdateEnvironment",
+            "elasticbeanstalk:AbortEnvironmentUpdate",
+        ] {
+            let asked = resources(&rehearsing, action);
+            assert_eq!(asked.len(), 1, "{action}: {asked:?}");
+            assert!(asked[0].ends_with("/shop-blue-green"), "{asked:?}");
+        }
+        let swap = "elasticbeanstalk:SwapEnvironmentCNAMEs";
+        assert_eq!(resources(&rehearsing, swap), [""; 0]);
         let create = "elasticbeanstalk:CreateEnvironment";
         assert_eq!(resources(&promoting, create).len(), 1);
         for action in [

@@ -65,6 +65,14 @@ fn way(plan: &Plan) -> Vec<Kind> {
         // Green is looked at again once the pause is over.
         way.extend([Kind::AwaitingSwap, Kind::Warming]);
     }
+    if plan.rehearses() {
+        way.extend([
+            Kind::DeployingGreen,
+            Kind::TestingGreen,
+            Kind::TerminatingGreen,
+        ]);
+        return way;
+    }
     way.push(Kind::SwappingToGreen);
     if plan.strategy == Strategy::Promote {
         way.extend([Kind::Baking, Kind::TerminatingBlue]);
@@ -116,6 +124,8 @@ fn what(kind: Kind, plan: &Plan) -> String {
         Kind::Preparing => format!("see that {} is processed", plan.version),
         Kind::Cloning => format!("clone {blue} into {green}, on {}", plan.green_version()),
         Kind::Warming => format!("wait until {green} has the capacity and is healthy"),
+        Kind::DeployingGreen => format!("deploy {} onto {green}; {blue} serves", plan.version),
+        Kind::TestingGreen => format!("test {green}"),
         Kind::SwappingToGreen => format!("swap CNAMEs: {green} serves"),
         Kind::DrainingBlue => format!("wait until cached DNS answers have left {blue}"),
         Kind::Deploying => format!("deploy {} onto idle {blue}", plan.version),
@@ -156,7 +166,7 @@ fn of_limits(kind: Kind, plan: &Plan) -> Option<(Takes, &'static str)> {
             ),
             "--bake, and the drain of the other environment",
         )),
-        Kind::Testing if plan.test_command.is_none() => {
+        Kind::Testing | Kind::TestingGreen if plan.test_command.is_none() => {
             let looks = limits.poll.saturating_mul(limits.test_passes);
             Some((span(looks, looks), "passes in a row, one each --poll"))
         }
@@ -181,8 +191,8 @@ fn typical(kind: Kind, plan: &Plan) -> Option<Takes> {
         Kind::Cloning => seconds(180, 360, 1),
         Kind::Warming => seconds(20, 60, plan.limits.healthy_looks),
         Kind::SwappingToGreen | Kind::SwappingToBlue => seconds(5, 10, 1),
-        Kind::Deploying => seconds(30, 600, 1),
-        Kind::Testing => seconds(0, 600, plan.limits.test_passes),
+        Kind::Deploying | Kind::DeployingGreen => seconds(30, 600, 1),
+        Kind::Testing | Kind::TestingGreen => seconds(0, 600, plan.limits.test_passes),
         Kind::TerminatingGreen | Kind::TerminatingBlue => seconds(180, 300, 1),
         Kind::AwaitingSwap
         | Kind::AwaitingCutover

@@ -28,16 +28,23 @@ pub fn story(deployment: &Deployment, transitions: &[Transition]) -> String {
         ]);
         began = transition.at;
     }
-    let mut lines = vec![format!(
-        "Deployment {}: {} of {} from {} to {}",
-        plan.id, plan.target.blue, plan.target.application, plan.previous_version, plan.version
-    )];
+    let of = format!("{} of {}", plan.target.blue, plan.target.application);
+    let mut lines = vec![match plan.rehearses() {
+        true => format!(
+            "Rehearsal {} of {} on {}, a clone of {of}, which runs {}",
+            plan.id, plan.version, plan.green, plan.previous_version
+        ),
+        false => format!(
+            "Deployment {}: {of} from {} to {}",
+            plan.id, plan.previous_version, plan.version
+        ),
+    }];
     lines.push(table.trim_fmt());
     lines.push(format!(
         "{} after {}: {}",
         deployment.state.kind(),
         span(deployment.started_at, deployment.updated_at),
-        deployment.state.meaning()
+        deployment.meaning()
     ));
     for allowed in &plan.allowed {
         lines.push(format!(

@@ -124,6 +124,7 @@ fn returned_within_one_poll(
     let rest = match strategy {
         Strategy::Restore => Kind::Held,
         Strategy::Promote => Kind::RolledBack,
+        Strategy::Rehearse => unreachable!("a rehearsal watches nothing"),
     };
     let cause = state.cause().expect("a cause").to_string();
     assert_eq!(state.kind(), rest, "{cause}");

@@ -101,6 +101,43 @@ fn a_green_that_is_to_keep_production_is_promoted() {
 }
 
 #[test]
+fn a_rehearsal_tells_its_stages_and_leaves_blue_alone() {
+    let served = Served::at_speed(SPEED);
+    // What would hold a release, and watch it, is none of a rehearsal's.
+    let hook =
+        r#"{ when = "before", stage = "preparing", command = "exit 1", on-failure = "rollback" }"#;
+    let rehearse = ["rehearse", "--version-label", "v2", "--hook", hook];
+    check("rehearsed", &served.run(&rehearse));
+    check("status_of_a_rehearsal", &served.run(&["status", "--all"]));
+    // The version that runs may be rehearsed too.
+    let again = served.run(&["rehearse", "--version-label", "v1"]);
+    assert_eq!(code(&again), Some(0), "{again:?}");
+    let report = served.sandbox.report();
+    assert_eq!((report.lost, report.leftovers.templates), (0, vec![]));
+    assert_eq!(report.calls.get("SwapEnvironmentCNAMEs"), None);
+}
+
+#[test]
+fn a_rehearsal_of_what_fails_to_deploy_is_cleaned_up() {
+    let served = Served::at_speed(SPEED);
+    served.inject(FaultEffect::VersionFailsToDeploy {
+        label: "v2".to_owned(),
+    });
+    check("not_rehearsed", &served.run(&["rehearse"]));
+    let report = served.sandbox.report();
+    assert_eq!((report.lost, report.leftovers.templates), (0, vec![]));
+}
+
+#[test]
+fn a_rehearsal_takes_no_flag_of_a_release_that_it_does_not_heed() {
+    let served = Served::at_speed(SPEED);
+    for flag in ["--strategy=promote", "--pause-before=swap"] {
+        let refused = served.run(&["rehearse", flag]);
+        assert_eq!(code(&refused), Some(2), "{flag}: {refused:?}");
+    }
+}
+
+#[test]
 fn a_promotion_of_what_fails_its_test_leaves_blue_alone() {
     let served = Served::at_speed(SPEED);
     served.sandbox.set_policy(Some(crate::policy::promoting()));

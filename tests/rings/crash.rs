@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bluegreen::bundle;
 use bluegreen::deployment::Deployment;
-use bluegreen::machine::{Kind, Order, obey};
+use bluegreen::machine::{Kind, Order, State, obey};
 use bluegreen::plan::Strategy;
 use bluegreen::preflight::Wanted;
 use bluegreen::store::Store;
@@ -68,6 +68,26 @@ const PROMOTION: Scenario = Scenario {
 
 const PROMOTION_OF_WHAT_FAILS_ITS_TEST: Scenario = Scenario {
     strategy: Strategy::Promote,
+    when_held: None,
+    ends: Kind::RolledBack,
+    version: "v1",
+    ..CORRECTION_AFTER_FAILED_TEST
+};
+
+const REHEARSAL: Scenario = Scenario {
+    strategy: Strategy::Rehearse,
+    version: "v1",
+    ..RELEASE
+};
+
+const REHEARSAL_OF_WHAT_FAILS_TO_DEPLOY: Scenario = Scenario {
+    strategy: Strategy::Rehearse,
+    when_held: None,
+    ..ROLLBACK_AFTER_FAILED_DEPLOY
+};
+
+const REHEARSAL_OF_WHAT_FAILS_ITS_TEST: Scenario = Scenario {
+    strategy: Strategy::Rehearse,
     when_held: None,
     ends: Kind::RolledBack,
     version: "v1",
@@ -155,6 +175,9 @@ async fn play(scenario: Scenario, kill: Option<Kill>, disk: Disk) -> u64 {
         deployment.state
     );
     check_all_is_well(&world, scenario.strategy, scenario.ends, scenario.version);
+    if scenario.strategy == Strategy::Rehearse {
+        world.check_blue_was_left_alone();
+    }
     assert_eq!(world.deaths(), u64::from(kill.is_some()), "{kill:?}");
     world.calls()
 }
@@ -207,6 +230,21 @@ async fn a_correction_survives_every_crash() {
     sweep(CORRECTION_AFTER_FAILED_TEST).await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_rehearsal_survives_every_crash() {
+    sweep(REHEARSAL).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rehearsal_of_what_fails_to_deploy_survives_every_crash() {
+    sweep(REHEARSAL_OF_WHAT_FAILS_TO_DEPLOY).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rehearsal_of_what_fails_its_test_survives_every_crash() {
+    sweep(REHEARSAL_OF_WHAT_FAILS_ITS_TEST).await;
+}
+
 /// An operator orders the way back at this call, wherever the release stands.
 async fn release_retreating_at(strategy: Strategy, call: u64) -> (u64, Kind, bool) {
     let world = VirtualWorld::new().await;
@@ -233,7 +271,11 @@ async fn release_retreating_at(strategy: Strategy, call: u64) -> (u64, Kind, boo
     let ends = deployment.state.kind();
     match ends {
         Kind::RolledBack => world.check_all_is_as_before(&world.way(&deployment.plan.id).await),
+        Kind::Completed if strategy == Strategy::Rehearse => world.check_all_is_well("v1"),
         _ => check_all_is_well(&world, strategy, ends, "new"),
+    }
+    if strategy == Strategy::Rehearse {
+        world.check_blue_was_left_alone();
     }
     let taken = taken.load(Ordering::SeqCst);
     (calls.load(Ordering::SeqCst), ends, taken)
@@ -280,6 +322,52 @@ async fn a_promotion_may_be_sent_back_until_blue_goes() {
         ends[back..].iter().all(|end| *end == Kind::Completed),
         "{ends:?}"
     );
+}
+
+/// A rehearsal that is called off leaves blue as it was, wherever it stands.
+#[tokio::test(start_paused = true)]
+async fn a_rehearsal_may_be_called_off_at_every_call() {
+    let (calls, ends, _) = release_retreating_at(Strategy::Rehearse, 0).await;
+    assert_eq!(ends, Kind::Completed);
+    let mut too_late = 0;
+    for call in 1..=calls {
+        let (_, ends, taken) = release_retreating_at(Strategy::Rehearse, call).await;
+        let expected = match taken {
+            true => Kind::RolledBack,
+            false => Kind::Completed,
+        };
+        assert_eq!(ends, expected, "{call}");
+        too_late += u64::from(!taken);
+    }
+    assert!(too_late <= 2, "{too_late}");
+}
+
+/// A deploy that takes longer than its patience is aborted, so that green can be terminated.
+#[tokio::test(start_paused = true)]
+async fn a_rehearsal_that_takes_too_long_stops_its_deploy_and_removes_green() {
+    let world = VirtualWorld::new().await;
+    world
+        .sandbox
+        .with_world(|world, _| world.timings.deploy_seconds = 4 * 3600);
+    let begun = begun(&world, Strategy::Rehearse).await;
+    let mut deployment = begun.expect("nobody kills it");
+    let driven = world.drive(&mut deployment).await.expect("nobody kills it");
+    driven.expect("it ends");
+    let State::RolledBack { cause } = &deployment.state else {
+        panic!("{:?}", deployment.state);
+    };
+    assert!(
+        cause.to_string().contains("rehearsing the deploy on green"),
+        "{cause}"
+    );
+    let aborted = world.sandbox.report().calls;
+    assert_eq!(
+        aborted.get("AbortEnvironmentUpdate"),
+        Some(&1),
+        "{aborted:?}"
+    );
+    world.check_all_is_well("v1");
+    world.check_blue_was_left_alone();
 }
 
 #[track_caller]

@@ -150,7 +150,8 @@ fn the_policy_for_promotions_is_needed_for_them_and_holds_both_ways() {
     }
     assert!(!judged(&usual, "TerminateEnvironment", "shop-blue"));
     assert!(!judged(&usual, "CreateEnvironment", "shop-blue"));
-    assert!(!judged(&usual, "AbortEnvironmentUpdate", "shop-blue-green"));
+    // A rehearsal deploys to green.
+    assert!(judged(&usual, "AbortEnvironmentUpdate", "shop-blue-green"));
 }
 
 /// IAM user guide, "IAM and AWS STS quotas": whitespace does not count.
@@ -293,6 +294,7 @@ fn the_first_release_of_the_guide_works() {
             inline("bluegreen config show"),
         ],
         commands_of(&typed, "bluegreen plan"),
+        commands_of(&typed, "bluegreen rehearse"),
         commands_of(&typed, "bluegreen run --bundle"),
         vec![inline("bluegreen status"), inline("bluegreen resume")],
     ];
@@ -307,7 +309,7 @@ fn the_first_release_of_the_guide_works() {
     });
     assert_eq!(version, "v42");
     assert_eq!(served.sandbox.report().lost, 0);
-    let run: usize = [2, 1, 1, 1].iter().sum();
+    let run: usize = [2, 1, 1, 1, 1].iter().sum();
     assert_eq!(typed.commands.len(), run, "{:?}", typed.commands);
 }
 

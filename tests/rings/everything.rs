@@ -66,12 +66,13 @@ async fn play(
     assert_eq!(world.deaths(), u64::from(kill.is_some()));
     assert_eq!(deployment.state.kind(), Kind::Completed);
     let stays = match strategy {
-        Strategy::Restore => "shop-blue",
+        Strategy::Restore | Strategy::Rehearse => "shop-blue",
         Strategy::Promote => "shop-blue-green",
     };
     match strategy {
         Strategy::Restore => world.check_all_is_well("v2"),
         Strategy::Promote => world.check_green_is_promoted("v2"),
+        Strategy::Rehearse => world.check_all_is_well("v1"),
     }
     following_rules::check_rules(&world, stays);
     assert_eq!(world.sandbox.report().leftovers.records, [""; 0]);

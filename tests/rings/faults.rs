@@ -275,11 +275,13 @@ async fn capacity_is_matched(strategy: Strategy) {
     let expected: &[[usize; 2]] = match strategy {
         Strategy::Restore => &[[4, 4], [4, 4]],
         Strategy::Promote => &[[4, 4]],
+        Strategy::Rehearse => &[],
     };
     assert_eq!(*swaps.lock().expect("no panic"), expected);
     match strategy {
         Strategy::Restore => world.check_all_is_well("v2"),
         Strategy::Promote => world.check_green_is_promoted("v2"),
+        Strategy::Rehearse => world.check_all_is_well("v1"),
     }
 }
 

@@ -123,6 +123,7 @@ async fn hostnames_lead_to_the_environment_under_test_and_back() {
         match strategy {
             Strategy::Restore => world.check_all_is_well("v2"),
             Strategy::Promote => world.check_green_is_promoted("v2"),
+            Strategy::Rehearse => world.check_all_is_well("v1"),
         }
     }
 }

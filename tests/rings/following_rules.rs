@@ -90,7 +90,7 @@ async fn play(strategy: Strategy, kill: Option<Kill>) -> Vec<u64> {
         deployment.state
     );
     let stays = match strategy {
-        Strategy::Restore => "shop-blue",
+        Strategy::Restore | Strategy::Rehearse => "shop-blue",
         Strategy::Promote => "shop-blue-green",
     };
     check_rules(&world, stays);

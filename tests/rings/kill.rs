@@ -112,7 +112,7 @@ fn check_all_is_well(served: &Served, strategy: Strategy, kill: Option<&Kill>) {
     assert_eq!(report.interruptions, [], "{kill:?}");
     assert_eq!(report.created.len(), 1, "{kill:?}: {:?}", report.created);
     let stays = match strategy {
-        Strategy::Restore => "shop-blue",
+        Strategy::Restore | Strategy::Rehearse => "shop-blue",
         Strategy::Promote => "shop-blue-green",
     };
     let left = &report.leftovers.environments;

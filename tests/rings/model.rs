@@ -49,6 +49,8 @@
 //!   not the machine's doing; that it never interrupts or terminates what clients
 //!   reach holds even then.
 //! - Sizes are counted in configurations of their own.
+//! - A rehearsal deploys to green and to nothing else; of somebody else's deploy onto green
+//!   nothing depends, as nobody reaches it.
 //! - A second runner comes in a configuration of its own, without a person at the
 //!   console. Of the two one is followed whole. Of the one that was overtaken only
 //!   that it stands before a sending is kept, because everywhere else it can do no
@@ -204,7 +206,29 @@ const PROMOTE_SIZES: Config = Config {
     ..PROMOTE_TWO_HANDS
 };
 
-static RUNS: [Run; 10] = [
+const REHEARSE: Config = Config {
+    name: "rehearse: late requests and stale looks",
+    strategy: Strategy::Rehearse,
+    pause: false,
+    resizes: true,
+    ..LATE_AND_STALE
+};
+
+const REHEARSE_CONSOLE: Config = Config {
+    name: "rehearse: a person at the console",
+    strategy: Strategy::Rehearse,
+    pause: false,
+    ..CONSOLE
+};
+
+const REHEARSE_TWO_HANDS: Config = Config {
+    name: "rehearse: two hands",
+    strategy: Strategy::Rehearse,
+    pause: false,
+    ..TWO_HANDS
+};
+
+static RUNS: [Run; 13] = [
     Run::new(LATE, 35_000),
     Run::new(STALE, 40_000),
     Run::new(LATE_AND_STALE, 250_000),
@@ -215,6 +239,9 @@ static RUNS: [Run; 10] = [
     Run::new(PROMOTE_TWO_HANDS, 10_000),
     Run::new(SIZES, 250_000),
     Run::new(PROMOTE_SIZES, 20_000),
+    Run::new(REHEARSE, 70_000),
+    Run::new(REHEARSE_CONSOLE, 12_000),
+    Run::new(REHEARSE_TWO_HANDS, 40_000),
 ];
 
 impl Run {
@@ -300,7 +327,14 @@ fn every_property_holds_where_green_keeps_production() {
 
 #[test]
 fn every_property_holds_where_sizes_change() {
-    for run in &RUNS[8..] {
+    for run in &RUNS[8..10] {
+        holds(run);
+    }
+}
+
+#[test]
+fn every_property_holds_in_a_rehearsal() {
+    for run in &RUNS[10..] {
         holds(run);
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use bluegreen::machine::Kind;
-use bluegreen::plan::Bundle;
+use bluegreen::plan::{Bundle, Strategy};
 use bluegreen::preflight::{Check, Wanted};
 use bluegreen_sandbox::{BUCKET, Fault, FaultEffect, Need, Policy, Verdict, World, ZONE};
 use serde_json::Value;
@@ -144,6 +144,8 @@ enum Try {
     NetworkRelease,
     /// A release of an environment of a single instance.
     SingleRelease,
+    /// A rehearsal whose deploy takes longer than its patience.
+    EndlessRehearsal,
     /// The checks before a release alone.
     Checks,
     /// The same, of an environment on a custom platform.
@@ -289,6 +291,7 @@ const TOUCHED: &[(&str, &str, Try, &str, &str)] = &[
     ("DeployAndSwap", "arn:aws:elasticbeanstalk:REGION:ACCOUNT:environment/APPLICATION/BLUE", Try::Release, "environment/shop/shop-blue ", ""),
     ("DeployAndSwap", "arn:aws:elasticbeanstalk:REGION:ACCOUNT:environment/APPLICATION/GREEN", Try::Release, "environment/shop/shop-blue-green ", ""),
     ("AbortTheDeploy", "arn:aws:elasticbeanstalk:REGION:ACCOUNT:environment/APPLICATION/BLUE", Try::EndlessDeploy, "AbortEnvironmentUpdate", ""),
+    ("AbortTheDeploy", "arn:aws:elasticbeanstalk:REGION:ACCOUNT:environment/APPLICATION/GREEN", Try::EndlessRehearsal, "AbortEnvironmentUpdate", ""),
     ("ReadTheBucket", "arn:aws:s3:::BUCKET", Try::Release, "HeadBucket", ""),
     ("ReadTheBucket", "arn:aws:s3:::BUCKET/*", Try::ReleaseOfAnObject, "HeadObject", "the bundle may be any object; reads only"),
     ("WriteToTheBucket", "arn:aws:s3:::BUCKET/bluegreen/*", Try::Release, "PutObject", "the prefix is bluegreen's own"),
@@ -406,6 +409,7 @@ impl Try {
             Try::Release
             | Try::ReleaseOfAnObject
             | Try::EndlessDeploy
+            | Try::EndlessRehearsal
             | Try::PreviewedRelease
             | Try::SharedRelease
             | Try::WatchedRelease
@@ -425,6 +429,7 @@ impl Try {
             Try::Release
             | Try::FailedUpload
             | Try::EndlessDeploy
+            | Try::EndlessRehearsal
             | Try::PreviewedRelease
             | Try::SharedRelease
             | Try::WatchedRelease
@@ -447,7 +452,7 @@ impl Try {
                     message: "One or more of the specified parts could not be found.".to_owned(),
                 })
             }),
-            Try::EndlessDeploy => world
+            Try::EndlessDeploy | Try::EndlessRehearsal => world
                 .sandbox
                 .with_world(|world, _| world.timings.deploy_seconds = 4 * 3600),
             Try::Release
@@ -474,6 +479,10 @@ impl Try {
             bundle: Some(bundle),
             // It would be told before anything breaks.
             allow: vec![Check::Permissions],
+            strategy: match self {
+                Try::EndlessRehearsal => Strategy::Rehearse,
+                _ => Strategy::Restore,
+            },
             ..Wanted::default()
         };
         let begun = world.begin(wanted).await;
@@ -492,7 +501,7 @@ impl Try {
             | Try::SingleRelease
             | Try::Checks
             | Try::CustomPlatformChecks => Kind::Completed,
-            Try::FailedUpload => Kind::RolledBack,
+            Try::FailedUpload | Try::EndlessRehearsal => Kind::RolledBack,
             Try::EndlessDeploy => Kind::Held,
         };
         if deployment.state.kind() != end {
@@ -537,6 +546,7 @@ async fn everything_goes_under_the_shipped_policy() {
         Try::ReleaseOfAnObject,
         Try::FailedUpload,
         Try::EndlessDeploy,
+        Try::EndlessRehearsal,
         Try::PreviewedRelease,
         Try::SharedRelease,
         Try::WatchedRelease,

@@ -73,21 +73,33 @@ impl Weather {
     fn of(rng: &mut fastrand::Rng) -> Weather {
         let share =
             |rng: &mut fastrand::Rng, most: f64| if rng.bool() { rng.f64() * most } else { 0.0 };
+        let strategy = match rng.u8(..5) {
+            0 | 1 => Strategy::Restore,
+            2 | 3 => Strategy::Promote,
+            _ => Strategy::Rehearse,
+        };
+        let features = Features {
+            hooks: rng.u8(..4) == 0,
+            pause: rng.u8(..4) == 0,
+            alarms: rng.u8(..4) == 0,
+            preview: rng.u8(..4) == 0,
+            shared_balancer: rng.u8(..4) == 0,
+            test_green: rng.u8(..4) == 0,
+            test_command: rng.u8(..4) == 0,
+            several_tests: rng.u8(..4) == 0,
+        };
         Weather {
-            strategy: if rng.bool() {
-                Strategy::Restore
-            } else {
-                Strategy::Promote
-            },
-            features: Features {
-                hooks: rng.u8(..4) == 0,
-                pause: rng.u8(..4) == 0,
-                alarms: rng.u8(..4) == 0,
-                preview: rng.u8(..4) == 0,
-                shared_balancer: rng.u8(..4) == 0,
-                test_green: rng.u8(..4) == 0,
-                test_command: rng.u8(..4) == 0,
-                several_tests: rng.u8(..4) == 0,
+            strategy,
+            features: match strategy {
+                Strategy::Restore | Strategy::Promote => features,
+                // What is only for production is left out of a rehearsal.
+                Strategy::Rehearse => Features {
+                    hooks: false,
+                    pause: false,
+                    alarms: false,
+                    preview: false,
+                    ..features
+                },
             },
             version: match rng.u8(..8) {
                 0 => Version::FailsToDeploy,
@@ -121,7 +133,7 @@ impl Weather {
         match (self.version, self.strategy) {
             (Version::Good, _) => None,
             (Version::Answers500, _) => Some(FaultEffect::VersionAnswers { label, status: 500 }),
-            (Version::FailsToDeploy, Strategy::Restore) => {
+            (Version::FailsToDeploy, Strategy::Restore | Strategy::Rehearse) => {
                 Some(FaultEffect::VersionFailsToDeploy { label })
             }
             (Version::FailsToDeploy, Strategy::Promote) => Some(FaultEffect::LaunchTurnsRed {
@@ -231,12 +243,19 @@ fn check(world: &VirtualWorld, weather: &Weather, deployment: &Deployment, way: 
             world.check_all_is_well("v2");
             "shop-blue"
         }
+        (Kind::Completed, Strategy::Rehearse) => {
+            world.check_all_is_well("v1");
+            "shop-blue"
+        }
         (Kind::RolledBack, _) => {
             world.check_all_is_as_before(way);
             "shop-blue"
         }
         _ => panic!("{:?}", deployment.state),
     };
+    if weather.strategy == Strategy::Rehearse {
+        world.check_blue_was_left_alone();
+    }
     let is_released = deployment.state.kind() == Kind::Completed;
     assert!(weather.version == Version::Good || !is_released);
     assert_eq!(world.sandbox.report().leftovers.records, [""; 0]);

@@ -464,6 +464,20 @@ impl VirtualWorld {
         assert_eq!(self.greens_ever(), 1);
     }
 
+    /// No operation on blue was ever begun, nor its CNAME swapped.
+    #[track_caller]
+    pub fn check_blue_was_left_alone(&self) {
+        let begun = self.sandbox.with_world(|world, _| {
+            let of_blue = world.events_of("shop-blue").into_iter();
+            let begins = |message: &String| message.contains(" is starting");
+            of_blue
+                .map(|event| event.message.clone())
+                .filter(begins)
+                .collect::<Vec<_>>()
+        });
+        assert_eq!(begun, [""; 0], "operations on blue");
+    }
+
     /// How many environments the clients ever created, whatever became of them.
     fn greens_ever(&self) -> usize {
         self.sandbox.report().created.len()

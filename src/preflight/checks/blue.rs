@@ -205,7 +205,7 @@ impl<P: Prober> Inspector<'_, P> {
     pub(super) async fn termination_protection(&self) -> Found {
         let check = Check::TerminationProtection;
         let name = &self.blue.name;
-        if self.wanted.strategy == Strategy::Restore {
+        if self.wanted.strategy != Strategy::Promote {
             return Ok(check.passed(format!(
                 "only green is terminated, whose stack is a new one; {name} stays"
             )));

@@ -67,7 +67,7 @@ impl<P: Prober> Inspector<'_, P> {
     /// the previous version is only what blue goes on with.
     fn for_green(&self, check: Check, evidence: String) -> Finding {
         match self.wanted.strategy {
-            Strategy::Restore => check.refused(
+            Strategy::Restore | Strategy::Rehearse => check.refused(
                 format!("{evidence}: Elastic Beanstalk cannot launch green with it"),
                 check.about().remedy,
             ),

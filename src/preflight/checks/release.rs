@@ -4,6 +4,7 @@ use super::super::check::{Check, Finding};
 use super::launch::Kept;
 use super::{Inspector, Version};
 use crate::cloud::{LookError, Prober, VersionRecord};
+use crate::plan::Strategy;
 
 impl<P: Prober> Inspector<'_, P> {
     /// The label to release, where it is, or can be, registered.
@@ -104,7 +105,12 @@ impl<P: Prober> Inspector<'_, P> {
             Some(record) => format!("it is {}", record.status.to_uppercase()),
             None => "its bundle is there to register it with".to_owned(),
         };
-        let new = if label == *previous {
+        let rehearses = self.wanted.strategy == Strategy::Rehearse;
+        let new = if label == *previous && rehearses {
+            Check::SomethingNew.passed(format!(
+                "{blue} runs version {label}, which is rehearsed once more"
+            ))
+        } else if label == *previous {
             Check::SomethingNew.refused(
                 format!("{blue} runs version {label} already"),
                 "there is nothing to release",

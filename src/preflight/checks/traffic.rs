@@ -54,7 +54,7 @@ impl<P: Prober> Inspector<'_, P> {
         let check = Check::Tests;
         let (tested, holder) = match self.wanted.strategy {
             Strategy::Restore => (Role::Blue, Role::Green),
-            Strategy::Promote => (Role::Green, Role::Blue),
+            Strategy::Promote | Strategy::Rehearse => (Role::Green, Role::Blue),
         };
         let production = self.blue.cname.as_deref().unwrap_or_default();
         let records = records.as_ref().map(|records| &records.found);

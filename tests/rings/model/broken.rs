@@ -1,8 +1,10 @@
 //! The test of the test: rules broken on purpose, each of which the exploration
 //! must find.
 
-use bluegreen::machine::{Effect, Green, Kind, Seen, State, Step, Version, is_safe, step};
-use bluegreen::plan::Plan;
+use bluegreen::machine::{
+    Effect, Green, Kind, Phase, Seen, State, Step, Test, Version, is_safe, step,
+};
+use bluegreen::plan::{Plan, Strategy};
 
 use super::driver::{Config, Model};
 use super::explore::explore_for;
@@ -10,7 +12,7 @@ use super::look::{LeaseRule, Rules};
 use super::stage::sizes;
 use super::{
     CONSOLE, LATE, PROMOTE_CONSOLE, PROMOTE_LATE_AND_STALE, PROMOTE_SIZES, PROMOTE_TWO_HANDS,
-    RULES, SIZES, STALE, TWO_HANDS, properties,
+    REHEARSE, REHEARSE_TWO_HANDS, RULES, SIZES, STALE, TWO_HANDS, properties,
 };
 
 /// Explores under broken rules, and expects to find this property violated,
@@ -471,5 +473,101 @@ fn a_promotion_that_keeps_greens_sizes_is_found() {
         PROMOTE_SIZES,
         Rules { step, ..RULES },
         properties::COMPLETED,
+    );
+}
+
+#[test]
+fn a_rehearsal_that_goes_on_as_a_release_is_found() {
+    fn releases(state: &State, plan: &Plan, seen: &Seen) -> Step {
+        let mut plan = plan.clone();
+        if *state == State::Warming {
+            plan.strategy = Strategy::Restore;
+        }
+        step(state, &plan, seen)
+    }
+    finds(
+        "rehearse: green takes production",
+        REHEARSE,
+        Rules {
+            step: releases,
+            ..RULES
+        },
+        properties::BLUE_IS_UNTOUCHED,
+    );
+}
+
+#[test]
+fn a_rehearsal_that_deploys_to_blue_is_found() {
+    fn to_blue(state: &State, plan: &Plan, seen: &Seen) -> Step {
+        match step(state, plan, seen) {
+            Step::Once {
+                effect: Effect::Deploy { version_label, .. },
+                otherwise,
+            } => Step::Once {
+                effect: Effect::Deploy {
+                    environment_id: plan.blue_id.clone(),
+                    version_label,
+                },
+                otherwise,
+            },
+            other => other,
+        }
+    }
+    finds(
+        "rehearse: the version goes onto blue",
+        REHEARSE,
+        Rules {
+            step: to_blue,
+            ..RULES
+        },
+        properties::BLUE_IS_UNTOUCHED,
+    );
+}
+
+#[test]
+fn a_rehearsal_that_believes_the_answer_to_its_deploy_is_found() {
+    let step = deceived!(|state, seen| if state.kind() == Kind::TestingGreen {
+        seen.test = Test::Passed;
+        seen.green_trusted = true;
+        seen.may_arrive.deploy = false;
+        if let Green::Ours(green) = &mut seen.green {
+            green.phase = Phase::Ready;
+        }
+    });
+    finds(
+        "rehearse: the answer to the deploy is taken for the deploy",
+        REHEARSE_TWO_HANDS,
+        Rules {
+            step,
+            believes_the_deploys_answer: true,
+            ..RULES
+        },
+        properties::REHEARSED,
+    );
+}
+
+#[test]
+fn a_rehearsal_that_leaves_green_is_found() {
+    let step = deceived!(|state, seen| if state.kind() == Kind::TerminatingGreen {
+        seen.green = Green::Absent;
+    });
+    finds(
+        "rehearse: Completed leaves green",
+        REHEARSE,
+        Rules { step, ..RULES },
+        properties::COMPLETED,
+    );
+}
+
+#[test]
+fn a_rehearsal_that_forgets_a_green_in_doubt_is_found() {
+    let step = deceived!(|state, seen| if state.kind() == Kind::Discarding {
+        seen.may_arrive.green = false;
+    });
+    finds(
+        "rehearse: Discarding forgets a green in doubt",
+        REHEARSE,
+        Rules { step, ..RULES },
+        properties::ROLLED_BACK,
     );
 }

@@ -285,11 +285,16 @@ impl Model {
 
     /// The driver after an answer that says applied.
     fn answered(&self, mut node: Node, request: Request) -> Node {
-        if let Request::Deploy(_) = request {
+        let tests = match request {
+            Request::Deploy(_) => Some(Kind::Testing),
+            Request::DeployGreen(_) => Some(Kind::TestingGreen),
+            _ => None,
+        };
+        if let Some(kind) = tests {
             node.journal.deploy_taken = true;
             if self.rules.believes_the_deploys_answer {
                 return node.at(Pc::Enter(Stage {
-                    kind: Kind::Testing,
+                    kind,
                     ..node.journal.stage
                 }));
             }
@@ -301,10 +306,11 @@ impl Model {
 /// A hook at a change of state fails, and holds the deployment. What one does that sends
 /// it back, an order does at any time.
 fn hook_fails(node: &Node, next: Stage, out: &mut Vec<Next>) {
-    let goes_on = |stage: Stage| hold(&stage.state(), Cause::AskedToRetreat).is_some();
+    let strategy = node.journal.terms.strategy;
+    let goes_on = |stage: Stage| hold(&stage.state(), strategy, Cause::AskedToRetreat).is_some();
     let from = node.journal.stage;
     let is_forward = goes_on(from) || from.kind == Kind::SwappingToGreen;
-    if !is_forward || node.journal.terms.strategy == Strategy::Promote {
+    if !is_forward || strategy == Strategy::Promote {
         return;
     }
     let cause = Cause::HookFailed {
@@ -312,7 +318,7 @@ fn hook_fails(node: &Node, next: Stage, out: &mut Vec<Next>) {
         stage: next.kind,
         ended: String::new(),
     };
-    if let Some(held) = hold(&next.state(), cause) {
+    if let Some(held) = hold(&next.state(), strategy, cause) {
         out.push(Next {
             what: "a hook fails: held",
             by: By::Fault,

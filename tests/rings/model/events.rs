@@ -62,8 +62,12 @@ impl World {
         let with = |blue: Blue, events: Events| {
             let mut next = *self;
             next.view.blue = blue;
-            // Of somebody else's update the journal's request has no events.
-            if self.view.events == Events::Running {
+            // Of somebody else's update the journal's request has no events, nor has green's.
+            let is_greens = matches!(
+                self.view.green.phase,
+                GreenPhase::Updating | GreenPhase::Aborting
+            );
+            if self.view.events == Events::Running && !is_greens {
                 next.view.events = events;
             }
             next
@@ -132,6 +136,23 @@ impl World {
                 out.push(("green turns healthy", next, Pace::Seconds));
             }
             GreenPhase::Ready => {}
+            GreenPhase::Updating => {
+                next.view.green.phase = GreenPhase::Ready;
+                next.view.events = Events::Failed;
+                out.push(("the deploy onto green fails", next, Pace::Minutes));
+                next.view.green.upgraded = true;
+                next.view.events = Events::Unproven;
+                let what = "the deploy onto green misses an instance";
+                out.push((what, next, Pace::Minutes));
+                next.view.green.mixed = false;
+                next.view.events = Events::Proven;
+                out.push(("the deploy onto green succeeds", next, Pace::Minutes));
+            }
+            GreenPhase::Aborting => {
+                next.view.green.phase = GreenPhase::Ready;
+                next.view.events = Events::Failed;
+                out.push(("green's update is aborted", next, Pace::Seconds));
+            }
             GreenPhase::Resizing(raised) => {
                 next.view.green.phase = GreenPhase::Ready;
                 out.push(("green's sizes cannot be changed", next, Pace::Minutes));
@@ -145,6 +166,8 @@ impl World {
                 next.view.green = Green::absent();
                 // Its id is never given again: a late request for it finds nothing.
                 next.in_flight.terminate = false;
+                next.in_flight.deploy_green = None;
+                next.in_flight.abort_green = false;
                 next.in_flight.resize = next.in_flight.resize.filter(|(of, _)| *of != Role::Green);
                 // A launch and a termination take longer than any request lives.
                 next.in_flight.create_template = false;

@@ -128,11 +128,12 @@ impl Open {
             Request::CreateTemplate => self.template = is_open,
             Request::CreateGreen => self.green = is_open,
             Request::Swap(_) => self.swap = is_open,
-            Request::Deploy(_) => self.deploy = is_open,
+            Request::Deploy(_) | Request::DeployGreen(_) => self.deploy = is_open,
             Request::Resize(..) => self.resize = is_open,
             Request::UploadBundle
             | Request::RegisterVersion
             | Request::AbortUpdate
+            | Request::AbortGreen
             | Request::TerminateGreen
             | Request::TerminateBlue
             | Request::DeleteTemplate => {}

@@ -135,13 +135,19 @@ impl Sight {
         let swap_is_certain = journal.swap.is_some_and(|swap| swap.from_settled)
             || horizon.holder_is_settled
             || horizon.any_swap_is_believed;
-        let deploy_runs = journal.deploy_taken && self.blue_phase() == Some(Phase::Busy);
+        let target = match kind {
+            Kind::DeployingGreen => self.green_phase(),
+            _ => self.blue_phase(),
+        };
+        let deploy_runs = journal.deploy_taken && target == Some(Phase::Busy);
         Open {
             template: self.template(),
             green: self.view.green_is_ours(),
             swap: swaps_to.is_some() && self.view.holder == swaps_to && swap_is_certain,
-            deploy: matches!(kind, Kind::Deploying | Kind::AbortingDeploy)
-                && (deploy_ran || deploy_runs),
+            deploy: matches!(
+                kind,
+                Kind::Deploying | Kind::AbortingDeploy | Kind::DeployingGreen
+            ) && (deploy_ran || deploy_runs),
             resize: self.resize.is_some_and(|(role, raised)| {
                 let is = match role {
                     Role::Blue => self.view.blue.raised,
@@ -184,10 +190,15 @@ impl Sight {
         let kind = self.stage.kind;
         match self.deploy {
             Asked::Never => Deploy::Never,
-            Asked::BeforeEntry if kind == Kind::Deploying => Deploy::NotSinceEntry,
-            // The events are read where the state wants them and blue is Ready.
-            _ if !matches!(kind, Kind::Deploying | Kind::AbortingDeploy)
-                || !self.view.blue_ready() =>
+            Asked::BeforeEntry if matches!(kind, Kind::Deploying | Kind::DeployingGreen) => {
+                Deploy::NotSinceEntry
+            }
+            // The events are read where the state wants them and what it deploys to is Ready.
+            _ if !match kind {
+                Kind::Deploying | Kind::AbortingDeploy => self.view.blue_ready(),
+                Kind::DeployingGreen => self.view.green_ready(),
+                _ => false,
+            } =>
             {
                 Deploy::Asked
             }
@@ -230,22 +241,38 @@ impl Sight {
         })
     }
 
+    /// None where there is none of ours.
+    fn green_phase(&self) -> Option<Phase> {
+        match self.view.green.phase {
+            GreenPhase::Absent | GreenPhase::Foreign => None,
+            GreenPhase::Launching => Some(Phase::Launching),
+            GreenPhase::Ready if self.view.swap != Swap::Idle => Some(Phase::Busy),
+            GreenPhase::Ready => Some(Phase::Ready),
+            GreenPhase::Updating | GreenPhase::Aborting | GreenPhase::Resizing(_) => {
+                Some(Phase::Busy)
+            }
+            GreenPhase::Terminating => Some(Phase::Terminating),
+        }
+    }
+
     fn green(&self) -> Green {
-        let phase = match self.view.green.phase {
-            GreenPhase::Absent => return Green::Absent,
-            GreenPhase::Foreign => return Green::Foreign,
-            GreenPhase::Launching => Phase::Launching,
-            GreenPhase::Ready if self.view.swap != Swap::Idle => Phase::Busy,
-            GreenPhase::Ready => Phase::Ready,
-            GreenPhase::Resizing(_) => Phase::Busy,
-            GreenPhase::Terminating => Phase::Terminating,
+        let Some(phase) = self.green_phase() else {
+            return match self.view.green.phase {
+                GreenPhase::Foreign => Green::Foreign,
+                _ => Green::Absent,
+            };
+        };
+        let is_updating = self.view.green.phase == GreenPhase::Updating;
+        let label = match self.view.green.upgraded || is_updating {
+            true => self.terms.version,
+            false => self.terms.green_label(),
         };
         Green::Ours(EnvSeen {
             id: "e-green".to_owned(),
             phase,
             health: String::new(),
-            abortable: false,
-            version_label: Some(self.terms.green_label().name().to_owned()),
+            abortable: is_updating,
+            version_label: Some(label.name().to_owned()),
             sizes: self.sizes(Role::Green, self.view.green.raised),
             instances: None,
         })
@@ -257,7 +284,9 @@ impl Sight {
         let green_is_gone = !self.view.green_is_ours();
         let wanted = match (self.stage.kind, role) {
             (Kind::Warming, Role::Green) | (Kind::Testing, Role::Blue) => true,
-            (Kind::TerminatingGreen | Kind::Discarding, Role::Blue) => green_is_gone,
+            (Kind::TerminatingGreen | Kind::Discarding, Role::Blue) => {
+                green_is_gone && self.terms.strategy != Strategy::Rehearse
+            }
             (Kind::TerminatingBlue, Role::Green) => self.view.blue.phase == BluePhase::Gone,
             _ => false,
         };
@@ -308,7 +337,7 @@ impl Sight {
         let blue_ready = self.view.blue_ready();
         let watched = kind == Kind::Baking;
         let production_ready = match self.terms.strategy {
-            Strategy::Restore => blue_ready,
+            Strategy::Restore | Strategy::Rehearse => blue_ready,
             Strategy::Promote => self.view.green_ready(),
         };
         let mut all = vec![self.certain()];
@@ -341,6 +370,7 @@ impl Sight {
         }
         let tested = match kind {
             Kind::Testing => blue_ready.then_some(self.view.blue.fit),
+            Kind::TestingGreen => self.view.green_ready().then_some(self.view.green.fit),
             Kind::Warming if self.terms.plan().tests_green() => {
                 self.view.green_ready().then_some(self.view.green.fit)
             }

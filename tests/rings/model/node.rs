@@ -136,7 +136,7 @@ impl Node {
                 from_settled: next.is_settled(),
             });
         }
-        if let Request::Deploy(_) = errand.request {
+        if let Request::Deploy(_) | Request::DeployGreen(_) = errand.request {
             next.journal.deploy = Asked::SinceEntry;
             next.journal.deploy_taken = false;
             next.world.view.events = Events::None;
@@ -153,7 +153,7 @@ impl Node {
         let mut next = self.flushed();
         next.journal.open.set(request, true);
         next.journal.shown.set(request, false);
-        if let Request::Deploy(_) = request {
+        if let Request::Deploy(_) | Request::DeployGreen(_) = request {
             next.journal.deploy = Asked::SinceEntry;
         }
         next.at(Pc::Top)

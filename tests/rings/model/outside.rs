@@ -1,6 +1,8 @@
 //! What happens around the driver: requests arrive late, time passes, a person
 //! acts at the console.
 
+use bluegreen::plan::Strategy;
+
 use super::driver::Model;
 use super::events::Pace;
 use super::journal::{Asked, Drain, Open, Pc};
@@ -84,9 +86,8 @@ pub fn time(node: &Node, out: &mut Vec<Next>) {
     ends("the swap's quarantine ends", late.swap || swapping, |o| {
         &mut o.swap
     });
-    ends("the deploy's quarantine ends", late.deploy.is_some(), |o| {
-        &mut o.deploy
-    });
+    let deploys = late.deploy.is_some() || late.deploy_green.is_some();
+    ends("the deploy's quarantine ends", deploys, |o| &mut o.deploy);
     ends("the resize's quarantine ends", late.resize.is_some(), |o| {
         &mut o.resize
     });
@@ -140,8 +141,13 @@ fn console(node: &Node, out: &mut Vec<Next>) {
                 mixed: true,
                 ..view.blue
             };
-            // Without its request's id the newest update passes for ours.
-            if node.journal.deploy != Asked::Never && !node.journal.deploy_taken {
+            // Without its request's id the newest update passes for ours; of green's deploy
+            // green's events are read.
+            let deploys_to_green = node.journal.terms.strategy == Strategy::Rehearse;
+            if !deploys_to_green
+                && node.journal.deploy != Asked::Never
+                && !node.journal.deploy_taken
+            {
                 view.events = Events::Running;
             }
         });

@@ -22,6 +22,10 @@ pub const COMPLETED: &str = "Completed: production serves the goal version on th
      nothing is left or on its way, sizes too";
 pub const ROLLED_BACK: &str =
     "RolledBack: blue serves the previous version, and nothing is left or on its way";
+pub const BLUE_IS_UNTOUCHED: &str =
+    "a rehearsal asks nothing of blue, moves nothing, and enters no state that would";
+pub const REHEARSED: &str =
+    "a rehearsal passes only once green has run the version on every instance and answered";
 pub const HELD: &str = "Held and AwaitingCutover: green serves; AwaitingSwap: blue serves";
 pub const APPROVED: &str =
     "no version is swapped into production past a pause that nobody has ended for it";
@@ -40,6 +44,9 @@ pub fn broken(node: &Node) -> Option<&'static str> {
         Some(Harm::SwappedToUnfit) if !node.console => return Some(SWAPS_TO_FIT),
         Some(Harm::SwappedToUnfit | Harm::SentOvertaken) | None => {}
     }
+    if touches_blue_in_a_rehearsal(node) {
+        return Some(BLUE_IS_UNTOUCHED);
+    }
     if node.console {
         return None;
     }
@@ -52,7 +59,7 @@ pub fn broken(node: &Node) -> Option<&'static str> {
         matches!(node.pc, Pc::Send(errand) if errand.request == Request::CreateGreen);
     let terms = node.journal.terms;
     let runs = match terms.strategy {
-        Strategy::Restore => terms.green_label() == view.blue.label,
+        Strategy::Restore | Strategy::Rehearse => terms.green_label() == view.blue.label,
         Strategy::Promote => node.world.bundle == Bundle::Processed,
     };
     if asks_for_green && !runs {
@@ -68,6 +75,12 @@ pub fn broken(node: &Node) -> Option<&'static str> {
         {
             Some(COMPLETED)
         }
+        Kind::Completed
+            if terms.strategy == Strategy::Rehearse && !cleared(node, Label::Previous) =>
+        {
+            Some(COMPLETED)
+        }
+        Kind::TestingGreen if passes_unrehearsed(node) => Some(REHEARSED),
         Kind::RolledBack if !cleared(node, Label::Previous) => Some(ROLLED_BACK),
         Kind::Held | Kind::AwaitingCutover if view.holder != Some(Role::Green) => Some(HELD),
         Kind::AwaitingSwap if view.holder != Some(Role::Blue) => Some(HELD),
@@ -77,6 +90,50 @@ pub fn broken(node: &Node) -> Option<&'static str> {
         _ if node.harm == Some(Harm::SentOvertaken) => Some(OVERTAKEN_IS_SILENT),
         _ => None,
     }
+}
+
+/// Whether a rehearsal is about to ask something of blue, or stands where it would.
+fn touches_blue_in_a_rehearsal(node: &Node) -> bool {
+    if node.journal.terms.strategy != Strategy::Rehearse {
+        return false;
+    }
+    let asks = match node.pc {
+        Pc::Check(errand) | Pc::Send(errand) | Pc::Note(errand) => errand.request.touches_blue(),
+        Pc::Top | Pc::Enter(_) => false,
+    };
+    asks || match node.journal.stage.kind {
+        Kind::Preparing
+        | Kind::Cloning
+        | Kind::Warming
+        | Kind::DeployingGreen
+        | Kind::TestingGreen
+        | Kind::TerminatingGreen
+        | Kind::Discarding
+        | Kind::Completed
+        | Kind::RolledBack
+        | Kind::Stuck => false,
+        Kind::AwaitingSwap
+        | Kind::SwappingToGreen
+        | Kind::DrainingBlue
+        | Kind::Deploying
+        | Kind::AbortingDeploy
+        | Kind::Testing
+        | Kind::AwaitingCutover
+        | Kind::SwappingToBlue
+        | Kind::Baking
+        | Kind::ReturningToGreen
+        | Kind::ReturningToBlue
+        | Kind::TerminatingBlue
+        | Kind::Held => true,
+    }
+}
+
+/// Whether green's tests are about to be taken for passed although it does not run the
+/// version, or does not answer.
+fn passes_unrehearsed(node: &Node) -> bool {
+    let passes = matches!(node.pc, Pc::Enter(next) if next.kind == Kind::TerminatingGreen);
+    let green = node.world.view.green;
+    passes && !(green.upgraded && !green.mixed && green.fit)
 }
 
 /// The swap that moves production on towards the release, past a pause.

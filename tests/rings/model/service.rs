@@ -7,6 +7,9 @@ use super::journal::Open;
 use super::stage::sizes;
 use super::world::{BluePhase, Bundle, Events, Green, GreenPhase, Label, Stale, Swap, World};
 
+/// Green's environment id.
+const GREEN_ID: &str = "e-green";
+
 /// A request to the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Request {
@@ -18,6 +21,9 @@ pub enum Request {
     Swap(Role),
     Deploy(Label),
     AbortUpdate,
+    /// What a rehearsal does to green.
+    DeployGreen(Label),
+    AbortGreen,
     /// Whose sizes, and whether to more.
     Resize(Role, bool),
     TerminateGreen,
@@ -56,6 +62,8 @@ pub struct InFlight {
     pub swap: bool,
     pub deploy: Option<Label>,
     pub abort: bool,
+    pub deploy_green: Option<Label>,
+    pub abort_green: bool,
     pub resize: Option<(Role, bool)>,
     pub terminate: bool,
     pub terminate_blue: bool,
@@ -73,6 +81,8 @@ impl InFlight {
             Request::Swap(_) => self.swap = on_its_way,
             Request::Deploy(label) => self.deploy = on_its_way.then_some(label),
             Request::AbortUpdate => self.abort = on_its_way,
+            Request::DeployGreen(label) => self.deploy_green = on_its_way.then_some(label),
+            Request::AbortGreen => self.abort_green = on_its_way,
             Request::Resize(role, raised) => self.resize = on_its_way.then_some((role, raised)),
             Request::TerminateGreen => self.terminate = on_its_way,
             Request::TerminateBlue => self.terminate_blue = on_its_way,
@@ -96,6 +106,8 @@ impl InFlight {
             self.swap.then_some(Request::Swap(Role::Green)),
             self.deploy.map(Request::Deploy),
             self.abort.then_some(Request::AbortUpdate),
+            self.deploy_green.map(Request::DeployGreen),
+            self.abort_green.then_some(Request::AbortGreen),
             self.resize
                 .map(|(role, raised)| Request::Resize(role, raised)),
             self.terminate.then_some(Request::TerminateGreen),
@@ -161,6 +173,21 @@ impl World {
                     harm = Some(Harm::UpdatedLive);
                 }
             }
+            Request::DeployGreen(_) if view.green_ready() => {
+                view.green.phase = GreenPhase::Updating;
+                view.green.fit = false;
+                view.green.mixed = true;
+                view.events = Events::Running;
+                if self.is_reached(Role::Green) {
+                    harm = Some(Harm::UpdatedLive);
+                }
+            }
+            Request::AbortGreen if view.green.phase == GreenPhase::Updating => {
+                view.green.phase = GreenPhase::Aborting;
+                if self.is_reached(Role::Green) {
+                    harm = Some(Harm::UpdatedLive);
+                }
+            }
             Request::Resize(Role::Blue, raised) if view.blue_ready() => {
                 view.blue.phase = BluePhase::Resizing(raised);
             }
@@ -183,6 +210,8 @@ impl World {
             Request::Swap(_)
             | Request::Deploy(_)
             | Request::AbortUpdate
+            | Request::DeployGreen(_)
+            | Request::AbortGreen
             | Request::Resize(..)
             | Request::TerminateGreen
             | Request::TerminateBlue
@@ -209,7 +238,19 @@ impl Request {
             Effect::CreateTemplate => Request::CreateTemplate,
             Effect::CreateGreen => Request::CreateGreen,
             Effect::Swap { to, .. } => Request::Swap(*to),
-            Effect::Deploy { version_label, .. } => Request::Deploy(Label::named(version_label)),
+            Effect::Deploy {
+                environment_id,
+                version_label,
+            } => {
+                let label = Label::named(version_label);
+                match environment_id == GREEN_ID {
+                    true => Request::DeployGreen(label),
+                    false => Request::Deploy(label),
+                }
+            }
+            Effect::AbortUpdate { environment_id } if environment_id == GREEN_ID => {
+                Request::AbortGreen
+            }
             Effect::AbortUpdate { .. } => Request::AbortUpdate,
             Effect::Resize {
                 role, sizes: to, ..
@@ -239,6 +280,13 @@ impl Request {
             Request::AbortUpdate => Effect::AbortUpdate {
                 environment_id: environment("e-blue"),
             },
+            Request::DeployGreen(label) => Effect::Deploy {
+                environment_id: environment(GREEN_ID),
+                version_label: label.name().to_owned(),
+            },
+            Request::AbortGreen => Effect::AbortUpdate {
+                environment_id: environment(GREEN_ID),
+            },
             Request::Resize(role, raised) => Effect::Resize {
                 environment_id: environment(match role {
                     Role::Blue => "e-blue",
@@ -254,6 +302,26 @@ impl Request {
                 environment_id: environment("e-blue"),
             },
             Request::DeleteTemplate => Effect::DeleteTemplate,
+        }
+    }
+
+    /// Whether it is asked of blue, or moves production.
+    pub fn touches_blue(self) -> bool {
+        match self {
+            Request::Swap(_)
+            | Request::Deploy(_)
+            | Request::AbortUpdate
+            | Request::Resize(Role::Blue, _)
+            | Request::TerminateBlue => true,
+            Request::UploadBundle
+            | Request::RegisterVersion
+            | Request::CreateTemplate
+            | Request::CreateGreen
+            | Request::DeployGreen(_)
+            | Request::AbortGreen
+            | Request::Resize(Role::Green, _)
+            | Request::TerminateGreen
+            | Request::DeleteTemplate => false,
         }
     }
 

@@ -77,6 +77,8 @@ impl Stage {
             Kind::Preparing => State::Preparing,
             Kind::Cloning => State::Cloning,
             Kind::Warming => State::Warming,
+            Kind::DeployingGreen => State::DeployingGreen,
+            Kind::TestingGreen => State::TestingGreen,
             Kind::AwaitingSwap => State::AwaitingSwap,
             Kind::SwappingToGreen => State::SwappingToGreen,
             Kind::DrainingBlue => State::DrainingBlue,

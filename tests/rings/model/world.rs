@@ -68,6 +68,10 @@ pub struct Green {
     pub fit: bool,
     /// Whether its group has room for more than blue's own sizes.
     pub raised: bool,
+    /// Whether it was given the version to release, which a rehearsal does.
+    pub upgraded: bool,
+    /// Whether some of its instances may run another version than it shows.
+    pub mixed: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -75,6 +79,9 @@ pub enum GreenPhase {
     Absent,
     Launching,
     Ready,
+    /// The version to release is going onto it.
+    Updating,
+    Aborting,
     /// Its sizes change; it serves meanwhile.
     Resizing(bool),
     Terminating,
@@ -143,7 +150,9 @@ impl View {
             }
             Role::Green => {
                 let phase = self.green.phase;
-                matches!(phase, GreenPhase::Ready | GreenPhase::Resizing(_)) && self.green.fit
+                matches!(phase, GreenPhase::Ready | GreenPhase::Resizing(_))
+                    && self.green.fit
+                    && !self.green.mixed
             }
         }
     }
@@ -152,7 +161,10 @@ impl View {
     /// again.
     pub fn finds_nothing(&self, request: Request) -> bool {
         match request {
-            Request::TerminateGreen | Request::Resize(Role::Green, _) => !self.green_is_ours(),
+            Request::TerminateGreen
+            | Request::DeployGreen(_)
+            | Request::AbortGreen
+            | Request::Resize(Role::Green, _) => !self.green_is_ours(),
             Request::TerminateBlue | Request::Resize(Role::Blue, _) => {
                 self.blue.phase == BluePhase::Gone
             }
@@ -164,6 +176,8 @@ impl View {
         match self.green.phase {
             GreenPhase::Launching
             | GreenPhase::Ready
+            | GreenPhase::Updating
+            | GreenPhase::Aborting
             | GreenPhase::Resizing(_)
             | GreenPhase::Terminating => true,
             GreenPhase::Absent | GreenPhase::Foreign => false,
@@ -210,6 +224,8 @@ impl Green {
             phase: GreenPhase::Absent,
             fit: false,
             raised: false,
+            upgraded: false,
+            mixed: false,
         }
     }
 }

@@ -1,0 +1,59 @@
+//! `bluegreen rehearse`: makes green, gives it the version, tests it, and removes it. Blue
+//! is never touched.
+
+use super::context::Context;
+use super::run::{self, Overridden, Which};
+use super::{Exit, Failed, warn_of};
+use crate::acceptance::all_set;
+use crate::config::keys::RELEASE;
+use crate::config::{Config, Options};
+use crate::plan::Strategy;
+use crate::preflight::Wanted;
+
+/// What `rehearse` takes.
+#[derive(Clone, Debug, clap::Args)]
+#[group(id = RELEASE)]
+pub(super) struct Args {
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    overridden: Overridden,
+}
+
+impl Args {
+    /// The rehearsal that is asked for; reads the bundle.
+    pub fn wanted(&self, config: &Config) -> Result<Wanted, Failed> {
+        let (label, bundle) = self.which.version(config)?;
+        Ok(Wanted {
+            label,
+            bundle,
+            strategy: Strategy::Rehearse,
+            pause_before_swap: false,
+            pause_before_cutover: false,
+            allow: self.overridden.checks(),
+        })
+    }
+}
+
+pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> {
+    let context = Context::open(options).await?;
+    let config = of_rehearsal(context.options.config()?);
+    warn_of(&config);
+    all_set(&config.tests, |name| std::env::var(name).ok())?;
+    let wanted = args.wanted(&config)?;
+    run::begin(context, &config, &wanted, args.which.wait).await
+}
+
+/// The configuration without what is only for production: hooks may change what production
+/// uses, preview hostnames and approvals are for people who wait for a release, and alarms
+/// watch what a rehearsal does not change.
+pub(super) fn of_rehearsal(config: Config) -> Config {
+    Config {
+        hooks: Vec::new(),
+        preview: None,
+        asks_approval: false,
+        approval: None,
+        alarms: Vec::new(),
+        ..config
+    }
+}

@@ -1,0 +1,102 @@
+//! What only a rehearsal does: the deploy onto green and its tests, while blue serves.
+//!
+//! Nobody reaches green, so nothing here can interrupt service; and nothing is ever asked of
+//! blue. What fails discards green.
+
+use super::stages::{discarding_for, failed_test, is_busy, late, production_off};
+use super::{Cause, Deploy, Effect, EnvSeen, Green, Kind, Phase, Seen, State, Step, Test};
+use crate::plan::{Goal, Plan, Role};
+
+/// The version to release is going onto green.
+pub(super) fn deploying_green(plan: &Plan, seen: &Seen) -> Step {
+    let green = match green(seen, Kind::DeployingGreen) {
+        Ok(green) => green,
+        Err(step) => return step,
+    };
+    let otherwise = discarding_for(late(Kind::DeployingGreen, seen));
+    if !green.is_ready() {
+        return Step::Wait { otherwise };
+    }
+    match &seen.deploy {
+        Deploy::Proven if green.shows(&plan.version) => Step::Enter(State::TestingGreen),
+        Deploy::Never | Deploy::NotSinceEntry | Deploy::Asked
+            if seen.drained && !seen.may_arrive.deploy =>
+        {
+            Step::Once {
+                effect: Effect::Deploy {
+                    environment_id: green.id.clone(),
+                    version_label: plan.version.clone(),
+                },
+                otherwise,
+            }
+        }
+        Deploy::Failed(message) => Step::Enter(discarding_for(Cause::DeployFailed {
+            message: message.clone(),
+        })),
+        Deploy::Never
+        | Deploy::NotSinceEntry
+        | Deploy::Asked
+        | Deploy::Running
+        | Deploy::Unproven
+        | Deploy::Proven => Step::Wait { otherwise },
+    }
+}
+
+/// Green runs the version and answers its tests.
+pub(super) fn testing_green(plan: &Plan, seen: &Seen) -> Step {
+    let green = match green(seen, Kind::TestingGreen) {
+        Ok(green) => green,
+        Err(step) => return step,
+    };
+    if let Some(cause) = failed_test(seen) {
+        return Step::Enter(discarding_for(cause));
+    }
+    let fit = green.is_ready()
+        && seen.green_trusted
+        && green.shows(&plan.version)
+        && !seen.may_arrive.deploy;
+    match &seen.test {
+        Test::Passed if fit => Step::Enter(State::TerminatingGreen),
+        Test::Passed | Test::Undecided | Test::Failed { .. } => Step::Wait {
+            otherwise: discarding_for(late(Kind::TestingGreen, seen)),
+        },
+    }
+}
+
+/// Stops the deploy onto a green that is to go, as far as the service can: green accepts
+/// its termination only once it is over. Nothing where no deploy is under way.
+pub(super) fn aborting_its_deploy(plan: &Plan, seen: &Seen, too_late: &Cause) -> Option<Step> {
+    let green = seen.our_green().filter(|_| plan.rehearses())?;
+    (is_busy(green) && green.abortable).then(|| Step::Ask {
+        effect: Effect::AbortUpdate {
+            environment_id: green.id.clone(),
+        },
+        otherwise: State::Stuck {
+            cause: too_late.clone(),
+        },
+    })
+}
+
+/// The end, once green and its template are gone.
+pub(super) fn terminated(plan: &Plan) -> Step {
+    Step::Enter(match plan.goal {
+        Goal::Release => State::Completed,
+        Goal::Previous => State::RolledBack {
+            cause: Cause::AskedToRetreat,
+        },
+    })
+}
+
+/// Green, where it is there and blue serves; else what to do.
+fn green(seen: &Seen, during: Kind) -> Result<&EnvSeen, Step> {
+    if let Some(step) = production_off(Role::Blue, seen, during) {
+        return Err(step);
+    }
+    match &seen.green {
+        Green::Ours(green) if green.phase != Phase::Terminating => Ok(green),
+        // A stale look may show less than there is.
+        Green::Ours(_) | Green::Absent | Green::Foreign => Err(Step::Wait {
+            otherwise: discarding_for(Cause::GreenGone),
+        }),
+    }
+}
