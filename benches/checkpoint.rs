@@ -66,6 +66,7 @@ fn deployment() -> Deployment {
         shared_state: true,
         sizes: None,
         instances: 0,
+        healthy: bluegreen::health::Health::Ok,
         green_tags: Vec::new(),
         tests: vec![AcceptanceTest::get("/")],
         test_command: None,

@@ -11,13 +11,14 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::{ArgAction, Args, ValueEnum};
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use thiserror::Error;
 
 use crate::acceptance::{AcceptanceTest, Defaults, TestCommand, TestTable};
 use crate::approval::ApproveUrl;
+use crate::health::Health;
 use crate::hooks::{Hook, HookTable};
 use crate::machine::Kind;
 use crate::plan::{ApprovalLimit, Goal, Limits, Plan, TestsBack};
@@ -76,8 +77,11 @@ pub struct Options {
     /// How long that command may take
     #[arg(long, env = "BLUEGREEN_TEST_COMMAND_TIMEOUT", global = true, value_name = "DURATION", default_value = "10m", value_parser = limit)]
     pub test_command_timeout: Duration,
-    /// Test green too, before it takes traffic
-    #[arg(long, env = "BLUEGREEN_TEST_GREEN", global = true, value_parser = clap::builder::BoolishValueParser::new())]
+    /// Test green too, before it takes production: --test-green=false does not
+    #[arg(long, env = "BLUEGREEN_TEST_GREEN", global = true, action = ArgAction::Set, value_name = "BOOL",
+          num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          default_value = "true", hide_default_value = true, hide_possible_values = true,
+          value_parser = clap::builder::BoolishValueParser::new())]
     pub test_green: bool,
     /// Test blue too while it serves and is watched; without --test it always is
     #[arg(long, env = "BLUEGREEN_TEST_PRODUCTION", global = true, value_parser = clap::builder::BoolishValueParser::new())]
@@ -104,6 +108,17 @@ pub struct Options {
     /// may be repeated
     #[arg(long, env = "BLUEGREEN_HOOK", global = true, value_name = "TABLE")]
     pub hook: Vec<String>,
+    /// Worst health that counts as healthy, where blue's own HealthCheckSuccessThreshold does not
+    /// accept a worse one
+    #[arg(
+        long,
+        env = "BLUEGREEN_HEALTHY",
+        global = true,
+        value_enum,
+        value_name = "HEALTH",
+        default_value_t
+    )]
+    pub healthy: Healthy,
     /// Pause between two looks
     #[arg(long, env = "BLUEGREEN_POLL", global = true, value_name = "DURATION", default_value = "10s", value_parser = poll)]
     pub poll: Duration,
@@ -241,6 +256,28 @@ pub enum Otherwise {
     Rollback,
 }
 
+/// The value of `--healthy`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Healthy {
+    /// Ok and Info; Green with basic health
+    #[default]
+    Ok,
+    /// Warning too; Yellow with basic health
+    Warning,
+    /// Degraded too
+    Degraded,
+}
+
+impl From<Healthy> for Health {
+    fn from(healthy: Healthy) -> Health {
+        match healthy {
+            Healthy::Ok => Health::Ok,
+            Healthy::Warning => Health::Warning,
+            Healthy::Degraded => Health::Degraded,
+        }
+    }
+}
+
 /// The value of `--sandbox` that stands for the embedded one.
 pub const EMBEDDED: &str = "embedded";
 
@@ -273,6 +310,8 @@ pub struct Config {
     pub test_command: Option<TestCommand>,
     /// Whether green is tested too.
     pub test_green: bool,
+    /// The worst health that the operator takes for healthy.
+    pub healthy: Health,
     /// Whether production is tested too after the swap back.
     pub test_production: bool,
     /// The operator's commands before and after the stages.
@@ -431,6 +470,7 @@ impl Options {
             tests,
             test_command: self.command(),
             test_green: self.test_green,
+            healthy: self.healthy.into(),
             // Only what reads is asked of production unbidden.
             test_production: self.test_production || self.test.is_empty(),
             hooks,

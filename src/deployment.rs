@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Moment;
+use crate::health::Health;
 use crate::machine::{Deploy, EffectKind, Kind, MayArrive, Phase, Seen, State};
 use crate::plan::{Plan, Role, SEND_WITHIN, Sizes};
 use crate::traffic::Usual;
@@ -43,6 +44,10 @@ pub struct Deployment {
     /// What production answered before it moved last.
     #[serde(default)]
     pub usual: Usual,
+    /// The worst that production's health was before the release touched it; none where it was
+    /// not seen.
+    #[serde(default)]
+    pub usual_health: Option<Health>,
     /// The state that an operator's order has led out of, while the hooks of that change
     /// have yet to run.
     #[serde(default)]
@@ -129,6 +134,7 @@ impl Deployment {
             traffic_moved_at: None,
             drained_at: None,
             usual: Usual::default(),
+            usual_health: None,
             slowest_answer: Duration::ZERO,
             left: None,
             green_id: None,

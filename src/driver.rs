@@ -20,7 +20,9 @@ use crate::clock::{Clock, Deadline, Moment, Stopwatch};
 use crate::cloud::{Alarms, Cloud, LookError, Outcome, Refusal, Sighting, test_run};
 use crate::command::{Processes, Runner};
 use crate::deployment::{Deployment, Intent, Sent, SwapIntent};
-use crate::facts::{Streaks, TEST_COMMAND, failure_of_the_swap, needs, tells_the_usual};
+use crate::facts::{
+    Streaks, TEST_COMMAND, failure_of_the_swap, needs, tells_the_usual, usual_health,
+};
 use crate::journal::{Journal, JournalError};
 use crate::machine::{Cause, Effect, Kind, Order, Seen, State, Step, hold, is_safe, obey, step};
 use crate::shared::SharedError;
@@ -402,6 +404,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
                         let slowest = slowest.unwrap_or_default();
                         deployment.slowest_answer = deployment.slowest_answer.max(slowest);
                     }
+                    deployment.usual_health = usual_health(deployment, &sighting);
                     for difference in sighting.differences.iter().flatten() {
                         warn!("green differs from blue:\n{}", difference.as_diff());
                     }
@@ -414,6 +417,9 @@ impl<'a, C: Cloud> Driver<'a, C> {
                         warn!("the alarms cannot be read, so the bake does not end: {why}");
                     }
                     let seen = self.streaks.observe(deployment, &sighting, now);
+                    if let Some(told) = self.streaks.notices(deployment, &sighting) {
+                        warn!("{told}");
+                    }
                     self.begin_test_run(deployment, &sighting, now);
                     if let Some(traffic) = sighting.idle_traffic.filter(|_| !seen.drained) {
                         info!(

@@ -9,6 +9,7 @@ use crate::cloud::{Alarms, Environment, Event, EventQuery, InstanceVersion, Need
 use crate::command::Ran;
 use crate::deployment::{Deployment, Sent};
 use crate::fidelity::Difference;
+use crate::health::Health;
 use crate::machine::{
     Deploy, EffectKind, EnvSeen, Green, Kind, Likeness, Phase, Seen, Test, Version,
 };
@@ -123,6 +124,8 @@ pub struct Streaks {
     blue_healthy: u32,
     green_healthy: u32,
     production_sick: u32,
+    /// How many looks in a row production that is watched was less well than before.
+    new_warning: u32,
     /// How many looks in a row green was not what blue is.
     unlike: u32,
     /// Whether it was, in this state.
@@ -157,8 +160,12 @@ impl Streaks {
             _ => now,
         };
         self.production = Some((production, since));
-        count(&mut self.blue_healthy, blue.is_some_and(is_healthy));
-        count(&mut self.green_healthy, green.is_some_and(is_healthy));
+        let is_well = |role, environment: Option<&Environment>| {
+            environment.is_some_and(|found| is_healthy(found, plan.healthy))
+                || is_as_before(deployment, sighting, role)
+        };
+        count(&mut self.blue_healthy, is_well(Role::Blue, blue));
+        count(&mut self.green_healthy, is_well(Role::Green, green));
         let test = self.test(deployment, sighting, now);
         // A bake does not end on tests that have yet to pass, where they are to watch it.
         let is_tested = tested(deployment).is_none() || test == Test::Passed;
@@ -168,6 +175,10 @@ impl Streaks {
             Alarms::Unasked | Alarms::Quiet | Alarms::Ringing(_) => None,
         };
         let ailment = self.ailment(deployment, sighting);
+        if ailment.is_some() {
+            // What is wrong otherwise bears no Warning.
+            self.doubt_health(plan, sighting);
+        }
         count(&mut self.production_sick, ailment.is_some());
         let idle = sighting.idle_traffic.as_ref();
         let is_quiet = idle.is_some_and(|traffic| traffic.is_quiet(limits));
@@ -217,6 +228,41 @@ impl Streaks {
         }
     }
 
+    /// Production whose health is borne for being as before is not healthy while something
+    /// else is wrong with it.
+    fn doubt_health(&mut self, plan: &Plan, sighting: &Sighting) {
+        let role = plan.destination();
+        let production = sighting.of(plan, role);
+        if production.is_some_and(|found| is_healthy(found, plan.healthy)) {
+            return;
+        }
+        match role {
+            Role::Blue => self.blue_healthy = 0,
+            Role::Green => self.green_healthy = 0,
+        }
+    }
+
+    /// What is to be told of the health of production that is watched, every few looks: a
+    /// Warning that it did not have before keeps it from its end.
+    pub fn notices(&mut self, deployment: &Deployment, sighting: &Sighting) -> Option<String> {
+        let plan = &deployment.plan;
+        let role = plan.destination();
+        let production = sighting.of(plan, role)?;
+        let is_new = deployment.state.kind() == Kind::Baking
+            && health_of(production).is_some_and(|health| health > plan.healthy)
+            && !is_as_before(deployment, sighting, role);
+        count(&mut self.new_warning, is_new);
+        let is_told = self.new_warning % NOTICED_EVERY_LOOKS == plan.limits.sick_looks;
+        (is_new && is_told).then(|| {
+            format!(
+                "production's health is {}, and before the release it was {}: the bake does not \
+                 end until it is better",
+                health_in_words(production),
+                deployment.usual_health.map_or("not seen", Health::word)
+            )
+        })
+    }
+
     /// A new state starts its counts anew, except who holds production.
     pub fn entered_a_state(&mut self) {
         *self = Streaks {
@@ -250,7 +296,7 @@ impl Streaks {
     /// Whether every test has passed often enough. Where none is left on the way back,
     /// health has to do.
     fn have_passed(&self, plan: &Plan, role: Role) -> bool {
-        let tests = plan.tests_towards(plan.goal);
+        let tests = plan.tests_of(role);
         if tests.is_empty() {
             let healthy = match role {
                 Role::Blue => self.blue_healthy,
@@ -271,11 +317,12 @@ impl Streaks {
         let Some(role) = tested(deployment) else {
             return Test::Undecided;
         };
-        let answers = match role {
-            Role::Blue => true,
-            Role::Green => sighting.of(plan, role).is_some_and(is_healthy),
+        let is_well = |environment| is_healthy(environment, plan.healthy);
+        let answers = match deployment.state.kind() {
+            Kind::Warming => sighting.of(plan, role).is_some_and(is_well),
+            _ => true,
         };
-        let tests = plan.tests_towards(plan.goal);
+        let tests = plan.tests_of(role);
         if !answers || sighting.probes.len() != tests.len() {
             return Test::Undecided;
         }
@@ -319,8 +366,10 @@ impl Streaks {
         }
         let plan = &deployment.plan;
         let production = sighting.of(plan, plan.destination())?;
-        let health = production.health_status.as_deref().unwrap_or_default();
-        if production.health == "Red" || matches!(health, "Degraded" | "Severe" | "Suspended") {
+        let status = production.health_status.as_deref().unwrap_or_default();
+        let is_red =
+            production.health == "Red" || matches!(status, "Degraded" | "Severe" | "Suspended");
+        if is_red && !is_as_before(deployment, sighting, plan.destination()) {
             return Some(format!("its health is {}", health_in_words(production)));
         }
         let traffic = sighting.production_traffic.as_ref();
@@ -331,7 +380,7 @@ impl Streaks {
         if let Some(ran) = self.command.as_ref().filter(|ran| !ran.passed()) {
             return Some(format!("{TEST_COMMAND} answered {}", ran.in_words()));
         }
-        let tests = plan.tests_towards(plan.goal);
+        let tests = plan.tests_of(plan.destination());
         let tests = tests.iter().zip(&self.tests).zip(&sighting.probes);
         let mut wrong = tests.filter(|((test, streak), probe)| {
             // Sickness itself counts looks in a row, this one included.
@@ -346,6 +395,9 @@ impl Streaks {
     }
 }
 
+/// How many looks pass from one notice of production's health to the next: some two minutes.
+const NOTICED_EVERY_LOOKS: u32 = 30;
+
 /// What is asked where it is the command.
 pub(crate) const TEST_COMMAND: &str = "--test-command";
 
@@ -353,14 +405,56 @@ fn count(streak: &mut u32, holds: bool) {
     *streak = if holds { streak.saturating_add(1) } else { 0 };
 }
 
-/// Ready, and Ok or Info; Green where health is basic.
+/// Ready, and as well as is accepted.
 #[must_use]
-pub fn is_healthy(environment: &Environment) -> bool {
-    environment.status == "Ready"
-        && match environment.health_status.as_deref() {
-            Some(status) => matches!(status, "Ok" | "Info"),
-            None => environment.health == "Green",
-        }
+pub fn is_healthy(environment: &Environment, accepted: Health) -> bool {
+    environment.status == "Ready" && health_of(environment).is_some_and(|health| health <= accepted)
+}
+
+/// How well an environment is; none where that is not known.
+#[must_use]
+pub fn health_of(environment: &Environment) -> Option<Health> {
+    Health::of(environment.health_status.as_deref(), &environment.health)
+}
+
+/// How production was before this release touched it, with one look more: the worst of them.
+#[must_use]
+pub fn usual_health(deployment: &Deployment, sighting: &Sighting) -> Option<Health> {
+    let plan = &deployment.plan;
+    let is_before = matches!(
+        deployment.state.kind(),
+        Kind::Preparing | Kind::Cloning | Kind::Warming
+    ) && deployment.traffic_moved_at.is_none()
+        && sighting.production(plan) == Some(Role::Blue);
+    let blue = sighting.of(plan, Role::Blue);
+    let blue = blue.filter(|blue| is_before && blue.status == "Ready");
+    deployment.usual_health.max(blue.and_then(health_of))
+}
+
+/// Whether an environment is production that is watched, and no worse than production was
+/// before the release, or than the other environment is, which is then no reason to go back.
+/// Worse than a Warning is borne only where the plan accepts it and it was so before.
+fn is_as_before(deployment: &Deployment, sighting: &Sighting, role: Role) -> bool {
+    let plan = &deployment.plan;
+    if deployment.state.kind() != Kind::Baking || role != plan.destination() {
+        return false;
+    }
+    let environment = sighting.of(plan, role);
+    let Some(health) = environment
+        .filter(|e| e.status == "Ready")
+        .and_then(health_of)
+    else {
+        return false;
+    };
+    let other = sighting.of(plan, role.other()).and_then(health_of);
+    let was_so = deployment
+        .usual_health
+        .is_some_and(|before| health <= before);
+    let is_so_there = other.is_some_and(|other| health <= other);
+    match health {
+        Health::Ok | Health::Warning => was_so || is_so_there,
+        Health::Degraded | Health::Severe => was_so && health <= plan.healthy,
+    }
 }
 
 fn health_in_words(environment: &Environment) -> String {

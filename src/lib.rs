@@ -13,6 +13,7 @@ pub mod deployment;
 pub mod driver;
 pub mod facts;
 pub mod fidelity;
+pub mod health;
 pub mod hooks;
 pub mod journal;
 pub mod listener_rules;

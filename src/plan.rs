@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::hooks::Hook;
 
 use crate::acceptance::{AcceptanceTest, On, TestCommand, one_or_many};
+use crate::health::Health;
 use crate::preview::Preview;
 
 /// The tag on green that names the deployment it belongs to.
@@ -340,6 +341,9 @@ pub struct Plan {
     /// How many instances blue ran at the start: green is made with at least as many.
     #[serde(default)]
     pub instances: u32,
+    /// The worst health with which an environment is taken for healthy.
+    #[serde(default)]
+    pub healthy: Health,
     /// Green's tags: blue's own and ours.
     pub green_tags: Vec<(String, String)>,
     /// How an environment is tested over HTTP.
@@ -352,7 +356,8 @@ pub struct Plan {
     /// release.
     #[serde(default)]
     pub tests_back: Option<TestsBack>,
-    /// Whether green is tested too, before it takes traffic.
+    /// Whether green is tested too, before it takes traffic. A plan of an older program that
+    /// does not say it tests green only where that is to keep production.
     #[serde(default)]
     pub test_green: bool,
     /// Whether blue is tested too while it serves and is watched.
@@ -459,6 +464,20 @@ impl Plan {
             (Goal::Release, _) => self.tests.iter().collect(),
             (Goal::Previous, Some(back)) => back.tests.iter().collect(),
             (Goal::Previous, None) => {
+                let tests = self.tests.iter();
+                tests.filter(|test| test.on == On::Always).collect()
+            }
+        }
+    }
+
+    /// What tests the environment of a role over HTTP in the present goal. Green that is to
+    /// lend itself to production runs the previous version, which is not asked what the
+    /// release alone can pass.
+    #[must_use]
+    pub fn tests_of(&self, role: Role) -> Vec<&AcceptanceTest> {
+        match (role, self.strategy) {
+            (Role::Blue, _) | (Role::Green, Strategy::Promote) => self.tests_towards(self.goal),
+            (Role::Green, Strategy::Restore) => {
                 let tests = self.tests.iter();
                 tests.filter(|test| test.on == On::Always).collect()
             }
@@ -647,6 +666,7 @@ impl Plan {
             shared_state: false,
             sizes: None,
             instances: 1,
+            healthy: Health::Ok,
             green_tags: vec![],
             tests: vec![AcceptanceTest::get("/")],
             test_command: None,

@@ -13,6 +13,8 @@ use crate::clock::Moment;
 use crate::cloud::aws::{AwsCloud, Configuration};
 use crate::cloud::{Environment, LookError, Prober, VersionRecord};
 use crate::config::Config;
+use crate::facts::health_of;
+use crate::health::Health;
 use crate::plan::{Bundle, Goal, Kept, Passed, Plan, Strategy, Target, template_name};
 use crate::preview::Preview;
 use crate::rebuild::strategy_of;
@@ -122,6 +124,17 @@ struct Facts {
 }
 
 impl Inspection {
+    /// The worst health that the operator accepts: what a setting says, or, where blue's own
+    /// health was allowed, that.
+    fn accepted(&self, config: &Config, blue: &Environment) -> Health {
+        let is_allowed = |finding: &&Finding| {
+            finding.check == Check::BlueHealthy && finding.verdict == Verdict::Allowed
+        };
+        let allowed = self.findings.iter().find(is_allowed);
+        let allowed = allowed.and_then(|_| health_of(blue)).unwrap_or_default();
+        config.healthy.max(allowed)
+    }
+
     /// Adds what was found elsewhere.
     #[must_use]
     pub fn with(mut self, finding: Finding) -> Inspection {
@@ -176,6 +189,9 @@ impl Inspection {
             shared_state: config.shared_state,
             sizes,
             instances: facts.instances,
+            healthy: self
+                .accepted(config, blue)
+                .max(facts.configuration.success_threshold()),
             tests: config.tests.clone(),
             test_command: config.test_command.clone(),
             tests_back: None,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::account::{ManagedAction, QuotaOf};
 use crate::launch::LaunchFault;
+use crate::model::Millis;
 use crate::world::World;
 
 /// A fault. As JSON: `{"fault":"throttle","probability":0.3}`,
@@ -93,6 +94,14 @@ pub enum FaultEffect {
         /// The HTTP status.
         status: u16,
     },
+    /// This environment answers with this status, whatever version it has, and its health does
+    /// not tell: a database admits another one's security group alone.
+    EnvironmentAnswers {
+        /// The environment's name.
+        environment: String,
+        /// The HTTP status.
+        status: u16,
+    },
     /// So many of a hundred requests to environments with this version are answered with a
     /// server error, as enhanced health tells it.
     VersionErrs {
@@ -139,6 +148,19 @@ pub enum FaultEffect {
     /// The account cannot make launch configurations: a launch without a launch template
     /// fails.
     NoLaunchConfigurations,
+    /// This environment's health is so, whenever it is Ready, for so long: environments live in
+    /// Warning for days. Every instance of it is told to be so too.
+    EnvironmentHealth {
+        /// The environment's name.
+        environment: String,
+        /// Warning, Degraded or Severe.
+        status: String,
+        /// Seconds of the sandbox's time.
+        seconds: u64,
+        /// Why, in the service's words; some of its own without it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cause: Option<String>,
+    },
     /// This environment is coupled with a database.
     CoupledDatabase {
         /// The environment's name.
@@ -244,12 +266,18 @@ pub(crate) struct Quirks {
     pub failing_versions: Vec<String>,
     pub unprocessable: Vec<String>,
     pub answers: BTreeMap<String, u16>,
+    /// What environments answer whatever version they have, by their names.
+    #[serde(default)]
+    pub answers_there: BTreeMap<String, u16>,
     #[serde(default)]
     pub errors: BTreeMap<String, usize>,
     #[serde(default)]
     pub latencies: BTreeMap<String, u64>,
     #[serde(default)]
     pub bodies: BTreeMap<String, String>,
+    /// Environments, by their names, whose health is not Ok for a while.
+    #[serde(default)]
+    pub healths: BTreeMap<String, LastingHealth>,
     pub stuck_terminations: Vec<String>,
     /// Those that leave the environment Terminating, one name for each time.
     #[serde(default)]
@@ -282,6 +310,24 @@ pub(crate) struct Quirks {
     /// How many swaps are still to fail.
     #[serde(default)]
     pub failing_swaps: u32,
+}
+
+/// A health that lasts for a while, and why it is so.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct LastingHealth {
+    pub status: String,
+    pub cause: String,
+    pub until: Millis,
+}
+
+/// The service's colour of a status (developer guide, "Health colors and statuses").
+pub(crate) fn colour_of(status: &str) -> &'static str {
+    match status {
+        "Ok" | "Info" => "Green",
+        "Warning" => "Yellow",
+        "Degraded" | "Severe" => "Red",
+        _ => "Grey",
+    }
 }
 
 impl Quirks {
@@ -317,6 +363,14 @@ impl World {
             FaultEffect::VersionAnswers { label, status } => {
                 self.quirks.answers.insert(label.clone(), *status);
             }
+            FaultEffect::EnvironmentAnswers {
+                environment,
+                status,
+            } => {
+                self.quirks
+                    .answers_there
+                    .insert(environment.clone(), *status);
+            }
             FaultEffect::VersionErrs { label, percent } => {
                 self.quirks.errors.insert(label.clone(), *percent);
             }
@@ -341,6 +395,17 @@ impl World {
                 self.quirks.retired_options.push(option);
             }
             FaultEffect::NoLaunchConfigurations => self.quirks.no_launch_configurations = true,
+            FaultEffect::EnvironmentHealth {
+                environment,
+                status,
+                seconds,
+                cause,
+            } => {
+                let cause = cause.clone().unwrap_or_else(|| {
+                    "12.5 % of the requests are failing with HTTP 4xx.".to_owned()
+                });
+                self.ail(environment, status, *seconds, cause);
+            }
             FaultEffect::CoupledDatabase { environment } => self.couple_database(environment),
             FaultEffect::SingleInstance { environment } => self.single_out(environment),
             FaultEffect::SharedBalancer { environment } => self.share_load_balancer(environment),

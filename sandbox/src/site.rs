@@ -60,7 +60,8 @@ fn page(world: &World, environment: &Environment, request: &Request<Bytes>) -> R
     if !environment.answers() {
         return route::text(503, who);
     }
-    let status = world.quirks.answer_of(label);
+    let there = world.quirks.answers_there.get(name).copied();
+    let status = there.unwrap_or_else(|| world.quirks.answer_of(label));
     if path == "/echo" {
         return route::in_json(status, &echo(request));
     }

@@ -1,5 +1,6 @@
 //! How operations of environments begin and end.
 
+use crate::faults::{LastingHealth, colour_of};
 use crate::model::{Busy, Environment, Instance, Status};
 use crate::wire::Form;
 use crate::world::{Happening, World};
@@ -13,6 +14,7 @@ impl World {
                 }
             }
             Happening::HealthSettles { id, operation } => self.settle_health(&id, operation),
+            Happening::AilmentEnds { environment } => self.end_ailment(&environment),
             Happening::CnamesMove { a, b, operation } => self.move_cnames(&a, &b, operation),
             Happening::VersionProcessed { application, label } => {
                 let fails = self.quirks.unprocessable.contains(&label);
@@ -293,11 +295,53 @@ impl World {
         // health lags behind, and the modelled clients do not reach idle ones.
         let well = answers(self, &self.view.environments[at])
             || self.view.environments[at].health != "Grey";
+        let lasting = self.lasting_health(&self.view.environments[at].name);
+        let lasting = lasting.map(|health| health.status.clone());
         let environment = &mut self.view.environments[at];
-        if well {
+        if let Some(status) = lasting {
+            environment.set_health(colour_of(&status), &status);
+        } else if well {
             environment.set_health("Green", "Ok");
         } else {
             environment.set_health("Red", "Severe");
+        }
+    }
+
+    /// The health that an environment has for a while in place of Ok.
+    pub(crate) fn lasting_health(&self, name: &str) -> Option<&LastingHealth> {
+        let lasting = self.quirks.healths.get(name);
+        lasting.filter(|health| self.now < health.until)
+    }
+
+    /// An environment's health is so for a while, now or once it is Ready.
+    pub(crate) fn ail(&mut self, name: &str, status: &str, seconds: u64, cause: String) {
+        let lasting = LastingHealth {
+            status: status.to_owned(),
+            cause,
+            until: self.now + seconds * 1000,
+        };
+        self.quirks.healths.insert(name.to_owned(), lasting);
+        if let Some(environment) = self.environment_mut(name)
+            && environment.busy.is_none()
+        {
+            environment.set_health(colour_of(status), status);
+        }
+        let environment = name.to_owned();
+        self.plan(seconds, Happening::AilmentEnds { environment });
+        self.changed();
+    }
+
+    fn end_ailment(&mut self, name: &str) {
+        let now = self.now;
+        let Some(ended) = self.quirks.healths.get(name).filter(|h| h.until <= now) else {
+            return;
+        };
+        let status = ended.status.clone();
+        if let Some(environment) = self.environment_mut(name)
+            && environment.busy.is_none()
+            && environment.health_status == status
+        {
+            environment.set_health("Green", "Ok");
         }
     }
 

@@ -72,6 +72,8 @@ pub(crate) enum Happening {
     OperationEnds { id: String, operation: u64 },
     /// An environment's health settles.
     HealthSettles { id: String, operation: u64 },
+    /// An environment's health that lasted for a while is over.
+    AilmentEnds { environment: String },
     /// Two environments' CNAMEs change places.
     CnamesMove {
         a: String,

@@ -806,3 +806,80 @@ async fn hostile_requests_are_answered() {
         assert!((400..600).contains(&status), "{status}");
     }
 }
+
+/// Environments live in Warning: developer guide, "Enhanced health reporting and monitoring"
+/// ("Health colors and statuses": Warning is Yellow) and "Environment health" causes such as
+/// "20.0 % of the requests to the ELB are failing with HTTP 4xx."; a clone of one settles there
+/// too.
+#[test]
+fn an_environment_may_live_in_warning() {
+    let mut play = Play::new();
+    for name in ["shop-blue", "shop-two"] {
+        play.world.inject(FaultEffect::EnvironmentHealth {
+            environment: name.to_owned(),
+            status: "Warning".to_owned(),
+            seconds: 3600,
+            cause: Some("20.0 % of the requests are failing with HTTP 4xx.".to_owned()),
+        });
+    }
+    assert_eq!(
+        play.status("shop-blue"),
+        (Status::Ready, "Yellow", "Warning")
+    );
+    play.launch("shop-two");
+    assert_eq!(
+        play.status("shop-two"),
+        (Status::Ready, "Yellow", "Warning")
+    );
+    let told = play.done(
+        "Action=DescribeEnvironmentHealth&EnvironmentName=shop-two&AttributeNames.member.1=All",
+    );
+    for part in [
+        "<HealthStatus>Warning</HealthStatus>",
+        "<Color>Yellow</Color>",
+        "failing with HTTP 4xx.",
+        "<Ok>0</Ok>",
+    ] {
+        assert!(told.contains(part), "{part} in {told}");
+    }
+    play.done("Action=UpdateEnvironment&EnvironmentName=shop-two&VersionLabel=v2");
+    play.wait(90);
+    assert_eq!(play.status("shop-two").1, "Green", "Info for a moment");
+    play.wait(30);
+    assert_eq!(
+        play.status("shop-two"),
+        (Status::Ready, "Yellow", "Warning")
+    );
+    play.wait(3600);
+    assert_eq!(play.status("shop-two"), (Status::Ready, "Green", "Ok"));
+    assert_eq!(play.status("shop-blue"), (Status::Ready, "Green", "Ok"));
+    let told = play.done(
+        "Action=DescribeEnvironmentHealth&EnvironmentName=shop-two&AttributeNames.member.1=All",
+    );
+    assert!(!told.contains("HTTP 4xx"), "{told}");
+}
+
+/// A database that admits the security group of another environment's instances refuses those
+/// of a clone, which get one of their own (developer guide, "Launching and connecting to an
+/// external Amazon RDS instance in a default VPC"); enhanced health is Ok as long as the pages it
+/// counts answer.
+#[tokio::test]
+async fn an_environment_may_fail_alone_while_its_health_is_ok() {
+    let sandbox = Sandbox::open(Options::default()).expect("it opens");
+    sandbox.with_world(|world, _| {
+        world.inject(FaultEffect::EnvironmentAnswers {
+            environment: "shop-blue".to_owned(),
+            status: 503,
+        });
+    });
+    let request = http::Request::get(format!("http://{PRODUCTION}/")).body(Bytes::new());
+    let answer = sandbox
+        .handle(request.expect("a request"))
+        .await
+        .expect("it answers");
+    assert_eq!(answer.status(), 503);
+    sandbox.with_world(|world, _| {
+        let blue = world.environment("shop-blue").expect("blue");
+        assert_eq!(blue.health_status, "Ok");
+    });
+}

@@ -200,7 +200,9 @@ impl<P: Prober> Cloud for AwsCloud<P> {
             sighting.version = Some(version);
         }
         // At the same time: an answer that does not come holds up nothing else.
-        let site = needs.test.and_then(|role| sighting.site(plan, role));
+        let site = needs
+            .test
+            .and_then(|role| Some((role, sighting.site(plan, role)?)));
         let (closer, alarms, probes) = tokio::join!(
             self.look_closer(plan, needs, &mut sighting),
             self.watch(plan, needs),
@@ -364,13 +366,16 @@ impl<P: Prober> AwsCloud<P> {
         let application = &plan.target.application;
         if let Some(role) = needs.capacity
             && let (Some(target), Some(serving)) = (ready(role), ready(role.other()))
-            && is_healthy(target)
+            && is_healthy(target, plan.healthy)
         {
             let configuration = self.configuration(application, &target.name).await?;
             sighting.sizes = configuration.sizes().map(|sizes| (role, sizes));
             sighting.counts = vec![
-                (role, self.instances(&target.id).await?),
-                (role.other(), self.instances(&serving.id).await?),
+                (role, self.instances(&target.id, plan.healthy).await?),
+                (
+                    role.other(),
+                    self.instances(&serving.id, plan.healthy).await?,
+                ),
             ];
         }
         if let Some(role) = needs.keeper
@@ -395,7 +400,7 @@ impl<P: Prober> AwsCloud<P> {
         if needs.likeness
             && let (Some(blue), Some(green)) = (&blue, &green)
             && sighting.green_is_ours
-            && is_healthy(green)
+            && is_healthy(green, plan.healthy)
         {
             let (blue, green) = (self.traits(blue).await?, self.traits(green).await?);
             sighting.differences = Some(differences(plan, &blue, &green));
@@ -404,11 +409,16 @@ impl<P: Prober> AwsCloud<P> {
     }
 
     /// Asks an environment its tests, all at once.
-    async fn test(&self, plan: &Plan, site: Option<Site>, within: Option<Duration>) -> Vec<Probe> {
-        let Some(site) = site else {
+    async fn test(
+        &self,
+        plan: &Plan,
+        site: Option<(Role, Site)>,
+        within: Option<Duration>,
+    ) -> Vec<Probe> {
+        let Some((role, site)) = site else {
             return Vec::new();
         };
-        let tests = plan.tests_towards(plan.goal).into_iter();
+        let tests = plan.tests_of(role).into_iter();
         let mut tests: Vec<_> = tests.cloned().collect();
         for test in &mut tests {
             test.timeout = test.timeout.min(within.unwrap_or(Duration::MAX));

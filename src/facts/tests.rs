@@ -106,17 +106,21 @@ fn a_deploy_of_an_earlier_visit_proves_nothing() {
 }
 
 #[test]
-fn healthy_is_ready_and_ok_or_info_or_green_on_basic_health() {
-    for (status, health, health_status, expected) in [
-        ("Ready", "Green", Some("Ok"), true),
-        ("Ready", "Green", Some("Info"), true),
-        ("Ready", "Green", None, true),
-        ("Ready", "Grey", Some("Pending"), false),
-        ("Ready", "Grey", None, false),
-        ("Ready", "Yellow", Some("Warning"), false),
-        ("Ready", "Red", Some("Severe"), false),
-        ("Ready", "Grey", Some("Suspended"), false),
-        ("Updating", "Green", Some("Ok"), false),
+fn healthy_is_ready_and_no_worse_than_accepted() {
+    use Health::{Degraded, Ok, Severe, Warning};
+    for (status, health, health_status, from) in [
+        ("Ready", "Green", Some("Ok"), Some(Ok)),
+        ("Ready", "Green", Some("Info"), Some(Ok)),
+        ("Ready", "Green", None, Some(Ok)),
+        ("Ready", "Grey", Some("Pending"), None),
+        ("Ready", "Grey", None, None),
+        ("Ready", "Yellow", Some("Warning"), Some(Warning)),
+        ("Ready", "Yellow", None, Some(Warning)),
+        ("Ready", "Red", Some("Degraded"), Some(Degraded)),
+        ("Ready", "Red", Some("Severe"), Some(Severe)),
+        ("Ready", "Red", None, Some(Severe)),
+        ("Ready", "Grey", Some("Suspended"), None),
+        ("Updating", "Green", Some("Ok"), None),
     ] {
         let environment = Environment {
             status: status.to_owned(),
@@ -124,8 +128,203 @@ fn healthy_is_ready_and_ok_or_info_or_green_on_basic_health() {
             health_status: health_status.map(str::to_owned),
             ..Environment::default()
         };
-        assert_eq!(is_healthy(&environment), expected, "{environment:?}");
+        for accepted in [Ok, Warning, Degraded, Severe] {
+            let expected = from.is_some_and(|from| from <= accepted);
+            let told = format!("{accepted:?}: {environment:?}");
+            assert_eq!(is_healthy(&environment, accepted), expected, "{told}");
+        }
     }
+}
+
+/// Blue and green, each with a health such as Ok; blue holds production.
+fn as_well_as(blue: &str, green: &str) -> Sighting {
+    let environment = |id: &str, name: &str, health: &str, cname: &str| Environment {
+        id: id.to_owned(),
+        name: name.to_owned(),
+        status: "Ready".to_owned(),
+        health: match health {
+            "Ok" | "Info" => "Green",
+            "Warning" => "Yellow",
+            "Pending" => "Grey",
+            _ => "Red",
+        }
+        .to_owned(),
+        health_status: Some(health.to_owned()),
+        cname: Some(cname.to_owned()),
+        ..Environment::default()
+    };
+    Sighting {
+        environments: vec![
+            environment("e-blue", "blue", blue, "shop.example"),
+            environment("e-g", "green", green, "green.example"),
+        ],
+        green_is_ours: true,
+        ..Sighting::default()
+    }
+}
+
+#[test]
+fn what_counts_as_healthy_is_a_matter_of_the_plan() {
+    let trusted = |accepted: Health, blue: &str, green: &str| {
+        let mut deployment = under_test(State::Warming, &[]);
+        deployment.plan.healthy = accepted;
+        let mut streaks = Streaks::default();
+        let mut look = || streaks.observe(&deployment, &as_well_as(blue, green), Moment(0));
+        let looks = [look(), look(), look()];
+        assert!(
+            looks[..2]
+                .iter()
+                .all(|seen| !seen.blue_trusted && !seen.green_trusted)
+        );
+        (looks[2].blue_trusted, looks[2].green_trusted)
+    };
+    assert_eq!(trusted(Health::Ok, "Info", "Warning"), (true, false));
+    assert_eq!(trusted(Health::Warning, "Warning", "Ok"), (true, true));
+    assert_eq!(
+        trusted(Health::Warning, "Warning", "Degraded"),
+        (true, false)
+    );
+    assert_eq!(
+        trusted(Health::Degraded, "Degraded", "Severe"),
+        (true, false)
+    );
+    assert_eq!(trusted(Health::Severe, "Severe", "Pending"), (true, false));
+}
+
+#[test]
+fn what_production_was_before_is_the_worst_that_was_seen_before_it_moved() {
+    let mut deployment = under_test(State::Preparing, &[]);
+    let mut look = |state: Option<State>, blue: &str, moved: Option<Moment>| {
+        if let Some(state) = state {
+            deployment.state = state;
+        }
+        deployment.traffic_moved_at = moved;
+        deployment.usual_health = usual_health(&deployment, &as_well_as(blue, "Severe"));
+        deployment.usual_health
+    };
+    assert_eq!(look(None, "Pending", None), None);
+    assert_eq!(look(None, "Ok", None), Some(Health::Ok));
+    assert_eq!(
+        look(Some(State::Cloning), "Warning", None),
+        Some(Health::Warning)
+    );
+    assert_eq!(
+        look(Some(State::Warming), "Ok", None),
+        Some(Health::Warning)
+    );
+    let moved = Some(Moment(1));
+    let later = look(Some(State::Cloning), "Severe", moved);
+    assert_eq!(
+        later,
+        Some(Health::Warning),
+        "once more, after production moved"
+    );
+    let later = look(Some(State::Testing), "Severe", None);
+    assert_eq!(later, Some(Health::Warning));
+}
+
+/// What becomes of a bake in which production (blue) and green look so, three looks long:
+/// whether it is healthy enough to end, and whether it is sick.
+fn baked_as(before: Option<Health>, accepted: Health, (blue, green): (&str, &str)) -> (bool, bool) {
+    let mut deployment = under_test(State::Baking, &[]);
+    deployment.plan.healthy = accepted;
+    deployment.usual_health = before;
+    let mut streaks = Streaks::default();
+    let mut look = || streaks.observe(&deployment, &as_well_as(blue, green), Moment(0));
+    let [_, _, last] = [look(), look(), look()];
+    (last.blue_trusted, last.production_sick.is_some())
+}
+
+#[test]
+fn a_bake_compares_health_with_what_it_was_before() {
+    use Health::{Degraded, Ok, Warning};
+    let (ends, waits, sick) = ((true, false), (false, false), (false, true));
+    for (before, accepted, now, expected) in [
+        (Some(Ok), Ok, ("Info", "Ok"), ends),
+        // A Warning that is new keeps it waiting; one that was there before, or that green
+        // has too, does not.
+        (Some(Ok), Ok, ("Warning", "Ok"), waits),
+        (None, Ok, ("Warning", "Pending"), waits),
+        (Some(Warning), Ok, ("Warning", "Ok"), ends),
+        (Some(Degraded), Ok, ("Warning", "Ok"), ends),
+        (Some(Ok), Ok, ("Warning", "Warning"), ends),
+        (None, Ok, ("Warning", "Severe"), ends),
+        (Some(Ok), Warning, ("Warning", "Ok"), ends),
+        // Red is sick but where it is accepted and was so before.
+        (Some(Ok), Ok, ("Degraded", "Severe"), sick),
+        (Some(Degraded), Ok, ("Degraded", "Degraded"), sick),
+        (
+            Some(Warning),
+            Degraded,
+            ("Degraded", "Degraded"),
+            (true, true),
+        ),
+        (Some(Degraded), Degraded, ("Degraded", "Ok"), ends),
+        (Some(Degraded), Degraded, ("Severe", "Severe"), sick),
+        (Some(Degraded), Degraded, ("Suspended", "Ok"), sick),
+        (Some(Warning), Ok, ("Pending", "Ok"), waits),
+    ] {
+        let told = format!("{before:?} {accepted:?} {now:?}");
+        assert_eq!(baked_as(before, accepted, now), expected, "{told}");
+    }
+}
+
+/// A Warning is borne for being as before only while nothing else is worse.
+#[test]
+fn a_warning_as_before_ends_no_bake_while_tests_or_errors_are_worse() {
+    let mut deployment = under_test(State::Baking, &[(None, None)]);
+    deployment.usual_health = Some(Health::Warning);
+    let mut streaks = Streaks::default();
+    let mut look = |passed: bool, errors: u32| {
+        let sighting = Sighting {
+            probes: vec![Probe {
+                latency: None,
+                asked: "GET /".to_owned(),
+                got: "503".to_owned(),
+                passed,
+                is_sure: true,
+            }],
+            production_traffic: Some(crate::traffic::Traffic {
+                requests: 100,
+                server_errors: errors,
+                ..crate::traffic::Traffic::default()
+            }),
+            ..as_well_as("Warning", "Ok")
+        };
+        streaks
+            .observe(&deployment, &sighting, Moment(0))
+            .blue_trusted
+    };
+    assert_eq!(
+        [look(true, 0), look(true, 0), look(true, 0)],
+        [false, false, true]
+    );
+    assert!(!look(false, 0), "a test failed");
+    assert_eq!(
+        [look(true, 0), look(true, 0), look(true, 9)],
+        [false, false, false]
+    );
+    assert_eq!(
+        [look(true, 0), look(true, 0), look(true, 0)],
+        [false, false, true]
+    );
+}
+
+#[test]
+fn a_warning_that_is_new_is_told_every_few_looks() {
+    let mut deployment = under_test(State::Baking, &[]);
+    deployment.usual_health = Some(Health::Ok);
+    let mut streaks = Streaks::default();
+    let mut told = |now: &str| streaks.notices(&deployment, &as_well_as(now, "Ok"));
+    let looks: Vec<_> = (1..=100).filter(|_| told("Warning").is_some()).collect();
+    assert_eq!(looks, [2, 32, 62, 92]);
+    assert_eq!(told("Ok"), None);
+    assert_eq!(told("Warning"), None, "the count begins again");
+    let words = told("Warning").expect("it is told");
+    assert!(
+        words.contains("Yellow Warning") && words.contains("was Ok"),
+        "{words}"
+    );
 }
 
 #[test]
@@ -329,6 +528,13 @@ fn who_is_tested_is_a_matter_of_the_state_and_the_plan() {
     assert_eq!(needs(&deployment).test, None);
     deployment.plan.test_green = true;
     assert_eq!(needs(&deployment).test, Some(Role::Green));
+    deployment.plan.test_green = false;
+    deployment.plan.strategy = Strategy::Promote;
+    assert_eq!(
+        needs(&deployment).test,
+        Some(Role::Green),
+        "it is the release itself"
+    );
     deployment.plan.goal = Goal::Previous;
     assert_eq!(needs(&deployment).test, None);
 }
@@ -364,6 +570,37 @@ fn green_is_asked_for_nothing_before_it_is_healthy() {
     green.health = "Green".to_owned();
     assert_eq!(look(&green, true), Test::Passed);
     assert!(matches!(look(&green, false), Test::Failed { .. }));
+}
+
+/// Green runs the previous version there: what the release alone can pass is not asked of it.
+#[test]
+fn green_that_runs_the_previous_version_is_not_asked_what_only_the_release_passes() {
+    let mut deployment = under_test(State::Warming, &[(None, None), (None, None)]);
+    deployment.plan.test_green = true;
+    deployment.plan.tests[1].url = "/new".to_owned();
+    deployment.plan.tests[1].on = crate::acceptance::On::Release;
+    let urls = |deployment: &Deployment, role| {
+        let tests = deployment.plan.tests_of(role).into_iter();
+        tests.map(|test| test.url.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(urls(&deployment, Role::Green), ["/"]);
+    assert_eq!(urls(&deployment, Role::Blue), ["/", "/new"]);
+    let mut streaks = Streaks::default();
+    let mut look = || tested_in(&mut streaks, &deployment, &[true]).test;
+    assert_eq!(
+        [look(), look(), look()],
+        [Test::Undecided, Test::Undecided, Test::Passed]
+    );
+    // Where nothing is left, health alone decides.
+    deployment.plan.tests.remove(0);
+    let mut streaks = Streaks::default();
+    let mut look = || tested_in(&mut streaks, &deployment, &[]).test;
+    assert_eq!(
+        [look(), look(), look()],
+        [Test::Undecided, Test::Undecided, Test::Passed]
+    );
+    deployment.plan.strategy = Strategy::Promote;
+    assert_eq!(urls(&deployment, Role::Green), ["/new"]);
 }
 
 #[test]

@@ -183,11 +183,14 @@ impl Check {
             Check::BlueHealthy => (
                 "blue-healthy",
                 "blue's status and health: it must be Ready and Green, or Ok or Info with enhanced \
-                 health; and how many instances it runs, which green is made with",
-                "bring blue into order first",
-                Never(
-                    "green would be a clone of what is not well, and this program swaps only \
-                     where both environments are healthy",
+                 health; warns of worse that --healthy or blue's own HealthCheckSuccessThreshold \
+                 accepts; and how many instances it runs, which green is made with",
+                "bring blue into order first, or accept its Warning with --healthy warning",
+                May(
+                    "a Warning (Yellow with basic health) counts as healthy in this release, on \
+                     both environments, as with --healthy warning. What is not Ready, Red or of \
+                     unknown health is refused all the same: green would be a clone of what is \
+                     not well",
                 ),
             ),
             Check::Version => (

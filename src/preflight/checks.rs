@@ -197,8 +197,9 @@ impl<P: Prober> Inspector<'_, P> {
             }
         };
         let instances = match instances {
-            Ok(instances) => {
-                findings.push(self.blue_healthy(instances));
+            Ok((instances, causes)) => {
+                let configuration = configuration.as_ref();
+                findings.push(self.blue_healthy(instances, &causes, configuration));
                 Some(instances)
             }
             Err(error) => {

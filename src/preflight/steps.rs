@@ -123,6 +123,9 @@ fn what(kind: Kind, plan: &Plan) -> String {
         }
         Kind::Preparing => format!("see that {} is processed", plan.version),
         Kind::Cloning => format!("clone {blue} into {green}, on {}", plan.green_version()),
+        Kind::Warming if plan.tests_green() => {
+            format!("wait until {green} has the capacity and is healthy, and test it")
+        }
         Kind::Warming => format!("wait until {green} has the capacity and is healthy"),
         Kind::DeployingGreen => format!("deploy {} onto {green}; {blue} serves", plan.version),
         Kind::TestingGreen => format!("test {green}"),

@@ -63,7 +63,7 @@ fn a_release_passes_everything_that_can_be_asked() {
         "--test",
         all,
         "--test",
-        r#"{ url = "/health", json = { "/status" = "ok", "/version" = "v2" } }"#,
+        r#"{ url = "/health", json = { "/status" = "ok", "/version" = "v2" }, on = "release" }"#,
         "--test-command",
         command,
     ];
@@ -72,18 +72,33 @@ fn a_release_passes_everything_that_can_be_asked() {
     assert_eq!(code(&ran), Some(0), "{}", text(&ran.stderr));
     let told = told(&served);
     let outputs = told["outputs"].as_array().expect("a list");
-    assert_eq!(outputs.len(), 1, "once, and not in Baking: {outputs:?}");
-    assert_eq!(outputs[0]["what"], "--test-command on blue (Testing)");
     assert_eq!(
-        (&outputs[0]["ended"], &outputs[0]["passed"]),
-        (&"exit code 0".into(), &true.into())
+        outputs.len(),
+        2,
+        "once each, and not in Baking: {outputs:?}"
     );
-    let output = outputs[0]["output"].as_str().expect("text");
     let id = told["id"].as_str().expect("an id");
-    let on = format!("on shop-blue through {} with *** of {id}\n", served.url);
-    assert!(output.starts_with("url http://"), "{output}");
-    assert!(!output.contains(PRODUCTION), "it tests idle blue: {output}");
-    assert!(output.ends_with(&format!("version v2\n{on}")), "{output}");
+    for (ran, what, version, name) in [
+        (&outputs[0], "green (Warming)", "v1", "shop-blue-green"),
+        (&outputs[1], "blue (Testing)", "v2", "shop-blue"),
+    ] {
+        assert_eq!(ran["what"], format!("--test-command on {what}"));
+        assert_eq!(
+            (&ran["ended"], &ran["passed"]),
+            (&"exit code 0".into(), &true.into())
+        );
+        let output = ran["output"].as_str().expect("text");
+        let on = format!("on {name} through {} with *** of {id}\n", served.url);
+        assert!(output.starts_with("url http://"), "{output}");
+        assert!(
+            !output.contains(PRODUCTION),
+            "it tests what is idle: {output}"
+        );
+        assert!(
+            output.ends_with(&format!("version {version}\n{on}")),
+            "{output}"
+        );
+    }
     let kept = everything_kept(&served);
     assert!(kept.contains("env:API_KEY") && kept.contains("version v2"));
     for place in [kept, text(&ran.stdout), text(&ran.stderr)] {
@@ -113,7 +128,7 @@ fn a_secret_that_is_given_back_is_told_and_kept_nowhere() {
     );
     let arguments = ["deploy", "--hook", &hook, "--test-command", mentions];
     for (json, ended) in [
-        ("'/headers/x-login' = 'none'", Some(14)),
+        ("'/headers/x-login' = 'none'", Some(10)),
         ("'/method' = 'GET'", Some(0)),
     ] {
         let served = Served::at_speed(SPEED);
@@ -127,7 +142,7 @@ fn a_secret_that_is_given_back_is_told_and_kept_nowhere() {
         let mentioned = status.matches("with ***").count();
         let told = told(&served);
         if ended == Some(0) {
-            assert_eq!(mentioned, 2, "by the hook and the command: {status}");
+            assert_eq!(mentioned, 3, "by the hook and both commands: {status}");
         } else {
             let why = told["error"].as_str().expect("a cause");
             assert!(why.contains("is \"Basic ***\", not \"none\""), "{why}");
@@ -179,13 +194,16 @@ fn each_condition_that_fails_holds_the_release() {
             None,
             [
                 "--test",
-                r#"{ url = "/health", method = "POST", body = "{}" }"#,
+                r#"{ url = "/health", method = "POST", body = "{}", on = "release" }"#,
             ],
             "POST http://",
         ),
         (
             None,
-            ["--test-command", "echo 3 of 9 fail >&2; exit 3"],
+            [
+                "--test-command",
+                "test $BLUEGREEN_VERSION = v1 || { echo 3 of 9 fail >&2; exit 3; }",
+            ],
             "--test-command answered exit code 3: 3 of 9 fail",
         ),
     ] {
@@ -204,8 +222,12 @@ fn each_condition_that_fails_holds_the_release() {
 #[test]
 fn a_set_is_asked_of_production_only_where_that_is_wanted() {
     for (arguments, outputs) in [
-        (&[][..], &["Testing"][..]),
-        (&["--test-production"][..], &["Testing", "Baking"]),
+        (&[][..], &["green (Warming)", "blue (Testing)"][..]),
+        (&["--test-green=false"][..], &["blue (Testing)"]),
+        (
+            &["--test-production"][..],
+            &["green (Warming)", "blue (Testing)", "blue (Baking)"],
+        ),
     ] {
         let served = Served::at_speed(SPEED);
         let mut all = vec![
@@ -225,7 +247,7 @@ fn a_set_is_asked_of_production_only_where_that_is_wanted() {
             .collect();
         let expected: Vec<_> = outputs
             .iter()
-            .map(|state| format!("--test-command on blue ({state})"))
+            .map(|what| format!("--test-command on {what}"))
             .collect();
         assert_eq!(what, expected);
     }
@@ -240,7 +262,7 @@ fn an_interrupted_command_ends_and_is_run_again() {
         first.display()
     );
     let child = served
-        .bluegreen(&["run", "--test-command", &command])
+        .bluegreen(&["run", "--test-green=false", "--test-command", &command])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()

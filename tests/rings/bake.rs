@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bluegreen::acceptance::{AcceptanceTest, TestCommand};
+use bluegreen::acceptance::{AcceptanceTest, On, TestCommand};
 use bluegreen::machine::{Kind, State};
 use bluegreen::plan::Strategy;
 use bluegreen::preflight::Wanted;
@@ -265,7 +265,9 @@ async fn nothing_waits_for_the_command_that_tests_production() {
     returned_within_one_poll(&baked, Strategy::Restore, "the alarm orders");
     let outputs = baked.0.store().outputs(ID).expect("they can be read");
     let what: Vec<_> = outputs.iter().map(|o| o.what.as_str()).collect();
-    assert_eq!(what, ["--test-command on blue (Testing)"], "it was stopped");
+    let passed = ["green (Warming)", "blue (Testing)"];
+    let passed = passed.map(|on| format!("--test-command on {on}"));
+    assert_eq!(what, passed, "it was stopped");
     let (_, state, _) = baked_under(|_| {}, Strategy::Restore, MINUTE, prepare).await;
     assert_eq!(state.kind(), Kind::Completed);
 }
@@ -288,6 +290,7 @@ async fn what_a_cached_name_leads_to_does_not_count() {
             world.inject(says("v2"));
             let mut test = AcceptanceTest::get("/");
             test.body_contains = Some("this is v2".to_owned());
+            test.on = On::Release;
             world.config.tests = vec![test];
             let wanted = Wanted { strategy, ..v2() };
             let mut deployment = world.begin(wanted).await.expect("preflight passes");

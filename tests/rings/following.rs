@@ -104,19 +104,27 @@ fn entered(world: &VirtualWorld, deployment: &Deployment, state: Kind) -> String
 
 #[tokio::test(start_paused = true)]
 async fn hostnames_lead_to_the_environment_under_test_and_back() {
-    for (strategy, under_test) in [
-        (Strategy::Restore, "shop-blue v2"),
-        (Strategy::Promote, "shop-blue-green v2"),
+    for (strategy, test_green, under_test) in [
+        (
+            Strategy::Restore,
+            true,
+            &["shop-blue-green v1", "shop-blue v2"][..],
+        ),
+        (Strategy::Restore, false, &["shop-blue v2"]),
+        (Strategy::Promote, true, &["shop-blue-green v2"]),
     ] {
-        let world = world().await;
+        let mut world = world().await;
+        world.config.test_green = test_green;
         let begun = world.begin(wanted(strategy)).await;
         let mut deployment = begun.expect("preflight passes");
         let preview = deployment.plan.preview.clone().expect("it is planned");
         assert_eq!(preview.hosts, [PARKED, FRESH]);
         let answers = watched(&world, &mut deployment).await;
         assert_eq!(deployment.state.kind(), Kind::Completed);
-        assert_eq!(answers[0], None);
-        assert_eq!(answers[1].as_deref(), Some(under_test), "{answers:?}");
+        let answers: Vec<_> = answers.iter().map(Option::as_deref).collect();
+        let under_test = under_test.iter().copied().map(Some);
+        let expected: Vec<_> = std::iter::once(None).chain(under_test).collect();
+        assert_eq!(answers, expected);
         check_all_is_back(&world);
         assert_eq!(answer(&world, PARKED).await, None);
         assert_eq!(answer(&world, FRESH).await, None);
@@ -232,20 +240,24 @@ fn away(operation: &str) -> Fault {
 
 #[tokio::test(start_paused = true)]
 async fn a_release_waits_for_route_53_no_longer_than_its_patience() {
-    let world = world().await;
-    let begun = world.begin(wanted(Strategy::Restore)).await;
-    let mut deployment = begun.expect("preflight passes");
-    let began = world.clock.now();
-    away_from_the_first_change(&world, &mut deployment).await;
-    let lasted = world.clock.now().since(began);
-    assert_eq!(deployment.state.kind(), Kind::Completed);
-    let patience = deployment.plan.limits.patience;
-    assert!(lasted > 2 * patience, "{lasted:?}");
-    assert!(lasted < 5 * patience, "{lasted:?}");
-    let why = entered(&world, &deployment, Kind::Completed);
-    let told = "; not seen to be put back: preview.shop.example, fresh.shop.example";
-    assert!(why.ends_with(told), "{why}");
-    world.check_all_is_well("v2");
+    // Where they led to green too, one state more waits.
+    for (test_green, most) in [(false, 5), (true, 6)] {
+        let mut world = world().await;
+        world.config.test_green = test_green;
+        let begun = world.begin(wanted(Strategy::Restore)).await;
+        let mut deployment = begun.expect("preflight passes");
+        let began = world.clock.now();
+        away_from_the_first_change(&world, &mut deployment).await;
+        let lasted = world.clock.now().since(began);
+        assert_eq!(deployment.state.kind(), Kind::Completed);
+        let patience = deployment.plan.limits.patience;
+        assert!(lasted > (most - 3) * patience, "{lasted:?}");
+        assert!(lasted < most * patience, "{lasted:?}");
+        let why = entered(&world, &deployment, Kind::Completed);
+        let told = "; not seen to be put back: preview.shop.example, fresh.shop.example";
+        assert!(why.ends_with(told), "{why}");
+        world.check_all_is_well("v2");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -478,7 +478,7 @@ fn a_corrected_version_pauses_again() {
     check(&served, "shop-blue", "v3");
 }
 
-const OF_V2: &str = r#"{ url = "/health", json = { "/version" = "v2" } }"#;
+const OF_BOTH: &str = r#"{ url = "/health", json = { "/status" = "ok" } }"#;
 const OF_V2_ALONE: &str = r#"{ url = "/health", json = { "/version" = "v2" }, on = "release" }"#;
 
 /// The version before cannot pass what only the new one can.
@@ -491,13 +491,22 @@ fn the_way_back_does_not_fail_on_tests_of_the_new_version() {
         assert_eq!(code, Some(0), "{told}");
         served
     };
+    // What both versions passed, the previous one does not pass any more: data have moved on.
+    let failed_meanwhile = || {
+        let served = paused(OF_BOTH);
+        served.inject(FaultEffect::VersionSays {
+            label: "v1".to_owned(),
+            body: r#"{"version":"v1"}"#.to_owned(),
+        });
+        served
+    };
     for back in ["rollback", "abort"] {
         let served = paused(OF_V2_ALONE);
         let (code, told) = ended(&served.run(&[back]));
         assert_eq!(code, Some(0), "{told}");
         check(&served, "shop-blue", "v1");
 
-        let served = paused(OF_V2);
+        let served = failed_meanwhile();
         let health = r#"{ url = "/health", json = { "/version" = "v1" } }"#;
         let (code, told) = ended(&served.run(&[back, "--test", health]));
         assert_eq!(code, Some(0), "{told}");
@@ -505,7 +514,7 @@ fn the_way_back_does_not_fail_on_tests_of_the_new_version() {
     }
 
     // It is held once, not for ever; and what a variable says is the release's.
-    let served = paused(OF_V2);
+    let served = failed_meanwhile();
     let mut back = served.bluegreen(&["rollback"]);
     let back = back
         .env("BLUEGREEN_TEST", r#"{ url = "/health" }"#)

@@ -26,6 +26,7 @@ mod rules;
 mod served;
 mod services;
 mod shared;
+mod steady_health;
 mod storage;
 mod storm;
 mod takeover;

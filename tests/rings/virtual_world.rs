@@ -25,6 +25,7 @@ use bluegreen::command::{End, Ran, Run, Runner};
 use bluegreen::config::Config;
 use bluegreen::deployment::Deployment;
 use bluegreen::driver::{DriveError, Driver};
+use bluegreen::health::Health;
 use bluegreen::hooks::{Hook, HookTable};
 use bluegreen::journal::Journal;
 use bluegreen::machine::Kind;
@@ -519,7 +520,8 @@ fn usual_config() -> Config {
         shared_state: true,
         tests: vec![AcceptanceTest::get("/")],
         test_command: None,
-        test_green: false,
+        test_green: true,
+        healthy: Health::Ok,
         test_production: true,
         hooks: Vec::new(),
         approval: None,

@@ -24,8 +24,9 @@ impl World {
         if has("Color") {
             answer = answer.text("Color", &environment.health);
         }
+        let lasting = self.lasting_health(&environment.name);
         if has("Causes") {
-            answer = answer.texts::<String>("Causes", []);
+            answer = answer.texts("Causes", lasting.map(|health| &health.cause));
         }
         if has("ApplicationMetrics") {
             answer = answer.node("ApplicationMetrics", self.metrics(environment));
@@ -34,10 +35,15 @@ impl World {
             let is_well = |instance: &&Instance| instance.healthy_from <= self.now;
             let well = environment.instances.iter().filter(is_well).count();
             let pending = environment.instances.len() - well;
-            let counts = ["NoData", "Unknown", "Info", "Warning", "Degraded", "Severe"]
-                .into_iter()
-                .fold(node().text("Ok", well), |counts, name| counts.text(name, 0))
-                .text("Pending", pending);
+            let status = lasting.map_or("Ok", |health| &health.status);
+            let counts = [
+                "NoData", "Unknown", "Ok", "Info", "Warning", "Degraded", "Severe",
+            ]
+            .into_iter()
+            .fold(node(), |counts, name| {
+                counts.text(name, if name == status { well } else { 0 })
+            })
+            .text("Pending", pending);
             answer = answer.node("InstancesHealth", counts);
         }
         if has("RefreshedAt") {

@@ -9,6 +9,7 @@ use super::failure::{failure, look_error};
 use super::read::is_basic_health;
 use crate::cloud::{Environment, LookError};
 use crate::fidelity::Traits;
+use crate::health::Health;
 use crate::machine::Instances;
 use crate::plan::Sizes;
 
@@ -103,6 +104,20 @@ impl Configuration {
     pub fn deployment_policy(&self) -> &str {
         self.value("aws:elasticbeanstalk:command", "DeploymentPolicy")
             .unwrap_or("AllAtOnce")
+    }
+
+    /// The worst health that its owner takes for a success, where that is said. The guide
+    /// names the option in one namespace and shows it in another; the more lenient of both
+    /// is meant.
+    #[must_use]
+    pub fn success_threshold(&self) -> Health {
+        let namespaces = [
+            "aws:elasticbeanstalk:healthreporting:system",
+            "aws:elasticbeanstalk:command",
+        ];
+        let values = namespaces.map(|of| self.value(of, "HealthCheckSuccessThreshold"));
+        let said = values.into_iter().flatten().filter_map(Health::threshold);
+        said.max().unwrap_or_default()
     }
 
     /// The engine of the database that belongs to the environment, empty where it is not
@@ -211,11 +226,15 @@ impl<P> AwsCloud<P> {
         })
     }
 
-    /// How many instances an environment runs, and how many of them are healthy.
+    /// How many instances an environment runs, and how many of them are as well as is accepted.
     ///
     /// # Errors
     /// [`LookError`].
-    pub async fn instances(&self, environment_id: &str) -> Result<Instances, LookError> {
+    pub async fn instances(
+        &self,
+        environment_id: &str,
+        accepted: Health,
+    ) -> Result<Instances, LookError> {
         let answer = self
             .eb
             .describe_environment_health()
@@ -225,9 +244,9 @@ impl<P> AwsCloud<P> {
             .await;
         match answer {
             Ok(health) => {
-                Ok(counted(&health.instances_health.unwrap_or_else(|| {
-                    InstanceHealthSummary::builder().build()
-                })))
+                let summary = health.instances_health;
+                let summary = summary.unwrap_or_else(|| InstanceHealthSummary::builder().build());
+                Ok(counted(&summary, accepted))
             }
             Err(error) if is_basic_health(&failure(&error)) => {
                 let running = self.listed_instances(environment_id).await?;
@@ -236,6 +255,26 @@ impl<P> AwsCloud<P> {
                     healthy: running,
                 })
             }
+            Err(error) => Err(look_error("DescribeEnvironmentHealth", &error)),
+        }
+    }
+
+    /// Why an environment's health is what it is, in the service's words; none with basic
+    /// health.
+    ///
+    /// # Errors
+    /// [`LookError`].
+    pub async fn health_causes(&self, environment_id: &str) -> Result<Vec<String>, LookError> {
+        let answer = self
+            .eb
+            .describe_environment_health()
+            .environment_id(environment_id)
+            .attribute_names(EnvironmentHealthAttribute::Causes)
+            .send()
+            .await;
+        match answer {
+            Ok(health) => Ok(health.causes.unwrap_or_default()),
+            Err(error) if is_basic_health(&failure(&error)) => Ok(Vec::new()),
             Err(error) => Err(look_error("DescribeEnvironmentHealth", &error)),
         }
     }
@@ -256,20 +295,22 @@ impl<P> AwsCloud<P> {
     }
 }
 
-/// Ok and Info are healthy (developer guide, "Health colors and statuses").
-pub(super) fn counted(health: &InstanceHealthSummary) -> Instances {
+/// Ok and Info are healthy (developer guide, "Health colors and statuses"), and what is worse
+/// where that is accepted.
+pub(super) fn counted(health: &InstanceHealthSummary, accepted: Health) -> Instances {
     let count = |of: Option<i32>| of.unwrap_or(0).max(0).unsigned_abs();
-    let healthy = count(health.ok) + count(health.info);
-    let others = [
-        health.no_data,
-        health.unknown,
-        health.pending,
-        health.warning,
-        health.degraded,
-        health.severe,
+    let known = [
+        (Health::Ok, health.ok),
+        (Health::Ok, health.info),
+        (Health::Warning, health.warning),
+        (Health::Degraded, health.degraded),
+        (Health::Severe, health.severe),
     ];
+    let others = [health.no_data, health.unknown, health.pending];
+    let healthy = known.iter().filter(|(health, _)| *health <= accepted);
+    let running = known.iter().map(|(_, many)| *many).chain(others);
     Instances {
-        running: healthy + others.map(count).iter().sum::<u32>(),
-        healthy,
+        running: running.map(count).sum(),
+        healthy: healthy.map(|(_, many)| count(*many)).sum(),
     }
 }

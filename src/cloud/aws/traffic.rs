@@ -9,6 +9,7 @@ use super::configuration::counted;
 use super::failure::{failure, look_error};
 use super::read::is_basic_health;
 use crate::cloud::{LookError, Sighting};
+use crate::health::Health;
 use crate::plan::{Plan, Role};
 use crate::traffic::Traffic;
 
@@ -46,7 +47,7 @@ impl<P> AwsCloud<P> {
             Ok(health) => {
                 let instances = health.instances_health.as_ref();
                 Ok(health.application_metrics.as_ref().map(|metrics| Traffic {
-                    instances: instances.map_or(0, |summary| counted(summary).running),
+                    instances: instances.map_or(0, |summary| counted(summary, Health::Ok).running),
                     ..answered(metrics)
                 }))
             }

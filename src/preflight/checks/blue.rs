@@ -8,7 +8,8 @@ use super::super::steps::{steps, together};
 use super::{Found, Inspector};
 use crate::cloud::aws::{Configuration, EnvironmentType, ManagedAction};
 use crate::cloud::{LookError, Prober};
-use crate::facts::is_healthy;
+use crate::facts::{health_of, is_healthy};
+use crate::health::Health;
 use crate::listener_rules::{Follow, Rule, can_follow};
 use crate::plan::Strategy;
 
@@ -40,32 +41,67 @@ impl<P: Prober> Inspector<'_, P> {
         Check::WorkerTier.refused(evidence, remedy)
     }
 
-    pub(super) fn blue_healthy(&self, instances: u32) -> Finding {
+    /// Whether blue is well enough to be cloned, with what the service says is wrong with it.
+    pub(super) fn blue_healthy(
+        &self,
+        instances: u32,
+        causes: &[String],
+        configuration: Option<&Configuration>,
+    ) -> Finding {
+        let check = Check::BlueHealthy;
         let blue = self.blue;
-        let health = blue.health_status.as_ref().unwrap_or(&blue.health);
+        let shown = blue.health_status.as_ref().unwrap_or(&blue.health);
+        let causes = match causes {
+            [] => String::new(),
+            causes => format!(" ({})", causes.join("; ")),
+        };
         let evidence = format!(
-            "{} is {} and its health is {health}",
+            "{} is {} and its health is {shown}{causes}",
             blue.name, blue.status
         );
-        if is_healthy(blue) {
-            return Check::BlueHealthy.passed(format!(
-                "{evidence}; it runs {instances} {}",
-                if instances == 1 {
-                    "instance"
-                } else {
-                    "instances"
-                }
-            ));
+        let own = configuration.map_or(Health::Ok, Configuration::success_threshold);
+        let accepted = self.config.healthy.max(own);
+        let noun = if instances == 1 {
+            "instance"
+        } else {
+            "instances"
+        };
+        let evidence_with_instances = format!("{evidence}; it runs {instances} {noun}");
+        if is_healthy(blue, Health::Ok) {
+            return check.passed(evidence_with_instances);
         }
-        Check::BlueHealthy.refused(evidence, "it must be Ready and healthy before it is cloned")
+        if is_healthy(blue, accepted) {
+            let by = match own >= self.config.healthy {
+                true => format!("{}'s own HealthCheckSuccessThreshold", blue.name),
+                false => "--healthy".to_owned(),
+            };
+            return check.warned(format!("{evidence_with_instances}; {by} accepts that"));
+        }
+        if is_healthy(blue, Health::Warning) {
+            return check.refused(
+                evidence,
+                "see what causes it, or accept it: --healthy warning for every release, \
+                 --allow blue-healthy for this one",
+            );
+        }
+        let remedy = "it must be Ready and healthy before it is cloned";
+        check.refused(evidence, remedy).standing()
     }
 
-    /// How many instances blue runs. One that is not fit is not asked.
-    pub(super) async fn instances(&self) -> Result<u32, LookError> {
-        if !is_healthy(self.blue) {
-            return Ok(0);
+    /// How many instances blue runs, and what is wrong with it in the service's words. One
+    /// that is not Ready, or of whose health nothing is known, is not asked.
+    pub(super) async fn instances(&self) -> Result<(u32, Vec<String>), LookError> {
+        let blue = self.blue;
+        if blue.status != "Ready" || health_of(blue).is_none() {
+            return Ok((0, Vec::new()));
         }
-        Ok(self.cloud.instances(&self.blue.id).await?.running)
+        let running = self.cloud.instances(&blue.id, Health::Ok).await?.running;
+        let causes = match is_healthy(blue, Health::Ok) {
+            true => Vec::new(),
+            // They only explain.
+            false => self.cloud.health_causes(&blue.id).await.unwrap_or_default(),
+        };
+        Ok((running, causes))
     }
 
     pub(super) fn single_instance(&self, configuration: &Configuration) -> Finding {

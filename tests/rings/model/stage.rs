@@ -1,6 +1,7 @@
 //! States and plans, as far as the machine's rules tell them apart.
 
 use bluegreen::acceptance::AcceptanceTest;
+use bluegreen::health::Health;
 use bluegreen::machine::{Cause, Effect, Kind, Order, State, obey};
 use bluegreen::plan::{Bundle, Goal, Limits, Passed, Plan, Sizes, Strategy, Target};
 
@@ -195,6 +196,8 @@ impl Terms {
             shared_state: false,
             sizes: self.resizes.then_some(sizes(false)),
             instances: RUNNING,
+            // The model says itself which environments are fit.
+            healthy: Health::Ok,
             green_tags: Vec::new(),
             tests: vec![AcceptanceTest::get("/")],
             test_command: None,
