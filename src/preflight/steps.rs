@@ -117,7 +117,11 @@ fn what(kind: Kind, plan: &Plan) -> String {
         Kind::Cloning => format!("clone {blue} into {green}, on {}", plan.green_version()),
         Kind::Warming => format!("wait until {green} has the capacity and is healthy"),
         Kind::SwappingToGreen => format!("swap CNAMEs: {green} serves"),
-        Kind::DrainingBlue => format!("wait until cached DNS answers have left {blue}"),
+        Kind::DrainingBlue => format!(
+            "wait until cached DNS answers have left {blue}, and each of its instances gets at most \
+             {} requests a minute",
+            plan.limits.drain_requests
+        ),
         Kind::Deploying => format!("deploy {} onto idle {blue}", plan.version),
         Kind::Testing => format!("test {blue}"),
         Kind::SwappingToBlue => format!("swap CNAMEs back: {blue} serves {}", plan.version),
