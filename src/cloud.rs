@@ -17,7 +17,7 @@ use thiserror::Error;
 use crate::clock::{Deadline, Moment};
 use crate::command::{Ran, Run};
 use crate::fidelity::Difference;
-use crate::listener_rules::{Change, Rule, TargetGroup};
+use crate::listener_rules::{Balancer, Change};
 use crate::machine::{Effect, Instances};
 use crate::plan::{Plan, Role, Sizes};
 use crate::preview::Record;
@@ -71,15 +71,11 @@ pub trait Cloud {
         environment_name: &str,
     ) -> impl Future<Output = Result<Option<String>, LookError>>;
 
-    /// The rules of a load balancer that follow, and the target groups of environments
-    /// behind it.
+    /// The rules of a load balancer, and the target groups of environments behind it.
     ///
     /// # Errors
     /// [`LookError`].
-    fn rules(
-        &self,
-        balancer: &str,
-    ) -> impl Future<Output = Result<(Vec<Rule>, Vec<TargetGroup>), LookError>>;
+    fn rules(&self, balancer: &str) -> impl Future<Output = Result<Balancer, LookError>>;
 
     /// Makes a rule forward elsewhere. Safe to repeat.
     fn move_rule(&self, change: &Change, send_by: &Deadline) -> impl Future<Output = Outcome>;

@@ -129,14 +129,14 @@ pub struct Options {
     #[arg(long, env = "BLUEGREEN_DRAIN_LIMIT", global = true, value_name = "DURATION", default_value = "10m", value_parser = duration)]
     pub drain_limit: Duration,
     /// Requests a minute that one instance of a drained environment may get: health checks'
+    /// [default: what blue's health checks make and half as many again, at least 20]
     #[arg(
         long,
         env = "BLUEGREEN_DRAIN_REQUESTS",
         global = true,
-        value_name = "COUNT",
-        default_value_t = 20
+        value_name = "COUNT"
     )]
-    pub drain_requests: u32,
+    pub drain_requests: Option<u32>,
     /// How long blue is watched after the last swap
     #[arg(long, env = "BLUEGREEN_BAKE", global = true, value_name = "DURATION", default_value = "5m", value_parser = duration)]
     pub bake: Duration,
@@ -326,6 +326,9 @@ pub struct Config {
     pub alarms: Vec<String>,
     /// The preview hostnames that are asked for.
     pub preview: Option<Asked>,
+    /// How many requests a minute an instance of a drained environment may get; none for what
+    /// follows from blue's health checks.
+    pub drain_requests: Option<u32>,
     /// The limits.
     pub limits: Limits,
 }
@@ -486,11 +489,14 @@ impl Options {
                 alarms.cloned().collect()
             },
             preview,
+            drain_requests: self.drain_requests,
             limits: Limits {
                 poll: self.poll,
                 drain: self.drain,
                 drain_limit: self.drain_limit,
-                drain_requests: self.drain_requests,
+                drain_requests: self
+                    .drain_requests
+                    .unwrap_or(Limits::default().drain_requests),
                 bake: self.bake,
                 error_rise: self.error_rise,
                 latency_rise: self.latency_rise,

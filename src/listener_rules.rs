@@ -1,10 +1,10 @@
 //! Which rules of a shared load balancer must change so that they follow a swap of
 //! CNAMEs. Pure.
 //!
-//! A swap moves names of Elastic Beanstalk's own; a shared load balancer's rules go on to
-//! forward to the target groups they name. Rules that are tagged [`TAG_FOLLOW`] are to
-//! follow: `production` to the environment that holds the production CNAME, `staging` to
-//! the other.
+//! A swap moves names of Elastic Beanstalk's own, and the rules that it has made for them.
+//! Somebody else's rules of a shared load balancer go on to forward to the target groups they
+//! name. Those that are tagged [`TAG_FOLLOW`] are to follow: `production` to the environment
+//! that holds the production CNAME, `staging` to the other.
 
 use thiserror::Error;
 
@@ -44,6 +44,96 @@ pub struct Rule {
     /// Whether it is its listener's default rule, which cannot be changed as others are
     /// (API reference, `ModifyRule`).
     pub is_default: bool,
+}
+
+/// A rule without the tag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Untagged {
+    /// Its ARN.
+    pub arn: String,
+    /// The hosts it is for; empty where it is for any.
+    pub hosts: Vec<String>,
+    /// The ARNs of the target groups it forwards to.
+    pub forwards: Vec<String>,
+}
+
+impl Untagged {
+    /// Whether Elastic Beanstalk has made it for an environment: its only hosts are CNAMEs of
+    /// environments (developer guide, "Configuring a shared Application Load Balancer": the
+    /// CNAME is added as a host header). It follows a swap by itself.
+    #[must_use]
+    pub fn is_of_service(&self) -> bool {
+        let of_service = |host: &String| {
+            let host = host.to_ascii_lowercase();
+            [".elasticbeanstalk.com", ".elasticbeanstalk.com.cn"]
+                .iter()
+                .any(|domain| host.ends_with(domain))
+        };
+        !self.hosts.is_empty() && self.hosts.iter().all(of_service)
+    }
+
+    /// Whether it is for this host. Names are compared without case.
+    #[must_use]
+    pub fn is_for(&self, host: &str) -> bool {
+        self.hosts.iter().any(|own| own.eq_ignore_ascii_case(host))
+    }
+
+    fn leads_to(&self, groups: &[TargetGroup], environment_id: &str) -> bool {
+        self.forwards.iter().any(|target| {
+            let mut groups = groups.iter();
+            groups.any(|group| group.arn == *target && group.environment_id == environment_id)
+        })
+    }
+}
+
+/// As in `the rule … of www.shop.example`.
+impl std::fmt::Display for Untagged {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.hosts.as_slice() {
+            [] => write!(f, "the rule {} for any host", self.arn),
+            hosts => write!(f, "the rule {} for {}", self.arn, hosts.join(", ")),
+        }
+    }
+}
+
+/// The rules of a load balancer, and the target groups of environments behind it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Balancer {
+    /// The rules that follow a swap because they are tagged.
+    pub following: Vec<Rule>,
+    /// The other rules.
+    pub untagged: Vec<Untagged>,
+    /// The target groups.
+    pub groups: Vec<TargetGroup>,
+}
+
+impl Balancer {
+    /// The rules of somebody else's that send requests to an environment: they do not follow
+    /// a swap, and while they stand its target groups, and with them its stack, cannot be
+    /// deleted (API reference, `DeleteTargetGroup`, ResourceInUse).
+    pub fn foreign<'a>(&'a self, environment_id: &'a str) -> impl Iterator<Item = &'a Untagged> {
+        self.untagged.iter().filter(move |rule| {
+            !rule.is_of_service() && rule.leads_to(&self.groups, environment_id)
+        })
+    }
+
+    /// The rule of Elastic Beanstalk's own that sends requests for the production CNAME to
+    /// another environment than the one that holds it, of these two.
+    #[must_use]
+    pub fn left_behind(
+        &self,
+        production_cname: &str,
+        environments: [&str; 2],
+        holder: &str,
+    ) -> Option<&Untagged> {
+        let mut others = environments.into_iter().filter(|id| *id != holder);
+        let other = others.next()?;
+        self.untagged.iter().find(|rule| {
+            rule.is_of_service()
+                && rule.is_for(production_cname)
+                && rule.leads_to(&self.groups, other)
+        })
+    }
 }
 
 /// A target group of an environment's.
@@ -263,6 +353,45 @@ mod tests {
         let error = changed(&rules, &groups, "green", "blue").unwrap_err();
         assert_eq!(error.environment_id, "green");
         assert!(error.to_string().contains("blue/admin"), "{error}");
+    }
+
+    /// The host header of Elastic Beanstalk's own rule is the environment's CNAME; a rule with
+    /// a name of somebody's own beside it does not follow for that name.
+    #[test]
+    fn foreign_rules_are_told_from_the_services_own() {
+        let untagged = |arn: &str, hosts: &[&str], to: &str| Untagged {
+            arn: arn.to_owned(),
+            hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
+            forwards: vec![to.to_owned()],
+        };
+        let cname = "Shop.us-east-1.elasticbeanstalk.com";
+        let balancer = Balancer {
+            following: vec![rule(Follow::Production, &["blue/web"])],
+            untagged: vec![
+                untagged("own", &[cname], "blue/web"),
+                untagged("both", &[cname, "www.shop.example"], "blue/web"),
+                untagged("www", &["www.shop.example"], "blue/web"),
+                untagged("any", &[], "blue/web"),
+                untagged("others", &["other.example"], "other/web"),
+            ],
+            groups: vec![group("blue", "web"), group("other", "web")],
+        };
+        let foreign = |id: &str| -> Vec<String> {
+            let found = balancer.foreign(id).map(|rule| rule.arn.clone());
+            found.collect()
+        };
+        assert_eq!(foreign("blue"), ["both", "www", "any"]);
+        assert_eq!(foreign("other"), ["others"]);
+        let left = |holder| {
+            let cname = cname.to_lowercase();
+            let found = balancer.left_behind(&cname, ["blue", "green"], holder);
+            found.map(|rule| rule.arn.as_str())
+        };
+        assert_eq!(left("blue"), None);
+        assert_eq!(left("green"), Some("own"));
+        let text = balancer.untagged[1].to_string();
+        assert!(text.contains("both for Shop"), "{text}");
+        assert!(balancer.untagged[3].to_string().contains("any host"));
     }
 
     #[test]

@@ -221,7 +221,7 @@ pub struct Limits {
     /// for at most.
     pub drain_limit: Duration,
     /// How many requests a minute one instance of a drained environment may get: those of
-    /// health checks.
+    /// health checks, as blue's settings tell them.
     pub drain_requests: u32,
     /// How long blue is watched after the last swap.
     pub bake: Duration,

@@ -2,6 +2,7 @@
 
 mod check;
 mod checks;
+mod health_checks;
 mod permissions;
 mod reach;
 mod steps;
@@ -15,11 +16,12 @@ use crate::cloud::{Environment, LookError, Prober, VersionRecord};
 use crate::config::Config;
 use crate::facts::health_of;
 use crate::health::Health;
-use crate::plan::{Bundle, Goal, Kept, Passed, Plan, Strategy, Target, template_name};
+use crate::plan::{Bundle, Goal, Kept, Limits, Passed, Plan, Strategy, Target, template_name};
 use crate::preview::Preview;
 use crate::rebuild::strategy_of;
 
 pub use check::{About, Allowing, Check, Finding, Verdict};
+pub use health_checks::HealthChecks;
 pub use steps::{Past, Step, Takes, steps, together};
 
 /// Which version to release, and how.
@@ -121,6 +123,8 @@ struct Facts {
     tags: Vec<(String, String)>,
     configuration: Configuration,
     instances: u32,
+    /// How many nodes blue's load balancer has, where that is known.
+    nodes: Option<u32>,
 }
 
 impl Inspection {
@@ -161,6 +165,11 @@ impl Inspection {
     ) -> Option<Plan> {
         let facts = self.facts.clone()?;
         let sizes = facts.configuration.sizes();
+        let checks = HealthChecks::of(&facts.configuration, facts.nodes);
+        let drain_requests = config
+            .drain_requests
+            .or(checks.map(|checks| checks.allowed()))
+            .unwrap_or(config.limits.drain_requests);
         let kept = Kept {
             id: &id,
             production_cname: &facts.production_cname,
@@ -207,7 +216,10 @@ impl Inspection {
             preview: self.preview.clone(),
             allowed: self.findings.iter().filter_map(Finding::kept).collect(),
             pause_before_cutover: wanted.pause_before_cutover,
-            limits: config.limits.clone(),
+            limits: Limits {
+                drain_requests,
+                ..config.limits.clone()
+            },
         })
     }
 }

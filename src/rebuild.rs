@@ -426,6 +426,7 @@ mod tests {
             alarms: plan.alarms,
             expected_differences: plan.expected_differences,
             preview: None,
+            drain_requests: None,
             limits: plan.limits,
         }
     }

@@ -227,6 +227,8 @@ pub enum FaultEffect {
     IdleShrinks,
     /// The next swap is taken and fails: the CNAMEs stay.
     SwapFailsOnce,
+    /// The rules of Elastic Beanstalk's own on a shared load balancer do not follow a swap.
+    RulesStay,
     /// The next termination of this environment fails once, and it is Ready again.
     TerminateFailsOnce {
         /// The environment's name.
@@ -307,6 +309,8 @@ pub(crate) struct Quirks {
     pub idle_shrinks: bool,
     #[serde(default)]
     pub conditions_ignored: bool,
+    #[serde(default)]
+    pub rules_stay: bool,
     /// How many swaps are still to fail.
     #[serde(default)]
     pub failing_swaps: u32,
@@ -428,6 +432,7 @@ impl World {
             FaultEffect::LongCaches { seconds } => self.traffic.cache_seconds = *seconds,
             FaultEffect::IdleShrinks => self.quirks.idle_shrinks = true,
             FaultEffect::ConditionsIgnored => self.quirks.conditions_ignored = true,
+            FaultEffect::RulesStay => self.quirks.rules_stay = true,
             FaultEffect::SwapFailsOnce => self.quirks.failing_swaps += 1,
             FaultEffect::TerminateFailsOnce { environment } => {
                 self.quirks.stuck_terminations.push(environment.clone());

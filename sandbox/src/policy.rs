@@ -77,6 +77,9 @@ enum Quantifier {
     ForAllValues,
     /// At least one value of the key.
     ForAnyValue,
+    /// Whether the key is there at all (IAM user guide, "Condition operator to check existence
+    /// of condition keys"): `true` where it must not be.
+    Null,
 }
 
 /// One thing that a request needs to be allowed.
@@ -201,6 +204,8 @@ impl Policy {
     pub(crate) fn missing(&self, need: &Need) -> Vec<String> {
         let asked = self.0.iter().filter(|statement| statement.is_about(need));
         let keys = asked.flat_map(|statement| &statement.conditions);
+        // That a key is not there is what this one asks for.
+        let keys = keys.filter(|condition| condition.quantifier != Quantifier::Null);
         let keys = keys.map(|condition| condition.key.clone());
         let missing = keys.filter(|key| !need.keys.contains_key(key));
         missing.collect::<BTreeSet<_>>().into_iter().collect()
@@ -319,6 +324,7 @@ impl Condition {
         };
         let found = need.keys.get(&self.key).map_or(&[][..], Vec::as_slice);
         match self.quantifier {
+            Quantifier::Null => self.values == [found.is_empty().to_string()],
             Quantifier::ForAllValues => found.iter().all(fits),
             Quantifier::Single | Quantifier::ForAnyValue => found.iter().any(fits),
         }
@@ -333,6 +339,7 @@ fn conditions(found: Option<&Value>, place: &str) -> Result<Vec<Condition>, Poli
     for (operator, keys) in object(found, place)? {
         let place = format!("{place}.{operator}");
         let (quantifier, plain) = match operator.split_once(':') {
+            None if operator == "Null" => (Quantifier::Null, "StringEquals"),
             None => (Quantifier::Single, operator.as_str()),
             Some(("ForAllValues", plain)) => (Quantifier::ForAllValues, plain),
             Some(("ForAnyValue", plain)) => (Quantifier::ForAnyValue, plain),
@@ -353,10 +360,15 @@ fn conditions(found: Option<&Value>, place: &str) -> Result<Vec<Condition>, Poli
                     "the sandbox gives this condition key no value",
                 ));
             }
+            let values = texts(values, &place)?;
+            let is_one = matches!(values.as_slice(), [one] if one == "true" || one == "false");
+            if quantifier == Quantifier::Null && !is_one {
+                return Err(invalid(place, "it must be \"true\" or \"false\""));
+            }
             conditions.push(Condition {
                 quantifier,
                 wildcards,
-                values: texts(values, &place)?,
+                values,
                 key,
             });
         }
@@ -366,7 +378,7 @@ fn conditions(found: Option<&Value>, place: &str) -> Result<Vec<Condition>, Poli
 
 fn unknown_operator(place: &str) -> PolicyError {
     let message = "the sandbox judges by StringEquals, StringLike, ArnEquals and ArnLike, \
-                   alone or behind ForAllValues: or ForAnyValue:";
+                   alone or behind ForAllValues: or ForAnyValue:, and by Null";
     invalid(place, message)
 }
 

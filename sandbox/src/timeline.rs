@@ -225,6 +225,10 @@ impl World {
             let cname = self.view.environments[first].cname.take();
             let other = std::mem::replace(&mut self.view.environments[second].cname, cname);
             self.view.environments[first].cname = other;
+            if !self.quirks.rules_stay {
+                let ids = [first, second].map(|at| self.view.environments[at].id.clone());
+                self.follow_swap([&ids[0], &ids[1]]);
+            }
         }
         let (severity, ended) = match fails {
             // The service's own words for it are not published.

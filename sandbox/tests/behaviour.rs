@@ -235,6 +235,64 @@ fn preconditions_are_refused_in_the_services_words() {
     );
 }
 
+/// Developer guide, "General options": `HealthCheckInterval` is 15 seconds, and may be 5 to 300;
+/// a classic load balancer's `Interval` is 10. Each node of the load balancer asks each
+/// instance, and its questions are in the web server's log, which enhanced health counts.
+#[test]
+fn health_checks_count_as_requests() {
+    let mut play = Play::new();
+    let health = "Action=DescribeEnvironmentHealth&EnvironmentName=shop-worker&AttributeNames.member.1=ApplicationMetrics";
+    let process = "aws:elasticbeanstalk:environment:process:default";
+    let environment = "aws:elasticbeanstalk:environment";
+    let six = "subnet-1,subnet-2,subnet-3,subnet-4,subnet-5,subnet-6";
+    // In ten seconds, of two instances.
+    for (set, requests) in [
+        (None, 4),
+        (Some((process, "HealthCheckInterval", "5")), 12),
+        (Some(("aws:ec2:vpc", "ELBSubnets", six)), 24),
+        (
+            Some((
+                "aws:elasticbeanstalk:environment:process:admin",
+                "Port",
+                "81",
+            )),
+            32,
+        ),
+        (Some((environment, "LoadBalancerType", "classic")), 12),
+        (Some((environment, "EnvironmentType", "SingleInstance")), 0),
+    ] {
+        if let Some((namespace, name, value)) = set {
+            play.world.set("shop-worker", namespace, name, value);
+        }
+        let told = play.done(health);
+        let count = format!("<RequestCount>{requests}</RequestCount>");
+        assert!(told.contains(&count), "{set:?}: {told}");
+    }
+}
+
+/// The rule that the service makes for an environment on a shared load balancer is for its
+/// CNAME (developer guide, "Configuring a shared Application Load Balancer"), and follows a swap
+/// (tmshkr/blue-green-beanstalk, `test/integration/shared_alb.test.ts`).
+#[test]
+fn the_services_own_rule_follows_a_swap_and_somebody_elses_stays() {
+    for stays in [false, true] {
+        let mut play = Play::new();
+        if stays {
+            play.world.inject(FaultEffect::RulesStay);
+        }
+        play.launch("shop-two");
+        play.world.share_load_balancer("shop-blue");
+        play.world.share_load_balancer("shop-two");
+        play.world.add_rule("www.shop.example", "shop-blue", &[]);
+        play.done(SWAP);
+        play.wait(60);
+        let reached = |host: &str| play.world.balanced_to(host).map(|e| e.name.clone());
+        let holder = if stays { "shop-blue" } else { "shop-two" };
+        assert_eq!(reached(PRODUCTION).as_deref(), Some(holder));
+        assert_eq!(reached("www.shop.example").as_deref(), Some("shop-blue"));
+    }
+}
+
 /// The public model (botocore 1.44.8, `EnvironmentTier`) has three tiers; DescribeEnvironments
 /// tells each by its name and type.
 #[test]

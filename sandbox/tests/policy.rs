@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use bluegreen_sandbox::{Form, Options, Policy, PolicyError, Reply, Sandbox, World};
+use bluegreen_sandbox::{Form, Need, Options, Policy, PolicyError, Reply, Sandbox, Verdict, World};
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 
@@ -234,4 +234,22 @@ fn a_file_that_is_no_policy_is_named() {
         error.to_string().contains("/nowhere/policy.json"),
         "{error}"
     );
+}
+
+/// IAM user guide, "Condition operator to check existence of condition keys".
+#[test]
+fn null_asks_whether_a_key_is_there() {
+    let policy = |value: &str| {
+        Policy::parse(&format!(
+            r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Action":"a:b","Resource":"*","Condition":{{"Null":{{"aws:ResourceTag/x":"{value}"}}}}}}}}"#
+        ))
+    };
+    let without = Need::new("a:b", "*");
+    let with = Need::new("a:b", "*").key("aws:ResourceTag/x", ["".to_owned()]);
+    for (value, allowed, denied) in [("true", &without, &with), ("false", &with, &without)] {
+        let policy = policy(value).expect("a policy");
+        assert_eq!(policy.judge(allowed), Verdict::Allowed, "{value}");
+        assert_eq!(policy.judge(denied), Verdict::NotAllowed, "{value}");
+    }
+    assert!(policy("maybe").is_err());
 }

@@ -55,7 +55,7 @@ use crate::clock::{Clock, Deadline};
 use crate::command::{Ran, Run};
 use crate::facts::is_healthy;
 use crate::fidelity::differences;
-use crate::listener_rules::{Change, Rule, TargetGroup};
+use crate::listener_rules::{Balancer, Change};
 use crate::machine::{Effect, EffectKind};
 use crate::plan::{Plan, REQUEST_TIMEOUT, Role, Sizes};
 use crate::preview::Record;
@@ -321,7 +321,7 @@ impl<P: Prober> Cloud for AwsCloud<P> {
         Ok(balancer.filter(|arn| !arn.is_empty()).map(str::to_owned))
     }
 
-    async fn rules(&self, balancer: &str) -> Result<(Vec<Rule>, Vec<TargetGroup>), LookError> {
+    async fn rules(&self, balancer: &str) -> Result<Balancer, LookError> {
         self.following_rules(balancer).await
     }
 

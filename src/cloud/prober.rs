@@ -1,6 +1,7 @@
 //! The tests of an environment: HTTP requests, redirects shown and not followed, TLS
 //! verified; and the operator's command.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -40,6 +41,9 @@ pub struct Site {
     pub endpoint: Option<String>,
 }
 
+/// How long a name server's answer is waited for where it is not needed.
+const RESOLVED_WITHIN: Duration = Duration::from_secs(5);
+
 /// Tests an environment.
 pub trait Prober {
     /// Asks an environment.
@@ -47,6 +51,12 @@ pub trait Prober {
 
     /// Runs a command that tests an environment.
     fn run(&self, run: &Run) -> impl Future<Output = Ran>;
+
+    /// How many addresses a load balancer's name leads to: each is one of its nodes. None where
+    /// that is not known.
+    fn nodes(&self, _endpoint: &str) -> impl Future<Output = Option<u32>> {
+        std::future::ready(None)
+    }
 }
 
 /// The prober that asks over the network.
@@ -240,6 +250,17 @@ impl Prober for HttpProber {
             run.variables.push(("http_proxy".to_owned(), proxy.clone()));
         }
         command::run(&run).await
+    }
+
+    /// A sandbox's load balancers have names that nothing resolves.
+    async fn nodes(&self, endpoint: &str) -> Option<u32> {
+        if self.proxy.is_some() {
+            return None;
+        }
+        let found = tokio::time::timeout(RESOLVED_WITHIN, addresses(endpoint, 80)).await;
+        let found = found.ok()?.ok()?;
+        let nodes: BTreeSet<_> = found.iter().filter(|at| at.is_ipv4()).collect();
+        u32::try_from(nodes.len()).ok().filter(|nodes| *nodes > 0)
     }
 }
 

@@ -4,6 +4,10 @@
 //! set right as preview hostnames are: at every turn, from the state and the last look. A
 //! rule that still forwards to an environment sends traffic to it whatever the CNAMEs say:
 //! until every rule is seen right, nothing is asked that would interrupt that environment.
+//!
+//! Elastic Beanstalk's own rule for the production CNAME is left to the service, which has it
+//! follow the swap; it too must be seen to. Before a termination no rule of anybody may
+//! forward to the environment, for then its stack cannot be deleted.
 
 use tracing::{info, warn};
 
@@ -68,6 +72,18 @@ pub(super) fn needs_rules(step: &Step) -> bool {
     }
 }
 
+/// The environment that a step asks to terminate.
+fn goes(step: &Step) -> Option<Role> {
+    match step {
+        Step::Ask { effect, .. } | Step::Once { effect, .. } => match effect {
+            Effect::TerminateGreen { .. } => Some(Role::Green),
+            Effect::TerminateBlue { .. } => Some(Role::Blue),
+            _ => None,
+        },
+        Step::Enter(_) | Step::Wait { .. } | Step::Rest => None,
+    }
+}
+
 impl<C: Cloud> Driver<'_, C> {
     /// Makes the rules forward where they should; tells why where they are not all seen
     /// to.
@@ -92,9 +108,10 @@ impl<C: Cloud> Driver<'_, C> {
         if self.rules.right_in == Some(kind) && !needs_rules(step) {
             return Ok(None);
         }
+        let goes = goes(step);
         let looked = tokio::select! {
             biased;
-            looked = wrong(self.cloud, &mut self.rules, deployment, seen, green_id, right) => looked,
+            looked = wrong(self.cloud, &mut self.rules, deployment, seen, green_id, right, goes) => looked,
             () = signalled(self.interrupted.clone()) => return Err(DriveError::Signal),
         };
         let wrong = match looked {
@@ -162,7 +179,8 @@ impl<C: Cloud> Driver<'_, C> {
 }
 
 /// The changes that make every rule forward where it should, or why there are none; no
-/// changes where the environments share no load balancer.
+/// changes where the environments share no load balancer. `goes` is the environment that is
+/// to be terminated next.
 async fn wrong<C: Cloud>(
     cloud: &C,
     rules: &mut Rules,
@@ -170,6 +188,7 @@ async fn wrong<C: Cloud>(
     seen: &Seen,
     green_id: &str,
     right: [Role; 2],
+    goes: Option<Role>,
 ) -> Result<Result<Vec<Change>, String>, LookError> {
     let plan = &deployment.plan;
     let shared = match &rules.shared {
@@ -187,16 +206,38 @@ async fn wrong<C: Cloud>(
     let Some(balancer) = shared else {
         return Ok(Ok(Vec::new()));
     };
-    let (following, groups) = cloud.rules(balancer).await?;
+    let found = cloud.rules(balancer).await?;
     let id = |role| match role {
         Role::Blue => plan.blue_id.as_str(),
         Role::Green => green_id,
     };
-    let found = changes(&following, &groups, [&plan.blue_id, green_id], |follow| {
+    let both = [plan.blue_id.as_str(), green_id];
+    let wrong = changes(&found.following, &found.groups, both, |follow| {
         id(match follow {
             Follow::Production => right[0],
             Follow::Staging => right[1],
         })
     });
-    Ok(found.map_err(|error| error.to_string()))
+    let wrong = match wrong {
+        Ok(wrong) if wrong.is_empty() => wrong,
+        other => return Ok(other.map_err(|error| error.to_string())),
+    };
+    let holder = right[0];
+    if let Some(rule) = found.left_behind(&plan.production_cname, both, id(holder)) {
+        return Ok(Err(format!(
+            "Elastic Beanstalk's own rule has not followed the swap: {rule} does not forward to \
+             {}, which holds that name; point it there",
+            plan.environment(holder)
+        )));
+    }
+    if let Some(role) = goes
+        && let Some(rule) = found.foreign(id(role)).next()
+    {
+        return Ok(Err(format!(
+            "Elastic Beanstalk cannot delete {} while {rule} forwards to it: point the rule \
+             elsewhere, or delete it",
+            plan.environment(role)
+        )));
+    }
+    Ok(Ok(wrong))
 }

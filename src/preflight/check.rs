@@ -54,6 +54,8 @@ pub enum Check {
     SharedLoadBalancer,
     /// An environment of one instance.
     SingleInstance,
+    /// What runs on both environments at once.
+    TwoEnvironments,
     /// How versions are deployed.
     DeploymentPolicy,
     /// DNS records that do not follow a swap.
@@ -94,7 +96,7 @@ pub struct About {
 
 impl Check {
     /// Every check, in the order in which it is shown.
-    pub const ALL: [Check; 29] = [
+    pub const ALL: [Check; 30] = [
         Check::Credentials,
         Check::Permissions,
         Check::Application,
@@ -117,6 +119,7 @@ impl Check {
         Check::TerminationProtection,
         Check::SharedLoadBalancer,
         Check::SingleInstance,
+        Check::TwoEnvironments,
         Check::DeploymentPolicy,
         Check::DnsRecords,
         Check::Bucket,
@@ -312,13 +315,15 @@ impl Check {
             ),
             Check::SharedLoadBalancer => (
                 "shared-load-balancer",
-                "whether blue shares its load balancer: what its rules send to blue by their own \
-                 conditions does not follow a swap, but where they are tagged",
-                "tag the rules of production `bluegreen:follow=production` (docs/preview.md), or give \
-                 the environment a load balancer of its own",
+                "whether blue shares its load balancer, and which rules forward to it there: \
+                 Elastic Beanstalk's own rule for the CNAME follows a swap, and so do rules that \
+                 are tagged; refuses any other rule that forwards to blue, for it does neither",
+                "tag the rules of production `bluegreen:follow=production` (docs/preview.md), or \
+                 delete them",
                 May(
-                    "only what reaches the environments by the CNAME that is swapped follows; see \
-                     that no rule sends the users of production to one environment for good",
+                    "only what reaches the environments by the CNAME that is swapped follows: users \
+                     who come by another rule meet the deploy, and with --strategy promote blue \
+                     cannot be deleted while a rule forwards to it",
                 ),
             ),
             Check::SingleInstance => (
@@ -326,6 +331,13 @@ impl Check {
                 "whether blue runs a single instance; warns only: while green serves nothing is \
                  lost, but one instance serves everything",
                 "use a load-balanced environment where one instance is not enough",
+                Never("it refuses nothing"),
+            ),
+            Check::TwoEnvironments => (
+                "two-environments",
+                "what runs on both environments while both stand; warns where blue's settings tell \
+                 of something: a notification endpoint, a single instance's own address",
+                "see docs/guide.md, \"Two environments at once\"",
                 Never("it refuses nothing"),
             ),
             Check::DeploymentPolicy => (

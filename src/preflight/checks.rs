@@ -3,6 +3,7 @@
 
 mod access;
 mod blue;
+mod both;
 mod green;
 mod launch;
 mod release;
@@ -47,6 +48,7 @@ struct Read {
     instances: Option<u32>,
     preview: Option<Preview>,
     rules: Vec<Rule>,
+    nodes: Option<u32>,
 }
 
 impl<P: Prober> Inspector<'_, P> {
@@ -141,12 +143,13 @@ impl<P: Prober> Inspector<'_, P> {
 
     /// Reads what a release needs, with what is found of it.
     async fn read(&self, findings: &mut Vec<Finding>) -> Result<Read, LookError> {
-        let (version, tags, configuration, instances, preview) = tokio::join!(
+        let (version, tags, configuration, instances, preview, nodes) = tokio::join!(
             self.version(),
             self.cloud.tags(&self.blue.arn),
             self.cloud.configuration(&self.config.app, &self.blue.name),
             self.instances(),
             self.preview(),
+            self.nodes(),
         );
         let version = match version {
             Err(error) => Err(unread(Check::Version, error)?),
@@ -160,6 +163,7 @@ impl<P: Prober> Inspector<'_, P> {
                 }
                 for check in [
                     Check::SingleInstance,
+                    Check::TwoEnvironments,
                     Check::DeploymentPolicy,
                     Check::ScheduledActions,
                     Check::LaunchOptions,
@@ -174,14 +178,16 @@ impl<P: Prober> Inspector<'_, P> {
             findings.extend([
                 self.coupled_database(configuration),
                 self.single_instance(configuration),
+                self.two_environments(configuration),
                 self.deployment_policy(configuration),
                 self.scheduled_actions(configuration),
                 self.launch_options(configuration),
             ]);
             findings.push(match self.rules(configuration).await {
-                Ok(read) => {
-                    rules = read;
-                    self.shared_balancer(configuration, &rules)
+                Ok(balancer) => {
+                    let found = self.shared_balancer(configuration, balancer.as_ref());
+                    rules = balancer.map_or_else(Vec::new, |balancer| balancer.following);
+                    found
                 }
                 Err(error) => unread(Check::SharedLoadBalancer, error)?,
             });
@@ -225,6 +231,7 @@ impl<P: Prober> Inspector<'_, P> {
             instances,
             preview,
             rules,
+            nodes,
         })
     }
 
@@ -236,6 +243,7 @@ impl<P: Prober> Inspector<'_, P> {
             tags: read.tags.clone()?,
             configuration: read.configuration.clone()?,
             instances: read.instances?,
+            nodes: read.nodes,
         })
     }
 }

@@ -168,7 +168,7 @@ fn is_of(action: &str, resource: &str) -> bool {
         ("s3", _) => resource.contains('/'),
         ("elasticloadbalancing", "DeleteListener") => kind(":listener/"),
         ("elasticloadbalancing", "CreateRule") => kind(":listener/"),
-        ("elasticloadbalancing", "DeleteRule") => kind(":listener-rule/"),
+        ("elasticloadbalancing", "DeleteRule" | "ModifyRule") => kind(":listener-rule/"),
         ("elasticloadbalancing", _) => !kind(":listener/"),
         _ => true,
     }
@@ -194,6 +194,9 @@ impl Use<'_> {
             "BeneathSharedLoadBalancer" => {
                 matches!(self.balancing, Balancing::Shared(arn) if !arn.is_empty())
             }
+            // Whether the service needs it of the caller, so that its own rule follows a swap, is
+            // not public; a swap out that AWS denies for it changes nothing.
+            "BeneathSharedRules" => false,
             "BeneathClassicLoadBalancing" => self.balancing == Balancing::Classic,
             "BeneathSingleInstance" => self.balancing == Balancing::Address,
             _ => true,

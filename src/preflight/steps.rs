@@ -130,7 +130,11 @@ fn what(kind: Kind, plan: &Plan) -> String {
         Kind::DeployingGreen => format!("deploy {} onto {green}; {blue} serves", plan.version),
         Kind::TestingGreen => format!("test {green}"),
         Kind::SwappingToGreen => format!("swap CNAMEs: {green} serves"),
-        Kind::DrainingBlue => format!("wait until cached DNS answers have left {blue}"),
+        Kind::DrainingBlue => format!(
+            "wait until cached DNS answers have left {blue}, and each of its instances gets at most \
+             {} requests a minute",
+            plan.limits.drain_requests
+        ),
         Kind::Deploying => format!("deploy {} onto idle {blue}", plan.version),
         Kind::Testing => format!("test {blue}"),
         Kind::SwappingToBlue => format!("swap CNAMEs back: {blue} serves {}", plan.version),

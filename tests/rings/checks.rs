@@ -8,6 +8,7 @@ use bluegreen::cloud::aws::{
     Quota, ZoneRecords,
 };
 use bluegreen::cloud::{LookError, Outcome};
+use bluegreen::machine::State;
 use bluegreen::preview::Record;
 use bluegreen_sandbox::{BUCKET, Fault, FaultEffect, ZONE};
 use bluegreen_sandbox::{Form, Policy, QuotaOf, Reply, Status};
@@ -15,7 +16,7 @@ use bluegreen_sandbox::{Form, Policy, QuotaOf, Reply, Status};
 use crate::plan::{bad_digest, blue};
 use crate::policy::shipped;
 use crate::served::{Served, clients_of};
-use crate::virtual_world::VirtualWorld;
+use crate::virtual_world::{VirtualWorld, v2};
 
 const BLUE: &str = "shop-blue";
 const USER: &str = "arn:aws:iam::123456789012:user/sandbox";
@@ -153,6 +154,33 @@ async fn quotas_are_told_with_what_is_used() {
         ),
         "TooManyApplicationVersionsException",
     );
+}
+
+/// A health check each five seconds from six zones makes 72 requests a minute of an instance:
+/// the drain knows that from blue's settings, unless the operator says otherwise.
+#[tokio::test(start_paused = true)]
+async fn a_drain_ends_whatever_the_health_checks_make() {
+    for (given, expected) in [(None, 108), (Some(30), 30)] {
+        let mut world = VirtualWorld::new().await;
+        world.config.drain_requests = given;
+        let six = "subnet-1,subnet-2,subnet-3,subnet-4,subnet-5,subnet-6";
+        let process = "aws:elasticbeanstalk:environment:process:default";
+        world.sandbox.with_world(|world, _| {
+            world.set("shop-blue", process, "HealthCheckInterval", "5");
+            world.set("shop-blue", "aws:ec2:vpc", "ELBSubnets", six);
+        });
+        let begun = world.begin(v2()).await;
+        let mut deployment = begun.expect("preflight passes");
+        assert_eq!(deployment.plan.limits.drain_requests, expected);
+        let began = world.clock.now();
+        let driven = world.drive(&mut deployment).await.expect("nobody kills it");
+        driven.unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(deployment.state, State::Completed);
+        // Both drains to their limit take that long alone.
+        let limit = deployment.plan.limits.drain_limit;
+        let took = world.clock.now().since(began);
+        assert_eq!(took > 2 * limit, given.is_some(), "{given:?}: {took:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

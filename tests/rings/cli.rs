@@ -7,6 +7,7 @@ use std::sync::{Arc, mpsc};
 
 use bluegreen_sandbox::{Fault, FaultEffect, Phase, Status, TapVerdict};
 use rustix::process::{Pid, Signal, kill_process};
+use sha2::Digest as _;
 
 use crate::plan::nothing_was_written;
 use crate::served::{PATIENCE, Served, hermetic};
@@ -435,6 +436,39 @@ fn credentials_and_region_are_named_before_anything() {
         .env("AWS_ACCESS_KEY_ID", "a")
         .env("AWS_SECRET_ACCESS_KEY", "b");
     check("unreachable", &unreachable.output().expect("runs"));
+}
+
+/// `aws login` leaves a profile with a `login_session` and its credentials in a cache (AWS CLI
+/// user guide, "Login for AWS local development using console credentials").
+#[test]
+fn a_profile_of_aws_login_is_understood() {
+    let served = Served::at_speed(SPEED);
+    let session = "arn:aws:iam::123456789012:user/sandbox";
+    let file = |name: &str| served.folder.path().join(name);
+    let profile = format!("[profile people]\nregion = us-east-1\nlogin_session = {session}\n");
+    std::fs::write(file("config"), profile).expect("it is written");
+    let name: String = sha2::Sha256::digest(session)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let token = r#"{"accessToken":{"accessKeyId":"AKIALOGIN","secretAccessKey":"s","sessionToken":"t",
+        "accountId":"123456789012","expiresAt":"2999-01-01T00:00:00Z"},"tokenType":"aws_sigv4",
+        "refreshToken":"r","clientId":"arn:aws:signin:::devtools/same-device","dpopKey":"k"}"#;
+    std::fs::write(file(&format!("{name}.json")), token).expect("it is written");
+    let mut command = hermetic(&["run", "--app", "nowhere", "--blue", "b", "--bucket", "b"]);
+    let output = command
+        .current_dir(served.folder.path())
+        .env("BLUEGREEN_STATE", served.journal())
+        .env("AWS_ENDPOINT_URL", &served.url)
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("AWS_CONFIG_FILE", file("config"))
+        .env("AWS_LOGIN_CACHE_DIRECTORY", served.folder.path())
+        .env("AWS_PROFILE", "people")
+        .output()
+        .expect("the binary runs");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("there is no application nowhere"), "{told}");
+    assert_eq!(code(&output), Some(3));
 }
 
 #[test]

@@ -247,3 +247,89 @@ async fn a_rule_that_could_not_follow_is_refused_beforehand() {
         "{told}"
     );
 }
+
+/// Without a rule of somebody else's a shared load balancer needs no tag: what comes by the
+/// CNAME reaches its holder (tmshkr/blue-green-beanstalk, `test/integration/shared_alb.test.ts`).
+#[tokio::test(start_paused = true)]
+async fn the_services_own_rule_follows() {
+    for strategy in [Strategy::Restore, Strategy::Promote] {
+        let world = VirtualWorld::new().await;
+        world
+            .sandbox
+            .with_world(|world, _| world.share_load_balancer("shop-blue"));
+        let mut deployment = begun(&world, strategy).await;
+        let sandbox = world.sandbox.clone();
+        world.on_call(move |call, phase| {
+            if phase == Phase::Before && call.operation == "UpdateEnvironment" {
+                sandbox.with_world(|world, _| {
+                    let reached = world.balanced_to(PRODUCTION).expect("a rule");
+                    assert_eq!(reached.name, "shop-blue-green");
+                });
+            }
+            Fate::Life
+        });
+        let driven = world.drive(&mut deployment).await.expect("nobody kills it");
+        driven.unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(deployment.state, State::Completed, "{strategy}");
+    }
+}
+
+/// That it follows is likely and no more: where it does not, blue still gets the requests for
+/// the CNAME, and nothing is deployed to it.
+#[tokio::test(start_paused = true)]
+async fn a_rule_of_the_service_that_stays_holds_the_deploy() {
+    let world = VirtualWorld::new().await;
+    world
+        .sandbox
+        .with_world(|world, _| world.share_load_balancer("shop-blue"));
+    world.inject(FaultEffect::RulesStay);
+    let mut deployment = begun(&world, Strategy::Restore).await;
+    let driven = world.drive(&mut deployment).await.expect("nobody kills it");
+    driven.unwrap_or_else(|e| panic!("{e}"));
+    let State::Held { cause } = &deployment.state else {
+        panic!("{:?}", deployment.state);
+    };
+    let told = cause.to_string();
+    assert!(
+        told.contains("own rule has not followed the swap"),
+        "{told}"
+    );
+    assert!(told.contains(PRODUCTION), "{told}");
+    world.sandbox.with_world(|world, _| {
+        let blue = world.environment("shop-blue").expect("blue");
+        assert_eq!(blue.version_label, "v1");
+    });
+}
+
+/// A target group that a rule forwards to cannot be deleted (API reference,
+/// `DeleteTargetGroup`): the rule is named, and the termination is not asked for.
+#[tokio::test(start_paused = true)]
+async fn a_rule_of_somebody_elses_stops_a_termination() {
+    let world = VirtualWorld::new().await;
+    world
+        .sandbox
+        .with_world(|world, _| world.share_load_balancer("shop-blue"));
+    let mut deployment = begun(&world, Strategy::Restore).await;
+    let sandbox = world.sandbox.clone();
+    world.on_call(move |call, phase| {
+        if phase == Phase::Before && call.operation == "UpdateEnvironment" {
+            sandbox.with_world(|world, _| {
+                world.add_rule("green.shop.example", "shop-blue-green", &[]);
+            });
+        }
+        Fate::Life
+    });
+    let driven = world.drive(&mut deployment).await.expect("nobody kills it");
+    driven.unwrap_or_else(|e| panic!("{e}"));
+    let State::Stuck { cause } = &deployment.state else {
+        panic!("{:?}", deployment.state);
+    };
+    let told = cause.to_string();
+    assert!(
+        told.contains("cannot delete shop-blue-green while the rule")
+            && told.contains("green.shop.example"),
+        "{told}"
+    );
+    let calls = world.sandbox.report().calls;
+    assert_eq!(calls.get("TerminateEnvironment"), None);
+}

@@ -108,6 +108,16 @@ fn without_resource(sid: &str, resource: &str) -> Policy {
     parsed(&document)
 }
 
+/// The shipped policy without one statement.
+pub fn without_statement(sid: &str) -> Policy {
+    let mut document = DOCUMENT.clone();
+    let statements = statements(&mut document);
+    let before = statements.len();
+    statements.retain(|statement| statement["Sid"] != sid);
+    assert_eq!(statements.len() + 1, before, "{sid} is a statement");
+    parsed(&document)
+}
+
 /// The shipped policy without one action.
 pub fn without(action: &str) -> Policy {
     let mut document = DOCUMENT.clone();
@@ -323,6 +333,8 @@ const TOUCHED: &[(&str, &str, Try, &str, &str)] = &[
     ("BeneathSharedLoadBalancer", "arn:aws:elasticloadbalancing:REGION:ACCOUNT:listener/app/SHARED_BALANCER/*", Try::SharedRelease, "CreateRule",
         "any listener of that load balancer"),
     ("BeneathSharedLoadBalancer", "arn:aws:elasticloadbalancing:REGION:ACCOUNT:listener-rule/app/SHARED_BALANCER/*", Try::SharedRelease, "DeleteRule",
+        "the ids of rules are not known beforehand"),
+    ("BeneathSharedRules", "arn:aws:elasticloadbalancing:REGION:ACCOUNT:listener-rule/app/SHARED_BALANCER/*", Try::SharedRelease, "ModifyRule",
         "the ids of rules are not known beforehand"),
     ("BeneathClassicLoadBalancing", "arn:aws:elasticloadbalancing:REGION:ACCOUNT:loadbalancer/awseb-*", Try::ClassicRelease, "loadbalancer/awseb-",
         "an environment's id is not known beforehand"),
@@ -628,11 +640,21 @@ fn nothing_is_allowed_outside_of_a_condition() {
         assert_eq!(judged(within), Verdict::Allowed, "{sid} with {within}");
         assert_eq!(judged(outside), Verdict::NotAllowed, "{sid} with {outside}");
     }
+    // The service's own rules bear no tag of bluegreen's.
+    let own = DOCUMENT["Statement"].as_array().expect("statements").iter();
+    let own: Vec<_> = own.filter(|s| !s["Condition"]["Null"].is_null()).collect();
+    assert_eq!(own.len(), 1, "one statement is of what has no tag");
+    assert_eq!(own[0]["Sid"], "BeneathSharedRules");
+    let arn = texts(&own[0]["Resource"])[0].replace('*', "1/1");
+    let rule = || Need::new("elasticloadbalancing:ModifyRule", arn.as_str());
+    assert_eq!(policy.judge(&rule()), Verdict::Allowed);
+    let tagged = rule().key("aws:ResourceTag/bluegreen:follow", ["no".to_owned()]);
+    assert_eq!(policy.judge(&tagged), Verdict::NotAllowed);
     let mut document = DOCUMENT.clone();
     let mut values = Vec::new();
     for statement in statements(&mut document) {
         let conditions = statement["Condition"].as_object().into_iter().flatten();
-        for (_, keys) in conditions {
+        for (_, keys) in conditions.filter(|(operator, _)| *operator != "Null") {
             for (key, taken) in keys.as_object().expect("keys") {
                 let sid = statement["Sid"].as_str().expect("a name");
                 let taken = texts(taken).into_iter();

@@ -43,7 +43,8 @@ fn reached(world: &VirtualWorld, host: &str) -> String {
 }
 
 async fn follow(world: &VirtualWorld, balancer: &str, production: &str, staging: &str) -> usize {
-    let (rules, groups) = world.cloud.following_rules(balancer).await.expect("rules");
+    let found = world.cloud.following_rules(balancer).await.expect("rules");
+    let (rules, groups) = (found.following, found.groups);
     let both = [production, staging];
     let changes = changes(&rules, &groups, both, |follow| match follow {
         Follow::Production => production,
@@ -98,7 +99,8 @@ async fn a_rule_keeps_its_environment_from_being_terminated() {
         assert!(told.contains("AWSEBV2LoadBalancerTargetGroup"), "{told}");
     });
     // Before it goes every rule must forward to blue, staging's too.
-    let (rules, groups) = world.cloud.following_rules(&balancer).await.expect("rules");
+    let found = world.cloud.following_rules(&balancer).await.expect("rules");
+    let (rules, groups) = (found.following, found.groups);
     let changes = changes(&rules, &groups, [&blue, &green], |_| &blue);
     for change in &changes.expect("counterparts") {
         let outcome = world.cloud.point_rule(change, &Deadline::default()).await;
@@ -119,7 +121,8 @@ async fn what_cannot_be_followed_is_told() {
         matches!(&told, Err(LookError::Refused(why)) if why.contains("LoadBalancerNotFound")),
         "{told:?}"
     );
-    let (rules, groups) = world.cloud.following_rules(&balancer).await.expect("rules");
+    let found = world.cloud.following_rules(&balancer).await.expect("rules");
+    let (rules, groups) = (found.following, found.groups);
     let change = |to: &str| Change {
         rule: rules[0].arn.clone(),
         moves: vec![(rules[0].forwards[0].clone(), to.to_owned())],
@@ -144,8 +147,9 @@ async fn what_cannot_be_followed_is_told() {
         "{outcome:?}"
     );
     assert_eq!(reached(&world, SHOP), "shop-blue");
-    // Only tagged rules may be changed.
-    world.sandbox.set_policy(Some(crate::policy::shipped()));
+    // Only tagged rules may be changed, but for what Elastic Beanstalk does beneath.
+    let policy = crate::policy::without_statement("BeneathSharedRules");
+    world.sandbox.set_policy(Some(policy));
     let (foreign, _) = (
         world
             .sandbox
@@ -203,7 +207,8 @@ fn rules_follow_over_the_wire() {
     };
     served.block_on(async {
         let cloud = clients_of(&url).await;
-        let (before, groups) = cloud.following_rules(&balancer).await.expect("rules");
+        let found = cloud.following_rules(&balancer).await.expect("rules");
+        let (before, groups) = (found.following, found.groups);
         let environment = |follow| {
             let target = &forwards(&before, follow)[0];
             let group = groups.iter().find(|group| group.arn == *target);
@@ -215,7 +220,8 @@ fn rules_follow_over_the_wire() {
         );
         assert_ne!(blue, green);
         for (production, staging) in [(&green, &blue), (&blue, &green)] {
-            let (rules, groups) = cloud.following_rules(&balancer).await.expect("rules");
+            let found = cloud.following_rules(&balancer).await.expect("rules");
+            let (rules, groups) = (found.following, found.groups);
             let both = [production.as_str(), staging.as_str()];
             let changes = changes(&rules, &groups, both, |follow| match follow {
                 Follow::Production => production,
@@ -227,7 +233,8 @@ fn rules_follow_over_the_wire() {
                 let outcome = cloud.point_rule(change, &Deadline::default()).await;
                 assert!(matches!(outcome, Outcome::Applied { .. }), "{outcome:?}");
             }
-            let (after, _) = cloud.following_rules(&balancer).await.expect("rules");
+            let after = cloud.following_rules(&balancer).await.expect("rules");
+            let after = after.following;
             for (follow, other) in [
                 (Follow::Production, Follow::Staging),
                 (Follow::Staging, Follow::Production),
@@ -235,7 +242,8 @@ fn rules_follow_over_the_wire() {
                 assert_eq!(forwards(&after, follow), forwards(&rules, other));
             }
         }
-        let (after, _) = cloud.following_rules(&balancer).await.expect("rules");
+        let after = cloud.following_rules(&balancer).await.expect("rules");
+        let after = after.following;
         assert_eq!(after, before);
     });
 }

@@ -118,9 +118,40 @@ fn cases() -> Vec<Case> {
         Case::of(
             "shared-load-balancer",
             "refused",
-            "shares the load balancer arn:",
+            "for www.shop.example forwards to it and does not follow a swap",
+            |s| {
+                s.sandbox.with_world(|world, _| {
+                    world.share_load_balancer("shop-blue");
+                    world.add_rule("www.shop.example", "shop-blue", &[("team", "shop")]);
+                });
+            },
+        ),
+        // tmshkr/blue-green-beanstalk, `test/integration/shared_alb.test.ts`.
+        Case::of(
+            "shared-load-balancer",
+            "passed",
+            "only Elastic Beanstalk's own rule forwards to it",
             |s| {
                 s.inject(FaultEffect::SharedBalancer {
+                    environment: blue(),
+                });
+            },
+        ),
+        Case::of(
+            "two-environments",
+            "warned",
+            "asks ops@shop.example to confirm",
+            |s| {
+                let topics = "aws:elasticbeanstalk:sns:topics";
+                option(s, topics, "Notification Endpoint", "ops@shop.example");
+            },
+        ),
+        Case::of(
+            "two-environments",
+            "warned",
+            "another Elastic IP address",
+            |s| {
+                s.inject(FaultEffect::SingleInstance {
                     environment: blue(),
                 });
             },

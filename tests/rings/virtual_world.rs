@@ -529,6 +529,7 @@ fn usual_config() -> Config {
         alarms: Vec::new(),
         expected_differences: Vec::new(),
         preview: None,
+        drain_requests: None,
         limits: Limits {
             poll: Duration::from_secs(30),
             // Every call more is a crash more.

@@ -5,10 +5,6 @@ use crate::model::{Environment, Instance};
 use crate::wire::{ApiError, Form, Node, node};
 use crate::world::World;
 
-/// How often the load balancer checks an instance in ten seconds: each of three nodes
-/// every 15 seconds.
-const HEALTH_CHECKS: usize = 2;
-
 impl World {
     pub(super) fn environment_health(&self, form: &Form) -> Done {
         let environment = self.enhanced(form)?;
@@ -129,7 +125,7 @@ impl World {
     /// health checks among them.
     fn metrics(&self, environment: &Environment) -> Node {
         let checks = match environment.answers() {
-            true => environment.instances.len() * HEALTH_CHECKS,
+            true => environment.instances.len() * health_checks(environment),
             false => 0,
         };
         let label = &environment.version_label;
@@ -171,6 +167,47 @@ impl World {
                 environment.name
             ),
         ))
+    }
+}
+
+/// How many requests of the load balancer's health checks an instance gets in ten seconds,
+/// rounded up. Each node checks each instance at the interval of each process (developer guide,
+/// "General options": `HealthCheckInterval`, 15 seconds, of a network load balancer 30; of a
+/// classic one `Interval`, 10 seconds); there is a node in each zone that has one of the load
+/// balancer's subnets, and three where none are named. What checks are asked by is in the web
+/// server's log, from which the agent counts requests.
+fn health_checks(environment: &Environment) -> usize {
+    let of = |namespace: &str, name: &str| environment.setting(namespace, name);
+    let kind = |name: &str| of("aws:elasticbeanstalk:environment", name);
+    if kind("EnvironmentType") == Some("SingleInstance") {
+        return 0;
+    }
+    let subnets = of("aws:ec2:vpc", "ELBSubnets").or(of("aws:ec2:vpc", "Subnets"));
+    let nodes = subnets.map_or(3, |subnets| subnets.split(',').count());
+    let process = "aws:elasticbeanstalk:environment:process:";
+    let default = format!("{process}default");
+    let mut processes: Vec<&str> = environment
+        .settings
+        .iter()
+        .map(|setting| setting.namespace.as_str())
+        .filter(|namespace| namespace.starts_with(process))
+        .chain([default.as_str()])
+        .collect();
+    processes.sort_unstable();
+    processes.dedup();
+    let seconds = |text: Option<&str>, default: usize| {
+        let told = text.and_then(|text| text.parse().ok());
+        told.unwrap_or(default).max(1)
+    };
+    let in_ten = |interval: usize| (nodes * 10).div_ceil(interval);
+    match kind("LoadBalancerType") {
+        Some(kind @ ("application" | "network")) => {
+            let usual = if kind == "network" { 30 } else { 15 };
+            let each = processes.into_iter();
+            let each = each.map(|name| in_ten(seconds(of(name, "HealthCheckInterval"), usual)));
+            each.sum()
+        }
+        _ => in_ten(seconds(of("aws:elb:healthcheck", "Interval"), 10)),
     }
 }
 

@@ -254,6 +254,9 @@ struct Subject<'a> {
 
 /// What a request needs beneath.
 pub(super) fn needs(world: &World, form: &Form) -> Vec<Need> {
+    if form.operation() == "SwapEnvironmentCNAMEs" {
+        return swapped(world, form);
+    }
     let found = world.named(form).ok();
     let existing = found.map(|at| &world.view.environments[at]);
     let application = form.get("ApplicationName").unwrap_or_default();
@@ -301,6 +304,29 @@ pub(super) fn needs(world: &World, form: &Form) -> Vec<Need> {
         }
         _ => Vec::new(),
     }
+}
+
+/// A swap of environments on a shared load balancer changes the rules that the service has made
+/// for them. Whether it does that with the caller's rights is not public; here it does, which
+/// is the stricter of the two.
+fn swapped(world: &World, form: &Form) -> Vec<Need> {
+    let named = |id, name| world.find(form.get(id), form.get(name)).ok();
+    let both = [
+        named("SourceEnvironmentId", "SourceEnvironmentName"),
+        named("DestinationEnvironmentId", "DestinationEnvironmentName"),
+    ];
+    let mut needs = Vec::new();
+    for at in both.into_iter().flatten() {
+        let environment = &world.view.environments[at];
+        let subject = Subject {
+            world,
+            id: &environment.id,
+            balancing: Balancing::of(&environment.settings),
+            settings: &environment.settings,
+        };
+        needs.extend(subject.need("elasticloadbalancing:ModifyRule", On::SharedRule));
+    }
+    needs
 }
 
 fn bundle_of(world: &World, application: &str, label: Option<&str>) -> Option<Need> {

@@ -156,7 +156,8 @@ impl World {
         self.sharing().find(|e| self.target_group_arn(e) == target)
     }
 
-    /// Gives an environment that shares the load balancer its own rule, for its CNAME.
+    /// Gives an environment that shares the load balancer its own rule, for its CNAME; behind
+    /// every rule there is (aws/elastic-beanstalk-roadmap#217).
     pub(crate) fn balance(&mut self, id: &str) {
         let found = self.sharing().find(|e| e.id == id);
         let Some((target, cname)) = found.map(|e| (self.target_group_arn(e), e.cname.clone()))
@@ -165,6 +166,24 @@ impl World {
         };
         let owner = Some(id.to_owned());
         self.push_rule(&cname.unwrap_or_default(), target, BTreeMap::new(), owner);
+    }
+
+    /// The rules that the service has made for two environments follow a swap: each is for the
+    /// CNAME that its environment has now. So tmshkr/blue-green-beanstalk finds it on AWS
+    /// (`test/integration/shared_alb.test.ts`): the rule with production's host forwards to the
+    /// new production.
+    pub(crate) fn follow_swap(&mut self, ids: [&str; 2]) {
+        for id in ids {
+            let environment = self.view.environments.iter().find(|e| e.id == id);
+            let Some(cname) = environment.and_then(|e| e.cname.clone()) else {
+                continue;
+            };
+            let condition = json!([{ "Field": "host-header", "Values": [cname] }]);
+            let rules = self.services.balancing.rules.iter_mut();
+            for rule in rules.filter(|rule| rule.owner.as_deref() == Some(id)) {
+                rule.conditions = normal_conditions(&condition);
+            }
+        }
     }
 
     /// Whether a rule that is not the environment's own forwards to it: then its target

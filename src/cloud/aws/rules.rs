@@ -9,7 +9,7 @@ use super::failure::{look_error, outcome_without_effect};
 use super::time::SendBy;
 use crate::clock::Deadline;
 use crate::cloud::{LookError, Outcome};
-use crate::listener_rules::{Change, Follow, Rule, TAG_FOLLOW, TargetGroup};
+use crate::listener_rules::{Balancer, Change, Follow, Rule, TAG_FOLLOW, TargetGroup, Untagged};
 use crate::plan::REQUEST_TIMEOUT;
 
 /// How many resources DescribeTags takes (API reference).
@@ -20,15 +20,12 @@ const TAG_ENVIRONMENT_ID: &str = "elasticbeanstalk:environment-id";
 const TAG_PART: &str = "aws:cloudformation:logical-id";
 
 impl<P> AwsCloud<P> {
-    /// The rules of a load balancer that are tagged [`TAG_FOLLOW`], and the target groups
-    /// of environments behind it.
+    /// The rules of a load balancer, those that are tagged [`TAG_FOLLOW`] apart, and the
+    /// target groups of environments behind it.
     ///
     /// # Errors
     /// [`LookError`]; [`LookError::Refused`] where the tag has an unknown value.
-    pub async fn following_rules(
-        &self,
-        load_balancer: &str,
-    ) -> Result<(Vec<Rule>, Vec<TargetGroup>), LookError> {
+    pub async fn following_rules(&self, load_balancer: &str) -> Result<Balancer, LookError> {
         let rules = self.rules_of(load_balancer).await?;
         let arns = rules.iter().filter_map(|rule| rule.rule_arn.clone());
         let tagged = self.elb_tags(arns.collect()).await?;
@@ -55,7 +52,17 @@ impl<P> AwsCloud<P> {
             });
         }
         let groups = self.target_groups(load_balancer).await?;
-        Ok((following, groups))
+        let is_tagged = |arn: &Option<String>| {
+            let mut following = following.iter();
+            following.any(|rule| Some(&rule.arn) == arn.as_ref())
+        };
+        let others = rules.iter().filter(|rule| !is_tagged(&rule.rule_arn));
+        let untagged = others.map(untagged).collect();
+        Ok(Balancer {
+            following,
+            untagged,
+            groups,
+        })
     }
 
     /// Points a rule at other target groups. Its other actions, and the weights, stay.
@@ -203,6 +210,22 @@ fn tag(tagged: &TagDescription, key: &str) -> Option<(String, String)> {
     let found = tags.iter().find(|tag| tag.key.as_deref() == Some(key))?;
     let arn = tagged.resource_arn.clone()?;
     Some((arn, found.value.clone().unwrap_or_default()))
+}
+
+fn untagged(rule: &elb::types::Rule) -> Untagged {
+    let conditions = rule.conditions.as_deref().unwrap_or_default().iter();
+    let of_host = conditions.filter(|c| c.field.as_deref() == Some("host-header"));
+    let hosts = of_host.flat_map(|condition| {
+        let config = condition.host_header_config.as_ref();
+        let told = config.and_then(|config| config.values.clone());
+        told.or(condition.values.clone()).unwrap_or_default()
+    });
+    let actions = rule.actions.as_deref().unwrap_or_default();
+    Untagged {
+        arn: rule.rule_arn.clone().unwrap_or_default(),
+        hosts: hosts.collect(),
+        forwards: actions.iter().flat_map(targets).collect(),
+    }
 }
 
 /// The target groups that an action forwards to.

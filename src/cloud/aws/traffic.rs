@@ -8,10 +8,17 @@ use super::AwsCloud;
 use super::configuration::counted;
 use super::failure::{failure, look_error};
 use super::read::is_basic_health;
-use crate::cloud::{LookError, Sighting};
+use crate::cloud::{LookError, Prober, Sighting};
 use crate::health::Health;
 use crate::plan::{Plan, Role};
 use crate::traffic::Traffic;
+
+impl<P: Prober> AwsCloud<P> {
+    /// How many nodes a load balancer has; none where that is not known.
+    pub async fn nodes(&self, endpoint: &str) -> Option<u32> {
+        self.prober.nodes(endpoint).await
+    }
+}
 
 impl<P> AwsCloud<P> {
     /// The same of the environment of a role; none where there is none that serves.

@@ -10,7 +10,7 @@ use crate::cloud::aws::{Configuration, EnvironmentType, ManagedAction};
 use crate::cloud::{LookError, Prober};
 use crate::facts::{health_of, is_healthy};
 use crate::health::Health;
-use crate::listener_rules::{Follow, Rule, can_follow};
+use crate::listener_rules::{Balancer, Follow, can_follow};
 use crate::plan::Strategy;
 
 impl<P: Prober> Inspector<'_, P> {
@@ -102,6 +102,15 @@ impl<P: Prober> Inspector<'_, P> {
             false => self.cloud.health_causes(&blue.id).await.unwrap_or_default(),
         };
         Ok((running, causes))
+    }
+
+    /// How many nodes blue's load balancer has. None is asked for where nothing depends on it.
+    pub(super) async fn nodes(&self) -> Option<u32> {
+        let endpoint = self.blue.endpoint.as_deref()?;
+        match self.config.drain_requests {
+            Some(_) => None,
+            None => self.cloud.nodes(endpoint).await,
+        }
     }
 
     pub(super) fn single_instance(&self, configuration: &Configuration) -> Finding {
@@ -261,42 +270,57 @@ impl<P: Prober> Inspector<'_, P> {
         )
     }
 
-    /// The rules of a shared load balancer that follow the swap. Those that may not be read,
-    /// and tags that say nothing, are told before anything depends on them.
+    /// The rules of a shared load balancer; none where blue shares none. Tagged ones that may
+    /// not be read or say nothing are told before anything depends on them.
     pub(super) async fn rules(
         &self,
         configuration: &Configuration,
-    ) -> Result<Vec<Rule>, LookError> {
+    ) -> Result<Option<Balancer>, LookError> {
         let Some(arn) = configuration.shared_balancer() else {
-            return Ok(Vec::new());
+            return Ok(None);
         };
-        let (rules, groups) = self.cloud.following_rules(arn).await?;
-        can_follow(&rules, &groups, &self.blue.id)
+        let balancer = self.cloud.following_rules(arn).await?;
+        can_follow(&balancer.following, &balancer.groups, &self.blue.id)
             .map_err(|unfit| LookError::Refused(unfit.to_string()))?;
-        Ok(rules)
+        Ok(Some(balancer))
     }
 
-    pub(super) fn shared_balancer(&self, configuration: &Configuration, rules: &[Rule]) -> Finding {
+    /// Only somebody else's rules keep leading to blue after a swap.
+    pub(super) fn shared_balancer(
+        &self,
+        configuration: &Configuration,
+        balancer: Option<&Balancer>,
+    ) -> Finding {
         let check = Check::SharedLoadBalancer;
         let name = &self.blue.name;
-        let Some(arn) = configuration.shared_balancer() else {
+        let (Some(arn), Some(balancer)) = (configuration.shared_balancer(), balancer) else {
             return check.passed(format!("{name} shares no load balancer"));
         };
-        let follow = rules
-            .iter()
-            .filter(|rule| rule.follow == Follow::Production);
-        match follow.count() {
-            0 => check.refused(
+        let foreign: Vec<String> = balancer
+            .foreign(&self.blue.id)
+            .map(<_>::to_string)
+            .collect();
+        if !foreign.is_empty() {
+            return check.refused(
                 format!(
-                    "{name} shares the load balancer {arn}, none of whose rules follows a swap of \
-                     CNAMEs"
+                    "{name} shares the load balancer {arn}, and {} forwards to it and does not \
+                     follow a swap",
+                    foreign.join("; ")
                 ),
                 check.about().remedy,
-            ),
-            count => check.passed(format!(
-                "{name} shares the load balancer {arn}, and {count} of its rules follow production"
-            )),
+            );
         }
+        let follow = balancer.following.iter();
+        let follow = follow.filter(|rule| rule.follow == Follow::Production);
+        check.passed(match follow.count() {
+            0 => format!(
+                "{name} shares the load balancer {arn}; only Elastic Beanstalk's own rule forwards \
+                 to it, which follows the CNAME"
+            ),
+            count => format!(
+                "{name} shares the load balancer {arn}, and {count} of its rules follow production"
+            ),
+        })
     }
 }
 
