@@ -9,6 +9,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::hooks::Hook;
 
@@ -35,9 +36,14 @@ pub const TAG_BUCKET: &str = "bluegreen:bucket";
 /// The tag on green that names the pauses that were asked for, as in `swap cutover`.
 pub const TAG_PAUSE: &str = "bluegreen:pause";
 
-/// Elastic Beanstalk's limit of tags on an environment (developer guide,
-/// "Tagging resources in your Elastic Beanstalk environments").
-pub const TAGS_MAX: usize = 50;
+/// How many tags an environment may be given: of the fifty that it may have the service itself
+/// sets three (developer guide, "Tagging Elastic Beanstalk application resources").
+pub const TAGS_MAX: usize = 47;
+
+/// How many characters a tag's value may have (API reference, `Tag`).
+const TAG_VALUE_MAX: usize = 256;
+/// Stands before the digest of a label that is too long for a tag. It is in no label.
+const TAG_DIGEST: char = '/';
 
 /// Which of the two environments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -593,25 +599,35 @@ pub fn is_own_tag(key: &str) -> bool {
 
 /// A version label as a tag's value: labels take any character but a slash, tags
 /// letters, digits, spaces and `+-=._:/@` (developer guide, "Tagging resources").
-/// Any other byte is written as `=XX`, and so is the equals sign.
+/// Any other byte is written as `=XX`, and so is the equals sign. What is too long for a tag
+/// then, as a long label in another script is, ends in a slash and a digest of the whole label.
 #[must_use]
 pub fn tag_value(label: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"+-._:@".contains(&b);
-    label
-        .bytes()
-        .map(|b| {
-            if plain(b) {
-                char::from(b).to_string()
-            } else {
-                format!("={b:02X}")
-            }
-        })
-        .collect()
+    let escape = |b: u8| {
+        if plain(b) {
+            char::from(b).to_string()
+        } else {
+            format!("={b:02X}")
+        }
+    };
+    let whole: String = label.bytes().map(escape).collect();
+    if whole.len() <= TAG_VALUE_MAX {
+        return whole;
+    }
+    let digest = Sha256::digest(label.as_bytes());
+    let digest: String = digest[..16].iter().map(|b| format!("{b:02x}")).collect();
+    let kept = TAG_VALUE_MAX - digest.len() - TAG_DIGEST.len_utf8();
+    format!("{}{TAG_DIGEST}{digest}", &whole[..kept])
 }
 
-/// The version label of a tag's value; none where it is not well-formed.
+/// The version label of a tag's value; none where it is not well-formed, or holds a part of
+/// the label alone.
 #[must_use]
 pub fn label_of_tag(value: &str) -> Option<String> {
+    if value.contains(TAG_DIGEST) {
+        return None;
+    }
     let mut bytes = Vec::with_capacity(value.len());
     let mut parts = value.split('=');
     bytes.extend(parts.next()?.bytes());
@@ -748,5 +764,19 @@ mod tests {
             assert_eq!(label_of_tag(&value).as_deref(), Some(label), "{value}");
         }
         assert_eq!(label_of_tag("=4"), None);
+    }
+
+    /// A label has up to a hundred characters (API reference, `CreateApplicationVersion`), of up
+    /// to four bytes, each of which is written as three characters; a tag's value has 256.
+    #[test]
+    fn a_label_that_is_too_long_for_a_tag_ends_in_its_digest() {
+        let long = "ж".repeat(100);
+        let (one, other) = (tag_value(&long), tag_value(&format!("{}з", &long[2..])));
+        assert_eq!(one.len(), TAG_VALUE_MAX);
+        assert!(one.starts_with("=D0=B6") && one.contains('/'), "{one}");
+        assert_eq!(label_of_tag(&one), None, "it is not the whole label");
+        assert_ne!(one, other, "labels that begin alike are told apart");
+        let fits = "ж".repeat(42);
+        assert_eq!(label_of_tag(&tag_value(&fits)), Some(fits));
     }
 }

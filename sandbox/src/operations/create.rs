@@ -10,8 +10,9 @@ use crate::world::World;
 
 /// The most that an environment's `MinSize` may be.
 const INSTANCES_MAX: usize = 10_000;
-/// Tags on an environment (developer guide, "Tagging resources").
-const TAGS_MAX: usize = 50;
+/// Tags of its owner's on an environment: of the fifty that a resource may have the service
+/// itself sets three (developer guide, "Tagging Elastic Beanstalk application resources").
+pub(super) const TAGS_MAX: usize = 47;
 
 impl World {
     pub(super) fn create_environment(&mut self, form: &Form, request_id: &str) -> Done {
@@ -279,6 +280,17 @@ fn check_hyphenated(what: &str, name: &str) -> Result<(), ApiError> {
     )))
 }
 
+/// How many tags of its owner's an environment is to have.
+pub(super) fn check_tag_count(count: usize) -> Result<(), ApiError> {
+    match count > TAGS_MAX {
+        true => Err(ApiError::new(
+            "TooManyTagsException",
+            format!("The number of tags exceeds {TAGS_MAX}."),
+        )),
+        false => Ok(()),
+    }
+}
+
 /// The tags of a request; those that the service reserves are refused.
 pub(super) fn user_tags(form: &Form, name: &str) -> Result<Vec<(String, String)>, ApiError> {
     let tags: Vec<_> = form
@@ -289,12 +301,7 @@ pub(super) fn user_tags(form: &Form, name: &str) -> Result<Vec<(String, String)>
             (field("Key"), field("Value"))
         })
         .collect();
-    if tags.len() > TAGS_MAX {
-        return Err(ApiError::new(
-            "TooManyTagsException",
-            format!("The number of tags exceeds {TAGS_MAX}."),
-        ));
-    }
+    check_tag_count(tags.len())?;
     for (key, value) in &tags {
         check_length("tagKey", key, 1, 128)?;
         check_length("tagValue", value, 0, 256)?;
