@@ -1,5 +1,6 @@
 //! CreateEnvironment and CheckDNSAvailability.
 
+use super::levels::remove;
 use super::templates::{merge, settings};
 use super::{Done, check_length};
 use crate::account::QuotaOf;
@@ -42,15 +43,16 @@ impl World {
             )));
         }
         merge(&mut options, settings(form, "OptionSettings"));
+        remove(&mut options, form);
         self.check_options(&options)?;
+        let options: Vec<_> = options.into_iter().map(|s| self.as_kept(s)).collect();
         let cname = self.new_cname(form, &name, tier)?;
         let tags = user_tags(form, "Tags")?;
-        check_sizes(&options)?;
-        let count = instance_count(&options)?;
         let enhanced = !options
             .iter()
             .any(|s| s.name == "SystemType" && s.value == "basic");
-        let environment = Environment {
+        let (bundled, defaults) = (self.bundled(&label), self.defaults_of_today());
+        let mut environment = Environment {
             application,
             id: format!("e-{}", self.letters(10)),
             description: form.get("Description").unwrap_or_default().to_owned(),
@@ -73,12 +75,18 @@ impl World {
             request_id: request_id.to_owned(),
             tags,
             settings: options,
-            instances: self.instances(count, &label),
+            bundled,
+            defaults,
+            instances: Vec::new(),
             deployment_id: 1,
             created: self.now,
             updated: self.now,
             name,
         };
+        let in_force = environment.in_force();
+        check_sizes(&in_force)?;
+        let count = instance_count(&in_force)?;
+        environment.instances = self.instances(count, &label);
         self.created.push(Created {
             id: environment.id.clone(),
             name: environment.name.clone(),
@@ -98,6 +106,7 @@ impl World {
         let found = self.configuration(form, application);
         let mut options = found.map(|(_, _, options)| options).unwrap_or_default();
         merge(&mut options, settings(form, "OptionSettings"));
+        remove(&mut options, form);
         options
     }
 
