@@ -182,6 +182,107 @@ impl FromStr for Sizes {
     }
 }
 
+/// Which of an environment's two sizes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Which {
+    /// The least.
+    pub min: bool,
+    /// The most.
+    pub max: bool,
+}
+
+impl Which {
+    /// Neither.
+    pub const NONE: Which = Which {
+        min: false,
+        max: false,
+    };
+    /// Both.
+    pub const BOTH: Which = Which {
+        min: true,
+        max: true,
+    };
+
+    /// Those in which two sizes differ.
+    #[must_use]
+    pub fn differing(one: Sizes, other: Sizes) -> Which {
+        Which {
+            min: one.min != other.min,
+            max: one.max != other.max,
+        }
+    }
+
+    /// Whether it is one of them at least.
+    #[must_use]
+    pub fn any(self) -> bool {
+        self.min || self.max
+    }
+}
+
+/// The values that a deployment has given to an environment's sizes, in their order.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OwnSizes {
+    /// Those of the least.
+    pub min: Vec<u32>,
+    /// Those of the most.
+    pub max: Vec<u32>,
+}
+
+impl OwnSizes {
+    /// Adds those that are set.
+    pub fn add(&mut self, sizes: Sizes, sets: Which) {
+        self.min.extend(sets.min.then_some(sizes.min));
+        self.max.extend(sets.max.then_some(sizes.max));
+    }
+
+    /// Which of these sizes the deployment has set so.
+    #[must_use]
+    pub fn among(&self, sizes: Sizes) -> Which {
+        Which {
+            min: self.min.contains(&sizes.min),
+            max: self.max.contains(&sizes.max),
+        }
+    }
+}
+
+/// What the template that was made from blue sets: what was applied to blue itself, and neither
+/// what its source bundle sets nor a default (developer guide, "Saved configurations").
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct TemplateSets {
+    /// The options, by `NAMESPACE:OPTION`, with `[RESOURCE]` behind where they are for one of
+    /// several.
+    pub options: Vec<String>,
+    /// The security groups that green is given in place of the template's, among which is the
+    /// group that the service made for blue; none where it is not.
+    pub groups: Option<Vec<String>>,
+}
+
+impl TemplateSets {
+    /// Which of the sizes it sets.
+    #[must_use]
+    pub fn sizes(&self) -> Which {
+        let sets = |name: &str| {
+            let mut options = self.options.iter();
+            options.any(|option| option.split('[').next() == Some(name))
+        };
+        Which {
+            min: sets("aws:autoscaling:asg:MinSize"),
+            max: sets("aws:autoscaling:asg:MaxSize"),
+        }
+    }
+}
+
+/// A security group that the service has made for an environment's instances.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct OwnGroup {
+    /// Its id, `sg-…`.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+}
+
 /// How long a pause waits for its approval, and what follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ApprovalLimit {
@@ -343,6 +444,13 @@ pub struct Plan {
     /// instance and no group, or a program before it did not read them.
     #[serde(default)]
     pub sizes: Option<Sizes>,
+    /// What blue's template sets; none where it has not been read yet.
+    #[serde(default)]
+    pub template_sets: Option<TemplateSets>,
+    /// The security group that the service made for blue's instances; none where there is
+    /// none, or it may not be read.
+    #[serde(default)]
+    pub blue_group: Option<OwnGroup>,
     /// How many instances blue ran at the start: green is made with at least as many.
     #[serde(default)]
     pub instances: u32,
@@ -662,6 +770,8 @@ impl Plan {
             bucket: "b".to_owned(),
             shared_state: false,
             sizes: None,
+            template_sets: None,
+            blue_group: None,
             instances: 1,
             green_tags: vec![],
             tests: vec![AcceptanceTest::get("/")],

@@ -13,7 +13,7 @@ use crate::clock::Moment;
 use crate::cloud::aws::{AwsCloud, Configuration};
 use crate::cloud::{Environment, LookError, Prober, VersionRecord};
 use crate::config::Config;
-use crate::plan::{Bundle, Goal, Kept, Passed, Plan, Strategy, Target, template_name};
+use crate::plan::{Bundle, Goal, Kept, OwnGroup, Passed, Plan, Strategy, Target, template_name};
 use crate::preview::Preview;
 use crate::rebuild::strategy_of;
 
@@ -106,6 +106,8 @@ pub struct Inspection {
     pub findings: Vec<Finding>,
     /// The preview hostnames, where any are asked for.
     preview: Option<Preview>,
+    /// The security group that the service made for blue's instances, where it is known.
+    blue_group: Option<OwnGroup>,
     /// What the plan takes; none where checks refuse that it cannot do without.
     facts: Option<Facts>,
 }
@@ -175,6 +177,8 @@ impl Inspection {
             bucket: config.bucket.clone(),
             shared_state: config.shared_state,
             sizes,
+            template_sets: None,
+            blue_group: self.blue_group.clone(),
             instances: facts.instances,
             tests: config.tests.clone(),
             test_command: config.test_command.clone(),

@@ -192,6 +192,8 @@ fn plan<'a>(
         bucket: config.bucket.clone(),
         shared_state: config.shared_state,
         sizes: tag(TAG_SIZES).ok().and_then(|sizes| sizes.parse().ok()),
+        template_sets: None,
+        blue_group: None,
         instances: 0,
         green_tags: remains.tags.clone(),
         tests: config.tests.clone(),
@@ -388,6 +390,8 @@ fn at(plan: Plan, state: State, remains: &Remains, now: Moment) -> Deployment {
         state,
         traffic_moved_at: Some(now),
         green_id: Some(remains.green.id.clone()),
+        // What it has set of them is lost with the journal.
+        sized: None,
         intents,
         started_at: remains.green.created.unwrap_or(now),
         ..Deployment::new(plan, now)

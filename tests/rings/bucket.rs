@@ -115,6 +115,8 @@ impl Place {
             bucket: BUCKET.to_owned(),
             shared_state: true,
             sizes: None,
+            template_sets: None,
+            blue_group: None,
             instances: 0,
             green_tags: Vec::new(),
             tests: vec![AcceptanceTest::get("/")],

@@ -2,7 +2,7 @@
 
 use bluegreen::acceptance::AcceptanceTest;
 use bluegreen::machine::{Cause, Effect, Kind, Order, State, obey};
-use bluegreen::plan::{Bundle, Goal, Limits, Passed, Plan, Sizes, Strategy, Target};
+use bluegreen::plan::{Bundle, Goal, Limits, Passed, Plan, Sizes, Strategy, Target, TemplateSets};
 
 use super::world::Label;
 
@@ -194,6 +194,8 @@ impl Terms {
             bucket: "artifacts".to_owned(),
             shared_state: false,
             sizes: self.resizes.then_some(sizes(false)),
+            template_sets: Some(TemplateSets::default()),
+            blue_group: None,
             instances: RUNNING,
             green_tags: Vec::new(),
             tests: vec![AcceptanceTest::get("/")],
