@@ -9,6 +9,7 @@ pub use classify::{Failure, Refusal, classify};
 pub(crate) use prober::root_cause;
 pub use prober::{HttpProber, Probe, Prober, Site, TEST_VARIABLES, test_run};
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
 
@@ -105,6 +106,10 @@ pub struct Needs {
     pub capacity: Option<Role>,
     /// The sizes of the environment that keeps production, once the other one is gone.
     pub keeper: Option<Role>,
+    /// The events of the request that has removed sizes of that one.
+    pub put_back: Option<EventQuery>,
+    /// What blue's template sets, once it is there.
+    pub template_settings: bool,
     /// The tests over HTTP, of the environment of this role.
     pub test: Option<Role>,
     /// The alarms that watch production.
@@ -151,6 +156,12 @@ pub struct Sighting {
     pub instances: Option<Vec<InstanceVersion>>,
     /// The sizes of an environment; none where they were not read, or it has none.
     pub sizes: Option<(Role, Sizes)>,
+    /// The events of the request that has removed sizes, oldest first.
+    pub put_back_events: Vec<Event>,
+    /// What blue's template sets, by the names of
+    /// [`Traits::settings`](crate::fidelity::Traits::settings); none where it was not read, or
+    /// there is no template.
+    pub template_settings: Option<BTreeMap<String, String>>,
     /// How many instances each environment runs, where they were counted.
     pub counts: Vec<(Role, Instances)>,
     /// The answers to the tests over HTTP, in their order; empty where they were not asked.

@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Moment;
 use crate::health::Health;
-use crate::machine::{Deploy, EffectKind, Kind, MayArrive, Phase, Seen, State};
-use crate::plan::{Plan, Role, SEND_WITHIN, Sizes};
+use crate::machine::{
+    Change, Deploy, Effect, EffectKind, EnvSeen, Kind, MayArrive, Phase, Seen, State,
+};
+use crate::plan::{OwnSizes, Plan, Role, SEND_WITHIN, Sizes, Which};
 use crate::traffic::Usual;
 
 /// What a termination may take on top of the patience: several minutes, and again
@@ -58,6 +60,9 @@ pub struct Deployment {
     pub slowest_answer: Duration,
     /// Green's environment id, once its tag or its creation's answer told it.
     pub green_id: Option<String>,
+    /// What it has set of the sizes of each environment; none where that is not known.
+    #[serde(default)]
+    pub sized: Option<BTreeMap<Role, OwnSizes>>,
     /// The last request of each effect that must not be asked for twice.
     pub intents: BTreeMap<EffectKind, Intent>,
 }
@@ -74,6 +79,12 @@ pub struct Intent {
     /// Of a change of sizes: whose, and which.
     #[serde(default)]
     pub sizes: Option<(Role, Sizes)>,
+    /// Which of these sizes it sets; where it neither sets nor removes any, all.
+    #[serde(default)]
+    pub sets: Which,
+    /// Which of them it removes.
+    #[serde(default)]
+    pub removes: Which,
     /// Of a swap: which.
     #[serde(default)]
     pub swap: Option<SwapIntent>,
@@ -99,8 +110,31 @@ impl Intent {
             outcome: Sent::Unclear,
             shown_at: None,
             sizes: None,
+            sets: Which::NONE,
+            removes: Which::NONE,
             swap: None,
         }
+    }
+}
+
+impl Intent {
+    /// Whether an environment has the sizes that were asked for, and none of those that were
+    /// to be removed.
+    fn shows_sizes(&self, sizes: Sizes, found: &EnvSeen) -> bool {
+        let Some(has) = found.sizes else {
+            return false;
+        };
+        let sets = match self.sets.any() || self.removes.any() {
+            true => self.sets,
+            false => Which::BOTH,
+        };
+        let differing = Which::differing(has, sizes);
+        let own = found.own_sizes.as_ref();
+        let ours = own.map_or(Which::NONE, |own| own.among(has));
+        !(sets.min && differing.min
+            || sets.max && differing.max
+            || self.removes.min && ours.min
+            || self.removes.max && ours.max)
     }
 }
 
@@ -138,6 +172,7 @@ impl Deployment {
             slowest_answer: Duration::ZERO,
             left: None,
             green_id: None,
+            sized: Some(BTreeMap::new()),
             intents: BTreeMap::new(),
         }
     }
@@ -264,6 +299,44 @@ impl Deployment {
         }
     }
 
+    /// Writes down what an effect that is about to be asked for sets of the sizes of an
+    /// environment.
+    pub fn sizing(&mut self, effect: &Effect) {
+        let Some(sized) = &mut self.sized else {
+            return;
+        };
+        let mut add = |role: Role, sizes: Sizes, sets: Which| {
+            sized.entry(role).or_default().add(sizes, sets);
+        };
+        match effect {
+            Effect::Resize {
+                role,
+                sizes,
+                sets,
+                change: Change::Raise,
+                ..
+            } => add(*role, *sizes, *sets),
+            Effect::CreateGreen => {
+                if let (Some(own), Some(wanted)) = (self.plan.sizes, self.plan.green_sizes()) {
+                    add(Role::Green, wanted, Which::differing(wanted, own));
+                }
+            }
+            Effect::Resize {
+                change: Change::PutBack,
+                ..
+            }
+            | Effect::UploadBundle
+            | Effect::RegisterVersion
+            | Effect::CreateTemplate
+            | Effect::Swap { .. }
+            | Effect::Deploy { .. }
+            | Effect::AbortUpdate { .. }
+            | Effect::TerminateGreen { .. }
+            | Effect::TerminateBlue { .. }
+            | Effect::DeleteTemplate => {}
+        }
+    }
+
     /// Writes down that the last swap has failed: nothing of it can move production any more.
     pub fn swap_has_failed(&mut self) {
         if let Some(intent) = self.intents.get_mut(&EffectKind::Swap) {
@@ -339,7 +412,7 @@ impl Deployment {
                         Role::Blue => seen.blue.as_ref(),
                         Role::Green => seen.our_green(),
                     };
-                    environment.is_some_and(|found| found.sizes == Some(sizes))
+                    environment.is_some_and(|found| intent.shows_sizes(sizes, found))
                 }),
                 EffectKind::UploadBundle
                 | EffectKind::RegisterVersion

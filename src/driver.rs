@@ -23,8 +23,10 @@ use crate::deployment::{Deployment, Intent, Sent, SwapIntent};
 use crate::facts::{
     Streaks, TEST_COMMAND, failure_of_the_swap, needs, tells_the_usual, usual_health,
 };
+use crate::fidelity::{Weight, template_sets};
 use crate::journal::{Journal, JournalError};
 use crate::machine::{Cause, Effect, Kind, Order, Seen, State, Step, hold, is_safe, obey, step};
+use crate::plan::Role;
 use crate::shared::SharedError;
 use crate::store::{Output, StoreError};
 use following::{Following, Turn};
@@ -406,7 +408,33 @@ impl<'a, C: Cloud> Driver<'a, C> {
                     }
                     deployment.usual_health = usual_health(deployment, &sighting);
                     for difference in sighting.differences.iter().flatten() {
-                        warn!("green differs from blue:\n{}", difference.as_diff());
+                        match difference.weight {
+                            Weight::Refuses => {
+                                warn!("green differs from blue:\n{}", difference.as_diff());
+                            }
+                            Weight::Warns => warn!(
+                                "green differs from blue in what blue's template does not set, \
+                                 which stops nothing:\n{}",
+                                difference.as_diff()
+                            ),
+                        }
+                    }
+                    if let (Some(settings), None) =
+                        (&sighting.template_settings, &deployment.plan.template_sets)
+                    {
+                        let sets = template_sets(&deployment.plan, settings);
+                        if let Some(groups) = &sets.groups {
+                            info!(
+                                "the template keeps the security group that Elastic Beanstalk made \
+                                 for blue; green is made with {} instead",
+                                match groups.is_empty() {
+                                    true => "a group of its own".to_owned(),
+                                    false =>
+                                        format!("{} and a group of its own", groups.join(", ")),
+                                }
+                            );
+                        }
+                        deployment.plan.template_sets = Some(sets);
                     }
                     if let Some(failure) = failure_of_the_swap(&sighting) {
                         warn!("the swap has failed, and may be asked for again: {failure}");
@@ -552,7 +580,16 @@ impl<'a, C: Cloud> Driver<'a, C> {
         let mut next = deployment.clone();
         let mut intent = Intent::at(self.clock.now());
         match effect {
-            Effect::Resize { role, sizes, .. } => intent.sizes = Some((*role, *sizes)),
+            Effect::Resize {
+                role,
+                sizes,
+                sets,
+                removes,
+                ..
+            } => {
+                intent.sizes = Some((*role, *sizes));
+                (intent.sets, intent.removes) = (*sets, *removes);
+            }
             Effect::Swap { to, .. } => {
                 intent.swap = Some(SwapIntent {
                     to: *to,
@@ -561,6 +598,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
             }
             _ => {}
         }
+        next.sizing(effect);
         next.intents.insert(effect.kind(), intent);
         self.checkpoint(deployment, next, "", None).await
     }
@@ -585,6 +623,9 @@ impl<'a, C: Cloud> Driver<'a, C> {
         seen: Option<&Seen>,
     ) -> Result<(), DriveError> {
         let from = Some(deployment.state.kind()).filter(|from| *from != state.kind());
+        if let Some(told) = seen.and_then(|seen| sizes_that_stay(deployment, &state, seen)) {
+            warn!("{told}");
+        }
         let word = match from {
             Some(_) => self.hooks(deployment, from, &state).await?,
             None => Word::GoOn,
@@ -694,6 +735,26 @@ impl<'a, C: Cloud> Driver<'a, C> {
             () = self.test_run.goes_on() => Ok(()),
         }
     }
+}
+
+/// What is to be known of sizes that are not those at the start when a deployment ends:
+/// somebody else has changed them meanwhile, or the version has.
+fn sizes_that_stay(deployment: &Deployment, end: &State, seen: &Seen) -> Option<String> {
+    let at_first = deployment.plan.sizes.filter(|_| end.is_end())?;
+    let keeper = match deployment.state.kind() {
+        Kind::TerminatingBlue => Role::Green,
+        _ => Role::Blue,
+    };
+    let found = match keeper {
+        Role::Blue => seen.blue.as_ref(),
+        Role::Green => seen.our_green(),
+    };
+    let found = found?.sizes.filter(|sizes| *sizes != at_first)?;
+    let name = deployment.plan.environment(keeper);
+    Some(format!(
+        "{name} may have {found} instances, and {at_first} at the start: somebody else has changed \
+         that, or the version sets it, so it stays"
+    ))
 }
 
 /// Whether the machine, on this look, asks for the same effect.

@@ -8,12 +8,12 @@ use crate::clock::Moment;
 use crate::cloud::{Alarms, Environment, Event, EventQuery, InstanceVersion, Needs, Sighting};
 use crate::command::Ran;
 use crate::deployment::{Deployment, Sent};
-use crate::fidelity::Difference;
+use crate::fidelity::{Difference, Weight};
 use crate::health::Health;
 use crate::machine::{
     Deploy, EffectKind, EnvSeen, Green, Kind, Likeness, Phase, Seen, Test, Version,
 };
-use crate::plan::{Goal, Plan, Role, Strategy};
+use crate::plan::{Goal, OwnSizes, Plan, Role, Strategy};
 use crate::traffic;
 
 /// What a look must read in the present state.
@@ -73,6 +73,16 @@ pub fn needs(deployment: &Deployment) -> Needs {
             Kind::TerminatingBlue if has_group => Some(Role::Green),
             _ => None,
         },
+        put_back: put_back(deployment),
+        template_settings: deployment.plan.template_sets.is_none()
+            && matches!(
+                kind,
+                Kind::Cloning
+                    | Kind::Warming
+                    | Kind::Discarding
+                    | Kind::TerminatingGreen
+                    | Kind::TerminatingBlue
+            ),
         test: tested(deployment),
         // On the way back they tell of what is being left.
         alarms: kind == Kind::Baking
@@ -185,14 +195,17 @@ impl Streaks {
         count(&mut self.quiet, is_quiet);
         // With basic health the time alone tells.
         let quiet = idle.is_none() || self.quiet >= limits.healthy_looks;
-        let differences = sighting.differences.as_deref();
-        self.alike |= differences.is_some_and(<[Difference]>::is_empty);
-        let differs = differences.is_some_and(|found| !found.is_empty());
+        let differences: Option<Vec<&Difference>> = sighting.differences.as_ref().map(|found| {
+            let refusing = |difference: &&Difference| difference.weight == Weight::Refuses;
+            found.iter().filter(refusing).collect()
+        });
+        self.alike |= differences.as_ref().is_some_and(Vec::is_empty);
+        let differs = differences.as_ref().is_some_and(|found| !found.is_empty());
         count(&mut self.unlike, differs);
         let likeness = match differences {
             _ if self.alike => Likeness::Alike,
             Some(found) if self.unlike >= limits.healthy_looks => {
-                Likeness::Unlike(found.iter().map(Difference::to_string).collect())
+                Likeness::Unlike(found.iter().map(ToString::to_string).collect())
             }
             Some(_) | None => Likeness::Unknown,
         };
@@ -200,12 +213,14 @@ impl Streaks {
             likeness,
             production,
             production_settled: now.since(since) >= limits.settle,
-            blue: blue.map(|found| env_seen(found, Role::Blue, sighting)),
+            blue: blue.map(|found| env_seen(deployment, found, Role::Blue, sighting)),
             blue_trusted: self.blue_healthy >= limits.healthy_looks,
 
             green: match (sighting.of(plan, Role::Green), green) {
                 (None, _) => Green::Absent,
-                (Some(_), Some(green)) => Green::Ours(env_seen(green, Role::Green, sighting)),
+                (Some(_), Some(green)) => {
+                    Green::Ours(env_seen(deployment, green, Role::Green, sighting))
+                }
                 (Some(_), None) => Green::Foreign,
             },
             green_trusted: self.green_healthy >= limits.healthy_looks,
@@ -464,12 +479,18 @@ fn health_in_words(environment: &Environment) -> String {
     }
 }
 
-fn env_seen(environment: &Environment, role: Role, sighting: &Sighting) -> EnvSeen {
+fn env_seen(
+    deployment: &Deployment,
+    environment: &Environment,
+    role: Role,
+    sighting: &Sighting,
+) -> EnvSeen {
     let counted = sighting.counts.iter().find(|(of, _)| *of == role);
     EnvSeen {
         sizes: sighting
             .sizes
             .and_then(|(of, sizes)| (of == role).then_some(sizes)),
+        own_sizes: own_sizes(deployment, role, sighting),
         instances: counted.map(|(_, instances)| *instances),
         id: environment.id.clone(),
         phase: match environment.status.as_str() {
@@ -482,6 +503,50 @@ fn env_seen(environment: &Environment, role: Role, sighting: &Sighting) -> EnvSe
         abortable: environment.abortable,
         version_label: environment.version_label.clone(),
     }
+}
+
+/// What the deployment has set of an environment's sizes and not taken back. An update that
+/// has removed some is over when its own events say so: the sizes may be the same.
+fn own_sizes(deployment: &Deployment, role: Role, sighting: &Sighting) -> Option<OwnSizes> {
+    let own = deployment.sized.as_ref()?.get(&role);
+    let removal = removal(deployment).is_some_and(|(of, _)| of == role);
+    let is_over = removal && sighting.put_back_events.iter().any(is_completion);
+    Some(own.filter(|_| !is_over).cloned().unwrap_or_default())
+}
+
+/// The last request that has removed sizes, where the service has taken it.
+fn removal(deployment: &Deployment) -> Option<(Role, EventQuery)> {
+    let intent = deployment.intents.get(&EffectKind::Resize)?;
+    let (role, _) = intent.sizes.filter(|_| intent.removes.any())?;
+    match &intent.outcome {
+        // Without its request's id no event tells one update from another.
+        Sent::Applied {
+            request_id: Some(id),
+        } => Some((
+            role,
+            EventQuery {
+                asked_at: intent.at,
+                request_id: Some(id.clone()),
+            },
+        )),
+        Sent::Applied { request_id: None } | Sent::Unclear | Sent::NotApplied => None,
+    }
+}
+
+/// The same where it is of the environment that keeps production.
+fn put_back(deployment: &Deployment) -> Option<EventQuery> {
+    let keeper = match deployment.state.kind() {
+        Kind::TerminatingGreen | Kind::Discarding => Role::Blue,
+        Kind::TerminatingBlue => Role::Green,
+        _ => return None,
+    };
+    let (role, query) = removal(deployment)?;
+    (role == keeper).then_some(query)
+}
+
+fn is_completion(event: &Event) -> bool {
+    let done = "Environment update completed successfully";
+    event.message.contains(done)
 }
 
 /// The version to release. The service spells its statuses in more than one case.

@@ -4,7 +4,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::plan::{Plan, is_own_tag};
+use crate::plan::{Plan, TemplateSets, is_own_tag};
+
+mod same;
+
+use same::{groups_differ, is_same, is_same_types, own_of_blue};
 
 /// What two environments are compared by.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,6 +37,18 @@ pub struct Difference {
     pub blue: Option<String>,
     /// What it is. None where green has none.
     pub green: Option<String>,
+    /// What follows from it.
+    pub weight: Weight,
+}
+
+/// What follows from a difference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weight {
+    /// Green does not take production.
+    Refuses,
+    /// It is told. What was not applied to blue itself has the default of the day in a clone,
+    /// or what the source bundle sets.
+    Warns,
 }
 
 /// Stands for a value that is not shown: an application keeps its passwords there.
@@ -41,24 +57,23 @@ const HIDDEN: &str = "…";
 const VARIABLES: &str = "aws:elasticbeanstalk:application:environment:";
 
 /// What is an environment's own and never the same in a clone (developer guide, "General
-/// options for all environments"): the security groups that the service makes for it, what
-/// it derives for its stack, and the sizes, which the machine sees to.
-const ITS_OWN: [&str; 7] = [
+/// options for all environments"): the security groups that the service makes for its load
+/// balancer, what it derives for its stack, and the sizes, which the machine sees to.
+const ITS_OWN: [&str; 6] = [
     "aws:autoscaling:asg:MinSize",
     "aws:autoscaling:asg:MaxSize",
-    "aws:autoscaling:launchconfiguration:SecurityGroups",
     "aws:elb:loadbalancer:SecurityGroups",
     "aws:elb:loadbalancer:ManagedSecurityGroup",
     "aws:elbv2:loadbalancer:SecurityGroups",
     "aws:elbv2:loadbalancer:ManagedSecurityGroup",
 ];
+/// The security groups of the instances: one that the service makes, and others.
+const GROUPS: &str = "aws:autoscaling:launchconfiguration:SecurityGroups";
 /// The namespace of what it derives for its stack.
 const STACK: &str = "aws:cloudformation:template:parameter:";
 /// How the resources of an environment's stack are called (developer guide, "Modifying the
 /// resources that Elastic Beanstalk creates for your environment").
 const STACK_RESOURCE: &str = "[AWSEB";
-/// An option whose value is JSON, which the service writes with its keys in any order.
-const DOCUMENT: &str = "aws:elasticbeanstalk:healthreporting:system:ConfigDocument";
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -101,16 +116,19 @@ pub fn differences(plan: &Plan, blue: &Traits, green: &Traits) -> Vec<Difference
     ];
     compared.extend(side_by_side(&own_tags(blue), &own_tags(green)));
     compared.retain(|(_, blue, green)| blue != green);
-    let mut options = side_by_side(&settings(blue), &settings(green));
+    let (of_blue, of_green) = (settings(blue), settings(green));
+    let mut options = side_by_side(&of_blue, &of_green);
     options.retain(|(what, of_blue, of_green)| match (of_blue, of_green) {
+        _ if option(what) == GROUPS => groups_differ(plan, of_blue.as_deref(), of_green.as_deref()),
         (Some(of_blue), Some(of_green)) => {
             let rewritten = as_of(green, blue, of_blue);
-            of_blue != of_green
-                && rewritten != *of_green
-                && !(option(what) == DOCUMENT && is_same_json(&rewritten, of_green))
+            of_blue != of_green && !is_same(what, &rewritten, of_green)
         }
         _ => true,
     });
+    if is_same_types(&of_blue, &of_green) {
+        options.retain(|(what, ..)| !same::TYPES.contains(&option(what)));
+    }
     compared.extend(options);
     let expected = &plan.expected_differences;
     let is_expected =
@@ -126,10 +144,49 @@ pub fn differences(plan: &Plan, blue: &Traits, green: &Traits) -> Vec<Difference
             Difference {
                 blue: shown(blue),
                 green: shown(green),
+                weight: weight(plan, &what),
                 what,
             }
         })
         .collect()
+}
+
+/// What was applied to blue itself is to be the same in green, whose template has it. Where it
+/// is not known what that is, everything is.
+fn weight(plan: &Plan, what: &str) -> Weight {
+    let Some(sets) = &plan.template_sets else {
+        return Weight::Refuses;
+    };
+    let is_option = what.contains(':') && !what.starts_with("tag ");
+    let is_set = sets.options.iter().any(|name| is_called(name, what))
+        // An environment in blue's own group would keep that from going.
+        || option(what) == GROUPS
+        || same::TYPES.contains(&option(what))
+            && sets.options.iter().any(|name| same::TYPES.contains(&option(name)));
+    match is_option && !is_set {
+        true => Weight::Warns,
+        false => Weight::Refuses,
+    }
+}
+
+/// What blue's template sets, from its settings; and the security groups that green is to be
+/// given in place of the template's, where it keeps the one that the service made for blue:
+/// whether it does is not told anywhere, and blue could not be terminated while green's
+/// instances are in it.
+#[must_use]
+pub fn template_sets(plan: &Plan, settings: &BTreeMap<String, String>) -> TemplateSets {
+    let set = settings.iter().filter(|(_, value)| !value.is_empty());
+    let named = settings.iter().find(|(name, _)| option(name) == GROUPS);
+    let groups = named.map(|(_, value)| same::listed(value));
+    TemplateSets {
+        options: set.map(|(name, _)| name.clone()).collect(),
+        groups: groups.and_then(|groups| {
+            let (own, others): (Vec<&str>, Vec<&str>) =
+                groups.iter().partition(|group| own_of_blue(plan, group));
+            let others = others.into_iter().map(str::to_owned).collect();
+            (!own.is_empty()).then_some(others)
+        }),
+    }
 }
 
 fn own_tags(traits: &Traits) -> BTreeMap<String, String> {
@@ -192,11 +249,6 @@ fn as_of(green: &Traits, blue: &Traits, value: &str) -> String {
         })
 }
 
-fn is_same_json(one: &str, other: &str) -> bool {
-    let parsed = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
-    parsed(one).is_some() && parsed(one) == parsed(other)
-}
-
 fn is_secret(what: &str) -> bool {
     let what = what.to_ascii_lowercase();
     what.starts_with(VARIABLES)
@@ -225,6 +277,7 @@ fn side_by_side(
 
 #[cfg(test)]
 mod tests {
+    use super::same::DOCUMENT;
     use super::*;
 
     fn traits(name: &str, id: &str) -> Traits {
@@ -269,6 +322,63 @@ mod tests {
             traits("shop-blue", "e-1"),
             traits("shop-green", "e-2"),
         )
+    }
+
+    /// What was never applied to blue itself is told and stops nothing: the default of the day
+    /// when blue was made is another than today's.
+    #[test]
+    fn only_what_blues_template_sets_refuses() {
+        const TIMEOUT: &str = "aws:elasticbeanstalk:command:Timeout";
+        const AUTH: &str = "aws:elasticbeanstalk:healthreporting:system:EnhancedHealthAuthEnabled";
+        let (mut plan, mut blue, mut green) = pair();
+        for (name, of_blue, of_green) in [(TIMEOUT, "300", "600"), (AUTH, "false", "true")] {
+            set(&mut blue, name, of_blue);
+            set(&mut green, name, of_green);
+        }
+        green.tags.clear();
+        let weights = |plan: &Plan| {
+            let found = differences(plan, &blue, &green).into_iter();
+            found.map(|d| (d.what, d.weight)).collect::<Vec<_>>()
+        };
+        let all = |auth: Weight| {
+            let own = |name: &str| name.to_owned();
+            let tag = (own("tag team"), Weight::Refuses);
+            vec![tag, (own(TIMEOUT), Weight::Refuses), (own(AUTH), auth)]
+        };
+        assert_eq!(weights(&plan), all(Weight::Refuses), "nothing is known");
+        let settings = [(format!("{TIMEOUT}[AWSEBX]"), "300".to_owned())].into();
+        plan.template_sets = Some(template_sets(&plan, &settings));
+        assert_eq!(weights(&plan), all(Weight::Warns));
+    }
+
+    #[test]
+    fn a_template_that_keeps_blues_group_is_overridden() {
+        let mut plan = Plan {
+            blue_id: "e-1".to_owned(),
+            ..Plan::sample("01J")
+        };
+        let groups = |plan: &Plan, value: &str| {
+            let name = "aws:autoscaling:launchconfiguration:SecurityGroups";
+            let settings = [(format!("{name}[AWSEBX]"), value.to_owned())].into();
+            template_sets(plan, &settings).groups
+        };
+        let list = |groups: &[&str]| Some(groups.iter().map(|&g| g.to_owned()).collect::<Vec<_>>());
+        let named = "sg-app,awseb-e-1-stack-AWSEBSecurityGroup-1X";
+        assert_eq!(groups(&plan, named), list(&["sg-app"]));
+        assert_eq!(
+            groups(&plan, "sg-1, sg-app"),
+            None,
+            "whose sg-1 is is not known"
+        );
+        plan.blue_group = Some(crate::plan::OwnGroup {
+            id: "sg-1".to_owned(),
+            name: "n".to_owned(),
+        });
+        assert_eq!(groups(&plan, "sg-1, sg-app"), list(&["sg-app"]));
+        assert_eq!(groups(&plan, "sg-1"), list(&[]));
+        assert_eq!(groups(&plan, "sg-app"), None);
+        let none = template_sets(&plan, &BTreeMap::new());
+        assert_eq!(none, crate::plan::TemplateSets::default());
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod cause;
 mod operator;
 mod rehearsal;
 mod seen;
+mod sizes;
 mod stages;
 mod state;
 
@@ -20,7 +21,7 @@ pub use state::{Kind, State};
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::{Role, Sizes};
+use crate::plan::{Role, Sizes, Which};
 
 /// What to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,6 +109,13 @@ pub enum Effect {
         role: Role,
         /// The sizes.
         sizes: Sizes,
+        /// Which of them are set.
+        sets: Which,
+        /// Which of them nothing is to set any more, so that what the source bundle sets or
+        /// the default is in force again.
+        removes: Which,
+        /// What for.
+        change: Change,
     },
     /// Terminate green. Any number of times: an id is never given again, so a
     /// late one finds nothing.
@@ -124,6 +132,16 @@ pub enum Effect {
     /// Delete the configuration template. Any number of times: its name holds
     /// this deployment's id, and it is not made again afterwards in the same pass.
     DeleteTemplate,
+}
+
+/// What sizes are changed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// So that the environment can take production.
+    Raise,
+    /// So that no trace of that is left.
+    PutBack,
 }
 
 impl Effect {

@@ -9,6 +9,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::hooks::Hook;
 
@@ -36,9 +37,14 @@ pub const TAG_BUCKET: &str = "bluegreen:bucket";
 /// The tag on green that names the pauses that were asked for, as in `swap cutover`.
 pub const TAG_PAUSE: &str = "bluegreen:pause";
 
-/// Elastic Beanstalk's limit of tags on an environment (developer guide,
-/// "Tagging resources in your Elastic Beanstalk environments").
-pub const TAGS_MAX: usize = 50;
+/// How many tags an environment may be given: of the fifty that it may have the service itself
+/// sets three (developer guide, "Tagging Elastic Beanstalk application resources").
+pub const TAGS_MAX: usize = 47;
+
+/// How many characters a tag's value may have (API reference, `Tag`).
+const TAG_VALUE_MAX: usize = 256;
+/// Stands before the digest of a label that is too long for a tag. It is in no label.
+const TAG_DIGEST: char = '/';
 
 /// Which of the two environments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -175,6 +181,107 @@ impl FromStr for Sizes {
             max: max.parse()?,
         })
     }
+}
+
+/// Which of an environment's two sizes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Which {
+    /// The least.
+    pub min: bool,
+    /// The most.
+    pub max: bool,
+}
+
+impl Which {
+    /// Neither.
+    pub const NONE: Which = Which {
+        min: false,
+        max: false,
+    };
+    /// Both.
+    pub const BOTH: Which = Which {
+        min: true,
+        max: true,
+    };
+
+    /// Those in which two sizes differ.
+    #[must_use]
+    pub fn differing(one: Sizes, other: Sizes) -> Which {
+        Which {
+            min: one.min != other.min,
+            max: one.max != other.max,
+        }
+    }
+
+    /// Whether it is one of them at least.
+    #[must_use]
+    pub fn any(self) -> bool {
+        self.min || self.max
+    }
+}
+
+/// The values that a deployment has given to an environment's sizes, in their order.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OwnSizes {
+    /// Those of the least.
+    pub min: Vec<u32>,
+    /// Those of the most.
+    pub max: Vec<u32>,
+}
+
+impl OwnSizes {
+    /// Adds those that are set.
+    pub fn add(&mut self, sizes: Sizes, sets: Which) {
+        self.min.extend(sets.min.then_some(sizes.min));
+        self.max.extend(sets.max.then_some(sizes.max));
+    }
+
+    /// Which of these sizes the deployment has set so.
+    #[must_use]
+    pub fn among(&self, sizes: Sizes) -> Which {
+        Which {
+            min: self.min.contains(&sizes.min),
+            max: self.max.contains(&sizes.max),
+        }
+    }
+}
+
+/// What the template that was made from blue sets: what was applied to blue itself, and neither
+/// what its source bundle sets nor a default (developer guide, "Saved configurations").
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct TemplateSets {
+    /// The options, by `NAMESPACE:OPTION`, with `[RESOURCE]` behind where they are for one of
+    /// several.
+    pub options: Vec<String>,
+    /// The security groups that green is given in place of the template's, among which is the
+    /// group that the service made for blue; none where it is not.
+    pub groups: Option<Vec<String>>,
+}
+
+impl TemplateSets {
+    /// Which of the sizes it sets.
+    #[must_use]
+    pub fn sizes(&self) -> Which {
+        let sets = |name: &str| {
+            let mut options = self.options.iter();
+            options.any(|option| option.split('[').next() == Some(name))
+        };
+        Which {
+            min: sets("aws:autoscaling:asg:MinSize"),
+            max: sets("aws:autoscaling:asg:MaxSize"),
+        }
+    }
+}
+
+/// A security group that the service has made for an environment's instances.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct OwnGroup {
+    /// Its id, `sg-…`.
+    pub id: String,
+    /// Its name.
+    pub name: String,
 }
 
 /// How long a pause waits for its approval, and what follows.
@@ -338,6 +445,13 @@ pub struct Plan {
     /// instance and no group, or a program before it did not read them.
     #[serde(default)]
     pub sizes: Option<Sizes>,
+    /// What blue's template sets; none where it has not been read yet.
+    #[serde(default)]
+    pub template_sets: Option<TemplateSets>,
+    /// The security group that the service made for blue's instances; none where there is
+    /// none, or it may not be read.
+    #[serde(default)]
+    pub blue_group: Option<OwnGroup>,
     /// How many instances blue ran at the start: green is made with at least as many.
     #[serde(default)]
     pub instances: u32,
@@ -612,25 +726,35 @@ pub fn is_own_tag(key: &str) -> bool {
 
 /// A version label as a tag's value: labels take any character but a slash, tags
 /// letters, digits, spaces and `+-=._:/@` (developer guide, "Tagging resources").
-/// Any other byte is written as `=XX`, and so is the equals sign.
+/// Any other byte is written as `=XX`, and so is the equals sign. What is too long for a tag
+/// then, as a long label in another script is, ends in a slash and a digest of the whole label.
 #[must_use]
 pub fn tag_value(label: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"+-._:@".contains(&b);
-    label
-        .bytes()
-        .map(|b| {
-            if plain(b) {
-                char::from(b).to_string()
-            } else {
-                format!("={b:02X}")
-            }
-        })
-        .collect()
+    let escape = |b: u8| {
+        if plain(b) {
+            char::from(b).to_string()
+        } else {
+            format!("={b:02X}")
+        }
+    };
+    let whole: String = label.bytes().map(escape).collect();
+    if whole.len() <= TAG_VALUE_MAX {
+        return whole;
+    }
+    let digest = Sha256::digest(label.as_bytes());
+    let digest: String = digest[..16].iter().map(|b| format!("{b:02x}")).collect();
+    let kept = TAG_VALUE_MAX - digest.len() - TAG_DIGEST.len_utf8();
+    format!("{}{TAG_DIGEST}{digest}", &whole[..kept])
 }
 
-/// The version label of a tag's value; none where it is not well-formed.
+/// The version label of a tag's value; none where it is not well-formed, or holds a part of
+/// the label alone.
 #[must_use]
 pub fn label_of_tag(value: &str) -> Option<String> {
+    if value.contains(TAG_DIGEST) {
+        return None;
+    }
     let mut bytes = Vec::with_capacity(value.len());
     let mut parts = value.split('=');
     bytes.extend(parts.next()?.bytes());
@@ -665,6 +789,8 @@ impl Plan {
             bucket: "b".to_owned(),
             shared_state: false,
             sizes: None,
+            template_sets: None,
+            blue_group: None,
             instances: 1,
             healthy: Health::Ok,
             green_tags: vec![],
@@ -768,5 +894,19 @@ mod tests {
             assert_eq!(label_of_tag(&value).as_deref(), Some(label), "{value}");
         }
         assert_eq!(label_of_tag("=4"), None);
+    }
+
+    /// A label has up to a hundred characters (API reference, `CreateApplicationVersion`), of up
+    /// to four bytes, each of which is written as three characters; a tag's value has 256.
+    #[test]
+    fn a_label_that_is_too_long_for_a_tag_ends_in_its_digest() {
+        let long = "ж".repeat(100);
+        let (one, other) = (tag_value(&long), tag_value(&format!("{}з", &long[2..])));
+        assert_eq!(one.len(), TAG_VALUE_MAX);
+        assert!(one.starts_with("=D0=B6") && one.contains('/'), "{one}");
+        assert_eq!(label_of_tag(&one), None, "it is not the whole label");
+        assert_ne!(one, other, "labels that begin alike are told apart");
+        let fits = "ж".repeat(42);
+        assert_eq!(label_of_tag(&tag_value(&fits)), Some(fits));
     }
 }

@@ -16,7 +16,9 @@ use crate::cloud::{Environment, LookError, Prober, VersionRecord};
 use crate::config::Config;
 use crate::facts::health_of;
 use crate::health::Health;
-use crate::plan::{Bundle, Goal, Kept, Limits, Passed, Plan, Strategy, Target, template_name};
+use crate::plan::{
+    Bundle, Goal, Kept, Limits, OwnGroup, Passed, Plan, Strategy, Target, template_name,
+};
 use crate::preview::Preview;
 use crate::rebuild::strategy_of;
 
@@ -110,6 +112,8 @@ pub struct Inspection {
     pub findings: Vec<Finding>,
     /// The preview hostnames, where any are asked for.
     preview: Option<Preview>,
+    /// The security group that the service made for blue's instances, where it is known.
+    blue_group: Option<OwnGroup>,
     /// What the plan takes; none where checks refuse that it cannot do without.
     facts: Option<Facts>,
 }
@@ -197,6 +201,8 @@ impl Inspection {
             bucket: config.bucket.clone(),
             shared_state: config.shared_state,
             sizes,
+            template_sets: None,
+            blue_group: self.blue_group.clone(),
             instances: facts.instances,
             healthy: self
                 .accepted(config, blue)

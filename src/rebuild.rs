@@ -12,7 +12,7 @@ use crate::deployment::{Deployment, Intent};
 use crate::machine::{Cause, EffectKind, State};
 use crate::plan::{
     Goal, PAUSE_CUTOVER, PAUSE_SWAP, Passed, Plan, Strategy, TAG_BLUE, TAG_DEPLOYMENT, TAG_PAUSE,
-    TAG_PRODUCTION_CNAME, TAG_SIZES, TAG_STRATEGY, TAG_VERSION, Target, label_of_tag,
+    TAG_PRODUCTION_CNAME, TAG_SIZES, TAG_STRATEGY, TAG_VERSION, Target, label_of_tag, tag_value,
     template_name,
 };
 
@@ -27,6 +27,8 @@ pub struct Remains {
     pub blue: Option<Environment>,
     /// Blue's events since green was created.
     pub events: Vec<Event>,
+    /// The application's version labels, where green's tag holds a part of one alone.
+    pub labels: Vec<String>,
 }
 
 /// Why a deployment cannot be rebuilt.
@@ -139,10 +141,17 @@ fn plan<'a>(
     };
     let id = tag(TAG_DEPLOYMENT)?;
     let blue_id = tag(TAG_BLUE)?;
-    let version = label_of_tag(&tag(TAG_VERSION)?).ok_or_else(|| Unsettled::NoTag {
-        green: green.name.clone(),
-        tag: TAG_VERSION,
-    })?;
+    let tagged = tag(TAG_VERSION)?;
+    let among = || {
+        let same = |label: &&String| tag_value(label) == tagged;
+        remains.labels.iter().find(same).cloned()
+    };
+    let version = label_of_tag(&tagged)
+        .or_else(among)
+        .ok_or_else(|| Unsettled::NoTag {
+            green: green.name.clone(),
+            tag: TAG_VERSION,
+        })?;
     let Some(blue) = &remains.blue else {
         return Err(Unsettled::NoBlue {
             id: blue_id,
@@ -183,6 +192,8 @@ fn plan<'a>(
         bucket: config.bucket.clone(),
         shared_state: config.shared_state,
         sizes: tag(TAG_SIZES).ok().and_then(|sizes| sizes.parse().ok()),
+        template_sets: None,
+        blue_group: None,
         instances: 0,
         healthy: config.healthy,
         green_tags: remains.tags.clone(),
@@ -380,6 +391,8 @@ fn at(plan: Plan, state: State, remains: &Remains, now: Moment) -> Deployment {
         state,
         traffic_moved_at: Some(now),
         green_id: Some(remains.green.id.clone()),
+        // What it has set of them is lost with the journal.
+        sized: None,
         intents,
         started_at: remains.green.created.unwrap_or(now),
         ..Deployment::new(plan, now)
@@ -465,7 +478,25 @@ mod tests {
             tags: tags(Strategy::Restore),
             blue: Some(environment("blue", cname("blue"), blue_runs)),
             events: happened.iter().map(event).collect(),
+            labels: vec![],
         }
+    }
+
+    /// A tag holds a part of a long label alone: which one it is the registered labels tell.
+    #[test]
+    fn a_label_that_is_too_long_for_a_tag_is_found_among_the_registered() {
+        let label = "выпуск".repeat(16);
+        let mut remains = remains("blue", "v1", &[]);
+        for (key, value) in &mut remains.tags {
+            if key == TAG_VERSION {
+                *value = tag_value(&label);
+            }
+        }
+        let unread = rebuild(&remains, &config(), Some(Goal::Release), Moment(7));
+        assert!(matches!(unread, Err(Unsettled::NoTag { .. })), "{unread:?}");
+        remains.labels = vec!["v1".to_owned(), label.clone()];
+        let rebuilt = rebuild(&remains, &config(), Some(Goal::Release), Moment(7));
+        assert_eq!(rebuilt.expect("it is settled").plan.version, label);
     }
 
     #[track_caller]

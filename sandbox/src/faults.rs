@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::account::{ManagedAction, QuotaOf};
 use crate::launch::LaunchFault;
-use crate::model::Millis;
+use crate::model::{Millis, Setting};
 use crate::world::World;
 
 /// A fault. As JSON: `{"fault":"throttle","probability":0.3}`,
@@ -125,6 +125,34 @@ pub enum FaultEffect {
         /// The body.
         body: String,
     },
+    /// The source bundle of this version sets an option, by its `.ebextensions`.
+    VersionSets {
+        /// The version label.
+        label: String,
+        /// As in `aws:autoscaling:asg`.
+        namespace: String,
+        /// As in `MinSize`.
+        option: String,
+        /// Its value.
+        value: String,
+    },
+    /// This environment was made long ago: it has defaults that newer ones have otherwise, and
+    /// the service rewrites some values of its settings.
+    MadeLongAgo {
+        /// The environment's name.
+        environment: String,
+    },
+    /// A security group of somebody else's, as a database has one, admits the group that the
+    /// service made for this environment.
+    GroupAdmits {
+        /// The group's name.
+        group: String,
+        /// The environment's name.
+        environment: String,
+    },
+    /// A template that is made from an environment keeps the group that the service made for
+    /// that one.
+    TemplatesKeepGroups,
     /// The launch of this environment ends Red.
     LaunchTurnsRed {
         /// The environment's name.
@@ -280,6 +308,14 @@ pub(crate) struct Quirks {
     /// Environments, by their names, whose health is not Ok for a while.
     #[serde(default)]
     pub healths: BTreeMap<String, LastingHealth>,
+    /// Options that the source bundle of a version sets, by its label.
+    #[serde(default)]
+    pub bundled: Vec<(String, Setting)>,
+    /// Whether new environments get other defaults than older ones have.
+    #[serde(default)]
+    pub defaults_change: bool,
+    #[serde(default)]
+    pub templates_keep_groups: bool,
     pub stuck_terminations: Vec<String>,
     /// Those that leave the environment Terminating, one name for each time.
     #[serde(default)]
@@ -387,6 +423,22 @@ impl World {
             FaultEffect::VersionSays { label, body } => {
                 self.quirks.bodies.insert(label.clone(), body.clone());
             }
+            FaultEffect::VersionSets {
+                label,
+                namespace,
+                option,
+                value,
+            } => {
+                let setting = Setting {
+                    namespace: namespace.clone(),
+                    name: option.clone(),
+                    value: value.clone(),
+                };
+                self.set_by_bundle(label, setting);
+            }
+            FaultEffect::GroupAdmits { group, environment } => self.admit(group, environment),
+            FaultEffect::TemplatesKeepGroups => self.quirks.templates_keep_groups = true,
+            FaultEffect::MadeLongAgo { environment } => self.made_long_ago(environment),
             FaultEffect::LaunchTurnsRed { environment } => {
                 let fault = (environment.clone(), LaunchFault::Errors);
                 self.quirks.launch_faults.push(fault);

@@ -105,6 +105,13 @@ impl Setting {
     }
 }
 
+impl Setting {
+    /// Whether it is of the same option.
+    pub(crate) fn is_of(&self, other: &Setting) -> bool {
+        (&self.namespace, &self.name) == (&other.namespace, &other.name)
+    }
+}
+
 /// What an environment is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Tier {
@@ -220,8 +227,15 @@ pub struct Environment {
     pub request_id: String,
     /// Its user tags.
     pub tags: Vec<(String, String)>,
-    /// Its option settings.
+    /// The option settings that were given to it through the API, by its template or
+    /// directly: they outrank all others.
     pub settings: Vec<Setting>,
+    /// What its version's source bundle sets (`.ebextensions`).
+    #[serde(default)]
+    pub bundled: Vec<Setting>,
+    /// The service's defaults of the day when it was made, as far as they are told.
+    #[serde(default)]
+    pub defaults: Vec<Setting>,
     /// Its instances.
     pub instances: Vec<Instance>,
     /// The number of its newest deployment.
@@ -255,13 +269,28 @@ impl Environment {
         }
     }
 
-    /// The value of an option setting.
+    /// The value of an option setting, whoever sets it.
     #[must_use]
     pub fn setting(&self, namespace: &str, name: &str) -> Option<&str> {
-        self.settings
-            .iter()
-            .find(|s| s.namespace == namespace && s.name == name)
+        let levels = [&self.settings, &self.bundled, &self.defaults];
+        let mut all = levels.into_iter().flatten();
+        all.find(|s| s.namespace == namespace && s.name == name)
             .map(|s| s.value.as_str())
+    }
+
+    /// Every option that has a value, each with the one in force (developer guide,
+    /// "Configuration options", "Precedence").
+    #[must_use]
+    pub fn in_force(&self) -> Vec<Setting> {
+        let mut all: Vec<Setting> = Vec::new();
+        for level in [&self.settings, &self.bundled, &self.defaults] {
+            for setting in level {
+                if !all.iter().any(|s| s.is_of(setting)) {
+                    all.push(setting.clone());
+                }
+            }
+        }
+        all
     }
 
     /// Its ARN.

@@ -5,6 +5,7 @@ mod create;
 mod describe;
 mod events;
 mod health;
+mod levels;
 mod platform;
 mod templates;
 mod update;

@@ -59,6 +59,8 @@ pub enum Service {
     CloudFormation,
     /// CloudWatch.
     CloudWatch,
+    /// EC2.
+    Ec2,
     /// Elastic Load Balancing.
     LoadBalancing,
     /// IAM.

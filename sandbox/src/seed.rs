@@ -133,6 +133,8 @@ impl World {
                     "AllAtOnce",
                 ),
             ],
+            bundled: Vec::new(),
+            defaults: Vec::new(),
             instances: self.instances(2, "v1"),
             deployment_id: 1,
             created: self.now,

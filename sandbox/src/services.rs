@@ -1,7 +1,8 @@
 //! The services beside Elastic Beanstalk and S3: Route 53, SSM, CloudFormation,
-//! CloudWatch, Elastic Load Balancing, IAM and STS, as far as a release has to do with them.
+//! CloudWatch, EC2, Elastic Load Balancing, IAM and STS, as far as a release has to do with them.
 
 mod cloudwatch;
+mod ec2;
 mod elbv2;
 mod element;
 mod iam;
@@ -25,6 +26,8 @@ use crate::seed::PRODUCTION;
 use crate::wire::{ApiError, Form};
 use crate::world::{Happening, World};
 use cloudwatch::Alarm;
+pub(crate) use ec2::GROUPS;
+use ec2::Group;
 use elbv2::Balancing;
 pub(crate) use element::Element;
 use element::element;
@@ -56,6 +59,9 @@ pub(crate) struct Services {
     alarms: Vec<Alarm>,
     #[serde(default)]
     balancing: Balancing,
+    /// The security groups that are no environment's own.
+    #[serde(default)]
+    groups: Vec<Group>,
 }
 
 /// These services.
@@ -65,6 +71,7 @@ pub(crate) enum Kind {
     Ssm,
     CloudFormation,
     CloudWatch(Protocol),
+    Ec2,
     LoadBalancing,
     Iam,
     Sts,
@@ -77,6 +84,7 @@ impl From<Kind> for Service {
             Kind::Ssm => Service::Ssm,
             Kind::CloudFormation => Service::CloudFormation,
             Kind::CloudWatch(_) => Service::CloudWatch,
+            Kind::Ec2 => Service::Ec2,
             Kind::LoadBalancing => Service::LoadBalancing,
             Kind::Iam => Service::Iam,
             Kind::Sts => Service::Sts,
@@ -106,6 +114,7 @@ impl ServiceRequest {
             "ssm" => Kind::Ssm,
             "cloudformation" => Kind::CloudFormation,
             "monitoring" => Kind::CloudWatch(Protocol::of(request)),
+            "ec2" => Kind::Ec2,
             "elasticloadbalancing" => Kind::LoadBalancing,
             "iam" => Kind::Iam,
             "sts" => Kind::Sts,
@@ -119,7 +128,7 @@ impl ServiceRequest {
                 let target = header("x-amz-target").unwrap_or_default();
                 target.rsplit('.').next().unwrap_or_default().to_owned()
             }
-            Kind::CloudFormation | Kind::LoadBalancing | Kind::Iam | Kind::Sts => {
+            Kind::CloudFormation | Kind::Ec2 | Kind::LoadBalancing | Kind::Iam | Kind::Sts => {
                 Form::parse(request.body()).operation().to_owned()
             }
             Kind::CloudWatch(protocol) => {
@@ -162,6 +171,7 @@ impl ServiceRequest {
             Kind::CloudWatch(Protocol::Query) => {
                 element::error_document(cloudwatch::NAMESPACE, error, request_id)
             }
+            Kind::Ec2 => ec2::error_document(error, request_id),
             Kind::LoadBalancing => element::error_document(elbv2::NAMESPACE, error, request_id),
             Kind::Iam => element::error_document(iam::NAMESPACE, error, request_id),
             Kind::Sts => element::error_document(iam::STS_NAMESPACE, error, request_id),
@@ -175,9 +185,12 @@ impl ServiceRequest {
         let content_type = match self.service {
             Kind::Ssm => "application/x-amz-json-1.1",
             Kind::CloudWatch(protocol) => protocol.content_type(),
-            Kind::CloudFormation | Kind::LoadBalancing | Kind::Iam | Kind::Sts | Kind::Route53 => {
-                "text/xml"
-            }
+            Kind::CloudFormation
+            | Kind::Ec2
+            | Kind::LoadBalancing
+            | Kind::Iam
+            | Kind::Sts
+            | Kind::Route53 => "text/xml",
         };
         let refused = !response.status().is_success();
         let content_type = HeaderValue::from_static(content_type);
@@ -257,6 +270,11 @@ impl World {
                 let form = Form::parse(request.body.as_bytes());
                 self.cloudformation(&form)
                     .map(|result| wrapped(request, stacks::NAMESPACE, result, &request_id))
+            }
+            Kind::Ec2 => {
+                let form = Form::parse(request.body.as_bytes());
+                self.ec2(&form)
+                    .map(|result| ec2::wrapped(&request.operation, result, &request_id))
             }
             Kind::LoadBalancing => {
                 let form = Form::parse(request.body.as_bytes());
@@ -396,6 +414,7 @@ impl Services {
             protected: BTreeSet::new(),
             alarms: Vec::new(),
             balancing: Balancing::default(),
+            groups: Vec::new(),
         }
     }
 

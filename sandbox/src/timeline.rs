@@ -101,6 +101,7 @@ impl World {
             Busy::Swap => {}
             Busy::Abort { before } => {
                 self.view.environments[at].version_label = before;
+                self.bundle_again(at);
                 self.ready_again(at);
                 self.say_of(at, "WARN", "During an aborted deployment, some instances may have deployed the new application version. To ensure all instances are running the same version, re-deploy the appropriate application version.");
                 self.say_of(
@@ -139,6 +140,10 @@ impl World {
             return;
         }
         self.shrink_where_idle(at);
+        // What the version's bundle sets may be another size.
+        if !self.view.environments[at].bundled.is_empty() {
+            self.fill_group(at);
+        }
         let deployment_id = self.view.environments[at].deployment_id;
         for instance in &mut self.view.environments[at].instances {
             label.clone_into(&mut instance.version_label);
@@ -159,6 +164,8 @@ impl World {
     fn fail_deploy(&mut self, at: usize, before: String) {
         let environment = &mut self.view.environments[at];
         environment.version_label = before;
+        self.bundle_again(at);
+        let environment = &mut self.view.environments[at];
         let deployment_id = environment.deployment_id;
         let mut tried = "i-00000000000000000".to_owned();
         if let Some(first) = environment.instances.first_mut() {
@@ -190,6 +197,12 @@ impl World {
         if self.is_forwarded_to(&self.view.environments[at]) {
             self.ready_again(at);
             self.say_of(at, "ERROR", "Stack deletion failed: The following resource(s) failed to delete: [AWSEBV2LoadBalancerTargetGroup].");
+            return;
+        }
+        if let Some(group) = self.group_in_use(&self.view.environments[at]) {
+            self.ready_again(at);
+            self.say_of(at, "ERROR", &format!("Deleting security group named: {group} failed Reason: resource {group} has a dependent object"));
+            self.say_of(at, "ERROR", "Stack deletion failed: The following resource(s) failed to delete: [AWSEBSecurityGroup].");
             return;
         }
         self.unbalance(&self.view.environments[at].id.clone());
@@ -367,8 +380,7 @@ impl World {
 
     fn shrink_where_idle(&mut self, at: usize) {
         let environment = &self.view.environments[at];
-        let min = environment.setting("aws:autoscaling:asg", "MinSize");
-        let min = min.and_then(|size| size.parse().ok()).unwrap_or(1);
+        let (min, _) = environment.sizes();
         if self.quirks.idle_shrinks && !self.traffic.reaches(environment, self.now) {
             self.view.environments[at].instances.truncate(min);
         }
@@ -376,14 +388,7 @@ impl World {
 
     /// Launches what the group is to have at least, and ends what it may not have.
     fn fill_group(&mut self, at: usize) {
-        let environment = &self.view.environments[at];
-        let size = |name| {
-            environment
-                .setting("aws:autoscaling:asg", name)?
-                .parse()
-                .ok()
-        };
-        let (min, max) = (size("MinSize").unwrap_or(1), size("MaxSize").unwrap_or(4));
+        let (min, max) = self.view.environments[at].sizes();
         self.launch_up_to(at, min, self.timings.warm_seconds);
         self.view.environments[at].instances.truncate(max);
     }

@@ -675,3 +675,107 @@ async fn an_older_world_on_disk_has_the_seeded_zone() {
         200
     );
 }
+
+/// The ids of the groups that an answer tells.
+fn group_ids(answer: &str) -> Vec<&str> {
+    let told = answer.split("<item><ownerId>").skip(1);
+    let ids = told.filter_map(|item| item.split_once("<groupId>"));
+    ids.filter_map(|(_, id)| id.split('<').next()).collect()
+}
+
+/// "One common reason is that the security group of another environment has a dependency on the
+/// security group of the environment" (developer guide, "Terminate an Elastic Beanstalk
+/// environment"); the words are those of ingenieux/beanstalker#37. The stack tells the group by
+/// its name where it is in no VPC that is named.
+#[tokio::test]
+async fn an_environment_whose_group_is_admitted_elsewhere_is_not_terminated() {
+    let play = Play::new();
+    let (stack, own) = play.sandbox.with_world(|world, _| {
+        let blue = world.environment("shop-blue").expect("blue");
+        (
+            format!("awseb-{}-stack", blue.id),
+            blue.own_group().expect("it has one"),
+        )
+    });
+    let resource = format!(
+        "Action=DescribeStackResource&StackName={stack}&LogicalResourceId=AWSEBSecurityGroup"
+    );
+    let (_, told) = play.query("cloudformation", &resource).await;
+    let name = format!("{stack}-AWSEBSecurityGroup-");
+    assert!(
+        told.contains(&format!("<PhysicalResourceId>{name}")),
+        "{told}"
+    );
+    play.sandbox.with_world(|world, _| {
+        world.set("shop-blue", "aws:ec2:vpc", "VPCId", "vpc-1");
+    });
+    let (_, told) = play.query("cloudformation", &resource).await;
+    let id = format!("<PhysicalResourceId>{own}</PhysicalResourceId>");
+    assert!(told.contains(&id), "{told}");
+
+    let admitting = format!(
+        "Action=DescribeSecurityGroups&Filter.1.Name=ip-permission.group-id&Filter.1.Value.1={own}"
+    );
+    let (_, none) = play.query("ec2", &admitting).await;
+    assert_eq!(group_ids(&none), [""; 0]);
+    play.sandbox.with_world(|world, _| {
+        world.inject(FaultEffect::GroupAdmits {
+            group: "shop-database".to_owned(),
+            environment: "shop-blue".to_owned(),
+        });
+    });
+    let (status, told) = play.query("ec2", &admitting).await;
+    assert_eq!((status, group_ids(&told).len()), (200, 1), "{told}");
+    assert!(
+        told.contains("<groupName>shop-database</groupName>"),
+        "{told}"
+    );
+    let (status, refused) = play
+        .query("ec2", "Action=DescribeSecurityGroups&Filter.1.Name=colour")
+        .await;
+    assert_eq!(status, 400);
+    assert!(
+        refused.contains("<Errors><Error><Code>InvalidParameterValue"),
+        "{refused}"
+    );
+
+    let terminate = "Action=TerminateEnvironment&EnvironmentName=shop-blue";
+    play.query("elasticbeanstalk", terminate).await;
+    play.wait(600);
+    play.sandbox.with_world(|world, _| {
+        let blue = world.environment("shop-blue").expect("it is still there");
+        assert_eq!(blue.status, Status::Ready);
+        let events = &world.view.events;
+        let dependent = format!("Deleting security group named: {own} failed Reason: resource {own} has a dependent object");
+        assert!(events.iter().any(|event| event.message == dependent));
+    });
+}
+
+/// Where a template keeps the group that the service made for its source, which no public text
+/// settles, the clone's instances are in it, and that source cannot be terminated.
+#[tokio::test]
+async fn a_clone_may_be_in_the_group_of_its_source() {
+    for keeps in [false, true] {
+        let play = Play::new();
+        let id = play.sandbox.with_world(|world, _| {
+            if keeps {
+                world.inject(FaultEffect::TemplatesKeepGroups);
+            }
+            world.environment("shop-blue").expect("blue").id.clone()
+        });
+        for request in [
+            format!("Action=CreateConfigurationTemplate&ApplicationName=shop&TemplateName=t&EnvironmentId={id}"),
+            "Action=CreateEnvironment&ApplicationName=shop&EnvironmentName=shop-two&VersionLabel=v1&TemplateName=t".to_owned(),
+        ] {
+            assert_eq!(play.query("elasticbeanstalk", &request).await.0, 200);
+        }
+        play.wait(600);
+        let terminate = "Action=TerminateEnvironment&EnvironmentName=shop-blue";
+        play.query("elasticbeanstalk", terminate).await;
+        play.wait(600);
+        let is_there = play
+            .sandbox
+            .with_world(|world, _| world.environment("shop-blue").is_some());
+        assert_eq!(is_there, keeps);
+    }
+}

@@ -8,7 +8,7 @@ use crate::clock::Moment;
 use crate::cloud::aws::AwsCloud;
 use crate::cloud::{Environment, HttpProber};
 use crate::config::Config;
-use crate::plan::{Goal, TAG_BLUE, TAG_BUCKET, TAG_DEPLOYMENT};
+use crate::plan::{Goal, TAG_BLUE, TAG_BUCKET, TAG_DEPLOYMENT, TAG_VERSION, label_of_tag};
 use crate::rebuild::{Remains, Unsettled, rebuild};
 use crate::shared::{Record, SharedState};
 
@@ -164,10 +164,15 @@ async fn remains_of(
         Some(blue) => cloud.events_since(&blue.id, since).await?,
         None => Vec::new(),
     };
+    let labels = match tag(&tags, TAG_VERSION).map(label_of_tag) {
+        Some(None) => cloud.version_labels(&green.application).await?,
+        Some(Some(_)) | None => Vec::new(),
+    };
     Ok(Remains {
         green,
         tags,
         blue,
         events,
+        labels,
     })
 }

@@ -43,7 +43,7 @@ use aws_sdk_elasticbeanstalk::config::retry::{
 };
 use aws_sdk_elasticbeanstalk::operation::RequestId;
 use aws_sdk_elasticbeanstalk::types::{
-    ConfigurationOptionSetting, EnvironmentTier, S3Location, Tag,
+    ConfigurationOptionSetting, EnvironmentTier, OptionSpecification, S3Location, Tag,
 };
 use aws_sdk_elasticloadbalancingv2 as elb;
 use aws_sdk_s3 as s3;
@@ -57,8 +57,9 @@ use crate::facts::is_healthy;
 use crate::fidelity::differences;
 use crate::listener_rules::{Balancer, Change};
 use crate::machine::{Effect, EffectKind};
-use crate::plan::{Plan, REQUEST_TIMEOUT, Role, Sizes};
+use crate::plan::{Plan, REQUEST_TIMEOUT, Role, Sizes, Which};
 use crate::preview::Record;
+use configuration::settings_by_name;
 use failure::{outcome, outcome_of};
 use seldom::Seldom;
 use time::{SendBy, ServiceTime};
@@ -255,13 +256,16 @@ impl<P: Prober> Cloud for AwsCloud<P> {
             Effect::Resize {
                 environment_id,
                 sizes,
+                sets,
+                removes,
                 ..
             } => {
                 let request = self
                     .eb
                     .update_environment()
                     .environment_id(environment_id)
-                    .set_option_settings(Some(size_settings(*sizes)))
+                    .set_option_settings(some(size_settings(*sizes, *sets)))
+                    .set_options_to_remove(some(size_options(*removes)))
                     .customize()
                     .config_override(retry_refusals_only(send_by));
                 outcome(EffectKind::Resize, request.send().await, |done| {
@@ -387,6 +391,13 @@ impl<P: Prober> AwsCloud<P> {
         {
             let configuration = self.configuration(application, &keeper.name).await?;
             sighting.sizes = configuration.sizes().map(|sizes| (role, sizes));
+            if let Some(query) = &needs.put_back {
+                sighting.put_back_events = self.events_of(&keeper.id, query).await?;
+            }
+        }
+        if needs.template_settings && sighting.template != Some(false) {
+            let read = self.template(application, &plan.template).await?;
+            sighting.template_settings = read.map(settings_by_name);
         }
         if let Some(serving) = sighting.production(plan) {
             if needs.production_traffic {
@@ -537,6 +548,21 @@ impl<P> AwsCloud<P> {
             .iter()
             .map(|(key, value)| Tag::builder().key(key).value(value).build())
             .collect();
+        let sizes = plan.sizes.zip(plan.green_sizes());
+        let mut settings = sizes.map_or(Vec::new(), |(own, wanted)| {
+            size_settings(wanted, Which::differing(wanted, own))
+        });
+        let mut removed = Vec::new();
+        let sets = plan.template_sets.as_ref();
+        match sets.and_then(|sets| sets.groups.as_deref()) {
+            None => {}
+            Some([]) => removed.push(specification(configuration::LAUNCH, configuration::GROUPS)),
+            Some(groups) => settings.push(setting(
+                configuration::LAUNCH,
+                configuration::GROUPS,
+                groups.join(","),
+            )),
+        }
         let answer = self
             .eb
             .create_environment()
@@ -547,7 +573,8 @@ impl<P> AwsCloud<P> {
             .version_label(plan.green_version())
             .description(format!("{DESCRIPTION}{}", plan.id))
             .set_tags(Some(tags))
-            .set_option_settings(plan.green_sizes().map(size_settings))
+            .set_option_settings(some(settings))
+            .set_options_to_remove(some(removed))
             .customize()
             .config_override(retry_refusals_only(send_by))
             .send()
@@ -570,19 +597,40 @@ fn web_server() -> EnvironmentTier {
         .build()
 }
 
+/// A list that is left out where it is empty.
+fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
+    (!list.is_empty()).then_some(list)
+}
+
+fn setting(namespace: &str, name: &str, value: impl ToString) -> ConfigurationOptionSetting {
+    ConfigurationOptionSetting::builder()
+        .namespace(namespace)
+        .option_name(name)
+        .value(value.to_string())
+        .build()
+}
+
+fn specification(namespace: &str, name: &str) -> OptionSpecification {
+    OptionSpecification::builder()
+        .namespace(namespace)
+        .option_name(name)
+        .build()
+}
+
 /// The option settings that set the sizes of an environment's group.
-fn size_settings(sizes: Sizes) -> Vec<ConfigurationOptionSetting> {
-    let setting = |name, value: u32| {
-        ConfigurationOptionSetting::builder()
-            .namespace(configuration::GROUP)
-            .option_name(name)
-            .value(value.to_string())
-            .build()
-    };
-    vec![
-        setting(configuration::MIN_SIZE, sizes.min),
-        setting(configuration::MAX_SIZE, sizes.max),
-    ]
+fn size_settings(sizes: Sizes, sets: Which) -> Vec<ConfigurationOptionSetting> {
+    let min = setting(configuration::GROUP, configuration::MIN_SIZE, sizes.min);
+    let max = setting(configuration::GROUP, configuration::MAX_SIZE, sizes.max);
+    let min = sets.min.then_some(min);
+    min.into_iter().chain(sets.max.then_some(max)).collect()
+}
+
+/// The options of the sizes that nothing is to set any more.
+fn size_options(removes: Which) -> Vec<OptionSpecification> {
+    let option = |name| specification(configuration::GROUP, name);
+    let min = removes.min.then(|| option(configuration::MIN_SIZE));
+    let max = removes.max.then(|| option(configuration::MAX_SIZE));
+    min.into_iter().chain(max).collect()
 }
 
 /// The SDK's standard retries for an effect that must not be left in doubt: it

@@ -133,8 +133,9 @@ impl fmt::Display for Cause {
             ),
             Cause::GreenDiffers { differences } => write!(
                 f,
-                "green differs from blue: {}; name what may differ with --expect-difference",
-                differences.join("; ")
+                "green differs from blue: {}; where that may be so, say {}",
+                differences.join("; "),
+                expecting(differences)
             ),
             Cause::GreenGone => write!(f, "green went away before it served"),
             Cause::BlueGone => write!(f, "blue is gone"),
@@ -178,5 +179,43 @@ impl fmt::Display for Cause {
                 write!(f, "blue still serves version {version}: {message}")
             }
         }
+    }
+}
+
+/// The flags that expect these differences, as a shell takes them.
+fn expecting(differences: &[String]) -> String {
+    let flag = |difference: &String| {
+        let what = difference.split(": ").next().unwrap_or_default();
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "_.:-".contains(c);
+        match what.chars().all(is_plain) {
+            true => format!("--expect-difference {what}"),
+            false => format!("--expect-difference '{}'", what.replace('\'', "'\\''")),
+        }
+    };
+    differences.iter().map(flag).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn differences_are_told_with_the_flags_that_expect_them() {
+        let differences = [
+            "aws:elasticbeanstalk:command:Timeout: 600, where blue has 300: or so",
+            "aws:autoscaling:scheduledaction:MinSize[nightly]: missing, where blue has 1",
+            "tag cost center: missing, where blue has it's",
+        ];
+        let cause = Cause::GreenDiffers {
+            differences: differences.map(str::to_owned).into(),
+        };
+        let told = cause.to_string();
+        let (_, flags) = told.split_once("say ").expect("flags");
+        assert_eq!(
+            flags,
+            "--expect-difference aws:elasticbeanstalk:command:Timeout \
+             --expect-difference 'aws:autoscaling:scheduledaction:MinSize[nightly]' \
+             --expect-difference 'tag cost center'"
+        );
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::{Role, Sizes};
+use crate::plan::{OwnSizes, Role, Sizes};
 
 /// The facts a step decides on, read afresh from AWS each time. Times and
 /// streaks enter as facts too.
@@ -66,6 +66,9 @@ pub struct EnvSeen {
     /// a single one and no group.
     #[serde(default)]
     pub sizes: Option<Sizes>,
+    /// What this deployment has set of them and not taken back; none where that is not known.
+    #[serde(default)]
+    pub own_sizes: Option<OwnSizes>,
     /// Its instances; none where they were not counted.
     #[serde(default)]
     pub instances: Option<Instances>,

@@ -1,9 +1,9 @@
 //! What to do in each state.
 
 use super::rehearsal::{aborting_its_deploy, deploying_green, terminated, testing_green};
+use super::sizes::{put_back, too_small};
 use super::{
-    Cause, Deploy, Effect, EnvSeen, Green, Instances, Kind, Likeness, Phase, Seen, State, Step,
-    Test, Version,
+    Cause, Deploy, Effect, EnvSeen, Green, Kind, Likeness, Phase, Seen, State, Step, Test, Version,
 };
 use crate::plan::{Goal, Plan, Role, Strategy};
 
@@ -133,6 +133,8 @@ fn cloning(plan: &Plan, seen: &Seen) -> Step {
             effect: Effect::CreateTemplate,
             otherwise: late,
         },
+        // What green is compared by, and what its sizes are put back to, depends on it.
+        Green::Absent if plan.template_sets.is_none() => Step::Wait { otherwise: late },
         // Green is launched on it.
         Green::Absent
             if plan.strategy == Strategy::Promote && seen.version != Version::Processed =>
@@ -581,7 +583,7 @@ fn terminating_green(plan: &Plan, seen: &Seen) -> Step {
         return blue_gone();
     };
     let late = late(during, seen);
-    let left = clear_away(seen, &late).or_else(|| resize_back(plan, seen, Role::Blue, &late));
+    let left = clear_away(seen, &late).or_else(|| put_back(plan, seen, Role::Blue, &late));
     if plan.rehearses() {
         return left.unwrap_or_else(|| terminated(plan));
     }
@@ -621,9 +623,7 @@ fn terminating_blue(plan: &Plan, seen: &Seen) -> Step {
             effect: Effect::DeleteTemplate,
             otherwise: stuck,
         },
-        None => {
-            resize_back(plan, seen, Role::Green, &late).unwrap_or(Step::Enter(State::Completed))
-        }
+        None => put_back(plan, seen, Role::Green, &late).unwrap_or(Step::Enter(State::Completed)),
     }
 }
 
@@ -638,7 +638,7 @@ fn discarding(plan: &Plan, seen: &Seen, cause: &Cause) -> Step {
     let late = late(during, seen);
     if let Some(step) = aborting_its_deploy(plan, seen, &late)
         .or_else(|| clear_away(seen, &late))
-        .or_else(|| resize_back(plan, seen, Role::Blue, &late))
+        .or_else(|| put_back(plan, seen, Role::Blue, &late))
     {
         return step;
     }
@@ -686,70 +686,7 @@ fn clear_away(seen: &Seen, too_late: &Cause) -> Option<Step> {
     }
 }
 
-/// What to do where an environment has too few instances to take production, or a
-/// change of its sizes may still make it busy; nothing where neither is so.
-fn too_small(plan: &Plan, role: Role, seen: &Seen, otherwise: &State) -> Option<Step> {
-    // Without a group there is one instance, here and there.
-    plan.sizes?;
-    let wait = Step::Wait {
-        otherwise: otherwise.clone(),
-    };
-    if seen.may_arrive.resize {
-        return Some(wait);
-    }
-    let (target, serving) = match (ready(seen, role), ready(seen, role.other())) {
-        (Some(target), Some(serving)) => (target, serving),
-        _ => return Some(wait),
-    };
-    let (
-        Some(sizes),
-        Some(Instances {
-            running: needed, ..
-        }),
-    ) = (target.sizes, serving.instances)
-    else {
-        return Some(wait);
-    };
-    if target.instances.is_some_and(|own| own.healthy >= needed) {
-        return None;
-    }
-    Some(if sizes.min >= needed {
-        wait
-    } else {
-        Step::Once {
-            effect: Effect::Resize {
-                environment_id: target.id.clone(),
-                role,
-                sizes: sizes.holding(needed),
-            },
-            otherwise: otherwise.clone(),
-        }
-    })
-}
-
-/// Leaves the environment that keeps production with the sizes that blue had at the
-/// start; nothing where it has them, and no earlier change of them may still arrive.
-fn resize_back(plan: &Plan, seen: &Seen, role: Role, too_late: &Cause) -> Option<Step> {
-    // A rehearsal has not changed them.
-    let sizes = plan.sizes.filter(|_| !plan.rehearses())?;
-    let stuck = State::Stuck {
-        cause: too_late.clone(),
-    };
-    match ready(seen, role) {
-        Some(keeper) if keeper.sizes == Some(sizes) && !seen.may_arrive.resize => None,
-        Some(keeper) if keeper.sizes.is_some() && !seen.may_arrive.resize => Some(Step::Once {
-            effect: Effect::Resize {
-                environment_id: keeper.id.clone(),
-                role,
-                sizes,
-            },
-            otherwise: stuck,
-        }),
-        _ => Some(Step::Wait { otherwise: stuck }),
-    }
-}
-
-fn ready(seen: &Seen, role: Role) -> Option<&EnvSeen> {
+pub(super) fn ready(seen: &Seen, role: Role) -> Option<&EnvSeen> {
     let environment = match role {
         Role::Blue => seen.blue.as_ref(),
         Role::Green => seen.our_green(),

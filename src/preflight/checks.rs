@@ -65,6 +65,7 @@ impl<P: Prober> Inspector<'_, P> {
                 findings: vec![tier],
                 facts: None,
                 preview: None,
+                blue_group: None,
             });
         }
         let mut findings = vec![
@@ -126,6 +127,7 @@ impl<P: Prober> Inspector<'_, P> {
             findings,
             facts,
             preview: read.preview,
+            blue_group: None,
         };
         let update = action.map(|action| self.managed_update(action, &inspection));
         inspection

@@ -115,6 +115,8 @@ impl Place {
             bucket: BUCKET.to_owned(),
             shared_state: true,
             sizes: None,
+            template_sets: None,
+            blue_group: None,
             instances: 0,
             healthy: bluegreen::health::Health::Ok,
             green_tags: Vec::new(),

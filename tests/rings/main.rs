@@ -25,6 +25,7 @@ mod race;
 mod rules;
 mod served;
 mod services;
+mod settings;
 mod shared;
 mod steady_health;
 mod storage;

@@ -571,10 +571,10 @@ fn cases() -> Vec<Case> {
         Case::of("dns-records", "unknown", "ListHostedZones", |s| {
             s.deny("route53:ListHostedZones")
         }),
-        Case::of("tags", "refused", "50 tags of its own", |s| {
+        Case::of("tags", "refused", "40 tags of its own", |s| {
             s.sandbox.with_world(|world, _| {
                 let blue = world.environment_mut("shop-blue").expect("blue");
-                blue.tags = (0..50).map(|n| (format!("t{n}"), String::new())).collect();
+                blue.tags = (0..40).map(|n| (format!("t{n}"), String::new())).collect();
             });
         }),
         Case::of("deployment-policy", "warned", "TrafficSplitting", |s| {

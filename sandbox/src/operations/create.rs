@@ -1,5 +1,6 @@
 //! CreateEnvironment and CheckDNSAvailability.
 
+use super::levels::remove;
 use super::templates::{merge, settings};
 use super::{Done, check_length};
 use crate::account::QuotaOf;
@@ -10,8 +11,9 @@ use crate::world::World;
 
 /// The most that an environment's `MinSize` may be.
 const INSTANCES_MAX: usize = 10_000;
-/// Tags on an environment (developer guide, "Tagging resources").
-const TAGS_MAX: usize = 50;
+/// Tags of its owner's on an environment: of the fifty that a resource may have the service
+/// itself sets three (developer guide, "Tagging Elastic Beanstalk application resources").
+pub(super) const TAGS_MAX: usize = 47;
 
 impl World {
     pub(super) fn create_environment(&mut self, form: &Form, request_id: &str) -> Done {
@@ -41,15 +43,16 @@ impl World {
             )));
         }
         merge(&mut options, settings(form, "OptionSettings"));
+        remove(&mut options, form);
         self.check_options(&options)?;
+        let options: Vec<_> = options.into_iter().map(|s| self.as_kept(s)).collect();
         let cname = self.new_cname(form, &name, tier)?;
         let tags = user_tags(form, "Tags")?;
-        check_sizes(&options)?;
-        let count = instance_count(&options)?;
         let enhanced = !options
             .iter()
             .any(|s| s.name == "SystemType" && s.value == "basic");
-        let environment = Environment {
+        let (bundled, defaults) = (self.bundled(&label), self.defaults_of_today());
+        let mut environment = Environment {
             application,
             id: format!("e-{}", self.letters(10)),
             description: form.get("Description").unwrap_or_default().to_owned(),
@@ -72,12 +75,18 @@ impl World {
             request_id: request_id.to_owned(),
             tags,
             settings: options,
-            instances: self.instances(count, &label),
+            bundled,
+            defaults,
+            instances: Vec::new(),
             deployment_id: 1,
             created: self.now,
             updated: self.now,
             name,
         };
+        let in_force = environment.in_force();
+        check_sizes(&in_force)?;
+        let count = instance_count(&in_force)?;
+        environment.instances = self.instances(count, &label);
         self.created.push(Created {
             id: environment.id.clone(),
             name: environment.name.clone(),
@@ -97,6 +106,7 @@ impl World {
         let found = self.configuration(form, application);
         let mut options = found.map(|(_, _, options)| options).unwrap_or_default();
         merge(&mut options, settings(form, "OptionSettings"));
+        remove(&mut options, form);
         options
     }
 
@@ -279,6 +289,17 @@ fn check_hyphenated(what: &str, name: &str) -> Result<(), ApiError> {
     )))
 }
 
+/// How many tags of its owner's an environment is to have.
+pub(super) fn check_tag_count(count: usize) -> Result<(), ApiError> {
+    match count > TAGS_MAX {
+        true => Err(ApiError::new(
+            "TooManyTagsException",
+            format!("The number of tags exceeds {TAGS_MAX}."),
+        )),
+        false => Ok(()),
+    }
+}
+
 /// The tags of a request; those that the service reserves are refused.
 pub(super) fn user_tags(form: &Form, name: &str) -> Result<Vec<(String, String)>, ApiError> {
     let tags: Vec<_> = form
@@ -289,12 +310,7 @@ pub(super) fn user_tags(form: &Form, name: &str) -> Result<Vec<(String, String)>
             (field("Key"), field("Value"))
         })
         .collect();
-    if tags.len() > TAGS_MAX {
-        return Err(ApiError::new(
-            "TooManyTagsException",
-            format!("The number of tags exceeds {TAGS_MAX}."),
-        ));
-    }
+    check_tag_count(tags.len())?;
     for (key, value) in &tags {
         check_length("tagKey", key, 1, 128)?;
         check_length("tagValue", value, 0, 256)?;

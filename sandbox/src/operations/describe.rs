@@ -1,6 +1,6 @@
 //! DescribeEnvironments, resources and tags.
 
-use super::create::user_tags;
+use super::create::{check_tag_count, user_tags};
 use super::{Done, page};
 use crate::account::ManagedAction;
 use crate::model::{Busy, Environment, Status, Tier};
@@ -187,9 +187,11 @@ impl World {
             .into_iter()
             .map(str::to_owned)
             .collect();
-        let tags = &mut self.view.environments[at].tags;
+        let mut tags = self.view.environments[at].tags.clone();
         tags.retain(|(key, _)| !remove.contains(key) && !add.iter().any(|(k, _)| k == key));
         tags.extend(add);
+        check_tag_count(tags.len())?;
+        self.view.environments[at].tags = tags;
         Ok(None)
     }
 

@@ -1,9 +1,11 @@
 //! Configuration templates and option settings.
 
+use super::levels::remove;
 use super::{Done, check_length};
 use crate::account::QuotaOf;
 use crate::launch::SCHEDULED_ACTION;
 use crate::model::{Environment, Setting, Template, Tier};
+use crate::services::GROUPS;
 use crate::wire::{ApiError, Form, Node, node};
 use crate::world::World;
 
@@ -46,13 +48,21 @@ impl World {
             }
             template.solution_stack.clone_from(&source.solution_stack);
             template.tier = source.tier;
+            // What bundles and defaults set is not kept (developer guide, "Saved
+            // configurations").
             template.settings.clone_from(&source.settings);
+            // Whether it is kept with the service's own group in it is not told anywhere.
+            if self.quirks.templates_keep_groups {
+                let groups = source.groups().join(",");
+                merge(&mut template.settings, vec![own_groups(groups)]);
+            }
         } else if let Some(from) = form.get("SourceConfiguration.TemplateName") {
             let source = self.require_template(&application, from)?;
             template.solution_stack.clone_from(&source.solution_stack);
             template.settings.clone_from(&source.settings);
         }
         merge(&mut template.settings, settings(form, "OptionSettings"));
+        remove(&mut template.settings, form);
         let answer = template_node(&template);
         self.view.templates.push(template);
         Ok(Some(answer))
@@ -284,18 +294,27 @@ fn template_node(template: &Template) -> Node {
         )
 }
 
+/// The option that names an environment's security groups.
+fn own_groups(value: String) -> Setting {
+    let (namespace, name) = GROUPS;
+    Setting {
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+        value,
+    }
+}
+
 /// The settings, and what the service has made for this environment alone.
 fn with_its_own(environment: &Environment) -> Vec<Setting> {
     let own = |namespace: &str, name: &str, value: String| Setting::new(namespace, name, &value);
     let number = environment.id.trim_start_matches("e-");
     let label = &environment.version_label;
-    let mut settings = environment.settings.clone();
+    let mut settings = environment.in_force();
+    merge(
+        &mut settings,
+        vec![own_groups(environment.groups().join(","))],
+    );
     settings.extend([
-        own(
-            "aws:autoscaling:launchconfiguration",
-            "SecurityGroups",
-            format!("sg-{number}"),
-        ),
         own(
             "aws:elasticbeanstalk:sns:topics",
             "Notification Topic Name",
@@ -321,7 +340,7 @@ fn with_its_own(environment: &Environment) -> Vec<Setting> {
     };
     settings.extend(balancer.into_iter().flat_map(|namespace| {
         ["SecurityGroups", "ManagedSecurityGroup"]
-            .map(|name| own(namespace, name, format!("sg-{number}-elb")))
+            .map(|name| own(namespace, name, environment.balancer_group()))
     }));
     settings
 }

@@ -2,8 +2,9 @@
 
 use super::Done;
 use super::create::check_sizes;
+use super::levels::remove;
 use super::templates::{merge, settings};
-use crate::model::{Busy, Status};
+use crate::model::{Busy, Environment, Setting, Status};
 use crate::wire::{ApiError, Form};
 use crate::world::World;
 
@@ -18,11 +19,17 @@ impl World {
         let options = settings(form, "OptionSettings");
         let mut merged = self.view.environments[at].settings.clone();
         merge(&mut merged, options.clone());
-        check_sizes(&merged)?;
-        let sizes_alone = !options.is_empty()
-            && options.iter().all(|option| {
-                option.namespace == "aws:autoscaling:asg"
-                    && matches!(option.name.as_str(), "MinSize" | "MaxSize")
+        remove(&mut merged, form);
+        check_sizes(&self.in_force_with(at, &merged))?;
+        let is_size = |namespace: &str, name: &str| {
+            namespace == "aws:autoscaling:asg" && matches!(name, "MinSize" | "MaxSize")
+        };
+        let removed = form.members("OptionsToRemove");
+        let sizes_alone = !(options.is_empty() && removed.is_empty())
+            && options.iter().all(|o| is_size(&o.namespace, &o.name))
+            && removed.iter().all(|o| {
+                let field = |name| o.get(name).unwrap_or_default();
+                is_size(field("Namespace"), field("OptionName"))
             });
         let label = form.get("VersionLabel").map(str::to_owned);
         let busy = match label {
@@ -50,6 +57,7 @@ impl World {
             None => Busy::Configure,
         };
         self.view.environments[at].settings = merged;
+        self.bundle_again(at);
         if let Some(description) = form.get("Description") {
             description.clone_into(&mut self.view.environments[at].description);
         }
@@ -63,6 +71,16 @@ impl World {
             self.say_of(at, "INFO", "Deploying new version to instance(s).");
         }
         Ok(Some(self.environment_node(&self.view.environments[at])))
+    }
+
+    /// What would be in force with these settings in place of those that an environment was
+    /// given.
+    fn in_force_with(&self, at: usize, settings: &[Setting]) -> Vec<Setting> {
+        let environment = Environment {
+            settings: settings.to_vec(),
+            ..self.view.environments[at].clone()
+        };
+        environment.in_force()
     }
 
     pub(super) fn abort_update(&mut self, form: &Form, request_id: &str) -> Done {

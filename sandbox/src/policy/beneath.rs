@@ -261,7 +261,7 @@ pub(super) fn needs(world: &World, form: &Form) -> Vec<Need> {
     let existing = found.map(|at| &world.view.environments[at]);
     let application = form.get("ApplicationName").unwrap_or_default();
     let settings = match existing {
-        Some(environment) => environment.settings.clone(),
+        Some(environment) => environment.in_force(),
         None => world.settings_to_be(form, application),
     };
     let subject = Subject {

@@ -22,6 +22,8 @@ impl World {
             Kind::Ssm => self.parameters(request),
             Kind::CloudFormation => self.stacks(request),
             Kind::CloudWatch(_) => self.alarms(request),
+            // Nothing that is described has a resource of its own.
+            Kind::Ec2 => vec![Need::new(format!("ec2:{}", request.operation), "*")],
             Kind::LoadBalancing => self.balancing(request),
             Kind::Iam => self.principals(request),
             // Whoever asks may know who he is (API reference, `GetCallerIdentity`).
@@ -30,6 +32,13 @@ impl World {
         let permitted = needs.iter().try_for_each(|need| self.permit(need));
         permitted.map_err(|message| match request.service {
             Kind::Ssm => ApiError::new("AccessDeniedException", message),
+            Kind::Ec2 => ApiError {
+                status: 403,
+                ..ApiError::new(
+                    "UnauthorizedOperation",
+                    format!("You are not authorized to perform this operation. {message}"),
+                )
+            },
             _ => ApiError {
                 status: 403,
                 ..ApiError::new("AccessDenied", message)

@@ -17,6 +17,7 @@ impl World {
     pub(super) fn cloudformation(&mut self, form: &Form) -> Answer {
         match form.operation() {
             "DescribeStacks" => self.describe_stacks(form),
+            "DescribeStackResource" => self.describe_stack_resource(form),
             "UpdateTerminationProtection" => self.update_protection(form),
             operation => Err(ApiError::new(
                 "InvalidAction",
@@ -42,6 +43,35 @@ impl World {
         Ok(element("DescribeStacksResult")
             .with(stacks)
             .say_some("NextToken", (next < found.len()).then_some(next)))
+    }
+
+    /// The group of the instances: in a VPC that is named it is known by its id, else by its
+    /// name (CloudFormation user guide, `AWS::EC2::SecurityGroup`, "Return values").
+    fn describe_stack_resource(&self, form: &Form) -> Answer {
+        let stack = form.get("StackName").ok_or_else(|| missing("stackName"))?;
+        let resource = form.get("LogicalResourceId");
+        let resource = resource.ok_or_else(|| missing("logicalResourceId"))?;
+        let environment = self.behind(stack)?;
+        let group = environment
+            .own_group()
+            .filter(|_| resource == "AWSEBSecurityGroup");
+        let Some(id) = group else {
+            let message = format!("Resource {resource} does not exist for stack {stack}");
+            return Err(ApiError::new("ValidationError", message));
+        };
+        let physical = match environment.setting("aws:ec2:vpc", "VPCId") {
+            Some(_) => id,
+            None => environment.own_group_name(),
+        };
+        let detail = element("StackResourceDetail")
+            .say("StackId", self.stack_id(environment))
+            .say("StackName", stack_name(environment))
+            .say("LogicalResourceId", resource)
+            .say("PhysicalResourceId", physical)
+            .say("ResourceType", "AWS::EC2::SecurityGroup")
+            .say("ResourceStatus", "CREATE_COMPLETE")
+            .say("LastUpdatedTimestamp", date(environment.created));
+        Ok(element("DescribeStackResourceResult").with(detail))
     }
 
     fn update_protection(&mut self, form: &Form) -> Answer {

@@ -1,7 +1,10 @@
 //! What an environment is configured with, and the instances it runs.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_elasticbeanstalk::types::{
-    ConfigurationDeploymentStatus, EnvironmentHealthAttribute, InstanceHealthSummary,
+    ConfigurationDeploymentStatus, ConfigurationSettingsDescription, EnvironmentHealthAttribute,
+    InstanceHealthSummary,
 };
 
 use super::AwsCloud;
@@ -164,6 +167,17 @@ pub(super) const GROUP: &str = "aws:autoscaling:asg";
 pub(super) const MIN_SIZE: &str = "MinSize";
 pub(super) const MAX_SIZE: &str = "MaxSize";
 
+/// The namespace of how instances are launched.
+pub(super) const LAUNCH: &str = "aws:autoscaling:launchconfiguration";
+/// The option that names their security groups.
+pub(super) const GROUPS: &str = "SecurityGroups";
+
+/// The values of settings by their full names.
+pub(super) fn settings_by_name(configuration: Configuration) -> BTreeMap<String, String> {
+    let named = |setting: Setting| (setting.full_name(), setting.value.unwrap_or_default());
+    configuration.settings.into_iter().map(named).collect()
+}
+
 impl<P> AwsCloud<P> {
     /// What an environment is compared by.
     ///
@@ -172,16 +186,15 @@ impl<P> AwsCloud<P> {
     pub(super) async fn traits(&self, of: &Environment) -> Result<Traits, LookError> {
         let configuration = self.configuration(&of.application, &of.name).await?;
         let platform = match configuration.platform_arn.as_str() {
-            "" => configuration.solution_stack,
-            _ => configuration.platform_arn,
+            "" => configuration.solution_stack.clone(),
+            _ => configuration.platform_arn.clone(),
         };
-        let named = |setting: Setting| (setting.full_name(), setting.value.unwrap_or_default());
         Ok(Traits {
             name: of.name.clone(),
             id: of.id.clone(),
             platform,
             version: of.version_label.clone().unwrap_or_default(),
-            settings: configuration.settings.into_iter().map(named).collect(),
+            settings: settings_by_name(configuration),
             tags: self.tags(&of.arn).await?,
         })
     }
@@ -203,27 +216,34 @@ impl<P> AwsCloud<P> {
             .send()
             .await
             .map_err(|e| look_error("DescribeConfigurationSettings", &e))?;
-        let mut sets = answer.configuration_settings.unwrap_or_default();
-        let in_force = sets
-            .iter()
-            .position(|set| set.deployment_status == Some(ConfigurationDeploymentStatus::Deployed));
-        if sets.is_empty() {
-            return Ok(Configuration::default());
+        Ok(in_force(answer.configuration_settings.unwrap_or_default()))
+    }
+
+    /// What a configuration template sets; none where there is no such template.
+    ///
+    /// # Errors
+    /// [`LookError`].
+    pub async fn template(
+        &self,
+        application: &str,
+        template: &str,
+    ) -> Result<Option<Configuration>, LookError> {
+        let answer = self
+            .eb
+            .describe_configuration_settings()
+            .application_name(application)
+            .template_name(template)
+            .send()
+            .await;
+        match answer {
+            Ok(answer) => Ok(Some(in_force(
+                answer.configuration_settings.unwrap_or_default(),
+            ))),
+            Err(error) => match look_error("DescribeConfigurationSettings", &error) {
+                LookError::Refused(_) => Ok(None),
+                error => Err(error),
+            },
         }
-        let set = sets.swap_remove(in_force.unwrap_or(0));
-        let settings = set.option_settings.unwrap_or_default().into_iter();
-        Ok(Configuration {
-            solution_stack: set.solution_stack_name.unwrap_or_default(),
-            platform_arn: set.platform_arn.unwrap_or_default(),
-            settings: settings
-                .map(|setting| Setting {
-                    namespace: setting.namespace.unwrap_or_default(),
-                    name: setting.option_name.unwrap_or_default(),
-                    resource: setting.resource_name,
-                    value: setting.value,
-                })
-                .collect(),
-        })
     }
 
     /// How many instances an environment runs, and how many of them are as well as is accepted.
@@ -292,6 +312,30 @@ impl<P> AwsCloud<P> {
             .and_then(|found| found.instances)
             .unwrap_or_default();
         Ok(u32::try_from(listed.len()).unwrap_or(u32::MAX))
+    }
+}
+
+/// Of two sets the one that is in force.
+fn in_force(mut sets: Vec<ConfigurationSettingsDescription>) -> Configuration {
+    let at = sets
+        .iter()
+        .position(|set| set.deployment_status == Some(ConfigurationDeploymentStatus::Deployed));
+    if sets.is_empty() {
+        return Configuration::default();
+    }
+    let set = sets.swap_remove(at.unwrap_or(0));
+    let settings = set.option_settings.unwrap_or_default().into_iter();
+    Configuration {
+        solution_stack: set.solution_stack_name.unwrap_or_default(),
+        platform_arn: set.platform_arn.unwrap_or_default(),
+        settings: settings
+            .map(|setting| Setting {
+                namespace: setting.namespace.unwrap_or_default(),
+                name: setting.option_name.unwrap_or_default(),
+                resource: setting.resource_name,
+                value: setting.value,
+            })
+            .collect(),
     }
 }
 

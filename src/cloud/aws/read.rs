@@ -190,7 +190,33 @@ impl<P> AwsCloud<P> {
         &self,
         application: &str,
     ) -> Result<Option<VersionRecord>, LookError> {
-        let mut newest: Option<(DateTime, VersionRecord)> = None;
+        let usable = |record: &VersionRecord| {
+            ["processed", "unprocessed"]
+                .iter()
+                .any(|status| record.status.eq_ignore_ascii_case(status))
+        };
+        let versions = self.versions(application).await?.into_iter();
+        // Of those of one moment the first that is told.
+        let newest = versions.rev().filter(|(_, record)| usable(record));
+        let newest = newest.max_by_key(|(made, _)| (made.secs(), made.subsec_nanos()));
+        Ok(newest.map(|(_, record)| record))
+    }
+
+    /// The labels of all of an application's versions.
+    ///
+    /// # Errors
+    /// [`LookError`].
+    pub async fn version_labels(&self, application: &str) -> Result<Vec<String>, LookError> {
+        let versions = self.versions(application).await?.into_iter();
+        Ok(versions.map(|(_, record)| record.label).collect())
+    }
+
+    /// An application's versions, each with when it was made.
+    async fn versions(
+        &self,
+        application: &str,
+    ) -> Result<Vec<(DateTime, VersionRecord)>, LookError> {
+        let mut versions = Vec::new();
         let mut token = None;
         loop {
             let page = self
@@ -204,17 +230,11 @@ impl<P> AwsCloud<P> {
                 .map_err(|e| look_error("DescribeApplicationVersions", &e))?;
             for described in page.application_versions.unwrap_or_default() {
                 let made = described.date_created.unwrap_or(DateTime::from_secs(0));
-                let record = version(described);
-                let usable = ["processed", "unprocessed"]
-                    .iter()
-                    .any(|status| record.status.eq_ignore_ascii_case(status));
-                if usable && newest.as_ref().is_none_or(|(date, _)| made > *date) {
-                    newest = Some((made, record));
-                }
+                versions.push((made, version(described)));
             }
             token = page.next_token.filter(|token| !token.is_empty());
             if token.is_none() {
-                return Ok(newest.map(|(_, record)| record));
+                return Ok(versions);
             }
         }
     }

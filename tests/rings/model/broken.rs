@@ -4,7 +4,7 @@
 use bluegreen::machine::{
     Effect, Green, Kind, Phase, Seen, State, Step, Test, Version, is_safe, step,
 };
-use bluegreen::plan::{Plan, Strategy};
+use bluegreen::plan::{OwnSizes, Plan, Strategy};
 
 use super::driver::{Config, Model};
 use super::explore::explore_for;
@@ -471,6 +471,20 @@ fn a_promotion_that_keeps_greens_sizes_is_found() {
     finds(
         "promote: green keeps the sizes that it was given",
         PROMOTE_SIZES,
+        Rules { step, ..RULES },
+        properties::COMPLETED,
+    );
+}
+
+#[test]
+fn sizes_that_were_given_and_forgotten_are_found() {
+    let step = deceived!(|_state, seen| seen
+        .blue
+        .iter_mut()
+        .for_each(|blue| blue.own_sizes = Some(OwnSizes::default())));
+    finds(
+        "nobody remembers that blue was given other sizes",
+        SIZES,
         Rules { step, ..RULES },
         properties::COMPLETED,
     );

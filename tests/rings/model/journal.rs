@@ -25,6 +25,8 @@ pub struct Journal {
     pub drain: Drain,
     /// The last change of sizes: whose, and whether to more.
     pub resize: Option<(Role, bool)>,
+    /// Whether blue was given other sizes, and whether green was.
+    pub sized: (bool, bool),
     /// The last swap, while it is in doubt.
     pub swap: Option<SwapIntent>,
 }
@@ -142,6 +144,14 @@ impl Open {
 }
 
 impl Journal {
+    /// Remembers that an environment is given other sizes.
+    pub fn sizes(&mut self, role: Role) {
+        match role {
+            Role::Blue => self.sized.0 = true,
+            Role::Green => self.sized.1 = true,
+        }
+    }
+
     pub fn new(terms: Terms) -> Journal {
         Journal {
             stage: Stage {
@@ -156,6 +166,7 @@ impl Journal {
             deploy_taken: false,
             drain: Drain::NeverMoved,
             resize: None,
+            sized: (false, false),
             swap: None,
         }
     }

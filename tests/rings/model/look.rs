@@ -10,7 +10,7 @@ use bluegreen::machine::{
     Deploy, Effect, EnvSeen, Green, Instances, Kind, Likeness, MayArrive, Phase, Seen, State, Step,
     Test, Version,
 };
-use bluegreen::plan::{Plan, Role, Sizes, Strategy};
+use bluegreen::plan::{OwnSizes, Plan, Role, Sizes, Strategy, Which};
 
 use super::journal::{Asked, Drain, Journal, Move, Open};
 use super::service::Request;
@@ -66,6 +66,7 @@ pub struct Sight {
     drain: Drain,
     deploy: Asked,
     resize: Option<(Role, bool)>,
+    sized: (bool, bool),
     may_arrive: Open,
     bundle: Bundle,
     view: View,
@@ -109,6 +110,7 @@ impl Sight {
             drain: journal.drain,
             deploy: journal.deploy,
             resize: journal.resize,
+            sized: journal.sized,
             may_arrive: journal.open,
             bundle,
             view,
@@ -237,6 +239,7 @@ impl Sight {
             abortable: matches!(self.view.blue.phase, BluePhase::Updating(_)),
             version_label: Some(label.name().to_owned()),
             sizes: self.sizes(Role::Blue, self.view.blue.raised),
+            own_sizes: own_sizes(self.sized.0),
             instances: None,
         })
     }
@@ -274,6 +277,7 @@ impl Sight {
             abortable: is_updating,
             version_label: Some(label.name().to_owned()),
             sizes: self.sizes(Role::Green, self.view.green.raised),
+            own_sizes: own_sizes(self.sized.1),
             instances: None,
         })
     }
@@ -393,6 +397,16 @@ impl Sight {
         }
         all
     }
+}
+
+/// What the journal knows that an environment was given.
+fn own_sizes(sized: bool) -> Option<OwnSizes> {
+    let mut own = OwnSizes::default();
+    if sized {
+        let (own_ones, raised) = (sizes(false), sizes(true));
+        own.add(raised, Which::differing(raised, own_ones));
+    }
+    Some(own)
 }
 
 fn count(seen: &mut Seen, healthy: u32) {

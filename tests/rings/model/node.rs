@@ -129,6 +129,9 @@ impl Node {
         next.journal.shown.set(errand.request, false);
         if let Request::Resize(role, raised) = errand.request {
             next.journal.resize = Some((role, raised));
+            if raised {
+                next.journal.sizes(role);
+            }
         }
         if let Request::Swap(to) = errand.request {
             next.journal.swap = Some(SwapIntent {

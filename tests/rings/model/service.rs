@@ -1,7 +1,7 @@
 //! What the service does with a request, and what may be on its way to it.
 
-use bluegreen::machine::Effect;
-use bluegreen::plan::Role;
+use bluegreen::machine::{Change, Effect};
+use bluegreen::plan::{Role, Which};
 
 use super::journal::Open;
 use super::stage::sizes;
@@ -294,6 +294,12 @@ impl Request {
                 }),
                 role,
                 sizes: sizes(raised),
+                sets: Which::BOTH,
+                removes: Which::NONE,
+                change: match raised {
+                    true => Change::Raise,
+                    false => Change::PutBack,
+                },
             },
             Request::TerminateGreen => Effect::TerminateGreen {
                 environment_id: environment("e-green"),

@@ -3,7 +3,7 @@
 use bluegreen::acceptance::AcceptanceTest;
 use bluegreen::health::Health;
 use bluegreen::machine::{Cause, Effect, Kind, Order, State, obey};
-use bluegreen::plan::{Bundle, Goal, Limits, Passed, Plan, Sizes, Strategy, Target};
+use bluegreen::plan::{Bundle, Goal, Limits, Passed, Plan, Sizes, Strategy, Target, TemplateSets};
 
 use super::world::Label;
 
@@ -195,6 +195,8 @@ impl Terms {
             bucket: "artifacts".to_owned(),
             shared_state: false,
             sizes: self.resizes.then_some(sizes(false)),
+            template_sets: Some(TemplateSets::default()),
+            blue_group: None,
             instances: RUNNING,
             // The model says itself which environments are fit.
             healthy: Health::Ok,

@@ -1,0 +1,229 @@
+//! How many instances an environment may have while it is to take production, and afterwards.
+
+use super::stages::ready;
+use super::{Cause, Change, Effect, Instances, Seen, State, Step};
+use crate::plan::{Plan, Role, Sizes, Which};
+
+/// What to do where an environment has too few instances to take production, or a
+/// change of its sizes may still make it busy; nothing where neither is so.
+pub(super) fn too_small(plan: &Plan, role: Role, seen: &Seen, otherwise: &State) -> Option<Step> {
+    // Without a group there is one instance, here and there.
+    plan.sizes?;
+    let wait = Step::Wait {
+        otherwise: otherwise.clone(),
+    };
+    if seen.may_arrive.resize {
+        return Some(wait);
+    }
+    let (target, serving) = match (ready(seen, role), ready(seen, role.other())) {
+        (Some(target), Some(serving)) => (target, serving),
+        _ => return Some(wait),
+    };
+    let (
+        Some(sizes),
+        Some(Instances {
+            running: needed, ..
+        }),
+    ) = (target.sizes, serving.instances)
+    else {
+        return Some(wait);
+    };
+    if target.instances.is_some_and(|own| own.healthy >= needed) {
+        return None;
+    }
+    let raised = sizes.holding(needed);
+    Some(if sizes.min >= needed {
+        wait
+    } else {
+        Step::Once {
+            effect: Effect::Resize {
+                environment_id: target.id.clone(),
+                role,
+                sizes: raised,
+                // What is set outranks whatever else would set it from then on.
+                sets: Which::differing(raised, sizes),
+                removes: Which::NONE,
+                change: Change::Raise,
+            },
+            otherwise: otherwise.clone(),
+        }
+    })
+}
+
+/// Takes back what this deployment has set of the sizes of the environment that keeps
+/// production: what blue's template sets is set again, anything else is removed, so that what
+/// the source bundle sets or the default is in force again. Nothing where nothing of it is left:
+/// other sizes are somebody else's. An earlier change that may still arrive is waited for.
+pub(super) fn put_back(plan: &Plan, seen: &Seen, role: Role, too_late: &Cause) -> Option<Step> {
+    // A rehearsal has not changed them.
+    let sizes = plan.sizes.filter(|_| !plan.rehearses())?;
+    let stuck = State::Stuck {
+        cause: too_late.clone(),
+    };
+    let found = ready(seen, role).filter(|_| !seen.may_arrive.resize);
+    let Some((keeper, found)) = found.and_then(|keeper| Some((keeper, keeper.sizes?))) else {
+        return Some(Step::Wait { otherwise: stuck });
+    };
+    let (sets, removes) = match &keeper.own_sizes {
+        Some(own) => left(plan, sizes, found, own.among(found)),
+        // What was set is not known.
+        None if found == sizes => (Which::NONE, Which::NONE),
+        None => (Which::BOTH, Which::NONE),
+    };
+    (sets.any() || removes.any()).then(|| Step::Once {
+        effect: Effect::Resize {
+            environment_id: keeper.id.clone(),
+            role,
+            sizes,
+            sets,
+            removes,
+            change: Change::PutBack,
+        },
+        otherwise: stuck,
+    })
+}
+
+/// Of what this deployment has set, what is to be set again and what to be removed.
+fn left(plan: &Plan, sizes: Sizes, found: Sizes, ours: Which) -> (Which, Which) {
+    let template = plan.template_sets.as_ref();
+    let of_template = template.map_or(Which::BOTH, |template| template.sizes());
+    let differing = Which::differing(found, sizes);
+    (
+        Which {
+            min: ours.min && of_template.min && differing.min,
+            max: ours.max && of_template.max && differing.max,
+        },
+        Which {
+            min: ours.min && !of_template.min,
+            max: ours.max && !of_template.max,
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::{Deploy, EnvSeen, Green, Kind, Likeness, MayArrive, Phase, Test, Version};
+    use crate::plan::{OwnSizes, TemplateSets};
+
+    const AT_FIRST: Sizes = Sizes { min: 2, max: 4 };
+
+    fn seen(found: Sizes, own: Option<OwnSizes>) -> Seen {
+        Seen {
+            production: Some(Role::Blue),
+            production_settled: true,
+            blue: Some(EnvSeen {
+                id: "e-blue".to_owned(),
+                phase: Phase::Ready,
+                health: String::new(),
+                abortable: false,
+                version_label: Some("v2".to_owned()),
+                sizes: Some(found),
+                own_sizes: own,
+                instances: None,
+            }),
+            blue_trusted: true,
+            green: Green::Absent,
+            green_trusted: false,
+            production_sick: None,
+            unread_alarms: None,
+            likeness: Likeness::Unknown,
+            template: false,
+            bundle: true,
+            version: Version::Processed,
+            deploy: Deploy::Proven,
+            test: Test::Undecided,
+            drained: true,
+            baked: true,
+            may_arrive: MayArrive::default(),
+        }
+    }
+
+    /// What is set and what is removed.
+    fn asked(template: &[&str], found: (u32, u32), own: Option<OwnSizes>) -> (Which, Which) {
+        let options = template
+            .iter()
+            .map(|name| format!("aws:autoscaling:asg:{name}"));
+        let plan = Plan {
+            sizes: Some(AT_FIRST),
+            template_sets: Some(TemplateSets {
+                options: options.collect(),
+                groups: None,
+            }),
+            ..Plan::sample("01J")
+        };
+        let (min, max) = found;
+        let cause = Cause::OutOfPatience {
+            during: Kind::TerminatingGreen,
+            seen: String::new(),
+        };
+        match put_back(&plan, &seen(Sizes { min, max }, own), Role::Blue, &cause) {
+            None => (Which::NONE, Which::NONE),
+            Some(Step::Once {
+                effect:
+                    Effect::Resize {
+                        sizes,
+                        sets,
+                        removes,
+                        change: Change::PutBack,
+                        ..
+                    },
+                ..
+            }) => {
+                assert_eq!(sizes, AT_FIRST);
+                (sets, removes)
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn own(min: &[u32], max: &[u32]) -> Option<OwnSizes> {
+        Some(OwnSizes {
+            min: min.to_vec(),
+            max: max.to_vec(),
+        })
+    }
+
+    const MIN: Which = Which {
+        min: true,
+        max: false,
+    };
+
+    /// An option that is set through the API outranks the source bundle and the default until
+    /// it is removed (developer guide, "Configuration options").
+    #[test]
+    fn what_the_template_does_not_set_is_removed_and_anything_else_set_again() {
+        let both = ["MinSize[AWSEBAutoScalingGroup]", "MaxSize"];
+        let none = Which::NONE;
+        assert_eq!(asked(&both, (3, 4), own(&[3], &[])), (MIN, none));
+        assert_eq!(asked(&[], (3, 4), own(&[3], &[])), (none, MIN));
+        assert_eq!(asked(&[], (6, 6), own(&[6], &[6])), (none, Which::BOTH));
+        let max = Which {
+            min: false,
+            max: true,
+        };
+        assert_eq!(asked(&["MinSize"], (6, 6), own(&[6], &[6])), (MIN, max));
+        // Set by this deployment, though the number is the one at the start.
+        assert_eq!(asked(&[], (2, 4), own(&[2], &[])), (none, MIN));
+        // The second change of them has failed.
+        assert_eq!(asked(&both, (3, 4), own(&[3, 5], &[5])), (MIN, none));
+    }
+
+    #[test]
+    fn sizes_that_somebody_else_has_set_are_left() {
+        let none = (Which::NONE, Which::NONE);
+        for template in [&["MinSize", "MaxSize"][..], &[]] {
+            assert_eq!(asked(template, (3, 9), own(&[], &[])), none);
+            assert_eq!(asked(template, (5, 9), own(&[3], &[])), none);
+        }
+        // One of the two is this deployment's.
+        assert_eq!(asked(&[], (3, 9), own(&[3], &[5])), (Which::NONE, MIN));
+    }
+
+    /// A deployment that was rebuilt, or begun by a program that did not keep it.
+    #[test]
+    fn sizes_of_which_nothing_is_known_are_set_to_what_they_were() {
+        assert_eq!(asked(&[], (3, 4), None), (Which::BOTH, Which::NONE));
+        assert_eq!(asked(&[], (2, 4), None), (Which::NONE, Which::NONE));
+    }
+}
