@@ -72,6 +72,13 @@ pub(crate) enum Happening {
     OperationEnds { id: String, operation: u64 },
     /// An environment's health settles.
     HealthSettles { id: String, operation: u64 },
+    /// An update that goes on has an event.
+    UpdateSays {
+        id: String,
+        operation: u64,
+        severity: String,
+        message: String,
+    },
     /// Two environments' CNAMEs change places.
     CnamesMove {
         a: String,
