@@ -390,6 +390,7 @@ mod tests {
             alarms: plan.alarms,
             expected_differences: plan.expected_differences,
             preview: None,
+            patience_is_given: false,
             limits: plan.limits,
         }
     }

@@ -350,9 +350,13 @@ impl<P: Prober> AwsCloud<P> {
             Role::Blue => blue.as_ref(),
             Role::Green => green.as_ref(),
         };
-        if let (Some(query), Some(blue)) = (&needs.deploy, ready(Role::Blue)) {
+        if let (Some(query), Some(blue)) = (&needs.deploy, sighting.of(plan, Role::Blue)) {
+            // Also of an update that goes on: its events tell whether it does.
+            let events = self.events_of(&blue.id, query).await?;
+            sighting.events = events;
+        }
+        if let (Some(_), Some(blue)) = (&needs.deploy, ready(Role::Blue)) {
             sighting.instances = self.instance_versions(&blue.id).await?;
-            sighting.events = self.events_of(&blue.id, query).await?;
         }
         if let (Some((to, query)), Some(blue), Some(_)) = (&needs.swap, &blue, &green)
             && sighting.production(plan) != Some(*to)

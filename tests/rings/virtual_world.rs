@@ -513,6 +513,7 @@ fn usual_config() -> Config {
         alarms: Vec::new(),
         expected_differences: Vec::new(),
         preview: None,
+        patience_is_given: false,
         limits: Limits {
             poll: Duration::from_secs(30),
             // Every call more is a crash more.

@@ -63,7 +63,7 @@ impl World {
             let mut next = *self;
             next.view.blue = blue;
             // Of somebody else's update the journal's request has no events.
-            if self.view.events == Events::Running {
+            if matches!(self.view.events, Events::Running | Events::Silent) {
                 next.view.events = events;
             }
             next
@@ -89,8 +89,20 @@ impl World {
                     ("the deploy succeeds", proven, Events::Proven),
                     ("the deploy misses an instance", updated, Events::Unproven),
                     ("the deploy fails", ready, Events::Failed),
+                    // Its terminal text is none that anybody knows.
+                    ("the deploy ends without a word", proven, self.view.events),
+                    (
+                        "it misses an instance without a word",
+                        updated,
+                        self.view.events,
+                    ),
+                    ("the deploy fails without a word", ready, self.view.events),
                 ] {
                     out.push((what, with(blue, events), Pace::Minutes));
+                }
+                if self.view.events == Events::Running {
+                    let next = with(blue, Events::Silent);
+                    out.push(("the update falls silent", next, Pace::Minutes));
                 }
             }
             BluePhase::Aborting => {

@@ -193,7 +193,7 @@ impl Sight {
             }
             Asked::BeforeEntry | Asked::SinceEntry => match self.view.events {
                 Events::None => Deploy::Asked,
-                Events::Running => Deploy::Running,
+                Events::Running | Events::Silent => Deploy::Running,
                 Events::Failed => Deploy::Failed(String::new()),
                 Events::Unproven => Deploy::Unproven,
                 Events::Proven => Deploy::Proven,
@@ -270,6 +270,7 @@ impl Sight {
 
     /// What is certain, with every fact of time and health still false.
     fn certain(&self) -> Seen {
+        let kind_is_deploying = self.stage.kind == Kind::Deploying;
         Seen {
             unread_alarms: None,
             production: self.view.holder,
@@ -289,6 +290,10 @@ impl Sight {
                 Bundle::Failed => Version::Failed,
             },
             deploy: self.deploy(),
+            deploy_goes_on: kind_is_deploying
+                && self.deploy != Asked::Never
+                && matches!(self.view.blue.phase, BluePhase::Updating(_))
+                && self.view.events == Events::Running,
             test: Test::Undecided,
             drained: self.drain != Drain::Running,
             baked: false,
@@ -328,6 +333,15 @@ impl Sight {
             };
             let ready = self.view.green_ready();
             vary(&mut all, ready, |seen| seen.likeness = likeness.clone());
+        }
+        if self.deploy() == Deploy::Running {
+            // Blue is Ready: once that has settled, the label and the instances decide.
+            let runs_the_goal = self.view.blue.label == self.terms.goal_label();
+            let settled = match runs_the_goal && !self.view.blue.mixed {
+                true => Deploy::Proven,
+                false => Deploy::Failed(String::new()),
+            };
+            vary(&mut all, true, |seen| seen.deploy = settled.clone());
         }
         vary(&mut all, watched, |seen| seen.baked = true);
         vary(&mut all, watched && production_ready, |seen| {

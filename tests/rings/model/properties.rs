@@ -3,11 +3,11 @@
 use bluegreen::machine::Kind;
 use bluegreen::plan::{Goal, Role, Strategy};
 
-use super::journal::Pc;
+use super::journal::{Asked, Pc};
 use super::node::Node;
 use super::service::{Harm, Request};
 use super::stage::Why;
-use super::world::{BluePhase, Bundle, GreenPhase, Label, Swap};
+use super::world::{BluePhase, Bundle, Events, GreenPhase, Label, Swap};
 
 pub const SERVES: &str =
     "production's CNAME and cached answers to it lead to environments that answer";
@@ -15,6 +15,8 @@ pub const LIVE_IS_LEFT_ALONE: &str =
     "no deploy, abort or termination reaches an environment that clients reach";
 pub const SWAPS_TO_FIT: &str = "a swap sends production to an environment that answers";
 pub const NOTHING_TWICE: &str = "no swap and no deploy is sent while an earlier one is on its way";
+pub const WHAT_GOES_ON_IS_WAITED_FOR: &str =
+    "no deploy whose events keep coming is given up for the time it takes";
 pub const OVERTAKEN_IS_SILENT: &str = "a runner sends nothing once another has taken over";
 pub const LAUNCHES_WHAT_RUNS: &str = "green is asked for with the version that blue runs, or, where it is to keep production, with the \
      new one once it is processed";
@@ -73,6 +75,7 @@ pub fn broken(node: &Node) -> Option<&'static str> {
         Kind::AwaitingSwap if view.holder != Some(Role::Blue) => Some(HELD),
         Kind::Stuck if stage.why == Why::SomebodyElse => Some(BLAMES_NOBODY),
         _ if passes_a_pause(node) => Some(APPROVED),
+        _ if gives_up_what_goes_on(node) => Some(WHAT_GOES_ON_IS_WAITED_FOR),
         _ if sends_twice(node) => Some(NOTHING_TWICE),
         _ if node.harm == Some(Harm::SentOvertaken) => Some(OVERTAKEN_IS_SILENT),
         _ => None,
@@ -89,6 +92,19 @@ fn passes_a_pause(node: &Node) -> bool {
     };
     let swaps = matches!(node.pc, Pc::Send(errand) if matches!(errand.request, Request::Swap(_)));
     swaps && unapproved && terms.goal == Goal::Release
+}
+
+/// Out of patience with an update whose events keep coming, on a look that is no stale one.
+fn gives_up_what_goes_on(node: &Node) -> bool {
+    let view = &node.world.view;
+    let gives_up = matches!(node.pc, Pc::Enter(stage) if stage.kind == Kind::AbortingDeploy);
+    gives_up
+        && node.before.is_none()
+        && node.hands.lease_is_alive()
+        && node.journal.stage.kind == Kind::Deploying
+        && node.journal.deploy == Asked::SinceEntry
+        && matches!(view.blue.phase, BluePhase::Updating(_))
+        && view.events == Events::Running
 }
 
 /// A template and a green are not made twice: their names are taken then.
