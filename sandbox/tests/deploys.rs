@@ -32,6 +32,7 @@ fn deployed(
         namespace: "aws:elasticbeanstalk:command".to_owned(),
         name: "BatchSize".to_owned(),
         value: "50".to_owned(),
+        resource: None,
     });
     faults.into_iter().for_each(|fault| world.inject(fault));
     let (status, body) = ask(&mut world, DEPLOY);

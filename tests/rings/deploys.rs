@@ -52,6 +52,7 @@ fn deployed_by(world: &VirtualWorld, options: &[(&str, &str)]) {
                 namespace: namespace.to_owned(),
                 name: (*name).to_owned(),
                 value: (*value).to_owned(),
+                resource: None,
             });
         }
     });

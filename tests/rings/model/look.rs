@@ -201,6 +201,14 @@ impl Sight {
         }
     }
 
+    /// Whether the look shows a deploy that is under way and has had an event lately.
+    pub fn deploy_goes_on(&self) -> bool {
+        self.stage.kind == Kind::Deploying
+            && self.deploy != Asked::Never
+            && matches!(self.view.blue.phase, BluePhase::Updating(_))
+            && self.view.events == Events::Running
+    }
+
     fn blue_phase(&self) -> Option<Phase> {
         match self.view.blue.phase {
             BluePhase::Ready if self.view.swap != Swap::Idle => Some(Phase::Busy),
@@ -270,7 +278,6 @@ impl Sight {
 
     /// What is certain, with every fact of time and health still false.
     fn certain(&self) -> Seen {
-        let kind_is_deploying = self.stage.kind == Kind::Deploying;
         Seen {
             unread_alarms: None,
             production: self.view.holder,
@@ -290,10 +297,7 @@ impl Sight {
                 Bundle::Failed => Version::Failed,
             },
             deploy: self.deploy(),
-            deploy_goes_on: kind_is_deploying
-                && self.deploy != Asked::Never
-                && matches!(self.view.blue.phase, BluePhase::Updating(_))
-                && self.view.events == Events::Running,
+            deploy_goes_on: self.deploy_goes_on(),
             test: Test::Undecided,
             drained: self.drain != Drain::Running,
             baked: false,

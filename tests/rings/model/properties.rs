@@ -3,11 +3,11 @@
 use bluegreen::machine::Kind;
 use bluegreen::plan::{Goal, Role, Strategy};
 
-use super::journal::{Asked, Pc};
+use super::journal::Pc;
 use super::node::Node;
 use super::service::{Harm, Request};
 use super::stage::Why;
-use super::world::{BluePhase, Bundle, Events, GreenPhase, Label, Swap};
+use super::world::{BluePhase, Bundle, GreenPhase, Label, Swap};
 
 pub const SERVES: &str =
     "production's CNAME and cached answers to it lead to environments that answer";
@@ -40,6 +40,7 @@ pub fn broken(node: &Node) -> Option<&'static str> {
         Some(Harm::UpdatedLive | Harm::TerminatedLive) => return Some(LIVE_IS_LEFT_ALONE),
         // What a person at the console broke is not the machine's doing.
         Some(Harm::SwappedToUnfit) if !node.console => return Some(SWAPS_TO_FIT),
+        Some(Harm::GaveUpWhatGoesOn) => return Some(WHAT_GOES_ON_IS_WAITED_FOR),
         Some(Harm::SwappedToUnfit | Harm::SentOvertaken) | None => {}
     }
     if node.console {
@@ -75,7 +76,6 @@ pub fn broken(node: &Node) -> Option<&'static str> {
         Kind::AwaitingSwap if view.holder != Some(Role::Blue) => Some(HELD),
         Kind::Stuck if stage.why == Why::SomebodyElse => Some(BLAMES_NOBODY),
         _ if passes_a_pause(node) => Some(APPROVED),
-        _ if gives_up_what_goes_on(node) => Some(WHAT_GOES_ON_IS_WAITED_FOR),
         _ if sends_twice(node) => Some(NOTHING_TWICE),
         _ if node.harm == Some(Harm::SentOvertaken) => Some(OVERTAKEN_IS_SILENT),
         _ => None,
@@ -92,19 +92,6 @@ fn passes_a_pause(node: &Node) -> bool {
     };
     let swaps = matches!(node.pc, Pc::Send(errand) if matches!(errand.request, Request::Swap(_)));
     swaps && unapproved && terms.goal == Goal::Release
-}
-
-/// Out of patience with an update whose events keep coming, on a look that is no stale one.
-fn gives_up_what_goes_on(node: &Node) -> bool {
-    let view = &node.world.view;
-    let gives_up = matches!(node.pc, Pc::Enter(stage) if stage.kind == Kind::AbortingDeploy);
-    gives_up
-        && node.before.is_none()
-        && node.hands.lease_is_alive()
-        && node.journal.stage.kind == Kind::Deploying
-        && node.journal.deploy == Asked::SinceEntry
-        && matches!(view.blue.phase, BluePhase::Updating(_))
-        && view.events == Events::Running
 }
 
 /// A template and a green are not made twice: their names are taken then.
