@@ -96,7 +96,8 @@ pub struct Needs {
     pub bundle: bool,
     /// The version to release.
     pub version: bool,
-    /// The events and instances of a deploy onto the environment of this role.
+    /// The events of a deploy onto the environment of this role, and its instances once it is
+    /// Ready.
     pub deploy: Option<(Role, EventQuery)>,
     /// The events of a swap that AWS has taken, where both environments are Ready and
     /// production is not at this one.
@@ -310,10 +311,21 @@ pub struct Event {
 /// What one instance runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InstanceVersion {
+    /// The instance's id, `i-…`.
+    pub id: String,
     /// The version label of its last deployment.
     pub version_label: Option<String>,
     /// That deployment's status: In Progress, Deployed or Failed.
     pub status: Option<String>,
+}
+
+impl InstanceVersion {
+    /// Whether it runs this version, as far as it tells.
+    #[must_use]
+    pub fn runs(&self, version_label: &str) -> bool {
+        self.version_label.as_deref() == Some(version_label)
+            && self.status.as_deref().is_none_or(|s| s == "Deployed")
+    }
 }
 
 /// What the answer to a request told.

@@ -149,9 +149,10 @@ pub struct Options {
     #[arg(long, env = "BLUEGREEN_LATENCY_RISE", global = true, value_name = "FACTOR", default_value_t = 3,
           value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub latency_rise: u32,
-    /// Longest wait of any one state
-    #[arg(long, env = "BLUEGREEN_PATIENCE", global = true, value_name = "DURATION", default_value = "30m", value_parser = limit)]
-    pub patience: Duration,
+    /// Longest wait of any one state [default: 30m, and of Deploying as long as blue's deployment
+    /// policy may take, where that is longer]
+    #[arg(long, env = "BLUEGREEN_PATIENCE", global = true, value_name = "DURATION", value_parser = limit)]
+    pub patience: Option<Duration>,
     /// The same of one state, such as Warming=10m; may be repeated
     #[arg(long, env = "BLUEGREEN_PATIENCE_OF", global = true, value_name = "STATE=DURATION",
           value_delimiter = ',', value_parser = patience_of)]
@@ -329,6 +330,8 @@ pub struct Config {
     /// How many requests a minute an instance of a drained environment may get; none for what
     /// follows from blue's health checks.
     pub drain_requests: Option<u32>,
+    /// Whether the operator has said how long any one state may take.
+    pub patience_is_given: bool,
     /// The limits.
     pub limits: Limits,
 }
@@ -490,6 +493,7 @@ impl Options {
             },
             preview,
             drain_requests: self.drain_requests,
+            patience_is_given: self.patience.is_some(),
             limits: Limits {
                 poll: self.poll,
                 drain: self.drain,
@@ -500,7 +504,7 @@ impl Options {
                 bake: self.bake,
                 error_rise: self.error_rise,
                 latency_rise: self.latency_rise,
-                patience: self.patience,
+                patience: self.patience.unwrap_or(Limits::default().patience),
                 patience_of: self.patience_of(),
                 quarantine: self.quarantine,
                 ..Limits::default()

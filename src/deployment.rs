@@ -58,6 +58,9 @@ pub struct Deployment {
     /// watched.
     #[serde(default)]
     pub slowest_answer: Duration,
+    /// What the events of the deploy that was asked for last have warned of, oldest first.
+    #[serde(default)]
+    pub deploy_warnings: Vec<DeployWarning>,
     /// Green's environment id, once its tag or its creation's answer told it.
     pub green_id: Option<String>,
     /// What it has set of the sizes of each environment; none where that is not known.
@@ -66,6 +69,20 @@ pub struct Deployment {
     /// The last request of each effect that must not be asked for twice.
     pub intents: BTreeMap<EffectKind, Intent>,
 }
+
+/// A warning or an error among the events of a deploy. One that succeeds may have some.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeployWarning {
+    /// When.
+    pub at: Moment,
+    /// WARN, ERROR or FATAL.
+    pub severity: String,
+    /// The service's words.
+    pub message: String,
+}
+
+/// How many of them are kept.
+const WARNINGS_MAX: usize = 50;
 
 /// A request that was, or was about to be, sent to AWS.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -171,6 +188,7 @@ impl Deployment {
             usual_health: None,
             slowest_answer: Duration::ZERO,
             left: None,
+            deploy_warnings: Vec::new(),
             green_id: None,
             sized: Some(BTreeMap::new()),
             intents: BTreeMap::new(),
@@ -196,6 +214,16 @@ impl Deployment {
     #[must_use]
     pub fn meaning(&self) -> &'static str {
         self.state.meaning(self.plan.strategy)
+    }
+
+    /// Keeps a warning of the deploy; false where it is kept already, or too many are.
+    pub fn keep_warning(&mut self, warning: DeployWarning) -> bool {
+        let kept = &mut self.deploy_warnings;
+        let is_new = kept.len() < WARNINGS_MAX && !kept.contains(&warning);
+        if is_new {
+            kept.push(warning);
+        }
+        is_new
     }
 
     /// Whether it is paused until its approval, which a URL is asked for.

@@ -3,6 +3,7 @@
 //! It keeps nothing between turns but counts of looks in a row, so a crash is
 //! only another look: `run` makes a plan and drives, `resume` drives.
 
+mod deploys;
 mod following;
 mod gates;
 mod rules;
@@ -20,9 +21,7 @@ use crate::clock::{Clock, Deadline, Moment, Stopwatch};
 use crate::cloud::{Alarms, Cloud, LookError, Outcome, Refusal, Sighting, test_run};
 use crate::command::{Processes, Runner};
 use crate::deployment::{Deployment, Intent, Sent, SwapIntent};
-use crate::facts::{
-    Streaks, TEST_COMMAND, failure_of_the_swap, needs, tells_the_usual, usual_health,
-};
+use crate::facts::{Streaks, TEST_COMMAND, needs, tells_the_usual, usual_health};
 use crate::fidelity::{Weight, template_sets};
 use crate::journal::{Journal, JournalError};
 use crate::machine::{Cause, Effect, Kind, Order, Seen, State, Step, hold, is_safe, obey, step};
@@ -123,6 +122,8 @@ pub struct Driver<'a, C> {
     test_run: TestRun<'a>,
     /// When the last look began; none once the pause after it is over.
     looked_at: Option<Moment>,
+    /// When it was last said that a deploy takes long and goes on.
+    said_it_takes_long: Option<Moment>,
 }
 
 /// What became of an effect.
@@ -155,6 +156,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
             runner: &Processes,
             test_run: TestRun::None,
             looked_at: None,
+            said_it_takes_long: None,
         }
     }
 
@@ -220,6 +222,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
             let mut next = step(&deployment.state, &deployment.plan, &seen);
             if patience_spent {
                 next = given_up(deployment, next);
+                self.say_what_takes_long(deployment, &seen);
             }
             match self
                 .set_right(deployment, &seen, &next, patience_spent)
@@ -436,10 +439,12 @@ impl<'a, C: Cloud> Driver<'a, C> {
                         }
                         deployment.plan.template_sets = Some(sets);
                     }
-                    if let Some(failure) = failure_of_the_swap(&sighting) {
+                    let failed = self.streaks.failure_of_the_swap(deployment, &sighting, now);
+                    if let Some(failure) = failed {
                         warn!("the swap has failed, and may be asked for again: {failure}");
                         deployment.swap_has_failed();
                     }
+                    deploys::keep_warnings(deployment, &sighting);
                     self.following.look(&deployment.plan, &sighting);
                     if let Alarms::Unread(why) = &sighting.alarms {
                         warn!("the alarms cannot be read, so the bake does not end: {why}");
@@ -596,6 +601,8 @@ impl<'a, C: Cloud> Driver<'a, C> {
                     from_settled: is_settled,
                 });
             }
+            // What an earlier one warned of is no part of this one.
+            Effect::Deploy { .. } => next.deploy_warnings.clear(),
             _ => {}
         }
         next.sizing(effect);

@@ -2,6 +2,9 @@
 
 #[cfg(test)]
 mod tests;
+pub mod update;
+
+use std::time::Duration;
 
 use crate::acceptance::AcceptanceTest;
 use crate::clock::Moment;
@@ -15,6 +18,7 @@ use crate::machine::{
 };
 use crate::plan::{Goal, OwnSizes, Plan, Role, Strategy};
 use crate::traffic;
+use update::{Ended, SWAP, UPDATE};
 
 /// What a look must read in the present state.
 #[must_use]
@@ -147,7 +151,26 @@ pub struct Streaks {
     tests: Vec<TestStreak>,
     /// What became of the command that tests, once it was run in this state.
     command: Option<Ran>,
+    /// Since when, and for how many looks in a row, an update of Ready blue has told the same.
+    still: Option<Still>,
+    /// When this process first looked in this state.
+    began: Option<Moment>,
+    /// Since when the events of a swap of Ready environments have told of an error.
+    swap_ails: Option<Moment>,
 }
+
+/// An update that has told the same for some looks.
+#[derive(Debug)]
+struct Still {
+    since: Moment,
+    looks: u32,
+    events: usize,
+    instances: Option<Vec<InstanceVersion>>,
+}
+
+/// How long after an update has succeeded some instance may still not run the version: one that
+/// is replaced takes as long as a launch.
+const UNPROVEN_LIMIT: Duration = Duration::from_secs(10 * 60);
 
 #[derive(Clone, Copy, Debug, Default)]
 struct TestStreak {
@@ -202,6 +225,9 @@ impl Streaks {
         self.alike |= differences.as_ref().is_some_and(Vec::is_empty);
         let differs = differences.as_ref().is_some_and(|found| !found.is_empty());
         count(&mut self.unlike, differs);
+        let deploy = self.deploy(deployment, sighting, now);
+        let began = *self.began.get_or_insert(now);
+        let deploy_goes_on = goes_on(deployment, sighting, (began, now));
         let likeness = match differences {
             _ if self.alike => Likeness::Alike,
             Some(found) if self.unlike >= limits.healthy_looks => {
@@ -235,7 +261,8 @@ impl Streaks {
             template: sighting.template.unwrap_or(false),
             bundle: sighting.bundle.unwrap_or(true),
             version: version(plan, sighting),
-            deploy: deploy(deployment, sighting),
+            deploy,
+            deploy_goes_on,
             test,
             drained: deployment.is_drained(quiet, now),
             baked: is_tested && unread.is_none() && now.since(deployment.entered_at) >= limits.bake,
@@ -276,6 +303,62 @@ impl Streaks {
                 deployment.usual_health.map_or("not seen", Health::word)
             )
         })
+    }
+
+    /// What became of the deploy. An update of an environment that is Ready has ended,
+    /// whatever its events do not tell: once nothing of it has changed for some looks, and for
+    /// longer than a look may be stale, its errors, the label and the instances decide.
+    fn deploy(&mut self, deployment: &Deployment, sighting: &Sighting, now: Moment) -> Deploy {
+        let judged = deploy(deployment, sighting);
+        let limits = &deployment.plan.limits;
+        if !matches!(judged, Deploy::Running | Deploy::Unproven) {
+            self.still = None;
+            return judged;
+        }
+        let is_same = |still: &Still| {
+            (still.events, &still.instances) == (sighting.events.len(), &sighting.instances)
+        };
+        let mut still = self.still.take().filter(is_same).unwrap_or_else(|| Still {
+            since: now,
+            looks: 0,
+            events: sighting.events.len(),
+            instances: sighting.instances.clone(),
+        });
+        still.looks = still.looks.saturating_add(1);
+        let lasted = now.since(still.since);
+        let is_settled = lasted >= limits.settle && still.looks >= limits.healthy_looks;
+        self.still = Some(still);
+        match judged {
+            Deploy::Running if is_settled => without_a_word(deployment, sighting),
+            Deploy::Unproven if lasted >= UNPROVEN_LIMIT => {
+                let goal = deployment.plan.goal_version();
+                Deploy::Failed(format!(
+                    "the update completed, and {}",
+                    elsewhere(sighting.instances.as_deref(), goal)
+                ))
+            }
+            judged => judged,
+        }
+    }
+
+    /// The failure that the events of a swap tell of, in the service's words: then it moves
+    /// nothing any more, and may be asked for again. Both environments are Ready, which ends a
+    /// swap; it is believed once that has been so for longer than a look may be stale.
+    pub fn failure_of_the_swap(
+        &mut self,
+        deployment: &Deployment,
+        sighting: &Sighting,
+        now: Moment,
+    ) -> Option<String> {
+        let events: Vec<_> = sighting.swap_events.iter().collect();
+        let ails = SWAP.ended(&events).is_none() && events.iter().any(|e| update::is_error(e));
+        if !ails {
+            self.swap_ails = None;
+            return None;
+        }
+        let since = *self.swap_ails.get_or_insert(now);
+        let is_settled = now.since(since) >= deployment.plan.limits.settle;
+        SWAP.cause(&events).filter(|_| is_settled)
     }
 
     /// A new state starts its counts anew, except who holds production.
@@ -582,64 +665,121 @@ fn deploy(deployment: &Deployment, sighting: &Sighting) -> Deploy {
     if intent.at < deployment.entered_at && begins_anew {
         return Deploy::NotSinceEntry;
     }
-    let events = of_newest_update(&sighting.events);
-    if events.is_empty() {
+    let events = events_of_the_deploy(deployment, sighting);
+    if events.is_empty() || is_busy(deployment, sighting) {
         return Deploy::Asked;
     }
-    if let Some(failure) = events.iter().find(|event| is_failure(event)) {
-        return Deploy::Failed(failure.message.clone());
-    }
-    let done = |event: &&Event| {
-        event
-            .message
-            .contains("Environment update completed successfully")
-    };
-    if !events.iter().any(done) {
-        return Deploy::Running;
-    }
-    match &sighting.instances {
-        Some(instances) if !all_run(instances, deployment.plan.goal_version()) => Deploy::Unproven,
-        _ => Deploy::Proven,
+    match UPDATE.ended(&events) {
+        Some(Ended::Badly) => Deploy::Failed(UPDATE.cause(&events).unwrap_or_default()),
+        None => Deploy::Running,
+        Some(Ended::Well) => match &sighting.instances {
+            Some(instances) if all_run(instances, deployment.plan.goal_version()) => Deploy::Proven,
+            // Basic health tells of no instance.
+            None if !deployment.plan.limits.rollout.tells_instances => Deploy::Proven,
+            Some(_) | None => Deploy::Unproven,
+        },
     }
 }
 
-/// The failure that the events of a swap tell of, in the service's words: then it moves
-/// nothing any more, and may be asked for again.
+/// The events of the deploy that was asked for last, oldest first.
 #[must_use]
-pub fn failure_of_the_swap(sighting: &Sighting) -> Option<&str> {
-    let events = &sighting.swap_events;
-    let is_done = |event: &Event| event.message.contains("Completed swapping CNAMEs");
-    if events.iter().any(is_done) {
-        return None;
+pub fn events_of_the_deploy<'a>(deployment: &Deployment, sighting: &'a Sighting) -> Vec<&'a Event> {
+    let intent = deployment.intents.get(&EffectKind::Deploy);
+    match intent.map(|intent| &intent.outcome) {
+        None => Vec::new(),
+        // What AWS tells of one request is all of that one.
+        Some(Sent::Applied {
+            request_id: Some(id),
+        }) => {
+            let of_it = |event: &&Event| event.request_id.as_ref() == Some(id);
+            sighting.events.iter().filter(of_it).collect()
+        }
+        Some(Sent::Applied { request_id: None } | Sent::Unclear | Sent::NotApplied) => {
+            UPDATE.newest(&sighting.events)
+        }
     }
-    let failure = events.iter().find(|event| is_failure(event))?;
-    Some(&failure.message)
 }
 
-/// The events of the newest update among them, oldest first: without a request
-/// id those of other operations may be there too.
-fn of_newest_update(events: &[Event]) -> Vec<&Event> {
-    let start = events
-        .iter()
-        .rev()
-        .find(|event| event.message.contains("Environment update is starting"));
-    let Some(start) = start else {
-        return Vec::new();
+/// Whether the deploy is under way and has had an event no longer ago than its policy's options
+/// explain. Bounded by [`PATIENCES_MAX`] from the first of these moments, the second is now.
+fn goes_on(deployment: &Deployment, sighting: &Sighting, (began, now): (Moment, Moment)) -> bool {
+    let events = events_of_the_deploy(deployment, sighting);
+    let is_over = UPDATE.ended(&events).is_some();
+    let silence = deployment.plan.limits.rollout.silence;
+    let is_lately = |event: &&Event| now.since(event.at) < silence;
+    matches!(
+        deployment.state.kind(),
+        Kind::Deploying | Kind::DeployingGreen
+    ) && is_busy(deployment, sighting)
+        && !is_over
+        && events.last().is_some_and(is_lately)
+        && now.since(began) < deployment.patience() * PATIENCES_MAX
+}
+
+/// The environment that is deployed to.
+fn deployed<'a>(deployment: &Deployment, sighting: &'a Sighting) -> Option<&'a Environment> {
+    let role = deployment.deploys_to().unwrap_or(Role::Blue);
+    sighting.of(&deployment.plan, role)
+}
+
+/// Whether what is deployed to is not Ready.
+fn is_busy(deployment: &Deployment, sighting: &Sighting) -> bool {
+    deployed(deployment, sighting).is_some_and(|found| found.status != "Ready")
+}
+
+/// How many times its patience a deploy may take whose events keep coming.
+pub const PATIENCES_MAX: u32 = 4;
+
+/// What became of an update that has ended without a terminal text: which ones traffic
+/// splitting ends with is told nowhere.
+fn without_a_word(deployment: &Deployment, sighting: &Sighting) -> Deploy {
+    let events = events_of_the_deploy(deployment, sighting);
+    let errors: Vec<_> = events.into_iter().filter(|e| update::is_error(e)).collect();
+    if let Some(errors) = UPDATE.cause(&errors) {
+        return Deploy::Failed(errors);
+    }
+    let goal = deployment.plan.goal_version();
+    let deployed = deployed(deployment, sighting);
+    let label = deployed.and_then(|found| found.version_label.as_deref());
+    let instances = sighting.instances.as_deref();
+    if label == Some(goal) && instances.is_some_and(|instances| all_run(instances, goal)) {
+        return Deploy::Proven;
+    }
+    Deploy::Failed(format!(
+        "the update ended and its events do not say how: {} shows version {}, and {}",
+        deployed.map_or("the environment", |found| found.name.as_str()),
+        label.unwrap_or("none"),
+        elsewhere(instances, goal)
+    ))
+}
+
+/// Which instances do not run a version, in words.
+fn elsewhere(instances: Option<&[InstanceVersion]>, goal: &str) -> String {
+    let Some(instances) = instances else {
+        return "AWS does not say what its instances run".to_owned();
     };
-    events
-        .iter()
-        .filter(|event| event.at >= start.at && event.request_id == start.request_id)
-        .collect()
+    let others = instances.iter().filter(|one| !one.runs(goal));
+    let words = |one: &InstanceVersion| {
+        format!(
+            "{} runs {} ({})",
+            one.id,
+            one.version_label
+                .as_deref()
+                .unwrap_or("no version that it tells"),
+            one.status.as_deref().unwrap_or("no status")
+        )
+    };
+    let told: Vec<_> = others.take(INSTANCES_TOLD).map(words).collect();
+    match (instances.is_empty(), told.is_empty()) {
+        (true, _) => "it has no instance".to_owned(),
+        (false, true) => format!("every instance runs {goal}"),
+        (false, false) => told.join(", "),
+    }
 }
 
-fn is_failure(event: &Event) -> bool {
-    matches!(event.severity.as_str(), "ERROR" | "FATAL")
-}
+/// How many instances a text names at most.
+const INSTANCES_TOLD: usize = 3;
 
 fn all_run(instances: &[InstanceVersion], goal: &str) -> bool {
-    !instances.is_empty()
-        && instances.iter().all(|instance| {
-            instance.version_label.as_deref() == Some(goal)
-                && instance.status.as_deref().is_none_or(|s| s == "Deployed")
-        })
+    !instances.is_empty() && instances.iter().all(|instance| instance.runs(goal))
 }

@@ -2,6 +2,10 @@
 //! before the first effect and kept with every checkpoint, so that asking again
 //! asks for the same thing.
 
+mod rollout;
+
+pub use rollout::Rollout;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
@@ -342,6 +346,8 @@ pub struct Limits {
     pub patience: Duration,
     /// The same of single states, by their names.
     pub patience_of: BTreeMap<String, Duration>,
+    /// How a version goes onto blue, and how long that may take.
+    pub rollout: Rollout,
     /// How long a request without a clear answer may still arrive: the request's
     /// time-out and the five minutes for which its signature holds.
     pub quarantine: Duration,
@@ -378,6 +384,7 @@ impl Default for Limits {
             latency_rise: 3,
             patience: Duration::from_secs(30 * 60),
             patience_of: BTreeMap::new(),
+            rollout: Rollout::default(),
             quarantine: REQUEST_TIMEOUT + Duration::from_secs(5 * 60),
             settle: Duration::from_secs(30),
             healthy_looks: 3,

@@ -16,8 +16,9 @@ use crate::cloud::{Environment, LookError, Prober, VersionRecord};
 use crate::config::Config;
 use crate::facts::health_of;
 use crate::health::Health;
+use crate::machine::Kind;
 use crate::plan::{
-    Bundle, Goal, Kept, Limits, OwnGroup, Passed, Plan, Strategy, Target, template_name,
+    Bundle, Goal, Kept, Limits, OwnGroup, Passed, Plan, Rollout, Strategy, Target, template_name,
 };
 use crate::preview::Preview;
 use crate::rebuild::strategy_of;
@@ -174,6 +175,10 @@ impl Inspection {
             .drain_requests
             .or(checks.map(|checks| checks.allowed()))
             .unwrap_or(config.limits.drain_requests);
+        let limits = Limits {
+            drain_requests,
+            ..limits(config, &facts.configuration, facts.instances)
+        };
         let kept = Kept {
             id: &id,
             production_cname: &facts.production_cname,
@@ -222,12 +227,26 @@ impl Inspection {
             preview: self.preview.clone(),
             allowed: self.findings.iter().filter_map(Finding::kept).collect(),
             pause_before_cutover: wanted.pause_before_cutover,
-            limits: Limits {
-                drain_requests,
-                ..config.limits.clone()
-            },
+            limits,
         })
     }
+}
+
+/// The limits of a plan. A deploy has as long as its policy's own options let it take, where
+/// no limit of the operator's says otherwise, and so has its abortion, which rolls back batch
+/// by batch.
+fn limits(config: &Config, configuration: &Configuration, instances: u32) -> Limits {
+    let mut limits = config.limits.clone();
+    let option = |namespace: &str, name: &str| configuration.value(namespace, name);
+    let least = configuration.sizes().map_or(1, |sizes| sizes.min);
+    limits.rollout = Rollout::of(option, instances.max(least));
+    if !config.patience_is_given && limits.rollout.limit > limits.patience {
+        for kind in [Kind::Deploying, Kind::DeployingGreen, Kind::AbortingDeploy] {
+            let own = limits.patience_of.entry(kind.to_string());
+            own.or_insert(limits.rollout.limit);
+        }
+    }
+    limits
 }
 
 /// Blue as it is found: which target it is, and what bears green's name.

@@ -440,6 +440,7 @@ mod tests {
             expected_differences: plan.expected_differences,
             preview: None,
             drain_requests: None,
+            patience_is_given: false,
             limits: plan.limits,
         }
     }

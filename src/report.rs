@@ -58,6 +58,8 @@ struct Item<'a> {
     error: Option<String>,
     #[serde(skip_serializing_if = "<[Allowed]>::is_empty")]
     allowed: &'a [Allowed],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    deploy_warnings: Vec<Warned<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     driven_by: Option<Driver<'a>>,
     transitions: Vec<Passage<'a>>,
@@ -84,6 +86,14 @@ struct Passage<'a> {
     to: &'a str,
     at: String,
     why: &'a str,
+}
+
+/// A warning or an error among the events of the deploy.
+#[derive(Serialize)]
+struct Warned<'a> {
+    at: String,
+    severity: &'a str,
+    message: &'a str,
 }
 
 /// What a command said.
@@ -135,6 +145,15 @@ fn item(entry: &Entry) -> Item<'_> {
         updated_at: deployment.updated_at.to_string(),
         error: deployment.state.cause().map(ToString::to_string),
         allowed: &plan.allowed,
+        deploy_warnings: deployment
+            .deploy_warnings
+            .iter()
+            .map(|warning| Warned {
+                at: warning.at.to_string(),
+                severity: &warning.severity,
+                message: &warning.message,
+            })
+            .collect(),
         driven_by: entry.lease.as_ref().and_then(driver),
         transitions: entry
             .transitions

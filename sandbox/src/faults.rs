@@ -82,6 +82,34 @@ pub enum FaultEffect {
         /// The version label.
         label: String,
     },
+    /// Deploys of this version take this long, with events of each batch on the way.
+    SlowDeploy {
+        /// The version label.
+        label: String,
+        /// Seconds of the sandbox's time.
+        seconds: u64,
+        /// How many batches they tell of.
+        batches: u32,
+    },
+    /// Deploys of this version have this event on the way, however they end.
+    UpdateSays {
+        /// The version label.
+        label: String,
+        /// The event's severity.
+        severity: String,
+        /// Its text.
+        message: String,
+    },
+    /// Deploys of this version reach every instance and end with this event in place of those
+    /// that tell of success; with none where the text is empty.
+    UpdateEndsWith {
+        /// The version label.
+        label: String,
+        /// The event's severity.
+        severity: String,
+        /// Its text.
+        message: String,
+    },
     /// This version cannot be processed.
     VersionFailsToProcess {
         /// The version label.
@@ -295,6 +323,15 @@ pub(crate) struct Quirks {
     pub stale_seconds: u64,
     pub failing_versions: Vec<String>,
     pub unprocessable: Vec<String>,
+    /// How many seconds deploys of a version take, and of how many batches they tell.
+    #[serde(default)]
+    pub slow_deploys: BTreeMap<String, (u64, u32)>,
+    /// What deploys of a version say on their way: severities and texts.
+    #[serde(default)]
+    pub updates_say: BTreeMap<String, Vec<(String, String)>>,
+    /// What deploys of a version end with: a severity and a text.
+    #[serde(default)]
+    pub update_endings: BTreeMap<String, (String, String)>,
     pub answers: BTreeMap<String, u16>,
     /// What environments answer whatever version they have, by their names.
     #[serde(default)]
@@ -399,6 +436,30 @@ impl World {
             }
             FaultEffect::VersionFailsToProcess { label } => {
                 self.quirks.unprocessable.push(label.clone());
+            }
+            FaultEffect::SlowDeploy {
+                label,
+                seconds,
+                batches,
+            } => {
+                let slow = (*seconds, *batches);
+                self.quirks.slow_deploys.insert(label.clone(), slow);
+            }
+            FaultEffect::UpdateSays {
+                label,
+                severity,
+                message,
+            } => {
+                let said = self.quirks.updates_say.entry(label.clone()).or_default();
+                said.push((severity.clone(), message.clone()));
+            }
+            FaultEffect::UpdateEndsWith {
+                label,
+                severity,
+                message,
+            } => {
+                let ending = (severity.clone(), message.clone());
+                self.quirks.update_endings.insert(label.clone(), ending);
             }
             FaultEffect::VersionAnswers { label, status } => {
                 self.quirks.answers.insert(label.clone(), *status);

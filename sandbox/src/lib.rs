@@ -7,6 +7,7 @@
 
 mod account;
 mod clock;
+mod deploys;
 mod disk;
 mod faults;
 mod launch;

@@ -15,6 +15,16 @@ impl World {
             }
             Happening::HealthSettles { id, operation } => self.settle_health(&id, operation),
             Happening::AilmentEnds { environment } => self.end_ailment(&environment),
+            Happening::UpdateSays {
+                id,
+                operation,
+                severity,
+                message,
+            } => {
+                if let Some(at) = self.busy_with(&id, operation) {
+                    self.say_of(at, &severity, &message);
+                }
+            }
             Happening::CnamesMove { a, b, operation } => self.move_cnames(&a, &b, operation),
             Happening::VersionProcessed { application, label } => {
                 let fails = self.quirks.unprocessable.contains(&label);
@@ -151,6 +161,12 @@ impl World {
             "Deployed".clone_into(&mut instance.deployment_status);
         }
         self.ready_again(at);
+        if let Some((severity, message)) = self.quirks.update_endings.get(&label).cloned() {
+            if !message.is_empty() {
+                self.say_of(at, &severity, &message);
+            }
+            return;
+        }
         self.say_of(
             at,
             "INFO",

@@ -74,6 +74,13 @@ pub(crate) enum Happening {
     HealthSettles { id: String, operation: u64 },
     /// An environment's health that lasted for a while is over.
     AilmentEnds { environment: String },
+    /// An update that goes on has an event.
+    UpdateSays {
+        id: String,
+        operation: u64,
+        severity: String,
+        message: String,
+    },
     /// Two environments' CNAMEs change places.
     CnamesMove {
         a: String,

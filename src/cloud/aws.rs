@@ -357,10 +357,14 @@ impl<P: Prober> AwsCloud<P> {
             Role::Green => green.as_ref(),
         };
         if let Some((role, query)) = &needs.deploy
-            && let Some(target) = ready(*role)
+            && let Some(target) = sighting.of(plan, *role).cloned()
+            && (*role == Role::Blue || sighting.green_is_ours)
         {
-            sighting.instances = self.instance_versions(&target.id).await?;
+            // Also of an update that goes on: its events tell whether it does.
             sighting.events = self.events_of(&target.id, query).await?;
+            if ready(*role).is_some() {
+                sighting.instances = self.instance_versions(&target.id).await?;
+            }
         }
         if let (Some((to, query)), Some(blue), Some(_)) = (&needs.swap, &blue, &green)
             && sighting.production(plan) != Some(*to)

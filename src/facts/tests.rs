@@ -28,6 +28,7 @@ fn event(at: u64, severity: &str, message: &str, request: &str) -> Event {
 
 fn runs(version: &str, status: &str) -> InstanceVersion {
     InstanceVersion {
+        id: "i-1".to_owned(),
         version_label: Some(version.to_owned()),
         status: Some(status.to_owned()),
     }
@@ -35,6 +36,182 @@ fn runs(version: &str, status: &str) -> InstanceVersion {
 
 const STARTS: &str = "Environment update is starting.";
 const DONE: &str = "Environment update completed successfully.";
+const WSGI: &str = "Your WSGIPath refers to a file that does not exist.";
+const TIMED_OUT: &str = "Update environment operation is complete, but with command timeouts. Try \
+                         increasing the timeout period.";
+
+/// Blue as a look finds it.
+fn blue(status: &str, version: &str) -> Environment {
+    Environment {
+        id: "e-blue".to_owned(),
+        name: "blue".to_owned(),
+        status: status.to_owned(),
+        version_label: Some(version.to_owned()),
+        ..Environment::default()
+    }
+}
+
+/// Looks that all find the same of Ready blue, thirty seconds apart, and what each makes of
+/// the deploy.
+fn judged(
+    deployment: &Deployment,
+    version: &str,
+    events: &[Event],
+    instances: Option<Vec<InstanceVersion>>,
+    looks: u64,
+) -> Vec<Deploy> {
+    let sighting = Sighting {
+        environments: vec![blue("Ready", version)],
+        events: events.to_vec(),
+        instances,
+        ..Sighting::default()
+    };
+    let mut streaks = Streaks::default();
+    let at = (0..looks).map(|look| Moment(100_000 + look * 30_000));
+    at.map(|now| streaks.observe(deployment, &sighting, now).deploy)
+        .collect()
+}
+
+/// What ends without a terminal text: an error is the cause; without one, the label and the
+/// instances decide, for which texts traffic splitting ends with is told nowhere. Basic health
+/// does not tell enough.
+#[test]
+fn an_update_of_ready_blue_that_tells_of_no_end_has_ended() {
+    let starts = event(30, "INFO", STARTS, "r");
+    let error = event(40, "ERROR", WSGI, "r");
+    let new = Some(vec![runs("v2", "Deployed")]);
+    let old = Some(vec![runs("v1", "Deployed")]);
+    let deployment = deployment();
+    let quiet = judged(&deployment, "v2", &[starts.clone()], new.clone(), 3);
+    assert_eq!(quiet, [Deploy::Running, Deploy::Running, Deploy::Proven]);
+    let failed = judged(&deployment, "v2", &[starts.clone(), error], new.clone(), 3);
+    assert_eq!(
+        failed[1..],
+        [Deploy::Running, Deploy::Failed(WSGI.to_owned())]
+    );
+    for (version, instances, says) in [
+        (
+            "v1",
+            new,
+            "blue shows version v1, and every instance runs v2",
+        ),
+        ("v2", old, "i-1 runs v1 (Deployed)"),
+        ("v2", Some(vec![]), "it has no instance"),
+        ("v2", None, "AWS does not say what its instances run"),
+    ] {
+        let found = judged(&deployment, version, &[starts.clone()], instances, 3);
+        let Deploy::Failed(why) = &found[2] else {
+            panic!("{version}: {found:?}");
+        };
+        assert!(why.contains(says), "{why}");
+    }
+}
+
+/// A look may be stale, and an update that goes on has new events.
+#[test]
+fn an_update_that_changes_has_not_ended() {
+    let deployment = deployment();
+    let mut streaks = Streaks::default();
+    for look in 0..10 {
+        let steps = (0..=look).map(|n| event(30 + n, "INFO", STEP, "r"));
+        let sighting = Sighting {
+            environments: vec![blue("Ready", "v2")],
+            events: std::iter::once(event(30, "INFO", STARTS, "r"))
+                .chain(steps)
+                .collect(),
+            ..Sighting::default()
+        };
+        let now = Moment(100_000 + look * 30_000);
+        let seen = streaks.observe(&deployment, &sighting, now);
+        assert_eq!(seen.deploy, Deploy::Running);
+    }
+}
+
+const STEP: &str = "Instance deployment completed successfully.";
+
+/// An instance that is replaced takes as long as a launch (aws/elastic-beanstalk-roadmap#162
+/// has updates that succeed without one of them).
+#[test]
+fn an_instance_without_the_version_fails_the_deploy_after_a_while() {
+    let events = [event(30, "INFO", STARTS, "r"), event(50, "INFO", DONE, "r")];
+    let one_failed = Some(vec![runs("v2", "Deployed"), runs("v2", "Failed")]);
+    let found = judged(&deployment(), "v2", &events, one_failed, 21);
+    assert_eq!(found[..20], vec![Deploy::Unproven; 20]);
+    let why = "the update completed, and i-1 runs v2 (Failed)".to_owned();
+    assert_eq!(found[20], Deploy::Failed(why));
+}
+
+/// Where health is enhanced it is told of every instance (developer guide, "Enhanced health
+/// reporting and monitoring"): without a list nothing is proven.
+#[test]
+fn enhanced_health_that_lists_no_instance_proves_nothing() {
+    let events = [event(30, "INFO", STARTS, "r"), event(50, "INFO", DONE, "r")];
+    let mut deployment = deployment();
+    let basic = judged(&deployment, "v2", &events, None, 1);
+    assert_eq!(basic, [Deploy::Proven]);
+    deployment.plan.limits.rollout.tells_instances = true;
+    let enhanced = judged(&deployment, "v2", &events, None, 1);
+    assert_eq!(enhanced, [Deploy::Unproven]);
+}
+
+/// Where the request's id is known, no other update's events count, and its own do whatever
+/// they begin with.
+#[test]
+fn a_deploy_whose_request_is_known_is_judged_by_that_alone() {
+    let mut deployment = deployment();
+    let intent = deployment.intents.get_mut(&EffectKind::Deploy);
+    intent.expect("it was asked for").outcome = Sent::Applied {
+        request_id: Some("r".to_owned()),
+    };
+    let events = [
+        event(40, "INFO", DONE, "r"),
+        event(45, "INFO", STARTS, "console"),
+        event(50, "ERROR", "Failed to deploy application.", "console"),
+    ];
+    let new = Some(vec![runs("v2", "Deployed")]);
+    assert_eq!(judged(&deployment, "v2", &events, new, 1), [Deploy::Proven]);
+}
+
+/// The events of an update that goes on are read too; they say nothing of its end.
+#[test]
+fn an_update_is_not_judged_before_blue_is_ready() {
+    let deployment = deployment();
+    let sighting = Sighting {
+        environments: vec![blue("Updating", "v2")],
+        events: vec![
+            event(30, "INFO", STARTS, "r"),
+            event(40, "ERROR", "Failed to deploy application.", "r"),
+        ],
+        ..Sighting::default()
+    };
+    assert_eq!(deploy(&deployment, &sighting), Deploy::Asked);
+}
+
+/// A swap may hold an error and go on; what ends it is that both are Ready. Which words tell
+/// of a failed one no public source says.
+#[test]
+fn a_swap_has_failed_once_its_errors_have_settled() {
+    let deployment = deployment();
+    let mut sighting = Sighting {
+        swap_events: vec![
+            event(30, "INFO", "swapEnvironmentCNAMEs is starting.", "s"),
+            event(31, "ERROR", "Cannot reach the name servers.", "s"),
+            event(32, "ERROR", "Failed to swap CNAMEs.", "s"),
+        ],
+        ..Sighting::default()
+    };
+    let mut streaks = Streaks::default();
+    let mut after = |sighting: &Sighting, seconds: u64| {
+        streaks.failure_of_the_swap(&deployment, sighting, Moment(seconds * 1000))
+    };
+    assert_eq!(after(&sighting, 40), None);
+    assert_eq!(after(&sighting, 69), None);
+    let both = "Cannot reach the name servers. Failed to swap CNAMEs.";
+    assert_eq!(after(&sighting, 70).as_deref(), Some(both));
+    let done = "Completed swapping CNAMEs for environments 'blue' and 'green'.";
+    sighting.swap_events.push(event(33, "INFO", done, "s"));
+    assert_eq!(after(&sighting, 80), None);
+}
 
 #[test]
 fn a_deploy_is_proven_by_its_own_events_and_by_every_instance() {
@@ -65,10 +242,32 @@ fn a_deploy_is_proven_by_its_own_events_and_by_every_instance() {
             both_run_new.clone(),
             failed.clone(),
         ),
+        // A terminal text of failure counts whatever else is told, and whatever its severity.
         (
             vec![starts(), broken(), done()],
             both_run_new.clone(),
             failed,
+        ),
+        (
+            vec![starts(), event(40, "INFO", TIMED_OUT, "r")],
+            both_run_new.clone(),
+            Deploy::Failed(TIMED_OUT.to_owned()),
+        ),
+        // An error on the way is none of the end, where that is told.
+        (
+            vec![starts(), event(40, "ERROR", WSGI, "r"), done()],
+            both_run_new.clone(),
+            Deploy::Proven,
+        ),
+        (
+            vec![starts(), event(40, "ERROR", WSGI, "r"), done()],
+            Some(vec![runs("v2", "Deployed"), runs("v2", "Failed")]),
+            Deploy::Unproven,
+        ),
+        (
+            vec![starts(), event(40, "ERROR", WSGI, "r")],
+            both_run_new.clone(),
+            Deploy::Running,
         ),
         // An earlier update's failure is not this one's.
         (

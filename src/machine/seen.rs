@@ -38,6 +38,10 @@ pub struct Seen {
     pub version: Version,
     /// The deploy of the goal version.
     pub deploy: Deploy,
+    /// Whether that deploy is under way and has had an event lately, and has not taken so long
+    /// that it is given up all the same.
+    #[serde(default)]
+    pub deploy_goes_on: bool,
     /// The HTTP test of the environment that is under test.
     pub test: Test,
     /// Whether no cached DNS answer still leads to the idle environment.

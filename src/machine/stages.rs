@@ -291,7 +291,13 @@ fn deploying(plan: &Plan, seen: &Seen) -> Step {
         return blue_gone();
     };
     if !blue.is_ready() {
-        return give_up;
+        // To abort an update that goes on would only make it longer; green serves meanwhile.
+        return match seen.deploy_goes_on {
+            true => Step::Wait {
+                otherwise: State::Deploying,
+            },
+            false => give_up,
+        };
     }
     let deploy = Step::Once {
         effect: Effect::Deploy {

@@ -107,12 +107,25 @@ fn step(kind: Kind, plan: &Plan, past: &Past) -> Step {
             None => (None, "until an operator resumes".to_owned()),
         },
     };
+    let because = match kind {
+        Kind::Deploying => format!("{because}; {}", given_up(plan)),
+        _ => because,
+    };
     Step {
         kind,
         what: what(kind, plan),
         takes,
         because,
     }
+}
+
+/// When a deploy that does not end is given up.
+fn given_up(plan: &Plan) -> String {
+    let limits = &plan.limits;
+    let own = limits.patience_of.get(&Kind::Deploying.to_string());
+    let seconds = own.unwrap_or(&limits.patience).as_secs();
+    let limit = humantime::format_duration(Duration::from_secs(seconds));
+    format!("{}, timeout {limit}", limits.rollout.in_words())
 }
 
 fn what(kind: Kind, plan: &Plan) -> String {
@@ -182,7 +195,7 @@ fn of_limits(kind: Kind, plan: &Plan) -> Option<(Takes, &'static str)> {
 }
 
 /// What the service takes as a rule: swaps 5 to 10 seconds, launches 3 to 6 minutes and
-/// 20 to 60 seconds more until they are Ok, deploys half a minute to ten minutes,
+/// 20 to 60 seconds more until they are Ok, deploys by their [policy](crate::plan::Rollout),
 /// terminations 3 to 5 minutes; and the looks that must find it so.
 fn typical(kind: Kind, plan: &Plan) -> Option<Takes> {
     let looks = |many: u32| plan.limits.poll.saturating_mul(many);
@@ -198,7 +211,14 @@ fn typical(kind: Kind, plan: &Plan) -> Option<Takes> {
         Kind::Cloning => seconds(180, 360, 1),
         Kind::Warming => seconds(20, 60, plan.limits.healthy_looks),
         Kind::SwappingToGreen | Kind::SwappingToBlue => seconds(5, 10, 1),
-        Kind::Deploying | Kind::DeployingGreen => seconds(30, 600, 1),
+        Kind::Deploying | Kind::DeployingGreen => {
+            let (at_least, at_most) = plan.limits.rollout.typical();
+            let after = looks(1);
+            Some(Takes {
+                at_least: at_least.saturating_add(after),
+                at_most: at_most.saturating_add(after),
+            })
+        }
         Kind::Testing | Kind::TestingGreen => seconds(0, 600, plan.limits.test_passes),
         Kind::TerminatingGreen | Kind::TerminatingBlue => seconds(180, 300, 1),
         Kind::AwaitingSwap

@@ -7,7 +7,8 @@ use comfy_table::presets;
 
 use super::{Entry, leads_on, serving};
 use crate::clock::Moment;
-use crate::deployment::Deployment;
+use crate::deployment::{DeployWarning, Deployment};
+use crate::machine::Cause;
 use crate::store::{Output, Transition};
 use crate::table::short;
 
@@ -55,10 +56,24 @@ pub fn story(deployment: &Deployment, transitions: &[Transition]) -> String {
     if let Some(cause) = deployment.state.cause() {
         lines.push(format!("Why: {cause}"));
     }
+    lines.extend(warnings(deployment));
     for command in leads_on(deployment) {
         lines.push(format!("  {command}"));
     }
     lines.join("\n")
+}
+
+/// What the events of the deploy warned of, but for what is told as its failure's cause.
+fn warnings(deployment: &Deployment) -> Vec<String> {
+    if matches!(deployment.state.cause(), Some(Cause::DeployFailed { .. })) {
+        return Vec::new();
+    }
+    let warnings = deployment.deploy_warnings.iter();
+    let shown = |warning: &DeployWarning| {
+        let said = short(&warning.message, LINE_CHARS_MAX);
+        format!("Deploy event: {} {said}", warning.severity)
+    };
+    warnings.map(shown).collect()
 }
 
 /// The deployments as a table; with their stories where details are wanted.

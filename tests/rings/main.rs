@@ -11,6 +11,7 @@ mod checks;
 mod cli;
 mod config;
 mod crash;
+mod deploys;
 mod documents;
 mod everything;
 mod faults;

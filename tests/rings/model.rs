@@ -14,6 +14,9 @@
 //! - A look shows the world as it was earlier, even after a fresher one.
 //! - Operations take their time, and fail: a swap, a deploy (also one that misses
 //!   an instance), a termination, a version that cannot be processed.
+//! - A deploy ends with its terminal text or without any, whatever became of it; its events
+//!   keep coming or fall silent. That it takes longer than it is ever waited for is taken for
+//!   silence.
 //! - Health comes and goes: an environment that was healthy once since its launch
 //!   or deploy may be found trusted, untrusted or sick at any look, so streaks that
 //!   a crash loses need no memory here. One that never was is never trusted.

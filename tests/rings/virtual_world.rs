@@ -530,6 +530,7 @@ fn usual_config() -> Config {
         expected_differences: Vec::new(),
         preview: None,
         drain_requests: None,
+        patience_is_given: false,
         limits: Limits {
             poll: Duration::from_secs(30),
             // Every call more is a crash more.

@@ -7,7 +7,7 @@ use crate::world::World;
 
 impl World {
     pub(super) fn environment_health(&self, form: &Form) -> Done {
-        let environment = self.enhanced(form)?;
+        let environment = self.enhanced(form, "DescribeEnvironmentHealth")?;
         let wanted = wanted(form);
         let has = |name: &str| wanted.contains(&name) || wanted.contains(&"All");
         let mut answer = node().text("EnvironmentName", &environment.name);
@@ -49,7 +49,7 @@ impl World {
     }
 
     pub(super) fn instances_health(&self, form: &Form) -> Done {
-        let environment = self.enhanced(form)?;
+        let environment = self.enhanced(form, "DescribeInstancesHealth")?;
         let wanted = wanted(form);
         let nodes = environment
             .instances
@@ -155,17 +155,15 @@ impl World {
         metrics
     }
 
-    fn enhanced(&self, form: &Form) -> Result<&Environment, ApiError> {
+    /// The environment that is asked for, where its health is enhanced.
+    fn enhanced(&self, form: &Form, operation: &str) -> Result<&Environment, ApiError> {
         let environment = &self.view.environments[self.named(form)?];
         if environment.enhanced {
             return Ok(environment);
         }
         Err(ApiError::new(
             "InvalidRequestException",
-            format!(
-                "Environment {} does not have enhanced health reporting enabled.",
-                environment.name
-            ),
+            format!("{operation} is not supported."),
         ))
     }
 }

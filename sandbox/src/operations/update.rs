@@ -65,10 +65,15 @@ impl World {
             self.note_interruption("UpdateEnvironment", at);
         }
         let deploys = matches!(busy, Busy::Deploy { .. });
-        self.begin(at, busy, self.timings.deploy_seconds, request_id);
+        let seconds = match deploys {
+            true => self.deploy_seconds(&self.view.environments[at].version_label),
+            false => self.timings.deploy_seconds,
+        };
+        self.begin(at, busy, seconds, request_id);
         self.say_of(at, "INFO", "Environment update is starting.");
         if deploys {
             self.say_of(at, "INFO", "Deploying new version to instance(s).");
+            self.plan_deploy_events(at);
         }
         Ok(Some(self.environment_node(&self.view.environments[at])))
     }

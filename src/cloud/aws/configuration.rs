@@ -8,8 +8,8 @@ use aws_sdk_elasticbeanstalk::types::{
 };
 
 use super::AwsCloud;
-use super::failure::{failure, look_error};
-use super::read::is_basic_health;
+use super::failure::look_error;
+use super::read::{BasicHealth, health_error};
 use crate::cloud::{Environment, LookError};
 use crate::fidelity::Traits;
 use crate::health::Health;
@@ -268,14 +268,14 @@ impl<P> AwsCloud<P> {
                 let summary = summary.unwrap_or_else(|| InstanceHealthSummary::builder().build());
                 Ok(counted(&summary, accepted))
             }
-            Err(error) if is_basic_health(&failure(&error)) => {
+            Err(error) => {
+                let BasicHealth = health_error("DescribeEnvironmentHealth", &error)?;
                 let running = self.listed_instances(environment_id).await?;
                 Ok(Instances {
                     running,
                     healthy: running,
                 })
             }
-            Err(error) => Err(look_error("DescribeEnvironmentHealth", &error)),
         }
     }
 

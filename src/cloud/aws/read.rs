@@ -5,7 +5,11 @@ use aws_sdk_elasticbeanstalk::types::{
     ApplicationDescription, ApplicationVersionDescription, EnvironmentDescription,
     EventDescription, InstancesHealthAttribute,
 };
+use std::error::Error;
 use std::time::Duration;
+
+use aws_sdk_elasticbeanstalk::config::http::HttpResponse;
+use aws_sdk_elasticbeanstalk::error::{ProvideErrorMetadata, SdkError};
 
 use super::failure::{failure, look_error};
 use super::{AwsCloud, DESCRIPTION};
@@ -362,14 +366,16 @@ impl<P> AwsCloud<P> {
                 .await;
             let page = match page {
                 Ok(page) => page,
-                Err(error) if is_basic_health(&failure(&error)) => return Ok(None),
-                Err(error) => return Err(look_error("DescribeInstancesHealth", &error)),
+                Err(error) => {
+                    return health_error("DescribeInstancesHealth", &error).map(|BasicHealth| None);
+                }
             };
             versions.extend(
                 page.instance_health_list
                     .unwrap_or_default()
                     .into_iter()
                     .map(|instance| InstanceVersion {
+                        id: instance.instance_id.unwrap_or_default(),
                         version_label: instance
                             .deployment
                             .as_ref()
@@ -385,10 +391,34 @@ impl<P> AwsCloud<P> {
     }
 }
 
-/// The service answers InvalidRequestException where enhanced health is off.
-pub(super) fn is_basic_health(failure: &Failure) -> bool {
-    matches!(failure, Failure::Service { code, .. } if code.starts_with("InvalidRequest"))
+/// What a failed question for enhanced health means. `DescribeInstancesHealth is not
+/// supported.` and its like alone tell of basic health (EB CLI, `resources/strings.py`); any
+/// other invalid request may be an environment that is changing its kind of health (EB CLI,
+/// `display/data_poller.py`), so it is asked again.
+pub(super) fn health_error<E>(
+    operation: &str,
+    error: &SdkError<E, HttpResponse>,
+) -> Result<BasicHealth, LookError>
+where
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+{
+    if let Failure::Service { message, .. } = failure(error)
+        && message.contains("is not supported")
+    {
+        return Ok(BasicHealth);
+    }
+    let is_invalid = error
+        .code()
+        .is_some_and(|code| code.starts_with("InvalidRequest"));
+    Err(match look_error(operation, error) {
+        LookError::Refused(why) if is_invalid => LookError::Passing(why),
+        error => error,
+    })
 }
+
+/// Enhanced health is off, so there is nothing to tell.
+#[derive(Debug)]
+pub(super) struct BasicHealth;
 
 fn environment(described: EnvironmentDescription) -> Environment {
     let tier = described.tier;

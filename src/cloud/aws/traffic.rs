@@ -6,8 +6,7 @@ use aws_sdk_elasticbeanstalk::types::{ApplicationMetrics, EnvironmentHealthAttri
 
 use super::AwsCloud;
 use super::configuration::counted;
-use super::failure::{failure, look_error};
-use super::read::is_basic_health;
+use super::read::{BasicHealth, health_error};
 use crate::cloud::{LookError, Prober, Sighting};
 use crate::health::Health;
 use crate::plan::{Plan, Role};
@@ -58,8 +57,7 @@ impl<P> AwsCloud<P> {
                     ..answered(metrics)
                 }))
             }
-            Err(error) if is_basic_health(&failure(&error)) => Ok(None),
-            Err(error) => Err(look_error("DescribeEnvironmentHealth", &error)),
+            Err(error) => health_error("DescribeEnvironmentHealth", &error).map(|BasicHealth| None),
         }
     }
 }

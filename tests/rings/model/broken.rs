@@ -2,7 +2,7 @@
 //! must find.
 
 use bluegreen::machine::{
-    Effect, Green, Kind, Phase, Seen, State, Step, Test, Version, is_safe, step,
+    Deploy, Effect, Green, Kind, Phase, Seen, State, Step, Test, Version, is_safe, step,
 };
 use bluegreen::plan::{OwnSizes, Plan, Strategy};
 
@@ -99,6 +99,31 @@ fn discarding_that_forgets_a_green_in_doubt_is_found() {
         LATE,
         Rules { step, ..RULES },
         properties::ROLLED_BACK,
+    );
+}
+
+#[test]
+fn giving_up_a_deploy_that_goes_on_is_found() {
+    let step = deceived!(|_state, seen| seen.deploy_goes_on = false);
+    finds(
+        "a deploy that goes on is given up",
+        LATE,
+        Rules { step, ..RULES },
+        properties::WHAT_GOES_ON_IS_WAITED_FOR,
+    );
+}
+
+/// A deploy that ended without a terminal text is no success of its own.
+#[test]
+fn believing_a_deploy_that_ended_without_a_word_is_found() {
+    let step = deceived!(|_state, seen| if matches!(seen.deploy, Deploy::Failed(_)) {
+        seen.deploy = Deploy::Proven;
+    });
+    finds(
+        "a deploy that failed is taken for a good one",
+        LATE,
+        Rules { step, ..RULES },
+        properties::SERVES,
     );
 }
 

@@ -8,7 +8,7 @@ use super::events::Pace;
 use super::journal::{Errand, Move, Open, Pc};
 use super::look::{Horizon, Oracle, Rules, Sight};
 use super::node::{By, Next, Node};
-use super::service::{Request, Verdict};
+use super::service::{Harm, Request, Verdict};
 use super::stage::Stage;
 use super::world::{Green, GreenPhase, Label, View};
 
@@ -180,7 +180,12 @@ impl Model {
                     && otherwise.kind != kind
                     && patience_may_end
                 {
-                    push("a look, out of patience", looked.at(Pc::Enter(otherwise)));
+                    let gives_up = otherwise.kind == Kind::AbortingDeploy;
+                    let mut next = looked.at(Pc::Enter(otherwise));
+                    if gives_up && sight.deploy_goes_on() {
+                        next.harm = Some(Harm::GaveUpWhatGoesOn);
+                    }
+                    push("a look, out of patience", next);
                 }
                 match *a_move {
                     Move::Rest => {}

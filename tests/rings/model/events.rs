@@ -67,7 +67,8 @@ impl World {
                 self.view.green.phase,
                 GreenPhase::Updating | GreenPhase::Aborting
             );
-            if self.view.events == Events::Running && !is_greens {
+            let goes_on = matches!(self.view.events, Events::Running | Events::Silent);
+            if goes_on && !is_greens {
                 next.view.events = events;
             }
             next
@@ -93,8 +94,20 @@ impl World {
                     ("the deploy succeeds", proven, Events::Proven),
                     ("the deploy misses an instance", updated, Events::Unproven),
                     ("the deploy fails", ready, Events::Failed),
+                    // Its terminal text is none that anybody knows.
+                    ("the deploy ends without a word", proven, self.view.events),
+                    (
+                        "it misses an instance without a word",
+                        updated,
+                        self.view.events,
+                    ),
+                    ("the deploy fails without a word", ready, self.view.events),
                 ] {
                     out.push((what, with(blue, events), Pace::Minutes));
+                }
+                if self.view.events == Events::Running {
+                    let next = with(blue, Events::Silent);
+                    out.push(("the update falls silent", next, Pace::Minutes));
                 }
             }
             BluePhase::Aborting => {

@@ -206,12 +206,20 @@ impl Sight {
             }
             Asked::BeforeEntry | Asked::SinceEntry => match self.view.events {
                 Events::None => Deploy::Asked,
-                Events::Running => Deploy::Running,
+                Events::Running | Events::Silent => Deploy::Running,
                 Events::Failed => Deploy::Failed(String::new()),
                 Events::Unproven => Deploy::Unproven,
                 Events::Proven => Deploy::Proven,
             },
         }
+    }
+
+    /// Whether the look shows a deploy that is under way and has had an event lately.
+    pub fn deploy_goes_on(&self) -> bool {
+        self.stage.kind == Kind::Deploying
+            && self.deploy != Asked::Never
+            && matches!(self.view.blue.phase, BluePhase::Updating(_))
+            && self.view.events == Events::Running
     }
 
     fn blue_phase(&self) -> Option<Phase> {
@@ -322,6 +330,7 @@ impl Sight {
                 Bundle::Failed => Version::Failed,
             },
             deploy: self.deploy(),
+            deploy_goes_on: self.deploy_goes_on(),
             test: Test::Undecided,
             drained: self.drain != Drain::Running,
             baked: false,
@@ -361,6 +370,15 @@ impl Sight {
             };
             let ready = self.view.green_ready();
             vary(&mut all, ready, |seen| seen.likeness = likeness.clone());
+        }
+        if self.deploy() == Deploy::Running {
+            // Blue is Ready: once that has settled, the label and the instances decide.
+            let runs_the_goal = self.view.blue.label == self.terms.goal_label();
+            let settled = match runs_the_goal && !self.view.blue.mixed {
+                true => Deploy::Proven,
+                false => Deploy::Failed(String::new()),
+            };
+            vary(&mut all, true, |seen| seen.deploy = settled.clone());
         }
         vary(&mut all, watched, |seen| seen.baked = true);
         vary(&mut all, watched && production_ready, |seen| {

@@ -15,6 +15,8 @@ pub const LIVE_IS_LEFT_ALONE: &str =
     "no deploy, abort or termination reaches an environment that clients reach";
 pub const SWAPS_TO_FIT: &str = "a swap sends production to an environment that answers";
 pub const NOTHING_TWICE: &str = "no swap and no deploy is sent while an earlier one is on its way";
+pub const WHAT_GOES_ON_IS_WAITED_FOR: &str =
+    "no deploy whose events keep coming is given up for the time it takes";
 pub const OVERTAKEN_IS_SILENT: &str = "a runner sends nothing once another has taken over";
 pub const LAUNCHES_WHAT_RUNS: &str = "green is asked for with the version that blue runs, or, where it is to keep production, with the \
      new one once it is processed";
@@ -42,6 +44,7 @@ pub fn broken(node: &Node) -> Option<&'static str> {
         Some(Harm::UpdatedLive | Harm::TerminatedLive) => return Some(LIVE_IS_LEFT_ALONE),
         // What a person at the console broke is not the machine's doing.
         Some(Harm::SwappedToUnfit) if !node.console => return Some(SWAPS_TO_FIT),
+        Some(Harm::GaveUpWhatGoesOn) => return Some(WHAT_GOES_ON_IS_WAITED_FOR),
         Some(Harm::SwappedToUnfit | Harm::SentOvertaken) | None => {}
     }
     if touches_blue_in_a_rehearsal(node) {

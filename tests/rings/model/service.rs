@@ -42,6 +42,8 @@ pub enum Harm {
     SwappedToUnfit,
     /// A runner sent although another had taken over.
     SentOvertaken,
+    /// A deploy was given up for the time it takes on a look that showed its events coming.
+    GaveUpWhatGoesOn,
 }
 
 /// What the service says to a request that reaches it.

@@ -93,9 +93,13 @@ pub enum GreenPhase {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Events {
     None,
+    /// They keep coming.
     Running,
+    /// None has come lately, or they have come for so long that it is given up.
+    Silent,
     Failed,
     Unproven,
+    /// Whether they tell of errors too is no fact of the machine's: the terminal text decides.
     Proven,
 }
 

@@ -1,0 +1,122 @@
+//! How a deploy goes on its way: how long it takes and what its events say meanwhile.
+
+use crate::model::Environment;
+use crate::world::{Happening, World};
+
+/// The namespace of how versions are deployed.
+const COMMAND: &str = "aws:elasticbeanstalk:command";
+
+impl World {
+    /// How long a deploy of this version takes, in seconds.
+    pub(crate) fn deploy_seconds(&self, label: &str) -> u64 {
+        let slow = self.quirks.slow_deploys.get(label);
+        slow.map_or(self.timings.deploy_seconds, |(seconds, _)| *seconds)
+    }
+
+    /// Plans what the events of a deploy that has just begun say on its way, evenly spread
+    /// over its time.
+    pub(crate) fn plan_deploy_events(&mut self, at: usize) {
+        let environment = &self.view.environments[at];
+        let label = environment.version_label.clone();
+        let scripted = self.quirks.slow_deploys.get(&label);
+        let batches = scripted.map(|(_, batches)| *batches as usize);
+        let mut said: Vec<_> = steps(environment, batches)
+            .into_iter()
+            .map(|message| ("INFO".to_owned(), message))
+            .collect();
+        said.extend(
+            self.quirks
+                .updates_say
+                .get(&label)
+                .cloned()
+                .unwrap_or_default(),
+        );
+        let (id, operation) = (environment.id.clone(), environment.operation);
+        let (seconds, many) = (self.deploy_seconds(&label), said.len() as u64);
+        for (nth, (severity, message)) in (1..).zip(said) {
+            let what = Happening::UpdateSays {
+                id: id.clone(),
+                operation,
+                severity,
+                message,
+            };
+            self.plan(seconds * nth / (many + 1), what);
+        }
+    }
+}
+
+/// The texts of a deploy's way by its policy, as event logs of real environments have them.
+/// Of traffic splitting no log is public: its texts here are made up, but for those that
+/// every update begins and ends with.
+fn steps(environment: &Environment, scripted: Option<usize>) -> Vec<String> {
+    let instances: Vec<_> = environment
+        .instances
+        .iter()
+        .map(|i| i.id.as_str())
+        .collect();
+    let policy = environment.setting(COMMAND, "DeploymentPolicy");
+    let own = || instances.len().div_ceil(batch_size(environment)).max(1);
+    match policy.unwrap_or("AllAtOnce") {
+        "Rolling" | "RollingWithAdditionalBatch" => {
+            let batches = scripted.unwrap_or_else(own);
+            let size = instances.len().div_ceil(batches.max(1)).max(1);
+            let of = |n: usize| {
+                let of_batch = instances.iter().skip((n - 1) * size).take(size);
+                of_batch.copied().collect::<Vec<_>>().join(",")
+            };
+            let batch = |n| {
+                [
+                    format!(
+                        "Batch {n}: Starting application deployment on instance(s) [{}].",
+                        of(n)
+                    ),
+                    format!(
+                        "Batch {n}: De-registering instance(s) from the load balancer and waiting for them to go out of service."
+                    ),
+                    format!(
+                        "Batch {n}: Registering instance(s) with the load balancer and waiting for them to be healthy."
+                    ),
+                    format!("Batch {n}: Completed application deployment."),
+                ]
+            };
+            (1..=batches).flat_map(batch).collect()
+        }
+        "Immutable" => immutable(instances.len()),
+        "TrafficSplitting" => {
+            let mut said = immutable(instances.len());
+            said.push("Evaluating the new version on part of the traffic.".to_owned());
+            said
+        }
+        // Each instance says so once it has the version.
+        _ => vec!["Instance deployment completed successfully.".to_owned(); scripted.unwrap_or(0)],
+    }
+}
+
+fn immutable(instances: usize) -> Vec<String> {
+    let mut said = vec![
+        "Immutable deployment policy enabled. Launching one instance with the new settings to verify health.",
+        "Waiting for instance(s) to pass health checks.",
+    ];
+    if instances > 1 {
+        said.push("Test instance passed health checks. Launching remaining new instances.");
+        said.push("Successfully launched all instances.");
+    }
+    said.extend([
+        "Detached new instance(s) from temporary auto scaling group.",
+        "Attached new instance(s) to the permanent auto scaling group.",
+        "Deployment succeeded. Terminating old instances and temporary Auto Scaling group.",
+    ]);
+    said.into_iter().map(str::to_owned).collect()
+}
+
+/// How many instances a batch has (developer guide, "General options for all environments":
+/// `BatchSizeType` and `BatchSize`).
+fn batch_size(environment: &Environment) -> usize {
+    let size = environment.setting(COMMAND, "BatchSize");
+    let size: usize = size.and_then(|size| size.parse().ok()).unwrap_or(100);
+    let size = match environment.setting(COMMAND, "BatchSizeType") {
+        Some("Fixed") => size,
+        _ => environment.instances.len() * size / 100,
+    };
+    size.max(1)
+}

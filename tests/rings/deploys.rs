@@ -1,0 +1,307 @@
+//! What the events of a deploy mean, each through a whole release on a virtual clock: how it
+//! ended, what went wrong, and whether it still goes on.
+
+use std::time::Duration;
+
+use bluegreen::deployment::Deployment;
+use bluegreen::machine::{Cause, Kind, State};
+use bluegreen::report::text::story;
+use bluegreen_sandbox::{Fault, FaultEffect, Setting};
+
+use crate::virtual_world::{VirtualWorld, v2};
+
+const WSGI: &str = "Your WSGIPath refers to a file that does not exist.";
+
+fn label() -> String {
+    "v2".to_owned()
+}
+
+fn says(severity: &str, message: &str) -> FaultEffect {
+    FaultEffect::UpdateSays {
+        label: label(),
+        severity: severity.to_owned(),
+        message: message.to_owned(),
+    }
+}
+
+fn ends_with(severity: &str, message: &str) -> FaultEffect {
+    FaultEffect::UpdateEndsWith {
+        label: label(),
+        severity: severity.to_owned(),
+        message: message.to_owned(),
+    }
+}
+
+fn takes(seconds: u64, batches: u32) -> FaultEffect {
+    FaultEffect::SlowDeploy {
+        label: label(),
+        seconds,
+        batches,
+    }
+}
+
+/// Blue has these options of how versions are deployed.
+fn deployed_by(world: &VirtualWorld, options: &[(&str, &str)]) {
+    world.sandbox.with_world(|world, _| {
+        let blue = world.environment_mut("shop-blue").expect("blue is there");
+        for (name, value) in options {
+            let namespace = "aws:elasticbeanstalk:command";
+            blue.settings
+                .retain(|s| s.namespace != namespace || s.name != *name);
+            blue.settings.push(Setting {
+                namespace: namespace.to_owned(),
+                name: (*name).to_owned(),
+                value: (*value).to_owned(),
+                resource: None,
+            });
+        }
+    });
+}
+
+/// A release under these faults, where it came to rest, and how long its deploy took.
+async fn released(
+    world: &VirtualWorld,
+    faults: impl IntoIterator<Item = FaultEffect>,
+) -> (Deployment, Duration) {
+    let mut deployment = world.begin(v2()).await.expect("preflight passes");
+    faults.into_iter().for_each(|fault| world.inject(fault));
+    let driven = world.drive(&mut deployment).await.expect("nobody kills it");
+    driven.expect("it comes to rest");
+    let way = world.way(&deployment.plan.id).await;
+    let at = |kind: Kind| {
+        let kind = kind.to_string();
+        let left = way.iter().find(|t| t.from == kind);
+        let entered = way.iter().find(|t| t.to == kind);
+        left.expect("left").at.since(entered.expect("entered").at)
+    };
+    let took = at(Kind::Deploying);
+    (deployment, took)
+}
+
+#[track_caller]
+fn failure(deployment: &Deployment) -> &str {
+    match &deployment.state {
+        State::Held {
+            cause: Cause::DeployFailed { message },
+        } => message,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Event logs of Python environments hold it in deploys that succeed.
+#[tokio::test(start_paused = true)]
+async fn a_deploy_with_an_error_on_its_way_is_a_good_one_and_tells_of_it() {
+    let world = VirtualWorld::new().await;
+    let (deployment, _) = released(&world, [says("ERROR", WSGI), says("WARN", "Mind this.")]).await;
+    assert_eq!(deployment.state, State::Completed);
+    let kept: Vec<_> = deployment.deploy_warnings.iter().collect();
+    let kept: Vec<_> = kept
+        .iter()
+        .map(|w| (w.severity.as_str(), w.message.as_str()))
+        .collect();
+    assert_eq!(kept, [("ERROR", WSGI), ("WARN", "Mind this.")]);
+    let told = story(&deployment, &world.way(&deployment.plan.id).await);
+    assert!(
+        told.contains(&format!("Deploy event: ERROR {WSGI}")),
+        "{told}"
+    );
+    world.check_all_is_well("v2");
+}
+
+/// EB CLI, `resources/strings.py`, and the guide's "Troubleshooting": whatever their severity,
+/// and although every instance has the version.
+#[tokio::test(start_paused = true)]
+async fn every_terminal_text_of_failure_holds_the_release() {
+    for severity in ["INFO", "WARN", "ERROR"] {
+        for text in [
+            "Failed to deploy application.",
+            "Failed to deploy configuration.",
+            "The environment was reverted to the previous configuration setting.",
+            "Update environment operation is complete, but with errors.",
+            "Update environment operation is complete, but with command timeouts. Try increasing the timeout period.",
+        ] {
+            let world = VirtualWorld::new().await;
+            let (deployment, took) = released(&world, [ends_with(severity, text)]).await;
+            assert_eq!(failure(&deployment), text);
+            assert!(took < Duration::from_secs(300), "{text}: {took:?}");
+        }
+    }
+}
+
+/// Which texts a traffic-splitting deploy ends with no public source tells. One that every
+/// instance has is a good one; where none tells, it is held, and long before patience is spent.
+#[tokio::test(start_paused = true)]
+async fn a_deploy_that_ends_without_a_word_has_ended() {
+    let world = VirtualWorld::new().await;
+    deployed_by(&world, &[("DeploymentPolicy", "TrafficSplitting")]);
+    let (deployment, took) = released(&world, [ends_with("INFO", "")]).await;
+    assert_eq!(deployment.state, State::Completed);
+    assert!(took < Duration::from_secs(300), "{took:?}");
+    world.check_all_is_well("v2");
+
+    let world = VirtualWorld::new().await;
+    world.basic_health();
+    let (deployment, took) = released(&world, [ends_with("INFO", "")]).await;
+    let why = failure(&deployment);
+    assert!(why.contains("its events do not say how"), "{why}");
+    assert!(took < Duration::from_secs(300), "{took:?}");
+
+    let world = VirtualWorld::new().await;
+    let faults = [says("ERROR", WSGI), ends_with("INFO", "")];
+    let (deployment, took) = released(&world, faults).await;
+    assert_eq!(failure(&deployment), WSGI);
+    assert!(took < Duration::from_secs(300), "{took:?}");
+}
+
+/// Event logs of failed deploys: which instance, and what was run there, is told before the
+/// terminal text.
+#[tokio::test(start_paused = true)]
+async fn the_cause_of_a_failed_deploy_quotes_every_event_that_tells_of_it() {
+    let world = VirtualWorld::new().await;
+    let silent = "The following instances have not responded in the allowed command timeout time \
+                  (they might still finish eventually on their own): [i-1].";
+    let fails = FaultEffect::VersionFailsToDeploy { label: label() };
+    let (deployment, _) = released(&world, [says("WARN", silent), fails]).await;
+    let why = failure(&deployment);
+    let at = |text: &str| why.find(text).unwrap_or_else(|| panic!("{text} in {why}"));
+    assert_eq!(at(silent), 0);
+    assert!(at("Command failed on instance") < at("Unsuccessful command execution"));
+    assert!(at("Unsuccessful command execution") < at("Failed to deploy application."));
+}
+
+/// A rolling deploy of 45 minutes (meteor-up/mup-aws-beanstalk#63) on one instance after the
+/// other: its own options give it the time.
+#[tokio::test(start_paused = true)]
+async fn a_slow_deploy_has_the_time_that_its_policy_takes() {
+    let world = VirtualWorld::new().await;
+    let options = [("DeploymentPolicy", "Rolling"), ("BatchSize", "30")];
+    deployed_by(&world, &options);
+    let (deployment, took) = released(&world, [takes(2700, 3)]).await;
+    assert_eq!(deployment.state, State::Completed);
+    assert!(took >= Duration::from_secs(2700), "{took:?}");
+    let limits = &deployment.plan.limits;
+    let minutes = |kind: &str| limits.patience_of[kind].as_secs() / 60;
+    // Three times a command of 14 minutes, 12 checks and a drain.
+    assert_eq!((limits.rollout.batches, minutes("Deploying")), (3, 52));
+    assert_eq!(minutes("AbortingDeploy"), 52);
+    world.check_all_is_well("v2");
+}
+
+/// What an operator says is so, whatever the policy.
+#[tokio::test(start_paused = true)]
+async fn a_limit_that_is_given_wins() {
+    let mut world = VirtualWorld::new().await;
+    deployed_by(&world, &[("DeploymentPolicy", "Immutable")]);
+    let long = Duration::from_secs(7200);
+    world.config.limits.patience_of = [("Deploying".to_owned(), long)].into();
+    let plan = world.begin(v2()).await.expect("preflight passes").plan;
+    assert_eq!(plan.limits.patience_of["Deploying"], long);
+    let mut world = VirtualWorld::new().await;
+    deployed_by(&world, &[("DeploymentPolicy", "Immutable")]);
+    world.config.patience_is_given = true;
+    let plan = world.begin(v2()).await.expect("preflight passes").plan;
+    assert_eq!(plan.limits.patience_of, [].into());
+}
+
+/// Ten minutes of patience, and the five and a half for which the request may still arrive.
+fn patient(world: &mut VirtualWorld) -> Duration {
+    let limits = &mut world.config.limits;
+    limits.patience_of = [("Deploying".to_owned(), Duration::from_secs(600))].into();
+    Duration::from_secs(600) + limits.quarantine
+}
+
+/// How often an update was asked to be aborted.
+fn aborted(world: &VirtualWorld) -> u64 {
+    let calls = world.sandbox.report().calls;
+    calls.get("AbortEnvironmentUpdate").copied().unwrap_or(0)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deploy_whose_events_keep_coming_is_waited_for() {
+    let mut world = VirtualWorld::new().await;
+    let patience = patient(&mut world);
+    let (deployment, took) = released(&world, [takes(2700, 6)]).await;
+    assert_eq!(deployment.state, State::Completed);
+    assert!(took > patience * 2, "{took:?}");
+    assert_eq!(aborted(&world), 0);
+    world.check_all_is_well("v2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deploy_that_falls_silent_is_given_up() {
+    let mut world = VirtualWorld::new().await;
+    let patience = patient(&mut world);
+    let (deployment, took) = released(&world, [takes(7200, 1)]).await;
+    let State::Held {
+        cause: Cause::OutOfPatience { during, .. },
+    } = &deployment.state
+    else {
+        panic!("{:?}", deployment.state);
+    };
+    assert_eq!(*during, Kind::Deploying);
+    assert!(
+        took >= patience && took < patience + Duration::from_secs(120),
+        "{took:?}"
+    );
+    assert!(aborted(&world) > 0);
+}
+
+/// However long its events come.
+#[tokio::test(start_paused = true)]
+async fn a_deploy_that_does_not_end_is_given_up_after_four_times_its_patience() {
+    let mut world = VirtualWorld::new().await;
+    let patience = patient(&mut world);
+    let (deployment, took) = released(&world, [takes(36_000, 200)]).await;
+    assert_eq!(deployment.state.kind(), Kind::Held);
+    let most = patience * 4;
+    assert!(
+        took >= most && took < most + Duration::from_secs(120),
+        "{took:?}"
+    );
+    assert!(aborted(&world) > 0);
+}
+
+fn health_refused(message: &str, times: Option<u32>) -> Fault {
+    Fault {
+        operation: Some("DescribeInstancesHealth".to_owned()),
+        times,
+        ..Fault::from(FaultEffect::Refuse {
+            status: 400,
+            code: "InvalidRequestException".to_owned(),
+            message: message.to_owned(),
+        })
+    }
+}
+
+/// EB CLI: "Environment probably switching between health monitoring types". Only "… is not
+/// supported." tells of basic health, and where blue has the enhanced one, not even that proves
+/// a deploy.
+#[tokio::test(start_paused = true)]
+async fn a_question_for_health_that_is_refused_proves_no_deploy() {
+    let world = VirtualWorld::new().await;
+    let mut deployment = world.begin(v2()).await.expect("preflight passes");
+    world.inject(health_refused(
+        "One or more input parameters is not valid.",
+        Some(3),
+    ));
+    let driven = world.drive(&mut deployment).await.expect("nobody kills it");
+    driven.expect("it comes to rest");
+    assert_eq!(deployment.state, State::Completed);
+    let asked = world.sandbox.report().calls["DescribeInstancesHealth"];
+    assert!(asked > 3, "{asked}");
+    world.check_all_is_well("v2");
+
+    let world = VirtualWorld::new().await;
+    let mut deployment = world.begin(v2()).await.expect("preflight passes");
+    world.inject(health_refused(
+        "DescribeInstancesHealth is not supported.",
+        None,
+    ));
+    let driven = world.drive(&mut deployment).await.expect("nobody kills it");
+    driven.expect("it comes to rest");
+    let why = failure(&deployment);
+    assert!(
+        why.contains("AWS does not say what its instances run"),
+        "{why}"
+    );
+}
