@@ -5,14 +5,17 @@
 
 mod cause;
 mod operator;
+mod remedy;
 mod seen;
 mod stages;
 mod state;
 
 pub use cause::Cause;
 pub use operator::{NotPossible, Order, hold, obey, unapproved};
+pub use remedy::remedy;
 pub use seen::{
-    Deploy, EnvSeen, Green, Instances, Likeness, MayArrive, Phase, Seen, Test, Version,
+    Deploy, EnvSeen, Green, Instances, Launch, Likeness, MayArrive, Phase, Seen, Termination, Test,
+    Version,
 };
 pub use stages::{is_safe, step};
 pub use state::{Kind, State};

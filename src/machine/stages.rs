@@ -1,8 +1,8 @@
 //! What to do in each state.
 
 use super::{
-    Cause, Deploy, Effect, EnvSeen, Green, Instances, Kind, Likeness, Phase, Seen, State, Step,
-    Test, Version,
+    Cause, Deploy, Effect, EnvSeen, Green, Instances, Kind, Launch, Likeness, Phase, Seen, State,
+    Step, Termination, Test, Version,
 };
 use crate::plan::{Goal, Plan, Role, Strategy};
 
@@ -101,6 +101,9 @@ fn cloning(plan: &Plan, seen: &Seen) -> Step {
     if matches!(seen.version, Version::Failed | Version::Conflict(_)) {
         return Step::Enter(discarding_for(unfit_version(plan, &seen.version)));
     }
+    if let Some(step) = launch_failed(plan, seen) {
+        return step;
+    }
     let late = discarding_for(late(Kind::Cloning, seen));
     let name_taken = discarding_for(Cause::GreenNameTaken {
         green: plan.green.clone(),
@@ -144,6 +147,9 @@ fn warming(plan: &Plan, seen: &Seen) -> Step {
         return step;
     }
     if let Some(step) = outdated(plan, seen) {
+        return step;
+    }
+    if let Some(step) = launch_failed(plan, seen) {
         return step;
     }
     let otherwise = match &seen.green {
@@ -194,6 +200,24 @@ fn outdated(plan: &Plan, seen: &Seen) -> Option<Step> {
         let version = blue.version_label.clone().unwrap_or_default();
         Step::Enter(discarding_for(Cause::VersionMoved { version }))
     })
+}
+
+/// What to do where green's launch failed, or green goes by itself before it serves: the
+/// service terminates what it could not launch (`RollbackLaunchOnFailure`).
+fn launch_failed(plan: &Plan, seen: &Seen) -> Option<Step> {
+    let cause = match (&seen.launch, &seen.green) {
+        (Launch::Failed(messages), _) => Cause::LaunchFailed {
+            messages: messages.clone(),
+        },
+        // On the way back a stale look may show the green before.
+        (Launch::Untold | Launch::Running | Launch::Done, Green::Ours(green))
+            if green.phase == Phase::Terminating && plan.goal == Goal::Release =>
+        {
+            Cause::GreenGone
+        }
+        (Launch::Untold | Launch::Running | Launch::Done, _) => return None,
+    };
+    Some(Step::Enter(discarding_for(cause)))
 }
 
 /// Whether green is known to be what blue is. On the way back it is taken as it is.
@@ -598,7 +622,7 @@ fn terminating_blue(plan: &Plan, seen: &Seen) -> Step {
         cause: late.clone(),
     };
     match &seen.blue {
-        Some(blue) if blue.phase != Phase::Terminating && seen.drained => Step::Ask {
+        Some(blue) if must_be_asked_to_go(blue, seen) => Step::Ask {
             effect: Effect::TerminateBlue {
                 environment_id: blue.id.clone(),
             },
@@ -656,14 +680,12 @@ fn clear_away(seen: &Seen, too_late: &Cause) -> Option<Step> {
         cause: too_late.clone(),
     };
     match &seen.green {
-        Green::Ours(green) if green.phase != Phase::Terminating && seen.drained => {
-            Some(Step::Ask {
-                effect: Effect::TerminateGreen {
-                    environment_id: green.id.clone(),
-                },
-                otherwise: stuck,
-            })
-        }
+        Green::Ours(green) if must_be_asked_to_go(green, seen) => Some(Step::Ask {
+            effect: Effect::TerminateGreen {
+                environment_id: green.id.clone(),
+            },
+            otherwise: stuck,
+        }),
         Green::Ours(_) => Some(Step::Wait { otherwise: stuck }),
         Green::Absent | Green::Foreign if seen.template => Some(Step::Ask {
             effect: Effect::DeleteTemplate,
@@ -671,6 +693,17 @@ fn clear_away(seen: &Seen, too_late: &Cause) -> Option<Step> {
         }),
         Green::Absent | Green::Foreign => None,
     }
+}
+
+/// Whether the termination of an environment is to be asked for. One that failed may leave it
+/// Terminating with nothing going on.
+fn must_be_asked_to_go(environment: &EnvSeen, seen: &Seen) -> bool {
+    let goes = environment.phase == Phase::Terminating
+        && match &seen.termination {
+            Termination::Untold | Termination::Again(_) => true,
+            Termination::Failed(_) => false,
+        };
+    seen.drained && !goes
 }
 
 /// What to do where an environment has too few instances to take production, or a

@@ -208,6 +208,7 @@ impl State {
             | Cause::Refused { .. }
             | Cause::GreenNameTaken { .. }
             | Cause::GreenDiffers { .. }
+            | Cause::LaunchFailed { .. }
             | Cause::GreenGone
             | Cause::BlueGone
             | Cause::VersionFailed { .. }

@@ -13,7 +13,8 @@
 //!   at any later moment before its quarantine ends.
 //! - A look shows the world as it was earlier, even after a fresher one.
 //! - Operations take their time, and fail: a swap, a deploy (also one that misses
-//!   an instance), a termination, a version that cannot be processed.
+//!   an instance), a launch (which the service may roll back by itself), a termination,
+//!   a version that cannot be processed. What their events tell may not be read.
 //! - Health comes and goes: an environment that was healthy once since its launch
 //!   or deploy may be found trusted, untrusted or sick at any look, so streaks that
 //!   a crash loses need no memory here. One that never was is never trusted.
