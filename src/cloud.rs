@@ -102,6 +102,10 @@ pub struct Needs {
     /// The events of a swap that AWS has taken, where both environments are Ready and
     /// production is not at this one.
     pub swap: Option<(Role, EventQuery)>,
+    /// The events of green's launch, once its id is known.
+    pub launch: Option<EventQuery>,
+    /// The events of the environment of this role, which is to go, while it is there.
+    pub termination: Option<(Role, EventQuery)>,
     /// The sizes of the environment that is to take production next, and the instances
     /// of both, once it is healthy.
     pub capacity: Option<Role>,
@@ -152,6 +156,10 @@ pub struct Sighting {
     pub events: Vec<Event>,
     /// The events of the swap, oldest first.
     pub swap_events: Vec<Event>,
+    /// The events of green's launch, oldest first.
+    pub launch_events: Vec<Event>,
+    /// The events of the environment that is to go, oldest first.
+    pub termination_events: Vec<Event>,
     /// What each instance runs of the environment that is deployed to; none with basic
     /// health or not read.
     pub instances: Option<Vec<InstanceVersion>>,

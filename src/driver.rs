@@ -445,6 +445,9 @@ impl<'a, C: Cloud> Driver<'a, C> {
                         deployment.swap_has_failed();
                     }
                     deploys::keep_warnings(deployment, &sighting);
+                    for told in self.streaks.news(&sighting) {
+                        warn!("Elastic Beanstalk reports an error: {told}");
+                    }
                     self.following.look(&deployment.plan, &sighting);
                     if let Alarms::Unread(why) = &sighting.alarms {
                         warn!("the alarms cannot be read, so the bake does not end: {why}");
@@ -554,6 +557,12 @@ impl<'a, C: Cloud> Driver<'a, C> {
             };
             self.write_outcome(deployment, effect, sent).await?;
         }
+        self.streaks.put_off(match &outcome {
+            Outcome::NotApplied(Refusal::Busy(why)) => {
+                Some(format!("{}: {why}", effect.kind().operation()))
+            }
+            Outcome::NotApplied(_) | Outcome::Applied { .. } | Outcome::Unclear(_) => None,
+        });
         understand(effect, outcome)
     }
 

@@ -1,5 +1,6 @@
 //! From what AWS tells to the facts the machine decides on. Pure.
 
+mod launch;
 #[cfg(test)]
 mod tests;
 pub mod update;
@@ -65,6 +66,8 @@ pub fn needs(deployment: &Deployment) -> Needs {
         version: matches!(kind, Kind::Preparing | Kind::Cloning | Kind::Warming),
         deploy,
         swap,
+        launch: launch::launch_query(deployment),
+        termination: launch::termination_query(deployment),
         capacity: match kind {
             Kind::Warming if has_group => Some(Role::Green),
             Kind::Testing if has_group => Some(Role::Blue),
@@ -157,6 +160,10 @@ pub struct Streaks {
     began: Option<Moment>,
     /// Since when the events of a swap of Ready environments have told of an error.
     swap_ails: Option<Moment>,
+    /// What AWS last said in this state to a request that has to wait.
+    put_off: Option<String>,
+    /// The events of launches and terminations that were told already.
+    told: Vec<Event>,
 }
 
 /// An update that has told the same for some looks.
@@ -237,6 +244,9 @@ impl Streaks {
         };
         Seen {
             likeness,
+            launch: launch::launch(&sighting.launch_events),
+            termination: launch::termination(&sighting.termination_events),
+            put_off: self.put_off.clone(),
             production,
             production_settled: now.since(since) >= limits.settle,
             blue: blue.map(|found| env_seen(deployment, found, Role::Blue, sighting)),
@@ -366,8 +376,29 @@ impl Streaks {
         *self = Streaks {
             production: self.production,
             quiet: self.quiet,
+            told: std::mem::take(&mut self.told),
             ..Streaks::default()
         };
+    }
+
+    /// Remembers what AWS said to a request that has to wait; none where it took it.
+    pub fn put_off(&mut self, said: Option<String>) {
+        self.put_off = said;
+    }
+
+    /// What the events of a launch or a termination have as errors that was not told before.
+    /// Launches that succeed have some too.
+    pub fn news(&mut self, sighting: &Sighting) -> Vec<String> {
+        let events = sighting.launch_events.iter();
+        let events = events.chain(&sighting.termination_events);
+        let mut news = Vec::new();
+        for event in events.filter(|event| is_failure(event)) {
+            if !self.told.contains(event) {
+                self.told.push(event.clone());
+                news.push(event.message.trim().to_owned());
+            }
+        }
+        news
     }
 
     /// Whether the next look is to compare green with blue: until it was found to be what

@@ -6,6 +6,7 @@
 mod cause;
 mod operator;
 mod rehearsal;
+mod remedy;
 mod seen;
 mod sizes;
 mod stages;
@@ -13,8 +14,10 @@ mod state;
 
 pub use cause::Cause;
 pub use operator::{NotPossible, Order, hold, obey, unapproved};
+pub use remedy::remedy;
 pub use seen::{
-    Deploy, EnvSeen, Green, Instances, Likeness, MayArrive, Phase, Seen, Test, Version,
+    Deploy, EnvSeen, Green, Instances, Launch, Likeness, MayArrive, Phase, Seen, Termination, Test,
+    Version,
 };
 pub use stages::{is_safe, step};
 pub use state::{Kind, State};

@@ -50,7 +50,7 @@ use aws_sdk_s3 as s3;
 
 use tracing::warn;
 
-use super::{Alarms, Cloud, LookError, Needs, Outcome, Probe, Prober, Sighting, Site};
+use super::{Alarms, Cloud, Event, LookError, Needs, Outcome, Probe, Prober, Sighting, Site};
 use crate::clock::{Clock, Deadline};
 use crate::command::{Ran, Run};
 use crate::facts::is_healthy;
@@ -371,6 +371,24 @@ impl<P: Prober> AwsCloud<P> {
         {
             sighting.swap_events = self.events_of(&blue.id, query).await?;
         }
+        // Green may be gone by now: its id outlives it.
+        let our_green = sighting.of(plan, Role::Green);
+        let our_green = our_green.filter(|_| sighting.green_is_ours);
+        let our_green = our_green.map(|green| green.id.clone());
+        if let Some(query) = &needs.launch
+            && let Some(id) = our_green.clone().or_else(|| needs.green_id.clone())
+        {
+            let is_there = our_green.is_some();
+            sighting.launch_events = told(is_there, self.events_of(&id, query).await)?;
+        }
+        let to_go = needs.termination.as_ref();
+        let to_go = to_go.and_then(|(role, query)| match role {
+            Role::Blue => (!blue_is_gone).then(|| (plan.blue_id.clone(), query)),
+            Role::Green => our_green.map(|id| (id, query)),
+        });
+        if let Some((id, query)) = to_go {
+            sighting.termination_events = told(true, self.events_of(&id, query).await)?;
+        }
         let application = &plan.target.application;
         if let Some(role) = needs.capacity
             && let (Some(target), Some(serving)) = (ready(role), ready(role.other()))
@@ -469,6 +487,16 @@ fn gone_meanwhile(error: LookError) -> LookError {
     match error {
         LookError::Refused(why) => LookError::Passing(why),
         other => other,
+    }
+}
+
+/// The events of an environment that may be gone: then the service may refuse the question,
+/// and know of no right to ask it.
+fn told(is_there: bool, events: Result<Vec<Event>, LookError>) -> Result<Vec<Event>, LookError> {
+    match events {
+        Err(LookError::Refused(_)) => Ok(Vec::new()),
+        Err(LookError::Denied(_)) if !is_there => Ok(Vec::new()),
+        events => events,
     }
 }
 

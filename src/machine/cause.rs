@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::Kind;
+use super::remedy::with_remedy;
 
 /// Why a deployment is held, was rolled back or is stuck.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -35,6 +36,11 @@ pub enum Cause {
     GreenDiffers {
         /// What it has otherwise.
         differences: Vec<String>,
+    },
+    /// Elastic Beanstalk could not launch green.
+    LaunchFailed {
+        /// The events' own words, oldest first.
+        messages: Vec<String>,
     },
     /// Green went away before it served.
     GreenGone,
@@ -119,12 +125,13 @@ impl fmt::Display for Cause {
             Cause::OutOfPatience { during, seen } => {
                 write!(
                     f,
-                    "{} took longer than its patience: {seen}",
-                    during.meaning()
+                    "{} took longer than its patience: {}",
+                    during.meaning(),
+                    with_remedy(seen)
                 )
             }
             Cause::Refused { operation, message } => {
-                write!(f, "AWS refused {operation}: {message}")
+                write!(f, "AWS refused {operation}: {}", with_remedy(message))
             }
             Cause::GreenNameTaken { green } => write!(
                 f,
@@ -136,6 +143,11 @@ impl fmt::Display for Cause {
                 "green differs from blue: {}; where that may be so, say {}",
                 differences.join("; "),
                 expecting(differences)
+            ),
+            Cause::LaunchFailed { messages } => write!(
+                f,
+                "Elastic Beanstalk could not launch green: {}",
+                with_remedy(&messages.join("; "))
             ),
             Cause::GreenGone => write!(f, "green went away before it served"),
             Cause::BlueGone => write!(f, "blue is gone"),

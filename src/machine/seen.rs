@@ -30,6 +30,16 @@ pub struct Seen {
     /// Whether green is what blue is.
     #[serde(default)]
     pub likeness: Likeness,
+    /// What became of green's launch.
+    #[serde(default)]
+    pub launch: Launch,
+    /// What became of the termination of the environment that is to go.
+    #[serde(default)]
+    pub termination: Termination,
+    /// What AWS last said in this state to a request that has to wait, with the operation's
+    /// name; none where it took the last one.
+    #[serde(default)]
+    pub put_off: Option<String>,
     /// Whether the configuration template exists.
     pub template: bool,
     /// Whether the bundle lies in the bucket; true where there is none to upload.
@@ -124,6 +134,34 @@ pub enum Likeness {
     Alike,
     /// It was not for several looks in a row; with what it has otherwise.
     Unlike(Vec<String>),
+}
+
+/// What the events of green's launch tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Launch {
+    /// Nothing: they were not read, or there are none yet.
+    #[default]
+    Untold,
+    /// It has begun and not ended.
+    Running,
+    /// It failed, in the service's words.
+    Failed(Vec<String>),
+    /// It succeeded.
+    Done,
+}
+
+/// What the events of a termination tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Termination {
+    /// No failure.
+    #[default]
+    Untold,
+    /// It failed, in the service's words: nothing goes on until it is asked for again.
+    Failed(Vec<String>),
+    /// It failed so before, and another has begun since.
+    Again(Vec<String>),
 }
 
 /// The version to release.
@@ -223,7 +261,17 @@ impl Seen {
         }
     }
 
-    /// Both environments in words, and what keeps the alarms from being read.
+    /// Why an environment could not be terminated, in the service's words.
+    #[must_use]
+    pub fn not_terminated(&self) -> Option<String> {
+        match &self.termination {
+            Termination::Untold => None,
+            Termination::Failed(why) | Termination::Again(why) => Some(why.join("; ")),
+        }
+    }
+
+    /// Both environments in words, what keeps the alarms from being read, and what keeps a
+    /// request from being taken or a termination from succeeding.
     #[must_use]
     pub fn in_words(&self) -> String {
         let words = |environment: &EnvSeen| {
@@ -244,6 +292,12 @@ impl Seen {
         let mut told = format!("blue is {blue}; green is {green}");
         if let Some(why) = &self.unread_alarms {
             told.push_str(&format!("; the alarms cannot be read: {why}"));
+        }
+        if let Some(why) = self.not_terminated() {
+            told.push_str(&format!("; the termination failed: {why}"));
+        }
+        if let Some(said) = &self.put_off {
+            told.push_str(&format!("; AWS put off {said}"));
         }
         told
     }

@@ -3,7 +3,8 @@
 use super::rehearsal::{aborting_its_deploy, deploying_green, terminated, testing_green};
 use super::sizes::{put_back, too_small};
 use super::{
-    Cause, Deploy, Effect, EnvSeen, Green, Kind, Likeness, Phase, Seen, State, Step, Test, Version,
+    Cause, Deploy, Effect, EnvSeen, Green, Kind, Launch, Likeness, Phase, Seen, State, Step,
+    Termination, Test, Version,
 };
 use crate::plan::{Goal, Plan, Role, Strategy};
 
@@ -108,6 +109,9 @@ fn cloning(plan: &Plan, seen: &Seen) -> Step {
     if matches!(seen.version, Version::Failed | Version::Conflict(_)) {
         return Step::Enter(discarding_for(unfit_version(plan, &seen.version)));
     }
+    if let Some(step) = launch_failed(plan, seen) {
+        return step;
+    }
     let late = discarding_for(late(Kind::Cloning, seen));
     let name_taken = discarding_for(Cause::GreenNameTaken {
         green: plan.green.clone(),
@@ -153,6 +157,9 @@ fn warming(plan: &Plan, seen: &Seen) -> Step {
         return step;
     }
     if let Some(step) = outdated(plan, seen) {
+        return step;
+    }
+    if let Some(step) = launch_failed(plan, seen) {
         return step;
     }
     let otherwise = match &seen.green {
@@ -205,6 +212,24 @@ fn outdated(plan: &Plan, seen: &Seen) -> Option<Step> {
         let version = blue.version_label.clone().unwrap_or_default();
         Step::Enter(discarding_for(Cause::VersionMoved { version }))
     })
+}
+
+/// What to do where green's launch failed, or green goes by itself before it serves: the
+/// service terminates what it could not launch (`RollbackLaunchOnFailure`).
+fn launch_failed(plan: &Plan, seen: &Seen) -> Option<Step> {
+    let cause = match (&seen.launch, &seen.green) {
+        (Launch::Failed(messages), _) => Cause::LaunchFailed {
+            messages: messages.clone(),
+        },
+        // On the way back a stale look may show the green before.
+        (Launch::Untold | Launch::Running | Launch::Done, Green::Ours(green))
+            if green.phase == Phase::Terminating && plan.goal == Goal::Release =>
+        {
+            Cause::GreenGone
+        }
+        (Launch::Untold | Launch::Running | Launch::Done, _) => return None,
+    };
+    Some(Step::Enter(discarding_for(cause)))
 }
 
 /// Whether green is known to be what blue is. On the way back it is taken as it is.
@@ -618,7 +643,7 @@ fn terminating_blue(plan: &Plan, seen: &Seen) -> Step {
         cause: late.clone(),
     };
     match &seen.blue {
-        Some(blue) if blue.phase != Phase::Terminating && seen.drained => Step::Ask {
+        Some(blue) if must_be_asked_to_go(blue, seen) => Step::Ask {
             effect: Effect::TerminateBlue {
                 environment_id: blue.id.clone(),
             },
@@ -675,14 +700,12 @@ fn clear_away(seen: &Seen, too_late: &Cause) -> Option<Step> {
         cause: too_late.clone(),
     };
     match &seen.green {
-        Green::Ours(green) if green.phase != Phase::Terminating && seen.drained => {
-            Some(Step::Ask {
-                effect: Effect::TerminateGreen {
-                    environment_id: green.id.clone(),
-                },
-                otherwise: stuck,
-            })
-        }
+        Green::Ours(green) if must_be_asked_to_go(green, seen) => Some(Step::Ask {
+            effect: Effect::TerminateGreen {
+                environment_id: green.id.clone(),
+            },
+            otherwise: stuck,
+        }),
         Green::Ours(_) => Some(Step::Wait { otherwise: stuck }),
         Green::Absent | Green::Foreign if seen.template => Some(Step::Ask {
             effect: Effect::DeleteTemplate,
@@ -690,6 +713,17 @@ fn clear_away(seen: &Seen, too_late: &Cause) -> Option<Step> {
         }),
         Green::Absent | Green::Foreign => None,
     }
+}
+
+/// Whether the termination of an environment is to be asked for. One that failed may leave it
+/// Terminating with nothing going on.
+fn must_be_asked_to_go(environment: &EnvSeen, seen: &Seen) -> bool {
+    let goes = environment.phase == Phase::Terminating
+        && match &seen.termination {
+            Termination::Untold | Termination::Again(_) => true,
+            Termination::Failed(_) => false,
+        };
+    seen.drained && !goes
 }
 
 pub(super) fn ready(seen: &Seen, role: Role) -> Option<&EnvSeen> {

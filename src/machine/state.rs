@@ -225,6 +225,7 @@ impl State {
             | Cause::Refused { .. }
             | Cause::GreenNameTaken { .. }
             | Cause::GreenDiffers { .. }
+            | Cause::LaunchFailed { .. }
             | Cause::GreenGone
             | Cause::BlueGone
             | Cause::VersionFailed { .. }

@@ -19,6 +19,7 @@ mod following;
 mod following_rules;
 mod gates;
 mod kill;
+mod launches;
 mod model;
 mod plan;
 mod policy;

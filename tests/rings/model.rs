@@ -13,7 +13,8 @@
 //!   at any later moment before its quarantine ends.
 //! - A look shows the world as it was earlier, even after a fresher one.
 //! - Operations take their time, and fail: a swap, a deploy (also one that misses
-//!   an instance), a termination, a version that cannot be processed.
+//!   an instance), a launch (which the service may roll back by itself), a termination,
+//!   a version that cannot be processed. What their events tell may not be read.
 //! - A deploy ends with its terminal text or without any, whatever became of it; its events
 //!   keep coming or fall silent. That it takes longer than it is ever waited for is taken for
 //!   silence.

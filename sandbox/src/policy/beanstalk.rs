@@ -68,9 +68,9 @@ impl World {
             | "DescribeApplicationVersions"
             | "DescribeEnvironments"
             | "ListAvailableSolutionStacks" => Vec::new(),
-            "DescribeEvents" => match self.named(form) {
-                Ok(at) => vec![self.on_environment(form, &self.view.environments[at])],
-                Err(_) => self.on(
+            "DescribeEvents" => match self.listed(form) {
+                Some(environment) => vec![self.on_environment(form, environment)],
+                None => self.on(
                     form,
                     "application",
                     form.get("ApplicationName").or(Some("*")),
@@ -134,6 +134,17 @@ impl World {
             },
             _ => on_arn("*"),
         }
+    }
+
+    /// The environment that a request names, one that is terminated and still listed too.
+    fn listed(&self, form: &Form) -> Option<&Environment> {
+        let (id, name) = (form.get("EnvironmentId"), form.get("EnvironmentName"));
+        let is_named = |e: &&Environment| {
+            (id.is_some() || name.is_some())
+                && id.is_none_or(|id| e.id == id)
+                && name.is_none_or(|name| e.name == name)
+        };
+        self.view.environments.iter().rev().find(is_named)
     }
 
     fn on_environment(&self, form: &Form, environment: &Environment) -> Need {

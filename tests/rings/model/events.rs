@@ -143,8 +143,13 @@ impl World {
             GreenPhase::Launching => {
                 next.view.green.phase = GreenPhase::Ready;
                 out.push(("green is launched", next, Pace::Minutes));
+                next.view.launch_failed = true;
+                out.push(("green's launch fails", next, Pace::Minutes));
+                next.view.green.phase = GreenPhase::Terminating;
+                out.push(("green's launch is rolled back", next, Pace::Minutes));
             }
-            GreenPhase::Ready if !self.view.green.fit => {
+            // Nothing heals a stack that could not be made.
+            GreenPhase::Ready if !self.view.green.fit && !self.view.launch_failed => {
                 next.view.green.fit = true;
                 out.push(("green turns healthy", next, Pace::Seconds));
             }

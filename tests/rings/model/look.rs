@@ -7,8 +7,8 @@ use std::rc::Rc;
 
 use bluegreen::deployment::SwapIntent;
 use bluegreen::machine::{
-    Deploy, Effect, EnvSeen, Green, Instances, Kind, Likeness, MayArrive, Phase, Seen, State, Step,
-    Test, Version,
+    Deploy, Effect, EnvSeen, Green, Instances, Kind, Launch, Likeness, MayArrive, Phase, Seen,
+    State, Step, Termination, Test, Version,
 };
 use bluegreen::plan::{OwnSizes, Plan, Role, Sizes, Strategy, Which};
 
@@ -320,6 +320,9 @@ impl Sight {
             green: self.green(),
             green_trusted: false,
             likeness: Likeness::Unknown,
+            launch: Launch::Untold,
+            termination: Termination::Untold,
+            put_off: None,
             production_sick: None,
             template: self.template(),
             bundle: self.bundle != Bundle::Missing,
@@ -362,6 +365,19 @@ impl Sight {
         });
         let green_fit = self.view.green_ready() && self.view.green.fit;
         vary(&mut all, green_fit, |seen| seen.green_trusted = true);
+        // The events are read, or cannot be: green's id may not be known.
+        let awaits_launch = matches!(kind, Kind::Cloning | Kind::Warming);
+        vary(&mut all, awaits_launch && self.view.launch_failed, |seen| {
+            seen.launch = Launch::Failed(Vec::new());
+        });
+        // One that failed may leave it Terminating.
+        let awaits_end = matches!(
+            kind,
+            Kind::TerminatingGreen | Kind::TerminatingBlue | Kind::Discarding
+        );
+        vary(&mut all, awaits_end, |seen| {
+            seen.termination = Termination::Failed(Vec::new());
+        });
         if kind == Kind::Warming {
             // Nothing that a look can show makes green another than it is.
             let likeness = match self.view.green.fit {

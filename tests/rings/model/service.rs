@@ -152,6 +152,7 @@ impl World {
                     phase: GreenPhase::Launching,
                     ..Green::absent()
                 };
+                view.launch_failed = false;
             }
             Request::Swap(_) if view.blue_ready() && view.green_ready() => {
                 view.swap = Swap::Started;
@@ -196,7 +197,11 @@ impl World {
             Request::Resize(Role::Green, raised) if view.green_ready() => {
                 view.green.phase = GreenPhase::Resizing(raised);
             }
-            Request::TerminateGreen if view.green_ready() => {
+            // Whether it takes one that is being launched is not known: a request may be
+            // throttled as well as taken.
+            Request::TerminateGreen
+                if view.green_ready() || view.green.phase == GreenPhase::Launching =>
+            {
                 view.green.phase = GreenPhase::Terminating;
                 if self.is_reached(Role::Green) {
                     harm = Some(Harm::TerminatedLive);

@@ -23,6 +23,8 @@ pub struct View {
     pub blue: Blue,
     pub green: Green,
     pub template: bool,
+    /// Whether the events of green's last launch tell that it failed.
+    pub launch_failed: bool,
     /// The events of the last deploy that the journal knows of.
     pub events: Events,
 }
@@ -205,6 +207,7 @@ impl World {
                 },
                 green: Green::absent(),
                 template: false,
+                launch_failed: false,
                 events: Events::None,
             },
             stale_on_blue: Stale::None,
