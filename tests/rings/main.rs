@@ -21,6 +21,7 @@ mod kill;
 mod model;
 mod plan;
 mod policy;
+mod queue;
 mod race;
 mod rules;
 mod served;
