@@ -17,6 +17,7 @@ mod run;
 mod sandbox;
 mod status;
 mod take;
+mod turn;
 mod wait;
 
 pub use exit::{Exit, Failed};

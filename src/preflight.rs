@@ -90,6 +90,22 @@ pub enum Refused {
     Checks(Vec<Finding>),
 }
 
+impl Refused {
+    /// Whether it may pass by itself: blue is busy or not healthy for now, and nothing else
+    /// refuses but what follows from that.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        let Refused::Checks(findings) = self else {
+            return false;
+        };
+        let mut refusing = findings.iter().filter(|finding| finding.refuses());
+        let passes = |finding: &&Finding| finding.check == Check::BlueHealthy;
+        refusing.clone().any(|finding| passes(&finding))
+            && refusing
+                .all(|finding| matches!(finding.check, Check::BlueHealthy | Check::ManagedUpdate))
+    }
+}
+
 /// One refusal as a sentence, several as a list.
 fn in_words(findings: &[Finding]) -> String {
     let refusals: Vec<_> = findings.iter().filter(|f| f.refuses()).collect();

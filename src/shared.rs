@@ -1,4 +1,4 @@
-//! The journal's copy in the artifacts bucket, and one lease a target.
+//! The journal's copy in the artifacts bucket, and one lease and one queue a target.
 //!
 //! A container's disk dies with it; what lies in the bucket does not. Every object
 //! is written under a condition only: a write whose answer was lost is read back
@@ -8,12 +8,14 @@
 mod contender;
 mod holder;
 mod lease;
+mod queue;
 #[cfg(test)]
 mod tests;
 
 pub use contender::{Claim, Contender, Held};
 pub use holder::Holder;
 pub use lease::{Lease, LeaseRecord, SEND_MARGIN};
+pub use queue::{Begun, Queue, Ticket};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -31,6 +33,7 @@ pub const FORMAT: u32 = 2;
 
 const DEPLOYMENTS: &str = "bluegreen/deployments/";
 const LEASES: &str = "bluegreen/leases/";
+const QUEUES: &str = "bluegreen/queues/";
 
 /// What can go wrong with the state in the bucket.
 #[derive(Debug, Error)]
@@ -305,6 +308,34 @@ impl SharedState {
             .filter(|record| !record.deployment.state.is_end()))
     }
 
+    /// The queue of a target, after `change`. Nothing is written where that changes nothing;
+    /// where somebody else was faster it is asked again, of the queue as it is then.
+    ///
+    /// # Errors
+    /// [`SharedError`]; whether the change was written is unclear then, and to make it again
+    /// must do no harm.
+    pub async fn change_queue<T>(
+        &self,
+        target: &Target,
+        mut change: impl FnMut(&mut Queue) -> T,
+    ) -> Result<T, SharedError> {
+        let key = queue_key(target);
+        loop {
+            let found = self.read::<Queue>(&key).await?;
+            let etag = found.as_ref().map(|found| found.etag.clone());
+            let before = found.map(|found| found.value).unwrap_or_default();
+            let mut queue = before.clone();
+            let told = change(&mut queue);
+            if queue == before {
+                return Ok(told);
+            }
+            queue.revision += 1;
+            if let Written::Done(_) = self.write(&key, &queue, etag.as_deref()).await? {
+                return Ok(told);
+            }
+        }
+    }
+
     /// Writes a deployment's copy in place of the one with this tag, or where
     /// there is none.
     pub(crate) async fn write_deployment(
@@ -452,6 +483,16 @@ pub fn deployment_key(id: &str) -> String {
 /// The key of a target's lease.
 #[must_use]
 pub fn lease_key(target: &Target) -> String {
+    target_key(LEASES, target)
+}
+
+/// The key of a target's queue.
+#[must_use]
+pub fn queue_key(target: &Target) -> String {
+    target_key(QUEUES, target)
+}
+
+fn target_key(folder: &str, target: &Target) -> String {
     let parts = [
         &target.account,
         &target.region,
@@ -459,7 +500,7 @@ pub fn lease_key(target: &Target) -> String {
         &target.blue,
     ];
     let parts = parts.map(|part| component(part));
-    format!("{LEASES}{}.json", parts.join("/"))
+    format!("{folder}{}.json", parts.join("/"))
 }
 
 /// A name as a part of a key: what S3 does not call safe is escaped (user guide,

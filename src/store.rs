@@ -31,6 +31,7 @@ const MIGRATIONS: &[M<'_>] = &[
     M::up(include_str!("../migrations/0001-journal.sql")),
     M::up(include_str!("../migrations/0002-shared-state.sql")),
     M::up(include_str!("../migrations/0003-output.sql")),
+    M::up(include_str!("../migrations/0004-queue.sql")),
 ];
 const APPLICATION_ID: i64 = 1_651_995_246;
 /// The version of the JSON in a checkpoint: 2 added the fencing number and whether
@@ -527,6 +528,54 @@ impl Store {
         }
         transaction.commit()?;
         Ok(true)
+    }
+
+    /// The document of a target's queue, after `change`, which gets it and gives the one to
+    /// write, or none where it is to stay. In one transaction: no other process comes between.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the journal cannot be read or written.
+    pub fn change_queue<T>(
+        &mut self,
+        target: &Target,
+        change: impl FnOnce(Option<&str>) -> (Option<String>, T),
+    ) -> Result<T, StoreError> {
+        self.rewrite_queue(target, change)
+            .map_err(|e| self.write_failure(&e))
+    }
+
+    fn rewrite_queue<T>(
+        &mut self,
+        target: &Target,
+        change: impl FnOnce(Option<&str>) -> (Option<String>, T),
+    ) -> rusqlite::Result<T> {
+        let key = [
+            &target.account,
+            &target.region,
+            &target.application,
+            &target.blue,
+        ];
+        let transaction = self
+            .db
+            .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        let found: Option<String> = transaction
+            .query_row(
+                "SELECT record FROM queue
+                 WHERE account = ?1 AND region = ?2 AND application = ?3 AND blue = ?4",
+                key,
+                |row| row.get(0),
+            )
+            .optional()?;
+        let (record, told) = change(found.as_deref());
+        if let Some(record) = record {
+            transaction.execute(
+                "INSERT OR REPLACE INTO queue (account, region, application, blue, record)
+                 VALUES (?1, ?2, ?3, ?4, ?5)",
+                [key[0], key[1], key[2], key[3], &record],
+            )?;
+        }
+        transaction.commit()?;
+        Ok(told)
     }
 
     /// What tells this journal, as it lies on this disk, from every other.

@@ -1,7 +1,8 @@
 //! `bluegreen plan`: what a run would do, and every check before it. Changes nothing.
 
 use super::context::Context;
-use super::run::{self, Turn};
+use super::run;
+use super::turn::Turn;
 use super::{Exit, Failed, say, warn_of};
 use crate::acceptance::all_set;
 use crate::clock::Clock;
@@ -57,8 +58,8 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
     context.clock = cloud.corrected(context.clock);
     // Nothing is begun under it.
     let id = ulid::Ulid::new().to_string();
-    let turn = Turn::of(&context, &cloud, &config, &found.0, &id)?;
-    let busy = turn.busy(&mut context).await;
+    let mut turn = Turn::of(&context, &cloud, &config, &found.0, &id)?;
+    let busy = turn.hindrance(&mut context, &found.1).await;
     let around = surroundings(&context.store, &found.0, &context.clock)?;
     let inspection = preflight::inspect(&cloud, &config, &wanted, &found, &around).await?;
     let inspection = inspection.with(free(busy));

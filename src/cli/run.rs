@@ -9,21 +9,22 @@ use tracing::{info, warn};
 use super::context::{Context, unless_interrupted};
 use super::finish::{Asked, drive_new};
 use super::plan::surroundings;
-use super::take::{in_flight, whole_seconds};
+use super::turn::Turn;
 use super::{Exit, Failed};
 use crate::acceptance::all_set;
 use crate::bundle;
 use crate::clock::Stopwatch;
-use crate::cloud::HttpProber;
 use crate::cloud::aws::AwsCloud;
+use crate::cloud::{Environment, HttpProber};
 use crate::config::keys::RELEASE;
 use crate::config::{Config, Options, duration};
 use crate::deployment::Deployment;
+use crate::facts::is_healthy;
 use crate::hooks::{Hook, OnFailure};
-use crate::machine::Kind;
-use crate::plan::{self, Bundle, Plan, Target};
+use crate::plan::{self, Bundle, Plan};
 use crate::preflight::{self, Check, Wanted};
-use crate::shared::{Claim, Contender, Lease, LeaseRecord, Record, SharedState};
+use crate::shared::Lease;
+use crate::store::StoreError;
 
 /// What `run` takes.
 #[derive(Clone, Debug, clap::Args)]
@@ -67,7 +68,7 @@ pub(super) struct Which {
     /// Source bundle in the bucket to register
     #[arg(long, env = "S3_ARTIFACTS_OBJECT", value_name = "KEY")]
     s3_key: Option<String>,
-    /// How long to wait where the target has another deployment
+    /// How long to wait for a turn behind other releases, and for blue to be Ready and healthy
     #[arg(long, env = "BLUEGREEN_WAIT", value_name = "DURATION", default_value = "0s", value_parser = duration)]
     pub wait: Duration,
 }
@@ -235,65 +236,20 @@ pub(super) async fn begin(
     // Before the lease: whoever finds that held looks at this lock to see whether its
     // holder is alive.
     let lock = context.store.lock_drive(&id)?;
-    let interrupted = context.signals()?;
-    let mut turn: Option<Turn> = None;
-    let mut told = String::new();
-    let mut since = Stopwatch::start(&context.clock);
-    let (plan, lease) = loop {
-        let look = async { Ok(preflight::find_target(&cloud, config, &region).await?) };
-        let found = unless_interrupted(interrupted.clone(), look).await?;
-        if turn.is_none() {
-            context.clock = cloud.corrected(context.clock);
-            since = Stopwatch::start(&context.clock);
-        }
-        let turn = match &mut turn {
-            Some(turn) => turn,
-            none => none.insert(Turn::of(&context, &cloud, config, &found.0, &id)?),
-        };
-        let busy = match turn.busy(&mut context).await? {
-            Some(busy) => busy,
-            None => {
-                let around = surroundings(&context.store, &found.0, &context.clock)?;
-                let id = id.clone();
-                let checked = async {
-                    Ok(preflight::plan(&cloud, config, id, wanted, found, &around).await?)
-                };
-                let plan = unless_interrupted(interrupted.clone(), checked).await?;
-                match turn.take(&context).await? {
-                    // Another release may have come and gone between the plan and its turn.
-                    Ok(lease) => {
-                        let again = still_fits(&plan, &cloud, config);
-                        let fits = unless_interrupted(interrupted.clone(), again).await;
-                        if let Ok(true) = fits {
-                            break (plan, lease);
-                        }
-                        give_back(lease).await;
-                        fits?;
-                        info!("{} has changed since it was looked at", config.blue);
-                        continue;
-                    }
-                    Err(busy) => busy,
-                }
-            }
-        };
-        if since.elapsed_at_least() >= wait {
-            return Err(busy);
-        }
-        if told != busy.message() {
-            info!("waiting for its turn: {}", busy.message());
-            busy.message().clone_into(&mut told);
-        }
-        let mut interrupted = interrupted.clone();
-        context.rest(config.limits.poll, &mut interrupted).await?;
+    let release = Release {
+        cloud: &cloud,
+        config,
+        wanted,
+        region: &region,
+        id: &id,
+        wait,
     };
-    let mut deployment = Deployment::new(plan, context.clock.now());
-    if let Some(lease) = &lease {
-        deployment.fence = lease.fence().await;
+    let mut turn: Option<Turn> = None;
+    let begun = release.begin(&mut context, &mut turn).await;
+    if let (Err(_), Some(turn)) = (&begun, &turn) {
+        turn.leave(&mut context).await;
     }
-    if let Err(error) = context.store.create(&deployment) {
-        give_back(lease).await;
-        return Err(error.into());
-    }
+    let (deployment, lease) = begun?;
     let plan = &deployment.plan;
     match plan.strategy {
         plan::Strategy::Restore => info!(
@@ -323,6 +279,152 @@ pub(super) async fn begin(
     drive_new(&mut context, &cloud, deployment, lock, lease, asked).await
 }
 
+/// A release that is to begin, and how long it waits for its turn.
+struct Release<'a> {
+    cloud: &'a AwsCloud<HttpProber>,
+    config: &'a Config,
+    wanted: &'a Wanted,
+    region: &'a str,
+    id: &'a str,
+    wait: Duration,
+}
+
+/// What came of an attempt to begin.
+enum Attempt {
+    /// The deployment is in the journal, and its lease is taken.
+    Begun(Box<Deployment>, Option<Lease>),
+    /// Something is in the way that may pass.
+    Busy(Failed),
+    /// What was looked at has changed meanwhile.
+    Again,
+}
+
+impl Release<'_> {
+    /// Waits for its turn, and begins.
+    async fn begin(
+        &self,
+        context: &mut Context,
+        turn: &mut Option<Turn>,
+    ) -> Result<(Deployment, Option<Lease>), Failed> {
+        let mut interrupted = context.signals()?;
+        let mut told = String::new();
+        let since = Stopwatch::start(&context.clock);
+        loop {
+            let busy = match self.attempt(context, turn).await {
+                Ok(Attempt::Begun(deployment, lease)) => return Ok((*deployment, lease)),
+                Ok(Attempt::Busy(busy)) => busy,
+                Ok(Attempt::Again) => continue,
+                // What does not answer for now ends no wait.
+                Err(failed) if failed.is_passing() => failed,
+                Err(failed) => return Err(failed),
+            };
+            if since.elapsed_at_least() >= self.wait {
+                return Err(busy);
+            }
+            if told != busy.message() {
+                info!("waiting for its turn: {}", busy.message());
+                busy.message().clone_into(&mut told);
+            }
+            context
+                .rest(self.config.limits.poll, &mut interrupted)
+                .await?;
+        }
+    }
+
+    /// Begins where it may; tells what is in the way where that may pass.
+    async fn attempt(
+        &self,
+        context: &mut Context,
+        turn: &mut Option<Turn>,
+    ) -> Result<Attempt, Failed> {
+        let (cloud, config) = (self.cloud, self.config);
+        let interrupted = context.signals()?;
+        let look = async || Ok(preflight::find_target(cloud, config, self.region).await?);
+        let mut found = unless_interrupted(interrupted.clone(), look()).await?;
+        let turn = match turn {
+            Some(turn) => turn,
+            none => {
+                context.clock = cloud.corrected(context.clock);
+                let turn = Turn::of(context, cloud, config, &found.0, self.id)?;
+                none.insert(match self.wait.is_zero() {
+                    true => turn,
+                    false => turn.waiting(),
+                })
+            }
+        };
+        if let Some(busy) = turn.hindrance(context, &found.1).await? {
+            return Ok(Attempt::Busy(busy));
+        }
+        if !self.wait.is_zero() {
+            // What it waited for may have ended since that look.
+            found = unless_interrupted(interrupted.clone(), look()).await?;
+        }
+        // Whether a Warning is accepted, which blue's own settings may say, is preflight's to judge.
+        let worth_checking = self.config.healthy.max(Health::Warning);
+        if turn.waits_for_blue && !is_healthy(&found.1, worth_checking) {
+            return Ok(Attempt::Busy(not_yet(&found.1)));
+        }
+        let label = self.wanted.label.as_deref();
+        turn.not_overtaken(context, &found.1, label).await?;
+        let around = surroundings(&context.store, &found.0, &context.clock)?;
+        let checked = async {
+            let id = self.id.to_owned();
+            Ok(preflight::plan(cloud, config, id, self.wanted, found, &around).await)
+        };
+        let plan = match unless_interrupted(interrupted.clone(), checked).await? {
+            Ok(plan) => plan,
+            Err(refused) if refused.may_pass() => {
+                turn.waits_for_blue = true;
+                return Ok(Attempt::Busy(refused.into()));
+            }
+            Err(refused) => return Err(refused.into()),
+        };
+        let lease = match turn.take(context).await? {
+            Ok(lease) => lease,
+            Err(busy) => return Ok(Attempt::Busy(busy)),
+        };
+        // Another release may have come and gone between the plan and its turn.
+        let again = still_fits(&plan, cloud, config);
+        match unless_interrupted(interrupted, again).await {
+            Ok(true) => {}
+            Ok(false) => {
+                give_back(lease).await;
+                info!("{} has changed since it was looked at", config.blue);
+                return Ok(Attempt::Again);
+            }
+            Err(failed) => {
+                give_back(lease).await;
+                return Err(failed);
+            }
+        }
+        turn.begins(context).await;
+        let mut deployment = Deployment::new(plan, context.clock.now());
+        if let Some(lease) = &lease {
+            deployment.fence = lease.fence().await;
+        }
+        match context.store.create(&deployment) {
+            Ok(()) => Ok(Attempt::Begun(Box::new(deployment), lease)),
+            Err(error) => {
+                give_back(lease).await;
+                match error {
+                    StoreError::InFlight { .. } => Ok(Attempt::Busy(error.into())),
+                    error => Err(error.into()),
+                }
+            }
+        }
+    }
+}
+
+/// Blue is still not fit to be released to. Nothing else is looked at before it is.
+fn not_yet(blue: &Environment) -> Failed {
+    let health = blue.health_status.as_ref().unwrap_or(&blue.health);
+    let message = format!(
+        "{} is {} and its health is {health}",
+        blue.name, blue.status
+    );
+    Failed::new(Exit::Refused, message).hint("nothing was changed")
+}
+
 /// Whether blue is still what a plan was made for.
 async fn still_fits(
     plan: &Plan,
@@ -338,94 +440,5 @@ async fn still_fits(
 async fn give_back(lease: Option<Lease>) {
     if let Some(lease) = lease {
         lease.release().await;
-    }
-}
-
-/// Whose turn it is at the target.
-pub(super) struct Turn {
-    target: Target,
-    shared: Option<(SharedState, Contender)>,
-}
-
-impl Turn {
-    pub fn of(
-        context: &Context,
-        cloud: &AwsCloud<HttpProber>,
-        config: &Config,
-        target: &Target,
-        id: &str,
-    ) -> Result<Turn, Failed> {
-        let shared = if config.shared_state {
-            let state = SharedState::new(cloud.bucket(&config.bucket));
-            Some((state.clone(), context.contender(state, target, id)?))
-        } else {
-            None
-        };
-        Ok(Turn {
-            target: target.clone(),
-            shared,
-        })
-    }
-
-    /// The deployment that the target has, in words, where it is not finished.
-    /// Reads only, but for an end that the journal here did not know yet.
-    pub async fn busy(&self, context: &mut Context) -> Result<Option<Failed>, Failed> {
-        if let Some(other) = context.store.unfinished_of(&self.target)? {
-            let known_there = match &self.shared {
-                Some((state, _)) if other.plan.shared_state => {
-                    state.deployment(&other.plan.id).await?
-                }
-                _ => None,
-            };
-            match known_there {
-                Some(record) if record.value.deployment.age() > other.age() => {
-                    let record = record.value;
-                    if !record.deployment.state.is_end() {
-                        return Ok(Some(in_flight(&record.deployment).into()));
-                    }
-                    context
-                        .store
-                        .adopt(&record.deployment, &record.transitions)?;
-                }
-                _ => return Ok(Some(in_flight(&other).into())),
-            }
-        }
-        let Some((state, _)) = &self.shared else {
-            return Ok(None);
-        };
-        let Some(lease) = state.lease(&self.target).await? else {
-            return Ok(None);
-        };
-        let record = state.unfinished_of(&lease.value).await?;
-        Ok(record.map(|record| busy_with(&lease.value, &record)))
-    }
-
-    /// Takes the target's lease, once it is proven that the bucket keeps it for one, or tells
-    /// who has it.
-    async fn take(&mut self, context: &Context) -> Result<Result<Option<Lease>, Failed>, Failed> {
-        let Some((_, contender)) = &mut self.shared else {
-            return Ok(Ok(None));
-        };
-        let doing = Kind::Preparing.to_string();
-        let is_dead = |lease: &LeaseRecord| context.holder_is_dead(lease, "");
-        Ok(match contender.attempt(&doing, is_dead).await? {
-            Claim::Taken(lease) => Ok(Some(lease.prove().await?)),
-            Claim::Held(held) => Err(held.into()),
-            Claim::Unfinished(lease, record) => Err(busy_with(&lease, &record)),
-        })
-    }
-}
-
-fn busy_with(lease: &LeaseRecord, record: &Record) -> Failed {
-    let failed = Failed::from(in_flight(&record.deployment));
-    let id = &record.deployment.plan.id;
-    match lease.holder {
-        Some(_) => failed.hint(format!(
-            "{}; `bluegreen wait {id}` waits for it, `bluegreen abort {id}` asks it to go back, \
-             `bluegreen resume {id}` takes over once it is silent for {}",
-            lease.in_words(),
-            whole_seconds(lease.length())
-        )),
-        None => failed,
     }
 }

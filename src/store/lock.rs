@@ -108,6 +108,12 @@ impl Store {
         is_locked(&self.lock_path(id))
     }
 
+    /// The same question, for as long as the store itself is in use otherwise.
+    pub fn driven_probe(&self) -> impl Fn(&str) -> bool + use<> {
+        let journal = self.path.clone();
+        move |id| is_locked(&lock_path(&journal, id))
+    }
+
     /// Whether a process was killed while it drove this deployment through this
     /// journal.
     #[must_use]
@@ -135,10 +141,14 @@ impl Store {
     }
 
     fn lock_path(&self, id: &str) -> PathBuf {
-        let mut path = self.path.clone().into_os_string();
-        path.push(format!("-{id}.lock"));
-        PathBuf::from(path)
+        lock_path(&self.path, id)
     }
+}
+
+fn lock_path(journal: &Path, id: &str) -> PathBuf {
+    let mut path = journal.as_os_str().to_owned();
+    path.push(format!("-{id}.lock"));
+    PathBuf::from(path)
 }
 
 /// Whether a process drives some deployment with the journal at this path, which need not be

@@ -23,6 +23,7 @@ mod launches;
 mod model;
 mod plan;
 mod policy;
+mod queue;
 mod race;
 mod rules;
 mod served;

@@ -134,14 +134,14 @@ pub fn started(mut command: std::process::Command) -> Child {
 }
 
 /// A release of v2 that is under way, and does not cut over before it may.
-struct UnderWay {
+pub struct UnderWay {
     process: Child,
     may_go_on: Arc<AtomicBool>,
 }
 
 impl UnderWay {
     /// Started, and past its first call of `operation`.
-    fn past(served: &Served, operation: &str) -> UnderWay {
+    pub fn past(served: &Served, operation: &str) -> UnderWay {
         let may_go_on = Arc::<AtomicBool>::default();
         let may = may_go_on.clone();
         let url = approver(move |_| if may.load(Ordering::SeqCst) { 200 } else { 403 });
@@ -160,7 +160,7 @@ impl UnderWay {
     }
 
     /// How it ends, once it may go on.
-    fn ended(self) -> Output {
+    pub fn ended(self) -> Output {
         self.may_go_on.store(true, Ordering::SeqCst);
         self.process.wait_with_output().expect("it ends")
     }
