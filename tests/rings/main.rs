@@ -5,6 +5,7 @@ use std::io::Write;
 mod acceptance;
 mod alarms;
 mod architecture;
+mod aws_facts;
 mod bake;
 mod bucket;
 mod checks;
