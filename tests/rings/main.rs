@@ -27,6 +27,7 @@ mod rules;
 mod served;
 mod services;
 mod shared;
+mod staying;
 mod storage;
 mod storm;
 mod takeover;

@@ -48,7 +48,10 @@
 //!   nothing can protect from a hand that comes between. What the person breaks is
 //!   not the machine's doing; that it never interrupts or terminates what clients
 //!   reach holds even then.
-//! - Sizes are counted in configurations of their own.
+//! - Sizes are counted in configurations of their own, and clients that stay where
+//!   production was are in configurations of their own. What they ask is read of the
+//!   environment itself, so no look is stale in that; those who come back between the last
+//!   look and a request, or while one is on its way, nobody can know of.
 //! - A second runner comes in a configuration of its own, without a person at the
 //!   console. Of the two one is followed whole. Of the one that was overtaken only
 //!   that it stands before a sending is kept, because everywhere else it can do no
@@ -118,6 +121,7 @@ const LATE: Config = Config {
     console: false,
     two_hands: false,
     resizes: false,
+    stubborn: false,
 };
 
 const STALE: Config = Config {
@@ -129,6 +133,7 @@ const STALE: Config = Config {
     console: false,
     two_hands: false,
     resizes: false,
+    stubborn: false,
 };
 
 const LATE_AND_STALE: Config = Config {
@@ -140,6 +145,7 @@ const LATE_AND_STALE: Config = Config {
     console: false,
     two_hands: false,
     resizes: false,
+    stubborn: false,
 };
 
 const CONSOLE: Config = Config {
@@ -151,6 +157,7 @@ const CONSOLE: Config = Config {
     console: true,
     two_hands: false,
     resizes: false,
+    stubborn: false,
 };
 
 const TWO_HANDS: Config = Config {
@@ -162,6 +169,7 @@ const TWO_HANDS: Config = Config {
     console: false,
     two_hands: true,
     resizes: false,
+    stubborn: false,
 };
 
 /// A configuration that is explored once for all tests that ask for it.
@@ -204,7 +212,21 @@ const PROMOTE_SIZES: Config = Config {
     ..PROMOTE_TWO_HANDS
 };
 
-static RUNS: [Run; 10] = [
+const STUBBORN: Config = Config {
+    name: "traffic that stays, late requests and stale looks",
+    staleness: Staleness::OneChange,
+    pause: false,
+    stubborn: true,
+    ..LATE
+};
+
+const PROMOTE_STUBBORN: Config = Config {
+    name: "promote: traffic that stays, late requests and stale looks",
+    strategy: Strategy::Promote,
+    ..STUBBORN
+};
+
+static RUNS: [Run; 12] = [
     Run::new(LATE, 35_000),
     Run::new(STALE, 40_000),
     Run::new(LATE_AND_STALE, 250_000),
@@ -215,6 +237,8 @@ static RUNS: [Run; 10] = [
     Run::new(PROMOTE_TWO_HANDS, 10_000),
     Run::new(SIZES, 250_000),
     Run::new(PROMOTE_SIZES, 20_000),
+    Run::new(STUBBORN, 100_000),
+    Run::new(PROMOTE_STUBBORN, 10_000),
 ];
 
 impl Run {
@@ -300,7 +324,16 @@ fn every_property_holds_where_green_keeps_production() {
 
 #[test]
 fn every_property_holds_where_sizes_change() {
-    for run in &RUNS[8..] {
+    for run in &RUNS[8..10] {
+        holds(run);
+    }
+}
+
+/// Nothing that interrupts service is asked of an environment that a substantial share of
+/// the traffic still reaches, however long it stays.
+#[test]
+fn every_property_holds_where_traffic_stays() {
+    for run in &RUNS[10..] {
         holds(run);
     }
 }

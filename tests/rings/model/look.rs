@@ -64,6 +64,9 @@ pub struct Sight {
     stage: Stage,
     terms: Terms,
     drain: Drain,
+    /// Whether clients stay on the idle environment. Traffic is read from the environments,
+    /// and its counts are no older than ten seconds.
+    traffic_stays: bool,
     deploy: Asked,
     resize: Option<(Role, bool)>,
     may_arrive: Open,
@@ -101,12 +104,14 @@ impl Sight {
         shown: Open,
         bundle: Bundle,
         view: View,
+        traffic_stays: bool,
         horizon: Horizon,
     ) -> (Sight, Open) {
         let mut sight = Sight {
             stage: journal.stage,
             terms: journal.terms,
             drain: journal.drain,
+            traffic_stays,
             deploy: journal.deploy,
             resize: journal.resize,
             may_arrive: journal.open,
@@ -290,7 +295,8 @@ impl Sight {
             },
             deploy: self.deploy(),
             test: Test::Undecided,
-            drained: self.drain != Drain::Running,
+            drained: self.drain != Drain::Running && !self.traffic_stays,
+            traffic_stays: None,
             baked: false,
             may_arrive: MayArrive {
                 template: self.may_arrive.template,
@@ -329,6 +335,10 @@ impl Sight {
             let ready = self.view.green_ready();
             vary(&mut all, ready, |seen| seen.likeness = likeness.clone());
         }
+        // It shows only once several looks in a row have found it.
+        vary(&mut all, self.traffic_stays, |seen| {
+            seen.traffic_stays = Some(String::new());
+        });
         vary(&mut all, watched, |seen| seen.baked = true);
         vary(&mut all, watched && production_ready, |seen| {
             seen.production_sick = Some(String::new());
