@@ -20,13 +20,13 @@ async fn released(
     (percent, seconds): (u32, u64),
     accept_traffic_loss: bool,
 ) -> (VirtualWorld, Deployment) {
-    let world = VirtualWorld::new().await;
+    let mut world = VirtualWorld::new().await;
+    world.config.limits.accept_traffic_loss = accept_traffic_loss;
     world.inject(FaultEffect::LongCaches { seconds, percent });
     // Every client has looked the name up since.
     tokio::time::sleep(Duration::from_secs(120)).await;
     let wanted = Wanted { strategy, ..v2() };
     let mut deployment = world.begin(wanted).await.expect("preflight passes");
-    deployment.plan.limits.accept_traffic_loss = accept_traffic_loss;
     let driven = world.drive(&mut deployment).await.expect("nobody kills it");
     driven.expect("it goes through");
     (world, deployment)
