@@ -125,9 +125,14 @@ pub struct Options {
     /// How long cached DNS answers may still reach an environment after a swap
     #[arg(long, env = "BLUEGREEN_DRAIN", global = true, value_name = "DURATION", default_value = "60s", value_parser = duration)]
     pub drain: Duration,
-    /// Longest drain, where the environment that traffic left is still asked for something
+    /// How long to wait for the last clients of the environment that traffic left, before a
+    /// remainder of requests (not their bulk) no longer holds the release up
     #[arg(long, env = "BLUEGREEN_DRAIN_LIMIT", global = true, value_name = "DURATION", default_value = "10m", value_parser = duration)]
     pub drain_limit: Duration,
+    /// Deploy to or terminate an environment that clients still reach once --drain-limit is
+    /// over: their requests are lost
+    #[arg(long, env = "BLUEGREEN_ACCEPT_TRAFFIC_LOSS", global = true, value_parser = clap::builder::BoolishValueParser::new())]
+    pub accept_traffic_loss: bool,
     /// Requests a minute that one instance of a drained environment may get: health checks'
     /// [default: what blue's health checks make and half as many again, at least 20]
     #[arg(
@@ -498,6 +503,7 @@ impl Options {
                 poll: self.poll,
                 drain: self.drain,
                 drain_limit: self.drain_limit,
+                accept_traffic_loss: self.accept_traffic_loss,
                 drain_requests: self
                     .drain_requests
                     .unwrap_or(Limits::default().drain_requests),

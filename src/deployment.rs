@@ -12,11 +12,16 @@ use crate::machine::{
     Change, Deploy, Effect, EffectKind, EnvSeen, Kind, MayArrive, Phase, Seen, State,
 };
 use crate::plan::{OwnSizes, Plan, Role, SEND_WITHIN, Sizes, Which};
-use crate::traffic::Usual;
+use crate::traffic::{Idle, Served, Traffic, Usual};
 
 /// What a termination may take on top of the patience: several minutes, and again
 /// where a security group was still in use.
 const CLEARING_AWAY: Duration = Duration::from_secs(15 * 60);
+
+/// However much green is asked before it serves, no more than so many times the plan's
+/// figure passes for health checks: those of ten load balancer nodes, each every five
+/// seconds, make six times the default.
+const MEASURED_FACTOR_MAX: u64 = 6;
 
 /// What a checkpoint holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -50,6 +55,13 @@ pub struct Deployment {
     /// not seen.
     #[serde(default)]
     pub usual_health: Option<Health>,
+    /// How many requests production got before it moved.
+    #[serde(default)]
+    pub served: Served,
+    /// How many requests a minute and instance green got at most before it took any traffic:
+    /// what health checks make.
+    #[serde(default)]
+    pub health_checks: u64,
     /// The state that an operator's order has led out of, while the hooks of that change
     /// have yet to run.
     #[serde(default)]
@@ -186,6 +198,8 @@ impl Deployment {
             drained_at: None,
             usual: Usual::default(),
             usual_health: None,
+            served: Served::default(),
+            health_checks: 0,
             slowest_answer: Duration::ZERO,
             left: None,
             deploy_warnings: Vec::new(),
@@ -241,16 +255,69 @@ impl Deployment {
     }
 
     /// Whether the environment that production left is drained: no cached DNS answer
-    /// leads there any more, and it is `quiet`, or has been waited for long enough. Once
-    /// it was, it is until production moves again.
+    /// leads there any more, and it is quiet, or no more than a remainder comes once the
+    /// limit is over. Once it was, it is until production moves again, unless a substantial
+    /// share of the traffic is back.
     #[must_use]
-    pub fn is_drained(&self, quiet: bool, now: Moment) -> bool {
+    pub fn is_drained(&self, idle: Idle, now: Moment) -> bool {
         let limits = &self.plan.limits;
-        let (Some(moved), None) = (self.traffic_moved_at, self.drained_at) else {
+        let Some(moved) = self.traffic_moved_at else {
             return true;
         };
+        let is_substantial = idle == Idle::Substantial && !limits.accept_traffic_loss;
+        if self.drained_at.is_some() {
+            return !is_substantial;
+        }
         let since = now.since(moved);
-        since >= limits.drain && (quiet || since >= limits.drain_limit)
+        let is_forgiven = since >= limits.drain_limit && !is_substantial;
+        since >= limits.drain && (idle == Idle::Quiet || is_forgiven)
+    }
+
+    /// How many requests a minute one instance of an environment may get that serves nobody:
+    /// what the plan says, or half as many again as green got before it served.
+    #[must_use]
+    pub fn quiet_requests(&self) -> u64 {
+        let planned = u64::from(self.plan.limits.drain_requests);
+        let measured = self.health_checks.saturating_mul(3).div_ceil(2);
+        planned.max(measured.min(planned.saturating_mul(MEASURED_FACTOR_MAX)))
+    }
+
+    /// Counts in what green gets before it serves, and what production gets meanwhile.
+    pub fn learn_the_usual_traffic(&mut self, production: Option<&Traffic>, idle: Option<&Traffic>) {
+        let kind = self.state.kind();
+        if let (Some(traffic), Kind::Warming | Kind::Testing) = (production, kind) {
+            self.served = self.served.with(traffic);
+        }
+        if let (Some(traffic), Kind::Warming) = (idle, kind) {
+            self.health_checks = self.health_checks.max(traffic.per_instance());
+        }
+    }
+
+    /// Whether the traffic of the environment that production left has had its time to
+    /// leave: what still comes then stays.
+    #[must_use]
+    pub fn has_waited_for_traffic(&self, now: Moment) -> bool {
+        let limit = self.plan.limits.drain_limit.max(self.plan.limits.drain);
+        let moved = self.traffic_moved_at;
+        self.drained_at.is_some() || moved.is_some_and(|moved| now.since(moved) >= limit)
+    }
+
+    /// Whether to read what the environment that does not serve is asked: before it first
+    /// does, from when production left it until it is drained, and again before it is
+    /// deployed to or terminated.
+    #[must_use]
+    pub fn reads_idle_traffic(&self) -> bool {
+        if self.state.kind() == Kind::Warming {
+            return true;
+        }
+        let is_next_interrupted = matches!(
+            self.state.kind(),
+            Kind::Deploying
+                | Kind::TerminatingGreen
+                | Kind::TerminatingBlue
+                | Kind::Discarding
+        );
+        self.traffic_moved_at.is_some() && (self.drained_at.is_none() || is_next_interrupted)
     }
 
     /// Whether no DNS answer from before production moved may still be cached, as far as

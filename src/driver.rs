@@ -334,7 +334,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
         }
         let mut why = match state.cause() {
             Some(cause) => cause.to_string(),
-            None => deployment.state.kind().left_because().to_owned(),
+            None => self.left_because(deployment.state.kind()),
         };
         if let Some(left) = self.following.left_over().filter(|_| state.is_end()) {
             why.push_str(&format!("; {left}"));
@@ -347,6 +347,18 @@ impl<'a, C: Cloud> Driver<'a, C> {
         }
         self.streaks.entered_a_state();
         Ok(())
+    }
+
+    /// Why a state is left for the next one, with what nobody could judge.
+    fn left_because(&self, kind: Kind) -> String {
+        let why = match kind {
+            Kind::Baking if !self.streaks.saw_requests() => {
+                "the bake is over; no request to production was seen, so its errors and latency \
+                 were not judged"
+            }
+            _ => kind.left_because(),
+        };
+        why.to_owned()
     }
 
     fn is_patience_spent(&self, deployment: &Deployment) -> bool {
@@ -457,13 +469,11 @@ impl<'a, C: Cloud> Driver<'a, C> {
                         warn!("{told}");
                     }
                     self.begin_test_run(deployment, &sighting, now);
-                    if let Some(traffic) = sighting.idle_traffic.filter(|_| !seen.drained) {
-                        info!(
-                            "the idle environment is still asked {} times a minute and instance; drained is {}",
-                            traffic.per_instance(),
-                            deployment.plan.limits.drain_requests
-                        );
-                    }
+                    self.tell_the_drain(deployment, &sighting, &seen, now);
+                    deployment.learn_the_usual_traffic(
+                        sighting.production_traffic.as_ref(),
+                        sighting.idle_traffic.as_ref(),
+                    );
                     deployment.resolve(&seen, now);
                     debug!(?seen, "looked");
                     return Ok(Some((seen, began)));
@@ -481,6 +491,46 @@ impl<'a, C: Cloud> Driver<'a, C> {
             if deployment.revision != before {
                 return Ok(None);
             }
+        }
+    }
+
+    /// Tells who still comes to the environment that production left, and when requests are
+    /// given up.
+    fn tell_the_drain(
+        &self,
+        deployment: &Deployment,
+        sighting: &Sighting,
+        seen: &Seen,
+        now: Moment,
+    ) {
+        let (Some(traffic), Some(serving)) = (&sighting.idle_traffic, seen.production) else {
+            return;
+        };
+        if !deployment.may_drain() {
+            return;
+        }
+        let (idle, served) = (serving.other(), &deployment.served);
+        let beside = traffic.beside(served);
+        let done = deployment.quiet_requests();
+        let each = traffic.per_instance();
+        if !seen.drained && deployment.has_waited_for_traffic(now) {
+            warn!(
+                "{idle} still gets {beside}, after its clients had {} to leave: it is neither deployed \
+                 to nor terminated while they come",
+                humantime::format_duration(deployment.plan.limits.drain_limit)
+            );
+        } else if !seen.drained {
+            info!(
+                "Draining {idle}: {each} requests/min per instance (done at {done} or fewer); {beside}"
+            );
+        } else if each > done {
+            warn!(
+                "{idle} still gets {beside}: these requests are given up, {}",
+                match deployment.plan.limits.accept_traffic_loss {
+                    true => "as --accept-traffic-loss says",
+                    false => "a remainder once --drain-limit is over",
+                }
+            );
         }
     }
 

@@ -18,7 +18,7 @@ use crate::machine::{
     Deploy, EffectKind, EnvSeen, Green, Kind, Likeness, Phase, Seen, Test, Version,
 };
 use crate::plan::{Goal, OwnSizes, Plan, Role, Strategy};
-use crate::traffic;
+use crate::traffic::{self, Idle};
 use update::{Ended, SWAP, UPDATE};
 
 /// What a look must read in the present state.
@@ -102,8 +102,9 @@ pub fn needs(deployment: &Deployment) -> Needs {
             limits.watch_within().max(slow)
         }),
         likeness: false,
-        production_traffic: kind == Kind::Baking || tells_the_usual(deployment),
-        idle_traffic: deployment.may_drain(),
+        production_traffic: matches!(kind, Kind::Warming | Kind::Baking)
+            || tells_the_usual(deployment),
+        idle_traffic: deployment.reads_idle_traffic(),
     }
 }
 
@@ -150,6 +151,10 @@ pub struct Streaks {
     /// How many looks in a row the environment that production left was not asked for
     /// anything.
     quiet: u32,
+    /// How many looks in a row it got a substantial share of the traffic.
+    staying: u32,
+    /// How many requests production got in this state, as far as looks told.
+    production_requests: u64,
     /// One a test of the plan.
     tests: Vec<TestStreak>,
     /// What became of the command that tests, once it was run in this state.
@@ -221,10 +226,26 @@ impl Streaks {
         }
         count(&mut self.production_sick, ailment.is_some());
         let idle = sighting.idle_traffic.as_ref();
-        let is_quiet = idle.is_some_and(|traffic| traffic.is_quiet(limits));
-        count(&mut self.quiet, is_quiet);
-        // With basic health the time alone tells.
-        let quiet = idle.is_none() || self.quiet >= limits.healthy_looks;
+        let remaining = idle.map(|traffic| {
+            let quiet_requests = deployment.quiet_requests();
+            traffic.remaining(&deployment.served, quiet_requests)
+        });
+        count(&mut self.quiet, remaining == Some(Idle::Quiet));
+        count(&mut self.staying, remaining == Some(Idle::Substantial));
+        let is_quiet = self.quiet >= limits.healthy_looks;
+        let remaining = match remaining {
+            // With basic health the time alone tells.
+            None => Idle::Quiet,
+            Some(Idle::Quiet) if !is_quiet => Idle::Remainder,
+            Some(remaining) => remaining,
+        };
+        let stays = self.staying >= limits.healthy_looks
+            && deployment.has_waited_for_traffic(now)
+            && !limits.accept_traffic_loss;
+        let production_requests = sighting.production_traffic.as_ref().map(|t| t.requests);
+        self.production_requests = self
+            .production_requests
+            .saturating_add(production_requests.unwrap_or(0).into());
         let differences: Option<Vec<&Difference>> = sighting.differences.as_ref().map(|found| {
             let refusing = |difference: &&Difference| difference.weight == Weight::Refuses;
             found.iter().filter(refusing).collect()
@@ -274,7 +295,10 @@ impl Streaks {
             deploy,
             deploy_goes_on,
             test,
-            drained: deployment.is_drained(quiet, now),
+            drained: deployment.is_drained(remaining, now),
+            traffic_stays: idle
+                .filter(|_| stays)
+                .map(|traffic| traffic.beside(&deployment.served)),
             baked: is_tested && unread.is_none() && now.since(deployment.entered_at) >= limits.bake,
             may_arrive: deployment.may_arrive(now),
         }
@@ -377,6 +401,7 @@ impl Streaks {
             production: self.production,
             quiet: self.quiet,
             told: std::mem::take(&mut self.told),
+            staying: self.staying,
             ..Streaks::default()
         };
     }
@@ -399,6 +424,12 @@ impl Streaks {
             }
         }
         news
+    }
+
+    /// Whether looks saw production serve anybody in this state.
+    #[must_use]
+    pub fn saw_requests(&self) -> bool {
+        self.production_requests > 0
     }
 
     /// Whether the next look is to compare green with blue: until it was found to be what

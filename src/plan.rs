@@ -329,8 +329,12 @@ pub struct Limits {
     /// How long cached DNS answers may still reach an environment after a swap.
     pub drain: Duration,
     /// How long after a swap an environment that is still asked for something is waited
-    /// for at most.
+    /// for, before a remainder of requests is forgiven; what is more than a remainder never
+    /// is.
     pub drain_limit: Duration,
+    /// Whether the traffic that stays on an environment may be lost: then the drain ends
+    /// with its limit, whatever still comes.
+    pub accept_traffic_loss: bool,
     /// How many requests a minute one instance of a drained environment may get: those of
     /// health checks, as blue's settings tell them.
     pub drain_requests: u32,
@@ -377,6 +381,7 @@ impl Default for Limits {
             poll: Duration::from_secs(10),
             drain: Duration::from_secs(60),
             drain_limit: Duration::from_secs(10 * 60),
+            accept_traffic_loss: false,
             // A load balancer's nodes in three zones, each every 15 seconds, make 12.
             drain_requests: 20,
             bake: Duration::from_secs(300),

@@ -506,7 +506,7 @@ mod tests {
         assert_eq!(rebuilt.state.kind(), expected);
         let doubt = rebuilt.may_arrive(Moment(8));
         assert!(doubt.swap && doubt.deploy && doubt.green && doubt.template);
-        assert!(!rebuilt.is_drained(true, Moment(8)));
+        assert!(!rebuilt.is_drained(crate::traffic::Idle::Quiet, Moment(8)));
         assert_eq!(rebuilt.plan.target.account, "123456789012");
         assert_eq!(rebuilt.plan.previous_version, "v1");
         assert_eq!(rebuilt.plan.version, "v2");

@@ -40,11 +40,12 @@ impl Traffic {
         a_minute.div_ceil(u64::from(self.instances.max(1)))
     }
 
-    /// Whether so few requests come that no more than health checks can be among them.
+    /// Requests a minute of the whole environment.
     #[must_use]
-    pub fn is_quiet(&self, limits: &Limits) -> bool {
-        self.per_instance() <= u64::from(limits.drain_requests)
+    pub fn a_minute(&self) -> u64 {
+        u64::from(self.requests) * 60 / self.counted.as_secs().max(1)
     }
+
 }
 
 /// What production answered before it moved: what it is compared with afterwards.
@@ -83,6 +84,92 @@ impl Usual {
     fn slowest_tenth(&self) -> Option<Duration> {
         let enough = self.timed >= u64::from(REQUESTS_MIN);
         enough.then(|| Duration::from_millis(self.milliseconds / self.timed))
+    }
+}
+
+/// How many requests production got before it moved: what the environment that it left is
+/// measured by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Served {
+    requests: u64,
+    /// For how long they were counted, in seconds.
+    seconds: u64,
+}
+
+impl Served {
+    /// The same with one poll more.
+    #[must_use]
+    pub fn with(self, traffic: &Traffic) -> Served {
+        Served {
+            requests: self.requests.saturating_add(traffic.requests.into()),
+            seconds: self.seconds.saturating_add(traffic.counted.as_secs()),
+        }
+    }
+
+    /// Requests a minute on average; none where nothing was read.
+    #[must_use]
+    pub fn a_minute(&self) -> Option<u64> {
+        (self.seconds > 0).then(|| self.requests.saturating_mul(60) / self.seconds)
+    }
+}
+
+/// How many times what a drained environment's instances may get still counts as a
+/// remainder once the drain's limit is over: health checks come in bursts, and those of a
+/// target group's every zone may fall into one window of ten seconds.
+const REMAINDER_FACTOR: u64 = 3;
+
+/// Of what production got, the share from which on the traffic that stays is no remainder.
+const REMAINDER_SHARE_PER_MILLE: u64 = 100;
+
+/// How much of production's traffic an environment that production left still gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Idle {
+    /// No more than health checks make, or nobody can tell.
+    Quiet,
+    /// Less than a tenth of what production got, and little more than health checks make:
+    /// the drain's limit forgives it.
+    Remainder,
+    /// More than that: nothing forgives it but `--accept-traffic-loss`.
+    Substantial,
+}
+
+impl Traffic {
+    /// How much of what production got is still asked of an environment that it left, where
+    /// `quiet_requests` a minute and instance are health checks.
+    #[must_use]
+    pub fn remaining(&self, served: &Served, quiet_requests: u64) -> Idle {
+        if self.per_instance() <= quiet_requests {
+            return Idle::Quiet;
+        }
+        let floor = quiet_requests.saturating_mul(REMAINDER_FACTOR);
+        // Where nobody knows what production got, no share of it is known to be small.
+        let share = self.share_of(served).unwrap_or(u64::MAX);
+        if self.per_instance() <= floor && share < REMAINDER_SHARE_PER_MILLE {
+            Idle::Remainder
+        } else {
+            Idle::Substantial
+        }
+    }
+
+    /// Its share of what production got, in thousandths; none where that is not known.
+    fn share_of(&self, served: &Served) -> Option<u64> {
+        served
+            .a_minute()
+            .map(|before| per_mille(self.a_minute(), before))
+    }
+
+    /// How many requests come, beside what production got, as in `612 requests/min, 98.7 %
+    /// of what production got before`.
+    #[must_use]
+    pub fn beside(&self, served: &Served) -> String {
+        let now = self.a_minute();
+        match self.share_of(served) {
+            Some(share) => format!(
+                "{now} requests/min, {} of what production got before",
+                percent(share)
+            ),
+            None => format!("{now} requests/min"),
+        }
     }
 }
 
@@ -141,13 +228,44 @@ mod tests {
 
     #[test]
     fn health_checks_are_no_traffic() {
-        let limits = Limits::default();
+        let quiet = u64::from(Limits::default().drain_requests);
+        let served = Served::default();
         // Three nodes of a load balancer, each every 15 seconds to each instance.
-        assert!(traffic(6, 0, 1).is_quiet(&limits));
-        assert!(!traffic(10, 0, 1).is_quiet(&limits));
+        assert_eq!(traffic(6, 0, 1).remaining(&served, quiet), Idle::Quiet);
+        assert_ne!(traffic(10, 0, 1).remaining(&served, quiet), Idle::Quiet);
         assert_eq!(traffic(10, 0, 1).per_instance(), 30);
-        let none = Traffic::default();
-        assert!(none.is_quiet(&limits));
+        assert_eq!(Traffic::default().remaining(&served, quiet), Idle::Quiet);
+    }
+
+    #[test]
+    fn the_limit_forgives_a_remainder_and_never_the_whole() {
+        let quiet = u64::from(Limits::default().drain_requests);
+        // 6,000 requests a minute on two instances.
+        let served = Served::default().with(&traffic(1000, 0, 1));
+        let remaining = |requests| traffic(requests, 0, 1).remaining(&served, quiet);
+        assert_eq!(remaining(6), Idle::Quiet);
+        // 20 a minute and instance are health checks; up to 60 are a remainder.
+        assert_eq!(remaining(7), Idle::Remainder);
+        assert_eq!(remaining(20), Idle::Remainder);
+        // Two per cent of a busy site are people.
+        assert_eq!(remaining(21), Idle::Substantial);
+        assert_eq!(remaining(1000), Idle::Substantial);
+        // Of a quiet site a few requests are a large share.
+        let served = Served::default().with(&traffic(60, 0, 1));
+        let remaining = |requests| traffic(requests, 0, 1).remaining(&served, quiet);
+        assert_eq!(remaining(6), Idle::Quiet);
+        assert_eq!(remaining(7), Idle::Substantial);
+        // Where nothing is known of before, no share is small.
+        let unknown = Served::default();
+        assert_eq!(
+            traffic(7, 0, 1).remaining(&unknown, quiet),
+            Idle::Substantial
+        );
+        let told = traffic(30, 0, 1).beside(&served);
+        assert_eq!(
+            told,
+            "180 requests/min, 50.0 % of what production got before"
+        );
     }
 
     #[test]

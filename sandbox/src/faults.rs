@@ -276,6 +276,9 @@ pub enum FaultEffect {
     LongCaches {
         /// Seconds of the sandbox's time.
         seconds: u64,
+        /// Of a hundred clients, how many have such a resolver.
+        #[serde(default = "every_client")]
+        percent: u32,
     },
     /// The buckets heed neither the conditions of writes nor the digests of their content.
     ConditionsIgnored,
@@ -307,6 +310,11 @@ pub enum FaultEffect {
         /// The environment's name.
         environment: String,
     },
+}
+
+/// A hundred of a hundred.
+fn every_client() -> u32 {
+    100
 }
 
 impl FaultEffect {
@@ -542,7 +550,9 @@ impl World {
                 self.quirks.taken_prefixes.push(prefix.to_lowercase());
             }
             FaultEffect::ForeignEnvironment { name } => self.seed_foreign(name),
-            FaultEffect::LongCaches { seconds } => self.traffic.cache_seconds = *seconds,
+            FaultEffect::LongCaches { seconds, percent } => {
+                self.traffic.keep_answers(*seconds, *percent);
+            }
             FaultEffect::IdleShrinks => self.quirks.idle_shrinks = true,
             FaultEffect::ConditionsIgnored => self.quirks.conditions_ignored = true,
             FaultEffect::RulesStay => self.quirks.rules_stay = true,

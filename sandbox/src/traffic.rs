@@ -15,6 +15,10 @@ pub struct Traffic {
     pub host: String,
     /// How long a client keeps a DNS answer, in seconds.
     pub cache_seconds: u64,
+    /// How many of the clients keep an answer for longer, and for how many seconds: proxies
+    /// that resolve a name once, and clients that do not heed how long an answer holds.
+    #[serde(default)]
+    stubborn: (usize, u64),
     pub(crate) clients: Vec<Client>,
     pub(crate) requests: u64,
     pub(crate) lost: u64,
@@ -57,6 +61,27 @@ impl Traffic {
         }
     }
 
+    /// From their next look-up on, so many of a hundred clients keep an answer for so long.
+    pub(crate) fn keep_answers(&mut self, seconds: u64, percent: u32) {
+        if percent >= 100 {
+            self.cache_seconds = seconds;
+            return;
+        }
+        let share = self.clients.len() * percent as usize;
+        self.stubborn = (share.div_ceil(100), seconds);
+    }
+
+    /// How long a client keeps an answer, in milliseconds.
+    fn keeps(&self, number: usize) -> Millis {
+        let (stubborn, seconds) = self.stubborn;
+        let seconds = if number < stubborn {
+            seconds.max(self.cache_seconds)
+        } else {
+            self.cache_seconds
+        };
+        seconds * 1000
+    }
+
     /// Whether a client may reach this environment at `now`: it holds the
     /// clients' name, or an answer that leads to it is still cached.
     pub(crate) fn reaches(&self, environment: &Environment, now: Millis) -> bool {
@@ -95,10 +120,11 @@ impl Traffic {
                 return;
             }
             for number in 0..self.clients.len() {
+                let keeps = self.keeps(number);
                 let client = &mut self.clients[number];
                 if client.expires <= at || client.environment.is_none() {
                     client.environment.clone_from(&holder_id);
-                    client.expires = client.expires.max(at) + self.cache_seconds * 1000;
+                    client.expires = client.expires.max(at) + keeps;
                 }
                 let environment = client.environment.clone();
                 self.send(world, number, environment.as_ref(), at);
@@ -137,8 +163,9 @@ impl Traffic {
 
     /// Every cache has been renewed in its turn up to `to`.
     fn renew_all(&mut self, to: Millis) {
-        let period = (self.cache_seconds * 1000).max(1);
-        for client in &mut self.clients {
+        for number in 0..self.clients.len() {
+            let period = self.keeps(number).max(1);
+            let client = &mut self.clients[number];
             if client.expires <= to {
                 client.expires += ((to - client.expires) / period + 1) * period;
             }

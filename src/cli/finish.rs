@@ -73,7 +73,13 @@ pub(super) async fn go_on(
     }
     let done = match unasked(&deployment, &order, approver.is_some()) {
         Err(failed) => Err(failed),
-        Ok(()) => ordered(&cloud, &mut journal, &mut deployment, order, named, clock).await,
+        Ok(()) => {
+            let wishes = Wishes {
+                tests: named,
+                accept_traffic_loss: context.options.accept_traffic_loss,
+            };
+            ordered(&cloud, &mut journal, &mut deployment, order, wishes, clock).await
+        }
     };
     if let Err(failed) = done {
         journal.close().await;
@@ -111,17 +117,26 @@ fn unasked(deployment: &Deployment, order: &Order, is_asked: bool) -> Result<(),
     )))
 }
 
+/// What a command changes in the plan of the deployment that it takes up.
+struct Wishes {
+    /// The tests for the way back.
+    tests: Option<NamedTests>,
+    /// Whether traffic that stays may be lost from now on.
+    accept_traffic_loss: bool,
+}
+
 /// Checks an order and writes down what follows from it.
 async fn ordered(
     cloud: &AwsCloud<HttpProber>,
     journal: &mut Journal<'_>,
     deployment: &mut Deployment,
     order: Order,
-    named: Option<NamedTests>,
+    wishes: Wishes,
     clock: Clock,
 ) -> Result<(), Failed> {
     let (state, mut plan) = obey(&deployment.state, &deployment.plan, order.clone())?;
-    if let Some(named) = named {
+    plan.limits.accept_traffic_loss |= wishes.accept_traffic_loss;
+    if let Some(named) = wishes.tests {
         plan.tests_back = Some(named.over(&plan));
     }
     // A test that lacks its secret would fail, and take production back.
@@ -129,9 +144,10 @@ async fn ordered(
         std::env::var(name).ok()
     })?;
     if order == Order::Retreat {
-        if plan.tests_back != deployment.plan.tests_back {
-            let mut next = deployment.clone();
-            next.plan.tests_back = plan.tests_back;
+        let mut next = deployment.clone();
+        next.plan.tests_back = plan.tests_back;
+        next.plan.limits = plan.limits;
+        if next.plan != deployment.plan {
             write_down(journal, deployment, next, "", clock).await?;
         }
         // The driver takes it up, in the way in which `abort` orders it.
@@ -161,6 +177,9 @@ async fn ordered(
     }
     let left = deployment.state.kind();
     let mut next = deployment.entering(state, clock.now());
+    if next.state == deployment.state {
+        next.entered_at = deployment.entered_at;
+    }
     // The driver runs the hooks of this change.
     next.left = Some(left).filter(|left| *left != next.state.kind());
     next.plan = plan;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Kind;
 use super::remedy::with_remedy;
+use crate::plan::Role;
 
 /// Why a deployment is held, was rolled back or is stuck.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -94,6 +95,13 @@ pub enum Cause {
         /// What was seen.
         seen: String,
     },
+    /// A substantial share of the traffic does not follow the production CNAME.
+    TrafficStays {
+        /// The environment that it still reaches.
+        on: Role,
+        /// How much it is, in words.
+        seen: String,
+    },
     /// The production CNAME is not where the deployment left it.
     ProductionMoved {
         /// The state's kind in which that was seen.
@@ -172,6 +180,13 @@ impl fmt::Display for Cause {
                 write!(f, "nobody approved it within {limit}")
             }
             Cause::SickWhileBaking { seen } => write!(f, "production was sick: {seen}"),
+            Cause::TrafficStays { on, seen } => write!(
+                f,
+                "traffic does not follow the production CNAME: {on} still gets {seen}. Clients or \
+                 proxies keep its addresses, or a DNS record leads to its load balancer; let them \
+                 use the CNAME, wait longer with --drain-limit, or give their requests up with \
+                 --accept-traffic-loss"
+            ),
             Cause::ProductionMoved { during } => write!(
                 f,
                 "the production CNAME is not where this deployment left it (seen while {})",

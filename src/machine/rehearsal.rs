@@ -15,7 +15,13 @@ pub(super) fn deploying_green(plan: &Plan, seen: &Seen) -> Step {
     };
     let otherwise = discarding_for(late(Kind::DeployingGreen, seen));
     if !green.is_ready() {
-        return Step::Wait { otherwise };
+        // To abort an update that goes on would only make it longer.
+        return match seen.deploy_goes_on {
+            true => Step::Wait {
+                otherwise: State::DeployingGreen,
+            },
+            false => Step::Wait { otherwise },
+        };
     }
     match &seen.deploy {
         Deploy::Proven if green.shows(&plan.version) => Step::Enter(State::TestingGreen),

@@ -56,6 +56,11 @@ pub struct Seen {
     pub test: Test,
     /// Whether no cached DNS answer still leads to the idle environment.
     pub drained: bool,
+    /// How much traffic the idle environment still gets, in words, where it is a substantial
+    /// share of production's for several looks in a row although its clients have had their
+    /// time to leave.
+    #[serde(default)]
+    pub traffic_stays: Option<String>,
     /// Whether production has been watched for long enough, its tests have passed where
     /// they are to watch it, and its alarms were read.
     pub baked: bool,

@@ -18,7 +18,7 @@ pub fn step(state: &State, plan: &Plan, seen: &Seen) -> Step {
         State::DeployingGreen => deploying_green(plan, seen),
         State::TestingGreen => testing_green(plan, seen),
         State::SwappingToGreen => swapping_to_green(plan, seen),
-        State::DrainingBlue => draining_blue(seen),
+        State::DrainingBlue => draining_blue(plan, seen),
         State::Deploying => deploying(plan, seen),
         State::AbortingDeploy { cause } => aborting_deploy(plan, seen, cause),
         State::Testing => testing(plan, seen),
@@ -289,9 +289,12 @@ fn swapping_to_green(plan: &Plan, seen: &Seen) -> Step {
     }
 }
 
-fn draining_blue(seen: &Seen) -> Step {
+fn draining_blue(plan: &Plan, seen: &Seen) -> Step {
     if let Some(step) = production_off(Role::Green, seen, Kind::DrainingBlue) {
         return step;
+    }
+    if let Some(cause) = traffic_stays(Role::Blue, seen) {
+        return Step::Enter(left_to_its_traffic(plan, seen, cause));
     }
     if seen.drained {
         Step::Enter(State::Deploying)
@@ -300,6 +303,29 @@ fn draining_blue(seen: &Seen) -> Step {
             otherwise: State::DrainingBlue,
         }
     }
+}
+
+/// Where blue's clients do not leave it, production goes back to them as long as blue is as
+/// it was; else green, which serves everybody else, goes on serving.
+fn left_to_its_traffic(plan: &Plan, seen: &Seen, cause: Cause) -> State {
+    let is_as_before = plan.goal == Goal::Release
+        && seen.blue_trusted
+        && seen
+            .both_ready()
+            .is_some_and(|(blue, _)| blue.shows(&plan.previous_version))
+        && !seen.may_arrive.deploy;
+    if is_as_before {
+        State::ReturningToBlue { cause }
+    } else {
+        State::Held { cause }
+    }
+}
+
+/// The cause where a substantial share of the traffic still reaches the idle environment,
+/// `on`, although it has had its time to leave.
+fn traffic_stays(on: Role, seen: &Seen) -> Option<Cause> {
+    let seen = seen.traffic_stays.clone()?;
+    Some(Cause::TrafficStays { on, seen })
 }
 
 fn deploying(plan: &Plan, seen: &Seen) -> Step {
@@ -332,6 +358,14 @@ fn deploying(plan: &Plan, seen: &Seen) -> Step {
         otherwise: State::Held { cause },
     };
     let shows_goal = blue.shows(plan.goal_version());
+    let is_unasked = matches!(seen.deploy, Deploy::Never | Deploy::NotSinceEntry);
+    // Clients came back before anything was asked of blue.
+    if let Some(cause) = traffic_stays(Role::Blue, seen)
+        && is_unasked
+        && !seen.may_arrive.deploy
+    {
+        return Step::Enter(State::Held { cause });
+    }
     match &seen.deploy {
         // Blue was never touched and runs the goal already.
         Deploy::Never if shows_goal => Step::Enter(State::Testing),
@@ -496,6 +530,11 @@ fn baking_blue(plan: &Plan, seen: &Seen) -> Step {
     if seen.baked && seen.drained && seen.blue_trusted {
         return Step::Enter(State::TerminatingGreen);
     }
+    if let Some(cause) = traffic_stays(Role::Green, seen).filter(|_| seen.baked) {
+        return Step::Wait {
+            otherwise: State::Stuck { cause },
+        };
+    }
     let cause = late(Kind::Baking, seen);
     Step::Wait {
         otherwise: State::ReturningToGreen { cause },
@@ -528,6 +567,9 @@ fn baking_green(plan: &Plan, seen: &Seen) -> Step {
         && !green.shows(&plan.version)
     {
         return Step::Enter(version_moved(green));
+    }
+    if let Some(cause) = traffic_stays(Role::Blue, seen) {
+        return back(cause);
     }
     if seen.baked && seen.drained && seen.green_trusted {
         return Step::Enter(State::TerminatingBlue);
@@ -778,6 +820,11 @@ pub(super) fn failed_test(seen: &Seen) -> Option<Cause> {
 }
 
 pub(super) fn late(during: Kind, seen: &Seen) -> Cause {
+    if let Some(serving) = seen.production
+        && let Some(cause) = traffic_stays(serving.other(), seen)
+    {
+        return cause;
+    }
     Cause::OutOfPatience {
         during,
         seen: seen.in_words(),

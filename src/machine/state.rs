@@ -232,6 +232,7 @@ impl State {
             | Cause::VersionMissing { .. }
             | Cause::VersionConflict { .. }
             | Cause::ProductionMoved { .. }
+            | Cause::TrafficStays { .. }
             | Cause::VersionMoved { .. }
             | Cause::Orphaned { .. }
             | Cause::NotRolledBack { .. } => self.kind().meaning(),

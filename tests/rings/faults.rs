@@ -329,6 +329,7 @@ async fn drained_of(cache: Duration, enhanced: bool) -> (VirtualWorld, Duration)
     }
     world.inject(FaultEffect::LongCaches {
         seconds: cache.as_secs(),
+        percent: 100,
     });
     let moments = Arc::new(Mutex::new(Vec::new()));
     let (told, clock) = (Arc::clone(&moments), world.clock);
@@ -363,12 +364,7 @@ async fn what_is_still_asked_is_no_more_drained_than_the_time_says() {
     let (world, slow) = drained_of(minutes(7), true).await;
     world.check_all_is_well("v2");
     assert!(slow > minutes(7), "{slow:?}");
-    // There is a limit to that,
-    let (world, limited) = drained_of(minutes(60), true).await;
-    assert!(limited > minutes(10), "{limited:?}");
-    assert!(limited < minutes(14), "{limited:?}");
-    assert!(world.sandbox.report().lost > 0, "they are still there");
-    // and basic health tells nothing: the time alone counts.
+    // Basic health tells nothing: the time alone counts.
     let (world, timed) = drained_of(minutes(7), false).await;
     assert!(timed < minutes(4), "{timed:?}");
     assert!(world.sandbox.report().lost > 0, "they are still there");

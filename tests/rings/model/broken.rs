@@ -11,8 +11,9 @@ use super::explore::explore_for;
 use super::look::{LeaseRule, Rules};
 use super::stage::sizes;
 use super::{
-    CONSOLE, LATE, PROMOTE_CONSOLE, PROMOTE_LATE_AND_STALE, PROMOTE_SIZES, PROMOTE_TWO_HANDS,
-    REHEARSE, REHEARSE_TWO_HANDS, RULES, SIZES, STALE, TWO_HANDS, properties,
+    CONSOLE, LATE, PROMOTE_CONSOLE, PROMOTE_LATE_AND_STALE, PROMOTE_SIZES, PROMOTE_STUBBORN,
+    PROMOTE_TWO_HANDS, REHEARSE, REHEARSE_TWO_HANDS, RULES, SIZES, STALE, STUBBORN, TWO_HANDS,
+    properties,
 };
 
 /// Explores under broken rules, and expects to find this property violated,
@@ -87,6 +88,31 @@ fn a_deploy_that_does_not_wait_for_the_drain_is_found() {
         },
         properties::LIVE_IS_LEFT_ALONE,
     );
+}
+
+/// The drain as it once was: over with its limit, whatever still comes.
+#[test]
+fn a_limit_that_forgives_the_whole_traffic_is_found() {
+    fn forgiven(seen: &Seen) -> Seen {
+        let mut seen = seen.clone();
+        if seen.traffic_stays.take().is_some() {
+            seen.drained = true;
+        }
+        seen
+    }
+    let rules = Rules {
+        step: |state, plan, seen| step(state, plan, &forgiven(seen)),
+        is_safe: |effect, seen| is_safe(effect, &forgiven(seen)),
+        ..RULES
+    };
+    for config in [STUBBORN, PROMOTE_STUBBORN] {
+        finds(
+            "the limit of the drain forgives the whole traffic",
+            config,
+            rules,
+            properties::LIVE_IS_LEFT_ALONE,
+        );
+    }
 }
 
 #[test]

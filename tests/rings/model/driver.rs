@@ -28,6 +28,8 @@ pub struct Config {
     pub two_hands: bool,
     /// Whether blue runs more instances than its group's least.
     pub resizes: bool,
+    /// Whether clients may stay on the environment that production left.
+    pub stubborn: bool,
 }
 
 /// What a look may show.
@@ -151,8 +153,15 @@ impl Model {
             any_swap_is_believed: self.rules.believes_the_swap_before,
         };
         let sight = |view| {
-            let (sight, shown) =
-                Sight::new(&node.journal, node.shown, node.world.bundle, view, horizon);
+            let stays = node.traffic_stays();
+            let (sight, shown) = Sight::new(
+                &node.journal,
+                node.shown,
+                node.world.bundle,
+                view,
+                stays,
+                horizon,
+            );
             let shown = shown.and(node.journal.open);
             (sight, Node { shown, ..*node })
         };

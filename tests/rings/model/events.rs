@@ -221,7 +221,7 @@ impl World {
         ] {
             let mut next = *self;
             *next.stale_on(role) = Stale::None;
-            if next != *self {
+            if next != *self && self.is_stale_on(role) != Stale::Stay {
                 out.push((what, next, Pace::Seconds));
             }
         }

@@ -64,6 +64,9 @@ pub struct Sight {
     stage: Stage,
     terms: Terms,
     drain: Drain,
+    /// Whether clients stay on the idle environment. Traffic is read from the environments,
+    /// and its counts are no older than ten seconds.
+    traffic_stays: bool,
     deploy: Asked,
     resize: Option<(Role, bool)>,
     sized: (bool, bool),
@@ -102,12 +105,14 @@ impl Sight {
         shown: Open,
         bundle: Bundle,
         view: View,
+        traffic_stays: bool,
         horizon: Horizon,
     ) -> (Sight, Open) {
         let mut sight = Sight {
             stage: journal.stage,
             terms: journal.terms,
             drain: journal.drain,
+            traffic_stays,
             deploy: journal.deploy,
             resize: journal.resize,
             sized: journal.sized,
@@ -216,10 +221,12 @@ impl Sight {
 
     /// Whether the look shows a deploy that is under way and has had an event lately.
     pub fn deploy_goes_on(&self) -> bool {
-        self.stage.kind == Kind::Deploying
-            && self.deploy != Asked::Never
-            && matches!(self.view.blue.phase, BluePhase::Updating(_))
-            && self.view.events == Events::Running
+        let updates = match self.stage.kind {
+            Kind::Deploying => matches!(self.view.blue.phase, BluePhase::Updating(_)),
+            Kind::DeployingGreen => self.view.green.phase == GreenPhase::Updating,
+            _ => false,
+        };
+        updates && self.deploy != Asked::Never && self.view.events == Events::Running
     }
 
     fn blue_phase(&self) -> Option<Phase> {
@@ -335,7 +342,8 @@ impl Sight {
             deploy: self.deploy(),
             deploy_goes_on: self.deploy_goes_on(),
             test: Test::Undecided,
-            drained: self.drain != Drain::Running,
+            drained: self.drain != Drain::Running && !self.traffic_stays,
+            traffic_stays: None,
             baked: false,
             may_arrive: MayArrive {
                 template: self.may_arrive.template,
@@ -388,14 +396,21 @@ impl Sight {
             vary(&mut all, ready, |seen| seen.likeness = likeness.clone());
         }
         if self.deploy() == Deploy::Running {
-            // Blue is Ready: once that has settled, the label and the instances decide.
-            let runs_the_goal = self.view.blue.label == self.terms.goal_label();
-            let settled = match runs_the_goal && !self.view.blue.mixed {
+            // It is Ready: once that has settled, the label and the instances decide.
+            let runs_the_goal = match self.stage.kind {
+                Kind::DeployingGreen => self.view.green.upgraded && !self.view.green.mixed,
+                _ => self.view.blue.label == self.terms.goal_label() && !self.view.blue.mixed,
+            };
+            let settled = match runs_the_goal {
                 true => Deploy::Proven,
                 false => Deploy::Failed(String::new()),
             };
             vary(&mut all, true, |seen| seen.deploy = settled.clone());
         }
+        // It shows only once several looks in a row have found it.
+        vary(&mut all, self.traffic_stays, |seen| {
+            seen.traffic_stays = Some(String::new());
+        });
         vary(&mut all, watched, |seen| seen.baked = true);
         vary(&mut all, watched && production_ready, |seen| {
             seen.production_sick = Some(String::new());

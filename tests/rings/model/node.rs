@@ -173,6 +173,17 @@ impl Node {
     /// Whether a drain is running that nobody with a cached answer outlives.
     pub fn may_be_drained(&self) -> bool {
         let stale = [self.world.stale_on_blue, self.world.stale_on_green];
-        self.journal.drain == Drain::Running && !stale.contains(&Stale::Dated)
+        self.journal.drain == Drain::Running
+            && !stale.contains(&Stale::Dated)
+            && !self.traffic_stays()
+    }
+
+    /// Whether clients stay on the environment that does not hold production.
+    pub fn traffic_stays(&self) -> bool {
+        let holder = self.world.view.holder;
+        let stays = |role| self.world.is_stale_on(role) == Stale::Stay;
+        [Role::Blue, Role::Green]
+            .into_iter()
+            .any(|role| holder != Some(role) && stays(role))
     }
 }

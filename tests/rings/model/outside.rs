@@ -1,14 +1,14 @@
 //! What happens around the driver: requests arrive late, time passes, a person
 //! acts at the console.
 
-use bluegreen::plan::Strategy;
+use bluegreen::plan::{Role, Strategy};
 
 use super::driver::Model;
 use super::events::Pace;
 use super::journal::{Asked, Drain, Open, Pc};
 use super::node::{By, Next, Node};
 use super::service::Verdict;
-use super::world::{Blue, BluePhase, Events, GreenPhase, Label, Swap, View};
+use super::world::{Blue, BluePhase, Events, GreenPhase, Label, Stale, Swap, View};
 
 impl Model {
     /// Everything that may happen without the driver.
@@ -21,6 +21,9 @@ impl Model {
         time(node, out);
         if self.config.two_hands {
             self.hands(node, out);
+        }
+        if self.config.stubborn {
+            stubborn(node, out);
         }
         if self.config.console && !node.console {
             console(node, out);
@@ -95,6 +98,39 @@ pub fn time(node: &Node, out: &mut Vec<Next>) {
         let mut next = *node;
         next.journal.drain = Drain::Over;
         pass("the drain is over", next);
+    }
+}
+
+/// Clients that do not follow the CNAME: they stay once their time to leave is over, leave
+/// after all, or come back.
+fn stubborn(node: &Node, out: &mut Vec<Next>) {
+    let Some(idle) = node.world.view.holder.map(Role::other) else {
+        return;
+    };
+    let mut turn = |what, to| {
+        let mut next = *node;
+        *next.world.stale_on(idle) = to;
+        out.push(Next {
+            what,
+            by: By::World,
+            node: next,
+        });
+    };
+    match node.world.is_stale_on(idle) {
+        Stale::Dated if node.journal.drain == Drain::Running => {
+            turn("clients stay though they had their time to leave", Stale::Stay);
+        }
+        Stale::Stay => turn("the clients that stayed leave", Stale::None),
+        // Nothing protects those who come between the last look and the request, or after it.
+        Stale::None
+            if node.journal.drain == Drain::Over
+                && matches!(node.pc, Pc::Top)
+                && node.world.view.answers(idle)
+                && node.world.in_flight.is_empty() =>
+        {
+            turn("clients come back to the idle environment", Stale::Stay);
+        }
+        Stale::None | Stale::Undated | Stale::Dated => {}
     }
 }
 

@@ -99,6 +99,11 @@ impl InFlight {
         self != was
     }
 
+    /// Whether nothing is on its way.
+    pub fn is_empty(self) -> bool {
+        self == InFlight::default()
+    }
+
     /// Everything that is on its way.
     pub fn requests(self) -> impl Iterator<Item = Request> {
         [
@@ -229,11 +234,7 @@ impl World {
 
     /// Whether anybody reaches an environment: production or a cached answer.
     pub fn is_reached(&self, role: Role) -> bool {
-        let stale = match role {
-            Role::Blue => self.stale_on_blue,
-            Role::Green => self.stale_on_green,
-        };
-        self.view.holder == Some(role) || stale != Stale::None
+        self.view.holder == Some(role) || self.is_stale_on(role) != Stale::None
     }
 }
 

@@ -113,6 +113,9 @@ pub enum Stale {
     Undated,
     /// They are there since a move that the journal's drain covers.
     Dated,
+    /// They are there although they have had their time to leave: proxies that keep
+    /// addresses, or a record that leads to the load balancer.
+    Stay,
 }
 
 /// The bundle and the version to release, as far as they are registered.
@@ -214,6 +217,13 @@ impl World {
             stale_on_green: Stale::None,
             in_flight: InFlight::default(),
             bundle: Bundle::Missing,
+        }
+    }
+
+    pub fn is_stale_on(&self, role: Role) -> Stale {
+        match role {
+            Role::Blue => self.stale_on_blue,
+            Role::Green => self.stale_on_green,
         }
     }
 
