@@ -65,6 +65,8 @@ fn deployment() -> Deployment {
         bucket: BUCKET.to_owned(),
         shared_state: true,
         sizes: None,
+        template_sets: None,
+        blue_group: None,
         instances: 0,
         healthy: bluegreen::health::Health::Ok,
         green_tags: Vec::new(),

@@ -283,7 +283,11 @@ impl Deployment {
     }
 
     /// Counts in what green gets before it serves, and what production gets meanwhile.
-    pub fn learn_the_usual_traffic(&mut self, production: Option<&Traffic>, idle: Option<&Traffic>) {
+    pub fn learn_the_usual_traffic(
+        &mut self,
+        production: Option<&Traffic>,
+        idle: Option<&Traffic>,
+    ) {
         let kind = self.state.kind();
         if let (Some(traffic), Kind::Warming | Kind::Testing) = (production, kind) {
             self.served = self.served.with(traffic);
@@ -312,10 +316,7 @@ impl Deployment {
         }
         let is_next_interrupted = matches!(
             self.state.kind(),
-            Kind::Deploying
-                | Kind::TerminatingGreen
-                | Kind::TerminatingBlue
-                | Kind::Discarding
+            Kind::Deploying | Kind::TerminatingGreen | Kind::TerminatingBlue | Kind::Discarding
         );
         self.traffic_moved_at.is_some() && (self.drained_at.is_none() || is_next_interrupted)
     }

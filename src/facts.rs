@@ -417,7 +417,7 @@ impl Streaks {
         let events = sighting.launch_events.iter();
         let events = events.chain(&sighting.termination_events);
         let mut news = Vec::new();
-        for event in events.filter(|event| is_failure(event)) {
+        for event in events.filter(|event| update::is_error(event)) {
             if !self.told.contains(event) {
                 self.told.push(event.clone());
                 news.push(event.message.trim().to_owned());

@@ -577,7 +577,12 @@ impl Plan {
     /// Whether green is tested over HTTP before it takes traffic.
     #[must_use]
     pub fn tests_green(&self) -> bool {
-        let asked = self.test_green || self.strategy == Strategy::Promote;
+        let asked = match self.strategy {
+            Strategy::Restore => self.test_green,
+            Strategy::Promote => true,
+            // It is tested once it has the version.
+            Strategy::Rehearse => false,
+        };
         // On the way back green runs what production runs.
         asked && self.goal == Goal::Release
     }
@@ -602,7 +607,9 @@ impl Plan {
     #[must_use]
     pub fn tests_of(&self, role: Role) -> Vec<&AcceptanceTest> {
         match (role, self.strategy) {
-            (Role::Blue, _) | (Role::Green, Strategy::Promote) => self.tests_towards(self.goal),
+            (Role::Blue, _) | (Role::Green, Strategy::Promote | Strategy::Rehearse) => {
+                self.tests_towards(self.goal)
+            }
             (Role::Green, Strategy::Restore) => {
                 let tests = self.tests.iter();
                 tests.filter(|test| test.on == On::Always).collect()

@@ -45,7 +45,6 @@ impl Traffic {
     pub fn a_minute(&self) -> u64 {
         u64::from(self.requests) * 60 / self.counted.as_secs().max(1)
     }
-
 }
 
 /// What production answered before it moved: what it is compared with afterwards.

@@ -498,11 +498,7 @@ impl World {
                 option,
                 value,
             } => {
-                let setting = Setting {
-                    namespace: namespace.clone(),
-                    name: option.clone(),
-                    value: value.clone(),
-                };
+                let setting = Setting::new(namespace, option, value);
                 self.set_by_bundle(label, setting);
             }
             FaultEffect::GroupAdmits { group, environment } => self.admit(group, environment),

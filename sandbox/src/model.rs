@@ -105,13 +105,6 @@ impl Setting {
     }
 }
 
-impl Setting {
-    /// Whether it is of the same option.
-    pub(crate) fn is_of(&self, other: &Setting) -> bool {
-        (&self.namespace, &self.name) == (&other.namespace, &other.name)
-    }
-}
-
 /// What an environment is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Tier {

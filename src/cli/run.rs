@@ -20,6 +20,7 @@ use crate::config::keys::RELEASE;
 use crate::config::{Config, Options, duration};
 use crate::deployment::Deployment;
 use crate::facts::is_healthy;
+use crate::health::Health;
 use crate::hooks::{Hook, OnFailure};
 use crate::plan::{self, Bundle, Plan};
 use crate::preflight::{self, Check, Wanted};

@@ -2,7 +2,7 @@
 //! event logs, the developer guide ("Environment creation and instance launches") and the EB
 //! CLI (`resources/strings.py`) have.
 
-use super::is_failure;
+use super::update::is_error;
 use crate::cloud::{Event, EventQuery};
 use crate::deployment::{Deployment, Sent};
 use crate::machine::{EffectKind, Kind, Launch, Termination};
@@ -77,7 +77,7 @@ pub(super) fn launch(events: &[Event]) -> Launch {
         None => Launch::Running,
         Some(end) if end.message.contains(LAUNCHED) => Launch::Done,
         Some(_) => {
-            let told = |event: &&Event| is_failure(event) || says(event, &LAUNCH_FAILED);
+            let told = |event: &&Event| is_error(event) || says(event, &LAUNCH_FAILED);
             Launch::Failed(texts(events.iter().filter(told)))
         }
     }
@@ -97,7 +97,7 @@ pub(super) fn termination(events: &[Event]) -> Termination {
         }
         let is_of_a_deletion = NOT_DELETED.iter().any(|t| event.message.contains(t));
         let may_be = has_begun && !event.message.contains(HEALTH);
-        if is_failure(event) && (is_of_a_deletion || may_be) {
+        if is_error(event) && (is_of_a_deletion || may_be) {
             attempt.push(event);
             failed.clone_from(&attempt);
         }

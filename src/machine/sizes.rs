@@ -103,7 +103,10 @@ fn left(plan: &Plan, sizes: Sizes, found: Sizes, ours: Which) -> (Which, Which) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::{Deploy, EnvSeen, Green, Kind, Likeness, MayArrive, Phase, Test, Version};
+    use crate::machine::{
+        Deploy, EnvSeen, Green, Kind, Launch, Likeness, MayArrive, Phase, Termination, Test,
+        Version,
+    };
     use crate::plan::{OwnSizes, TemplateSets};
 
     const AT_FIRST: Sizes = Sizes { min: 2, max: 4 };
@@ -132,6 +135,11 @@ mod tests {
             bundle: true,
             version: Version::Processed,
             deploy: Deploy::Proven,
+            deploy_goes_on: false,
+            launch: Launch::default(),
+            termination: Termination::default(),
+            put_off: None,
+            traffic_stays: None,
             test: Test::Undecided,
             drained: true,
             baked: true,

@@ -178,8 +178,12 @@ fn of_limits(kind: Kind, plan: &Plan) -> Option<(Takes, &'static str)> {
         Kind::DrainingBlue => Some((
             span(limits.drain, limits.drain_limit),
             match limits.accept_traffic_loss {
-                true => "--drain to --drain-limit; then --accept-traffic-loss gives up whoever stays",
-                false => "--drain, up to --drain-limit while clients still come; goes back where they stay",
+                true => {
+                    "--drain to --drain-limit; then --accept-traffic-loss gives up whoever stays"
+                }
+                false => {
+                    "--drain, up to --drain-limit while clients still come; goes back where they stay"
+                }
             },
         )),
         Kind::Baking => Some((

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::process::{Child, Output};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bluegreen::shared::Queue;
 use bluegreen_sandbox::{Phase, Status, TapVerdict};

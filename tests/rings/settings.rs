@@ -85,7 +85,7 @@ async fn sizes_that_only_the_bundle_sets_are_not_left_set() {
         let sized = deployment.sized.as_ref().expect("it is known");
         assert!(!sized.is_empty(), "{strategy}: it changes sizes");
         let keeper = match strategy {
-            Strategy::Restore => BLUE,
+            Strategy::Restore | Strategy::Rehearse => BLUE,
             Strategy::Promote => GREEN,
         };
         let none: Vec<String> = Vec::new();

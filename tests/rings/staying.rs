@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bluegreen::deployment::Deployment;
 use bluegreen::machine::{Cause, Kind, State};
-use bluegreen::preflight::Wanted;
 use bluegreen::plan::{Role, Strategy};
+use bluegreen::preflight::Wanted;
 use bluegreen_sandbox::FaultEffect;
 
 use crate::virtual_world::{VirtualWorld, v2};

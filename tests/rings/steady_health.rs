@@ -90,7 +90,7 @@ async fn production_that_lives_in_warning_is_released_where_that_is_accepted() {
                 assert!(deployment.plan.healthy >= Health::Warning, "{told}");
                 assert_eq!(deployment.usual_health, Some(Health::Warning), "{told}");
                 match strategy {
-                    Strategy::Restore => world.check_all_is_well("v2"),
+                    Strategy::Restore | Strategy::Rehearse => world.check_all_is_well("v2"),
                     Strategy::Promote => world.check_green_is_promoted("v2"),
                 }
             }
@@ -150,7 +150,7 @@ fn turns_when_watched(world: &VirtualWorld, environment: &'static str, seconds: 
 
 fn watched(strategy: Strategy) -> (&'static str, &'static str) {
     match strategy {
-        Strategy::Restore => ("shop-blue", "shop-blue-green"),
+        Strategy::Restore | Strategy::Rehearse => ("shop-blue", "shop-blue-green"),
         Strategy::Promote => ("shop-blue-green", "shop-blue"),
     }
 }
@@ -186,7 +186,7 @@ async fn a_bake_waits_for_a_warning_that_is_new() {
             let deployment = released(&world, Wanted { strategy, ..v2() }).await;
             let cause = deployment.state.cause().expect("a cause").to_string();
             let rest = match strategy {
-                Strategy::Restore => Kind::Held,
+                Strategy::Restore | Strategy::Rehearse => Kind::Held,
                 Strategy::Promote => Kind::RolledBack,
             };
             assert_eq!(deployment.state.kind(), rest, "{cause}");

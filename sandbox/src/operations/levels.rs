@@ -54,12 +54,9 @@ const OF_TODAY: [(&str, &str, &str); 7] = [
 ];
 
 fn told(defaults: &[(&str, &str, &str)]) -> Vec<Setting> {
-    let setting = |(namespace, name, value): &(&str, &str, &str)| Setting {
-        namespace: (*namespace).to_owned(),
-        name: (*name).to_owned(),
-        value: (*value).to_owned(),
-    };
-    defaults.iter().map(setting).collect()
+    let defaults = defaults.iter();
+    let settings = defaults.map(|(namespace, name, value)| Setting::new(namespace, name, value));
+    settings.collect()
 }
 
 impl World {

@@ -297,11 +297,7 @@ fn template_node(template: &Template) -> Node {
 /// The option that names an environment's security groups.
 fn own_groups(value: String) -> Setting {
     let (namespace, name) = GROUPS;
-    Setting {
-        namespace: namespace.to_owned(),
-        name: name.to_owned(),
-        value,
-    }
+    Setting::new(namespace, name, &value)
 }
 
 /// The settings, and what the service has made for this environment alone.

@@ -294,8 +294,9 @@ impl<P> AwsCloud<P> {
             .await;
         match answer {
             Ok(health) => Ok(health.causes.unwrap_or_default()),
-            Err(error) if is_basic_health(&failure(&error)) => Ok(Vec::new()),
-            Err(error) => Err(look_error("DescribeEnvironmentHealth", &error)),
+            Err(error) => {
+                health_error("DescribeEnvironmentHealth", &error).map(|BasicHealth| Vec::new())
+            }
         }
     }
 

@@ -118,7 +118,10 @@ fn stubborn(node: &Node, out: &mut Vec<Next>) {
     };
     match node.world.is_stale_on(idle) {
         Stale::Dated if node.journal.drain == Drain::Running => {
-            turn("clients stay though they had their time to leave", Stale::Stay);
+            turn(
+                "clients stay though they had their time to leave",
+                Stale::Stay,
+            );
         }
         Stale::Stay => turn("the clients that stayed leave", Stale::None),
         // Nothing protects those who come between the last look and the request, or after it.
