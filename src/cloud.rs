@@ -20,7 +20,7 @@ use crate::command::{Ran, Run};
 use crate::fidelity::Difference;
 use crate::listener_rules::{Balancer, Change};
 use crate::machine::{Effect, Instances};
-use crate::plan::{Plan, Role, Sizes};
+use crate::plan::{Goal, Plan, Role, Sizes};
 use crate::preview::Record;
 use crate::traffic::Traffic;
 
@@ -115,8 +115,8 @@ pub struct Needs {
     pub put_back: Option<EventQuery>,
     /// What blue's template sets, once it is there.
     pub template_settings: bool,
-    /// The tests over HTTP, of the environment of this role.
-    pub test: Option<Role>,
+    /// The tests over HTTP, of the environment of this role, which runs this version.
+    pub test: Option<(Role, Goal)>,
     /// The alarms that watch production.
     pub alarms: bool,
     /// How long an answer to a test, and to the question for the alarms, is waited for at

@@ -21,7 +21,9 @@ use crate::clock::{Clock, Deadline, Moment, Stopwatch};
 use crate::cloud::{Alarms, Cloud, LookError, Outcome, Refusal, Sighting, test_run};
 use crate::command::{Processes, Runner};
 use crate::deployment::{Deployment, Intent, Sent, SwapIntent};
-use crate::facts::{Streaks, TEST_COMMAND, needs, tells_the_usual, usual_health};
+use crate::facts::{
+    Streaks, TEST_COMMAND, needs, tells_the_usual, usual_health, version_under_test,
+};
 use crate::fidelity::{Weight, template_sets};
 use crate::journal::{Journal, JournalError};
 use crate::machine::{Cause, Effect, Kind, Order, Seen, State, Step, hold, is_safe, obey, step};
@@ -401,7 +403,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
                     {
                         deployment.green_id = Some(green.id.clone());
                     }
-                    if let (Some(ran), Some(role)) = (&sighting.command, needs.test) {
+                    if let (Some(ran), Some((role, _))) = (&sighting.command, needs.test) {
                         let output = Output {
                             at: now,
                             what: format!("{TEST_COMMAND} on {role} ({})", deployment.state.kind()),
@@ -542,7 +544,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
         let plan = &deployment.plan;
         if let Some(role) = self.streaks.wants_command(deployment, now)
             && let Some(site) = sighting.site(plan, role)
-            && let Some(run) = test_run(plan, role, &site)
+            && let Some(run) = test_run(plan, role, version_under_test(deployment), &site)
         {
             info!("running {TEST_COMMAND} on {role}");
             let cloud = self.cloud;

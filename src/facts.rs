@@ -90,7 +90,7 @@ pub fn needs(deployment: &Deployment) -> Needs {
                     | Kind::TerminatingGreen
                     | Kind::TerminatingBlue
             ),
-        test: tested(deployment),
+        test: tested(deployment).map(|role| (role, version_under_test(deployment))),
         // On the way back they tell of what is being left.
         alarms: kind == Kind::Baking
             && deployment.plan.goal == Goal::Release
@@ -131,6 +131,17 @@ fn tested(deployment: &Deployment) -> Option<Role> {
         Kind::Testing => Some(Role::Blue),
         Kind::Baking if plan.tests_production() => Some(plan.destination()),
         _ => None,
+    }
+}
+
+/// Which version the environment runs that is tested in the present state. Green that is to
+/// lend itself to production runs the previous one, which is not asked what the release alone
+/// can pass.
+#[must_use]
+pub fn version_under_test(deployment: &Deployment) -> Goal {
+    match (deployment.state.kind(), deployment.plan.strategy) {
+        (Kind::Warming, Strategy::Restore | Strategy::Rehearse) => Goal::Previous,
+        _ => deployment.plan.goal,
     }
 }
 
@@ -447,16 +458,17 @@ impl Streaks {
     #[must_use]
     pub fn wants_command(&self, deployment: &Deployment, now: Moment) -> Option<Role> {
         let plan = &deployment.plan;
-        let is_due = plan.command_towards(plan.goal).is_some()
+        let is_due = plan.command_towards(version_under_test(deployment)).is_some()
             && self.command.is_none()
             && deployment.caches_are_over(now);
-        tested(deployment).filter(|role| is_due && self.have_passed(plan, *role))
+        tested(deployment).filter(|role| is_due && self.have_passed(deployment, *role))
     }
 
     /// Whether every test has passed often enough. Where none is left on the way back,
     /// health has to do.
-    fn have_passed(&self, plan: &Plan, role: Role) -> bool {
-        let tests = plan.tests_of(role);
+    fn have_passed(&self, deployment: &Deployment, role: Role) -> bool {
+        let plan = &deployment.plan;
+        let tests = plan.tests_towards(version_under_test(deployment));
         if tests.is_empty() {
             let healthy = match role {
                 Role::Blue => self.blue_healthy,
@@ -479,10 +491,11 @@ impl Streaks {
         };
         let is_well = |environment| is_healthy(environment, plan.healthy);
         let answers = match deployment.state.kind() {
-            Kind::Warming => sighting.of(plan, role).is_some_and(is_well),
-            _ => true,
+            Kind::Testing | Kind::Baking => true,
+            _ => sighting.of(plan, role).is_some_and(is_well),
         };
-        let tests = plan.tests_of(role);
+        let goal = version_under_test(deployment);
+        let tests = plan.tests_towards(goal);
         if !answers || sighting.probes.len() != tests.len() {
             return Test::Undecided;
         }
@@ -507,13 +520,13 @@ impl Streaks {
                 got: probe.got.clone(),
             };
         }
-        match (plan.command_towards(plan.goal), &self.command) {
+        match (plan.command_towards(goal), &self.command) {
             (Some(_), Some(ran)) if !ran.passed() => Test::Failed {
                 asked: TEST_COMMAND.to_owned(),
                 got: ran.in_words(),
             },
             (Some(_), None) => Test::Undecided,
-            (Some(_), Some(_)) | (None, _) if self.have_passed(plan, role) => Test::Passed,
+            (Some(_), Some(_)) | (None, _) if self.have_passed(deployment, role) => Test::Passed,
             _ => Test::Undecided,
         }
     }
@@ -540,7 +553,7 @@ impl Streaks {
         if let Some(ran) = self.command.as_ref().filter(|ran| !ran.passed()) {
             return Some(format!("{TEST_COMMAND} answered {}", ran.in_words()));
         }
-        let tests = plan.tests_of(plan.destination());
+        let tests = plan.tests_towards(plan.goal);
         let tests = tests.iter().zip(&self.tests).zip(&sighting.probes);
         let mut wrong = tests.filter(|((test, streak), probe)| {
             // Sickness itself counts looks in a row, this one included.

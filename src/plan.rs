@@ -577,12 +577,7 @@ impl Plan {
     /// Whether green is tested over HTTP before it takes traffic.
     #[must_use]
     pub fn tests_green(&self) -> bool {
-        let asked = match self.strategy {
-            Strategy::Restore => self.test_green,
-            Strategy::Promote => true,
-            // It is tested once it has the version.
-            Strategy::Rehearse => false,
-        };
+        let asked = self.test_green || self.strategy == Strategy::Promote;
         // On the way back green runs what production runs.
         asked && self.goal == Goal::Release
     }
@@ -595,22 +590,6 @@ impl Plan {
             (Goal::Release, _) => self.tests.iter().collect(),
             (Goal::Previous, Some(back)) => back.tests.iter().collect(),
             (Goal::Previous, None) => {
-                let tests = self.tests.iter();
-                tests.filter(|test| test.on == On::Always).collect()
-            }
-        }
-    }
-
-    /// What tests the environment of a role over HTTP in the present goal. Green that is to
-    /// lend itself to production runs the previous version, which is not asked what the
-    /// release alone can pass.
-    #[must_use]
-    pub fn tests_of(&self, role: Role) -> Vec<&AcceptanceTest> {
-        match (role, self.strategy) {
-            (Role::Blue, _) | (Role::Green, Strategy::Promote | Strategy::Rehearse) => {
-                self.tests_towards(self.goal)
-            }
-            (Role::Green, Strategy::Restore) => {
                 let tests = self.tests.iter();
                 tests.filter(|test| test.on == On::Always).collect()
             }

@@ -57,7 +57,7 @@ use crate::facts::is_healthy;
 use crate::fidelity::differences;
 use crate::listener_rules::{Balancer, Change};
 use crate::machine::{Effect, EffectKind};
-use crate::plan::{Plan, REQUEST_TIMEOUT, Role, Sizes, Which};
+use crate::plan::{Goal, Plan, REQUEST_TIMEOUT, Role, Sizes, Which};
 use crate::preview::Record;
 use configuration::settings_by_name;
 use failure::{outcome, outcome_of};
@@ -203,7 +203,7 @@ impl<P: Prober> Cloud for AwsCloud<P> {
         // At the same time: an answer that does not come holds up nothing else.
         let site = needs
             .test
-            .and_then(|role| Some((role, sighting.site(plan, role)?)));
+            .and_then(|(role, goal)| Some((goal, sighting.site(plan, role)?)));
         let (closer, alarms, probes) = tokio::join!(
             self.look_closer(plan, needs, &mut sighting),
             self.watch(plan, needs),
@@ -445,13 +445,13 @@ impl<P: Prober> AwsCloud<P> {
     async fn test(
         &self,
         plan: &Plan,
-        site: Option<(Role, Site)>,
+        site: Option<(Goal, Site)>,
         within: Option<Duration>,
     ) -> Vec<Probe> {
-        let Some((role, site)) = site else {
+        let Some((goal, site)) = site else {
             return Vec::new();
         };
-        let tests = plan.tests_of(role).into_iter();
+        let tests = plan.tests_towards(goal).into_iter();
         let mut tests: Vec<_> = tests.cloned().collect();
         for test in &mut tests {
             test.timeout = test.timeout.min(within.unwrap_or(Duration::MAX));

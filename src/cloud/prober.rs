@@ -12,7 +12,7 @@ use reqwest::{Client, ClientBuilder, Method, Url};
 
 use crate::acceptance::{AcceptanceTest, Answer, BODY_BYTES_MAX, Request};
 use crate::command::{self, Ran, Run};
-use crate::plan::{Plan, Role};
+use crate::plan::{Goal, Plan, Role};
 use crate::secrets::Secrets;
 
 /// The answer to one HTTP test.
@@ -306,20 +306,20 @@ pub const TEST_VARIABLES: [&str; 5] = [
     "BLUEGREEN_ENVIRONMENT",
 ];
 
-/// The command that tests the environment of a role, which is asked there; none where the
+/// The command that tests the environment of a role, which runs this version and is asked there; none where the
 /// plan has none.
 #[must_use]
-pub fn test_run(plan: &Plan, role: Role, site: &Site) -> Option<Run> {
-    let test = plan.command_towards(plan.goal)?;
-    let version = match role {
-        Role::Blue => plan.goal_version(),
-        Role::Green => plan.green_version(),
+pub fn test_run(plan: &Plan, role: Role, runs: Goal, site: &Site) -> Option<Run> {
+    let test = plan.command_towards(runs)?;
+    let version = match runs {
+        Goal::Release => &plan.version,
+        Goal::Previous => &plan.previous_version,
     };
     let values = [
         format!("http://{}", site.cname),
         site.endpoint.clone().unwrap_or_default(),
         plan.id.clone(),
-        version.to_owned(),
+        version.clone(),
         plan.environment(role).to_owned(),
     ];
     let names = TEST_VARIABLES.map(str::to_owned);

@@ -718,15 +718,15 @@ fn the_command_runs_once_after_the_tests_and_decides_with_them() {
 #[test]
 fn who_is_tested_is_a_matter_of_the_state_and_the_plan() {
     let mut deployment = under_test(State::Testing, &[(None, None)]);
-    assert_eq!(needs(&deployment).test, Some(Role::Blue));
+    assert_eq!(tested(&deployment), Some(Role::Blue));
     deployment.state = State::Baking;
-    assert_eq!(needs(&deployment).test, Some(Role::Blue));
+    assert_eq!(tested(&deployment), Some(Role::Blue));
     deployment.plan.test_production = false;
-    assert_eq!(needs(&deployment).test, None);
+    assert_eq!(tested(&deployment), None);
     deployment.state = State::Warming;
-    assert_eq!(needs(&deployment).test, None);
+    assert_eq!(tested(&deployment), None);
     deployment.plan.test_green = true;
-    assert_eq!(needs(&deployment).test, Some(Role::Green));
+    assert_eq!(tested(&deployment), Some(Role::Green));
     deployment.plan.test_green = false;
     deployment.plan.strategy = Strategy::Promote;
     assert_eq!(
@@ -735,7 +735,7 @@ fn who_is_tested_is_a_matter_of_the_state_and_the_plan() {
         "it is the release itself"
     );
     deployment.plan.goal = Goal::Previous;
-    assert_eq!(needs(&deployment).test, None);
+    assert_eq!(tested(&deployment), None);
 }
 
 #[test]
@@ -778,12 +778,20 @@ fn green_that_runs_the_previous_version_is_not_asked_what_only_the_release_passe
     deployment.plan.test_green = true;
     deployment.plan.tests[1].url = "/new".to_owned();
     deployment.plan.tests[1].on = crate::acceptance::On::Release;
-    let urls = |deployment: &Deployment, role| {
-        let tests = deployment.plan.tests_of(role).into_iter();
+    let urls = |deployment: &Deployment| {
+        let (_, goal) = needs(deployment).test.expect("it is tested");
+        let tests = deployment.plan.tests_towards(goal).into_iter();
         tests.map(|test| test.url.clone()).collect::<Vec<_>>()
     };
-    assert_eq!(urls(&deployment, Role::Green), ["/"]);
-    assert_eq!(urls(&deployment, Role::Blue), ["/", "/new"]);
+    assert_eq!(urls(&deployment), ["/"]);
+    deployment.state = State::Testing;
+    assert_eq!(urls(&deployment), ["/", "/new"]);
+    deployment.plan.strategy = Strategy::Rehearse;
+    deployment.state = State::TestingGreen;
+    assert_eq!(urls(&deployment), ["/", "/new"]);
+    deployment.state = State::Warming;
+    assert_eq!(urls(&deployment), ["/"]);
+    deployment.plan.strategy = Strategy::Restore;
     let mut streaks = Streaks::default();
     let mut look = || tested_in(&mut streaks, &deployment, &[true]).test;
     assert_eq!(
@@ -799,7 +807,7 @@ fn green_that_runs_the_previous_version_is_not_asked_what_only_the_release_passe
         [Test::Undecided, Test::Undecided, Test::Passed]
     );
     deployment.plan.strategy = Strategy::Promote;
-    assert_eq!(urls(&deployment, Role::Green), ["/new"]);
+    assert_eq!(urls(&deployment), ["/new"]);
 }
 
 #[test]
