@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
-use bluegreen::acceptance::AcceptanceTest;
+use bluegreen::acceptance::{AcceptanceTest, Front};
 use bluegreen::clock::{Clock, Moment};
 use bluegreen::cloud::aws::{AwsCloud, Condition, Put};
 use bluegreen::cloud::{Probe, Prober, Sighting, Site};
@@ -70,6 +70,7 @@ fn deployment() -> Deployment {
         instances: 0,
         healthy: bluegreen::health::Health::Ok,
         green_tags: Vec::new(),
+        front: Front::Http,
         tests: vec![AcceptanceTest::get("/")],
         test_command: None,
         tests_back: None,

@@ -1,8 +1,10 @@
 //! The acceptance tests of an environment: what it is asked over HTTP, and which
 //! answer passes. Pure.
 
+mod redirect;
 mod table;
 
+pub(crate) use redirect::led_to;
 pub use table::{Defaults, TestTable};
 
 use std::collections::BTreeMap;
@@ -88,6 +90,32 @@ fn get() -> String {
     "GET".to_owned()
 }
 
+/// How an environment is asked for a path.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Front {
+    /// By http, on port 80.
+    #[default]
+    Http,
+    /// By https: its load balancer does not listen for http.
+    Https {
+        /// The port that it listens on.
+        port: u16,
+    },
+}
+
+impl Front {
+    /// The beginning of a URL of an environment that answers under `cname`.
+    #[must_use]
+    pub fn url(self, cname: &str) -> String {
+        match self {
+            Front::Http => format!("http://{cname}"),
+            Front::Https { port: 443 } => format!("https://{cname}"),
+            Front::Https { port } => format!("https://{cname}:{port}"),
+        }
+    }
+}
+
 /// A command that tests an environment, once it has passed its tests over HTTP.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct TestCommand {
@@ -98,6 +126,7 @@ pub struct TestCommand {
 }
 
 /// A request to send. It may hold secrets, so it is not for printing.
+#[derive(Clone)]
 pub struct Request {
     /// The method.
     pub method: String,
@@ -105,6 +134,9 @@ pub struct Request {
     pub url: String,
     /// The name to present in place of the URL's own.
     pub host: Option<String>,
+    /// Whether the certificate must hold the name that is presented. It cannot where nobody has
+    /// said the site's name: none of one's own holds a CNAME of Elastic Beanstalk.
+    pub verifies_name: bool,
     /// The headers.
     pub headers: Vec<(String, String)>,
     /// The body.
@@ -116,6 +148,8 @@ pub struct Request {
 pub struct Answer {
     /// The status.
     pub status: u16,
+    /// The status of the redirect from http to https that led to this answer.
+    pub redirected: Option<u16>,
     /// Where a redirect leads.
     pub location: Option<String>,
     /// The body's first [`BODY_BYTES_MAX`] bytes; empty where it is not judged.
@@ -166,9 +200,9 @@ impl AcceptanceTest {
 
     /// The URL to ask of an environment that answers under `cname`.
     #[must_use]
-    pub fn url_on(&self, cname: &str) -> String {
-        if self.url.starts_with('/') {
-            format!("http://{cname}{}", self.url)
+    pub fn url_on(&self, front: Front, cname: &str) -> String {
+        if self.is_path() {
+            format!("{}{}", front.url(cname), self.url)
         } else {
             self.url.replacen(CNAME, cname, 1)
         }
@@ -177,8 +211,8 @@ impl AcceptanceTest {
     /// What is asked of an environment that answers under `cname`, in words without
     /// secrets: this text is logged and kept.
     #[must_use]
-    pub fn asked(&self, cname: &str) -> String {
-        let url = without_secrets(&self.url_on(cname));
+    pub fn asked(&self, front: Front, cname: &str) -> String {
+        let url = without_secrets(&self.url_on(front, cname));
         let host = self.host.as_ref().map(|host| format!(" as {host}"));
         format!("{} {url}{}", self.method, host.unwrap_or_default())
     }
@@ -190,6 +224,7 @@ impl AcceptanceTest {
     /// [`Unset`].
     pub fn request(
         &self,
+        front: Front,
         cname: &str,
         variable: impl Fn(&str) -> Option<String>,
     ) -> Result<Request, Unset> {
@@ -215,11 +250,24 @@ impl AcceptanceTest {
         };
         Ok(Request {
             method: self.method.clone(),
-            url: self.url_on(cname),
+            url: self.url_on(front, cname),
             host: self.host.clone(),
+            verifies_name: self.host.is_some() || !self.is_path(),
             headers,
             body,
         })
+    }
+
+    /// Whether it is a path on the environment's own CNAME.
+    fn is_path(&self) -> bool {
+        self.url.starts_with('/')
+    }
+
+    /// Whether it only reads (RFC 9110, "Safe Methods"), so that it may be asked of production
+    /// unbidden.
+    #[must_use]
+    pub fn reads(&self) -> bool {
+        matches!(self.method.as_str(), "GET" | "HEAD")
     }
 
     /// Whether the body is part of what is judged.
@@ -243,6 +291,9 @@ impl AcceptanceTest {
             Ok(status) => status.to_string(),
             Err(_) => answer.status.to_string(),
         };
+        if let Some(redirect) = answer.redirected {
+            got.push_str(&format!(" by https, where a {redirect} leads"));
+        }
         if let Some(to) = &answer.location {
             got.push_str(&format!(" to {}", secrets.hide(&without_secrets(to))));
         }
@@ -325,7 +376,7 @@ pub fn all_set<'a>(
 ) -> Result<(), Unset> {
     tests
         .into_iter()
-        .try_for_each(|test| test.request("", &variable).map(drop))
+        .try_for_each(|test| test.request(Front::Http, "", &variable).map(drop))
 }
 
 /// Reads the tests of a plan: a list, or the single test of a journal that was written
@@ -435,10 +486,15 @@ mod tests {
 
     #[test]
     fn a_path_is_asked_of_the_environment_and_a_url_is_asked_as_it_is() {
-        let on = |url: &str| AcceptanceTest::get(url).url_on("a.example");
+        let by = |front: Front, url: &str| AcceptanceTest::get(url).url_on(front, "a.example");
+        let on = |url: &str| by(Front::Http, url);
         assert_eq!(on("/health?full=1"), "http://a.example/health?full=1");
         assert_eq!(on("https://b.example/"), "https://b.example/");
         assert_eq!(on("https://{cname}:8443/x"), "https://a.example:8443/x");
+        let https = |port| Front::Https { port };
+        assert_eq!(by(https(443), "/x"), "https://a.example/x");
+        assert_eq!(by(https(8443), "/x"), "https://a.example:8443/x");
+        assert_eq!(by(https(443), "http://{cname}/x"), "http://a.example/x");
     }
 
     #[test]
@@ -607,7 +663,9 @@ mod tests {
             "BODY" => Some("{}".to_owned()),
             _ => None,
         };
-        let request = test.request("a.example", known).expect("all are set");
+        let request = test
+            .request(Front::Http, "a.example", known)
+            .expect("all are set");
         let values: Vec<_> = request.headers.iter().map(|(_, v)| v.as_str()).collect();
         assert_eq!(values, ["Bearer k", "k", "env: not one"]);
         assert_eq!(request.body.as_deref(), Some("{}"));
@@ -639,7 +697,7 @@ mod tests {
         let mut test = AcceptanceTest::get("https://{cname}/a?token=t");
         test.host = Some("www.shop.example".to_owned());
         assert_eq!(
-            test.asked("a.example"),
+            test.asked(Front::Http, "a.example"),
             "GET https://a.example/a?… as www.shop.example"
         );
     }

@@ -3,6 +3,7 @@
 pub mod aws;
 mod classify;
 mod prober;
+mod trust;
 
 pub(crate) use classify::is_clock;
 pub use classify::{Failure, Refusal, classify};
@@ -213,6 +214,7 @@ impl Sighting {
         Some(Site {
             cname: environment.cname.clone()?,
             endpoint: environment.endpoint.clone(),
+            front: plan.front,
         })
     }
 

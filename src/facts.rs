@@ -458,7 +458,9 @@ impl Streaks {
     #[must_use]
     pub fn wants_command(&self, deployment: &Deployment, now: Moment) -> Option<Role> {
         let plan = &deployment.plan;
-        let is_due = plan.command_towards(version_under_test(deployment)).is_some()
+        let is_due = plan
+            .command_towards(version_under_test(deployment))
+            .is_some()
             && self.command.is_none()
             && deployment.caches_are_over(now);
         tested(deployment).filter(|role| is_due && self.have_passed(deployment, *role))

@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 use crate::hooks::Hook;
 
-use crate::acceptance::{AcceptanceTest, On, TestCommand, one_or_many};
+use crate::acceptance::{AcceptanceTest, Front, On, TestCommand, one_or_many};
 use crate::health::Health;
 use crate::preview::Preview;
 
@@ -472,6 +472,9 @@ pub struct Plan {
     pub healthy: Health,
     /// Green's tags: blue's own and ours.
     pub green_tags: Vec<(String, String)>,
+    /// How an environment is asked for a path.
+    #[serde(default)]
+    pub front: Front,
     /// How an environment is tested over HTTP.
     #[serde(alias = "test", deserialize_with = "one_or_many")]
     pub tests: Vec<AcceptanceTest>,
@@ -792,6 +795,7 @@ impl Plan {
             instances: 1,
             healthy: Health::Ok,
             green_tags: vec![],
+            front: Front::Http,
             tests: vec![AcceptanceTest::get("/")],
             test_command: None,
             tests_back: None,

@@ -10,6 +10,7 @@ mod steps;
 use thiserror::Error;
 use tracing::warn;
 
+use crate::acceptance::{AcceptanceTest, On};
 use crate::clock::Moment;
 use crate::cloud::aws::{AwsCloud, Configuration};
 use crate::cloud::{Environment, LookError, Prober, VersionRecord};
@@ -131,6 +132,8 @@ pub struct Inspection {
     preview: Option<Preview>,
     /// The security group that the service made for blue's instances, where it is known.
     blue_group: Option<OwnGroup>,
+    /// The tests, by their places, that blue's running version did not pass.
+    unmet: Vec<usize>,
     /// What the plan takes; none where checks refuse that it cannot do without.
     facts: Option<Facts>,
 }
@@ -158,6 +161,18 @@ impl Inspection {
         let allowed = self.findings.iter().find(is_allowed);
         let allowed = allowed.and_then(|_| health_of(blue)).unwrap_or_default();
         config.healthy.max(allowed)
+    }
+
+    /// The tests of the release: what the running version does not pass, where that was
+    /// allowed, is asked of the version to release alone.
+    fn tests(&self, config: &Config) -> Vec<AcceptanceTest> {
+        let mut tests = config.tests.clone();
+        for at in &self.unmet {
+            if let Some(test) = tests.get_mut(*at) {
+                test.on = On::Release;
+            }
+        }
+        tests
     }
 
     /// Adds what was found elsewhere.
@@ -228,7 +243,8 @@ impl Inspection {
             healthy: self
                 .accepted(config, blue)
                 .max(facts.configuration.success_threshold()),
-            tests: config.tests.clone(),
+            front: facts.configuration.front(),
+            tests: self.tests(config),
             test_command: config.test_command.clone(),
             tests_back: None,
             test_green: config.test_green,

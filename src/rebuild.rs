@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 
+use crate::acceptance::Front;
 use crate::clock::Moment;
 use crate::cloud::{Environment, Event};
 use crate::config::Config;
@@ -197,6 +198,7 @@ fn plan<'a>(
         instances: 0,
         healthy: config.healthy,
         green_tags: remains.tags.clone(),
+        front: Front::Http,
         tests: config.tests.clone(),
         test_command: config.test_command.clone(),
         tests_back: None,

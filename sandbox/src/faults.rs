@@ -122,6 +122,11 @@ pub enum FaultEffect {
         /// The HTTP status.
         status: u16,
     },
+    /// Environments with this version send http to https, by a redirect to the same host.
+    VersionRedirects {
+        /// The version label.
+        label: String,
+    },
     /// This environment answers with this status, whatever version it has, and its health does
     /// not tell: a database admits another one's security group alone.
     EnvironmentAnswers {
@@ -341,6 +346,9 @@ pub(crate) struct Quirks {
     #[serde(default)]
     pub update_endings: BTreeMap<String, (String, String)>,
     pub answers: BTreeMap<String, u16>,
+    /// Versions that send http to https.
+    #[serde(default)]
+    pub redirecting: Vec<String>,
     /// What environments answer whatever version they have, by their names.
     #[serde(default)]
     pub answers_there: BTreeMap<String, u16>,
@@ -471,6 +479,9 @@ impl World {
             }
             FaultEffect::VersionAnswers { label, status } => {
                 self.quirks.answers.insert(label.clone(), *status);
+            }
+            FaultEffect::VersionRedirects { label } => {
+                self.quirks.redirecting.push(label.clone());
             }
             FaultEffect::EnvironmentAnswers {
                 environment,

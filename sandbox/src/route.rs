@@ -106,7 +106,8 @@ impl Sandbox {
     async fn dispatch(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Hangup> {
         let (host, is_site) = self.led_to(host(&request));
         if is_site {
-            let (answer, after) = self.with_world(|world, _| site::answer(world, &host, &request));
+            let answered = self.with_world(|world, _| site::answer(world, &host, &request));
+            let (answer, after) = answered?;
             if !after.is_zero() {
                 tokio::time::sleep(after).await;
             }

@@ -1,18 +1,20 @@
 //! The environments' web sites.
 //!
 //! Every path answers any method with who answers, `/health` says the same as JSON and
-//! takes GET and HEAD alone, and `/echo` gives back the request as JSON.
+//! takes GET and HEAD alone, and `/echo` gives back the request as JSON. There are no
+//! certificates: what comes to a listener's port of https has come by TLS, which ends there.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ALLOW, HOST};
+use http::header::{ALLOW, HOST, LOCATION};
 use http::{HeaderValue, Method, Request, Response};
 use serde_json::{Value, json};
 
 use crate::model::Environment;
 use crate::route;
+use crate::route::Hangup;
 use crate::world::World;
 
 /// The answer of the environment behind `host`, and how long it takes.
@@ -20,7 +22,7 @@ pub(crate) fn answer(
     world: &World,
     host: &str,
     request: &Request<Bytes>,
-) -> (Response<Bytes>, Duration) {
+) -> Result<(Response<Bytes>, Duration), Hangup> {
     let holder = world.cname_holder(host).or_else(|| {
         world
             .environments()
@@ -28,9 +30,20 @@ pub(crate) fn answer(
     });
     let Some(environment) = holder else {
         let answer = route::text(502, format!("no such host: {host}\n"));
-        return (answer, Duration::ZERO);
+        return Ok((answer, Duration::ZERO));
     };
-    let mut response = page(world, environment, request);
+    let port = port(request);
+    if !listens(environment, port) {
+        return Err(Hangup);
+    }
+    let redirects = world
+        .quirks
+        .redirecting
+        .contains(&environment.version_label);
+    let mut response = match redirects && port == 80 {
+        true => to_https(request),
+        false => page(world, environment, request),
+    };
     for (header, value) in [
         ("x-sandbox-environment", &environment.name),
         ("x-sandbox-version", &environment.version_label),
@@ -44,10 +57,65 @@ pub(crate) fn answer(
     }
     let latency = world.quirks.latencies.get(&environment.version_label);
     let latency = latency.filter(|_| environment.answers());
-    (
-        response,
-        Duration::from_millis(latency.copied().unwrap_or_default()),
-    )
+    let latency = Duration::from_millis(latency.copied().unwrap_or_default());
+    Ok((response, latency))
+}
+
+/// The port that a request is for: of an absolute URI as a proxy gets it, else of the Host
+/// header.
+fn port(request: &Request<Bytes>) -> u16 {
+    let uri = request.uri();
+    let header = || {
+        let host = request.headers().get(HOST)?.to_str().ok()?;
+        host.rsplit_once(':')?.1.parse().ok()
+    };
+    match (uri.port_u16(), uri.scheme_str()) {
+        (Some(port), _) => port,
+        (None, Some("https")) => 443,
+        (None, Some(_)) => 80,
+        (None, None) => header().unwrap_or(80),
+    }
+}
+
+/// Whether the environment's load balancer listens on a port. The listener on port 80 is there
+/// unless it is switched off, any other where it is set (developer guide, "Configuring an
+/// Application Load Balancer": `aws:elbv2:listener:default`, "Configuring a Classic Load
+/// Balancer": `aws:elb:listener`).
+fn listens(environment: &Environment, port: u16) -> bool {
+    let is_off =
+        |namespace: &str| environment.setting(namespace, "ListenerEnabled") == Some("false");
+    let is_set = |namespace: &str, protocol: &str| {
+        environment.setting(namespace, protocol).is_some() && !is_off(namespace)
+    };
+    let (v2, classic) = (
+        format!("aws:elbv2:listener:{port}"),
+        format!("aws:elb:listener:{port}"),
+    );
+    if is_set(&v2, "Protocol") || is_set(&classic, "ListenerProtocol") {
+        return true;
+    }
+    let default_is_off = is_off("aws:elbv2:listener:default")
+        || is_off("aws:elb:listener")
+        || is_off("aws:elb:listener:80");
+    port == 80 && !default_is_off
+}
+
+/// What a load balancer's rule answers that sends http to https (API reference of Elastic Load
+/// Balancing, `RedirectActionConfig`, with its defaults): the port is named.
+fn to_https(request: &Request<Bytes>) -> Response<Bytes> {
+    let header = || request.headers().get(HOST)?.to_str().ok();
+    // What a virtual host would go by, whatever address it was sent to.
+    let host = header().or(request.uri().host()).unwrap_or_default();
+    let host = host.split(':').next().unwrap_or_default();
+    let path = request
+        .uri()
+        .path_and_query()
+        .map_or("/", |path| path.as_str());
+    let mut response = route::text(301, String::new());
+    if let Ok(to) = HeaderValue::from_str(&format!("https://{host}:443{path}")) {
+        response.headers_mut().insert(LOCATION, to);
+    }
+    response
 }
 
 fn page(world: &World, environment: &Environment, request: &Request<Bytes>) -> Response<Bytes> {

@@ -941,3 +941,70 @@ async fn an_environment_may_fail_alone_while_its_health_is_ok() {
         assert_eq!(blue.health_status, "Ok");
     });
 }
+
+/// What a site answers to a request by this URL, as a forward proxy gets it: its status and where
+/// it leads; none where nothing listens.
+async fn asked(sandbox: &Sandbox, url: &str) -> Option<(u16, Option<String>)> {
+    let request = http::Request::get(url)
+        .header("host", PRODUCTION)
+        .body(Bytes::new());
+    let answer = sandbox.handle(request.expect("a request")).await.ok()?;
+    let to = answer.headers().get("location");
+    let to = to.map(|to| to.to_str().expect("text").to_owned());
+    Some((answer.status().as_u16(), to))
+}
+
+/// Developer guide, "Configuring an Application Load Balancer": `aws:elbv2:listener:default` is
+/// the listener on port 80, which `ListenerEnabled` = false switches off, and
+/// `aws:elbv2:listener:443` one for https; "Configuring a Classic Load Balancer" for
+/// `aws:elb:listener`.
+#[tokio::test]
+async fn a_load_balancer_listens_where_its_options_say() {
+    for (default, secure, protocol) in [
+        (
+            "aws:elbv2:listener:default",
+            "aws:elbv2:listener:443",
+            "Protocol",
+        ),
+        (
+            "aws:elb:listener",
+            "aws:elb:listener:443",
+            "ListenerProtocol",
+        ),
+    ] {
+        let sandbox = Sandbox::open(Options::default()).expect("it opens");
+        let set = |namespace: &str, name: &str, value: &str| {
+            sandbox.with_world(|world, _| world.set("shop-blue", namespace, name, value));
+        };
+        let (http, https) = (
+            format!("http://{PRODUCTION}/"),
+            format!("http://{PRODUCTION}:443/"),
+        );
+        assert_eq!(asked(&sandbox, &http).await, Some((200, None)));
+        assert_eq!(asked(&sandbox, &https).await, None);
+        set(secure, protocol, "HTTPS");
+        assert_eq!(asked(&sandbox, &https).await, Some((200, None)));
+        assert_eq!(asked(&sandbox, &http).await, Some((200, None)));
+        set(default, "ListenerEnabled", "false");
+        assert_eq!(asked(&sandbox, &http).await, None);
+        assert_eq!(asked(&sandbox, &https).await, Some((200, None)));
+    }
+}
+
+/// Developer guide, "Configuring HTTP to HTTPS redirection"; a load balancer's redirect action
+/// names the port (API reference of Elastic Load Balancing, `RedirectActionConfig`).
+#[tokio::test]
+async fn a_site_may_send_http_to_https_of_the_same_host() {
+    let sandbox = Sandbox::open(Options::default()).expect("it opens");
+    sandbox.with_world(|world, _| {
+        world.inject(FaultEffect::VersionRedirects {
+            label: "v1".to_owned(),
+        });
+        world.set("shop-blue", "aws:elbv2:listener:443", "Protocol", "HTTPS");
+    });
+    let to = Some(format!("https://{PRODUCTION}:443/a?b=c"));
+    let http = format!("http://{PRODUCTION}/a?b=c");
+    assert_eq!(asked(&sandbox, &http).await, Some((301, to)));
+    let https = format!("http://{PRODUCTION}:443/a?b=c");
+    assert_eq!(asked(&sandbox, &https).await, Some((200, None)));
+}

@@ -78,7 +78,14 @@ impl Context {
             return Err(kept_elsewhere(&record));
         }
         let config = self.config_for(&remains)?;
-        let deployment = rebuild(&remains, &config, goal, self.clock.now())?;
+        let mut deployment = rebuild(&remains, &config, goal, self.clock.now())?;
+        let plan = &mut deployment.plan;
+        let (application, blue) = (&plan.target.application, &plan.target.blue);
+        // What blue is configured with was chosen into the plan that is lost.
+        if let Ok(configuration) = cloud.configuration(application, blue).await {
+            plan.front = configuration.front();
+            plan.healthy = plan.healthy.max(configuration.success_threshold());
+        }
         warn!(
             id = deployment.plan.id,
             "no journal of this deployment is left, neither here nor in the bucket: rebuilt from \

@@ -8,6 +8,7 @@ mod configuration;
 mod connect;
 mod dns;
 mod failure;
+mod listeners;
 mod objects;
 mod parameters;
 mod permissions;
@@ -51,6 +52,7 @@ use aws_sdk_s3 as s3;
 use tracing::warn;
 
 use super::{Alarms, Cloud, Event, LookError, Needs, Outcome, Probe, Prober, Sighting, Site};
+use crate::acceptance::AcceptanceTest;
 use crate::clock::{Clock, Deadline};
 use crate::command::{Ran, Run};
 use crate::facts::is_healthy;
@@ -457,6 +459,11 @@ impl<P: Prober> AwsCloud<P> {
             test.timeout = test.timeout.min(within.unwrap_or(Duration::MAX));
         }
         all(tests.iter().map(|test| self.prober.probe(test, &site))).await
+    }
+
+    /// What an environment answers to these tests, each asked once and all at the same time.
+    pub(crate) async fn answers(&self, tests: &[&AcceptanceTest], site: &Site) -> Vec<Probe> {
+        all(tests.iter().map(|test| self.prober.probe(test, site))).await
     }
 
     /// What the alarms of production say. That they cannot be read fails no look: every

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use reqwest::header::{HOST, HeaderValue, LOCATION};
 use reqwest::{Client, ClientBuilder, Method, Url};
 
-use crate::acceptance::{AcceptanceTest, Answer, BODY_BYTES_MAX, Request};
+use super::trust::whatever_name;
+use crate::acceptance::{AcceptanceTest, Answer, BODY_BYTES_MAX, Front, Request, led_to};
 use crate::command::{self, Ran, Run};
 use crate::plan::{Goal, Plan, Role};
 use crate::secrets::Secrets;
@@ -29,6 +30,10 @@ pub struct Probe {
     pub is_sure: bool,
     /// How long the answer took; none where there was none.
     pub latency: Option<Duration>,
+    /// Its status; none where there was none.
+    pub status: Option<u16>,
+    /// The host that it redirects to; none where it does not.
+    pub led_to: Option<String>,
 }
 
 /// Where an environment is asked.
@@ -39,6 +44,8 @@ pub struct Site {
     /// Its load balancer's name, or its only instance's address, to connect to: no swap
     /// moves it. None where the service does not tell it.
     pub endpoint: Option<String>,
+    /// How it is asked for a path.
+    pub front: Front,
 }
 
 /// How long a name server's answer is waited for where it is not needed.
@@ -83,6 +90,30 @@ impl HttpProber {
         })
     }
 
+    /// Asks, and once more by https where that is where the answer leads.
+    async fn answer(
+        &self,
+        test: &AcceptanceTest,
+        request: Request,
+        site: &Site,
+        is_sure: &mut bool,
+    ) -> Result<Answer, String> {
+        let began = Instant::now();
+        let reads_body = test.reads_body();
+        let first = self.ask(request.clone(), reads_body, site, is_sure).await?;
+        let Some(next) = test.followed(&request, &first) else {
+            return Ok(first);
+        };
+        let redirect = first.status;
+        let next = self.ask(next, reads_body, site, is_sure).await;
+        let next = next.map_err(|why| format!("{why}, by https, where a {redirect} leads"))?;
+        Ok(Answer {
+            redirected: Some(redirect),
+            latency: began.elapsed(),
+            ..next
+        })
+    }
+
     /// Asks, and tells beside the answer, as soon as it is known, whether it will be the
     /// environment's own.
     async fn ask(
@@ -124,6 +155,7 @@ impl HttpProber {
             location: location.map(|to| String::from_utf8_lossy(to.as_bytes()).into_owned()),
             body,
             latency: began.elapsed(),
+            redirected: None,
         })
     }
 
@@ -138,14 +170,22 @@ impl HttpProber {
         let endpoint = site.endpoint.as_deref().filter(|_| is_own);
         let is_https = url.scheme() == "https";
         let mut host = request.host.clone();
-        if let (Some(endpoint), Some(_), false) = (endpoint, &self.proxy, is_https) {
-            // A sandbox resolves what it is asked for, and heeds the Host header beside it.
+        if let (Some(endpoint), Some(_)) = (endpoint, &self.proxy) {
+            // A sandbox resolves what it is asked for, and heeds the Host header beside it. It
+            // has no certificates: what comes to a port of https has come by TLS.
             let port = url
                 .port()
                 .map(|port| format!(":{port}"))
                 .unwrap_or_default();
             host.get_or_insert(format!("{named}{port}"));
             url.set_host(Some(endpoint)).map_err(|e| e.to_string())?;
+            if is_https {
+                let port = url.port().unwrap_or(443);
+                let plain = url
+                    .set_scheme("http")
+                    .and_then(|()| url.set_port(Some(port)));
+                plain.map_err(|()| format!("{url} cannot be asked of a sandbox"))?;
+            }
             return Ok(Way {
                 client: self.client.clone(),
                 url,
@@ -159,6 +199,10 @@ impl HttpProber {
             None => None,
         };
         let is_pinned = pinned.is_some();
+        let fresh = || match is_https && !request.verifies_name {
+            true => whatever_name(builder()),
+            false => Ok(builder()),
+        };
         if let Some(presented) = host.as_ref().filter(|_| is_https) {
             let addresses = match pinned {
                 Some(pinned) => pinned,
@@ -175,13 +219,16 @@ impl HttpProber {
         }
         let Some(pinned) = pinned else {
             return Ok(Way {
-                client: self.client.clone(),
+                client: match is_https && !request.verifies_name {
+                    true => fresh()?.build().map_err(root_cause)?,
+                    false => self.client.clone(),
+                },
                 url,
                 host,
                 is_sure: false,
             });
         };
-        let client = builder().resolve_to_addrs(&named, &pinned);
+        let client = fresh()?.resolve_to_addrs(&named, &pinned);
         let is_sure = !is_proxied(url.scheme());
         Ok(Way {
             client: client.build().map_err(root_cause)?,
@@ -232,16 +279,17 @@ fn builder() -> ClientBuilder {
 impl Prober for HttpProber {
     async fn probe(&self, test: &AcceptanceTest, site: &Site) -> Probe {
         let mut is_sure = false;
-        let answered = match test.request(&site.cname, |name| std::env::var(name).ok()) {
+        let variable = |name: &str| std::env::var(name).ok();
+        let answered = match test.request(site.front, &site.cname, variable) {
             Ok(request) => {
-                let asked = self.ask(request, test.reads_body(), site, &mut is_sure);
+                let asked = self.answer(test, request, site, &mut is_sure);
                 tokio::time::timeout(test.timeout, asked).await
             }
             // No environment can answer that.
             Err(unset) => Ok(Err(unset.to_string())),
         };
         let answered = answered.unwrap_or_else(|_| Err(late(test.timeout)));
-        Probe::of(test, &site.cname, answered).sure(is_sure)
+        Probe::of(test, site, answered).sure(is_sure)
     }
 
     async fn run(&self, run: &Run) -> Ran {
@@ -268,10 +316,13 @@ impl Probe {
     /// What an answer is worth, or why there was none, in words without secrets; not known
     /// to be the environment's own.
     #[must_use]
-    pub fn of(test: &AcceptanceTest, cname: &str, answered: Result<Answer, String>) -> Probe {
+    pub fn of(test: &AcceptanceTest, site: &Site, answered: Result<Answer, String>) -> Probe {
         let variables: Vec<String> = test.variables().map(str::to_owned).collect();
         let secrets = Secrets::of_this_process(&variables);
-        let latency = answered.as_ref().ok().map(|answer| answer.latency);
+        let answer = answered.as_ref().ok();
+        let latency = answer.map(|answer| answer.latency);
+        let status = answer.map(|answer| answer.status);
+        let led_to = answer.and_then(led_to);
         let (got, passed) = match answered {
             Ok(answer) => {
                 let verdict = test.judge(&answer, &secrets);
@@ -281,7 +332,9 @@ impl Probe {
         };
         Probe {
             latency,
-            asked: test.asked(cname),
+            status,
+            led_to,
+            asked: test.asked(site.front, &site.cname),
             got,
             passed,
             is_sure: false,
@@ -316,7 +369,7 @@ pub fn test_run(plan: &Plan, role: Role, runs: Goal, site: &Site) -> Option<Run>
         Goal::Previous => &plan.previous_version,
     };
     let values = [
-        format!("http://{}", site.cname),
+        site.front.url(&site.cname),
         site.endpoint.clone().unwrap_or_default(),
         plan.id.clone(),
         version.clone(),
@@ -382,6 +435,7 @@ mod tests {
         Site {
             cname: cname.to_string(),
             endpoint: None,
+            front: Front::Http,
         }
     }
 
@@ -446,6 +500,7 @@ mod tests {
         let site = Site {
             cname: "shop.invalid".to_owned(),
             endpoint: Some(address.ip().to_string()),
+            front: Front::Http,
         };
         let test = AcceptanceTest::get(&format!("http://{{cname}}:{}/x", address.port()));
         let probe = prober().probe(&test, &site).await;
@@ -467,6 +522,7 @@ mod tests {
         let lost = Site {
             cname: "shop.invalid".to_owned(),
             endpoint: Some("nowhere.invalid".to_owned()),
+            front: Front::Http,
         };
         let probe = prober().probe(&AcceptanceTest::get("/"), &lost).await;
         assert!(!probe.passed && !probe.is_sure, "{probe:?}");
@@ -494,6 +550,7 @@ mod tests {
         let site = Site {
             cname: "shop.invalid".to_owned(),
             endpoint: Some("127.0.0.1".to_owned()),
+            front: Front::Http,
         };
         let probe = prober().probe(&test, &site).await;
         assert!(

@@ -478,6 +478,8 @@ fn a_warning_as_before_ends_no_bake_while_tests_or_errors_are_worse() {
         let sighting = Sighting {
             probes: vec![Probe {
                 latency: None,
+                status: None,
+                led_to: None,
                 asked: "GET /".to_owned(),
                 got: "503".to_owned(),
                 passed,
@@ -587,6 +589,8 @@ fn a_versions_status_is_read_without_case() {
 fn tested_in(streaks: &mut Streaks, deployment: &Deployment, passed: &[bool]) -> Seen {
     let probe = |(at, passed): (usize, &bool)| Probe {
         latency: None,
+        status: None,
+        led_to: None,
         asked: format!("GET {at}"),
         got: if *passed { "200 OK" } else { "500" }.to_owned(),
         passed: *passed,
@@ -730,7 +734,7 @@ fn who_is_tested_is_a_matter_of_the_state_and_the_plan() {
     deployment.plan.test_green = false;
     deployment.plan.strategy = Strategy::Promote;
     assert_eq!(
-        needs(&deployment).test,
+        tested(&deployment),
         Some(Role::Green),
         "it is the release itself"
     );
@@ -745,6 +749,8 @@ fn green_is_asked_for_nothing_before_it_is_healthy() {
     let mut streaks = Streaks::default();
     let probe = |passed| Probe {
         latency: None,
+        status: None,
+        led_to: None,
         asked: "GET /".to_owned(),
         got: String::new(),
         passed,
@@ -868,6 +874,8 @@ fn a_failure_that_may_be_the_other_environments_does_not_count() {
             }],
             probes: vec![Probe {
                 latency: None,
+                status: None,
+                led_to: None,
                 asked: "GET /".to_owned(),
                 got: "500".to_owned(),
                 passed,

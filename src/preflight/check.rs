@@ -372,13 +372,16 @@ impl Check {
                  alone is tested, blue's load balancer; refuses one that asks the production CNAME \
                  or a name that the account's hosted zones lead there, which the other environment \
                  holds meanwhile; warns where it is not known where a name leads, and of `host` \
-                 behind a shared load balancer, whose rules choose by that name",
+                 behind a shared load balancer, whose rules choose by that name. Asks blue each \
+                 test by GET or HEAD once, but for those of the release alone, and refuses what \
+                 its running version does not pass",
                 "give a path, or write {cname} in the URL in place of its host; `host` presents \
-                 another name",
+                 another name; --expect-status takes another answer",
                 May(
                     "a test that reaches production passes on the version that serves and proves \
                      nothing of the one under test: a broken one may go live. What asks the \
-                     production CNAME itself is refused all the same",
+                     production CNAME itself is refused all the same. A test that the running \
+                     version does not pass is asked of the version to release alone",
                 ),
             ),
             Check::PreviewHosts => (

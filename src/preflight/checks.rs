@@ -2,6 +2,7 @@
 //! only.
 
 mod access;
+mod answers;
 mod blue;
 mod both;
 mod green;
@@ -9,6 +10,7 @@ mod launch;
 mod release;
 mod traffic;
 
+use self::answers::Answered;
 use self::traffic::{previewed, unfit};
 use super::check::{Check, Finding};
 use super::{Facts, Inspection, Surroundings, Wanted};
@@ -66,6 +68,7 @@ impl<P: Prober> Inspector<'_, P> {
                 facts: None,
                 preview: None,
                 blue_group: None,
+                unmet: Vec::new(),
             });
         }
         let mut findings = vec![
@@ -93,6 +96,7 @@ impl<P: Prober> Inspector<'_, P> {
             alarms,
             permissions,
             previous,
+            answers,
         ) = tokio::join!(
             self.green_name(),
             self.green_cname(),
@@ -105,8 +109,11 @@ impl<P: Prober> Inspector<'_, P> {
             self.alarms(),
             self.permissions(&caller, &read),
             self.previous_version(),
+            self.answers(configuration),
         );
-        findings.push(self.tests(&records, &read));
+        findings.push(self.tests(&records, &read, &answers));
+        let unmet = answers.iter().filter(|(_, probe)| !probe.passed);
+        let unmet = unmet.map(|(at, _)| *at).collect();
         for (check, found) in [
             (Check::Credentials, self.credentials(caller)),
             (Check::GreenName, green),
@@ -128,6 +135,7 @@ impl<P: Prober> Inspector<'_, P> {
             facts,
             preview: read.preview,
             blue_group: None,
+            unmet,
         };
         let update = action.map(|action| self.managed_update(action, &inspection));
         inspection

@@ -1,7 +1,7 @@
 //! What the tests over HTTP reach: the environment under test, production, or nobody knows.
 //! Pure.
 
-use crate::acceptance::{AcceptanceTest, without_secrets};
+use crate::acceptance::{AcceptanceTest, Front, without_secrets};
 use crate::preview::{RecordSet, same_name};
 
 /// Stands for the CNAME of the environment under test; no name ends so (RFC 6761).
@@ -37,7 +37,7 @@ pub(super) enum Reach {
 
 /// What a test reaches, as far as it can be known.
 pub(super) fn reach(test: &AcceptanceTest, known: &Known<'_>) -> Reach {
-    let url = reqwest::Url::parse(&test.url_on(UNDER_TEST)).ok();
+    let url = reqwest::Url::parse(&test.url_on(Front::Http, UNDER_TEST)).ok();
     let Some(host) = url.as_ref().and_then(reqwest::Url::host_str) else {
         return Reach::Unknown(format!("{}, which is no URL", without_secrets(&test.url)));
     };
@@ -61,6 +61,12 @@ pub(super) fn reach(test: &AcceptanceTest, known: &Known<'_>) -> Reach {
             [] => host.to_owned(),
         })
     }
+}
+
+/// Whether a test goes by the CNAME of the environment under test alone.
+pub(super) fn goes_by_cname(test: &AcceptanceTest) -> bool {
+    let url = reqwest::Url::parse(&test.url_on(Front::Http, UNDER_TEST)).ok();
+    url.as_ref().and_then(reqwest::Url::host_str) == Some(UNDER_TEST)
 }
 
 /// A name and every name and address that it leads to.

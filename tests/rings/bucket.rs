@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
-use bluegreen::acceptance::AcceptanceTest;
+use bluegreen::acceptance::{AcceptanceTest, Front};
 use bluegreen::clock::{Clock, Deadline, Moment, Stopwatch};
 use bluegreen::cloud::aws::{AwsCloud, Bucket, Condition, Put};
 use bluegreen::cloud::{HttpProber, LookError};
@@ -120,6 +120,7 @@ impl Place {
             instances: 0,
             healthy: bluegreen::health::Health::Ok,
             green_tags: Vec::new(),
+            front: Front::Http,
             tests: vec![AcceptanceTest::get("/")],
             test_command: None,
             tests_back: None,

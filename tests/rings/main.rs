@@ -12,6 +12,7 @@ mod checks;
 mod cli;
 mod config;
 mod crash;
+mod default_test;
 mod deploys;
 mod documents;
 mod everything;

@@ -43,6 +43,11 @@ impl Case {
 
 fn cases() -> Vec<Case> {
     fn nothing(_: &Served) {}
+    fn redirects(served: &Served) {
+        served.inject(FaultEffect::VersionRedirects {
+            label: "v1".to_owned(),
+        });
+    }
     vec![
         Case::of(
             "coupled-database",
@@ -351,6 +356,49 @@ fn cases() -> Vec<Case> {
         .with(&["--test", "{ url = \"/\", host = \"www.shop.example\" }"]),
         Case::of("tests", "passed", "blue itself is asked", nothing)
             .with(&["--test-url", "http://{cname}/health"]),
+        Case::of("tests", "passed", "answers 200 OK", nothing),
+        // It may not be asked of production.
+        Case::of(
+            "tests",
+            "passed",
+            "blue itself is asked for /health",
+            nothing,
+        )
+        .with(&[
+            "--test",
+            "{ url = \"/health\", method = \"POST\", expect-status = [405] }",
+        ]),
+        Case::of("tests", "refused", "answered 401 Unauthorized", |s| {
+            s.inject(FaultEffect::VersionAnswers {
+                label: "v1".to_owned(),
+                status: 401,
+            });
+        }),
+        Case::of(
+            "tests",
+            "passed",
+            "answers 200 OK by https, where a 301 leads",
+            |s| {
+                redirects(s);
+                option(s, "aws:elbv2:listener:443", "Protocol", "HTTPS");
+            },
+        ),
+        Case::of("tests", "refused", "by https, where a 301 leads", redirects),
+        Case::of(
+            "tests",
+            "passed",
+            "answers 301 Moved Permanently",
+            redirects,
+        )
+        .with(&["--expect-status", "301"]),
+        Case::of("tests", "passed", "answers 200 OK", |s| {
+            option(s, "aws:elbv2:listener:443", "Protocol", "HTTPS");
+            option(s, "aws:elbv2:listener:default", "ListenerEnabled", "false");
+        }),
+        // Nothing listens.
+        Case::of("tests", "refused", "connection closed", |s| {
+            option(s, "aws:elbv2:listener:default", "ListenerEnabled", "false");
+        }),
         Case::of("tests", "passed", "blue itself is asked", nothing).with(&[
             "--test-url",
             "http://preview.shop.example/",

@@ -16,7 +16,7 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
-use bluegreen::acceptance::{AcceptanceTest, Answer, TestCommand};
+use bluegreen::acceptance::{AcceptanceTest, Answer, Request, TestCommand};
 use bluegreen::approval::{Approval, Approves};
 use bluegreen::clock::{Clock, Moment};
 use bluegreen::cloud::aws::AwsCloud;
@@ -69,6 +69,7 @@ pub struct VirtualWorld {
     pub desk: Desk,
     /// Whether tests go by names alone, as through a proxy.
     by_name: Arc<AtomicBool>,
+    asked: Arc<Mutex<Vec<String>>>,
     death: Arc<Death>,
     calls: Arc<AtomicU64>,
 }
@@ -141,6 +142,7 @@ impl VirtualWorld {
         let prober = DirectProber::new(&sandbox);
         VirtualWorld {
             by_name: prober.by_name.clone(),
+            asked: prober.asked.clone(),
             cloud: AwsCloud::new(&config, prober),
             sandbox,
             clock,
@@ -261,6 +263,11 @@ impl VirtualWorld {
     /// Tests go by names alone: no endpoint can be told a proxy.
     pub fn test_by_name(&self) {
         self.by_name.store(true, Ordering::SeqCst);
+    }
+
+    /// What sites were asked so far, as in `GET /`.
+    pub fn asked(&self) -> Vec<String> {
+        self.asked.lock().expect("no panic holds it").clone()
     }
 
     /// Blue has basic health, and so has its clone.
@@ -708,6 +715,8 @@ impl HttpConnector for DirectConnector {
 pub struct DirectProber {
     sandbox: Sandbox,
     by_name: Arc<AtomicBool>,
+    /// What sites were asked, as in `GET /`.
+    asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl DirectProber {
@@ -715,14 +724,45 @@ impl DirectProber {
         DirectProber {
             sandbox: sandbox.clone(),
             by_name: Arc::default(),
+            asked: Arc::default(),
         }
+    }
+}
+
+impl DirectProber {
+    /// Asks what is at an endpoint.
+    async fn ask(&self, request: &Request, cname: &str, at: &str) -> Result<Answer, String> {
+        let mut builder = http::Request::builder()
+            .method(request.method.as_str())
+            .uri(request.url.replacen(cname, at, 1))
+            .header(http::header::HOST, cname);
+        for (name, value) in &request.headers {
+            builder = builder.header(name, value);
+        }
+        let body = Bytes::from(request.body.clone().unwrap_or_default());
+        let uri = builder.uri_ref().map_or("", |uri| uri.path());
+        let asked = format!("{} {uri}", request.method);
+        self.asked.lock().expect("no panic holds it").push(asked);
+        let began = tokio::time::Instant::now();
+        let asked = self.sandbox.handle(builder.body(body).expect("a request"));
+        let answer = asked.await.map_err(|hangup| hangup.to_string())?;
+        let location = answer.headers().get(http::header::LOCATION);
+        let location = location.map(|to| to.to_str().expect("a URL").to_owned());
+        Ok(Answer {
+            status: answer.status().as_u16(),
+            redirected: None,
+            location,
+            body: answer.body().to_vec(),
+            latency: began.elapsed(),
+        })
     }
 }
 
 impl Prober for DirectProber {
     async fn probe(&self, test: &AcceptanceTest, site: &Site) -> Probe {
         let cname = &site.cname;
-        let request = test.request(cname, |_| None).expect("no variable is used");
+        let request = test.request(site.front, cname, |_| None);
+        let request = request.expect("no variable is used");
         let endpoint = site.endpoint.clone();
         let endpoint = endpoint.filter(|_| !self.by_name.load(Ordering::SeqCst));
         let is_sure = endpoint.is_some();
@@ -731,28 +771,19 @@ impl Prober for DirectProber {
             self.sandbox.with_world(|world, _| held(world))
         };
         let at = endpoint.or_else(resolved).expect("it leads somewhere");
-        let mut builder = http::Request::builder()
-            .method(request.method.as_str())
-            .uri(request.url.replacen(cname.as_str(), &at, 1))
-            .header(http::header::HOST, cname);
-        for (name, value) in &request.headers {
-            builder = builder.header(name, value);
-        }
-        let body = Bytes::from(request.body.unwrap_or_default());
-        let began = tokio::time::Instant::now();
-        let asked = self.sandbox.handle(builder.body(body).expect("a request"));
-        let answered = tokio::time::timeout(test.timeout, asked).await;
-        let answered = answered.map(|answer| {
-            let answer = answer.expect("sites answer");
-            Answer {
-                status: answer.status().as_u16(),
-                location: None,
-                body: answer.body().to_vec(),
-                latency: began.elapsed(),
+        let answered = async {
+            let first = self.ask(&request, cname, &at).await?;
+            match test.followed(&request, &first) {
+                Some(next) => Ok(Answer {
+                    redirected: Some(first.status),
+                    ..self.ask(&next, cname, &at).await?
+                }),
+                None => Ok(first),
             }
-        });
-        let answered = answered.map_err(|_| "no answer".to_owned());
-        Probe::of(test, cname, answered).sure(is_sure)
+        };
+        let answered = tokio::time::timeout(test.timeout, answered).await;
+        let answered = answered.unwrap_or_else(|_| Err("no answer".to_owned()));
+        Probe::of(test, site, answered).sure(is_sure)
     }
 
     async fn run(&self, run: &Run) -> Ran {

@@ -2,7 +2,7 @@
 
 use super::super::check::{Check, Finding};
 use super::super::reach::{Known, Reach, reach};
-use super::{Found, Inspector, Read, unread};
+use super::{Answered, Found, Inspector, Read, unread};
 use crate::acceptance::without_secrets;
 use crate::cloud::aws::{Alarm, Configuration, PreviewRefused, ZoneRecords};
 use crate::cloud::{LookError, Prober};
@@ -50,7 +50,12 @@ impl<P: Prober> Inspector<'_, P> {
 
     /// A test that reaches the other environment would pass there and prove nothing of the
     /// one under test.
-    pub(super) fn tests(&self, records: &Result<ZoneRecords, LookError>, read: &Read) -> Finding {
+    pub(super) fn tests(
+        &self,
+        records: &Result<ZoneRecords, LookError>,
+        read: &Read,
+        answers: &[Answered],
+    ) -> Finding {
         let check = Check::Tests;
         let (tested, holder) = match self.wanted.strategy {
             Strategy::Restore => (Role::Blue, Role::Green),
@@ -107,12 +112,24 @@ impl<P: Prober> Inspector<'_, P> {
                 ));
             }
         }
+        if let Some((evidence, remedy)) = self.unmet(answers) {
+            return check.refused(evidence, remedy);
+        }
         if !doubts.is_empty() {
             return check.warned(doubts.join("; "));
         }
         let tests = self.config.tests.iter();
         let urls: Vec<_> = tests.map(|test| without_secrets(&test.url)).collect();
-        check.passed(format!("{tested} itself is asked for {}", urls.join(", ")))
+        let mut told: Vec<_> = answers.iter().map(|(_, probe)| probe.got.clone()).collect();
+        told.dedup();
+        let told = match told.as_slice() {
+            [] => String::new(),
+            told => format!("; what runs there now answers {}", told.join(", ")),
+        };
+        check.passed(format!(
+            "{tested} itself is asked for {}{told}",
+            urls.join(", ")
+        ))
     }
 
     pub(super) async fn alarms(&self) -> Found {

@@ -1,6 +1,6 @@
 //! States and plans, as far as the machine's rules tell them apart.
 
-use bluegreen::acceptance::AcceptanceTest;
+use bluegreen::acceptance::{AcceptanceTest, Front};
 use bluegreen::health::Health;
 use bluegreen::machine::{Cause, Effect, Kind, Order, State, obey};
 use bluegreen::plan::{Bundle, Goal, Limits, Passed, Plan, Sizes, Strategy, Target, TemplateSets};
@@ -201,6 +201,7 @@ impl Terms {
             // The model says itself which environments are fit.
             healthy: Health::Ok,
             green_tags: Vec::new(),
+            front: Front::Http,
             tests: vec![AcceptanceTest::get("/")],
             test_command: None,
             tests_back: None,

@@ -1,0 +1,108 @@
+//! What the running version answers to the tests, before anything is made.
+
+use super::super::reach::goes_by_cname;
+use super::{Configuration, Inspector};
+use crate::acceptance::{AcceptanceTest, Front, On, without_secrets};
+use crate::cloud::{Probe, Prober, Site};
+
+/// A test, by its place in the configuration, and what blue answered to it.
+pub(super) type Answered = (usize, Probe);
+
+impl<P: Prober> Inspector<'_, P> {
+    /// What blue answers to each test that its running version is to pass too: each is asked
+    /// once. What may write is not asked of production, and neither is what is not known to
+    /// lead to blue.
+    pub(super) async fn answers(&self, configuration: Option<&Configuration>) -> Vec<Answered> {
+        let Some(cname) = self.blue.cname.clone() else {
+            return Vec::new();
+        };
+        if self.blue.status != "Ready" {
+            return Vec::new();
+        }
+        let site = Site {
+            cname,
+            endpoint: self.blue.endpoint.clone(),
+            front: configuration.map_or(Front::Http, Configuration::front),
+        };
+        let tests = self.config.tests.iter().enumerate();
+        let asked: Vec<_> = tests.filter(|(_, test)| is_asked(test)).collect();
+        let tests: Vec<_> = asked.iter().map(|(_, test)| *test).collect();
+        let answers = self.cloud.answers(&tests, &site).await;
+        let places = asked.iter().map(|(at, _)| *at);
+        places.zip(answers).collect()
+    }
+
+    /// What blue does not pass, and what to do about it; none where it passes what it was
+    /// asked.
+    pub(super) fn unmet(&self, answers: &[Answered]) -> Option<(String, String)> {
+        let failed = answers.iter().filter(|(_, probe)| !probe.passed);
+        let failed: Vec<_> = failed
+            .map(|(at, probe)| (&self.config.tests[*at], probe))
+            .collect();
+        if failed.is_empty() {
+            return None;
+        }
+        let name = &self.blue.name;
+        let version = self.blue.version_label.as_deref().unwrap_or("no version");
+        let told = failed
+            .iter()
+            .map(|(_, probe)| format!("{} answered {}", probe.asked, probe.got));
+        let told: Vec<_> = told.collect();
+        let mut remedies = Vec::new();
+        for remedy in failed.iter().map(|(test, probe)| remedy(test, probe)) {
+            if !remedies.contains(&remedy) {
+                remedies.push(remedy);
+            }
+        }
+        Some((
+            format!(
+                "{name}, which runs {version}, does not pass: {}",
+                told.join("; ")
+            ),
+            format!(
+                "{}; to a test that only the version to release can pass, add on = \"release\"",
+                remedies.join("; ")
+            ),
+        ))
+    }
+}
+
+/// Whether a test is asked of production before a release.
+fn is_asked(test: &AcceptanceTest) -> bool {
+    test.on == On::Always && test.reads() && goes_by_cname(test)
+}
+
+/// What to do where the running version does not pass a test.
+fn remedy(test: &AcceptanceTest, probe: &Probe) -> String {
+    let path = test.url.split(['?', '#']).next().unwrap_or_default();
+    let path = path.strip_prefix("http://{cname}").unwrap_or(path);
+    match (probe.status, &probe.led_to) {
+        (Some(status @ 300..=399), Some(host))
+            if *host != *test.host.as_deref().unwrap_or_default() =>
+        {
+            format!(
+                "name the site that it redirects to, --test \'{{ url = \"{}\", host = \"{host}\" }}\', \
+                 or take the redirect, --expect-status {status}",
+                without_secrets(path)
+            )
+        }
+        (Some(status @ (300..=399 | 401 | 403)), _) => format!(
+            "ask for a page that needs no login, such as --test-url /health, or take the answer, \
+             --expect-status {status}"
+        ),
+        (Some(status @ 400..=499), _) => format!(
+            "ask for a page that is there, such as --test-url /health, or take the answer, \
+             --expect-status {status}"
+        ),
+        (Some(500..=599), _) => {
+            "see why it fails, or ask for a page that answers, such as --test-url /health"
+                .to_owned()
+        }
+        (Some(_), _) => "see that the test asks what the site answers".to_owned(),
+        (None, _) => {
+            "see that this machine may connect to it, and that it is asked where it listens, such \
+             as --test-url https://{cname}:8443/health"
+                .to_owned()
+        }
+    }
+}
