@@ -72,15 +72,29 @@ pub(super) fn needs_rules(step: &Step) -> bool {
     }
 }
 
-/// The environment that a step asks to terminate.
-fn goes(step: &Step) -> Option<Role> {
-    match step {
-        Step::Ask { effect, .. } | Step::Once { effect, .. } => match effect {
-            Effect::TerminateGreen { .. } => Some(Role::Green),
-            Effect::TerminateBlue { .. } => Some(Role::Blue),
-            _ => None,
-        },
-        Step::Enter(_) | Step::Wait { .. } | Step::Rest => None,
+/// The environment that is terminated in a state, if it has not been yet.
+fn goes(kind: Kind) -> Option<Role> {
+    match kind {
+        Kind::TerminatingGreen | Kind::Discarding => Some(Role::Green),
+        Kind::TerminatingBlue => Some(Role::Blue),
+        Kind::Preparing
+        | Kind::Cloning
+        | Kind::Warming
+        | Kind::AwaitingSwap
+        | Kind::SwappingToGreen
+        | Kind::DrainingBlue
+        | Kind::Deploying
+        | Kind::AbortingDeploy
+        | Kind::Testing
+        | Kind::AwaitingCutover
+        | Kind::SwappingToBlue
+        | Kind::Baking
+        | Kind::ReturningToGreen
+        | Kind::ReturningToBlue
+        | Kind::Held
+        | Kind::Completed
+        | Kind::RolledBack
+        | Kind::Stuck => None,
     }
 }
 
@@ -108,7 +122,7 @@ impl<C: Cloud> Driver<'_, C> {
         if self.rules.right_in == Some(kind) && !needs_rules(step) {
             return Ok(None);
         }
-        let goes = goes(step);
+        let goes = goes(kind).filter(|_| needs_rules(step));
         let looked = tokio::select! {
             biased;
             looked = wrong(self.cloud, &mut self.rules, deployment, seen, green_id, right, goes) => looked,

@@ -455,7 +455,15 @@ fn a_profile_of_aws_login_is_understood() {
         "accountId":"123456789012","expiresAt":"2999-01-01T00:00:00Z"},"tokenType":"aws_sigv4",
         "refreshToken":"r","clientId":"arn:aws:signin:::devtools/same-device","dpopKey":"k"}"#;
     std::fs::write(file(&format!("{name}.json")), token).expect("it is written");
-    let mut command = hermetic(&["run", "--app", "nowhere", "--blue", "b", "--bucket", "b"]);
+    let mut command = hermetic(&[
+        "run",
+        "--app",
+        "nowhere",
+        "--blue",
+        "shop-blue",
+        "--bucket",
+        "shop-artifacts",
+    ]);
     let output = command
         .current_dir(served.folder.path())
         .env("BLUEGREEN_STATE", served.journal())

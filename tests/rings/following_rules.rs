@@ -262,8 +262,12 @@ async fn the_services_own_rule_follows() {
         world.on_call(move |call, phase| {
             if phase == Phase::Before && call.operation == "UpdateEnvironment" {
                 sandbox.with_world(|world, _| {
-                    let reached = world.balanced_to(PRODUCTION).expect("a rule");
-                    assert_eq!(reached.name, "shop-blue-green");
+                    let [reached, holds] = [
+                        world.balanced_to(PRODUCTION),
+                        world.cname_holder(PRODUCTION),
+                    ];
+                    let names = [reached, holds].map(|e| e.expect("it is there").name.as_str());
+                    assert_eq!(names[0], names[1]);
                 });
             }
             Fate::Life
