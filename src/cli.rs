@@ -5,6 +5,7 @@ mod cleanup;
 mod config;
 mod context;
 mod discover;
+mod doctor;
 mod exit;
 mod finish;
 mod plan;
@@ -53,6 +54,9 @@ enum Command {
     Run(run::Args),
     /// Release a version, pausing before the last swap (run --pause-before-cutover)
     Deploy(run::Args),
+    /// Check an account for a first release, and write down what it answered for a bug report;
+    /// changes nothing but with --create
+    Doctor(doctor::Args),
     /// Rehearse a release: make green, give it the version, test it, remove it; blue is not
     /// touched
     Rehearse(rehearse::Args),
@@ -164,6 +168,7 @@ async fn command(cli: Cli, layers: &Layers) -> Result<Exit, Failed> {
     match cli.command {
         Command::Run(args) => run::run(options, &args).await,
         Command::Deploy(args) => run::run(options, &args.pausing()).await,
+        Command::Doctor(args) => doctor::run(options, &args).await,
         Command::Rehearse(args) => rehearse::run(options, &args).await,
         Command::Plan(args) => plan::run(options, &args).await,
         Command::Resume(args) => resume::run(options, &args).await,

@@ -22,6 +22,7 @@ pub mod plan;
 pub mod preflight;
 pub mod preview;
 pub mod rebuild;
+pub mod recording;
 pub mod report;
 pub mod secrets;
 pub mod shared;

@@ -15,6 +15,7 @@ mod model;
 mod objects;
 mod operations;
 mod policy;
+mod replay;
 mod report;
 mod route;
 mod seed;
@@ -36,6 +37,7 @@ pub use model::{
 };
 pub use operations::Reply;
 pub use policy::{Need, Policy, PolicyError, Verdict};
+pub use replay::{Replay, ReplayError};
 pub use report::{Created, Interruption, Leftovers, Peaks, Report};
 pub use route::{Call, Hangup, Origin, Phase, Service, TapVerdict};
 pub use seed::{BUCKET, BUNDLES, PRODUCTION};

@@ -29,46 +29,65 @@ impl Sandbox {
         listener: TcpListener,
         shutdown: impl Future<Output = ()>,
     ) -> io::Result<()> {
-        let mut connections = JoinSet::new();
-        tokio::pin!(shutdown);
-        loop {
-            tokio::select! {
-                () = &mut shutdown => return Ok(()),
-                accepted = listener.accept() => {
-                    let (stream, _) = accepted?;
-                    connections.spawn(self.clone().converse(stream));
-                }
-                Some(_) = connections.join_next(), if !connections.is_empty() => {}
-            }
-        }
-    }
-
-    async fn converse(self, stream: TcpStream) {
-        let _ = stream.set_nodelay(true);
-        let service = service_fn(move |request| {
+        let answer = move |request| {
             let sandbox = self.clone();
-            async move { sandbox.answer(request).await }
-        });
-        // A hang-up ends here too: the error closes the connection.
-        if let Err(error) = http1::Builder::new()
-            .serve_connection(TokioIo::new(stream), service)
-            .await
-        {
-            tracing::debug!("connection: {error}");
+            async move { sandbox.handle(request).await }
+        };
+        serve(listener, shutdown, answer).await
+    }
+}
+
+/// Answers every request until `shutdown` is done; open connections are closed then.
+pub(crate) async fn serve<A, F>(
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()>,
+    answer: A,
+) -> io::Result<()>
+where
+    A: Fn(Request<Bytes>) -> F + Clone + Send + 'static,
+    F: Future<Output = Result<Response<Bytes>, Hangup>> + Send + 'static,
+{
+    let mut connections = JoinSet::new();
+    tokio::pin!(shutdown);
+    loop {
+        tokio::select! {
+            () = &mut shutdown => return Ok(()),
+            accepted = listener.accept() => {
+                let (stream, _) = accepted?;
+                connections.spawn(converse(stream, answer.clone()));
+            }
+            Some(_) = connections.join_next(), if !connections.is_empty() => {}
         }
     }
+}
 
-    async fn answer(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Hangup> {
-        let (parts, body) = request.into_parts();
-        let body = match Limited::new(body, BODY_BYTES_MAX).collect().await {
-            Ok(body) => body.to_bytes(),
-            Err(_) => {
-                let mut response = Response::new(Full::from("the body is too large\n"));
-                *response.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
-                return Ok(response);
-            }
-        };
-        let response = self.handle(Request::from_parts(parts, body)).await?;
-        Ok(response.map(Full::new))
+async fn converse<A, F>(stream: TcpStream, answer: A)
+where
+    A: Fn(Request<Bytes>) -> F + Clone + Send + 'static,
+    F: Future<Output = Result<Response<Bytes>, Hangup>> + Send + 'static,
+{
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let answer = answer.clone();
+        async move {
+            let (parts, body) = request.into_parts();
+            let body = match Limited::new(body, BODY_BYTES_MAX).collect().await {
+                Ok(body) => body.to_bytes(),
+                Err(_) => {
+                    let mut response = Response::new(Full::from("the body is too large\n"));
+                    *response.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
+                    return Ok::<_, Hangup>(response);
+                }
+            };
+            let response = answer(Request::from_parts(parts, body)).await?;
+            Ok(response.map(Full::new))
+        }
+    });
+    // A hang-up ends here too: the error closes the connection.
+    if let Err(error) = http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), service)
+        .await
+    {
+        tracing::debug!("connection: {error}");
     }
 }

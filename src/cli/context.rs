@@ -10,7 +10,7 @@ use tracing::warn;
 
 use super::{Exit, Failed};
 use crate::clock::Clock;
-use crate::cloud::aws::{AwsCloud, Connection, connect};
+use crate::cloud::aws::{AwsCloud, Connection, Recorder, connect};
 use crate::cloud::{Environment, HttpProber};
 use crate::config::Options;
 use crate::driver::DriveError;
@@ -22,6 +22,8 @@ pub(super) struct Context {
     pub options: Options,
     pub store: Store,
     pub clock: Clock,
+    /// Keeps what is asked of AWS, where that is wanted before the first request.
+    pub recorder: Recorder,
     connection: Connection,
     /// Made once: credentials are looked up anew with every one.
     clients: OnceCell<(AwsCloud<HttpProber>, SdkConfig)>,
@@ -107,6 +109,7 @@ impl Context {
             store,
             options: options.clone(),
             clock: Clock::system(),
+            recorder: Recorder::default(),
             connection: Connection {
                 region: named_region(options),
                 profile,
@@ -161,6 +164,7 @@ impl Context {
             options: self.options.clone(),
             store: Store::open(self.store.path())?,
             clock: self.clock,
+            recorder: self.recorder.clone(),
             connection: self.connection.clone(),
             clients: OnceCell::new(),
             interrupted: self.interrupted.clone(),
@@ -179,7 +183,9 @@ impl Context {
                 .as_ref()
                 .map(|sandbox| sandbox.url.as_str());
             let prober = HttpProber::new(proxy).map_err(|e| Failed::bug(&e))?;
-            Ok::<_, Failed>((AwsCloud::new(&config, prober), config))
+            let recorder = self.recorder.clone();
+            let cloud = AwsCloud::recorded_by(&config, prober, recorder);
+            Ok::<_, Failed>((cloud, config))
         });
         clients.await.cloned()
     }

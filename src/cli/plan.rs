@@ -6,11 +6,11 @@ use super::turn::Turn;
 use super::{Exit, Failed, say, warn_of};
 use crate::acceptance::all_set;
 use crate::clock::Clock;
-use crate::config::Options;
+use crate::config::{Config, Options};
 use crate::deployment::Deployment;
 use crate::machine::Kind;
-use crate::plan::Target;
-use crate::preflight::{self, Check, Finding, Past, Refused, Surroundings, steps};
+use crate::plan::{Plan, Target};
+use crate::preflight::{self, Check, Finding, Past, Refused, Step, Surroundings, Wanted, steps};
 use crate::report::outlook::{self, Outlook};
 use crate::store::{Store, StoreError};
 
@@ -31,9 +31,36 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
     warn_of(&config);
     all_set(&config.tests, |name| std::env::var(name).ok())?;
     let wanted = args.release.wanted(&config)?;
+    let looked = look(&mut context, &config, &wanted).await?;
+    let outlook = Outlook {
+        target: &looked.target,
+        green: &config.green,
+        strategy: wanted.strategy,
+        plan: looked.plan.as_ref(),
+        steps: &looked.steps,
+        findings: &looked.findings,
+    };
+    Ok(told(&outlook, args))
+}
+
+/// What was found before a release.
+pub(super) struct Looked {
+    pub target: Target,
+    /// None where it cannot be made.
+    pub plan: Option<Plan>,
+    pub steps: Vec<Step>,
+    pub findings: Vec<Finding>,
+}
+
+/// Looks at everything that can be known before a release. Changes nothing.
+pub(super) async fn look(
+    context: &mut Context,
+    config: &Config,
+    wanted: &Wanted,
+) -> Result<Looked, Failed> {
     let (cloud, sdk) = context.cloud().await?;
     let region = sdk.region().map(ToString::to_string).unwrap_or_default();
-    let found = match preflight::find_target(&cloud, &config, &region).await {
+    let found = match preflight::find_target(&cloud, config, &region).await {
         Ok(found) => found,
         Err(Refused::Checks(findings)) => {
             let account = cloud.caller().await.map(|caller| caller.account);
@@ -43,38 +70,32 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
                 application: config.app.clone(),
                 blue: config.blue.clone(),
             };
-            let outlook = Outlook {
-                target: &target,
-                green: &config.green,
-                strategy: wanted.strategy,
+            return Ok(Looked {
+                target,
                 plan: None,
-                steps: &[],
-                findings: &findings,
-            };
-            return Ok(told(&outlook, args));
+                steps: Vec::new(),
+                findings,
+            });
         }
         Err(refused) => return Err(refused.into()),
     };
     context.clock = cloud.corrected(context.clock);
     // Nothing is begun under it.
     let id = ulid::Ulid::new().to_string();
-    let mut turn = Turn::of(&context, &cloud, &config, &found.0, &id)?;
-    let busy = turn.hindrance(&mut context, &found.1).await;
+    let mut turn = Turn::of(context, &cloud, config, &found.0, &id)?;
+    let busy = turn.hindrance(context, &found.1).await;
     let around = surroundings(&context.store, &found.0, &context.clock)?;
-    let inspection = preflight::inspect(&cloud, &config, &wanted, &found, &around).await?;
+    let inspection = preflight::inspect(&cloud, config, wanted, &found, &around).await?;
     let inspection = inspection.with(free(busy));
     let (target, blue, _) = found;
-    let plan = inspection.plan(&config, id, &wanted, (target.clone(), &blue));
+    let plan = inspection.plan(config, id, wanted, (target.clone(), &blue));
     let steps = plan.as_ref().map(|plan| steps(plan, &around.past));
-    let outlook = Outlook {
-        target: &target,
-        green: &config.green,
-        strategy: wanted.strategy,
-        plan: plan.as_ref(),
-        steps: steps.as_deref().unwrap_or_default(),
-        findings: &inspection.findings,
-    };
-    Ok(told(&outlook, args))
+    Ok(Looked {
+        target,
+        plan,
+        steps: steps.unwrap_or_default(),
+        findings: inspection.findings,
+    })
 }
 
 /// Prints what was found.

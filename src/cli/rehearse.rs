@@ -36,12 +36,12 @@ impl Args {
 }
 
 pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> {
-    let context = Context::open(options).await?;
+    let mut context = Context::open(options).await?;
     let config = of_rehearsal(context.options.config()?);
     warn_of(&config);
     all_set(&config.tests, |name| std::env::var(name).ok())?;
     let wanted = args.wanted(&config)?;
-    run::begin(context, &config, &wanted, args.which.wait).await
+    run::begin(&mut context, &config, &wanted, args.which.wait).await
 }
 
 /// The configuration without what is only for production: hooks may change what production

@@ -216,17 +216,17 @@ impl Args {
 }
 
 pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> {
-    let context = Context::open(options).await?;
+    let mut context = Context::open(options).await?;
     let config = context.options.config()?;
     super::warn_of(&config);
     all_set(&config.tests, |name| std::env::var(name).ok())?;
     let wanted = args.wanted(&config)?;
-    begin(context, &config, &wanted, args.which.wait).await
+    begin(&mut context, &config, &wanted, args.which.wait).await
 }
 
 /// Makes the plan of what is wanted once it is its turn, writes it down, and drives.
 pub(super) async fn begin(
-    mut context: Context,
+    context: &mut Context,
     config: &Config,
     wanted: &Wanted,
     wait: Duration,
@@ -246,9 +246,9 @@ pub(super) async fn begin(
         wait,
     };
     let mut turn: Option<Turn> = None;
-    let begun = release.begin(&mut context, &mut turn).await;
+    let begun = release.begin(context, &mut turn).await;
     if let (Err(_), Some(turn)) = (&begun, &turn) {
-        turn.leave(&mut context).await;
+        turn.leave(context).await;
     }
     let (deployment, lease) = begun?;
     let plan = &deployment.plan;
@@ -277,7 +277,7 @@ pub(super) async fn begin(
         ),
     }
     let asked = Asked::Release;
-    drive_new(&mut context, &cloud, deployment, lock, lease, asked).await
+    drive_new(context, &cloud, deployment, lock, lease, asked).await
 }
 
 /// A release that is to begin, and how long it waits for its turn.

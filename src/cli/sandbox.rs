@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bluegreen_sandbox::{
-    Fault, Options as SandboxOptions, Policy, PolicyError, Report, SPEEDS, Sandbox, SandboxError,
+    Fault, Options as SandboxOptions, Policy, PolicyError, Replay, ReplayError, Report, SPEEDS,
+    Sandbox, SandboxError,
 };
 use serde::Deserialize;
 use tokio::net::TcpListener;
@@ -30,6 +31,9 @@ pub(super) struct Args {
     /// Scripted fault as JSON, such as '{"fault":"throttle","probability":0.3}'; may be repeated
     #[arg(long = "fault", value_name = "JSON", value_parser = fault)]
     faults: Vec<Fault>,
+    /// Answer from a file that `bluegreen doctor` has written, in place of a sandbox's world
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["speed", "directory", "faults", "policy"])]
+    replay: Option<PathBuf>,
     /// IAM policy that requests are judged by [default: everything is allowed]
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
@@ -55,7 +59,16 @@ impl From<SandboxError> for Failed {
     }
 }
 
+impl From<ReplayError> for Failed {
+    fn from(error: ReplayError) -> Failed {
+        Failed::new(Exit::Refused, error)
+    }
+}
+
 pub(super) async fn run(_options: &Options, args: &Args) -> Result<Exit, Failed> {
+    if let Some(file) = &args.replay {
+        return replay(Replay::read(file)?, &args.listen).await;
+    }
     let sandbox = Sandbox::open(SandboxOptions {
         directory: args.directory.clone(),
         speed: args.speed,
@@ -63,12 +76,7 @@ pub(super) async fn run(_options: &Options, args: &Args) -> Result<Exit, Failed>
         ..SandboxOptions::default()
     })?;
     sandbox.with_world(|world, _| args.faults.iter().for_each(|f| world.inject(f.clone())));
-    let listener = TcpListener::bind(&args.listen).await.map_err(|e| {
-        Failed::new(
-            Exit::Refused,
-            format!("cannot listen on --listen {}: {e}", args.listen),
-        )
-    })?;
+    let listener = listen(&args.listen).await?;
     let address = listener.local_addr().map_err(|e| Failed::bug(&e))?;
     say(&format!(
         "A sandbox of Elastic Beanstalk and S3 listens on http://{address}, {} times as fast as the wall's clock.\n\
@@ -85,6 +93,40 @@ pub(super) async fn run(_options: &Options, args: &Args) -> Result<Exit, Failed>
     });
     serving.await.map_err(|e| Failed::bug(&e))?;
     say(&summary(&sandbox.report()));
+    Ok(Exit::Completed)
+}
+
+async fn listen(address: &str) -> Result<TcpListener, Failed> {
+    TcpListener::bind(address).await.map_err(|e| {
+        Failed::new(
+            Exit::Refused,
+            format!("cannot listen on --listen {address}: {e}"),
+        )
+    })
+}
+
+/// Answers from a recording until a signal comes.
+async fn replay(replay: Replay, address: &str) -> Result<Exit, Failed> {
+    let listener = listen(address).await?;
+    let address = listener.local_addr().map_err(|e| Failed::bug(&e))?;
+    let name = |which: &str| replay.names().get(which).cloned().unwrap_or_default();
+    say(&format!(
+        "{} recorded requests of {} are answered again on http://{address}.\n\n\
+         \u{20} bluegreen doctor --sandbox=http://{address} --config /dev/null --state replay.db --region {} \
+         --app {} --blue {} --green {} --bucket {}",
+        replay.requests(),
+        replay.region(),
+        replay.region(),
+        name("application"),
+        name("blue"),
+        name("green"),
+        name("bucket")
+    ));
+    let mut interrupted = signals()?;
+    let serving = replay.serve(listener, async move {
+        let _ = interrupted.wait_for(|yes| *yes).await;
+    });
+    serving.await.map_err(|e| Failed::bug(&e))?;
     Ok(Exit::Completed)
 }
 

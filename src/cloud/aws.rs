@@ -14,6 +14,7 @@ mod parameters;
 mod permissions;
 mod preview;
 mod read;
+mod recorder;
 mod records;
 mod rules;
 mod seldom;
@@ -29,6 +30,7 @@ pub use dns::HostedZone;
 pub use objects::{Bucket, Condition, ConditionalWrites, Object, Put};
 pub use permissions::{Asked, Caller, Denial, Denied};
 pub use preview::PreviewRefused;
+pub use recorder::Recorder;
 pub use records::ZoneRecords;
 
 use std::future::poll_fn;
@@ -104,24 +106,36 @@ impl<P: Prober> AwsCloud<P> {
     /// Clients with this configuration; `prober` asks the environments' web sites.
     #[must_use]
     pub fn new(config: &SdkConfig, prober: P) -> AwsCloud<P> {
+        AwsCloud::recorded_by(config, prober, Recorder::default())
+    }
+
+    /// The same, whose requests and answers this recorder keeps.
+    #[must_use]
+    pub fn recorded_by(config: &SdkConfig, prober: P, recorder: Recorder) -> AwsCloud<P> {
         let time = ServiceTime::default();
         let retries = config.retry_config().cloned();
         let retries = retries.unwrap_or_else(RetryConfig::standard);
         let attempts = retries.max_attempts().max(ATTEMPTS_MIN);
         let eb = eb::config::Builder::from(config)
             .interceptor(time.clone())
+            .interceptor(recorder.clone())
             .retry_config(retries.with_max_attempts(attempts))
             .retry_partition(retry_budget("elasticbeanstalk"));
-        let s3 = s3::config::Builder::from(config).retry_partition(retry_budget("s3"));
-        let cloudwatch =
-            cloudwatch::config::Builder::from(config).retry_partition(retry_budget("cloudwatch"));
-        let elb = elb::config::Builder::from(config).retry_partition(retry_budget("elb"));
+        let s3 = s3::config::Builder::from(config)
+            .interceptor(recorder.clone())
+            .retry_partition(retry_budget("s3"));
+        let cloudwatch = cloudwatch::config::Builder::from(config)
+            .interceptor(recorder.clone())
+            .retry_partition(retry_budget("cloudwatch"));
+        let elb = elb::config::Builder::from(config)
+            .interceptor(recorder.clone())
+            .retry_partition(retry_budget("elb"));
         AwsCloud {
             cloudwatch: cloudwatch::Client::from_conf(cloudwatch.build()),
             elb: elb::Client::from_conf(elb.build()),
             eb: eb::Client::from_conf(eb.build()),
             s3: s3::Client::from_conf(s3.build()),
-            seldom: Seldom::new(config),
+            seldom: Seldom::new(config, recorder),
             time,
             prober,
         }
@@ -147,7 +161,7 @@ impl<P: Prober> AwsCloud<P> {
             .build();
         AwsCloud {
             time: self.time.clone(),
-            ..AwsCloud::new(&config, self.prober.clone())
+            ..AwsCloud::recorded_by(&config, self.prober.clone(), self.seldom.recorder().clone())
         }
     }
 

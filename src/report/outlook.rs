@@ -95,7 +95,9 @@ fn steps(steps: &[Step]) -> String {
     table.trim_fmt()
 }
 
-fn checks(findings: &[Finding]) -> String {
+/// What every check found, as a table.
+#[must_use]
+pub fn checks(findings: &[Finding]) -> String {
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING)
@@ -114,7 +116,9 @@ fn checks(findings: &[Finding]) -> String {
     table.trim_fmt()
 }
 
-fn in_words(verdict: &Verdict) -> &'static str {
+/// A verdict, as the table says it.
+#[must_use]
+pub fn in_words(verdict: &Verdict) -> &'static str {
     match verdict {
         Verdict::Passed => "passed",
         Verdict::Warned => "warned",

@@ -14,6 +14,7 @@ mod config;
 mod crash;
 mod default_test;
 mod deploys;
+mod doctor;
 mod documents;
 mod everything;
 mod faults;

@@ -56,6 +56,11 @@ impl Served {
         self.runtime.block_on(future)
     }
 
+    /// Does something else beside the sandbox, until the test ends.
+    pub fn beside(&self, future: impl Future<Output = ()> + Send + 'static) {
+        self.runtime.spawn(future);
+    }
+
     /// What somebody with every permission asks.
     pub fn by_hand(&self, request: http::Request<Bytes>) -> http::Response<Bytes> {
         self.sandbox.set_policy(None);

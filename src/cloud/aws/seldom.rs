@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use aws_config::SdkConfig;
 
-use super::retry_budget;
+use super::{Recorder, retry_budget};
 
 /// The clients of one region and account that are made when they are first used.
 #[derive(Clone, Debug)]
@@ -14,6 +14,7 @@ pub(super) struct Seldom(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     config: SdkConfig,
+    recorder: Recorder,
     route53: OnceLock<aws_sdk_route53::Client>,
     ssm: OnceLock<aws_sdk_ssm::Client>,
     cloudformation: OnceLock<aws_sdk_cloudformation::Client>,
@@ -22,9 +23,10 @@ struct Inner {
 }
 
 impl Seldom {
-    pub fn new(config: &SdkConfig) -> Seldom {
+    pub fn new(config: &SdkConfig, recorder: Recorder) -> Seldom {
         Seldom(Arc::new(Inner {
             config: config.clone(),
+            recorder,
             route53: OnceLock::new(),
             ssm: OnceLock::new(),
             cloudformation: OnceLock::new(),
@@ -37,9 +39,14 @@ impl Seldom {
         &self.0.config
     }
 
+    pub fn recorder(&self) -> &Recorder {
+        &self.0.recorder
+    }
+
     pub fn route53(&self) -> &aws_sdk_route53::Client {
         self.0.route53.get_or_init(|| {
             let config = aws_sdk_route53::config::Builder::from(&self.0.config);
+            let config = config.interceptor(self.0.recorder.clone());
             let config = config.retry_partition(retry_budget("route53"));
             aws_sdk_route53::Client::from_conf(config.build())
         })
@@ -48,6 +55,7 @@ impl Seldom {
     pub fn ssm(&self) -> &aws_sdk_ssm::Client {
         self.0.ssm.get_or_init(|| {
             let config = aws_sdk_ssm::config::Builder::from(&self.0.config);
+            let config = config.interceptor(self.0.recorder.clone());
             let config = config.retry_partition(retry_budget("ssm"));
             aws_sdk_ssm::Client::from_conf(config.build())
         })
@@ -56,6 +64,7 @@ impl Seldom {
     pub fn cloudformation(&self) -> &aws_sdk_cloudformation::Client {
         self.0.cloudformation.get_or_init(|| {
             let config = aws_sdk_cloudformation::config::Builder::from(&self.0.config);
+            let config = config.interceptor(self.0.recorder.clone());
             let config = config.retry_partition(retry_budget("cloudformation"));
             aws_sdk_cloudformation::Client::from_conf(config.build())
         })
@@ -64,6 +73,7 @@ impl Seldom {
     pub fn iam(&self) -> &aws_sdk_iam::Client {
         self.0.iam.get_or_init(|| {
             let config = aws_sdk_iam::config::Builder::from(&self.0.config);
+            let config = config.interceptor(self.0.recorder.clone());
             let config = config.retry_partition(retry_budget("iam"));
             aws_sdk_iam::Client::from_conf(config.build())
         })
@@ -72,6 +82,7 @@ impl Seldom {
     pub fn sts(&self) -> &aws_sdk_sts::Client {
         self.0.sts.get_or_init(|| {
             let config = aws_sdk_sts::config::Builder::from(&self.0.config);
+            let config = config.interceptor(self.0.recorder.clone());
             let config = config.retry_partition(retry_budget("sts"));
             aws_sdk_sts::Client::from_conf(config.build())
         })

@@ -1,0 +1,118 @@
+//! A recording answers again what AWS answered.
+
+use bluegreen_sandbox::{Replay, ReplayError};
+use bytes::Bytes;
+use http::{Request, Response};
+
+fn recording(exchanges: &str) -> Result<Replay, ReplayError> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("recording.json");
+    let text = format!(
+        r#"{{"format":"bluegreen-doctor","version":1,"region":"eu-central-1",
+            "names":{{"blue":"environment-1"}},"exchanges":[{exchanges}]}}"#
+    );
+    std::fs::write(&path, text).expect("it is written");
+    Replay::read(&path)
+}
+
+fn exchange(body: &str, status: u16, answer: &str) -> String {
+    format!(
+        r#"{{"at":"2026-01-02T03:04:05Z","service":"elasticbeanstalk","method":"POST","path":"/",
+            "body":"{body}","status":{status},"answer":"{answer}"}}"#
+    )
+}
+
+fn ask(replay: &Replay, body: &str) -> Response<Bytes> {
+    let request = Request::post("/").body(Bytes::from(body.to_owned()));
+    replay.answer(&request.expect("a request"))
+}
+
+fn told(response: &Response<Bytes>) -> (u16, String) {
+    let body = String::from_utf8(response.body().to_vec()).expect("text");
+    (response.status().as_u16(), body)
+}
+
+#[test]
+fn the_same_question_is_answered_in_the_recorded_order() {
+    let question =
+        "Action=DescribeEvents&EnvironmentId=e-0000000001&StartTime=2026-01-02T03:04:05Z";
+    let recorded = [
+        exchange(question, 200, "first"),
+        exchange(
+            "Action=DescribeEvents&EnvironmentId=e-0000000002",
+            200,
+            "another",
+        ),
+        exchange(question, 200, "second"),
+    ];
+    let replay = recording(&recorded.join(",")).expect("a recording");
+    // In another order, and later.
+    let again = "EnvironmentId=e-0000000001&Action=DescribeEvents&StartTime=2027-01-01T00:00:00Z";
+    for answer in ["first", "second", "second"] {
+        assert_eq!(told(&ask(&replay, again)), (200, answer.to_owned()));
+    }
+    assert_eq!(replay.names()["blue"], "environment-1");
+    assert_eq!((replay.region(), replay.requests()), ("eu-central-1", 3));
+}
+
+#[test]
+fn made_up_values_may_differ_and_named_things_may_not() {
+    let recorded = exchange(
+        "Action=CreateConfigurationTemplate&ApplicationName=application-1&TemplateName=bluegreen-01j",
+        200,
+        "made",
+    );
+    let replay = recording(&recorded).expect("a recording");
+    let ask_of = |application: &str| {
+        let body = format!(
+            "Action=CreateConfigurationTemplate&ApplicationName={application}&TemplateName=bluegreen-01k"
+        );
+        told(&ask(&replay, &body))
+    };
+    assert_eq!(ask_of("application-1"), (200, "made".to_owned()));
+    let (status, message) = ask_of("application-2");
+    assert_eq!(status, 400);
+    assert!(
+        message.contains("holds no CreateConfigurationTemplate"),
+        "{message}"
+    );
+}
+
+#[test]
+fn what_was_never_asked_gets_an_error_that_says_so() {
+    let recorded = exchange("Action=DescribeEnvironments", 200, "some");
+    let replay = recording(&recorded).expect("a recording");
+    let (status, message) = told(&ask(&replay, "Action=TerminateEnvironment"));
+    assert_eq!(status, 400);
+    for words in [
+        "NotRecorded",
+        "no TerminateEnvironment",
+        "DescribeEnvironments",
+    ] {
+        assert!(message.contains(words), "{words}: {message}");
+    }
+}
+
+#[test]
+fn what_is_no_recording_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("recording.json");
+    assert!(matches!(Replay::read(&path), Err(ReplayError::Io { .. })));
+    for text in [
+        "no JSON",
+        r#"{"format":"x","version":1,"region":"","exchanges":[]}"#,
+    ] {
+        std::fs::write(&path, text).expect("it is written");
+        let error = Replay::read(&path).expect_err("it is none");
+        assert!(
+            matches!(error, ReplayError::NotARecording { .. }),
+            "{error}"
+        );
+    }
+    let newer = r#"{"format":"bluegreen-doctor","version":99,"region":"","exchanges":[]}"#;
+    std::fs::write(&path, newer).expect("it is written");
+    assert!(matches!(
+        Replay::read(&path),
+        Err(ReplayError::Newer { .. })
+    ));
+}

@@ -1,0 +1,119 @@
+//! Keeps what is asked of AWS and what it answers, while somebody wants it kept.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aws_sdk_elasticbeanstalk::config::interceptors::{
+    BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextRef,
+};
+use aws_sdk_elasticbeanstalk::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_elasticbeanstalk::error::BoxError;
+use aws_smithy_types::config_bag::{Storable, StoreReplace};
+
+use crate::clock::Clock;
+use crate::recording::Exchange;
+
+/// A body longer than this is a file's, and is not kept.
+const BODY_BYTES_MAX: usize = 1024 * 1024;
+
+/// Keeps every attempt of every request of the clients that have it, answered or not. The
+/// default one keeps nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Recorder(Option<Arc<Mutex<Vec<Exchange>>>>);
+
+impl Recorder {
+    /// One that keeps everything from now on.
+    #[must_use]
+    pub fn keeping() -> Recorder {
+        Recorder(Some(Arc::default()))
+    }
+
+    /// What was kept so far, in its order.
+    #[must_use]
+    pub fn exchanges(&self) -> Vec<Exchange> {
+        let kept = self.0.as_ref();
+        kept.map_or_else(Vec::new, |kept| {
+            kept.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        })
+    }
+}
+
+impl Intercept for Recorder {
+    fn name(&self) -> &'static str {
+        "Recorder"
+    }
+
+    fn read_before_transmit(
+        &self,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        bag: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if self.0.is_none() {
+            return Ok(());
+        }
+        let request = context.request();
+        let uri: http::Uri = request.uri().parse()?;
+        // The answer is filled in when it has come: the request itself is gone by then.
+        bag.interceptor_state().store_put(Sent(Exchange {
+            at: Clock::system().now(),
+            host: uri.host().unwrap_or_default().to_owned(),
+            method: request.method().to_owned(),
+            path: uri
+                .path_and_query()
+                .map_or_else(|| "/".to_owned(), ToString::to_string),
+            target: request.headers().get("x-amz-target").map(str::to_owned),
+            body: text(request.body().bytes()),
+            status: None,
+            content_type: None,
+            etag: None,
+            answer: None,
+            failure: None,
+        }));
+        Ok(())
+    }
+
+    fn read_after_attempt(
+        &self,
+        context: &FinalizerInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        bag: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let (Some(kept), Some(Sent(sent))) = (&self.0, bag.load::<Sent>()) else {
+            return Ok(());
+        };
+        let response = context.response();
+        let header = |name: &str| {
+            let value = response?.headers().get(name)?;
+            Some(value.to_owned())
+        };
+        let exchange = Exchange {
+            at: Clock::system().now(),
+            status: response.map(|response| response.status().as_u16()),
+            content_type: header("content-type"),
+            etag: header("etag"),
+            answer: response.and_then(|response| text(response.body().bytes())),
+            failure: match (response, context.output_or_error()) {
+                (None, Some(Err(error))) => Some(error.to_string()),
+                _ => None,
+            },
+            ..sent.clone()
+        };
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.push(exchange);
+        Ok(())
+    }
+}
+
+/// A body that is text, and no file's.
+fn text(bytes: Option<&[u8]>) -> Option<String> {
+    let bytes = bytes.filter(|bytes| bytes.len() <= BODY_BYTES_MAX)?;
+    String::from_utf8(bytes.to_vec()).ok()
+}
+
+/// A request on its way.
+#[derive(Debug)]
+struct Sent(Exchange);
+
+impl Storable for Sent {
+    type Storer = StoreReplace<Sent>;
+}
