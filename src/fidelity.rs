@@ -370,7 +370,7 @@ mod tests {
             None,
             "whose sg-1 is is not known"
         );
-        plan.blue_group = Some(crate::plan::OwnGroup {
+        plan.blue_group = Some(crate::plan::SecurityGroup {
             id: "sg-1".to_owned(),
             name: "n".to_owned(),
         });

@@ -279,9 +279,9 @@ impl TemplateSets {
     }
 }
 
-/// A security group that the service has made for an environment's instances.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct OwnGroup {
+/// A security group.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct SecurityGroup {
     /// Its id, `sg-…`.
     pub id: String,
     /// Its name.
@@ -463,7 +463,7 @@ pub struct Plan {
     /// The security group that the service made for blue's instances; none where there is
     /// none, or it may not be read.
     #[serde(default)]
-    pub blue_group: Option<OwnGroup>,
+    pub blue_group: Option<SecurityGroup>,
     /// How many instances blue ran at the start: green is made with at least as many.
     #[serde(default)]
     pub instances: u32,

@@ -19,7 +19,8 @@ use crate::facts::health_of;
 use crate::health::Health;
 use crate::machine::Kind;
 use crate::plan::{
-    Bundle, Goal, Kept, Limits, OwnGroup, Passed, Plan, Rollout, Strategy, Target, template_name,
+    Bundle, Goal, Kept, Limits, Passed, Plan, Rollout, SecurityGroup, Strategy, Target,
+    template_name,
 };
 use crate::preview::Preview;
 use crate::rebuild::strategy_of;
@@ -131,7 +132,7 @@ pub struct Inspection {
     /// The preview hostnames, where any are asked for.
     preview: Option<Preview>,
     /// The security group that the service made for blue's instances, where it is known.
-    blue_group: Option<OwnGroup>,
+    blue_group: Option<SecurityGroup>,
     /// The tests, by their places, that blue's running version did not pass.
     unmet: Vec<usize>,
     /// What the plan takes; none where checks refuse that it cannot do without.

@@ -7,6 +7,7 @@ mod checks;
 mod configuration;
 mod connect;
 mod dns;
+mod ec2;
 mod failure;
 mod listeners;
 mod objects;

@@ -116,7 +116,7 @@ pub(super) fn groups_differ(plan: &Plan, blue: Option<&str>, green: Option<&str>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::OwnGroup;
+    use crate::plan::SecurityGroup;
 
     #[test]
     fn values_that_are_written_otherwise_are_the_same() {
@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn groups_are_compared_without_those_that_the_service_makes() {
         let known = Plan {
-            blue_group: Some(OwnGroup {
+            blue_group: Some(SecurityGroup {
                 id: "sg-blue".to_owned(),
                 name: "awseb-blue".to_owned(),
             }),

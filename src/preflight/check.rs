@@ -52,6 +52,8 @@ pub enum Check {
     TerminationProtection,
     /// A load balancer that blue shares.
     SharedLoadBalancer,
+    /// The security groups that admit blue's.
+    SecurityGroups,
     /// An environment of one instance.
     SingleInstance,
     /// What runs on both environments at once.
@@ -118,6 +120,7 @@ impl Check {
         Check::Quotas,
         Check::TerminationProtection,
         Check::SharedLoadBalancer,
+        Check::SecurityGroups,
         Check::SingleInstance,
         Check::TwoEnvironments,
         Check::DeploymentPolicy,
@@ -324,6 +327,19 @@ impl Check {
                     "only what reaches the environments by the CNAME that is swapped follows: users \
                      who come by another rule meet the deploy, and with --strategy promote blue \
                      cannot be deleted while a rule forwards to it",
+                ),
+            ),
+            Check::SecurityGroups => (
+                "security-groups",
+                "whether a security group, as a database or a cache has one, admits the group that \
+                 Elastic Beanstalk made for blue's instances; green gets another group and is not \
+                 admitted. With --strategy promote it refuses whatever is allowed: Elastic Beanstalk \
+                 cannot terminate blue while a rule names blue's group",
+                "put a security group of your own into the environment's option SecurityGroups, admit \
+                 that one instead, and delete the rules that name the group of Elastic Beanstalk",
+                May(
+                    "while green serves, it cannot reach what admits blue's group alone: let a test \
+                     of green ask for it",
                 ),
             ),
             Check::SingleInstance => (

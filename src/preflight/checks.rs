@@ -6,6 +6,7 @@ mod answers;
 mod blue;
 mod both;
 mod green;
+mod groups;
 mod launch;
 mod release;
 mod traffic;
@@ -97,6 +98,7 @@ impl<P: Prober> Inspector<'_, P> {
             permissions,
             previous,
             answers,
+            groups,
         ) = tokio::join!(
             self.green_name(),
             self.green_cname(),
@@ -110,10 +112,15 @@ impl<P: Prober> Inspector<'_, P> {
             self.permissions(&caller, &read),
             self.previous_version(),
             self.answers(configuration),
+            self.security_groups(),
         );
         findings.push(self.tests(&records, &read, &answers));
         let unmet = answers.iter().filter(|(_, probe)| !probe.passed);
         let unmet = unmet.map(|(at, _)| *at).collect();
+        let (groups, blue_group) = match groups {
+            Ok((finding, group)) => (Ok(finding), group),
+            Err(error) => (Err(error), None),
+        };
         for (check, found) in [
             (Check::Credentials, self.credentials(caller)),
             (Check::GreenName, green),
@@ -126,6 +133,7 @@ impl<P: Prober> Inspector<'_, P> {
             (Check::Alarms, alarms),
             (Check::Permissions, permissions),
             (Check::PreviousVersion, previous),
+            (Check::SecurityGroups, groups),
         ] {
             findings.push(known(check, found)?);
         }
@@ -134,7 +142,7 @@ impl<P: Prober> Inspector<'_, P> {
             findings,
             facts,
             preview: read.preview,
-            blue_group: None,
+            blue_group,
             unmet,
         };
         let update = action.map(|action| self.managed_update(action, &inspection));

@@ -147,3 +147,58 @@ async fn sizes_are_removed_although_an_answer_is_lost() {
     assert_eq!(deployment.state, State::Completed);
     assert_eq!(sizes_of(&world, BLUE), (of(["2", "4"]), Vec::new()));
 }
+
+/// Whether a template keeps the group that the service made for blue is not told anywhere. Where
+/// it did and green were in it, blue could not be terminated.
+#[tokio::test(start_paused = true)]
+async fn green_is_never_in_the_group_of_blue() {
+    for (keeps, custom) in [(false, ""), (true, ""), (false, "sg-app"), (true, "sg-app")] {
+        let world = VirtualWorld::new().await;
+        world.sandbox.with_world(|world, _| {
+            if keeps {
+                world.inject(FaultEffect::TemplatesKeepGroups);
+            }
+            if !custom.is_empty() {
+                let launch = "aws:autoscaling:launchconfiguration";
+                world.set(BLUE, launch, "SecurityGroups", custom);
+            }
+        });
+        let deployment = released(&world, Strategy::Promote).await;
+        assert_eq!(deployment.state, State::Completed, "{keeps} {custom}");
+        let groups = world.sandbox.with_world(|world, _| {
+            let green = world.environment(GREEN).expect("green");
+            let own = green.own_group();
+            let groups = green.groups().into_iter();
+            groups
+                .filter(|group| own.as_ref() != Some(group))
+                .collect::<Vec<_>>()
+        });
+        assert_eq!(groups.join(","), custom, "{keeps}");
+        world.check_green_is_promoted("v2");
+    }
+}
+
+/// A green without one of the security groups that blue was given takes no traffic.
+#[tokio::test(start_paused = true)]
+async fn a_security_group_that_green_lacks_is_noticed() {
+    let world = VirtualWorld::new().await;
+    let launch = "aws:autoscaling:launchconfiguration";
+    world
+        .sandbox
+        .with_world(|world, _| world.set(BLUE, launch, "SecurityGroups", "sg-app"));
+    let mut deployment = world.begin(v2()).await.expect("preflight passes");
+    let sandbox = world.sandbox.clone();
+    world.on_call(move |call, phase| {
+        if phase == Phase::After && call.operation == "CreateEnvironment" {
+            sandbox.with_world(|world, _| world.set(GREEN, launch, "SecurityGroups", ""));
+        }
+        Fate::Life
+    });
+    let driven = world.drive(&mut deployment).await.expect("nobody kills it");
+    driven.expect("it ends");
+    let cause = deployment.state.cause().expect("a cause").to_string();
+    assert_eq!(deployment.state.kind(), Kind::RolledBack, "{cause}");
+    let flag = format!("--expect-difference {launch}:SecurityGroups");
+    assert!(cause.ends_with(&flag), "{cause}");
+    world.check_all_is_well("v1");
+}

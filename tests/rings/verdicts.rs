@@ -625,6 +625,52 @@ fn cases() -> Vec<Case> {
                 blue.tags = (0..40).map(|n| (format!("t{n}"), String::new())).collect();
             });
         }),
+        Case::of(
+            "security-groups",
+            "refused",
+            "(shop-database) admits",
+            |s| {
+                s.inject(FaultEffect::GroupAdmits {
+                    group: "shop-database".to_owned(),
+                    environment: blue(),
+                });
+            },
+        ),
+        Case::of(
+            "security-groups",
+            "refused",
+            "could not be terminated",
+            |s| {
+                s.inject(FaultEffect::GroupAdmits {
+                    group: "shop-database".to_owned(),
+                    environment: blue(),
+                });
+            },
+        )
+        .with(&["--strategy", "promote"]),
+        Case::of(
+            "security-groups",
+            "unknown",
+            "DescribeSecurityGroups",
+            |s| s.deny("ec2:DescribeSecurityGroups"),
+        )
+        .with(&["--allow", "permissions"]),
+        Case::of(
+            "security-groups",
+            "passed",
+            "has made no security group",
+            |s| {
+                s.sandbox.with_world(|world, _| {
+                    let launch = "aws:autoscaling:launchconfiguration";
+                    world.set(
+                        "shop-blue",
+                        launch,
+                        "DisableDefaultEC2SecurityGroup",
+                        "true",
+                    );
+                });
+            },
+        ),
         Case::of("deployment-policy", "warned", "TrafficSplitting", |s| {
             s.sandbox.with_world(|world, _| {
                 let blue = world.environment_mut("shop-blue").expect("blue");

@@ -1,0 +1,352 @@
+//! EC2, of which a release needs one operation: `DescribeSecurityGroups`. The SDK's client for
+//! it takes minutes to build (docs/decisions/0031); this is its runtime with one request of the
+//! Query protocol, version 2016-11-15: signed, sent, retried and timed out as every other.
+
+use std::error::Error;
+use std::fmt;
+
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_runtime::auth::SigV4OperationSigningConfig;
+use aws_runtime::auth::sigv4::{SCHEME_ID, SigV4AuthScheme};
+use aws_runtime::retries::classifiers::AwsErrorCodeClassifier;
+use aws_sdk_elasticbeanstalk::config::http::{HttpRequest, HttpResponse};
+use aws_sdk_elasticbeanstalk::error::{ErrorMetadata, ProvideErrorMetadata, SdkError};
+use aws_smithy_runtime::client::orchestrator::operation::Operation;
+use aws_smithy_runtime::client::retries::classifiers::{
+    HttpStatusCodeClassifier, TransientErrorClassifier,
+};
+use aws_smithy_runtime_api::client::auth::static_resolver::StaticAuthSchemeOptionResolver;
+use aws_smithy_runtime_api::client::auth::{
+    AuthSchemeOptionResolverParams, SharedAuthScheme, SharedAuthSchemeOptionResolver,
+};
+use aws_smithy_runtime_api::client::identity::SharedIdentityResolver;
+use aws_smithy_runtime_api::client::orchestrator::OrchestratorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponentsBuilder;
+use aws_smithy_runtime_api::client::runtime_plugin::StaticRuntimePlugin;
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::config_bag::Layer;
+use aws_types::SigningName;
+use aws_types::region::{Region, SigningRegion};
+use aws_types::service_config::ServiceConfigKey;
+use quick_xml::Reader;
+use quick_xml::events::Event;
+
+use super::failure::look_error;
+use crate::cloud::LookError;
+use crate::plan::SecurityGroup;
+
+/// The most that one answer tells (API reference, `DescribeSecurityGroups`: 5 to 1000).
+const PAGE_MAX: &str = "1000";
+
+/// A page of security groups, or one error.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Page {
+    groups: Vec<SecurityGroup>,
+    next: Option<String>,
+}
+
+/// An error that EC2 has told.
+#[derive(Debug)]
+struct Told(ErrorMetadata);
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Error for Told {}
+
+impl ProvideErrorMetadata for Told {
+    fn meta(&self) -> &ErrorMetadata {
+        &self.0
+    }
+}
+
+/// The security groups that a filter leaves, as in `ip-permission.group-id`.
+///
+/// # Errors
+/// [`LookError`].
+pub(super) async fn security_groups(
+    config: &SdkConfig,
+    filter: &str,
+    value: &str,
+) -> Result<Vec<SecurityGroup>, LookError> {
+    let mut groups = Vec::new();
+    let mut next: Option<String> = None;
+    loop {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.append_pair("Action", "DescribeSecurityGroups")
+            .append_pair("Version", "2016-11-15")
+            .append_pair("MaxResults", PAGE_MAX)
+            .append_pair("Filter.1.Name", filter)
+            .append_pair("Filter.1.Value.1", value);
+        if let Some(token) = &next {
+            form.append_pair("NextToken", token);
+        }
+        let asked = ask(config, form.finish()).await;
+        let page = asked.map_err(|error| look_error("DescribeSecurityGroups", &error))?;
+        groups.extend(page.groups);
+        next = page.next.filter(|token| !token.is_empty());
+        if next.is_none() {
+            return Ok(groups);
+        }
+    }
+}
+
+async fn ask(config: &SdkConfig, body: String) -> Result<Page, SdkError<Told, HttpResponse>> {
+    let region = config
+        .region()
+        .cloned()
+        .unwrap_or(Region::from_static("us-east-1"));
+    let mut builder = Operation::builder()
+        .service_name("EC2")
+        .operation_name("DescribeSecurityGroups")
+        .behavior_version(BehaviorVersion::latest())
+        .endpoint_url(&endpoint(config, region.as_ref()))
+        .runtime_plugin(signing(config, region))
+        .retry_classifier(TransientErrorClassifier::<Told>::new())
+        .retry_classifier(AwsErrorCodeClassifier::<Told>::new())
+        .retry_classifier(HttpStatusCodeClassifier::default());
+    if let Some(retries) = config.retry_config() {
+        builder = builder.standard_retry(retries);
+    }
+    if let Some(timeouts) = config.timeout_config() {
+        builder = builder.timeout_config(timeouts.clone());
+    }
+    if let Some(client) = config.http_client() {
+        builder = builder.http_client(client);
+    }
+    if let Some(sleep) = config.sleep_impl() {
+        builder = builder.sleep_impl(sleep);
+    }
+    if let Some(time) = config.time_source() {
+        builder = builder.time_source(time);
+    }
+    let operation = builder.serializer(request).deserializer(answer).build();
+    operation.invoke(body).await
+}
+
+fn request(body: String) -> Result<HttpRequest, Box<dyn Error + Send + Sync>> {
+    let length = body.len().to_string();
+    let mut request = HttpRequest::new(SdkBody::from(body));
+    request.set_method("POST")?;
+    request.set_uri("/")?;
+    let headers = request.headers_mut();
+    headers.insert("content-type", "application/x-www-form-urlencoded");
+    headers.insert("content-length", length);
+    Ok(request)
+}
+
+fn answer(response: &HttpResponse) -> Result<Page, OrchestratorError<Told>> {
+    let body = response.body().bytes().unwrap_or_default();
+    let body = String::from_utf8_lossy(body);
+    if response.status().is_success() {
+        let page = page(&body);
+        return page
+            .ok_or_else(|| OrchestratorError::response("the answer is not readable".into()));
+    }
+    let (code, message) = error(&body);
+    let mut told = ErrorMetadata::builder().message(message);
+    if let Some(code) = code {
+        told = told.code(code);
+    }
+    Err(OrchestratorError::operation(Told(told.build())))
+}
+
+/// With the configuration's own credentials, for EC2 in this region.
+fn signing(config: &SdkConfig, region: Region) -> StaticRuntimePlugin {
+    let mut layer = Layer::new("EC2");
+    layer.store_put(AuthSchemeOptionResolverParams::new(()));
+    layer.store_put(SigV4OperationSigningConfig {
+        region: Some(SigningRegion::from(region)),
+        name: Some(SigningName::from_static("ec2")),
+        ..SigV4OperationSigningConfig::default()
+    });
+    let schemes = StaticAuthSchemeOptionResolver::new(vec![SCHEME_ID]);
+    let mut components = RuntimeComponentsBuilder::new("EC2")
+        .with_auth_scheme(SharedAuthScheme::new(SigV4AuthScheme::new()))
+        .with_auth_scheme_option_resolver(Some(SharedAuthSchemeOptionResolver::new(schemes)));
+    if let Some(credentials) = config.credentials_provider() {
+        let resolver = SharedIdentityResolver::new(credentials);
+        components = components.with_identity_resolver(SCHEME_ID, resolver);
+    }
+    if let Some(cache) = config.identity_cache() {
+        components = components.with_identity_cache(Some(cache));
+    }
+    StaticRuntimePlugin::new()
+        .with_config(layer.freeze())
+        .with_runtime_components(components)
+}
+
+/// `AWS_ENDPOINT_URL_EC2`, the configuration's own, or the region's (General Reference,
+/// "Amazon EC2 endpoints and quotas").
+fn endpoint(config: &SdkConfig, region: &str) -> String {
+    let key = ServiceConfigKey::builder()
+        .service_id("EC2")
+        .env("AWS_ENDPOINT_URL")
+        .profile("endpoint_url")
+        .build();
+    let of_service = key
+        .ok()
+        .and_then(|key| config.service_config()?.load_config(key));
+    let own = of_service.or_else(|| config.endpoint_url().map(str::to_owned));
+    let fips = config.use_fips().unwrap_or(false);
+    own.unwrap_or_else(|| regional(region, fips))
+}
+
+fn regional(region: &str, fips: bool) -> String {
+    let suffix = match region.split('-').next().unwrap_or_default() {
+        "cn" => "amazonaws.com.cn",
+        "eusc" => "amazonaws.eu",
+        _ if region.starts_with("us-iso-") => "c2s.ic.gov",
+        _ if region.starts_with("us-isob-") => "sc2s.sgov.gov",
+        _ if region.starts_with("eu-isoe-") => "cloud.adc-e.uk",
+        _ if region.starts_with("us-isof-") => "csp.hci.ic.gov",
+        _ => "amazonaws.com",
+    };
+    let service = if fips { "ec2-fips" } else { "ec2" };
+    format!("https://{service}.{region}.{suffix}")
+}
+
+/// Every text of a document, with the names that lead to it.
+fn texts(document: &str) -> Option<Vec<(String, String)>> {
+    let mut reader = Reader::from_str(document);
+    let (mut path, mut text, mut texts) = (Vec::new(), String::new(), Vec::new());
+    loop {
+        match reader.read_event().ok()? {
+            Event::Start(start) => {
+                let name = start.local_name();
+                path.push(String::from_utf8_lossy(name.as_ref()).into_owned());
+                text.clear();
+            }
+            Event::Text(part) => text.push_str(&part.decode().ok()?),
+            Event::CData(part) => text.push_str(&part.decode().ok()?),
+            Event::GeneralRef(reference) => match reference.resolve_char_ref().ok()? {
+                Some(c) => text.push(c),
+                None => text.push_str(quick_xml::escape::resolve_predefined_entity(
+                    &reference.decode().ok()?,
+                )?),
+            },
+            Event::End(_) => {
+                texts.push((path.join("/"), std::mem::take(&mut text)));
+                path.pop();
+            }
+            Event::Eof if path.is_empty() => return Some(texts),
+            Event::Eof => return None,
+            Event::Empty(_)
+            | Event::Decl(_)
+            | Event::PI(_)
+            | Event::Comment(_)
+            | Event::DocType(_) => {}
+        }
+    }
+}
+
+fn page(document: &str) -> Option<Page> {
+    const ANSWER: &str = "DescribeSecurityGroupsResponse";
+    let mut page = Page::default();
+    let mut group = SecurityGroup::default();
+    let mut is_answer = false;
+    for (path, text) in texts(document)? {
+        match path.strip_prefix(ANSWER)? {
+            "" => is_answer = true,
+            "/nextToken" => page.next = Some(text),
+            "/securityGroupInfo/item/groupId" => group.id = text,
+            "/securityGroupInfo/item/groupName" => group.name = text,
+            "/securityGroupInfo/item" => page.groups.push(std::mem::take(&mut group)),
+            _ => {}
+        }
+    }
+    is_answer.then_some(page)
+}
+
+/// The code and the message of an error.
+fn error(document: &str) -> (Option<String>, String) {
+    let texts = texts(document).unwrap_or_default();
+    let find = |name: &str| {
+        let found = texts.iter().find(|(path, _)| path == name);
+        found.map(|(_, text)| text.clone())
+    };
+    (
+        find("Response/Errors/Error/Code"),
+        find("Response/Errors/Error/Message").unwrap_or_default(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As the API reference shows it (`DescribeSecurityGroups`, "Examples").
+    #[test]
+    fn groups_and_the_next_page_are_read() {
+        let document = "<DescribeSecurityGroupsResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\">\
+            <requestId>59dbff89</requestId><securityGroupInfo>\
+            <item><ownerId>111122223333</ownerId><groupId>sg-1a2b3c4d</groupId>\
+            <groupName>a&amp;b</groupName><ipPermissions><item><groups><item>\
+            <groupId>sg-other</groupId></item></groups></item></ipPermissions></item>\
+            <item><groupId>sg-2</groupId><groupName>two</groupName><ipPermissions/></item>\
+            </securityGroupInfo><nextToken>t</nextToken></DescribeSecurityGroupsResponse>";
+        let group = |id: &str, name: &str| SecurityGroup {
+            id: id.to_owned(),
+            name: name.to_owned(),
+        };
+        assert_eq!(
+            page(document),
+            Some(Page {
+                groups: vec![group("sg-1a2b3c4d", "a&b"), group("sg-2", "two")],
+                next: Some("t".to_owned()),
+            })
+        );
+        for other in [
+            "",
+            "<a>",
+            "<a></a>",
+            "{}",
+            "<DescribeSecurityGroupsResponse>",
+        ] {
+            assert_eq!(page(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn errors_are_read() {
+        let document = "<Response><Errors><Error><Code>UnauthorizedOperation</Code>\
+            <Message>You are not authorized</Message></Error></Errors><RequestID>r</RequestID></Response>";
+        let told = (
+            Some("UnauthorizedOperation".to_owned()),
+            "You are not authorized".to_owned(),
+        );
+        assert_eq!(error(document), told);
+        assert_eq!(error("<html>"), (None, String::new()));
+    }
+
+    #[test]
+    fn the_endpoint_is_the_regions() {
+        for (region, fips, url) in [
+            (
+                "eu-central-1",
+                false,
+                "https://ec2.eu-central-1.amazonaws.com",
+            ),
+            (
+                "us-gov-west-1",
+                true,
+                "https://ec2-fips.us-gov-west-1.amazonaws.com",
+            ),
+            (
+                "cn-north-1",
+                false,
+                "https://ec2.cn-north-1.amazonaws.com.cn",
+            ),
+            (
+                "us-iso-east-1",
+                false,
+                "https://ec2.us-iso-east-1.c2s.ic.gov",
+            ),
+        ] {
+            assert_eq!(regional(region, fips), url);
+        }
+    }
+}
