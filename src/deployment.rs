@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Moment;
 use crate::health::Health;
 use crate::machine::{
-    Change, Deploy, Effect, EffectKind, EnvSeen, Kind, MayArrive, Phase, Seen, State,
+    Cause, Change, Deploy, Effect, EffectKind, EnvSeen, Kind, MayArrive, Phase, Seen, State,
 };
-use crate::plan::{OwnSizes, Plan, Role, SEND_WITHIN, Sizes, Which};
+use crate::plan::{Goal, OwnSizes, Plan, Role, SEND_WITHIN, Sizes, Which};
 use crate::traffic::{Idle, Served, Traffic, Usual};
 
 /// What a termination may take on top of the patience: several minutes, and again
@@ -66,6 +66,10 @@ pub struct Deployment {
     /// have yet to run.
     #[serde(default)]
     pub left: Option<Kind>,
+    /// Why it goes back to the previous version, where no operator has asked for that: a hook
+    /// failed, or nobody approved it.
+    #[serde(default)]
+    pub turned_back: Option<Cause>,
     /// The slowest answer that passed a test before production moved last to where it is
     /// watched.
     #[serde(default)]
@@ -203,9 +207,30 @@ impl Deployment {
             slowest_answer: Duration::ZERO,
             left: None,
             deploy_warnings: Vec::new(),
+            turned_back: None,
             green_id: None,
             sized: Some(BTreeMap::new()),
             intents: BTreeMap::new(),
+        }
+    }
+
+    /// A state in which it leaves its way, for what has turned it back in place of an operator
+    /// who has not. The machine knows of the way back alone, and not of who ordered it.
+    #[must_use]
+    pub fn for_its_cause(&self, state: State) -> State {
+        let is_told = matches!(
+            state.kind(),
+            Kind::Discarding | Kind::RolledBack | Kind::Stuck
+        );
+        match &self.turned_back {
+            Some(cause)
+                if is_told
+                    && self.plan.goal == Goal::Previous
+                    && state.cause() == Some(&Cause::AskedToRetreat) =>
+            {
+                state.because(cause.clone())
+            }
+            _ => state,
         }
     }
 
@@ -214,6 +239,7 @@ impl Deployment {
     #[must_use]
     pub fn entering(&self, state: State, now: Moment) -> Deployment {
         let mut next = self.clone();
+        let state = self.for_its_cause(state);
         if self.state.is_swapping() && self.state.kind() != state.kind() {
             next.traffic_moved_at = Some(now);
             next.drained_at = None;

@@ -27,7 +27,7 @@ use crate::facts::{
 use crate::fidelity::{Weight, template_sets};
 use crate::journal::{Journal, JournalError};
 use crate::machine::{Cause, Effect, Kind, Order, Seen, State, Step, hold, is_safe, obey, step};
-use crate::plan::Role;
+use crate::plan::{Goal, Role};
 use crate::shared::SharedError;
 use crate::store::{Output, StoreError};
 use following::{Following, Turn};
@@ -201,7 +201,9 @@ impl<'a, C: Cloud> Driver<'a, C> {
         self.until_in_the_bucket(deployment, caught_up).await?;
         if deployment.left.is_some() || deployment.state == State::Preparing {
             let entered = deployment.state.clone();
-            let word = self.hooks(deployment, deployment.left, &entered).await?;
+            let word = self
+                .hooks(deployment, deployment.left, &entered, deployment.plan.goal)
+                .await?;
             self.obey_hooks(deployment, entered, word, None).await?;
         }
         if deployment.left.is_some() {
@@ -279,18 +281,20 @@ impl<'a, C: Cloud> Driver<'a, C> {
             return Ok(());
         }
         let why = Cause::AskedToRetreat.to_string();
-        self.order(deployment, Order::Retreat, &why).await?;
+        self.order(deployment, Order::Retreat, &why, None).await?;
         // Obeyed once; a later order to go forward must not meet it again.
         self.journal.withdraw_retreat(&deployment.plan.id).await?;
         Ok(())
     }
 
-    /// Carries out an order; false where it changes nothing.
+    /// Carries out an order; false where it changes nothing. `cause` is why it goes back,
+    /// where no operator has asked for that.
     async fn order(
         &mut self,
         deployment: &mut Deployment,
         order: Order,
         why: &str,
+        cause: Option<Cause>,
     ) -> Result<bool, DriveError> {
         let Ok((state, plan)) = obey(&deployment.state, &deployment.plan, order) else {
             return Ok(false);
@@ -301,13 +305,19 @@ impl<'a, C: Cloud> Driver<'a, C> {
         let from = deployment.state.kind();
         if state.kind() != from {
             // What an order leads to is not theirs to stop.
-            let _ = self.hooks(deployment, Some(from), &state).await?;
+            let _ = self
+                .hooks(deployment, Some(from), &state, plan.goal)
+                .await?;
         }
-        let mut next = deployment.entering(state, self.clock.now());
+        let mut next = deployment.clone();
+        if plan.goal == Goal::Previous && deployment.plan.goal != Goal::Previous {
+            next.turned_back = cause;
+        }
+        next.plan = plan;
+        next = next.entering(state, self.clock.now());
         if next.state == deployment.state {
             next.entered_at = deployment.entered_at;
         }
-        next.plan = plan;
         self.checkpoint(deployment, next, why, None).await?;
         Ok(true)
     }
@@ -323,14 +333,17 @@ impl<'a, C: Cloud> Driver<'a, C> {
         let state = match word {
             Word::GoOn => state,
             Word::Hold(cause) => hold(&state, deployment.plan.strategy, cause).unwrap_or(state),
-            Word::GoBack(why) => {
-                if self.order(deployment, Order::Retreat, &why).await? {
+            Word::GoBack(cause) => {
+                let why = cause.to_string();
+                let order = Order::Retreat;
+                if self.order(deployment, order, &why, Some(cause)).await? {
                     return Ok(());
                 }
                 // Nothing leads back from there.
                 state
             }
         };
+        let state = deployment.for_its_cause(state);
         if state == deployment.state {
             return Ok(());
         }
@@ -695,7 +708,10 @@ impl<'a, C: Cloud> Driver<'a, C> {
             warn!("{told}");
         }
         let word = match from {
-            Some(_) => self.hooks(deployment, from, &state).await?,
+            Some(_) => {
+                self.hooks(deployment, from, &state, deployment.plan.goal)
+                    .await?
+            }
             None => Word::GoOn,
         };
         self.obey_hooks(deployment, state, word, seen).await

@@ -7,8 +7,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::acceptance::On;
 use crate::command::Run;
 use crate::machine::Kind;
+use crate::plan::Goal;
 use crate::table::{duration, inline};
 
 /// One command at one place of the way.
@@ -24,6 +26,9 @@ pub struct Hook {
     pub on_failure: OnFailure,
     /// How long it may take.
     pub limit: Duration,
+    /// Towards which versions it runs; none for what its stage suggests.
+    #[serde(default)]
+    pub on: Option<On>,
 }
 
 /// When a hook runs.
@@ -66,6 +71,7 @@ pub struct HookTable {
     command: String,
     on_failure: OnFailure,
     limit: Option<String>,
+    on: Option<On>,
 }
 
 /// The variables that a hook gets: the deployment's id, `before` or `after`, and the stage.
@@ -113,6 +119,7 @@ impl HookTable {
             command: self.command,
             on_failure: self.on_failure,
             limit,
+            on: self.on,
         };
         let possible = hook.possible();
         if possible.contains(&hook.on_failure) {
@@ -199,6 +206,38 @@ impl Hook {
         }
     }
 
+    /// Whether it runs while the deployment goes towards this version. On the way to the
+    /// previous one the stages of a release come again, and its hooks do not unless they say
+    /// so: a migration must not run on the way back from its own failure.
+    fn runs_towards(&self, goal: Goal) -> bool {
+        let on = self.on.unwrap_or(match self.stage {
+            Kind::Preparing
+            | Kind::Cloning
+            | Kind::Warming
+            | Kind::DeployingGreen
+            | Kind::TestingGreen
+            | Kind::AwaitingSwap
+            | Kind::SwappingToGreen
+            | Kind::DrainingBlue
+            | Kind::Deploying
+            | Kind::Testing
+            | Kind::AwaitingCutover
+            | Kind::SwappingToBlue
+            | Kind::Baking
+            | Kind::TerminatingGreen
+            | Kind::TerminatingBlue
+            | Kind::Completed => On::Release,
+            Kind::AbortingDeploy
+            | Kind::ReturningToGreen
+            | Kind::ReturningToBlue
+            | Kind::Held
+            | Kind::Discarding
+            | Kind::RolledBack
+            | Kind::Stuck => On::Always,
+        });
+        on == On::Always || goal == Goal::Release
+    }
+
     /// The command with what it gets: `document` on its standard input, and the place and
     /// the deployment's id in its environment.
     #[must_use]
@@ -219,8 +258,9 @@ impl Hook {
 /// one, then before the other; of each in the order in which they are written.
 ///
 /// A stage that is left for Held, Discarding, AbortingDeploy, ReturningToGreen,
-/// ReturningToBlue or Stuck was given up: what is to come after it does not.
-pub fn due(hooks: &[Hook], passage: Passage) -> impl Iterator<Item = &Hook> {
+/// ReturningToBlue or Stuck was given up: what is to come after it does not. `goal` is the
+/// version that the deployment goes towards after the change.
+pub fn due(hooks: &[Hook], passage: Passage, goal: Goal) -> impl Iterator<Item = &Hook> {
     let given_up = matches!(
         passage.to,
         Kind::Held
@@ -234,6 +274,7 @@ pub fn due(hooks: &[Hook], passage: Passage) -> impl Iterator<Item = &Hook> {
         hooks
             .iter()
             .filter(move |hook| hook.when == when && Some(hook.stage) == stage)
+            .filter(move |hook| hook.runs_towards(goal))
     };
     let after = at(When::After, passage.from.filter(|_| !given_up));
     after.chain(at(When::Before, Some(passage.to)))
@@ -298,13 +339,14 @@ mod tests {
     #[test]
     fn a_table_is_a_hook() {
         let text = r#"{ when = "before", stage = "swapping-to-blue", command = "make migrate",
-                        on-failure = "hold", limit = "20m" }"#;
+                        on-failure = "hold", limit = "20m", on = "always" }"#;
         let expected = Hook {
             when: When::Before,
             stage: Kind::SwappingToBlue,
             command: "make migrate".to_owned(),
             on_failure: OnFailure::Hold,
             limit: Duration::from_secs(1200),
+            on: Some(On::Always),
         };
         assert_eq!(read(text), Ok(expected.clone()));
         let kept = serde_json::to_string(&expected).expect("JSON");
@@ -396,7 +438,7 @@ mod tests {
             hook("before", "preparing", "6"),
         ];
         let due = |from, to| {
-            let due = due(&hooks, Passage { from, to });
+            let due = due(&hooks, Passage { from, to }, Goal::Release);
             due.map(|hook| hook.command.as_str())
                 .collect::<Vec<_>>()
                 .join(" ")
@@ -407,6 +449,34 @@ mod tests {
         assert_eq!(due(Some(Kind::Deploying), Kind::AbortingDeploy), "");
         assert_eq!(due(None, Kind::Preparing), "6");
         assert_eq!(due(Some(Kind::Cloning), Kind::Warming), "");
+    }
+
+    #[test]
+    fn on_the_way_back_the_hooks_of_the_release_do_not_run_unless_they_say_so() {
+        let runs = |hook: &Hook, goal| {
+            let passage = Passage {
+                from: None,
+                to: hook.stage,
+            };
+            due(std::slice::from_ref(hook), passage, goal).count() == 1
+        };
+        let release = hook("before", "deploying", "./migrate expand");
+        assert!(runs(&release, Goal::Release) && !runs(&release, Goal::Previous));
+        // A journal that was written before hooks said so.
+        let mut kept = serde_json::to_value(&release).expect("JSON");
+        kept.as_object_mut().expect("a table").remove("on");
+        let kept: Hook = serde_json::from_value(kept).expect("a hook");
+        assert_eq!(kept, release);
+        let told = hook("before", "rolled-back", "./tell");
+        assert!(runs(&told, Goal::Previous));
+        for (on, back) in [(On::Always, true), (On::Release, false)] {
+            let hook = Hook {
+                on: Some(on),
+                ..release.clone()
+            };
+            assert_eq!(runs(&hook, Goal::Previous), back, "{on:?}");
+            assert!(runs(&hook, Goal::Release), "{on:?}");
+        }
     }
 
     #[tokio::test]

@@ -17,7 +17,7 @@ use crate::store::Output;
 pub(super) enum Word {
     GoOn,
     Hold(Cause),
-    GoBack(String),
+    GoBack(Cause),
 }
 
 impl<C: Cloud> Driver<'_, C> {
@@ -38,12 +38,12 @@ impl<C: Cloud> Driver<'_, C> {
         };
         match answer {
             Approval::Granted => {
-                self.order(deployment, Order::Approve, "it was approved")
+                self.order(deployment, Order::Approve, "it was approved", None)
                     .await?;
                 return Ok(true);
             }
             Approval::Refused => {
-                self.order(deployment, Order::Retreat, "it was not approved")
+                self.order(deployment, Order::Retreat, "it was not approved", None)
                     .await?;
                 return Ok(true);
             }
@@ -63,7 +63,8 @@ impl<C: Cloud> Driver<'_, C> {
                     }
                     _ => {
                         let why = cause.to_string();
-                        self.order(deployment, Order::Retreat, &why).await
+                        self.order(deployment, Order::Retreat, &why, Some(cause))
+                            .await
                     }
                 }
             }
@@ -74,19 +75,21 @@ impl<C: Cloud> Driver<'_, C> {
         }
     }
 
-    /// Runs the hooks that are due at a change of state. They may run again where this
+    /// Runs the hooks that are due at a change of state, after which the deployment goes
+    /// towards `goal`. They may run again where this
     /// process ends before the change is written down.
     pub(super) async fn hooks(
         &mut self,
         deployment: &Deployment,
         from: Option<Kind>,
         to: &State,
+        goal: Goal,
     ) -> Result<Word, DriveError> {
         let passage = Passage {
             from,
             to: to.kind(),
         };
-        let due: Vec<Hook> = hooks::due(&deployment.plan.hooks, passage)
+        let due: Vec<Hook> = hooks::due(&deployment.plan.hooks, passage, goal)
             .cloned()
             .collect();
         let mut word = Word::GoOn;
@@ -121,16 +124,20 @@ impl<C: Cloud> Driver<'_, C> {
             word = match hook.on_failure {
                 OnFailure::Ignore => continue,
                 // Nothing stops the way back.
-                _ if deployment.plan.goal == Goal::Previous => continue,
-                OnFailure::Rollback => Word::GoBack(format!("the hook {hook} failed: {ended}")),
-                OnFailure::Hold => Word::Hold(Cause::HookFailed {
-                    hook: hook.to_string(),
-                    stage: hook.stage,
-                    ended,
-                }),
+                _ if goal == Goal::Previous => continue,
+                OnFailure::Rollback => Word::GoBack(failed(&hook, ended)),
+                OnFailure::Hold => Word::Hold(failed(&hook, ended)),
             };
             break;
         }
         Ok(word)
+    }
+}
+
+fn failed(hook: &Hook, ended: String) -> Cause {
+    Cause::HookFailed {
+        hook: hook.to_string(),
+        stage: hook.stage,
+        ended,
     }
 }

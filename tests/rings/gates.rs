@@ -141,7 +141,7 @@ fn hooks_run_before_and_after_the_stages_and_read_the_state() {
 fn a_hook_that_fails_means_what_it_says() {
     let failing = |when: &str, stage: &str, on_failure: &str| {
         format!(
-            "{{ when = '{when}', stage = '{stage}', command = 'echo no; exit 3', on-failure = '{on_failure}' }}"
+            "{{ when = '{when}', stage = '{stage}', command = 'echo >> ran; echo no; exit 3', on-failure = '{on_failure}' }}"
         )
     };
     for (when, stage, on_failure, code, holder, version) in [
@@ -189,6 +189,14 @@ fn a_hook_that_fails_means_what_it_says() {
         assert_eq!(found, Some(code), "{place}: {told}");
         assert!(told.contains("failed: exit code 3: no"), "{place}: {told}");
         check(&served, holder, version);
+        let ran = lines(&served.folder.path().join("ran"));
+        assert_eq!(ran, 1, "{place}: not again on the way back: {told}");
+        if code == 10 {
+            // Whoever reads the end of it reads what was wrong.
+            let why = format!("Why: the hook {when} ");
+            assert!(told.contains(&why), "{place}: {told}");
+            assert!(!told.contains("an operator asked"), "{place}: {told}");
+        }
         if code == 14 {
             assert!(told.contains("Held after"), "{place}: {told}");
             assert!(!told.contains("not fit"), "{place}: {told}");
@@ -197,6 +205,49 @@ fn a_hook_that_fails_means_what_it_says() {
             check(&served, "shop-blue", "v1");
         }
     }
+}
+
+#[test]
+fn a_hook_that_says_so_runs_on_the_way_back_too() {
+    for (on, runs) in [("", 1), (", on = 'release'", 1), (", on = 'always'", 2)] {
+        let served = Served::at_speed(SPEED);
+        let before = format!(
+            "{{ when = 'before', stage = 'swapping-to-blue', command = 'echo >> ran', on-failure = 'ignore'{on} }}"
+        );
+        let fails =
+            "{ when = 'after', stage = 'baking', command = 'exit 3', on-failure = 'rollback' }";
+        let (code, told) = release(&served, &[&before, fails]);
+        assert_eq!(code, Some(10), "{on}: {told}");
+        check(&served, "shop-blue", "v1");
+        let ran = lines(&served.folder.path().join("ran"));
+        assert_eq!(ran, runs, "{on}: {told}");
+        assert!(
+            told.contains("Why: the hook after Baking failed: exit code 3"),
+            "{on}: {told}"
+        );
+    }
+}
+
+/// A pause that was not approved in time is the cause, and no operator who was not there.
+#[test]
+fn a_pause_that_nobody_approved_is_the_cause_of_its_rollback() {
+    let served = Served::at_speed(SPEED);
+    let url = approver(|_| 403);
+    let run = ["run", "--version-label", "v2", "--pause-before", "cutover"];
+    let asks = [
+        "--approve-url",
+        &url,
+        "--approve-limit",
+        "10m",
+        "--approve-otherwise",
+        "rollback",
+    ];
+    let (code, told) = ended(&served.run(&[&run[..], &asks].concat()));
+    assert_eq!(code, Some(10), "{told}");
+    assert!(
+        told.contains("Why: nobody approved it within 10m"),
+        "{told}"
+    );
 }
 
 #[test]
