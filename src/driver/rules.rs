@@ -80,6 +80,8 @@ fn goes(kind: Kind) -> Option<Role> {
         Kind::Preparing
         | Kind::Cloning
         | Kind::Warming
+        | Kind::DeployingGreen
+        | Kind::TestingGreen
         | Kind::AwaitingSwap
         | Kind::SwappingToGreen
         | Kind::DrainingBlue

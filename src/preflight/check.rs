@@ -98,7 +98,7 @@ pub struct About {
 
 impl Check {
     /// Every check, in the order in which it is shown.
-    pub const ALL: [Check; 30] = [
+    pub const ALL: [Check; 31] = [
         Check::Credentials,
         Check::Permissions,
         Check::Application,

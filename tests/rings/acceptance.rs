@@ -177,7 +177,10 @@ fn each_condition_that_fails_holds_the_release() {
         ),
         (
             Some(degraded),
-            ["--test", r#"{ url = "/", body-contains = "ready", on = "release" }"#],
+            [
+                "--test",
+                r#"{ url = "/", body-contains = "ready", on = "release" }"#,
+            ],
             "/ answered 200 OK, whose body lacks \"ready\"",
         ),
         (
