@@ -8,6 +8,7 @@ mod discover;
 mod doctor;
 mod exit;
 mod finish;
+mod iam_policy;
 mod plan;
 mod rehearse;
 mod remains;
@@ -76,6 +77,8 @@ enum Command {
     Wait(wait::Args),
     /// Remove what a deployment that nobody goes on with has left
     Cleanup(cleanup::Args),
+    /// Print the IAM policy that releases need, filled in with the names in force
+    IamPolicy(iam_policy::Args),
     /// Check the configuration, or show what is in force and where it comes from
     Config(config::Args),
     /// Serve a local Elastic Beanstalk and S3 to try everything on
@@ -177,6 +180,7 @@ async fn command(cli: Cli, layers: &Layers) -> Result<Exit, Failed> {
         Command::Status(args) => status::run(options, &args).await,
         Command::Wait(args) => wait::run(options, &args).await,
         Command::Cleanup(args) => cleanup::run(options, &args).await,
+        Command::IamPolicy(args) => iam_policy::run(options, &args).await,
         Command::Config(args) => config::run(options, &args, layers),
         #[cfg(feature = "sandbox")]
         Command::Sandbox(args) => sandbox::run(options, &args).await,

@@ -278,6 +278,9 @@ pub struct Environment {
     pub description: String,
     /// The ARN of its platform version, where that is told.
     pub platform: Option<String>,
+    /// The ARN of its operations role, whose rights Elastic Beanstalk uses downstream; none
+    /// where it uses those of whoever asks.
+    pub operations_role: Option<String>,
     /// When it was created, where that is told.
     pub created: Option<Moment>,
 }

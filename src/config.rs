@@ -18,6 +18,8 @@ use thiserror::Error;
 
 use crate::acceptance::{AcceptanceTest, Defaults, TestCommand, TestTable};
 use crate::approval::ApproveUrl;
+use crate::encryption::Encryption;
+use crate::fidelity::OPERATIONS_ROLE;
 use crate::health::Health;
 use crate::hooks::{Hook, HookTable};
 use crate::machine::Kind;
@@ -190,6 +192,16 @@ pub struct Options {
     /// Hosted zone of Route 53 that holds them; an id, or ssm:/path/to/parameter
     #[arg(long, env = "HOSTED_ZONE_ID", global = true, value_name = "ID")]
     pub hosted_zone_id: Option<String>,
+    /// Server-side encryption that every upload to the bucket asks for: AES256, aws:kms, or
+    /// aws:kms:KEY with a key of KMS [default: none, the bucket's own applies]
+    #[arg(
+        long,
+        env = "BLUEGREEN_SSE",
+        global = true,
+        value_name = "METHOD",
+        value_parser = encryption
+    )]
+    pub sse: Option<Encryption>,
     /// Keep the journal in SQLite alone: no copy and no lease in the bucket
     #[arg(long, env = "BLUEGREEN_NO_SHARED_STATE", global = true, value_parser = clap::builder::BoolishValueParser::new())]
     pub no_shared_state: bool,
@@ -735,14 +747,20 @@ fn difference(text: &str) -> Result<String, String> {
     let is_tag = name
         .strip_prefix("tag ")
         .is_some_and(|key| !key.trim().is_empty());
-    if name == "version" || name == "platform" || is_tag || name.contains(':') {
+    let is_trait = ["version", "platform", OPERATIONS_ROLE].contains(&name);
+    if is_trait || is_tag || name.contains(':') {
         return Ok(name.to_owned());
     }
     Err(
-        "a difference is called version, platform, tag KEY, or NAMESPACE:OPTION such as \
+        "a difference is called version, platform, operations role, tag KEY, or NAMESPACE:OPTION such as \
          aws:elasticbeanstalk:command:Timeout"
             .to_owned(),
     )
+}
+
+/// A method of server-side encryption.
+fn encryption(text: &str) -> Result<Encryption, String> {
+    text.parse()
 }
 
 /// An alarm's name: 1 to 255 characters (API reference, `PutMetricAlarm`).
@@ -832,6 +850,7 @@ mod tests {
         for name in [
             "version",
             "platform",
+            "operations role",
             "tag team",
             "aws:autoscaling:asg:MinSize[AWSEBAutoScalingGroup]",
         ] {

@@ -21,6 +21,8 @@ pub struct Traits {
     pub platform: String,
     /// The version label it runs.
     pub version: String,
+    /// The ARN of its operations role, where it has one.
+    pub operations_role: Option<String>,
     /// The option settings, by `NAMESPACE:OPTION`, with `[RESOURCE]` behind where they are
     /// for one of several.
     pub settings: BTreeMap<String, String>,
@@ -31,7 +33,7 @@ pub struct Traits {
 /// Something that green has otherwise than blue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// Of what: `version`, `platform`, `tag KEY` or an option's name.
+    /// Of what: `version`, `platform`, `operations role`, `tag KEY` or an option's name.
     pub what: String,
     /// What it is to be: blue's value. None where blue has none.
     pub blue: Option<String>,
@@ -51,6 +53,9 @@ pub enum Weight {
     Warns,
 }
 
+/// What a difference of the operations roles is called: no option setting tells it, so that no
+/// template holds it (API reference, `CreateEnvironment`).
+pub const OPERATIONS_ROLE: &str = "operations role";
 /// Stands for a value that is not shown: an application keeps its passwords there.
 const HIDDEN: &str = "…";
 /// The namespace of the application's environment variables.
@@ -113,6 +118,11 @@ pub fn differences(plan: &Plan, blue: &Traits, green: &Traits) -> Vec<Difference
     let mut compared = vec![
         one("version", plan.green_version(), &green.version),
         one("platform", &blue.platform, &green.platform),
+        (
+            OPERATIONS_ROLE.to_owned(),
+            blue.operations_role.clone(),
+            green.operations_role.clone(),
+        ),
     ];
     compared.extend(side_by_side(&own_tags(blue), &own_tags(green)));
     compared.retain(|(_, blue, green)| blue != green);
@@ -300,6 +310,7 @@ mod tests {
             id: own(id),
             platform: own("arn:platform/Node/1.0"),
             version: own("v1"),
+            operations_role: None,
             settings: settings.map(|(name, value)| (own(name), own(value))).into(),
             tags: vec![
                 (own("team"), own("shop")),
@@ -424,6 +435,19 @@ mod tests {
         );
         assert_eq!(found[0].to_string(), "version: v0, where blue has v1");
         plan.expected_differences = found.into_iter().map(|found| found.what).collect();
+        assert_eq!(differences(&plan, &blue, &green), []);
+    }
+
+    /// A green without blue's role would be operated with the rights of whoever asks.
+    #[test]
+    fn the_operations_role_is_compared() {
+        let (mut plan, mut blue, green) = pair();
+        blue.operations_role = Some("arn:aws:iam::123456789012:role/ops".to_owned());
+        let found = differences(&plan, &blue, &green);
+        let told: Vec<_> = found.iter().map(ToString::to_string).collect();
+        let missing = "operations role: missing, where blue has arn:aws:iam::123456789012:role/ops";
+        assert_eq!(told, [missing]);
+        plan.expected_differences = vec![OPERATIONS_ROLE.to_owned()];
         assert_eq!(differences(&plan, &blue, &green), []);
     }
 

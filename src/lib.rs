@@ -11,6 +11,7 @@ pub mod command;
 pub mod config;
 pub mod deployment;
 pub mod driver;
+pub mod encryption;
 pub mod facts;
 pub mod fidelity;
 pub mod health;

@@ -470,6 +470,10 @@ pub struct Plan {
     /// The worst health with which an environment is taken for healthy.
     #[serde(default)]
     pub healthy: Health,
+    /// The ARN of blue's operations role at the start, which green is made with; none where
+    /// blue has none, or a program before it did not read it.
+    #[serde(default)]
+    pub operations_role: Option<String>,
     /// Green's tags: blue's own and ours.
     pub green_tags: Vec<(String, String)>,
     /// How an environment is asked for a path.
@@ -794,6 +798,7 @@ impl Plan {
             blue_group: None,
             instances: 1,
             healthy: Health::Ok,
+            operations_role: None,
             green_tags: vec![],
             front: Front::Http,
             tests: vec![AcceptanceTest::get("/")],

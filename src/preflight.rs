@@ -3,6 +3,7 @@
 mod check;
 mod checks;
 mod health_checks;
+mod iam_policy;
 mod permissions;
 mod reach;
 mod steps;
@@ -27,6 +28,8 @@ use crate::rebuild::strategy_of;
 
 pub use check::{About, Allowing, Check, Finding, Verdict};
 pub use health_checks::HealthChecks;
+pub use iam_policy::{Granted, INLINE_MAX, MANAGED_MAX, characters, document, parts};
+pub use permissions::{Balancing, DeploymentPolicy, Launch, passed_roles};
 pub use steps::{Past, Step, Takes, steps, together};
 
 /// Which version to release, and how.
@@ -224,6 +227,7 @@ impl Inspection {
         };
         Some(Plan {
             template: template_name(&id),
+            operations_role: blue.operations_role.clone(),
             green_tags: kept.beside(&facts.tags),
             id: id.clone(),
             target,

@@ -188,6 +188,15 @@ impl Asked {
         Ok(Some(Asked { zone, hosts: asked }))
     }
 
+    /// The hosted zone's id; none where a parameter holds it.
+    #[must_use]
+    pub fn zone_id(&self) -> Option<&str> {
+        match &self.zone {
+            Given::Value(id) => Some(id),
+            Given::Parameter(_) => None,
+        }
+    }
+
     /// The names of the SSM parameters to read.
     #[must_use]
     pub fn parameters(&self) -> Vec<&str> {

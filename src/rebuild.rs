@@ -197,6 +197,10 @@ fn plan<'a>(
         blue_group: None,
         instances: 0,
         healthy: config.healthy,
+        operations_role: blue
+            .operations_role
+            .clone()
+            .or_else(|| green.operations_role.clone()),
         green_tags: remains.tags.clone(),
         front: Front::Http,
         tests: config.tests.clone(),

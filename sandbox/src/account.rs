@@ -52,6 +52,11 @@ impl ManagedAction {
 }
 
 impl World {
+    /// The account has made no environment before: what it needs once is asked for.
+    pub fn use_for_the_first_time(&mut self) {
+        self.quirks.fresh_account = true;
+    }
+
     /// The most that the account may have of something.
     pub(crate) fn quota(&self, of: QuotaOf) -> usize {
         let usual = match of {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::account::{ManagedAction, QuotaOf};
+use crate::encryption::Encryption;
 use crate::launch::LaunchFault;
 use crate::model::{Millis, Setting};
 use crate::world::World;
@@ -394,6 +395,12 @@ pub(crate) struct Quirks {
     /// The prefixes that another account has, in lower case.
     #[serde(default)]
     pub taken_prefixes: Vec<String>,
+    /// Whether the account has made no environment before.
+    #[serde(default)]
+    pub fresh_account: bool,
+    /// What the policies of buckets demand of uploads.
+    #[serde(default)]
+    pub encrypted: BTreeMap<String, Encryption>,
     #[serde(default)]
     pub idle_shrinks: bool,
     #[serde(default)]

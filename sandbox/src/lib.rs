@@ -9,6 +9,7 @@ mod account;
 mod clock;
 mod deploys;
 mod disk;
+mod encryption;
 mod faults;
 mod launch;
 mod model;

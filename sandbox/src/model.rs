@@ -218,6 +218,9 @@ pub struct Environment {
     pub operation: u64,
     /// The request that began its present operation.
     pub request_id: String,
+    /// The ARN of its operations role; none where whoever asks needs the rights beneath.
+    #[serde(default)]
+    pub operations_role: Option<String>,
     /// Its user tags.
     pub tags: Vec<(String, String)>,
     /// The option settings that were given to it through the API, by its template or

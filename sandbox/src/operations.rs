@@ -7,6 +7,7 @@ mod events;
 mod health;
 mod levels;
 mod platform;
+mod roles;
 mod templates;
 mod update;
 
@@ -86,6 +87,7 @@ impl World {
     fn dispatch(&mut self, operation: &str, form: &Form, request_id: &str) -> Done {
         match operation {
             "AbortEnvironmentUpdate" => self.abort_update(form, request_id),
+            "AssociateEnvironmentOperationsRole" => self.associate_role(form),
             "CheckDNSAvailability" => self.check_dns(form),
             "CreateApplication" => self.create_application(form),
             "CreateApplicationVersion" => self.create_version(form),
@@ -107,6 +109,7 @@ impl World {
             "DescribeEvents" => self.describe_events(form),
             "DescribeInstancesHealth" => self.instances_health(form),
             "DescribePlatformVersion" => self.describe_platform(form),
+            "DisassociateEnvironmentOperationsRole" => self.disassociate_role(form),
             "ListAvailableSolutionStacks" => Ok(Some(self.solution_stacks())),
             "ListPlatformBranches" => Ok(Some(self.platform_branches())),
             "ListPlatformVersions" => self.list_platforms(form),

@@ -5,8 +5,10 @@
 //! else is refused when the document is read, so that no policy is weaker or stronger
 //! here than its author thinks.
 
+mod assets;
 mod beanstalk;
 mod beneath;
+mod roles;
 mod s3;
 mod services;
 
@@ -128,7 +130,7 @@ pub enum Verdict {
 
 /// The condition keys that the sandbox gives values to, in lower case; those that end
 /// in a slash go on with a tag's key.
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 17] = [
     "aws:requestedregion",
     "aws:requesttag/",
     "aws:resourcetag/",
@@ -139,6 +141,7 @@ const KEYS: [&str; 16] = [
     "elasticbeanstalk:fromenvironment",
     "elasticbeanstalk:fromsolutionstack",
     "elasticbeanstalk:inapplication",
+    "iam:awsservicename",
     "iam:passedtoservice",
     "route53:changeresourcerecordsetsactions",
     "route53:changeresourcerecordsetsnormalizedrecordnames",
@@ -480,27 +483,33 @@ impl World {
     /// # Errors
     /// The words of AWS (IAM user guide, "Troubleshoot access denied error messages").
     pub fn permit(&self, need: &Need) -> Result<(), String> {
-        let verdict = self.policy.as_ref().map(|policy| policy.judge(need));
-        let Need {
-            action, resource, ..
-        } = need;
-        let resource = if action.starts_with("s3:") {
-            format!("\"{resource}\"")
-        } else {
-            resource.clone()
-        };
-        let why = match verdict {
-            None | Some(Verdict::Allowed) => return Ok(()),
-            Some(Verdict::NotAllowed) => {
-                format!("because no identity-based policy allows the {action} action")
-            }
-            Some(Verdict::Denied) => "with an explicit deny in an identity-based policy".to_owned(),
-        };
-        Err(format!(
-            "User: {} is not authorized to perform: {action} on resource: {resource} {why}",
-            self.caller()
-        ))
+        match &self.policy {
+            None => Ok(()),
+            Some(policy) => worded(policy.judge(need), &self.caller(), need),
+        }
     }
+}
+
+/// A verdict in the words of AWS.
+fn worded(verdict: Verdict, who: &str, need: &Need) -> Result<(), String> {
+    let Need {
+        action, resource, ..
+    } = need;
+    let resource = if action.starts_with("s3:") {
+        format!("\"{resource}\"")
+    } else {
+        resource.clone()
+    };
+    let why = match verdict {
+        Verdict::Allowed => return Ok(()),
+        Verdict::NotAllowed => {
+            format!("because no identity-based policy allows the {action} action")
+        }
+        Verdict::Denied => "with an explicit deny in an identity-based policy".to_owned(),
+    };
+    Err(format!(
+        "User: {who} is not authorized to perform: {action} on resource: {resource} {why}"
+    ))
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HOST};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use serde_json::json;
 
+use crate::encryption;
 use crate::faults::{Fault, FaultEffect};
 use crate::objects;
 use crate::operations::{Reply, refusal};
@@ -220,9 +221,18 @@ impl Sandbox {
         let (bucket, _) = objects::target(&request);
         let judged =
             objects::operation(&request) == "CreateBucket" || self.0.objects.has_bucket(&bucket);
-        if judged && let Err(message) = permitted(policy::s3_needs(&request)) {
+        let (needs, refused) = self.with_world(|world, _| {
+            let mut needs = policy::s3_needs(&request);
+            needs.extend(world.key_needs(&request));
+            (needs, world.bucket_denies(&request))
+        });
+        if judged && let Err(message) = permitted(needs) {
             return denied(&message);
         }
+        if let Some(message) = refused {
+            return denied(&message);
+        }
+        encryption::strip(request.headers_mut());
         let hides = policy::hides_missing_keys(&request).filter(|_| judged);
         let response = self.0.objects.handle(request).await;
         match (response.status(), hides.map(|need| permitted(vec![need]))) {

@@ -93,6 +93,7 @@ impl World {
             busy: None,
             operation: 0,
             request_id: self.request_id(),
+            operations_role: None,
             tags: Vec::new(),
             settings: vec![
                 setting("aws:autoscaling:asg", "MinSize", "2"),

@@ -139,6 +139,10 @@ pub struct World {
     /// What the clients of this process may do; none for everything.
     #[serde(skip)]
     pub(crate) policy: Option<Arc<Policy>>,
+    /// The policies of roles that Elastic Beanstalk takes on, by their ARNs; a role without one
+    /// may do everything.
+    #[serde(default)]
+    pub(crate) role_policies: BTreeMap<String, String>,
     /// The role whose session the caller is, its path included; none for the user.
     #[serde(default)]
     pub(crate) role: Option<String>,
@@ -176,6 +180,7 @@ impl World {
             history: Vec::new(),
             seeded: Vec::new(),
             policy: None,
+            role_policies: BTreeMap::new(),
             role: None,
             services: Services::seeded(),
             counter: 0,

@@ -96,7 +96,8 @@ fn a_launch_needs_the_callers_rights_beneath() {
         "{body}"
     );
     let bundle = allow("s3:GetObject", "arn:aws:s3:::shop-artifacts/*");
-    let (status, body) = ask(&mut world(&[own, all_but_bundle, bundle]), create);
+    let assets = allow("s3:GetObject", "arn:aws:s3:::elasticbeanstalk-*/*");
+    let (status, body) = ask(&mut world(&[own, all_but_bundle, bundle, assets]), create);
     assert_eq!(status, 200, "{body}");
 }
 
@@ -252,4 +253,231 @@ fn null_asks_whether_a_key_is_there() {
         assert_eq!(policy.judge(denied), Verdict::NotAllowed, "{value}");
     }
     assert!(policy("maybe").is_err());
+}
+
+/// Elastic Beanstalk reads files of AWS's own with the caller's rights, and tells a denial of
+/// them by bucket and key: `InvalidParameterValue` of a read
+/// (hashicorp/terraform-provider-aws#32977), `InsufficientPrivilegesException` of a change
+/// (public event logs of CreateEnvironment from a template and of UpdateEnvironment).
+#[test]
+fn aws_own_buckets_are_read_with_the_callers_rights() {
+    let everything_but_objects = r#"{"Effect":"Allow","NotAction":"s3:GetObject","Resource":"*"}"#;
+    let bundles = allow("s3:GetObject", "arn:aws:s3:::shop-artifacts/*");
+    let storage = allow(
+        "s3:GetObject",
+        "arn:aws:s3:::elasticbeanstalk-us-east-1-123456789012/*",
+    );
+    let template = "Action=CreateConfigurationTemplate&ApplicationName=shop&TemplateName=t";
+    let settings =
+        "Action=DescribeConfigurationSettings&ApplicationName=shop&EnvironmentName=shop-blue";
+    let create = "Action=CreateEnvironment&ApplicationName=shop&EnvironmentName=shop-two&VersionLabel=v1&TemplateName=t";
+    let update = "Action=UpdateEnvironment&EnvironmentName=shop-blue&VersionLabel=v2";
+    let invalid = (400, "<Code>InvalidParameterValue</Code>");
+    let denied = (403, "<Code>InsufficientPrivilegesException</Code>");
+    let buckets = [
+        "elasticbeanstalk-env-resources",
+        "elasticbeanstalk-platform-assets",
+    ];
+    for (lacking, granted) in [(buckets[0], buckets[1]), (buckets[1], buckets[0])] {
+        for (request, (status, code)) in [(settings, invalid), (create, denied), (update, denied)] {
+            let mut world = world(&[
+                everything_but_objects.to_owned(),
+                bundles.clone(),
+                storage.clone(),
+                allow("s3:GetObject", &format!("arn:aws:s3:::{granted}-*/*")),
+            ]);
+            ask(&mut world, template);
+            let (told, body) = ask(&mut world, request);
+            assert_eq!(told, status, "{request}: {body}");
+            let words = format!("Access Denied: S3Bucket={lacking}-us-east-1, S3Key=");
+            assert!(body.contains(code) && body.contains(&words), "{body}");
+        }
+    }
+}
+
+/// With an operations role the caller needs `iam:PassRole` on it and nothing downstream: the
+/// role's own rights count (API reference, `CreateEnvironment`, `OperationsRole`, and
+/// `AssociateEnvironmentOperationsRole`).
+#[test]
+fn an_operations_role_has_the_rights_downstream() {
+    let role = "arn:aws:iam::123456789012:role/shop-operations";
+    let own = [
+        allow("elasticbeanstalk:*", "*"),
+        allow("s3:GetObject", "arn:aws:s3:::elasticbeanstalk-*/*"),
+    ];
+    let mut world = world(&own);
+    let associate = format!(
+        "Action=AssociateEnvironmentOperationsRole&EnvironmentName=shop-blue&OperationsRole={role}"
+    );
+    let (status, body) = ask(&mut world, &associate);
+    assert_eq!(status, 403, "{body}");
+    assert!(
+        body.contains("iam:PassRole on resource: arn:aws:iam::123456789012:role/shop-operations"),
+        "{body}"
+    );
+    let passing = format!(
+        r#"{{"Effect":"Allow","Action":"iam:PassRole","Resource":"{role}","Condition":{{
+            "StringEquals":{{"iam:PassedToService":"elasticbeanstalk.amazonaws.com"}}}}}}"#
+    );
+    world.set_policy(Some(policy(&[&own[..], &[passing]].concat().join(","))));
+    let update = "Action=UpdateEnvironment&EnvironmentName=shop-blue&VersionLabel=v2";
+    let (_, body) = ask(&mut world, update);
+    assert!(body.contains("user/sandbox is not authorized"), "{body}");
+    let (status, body) = ask(&mut world, &associate);
+    assert_eq!(status, 200, "{body}");
+    let describe = "Action=DescribeEnvironments&EnvironmentNames.member.1=";
+    let told = format!("<OperationsRole>{role}</OperationsRole>");
+    let (_, body) = ask(&mut world, &format!("{describe}shop-blue"));
+    assert!(body.contains(&told), "{body}");
+    let (status, body) = ask(&mut world, update);
+    assert_eq!(status, 200, "{body}");
+    let create = "Action=CreateEnvironment&ApplicationName=shop&EnvironmentName=shop-two&VersionLabel=v1&SolutionStackName=s";
+    let (status, body) = ask(&mut world, create);
+    assert_eq!(status, 403, "{body}");
+    let (status, body) = ask(&mut world, &format!("{create}&OperationsRole={role}"));
+    assert!(status == 200 && body.contains(&told), "{body}");
+    // What the role may not do is told of the role.
+    let nothing = r#"{"Version":"2012-10-17","Statement":[]}"#;
+    world.set_role_policy(role, nothing).expect("a policy");
+    let (status, body) = ask(
+        &mut world,
+        "Action=TerminateEnvironment&EnvironmentName=shop-two",
+    );
+    assert!(
+        status == 403 && body.contains("assumed-role/shop-operations/"),
+        "{body}"
+    );
+    let disassociate = "Action=DisassociateEnvironmentOperationsRole&EnvironmentName=shop-blue";
+    assert_eq!(ask(&mut world, disassociate).0, 200);
+    let (_, body) = ask(&mut world, &format!("{describe}shop-blue"));
+    assert!(!body.contains("OperationsRole"), "{body}");
+}
+
+fn everything_but(action: &str) -> String {
+    format!(r#"{{"Effect":"Allow","NotAction":"{action}","Resource":"*"}}"#)
+}
+
+/// What a deploy needs follows its deployment policy: a public event log of an immutable deploy
+/// (`Detached new instance(s) from temporary auto scaling group`, `Attached new instance(s) to
+/// the permanent auto scaling group`), the developer guide ("Deployment policies and settings")
+/// for the additional batch and traffic splitting.
+#[test]
+fn a_deploy_needs_what_its_policy_does() {
+    let update = "Action=UpdateEnvironment&EnvironmentName=shop-blue&VersionLabel=v2";
+    let batch = "autoscaling:SetDesiredCapacity";
+    let groups = "autoscaling:AttachInstances";
+    let rules = "elasticloadbalancing:ModifyRule";
+    for (kind, needs) in [
+        ("AllAtOnce", &[][..]),
+        ("Rolling", &[]),
+        ("RollingWithAdditionalBatch", &[batch]),
+        ("Immutable", &[batch, groups]),
+        ("TrafficSplitting", &[batch, groups, rules]),
+    ] {
+        for action in [batch, groups, rules] {
+            let mut world = world(&[everything_but(action)]);
+            let namespace = "aws:elasticbeanstalk:command";
+            world.set("shop-blue", namespace, "DeploymentPolicy", kind);
+            let (status, body) = ask(&mut world, update);
+            let denied = needs.contains(&action);
+            assert_eq!(status == 403, denied, "{kind} without {action}: {body}");
+            assert_eq!(body.contains(action), denied, "{kind}: {body}");
+        }
+    }
+}
+
+/// Environments from before launch templates launch by launch configurations, others by launch
+/// templates, whose versions are made and deleted by a change (developer guide, "Launch
+/// templates").
+#[test]
+fn an_older_environment_needs_launch_configurations_and_others_launch_templates() {
+    let change = "Action=UpdateEnvironment&EnvironmentName=shop-blue\
+                  &OptionSettings.member.1.Namespace=aws:autoscaling:asg\
+                  &OptionSettings.member.1.OptionName=MaxSize&OptionSettings.member.1.Value=5";
+    let configuration = "autoscaling:CreateLaunchConfiguration";
+    let template = "ec2:CreateLaunchTemplateVersion";
+    for (imds, denied) in [("false", configuration), ("true", template)] {
+        for action in [configuration, template] {
+            let mut world = world(&[everything_but(action)]);
+            let namespace = "aws:autoscaling:launchconfiguration";
+            world.set("shop-blue", namespace, "DisableIMDSv1", imds);
+            let (status, body) = ask(&mut world, change);
+            assert_eq!(status == 403, action == denied, "{imds} {action}: {body}");
+        }
+    }
+}
+
+/// An account needs service-linked roles and the storage bucket's policy once (public guides to
+/// the least rights of Elastic Beanstalk).
+#[test]
+fn the_first_environment_of_an_account_needs_more() {
+    let create = "Action=CreateEnvironment&ApplicationName=shop&EnvironmentName=shop-two&VersionLabel=v1&SolutionStackName=s";
+    for action in [
+        "iam:CreateServiceLinkedRole",
+        "s3:PutBucketOwnershipControls",
+        "s3:PutBucketPolicy",
+    ] {
+        let mut first = world(&[everything_but(action)]);
+        first.use_for_the_first_time();
+        let (status, body) = ask(&mut first, create);
+        assert!(status == 403 && body.contains(action), "{body}");
+        let mut later = world(&[everything_but(action)]);
+        assert_eq!(ask(&mut later, create).0, 200);
+    }
+}
+
+/// A bucket's policy may deny uploads that do not ask for its encryption, and its key of KMS is
+/// asked besides (S3 user guide, "Using server-side encryption with AWS KMS keys").
+#[tokio::test]
+async fn an_encrypted_bucket_demands_its_headers_and_its_key() {
+    let sandbox = Sandbox::open(Options::default()).expect("it opens");
+    let key = "arn:aws:kms:us-east-1:123456789012:key/1";
+    sandbox.with_world(|world, _| world.demand_encryption("shop-artifacts", "aws:kms", Some(key)));
+    let put = async |method: Option<&str>, named: Option<&str>| {
+        let mut request = Request::builder()
+            .method(Method::PUT)
+            .uri("/shop-artifacts/new")
+            .header("host", "127.0.0.1:4577");
+        if let Some(method) = method {
+            request = request.header("x-amz-server-side-encryption", method);
+        }
+        if let Some(key) = named {
+            request = request.header("x-amz-server-side-encryption-aws-kms-key-id", key);
+        }
+        let request = request.header(
+            "authorization",
+            "AWS4-HMAC-SHA256 Credential=a/20270115/us-east-1/s3/aws4_request",
+        );
+        let request = request.body(Bytes::from_static(b"new")).expect("one");
+        let answer = sandbox.handle(request).await.expect("it answers");
+        let body = String::from_utf8_lossy(answer.body()).into_owned();
+        (answer.status(), body)
+    };
+    for (method, named) in [
+        (None, None),
+        (Some("AES256"), None),
+        (Some("aws:kms"), None),
+        (Some("aws:kms"), Some("another")),
+    ] {
+        let (status, body) = put(method, named).await;
+        assert_eq!(status, StatusCode::FORBIDDEN, "{method:?} {named:?}");
+        assert!(
+            body.contains("explicit deny in a resource-based policy"),
+            "{body}"
+        );
+    }
+    let (status, body) = put(Some("aws:kms"), Some(key)).await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    sandbox.set_policy(Some(policy(&allow("s3:*", "*"))));
+    let (status, body) = put(Some("aws:kms"), Some(key)).await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    assert!(body.contains("kms:GenerateDataKey"), "{body}");
+    let object = "/shop-artifacts/shop/v1.zip";
+    let (status, body) = s3(&sandbox, Method::GET, "127.0.0.1:4577", object).await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    assert!(body.contains("kms:Decrypt"), "{body}");
+    let both = [allow("s3:*", "*"), allow("kms:*", key)];
+    sandbox.set_policy(Some(policy(&both.join(","))));
+    let (status, _) = s3(&sandbox, Method::GET, "127.0.0.1:4577", object).await;
+    assert_eq!(status, StatusCode::OK);
 }

@@ -98,6 +98,19 @@ impl Context {
         Context::of_journal(options)
     }
 
+    /// For what needs AWS, or a sandbox, and no journal.
+    pub async fn without_journal(options: &Options) -> Result<Context, Failed> {
+        let context = Context::with_journal(options, Store::in_memory()?)?;
+        #[cfg(feature = "sandbox")]
+        let context = context.in_sandbox().await?;
+        Ok(context)
+    }
+
+    /// The region that is named, or a sandbox's.
+    pub fn region(&self) -> Option<&str> {
+        self.connection.region.as_deref()
+    }
+
     /// Opens the journal alone, for what needs neither AWS nor a sandbox.
     pub fn of_journal(options: &Options) -> Result<Context, Failed> {
         Context::with_journal(options, Store::open(&state_path(options)?)?)
@@ -184,7 +197,8 @@ impl Context {
                 .map(|sandbox| sandbox.url.as_str());
             let prober = HttpProber::new(proxy).map_err(|e| Failed::bug(&e))?;
             let recorder = self.recorder.clone();
-            let cloud = AwsCloud::recorded_by(&config, prober, recorder);
+            let cloud = AwsCloud::recorded_by(&config, prober, recorder)
+                .encrypting(self.options.sse.clone());
             Ok::<_, Failed>((cloud, config))
         });
         clients.await.cloned()

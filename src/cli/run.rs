@@ -94,7 +94,7 @@ pub(super) struct Overridden {
 
 /// The value of `--strategy`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Strategy {
+pub(super) enum Strategy {
     /// Deploy onto blue while green serves, swap back, terminate green
     #[default]
     Restore,

@@ -58,6 +58,7 @@ use super::{Alarms, Cloud, Event, LookError, Needs, Outcome, Probe, Prober, Sigh
 use crate::acceptance::AcceptanceTest;
 use crate::clock::{Clock, Deadline};
 use crate::command::{Ran, Run};
+use crate::encryption::Encryption;
 use crate::facts::is_healthy;
 use crate::fidelity::differences;
 use crate::listener_rules::{Balancer, Change};
@@ -78,6 +79,8 @@ pub struct AwsCloud<P> {
     cloudwatch: cloudwatch::Client,
     elb: elb::Client,
     time: ServiceTime,
+    /// What every upload to the artifacts bucket asks for.
+    encryption: Option<Encryption>,
     prober: P,
 }
 
@@ -138,8 +141,21 @@ impl<P: Prober> AwsCloud<P> {
             s3: s3::Client::from_conf(s3.build()),
             seldom: Seldom::new(config, recorder),
             time,
+            encryption: None,
             prober,
         }
+    }
+
+    /// The same, asking S3 to encrypt every upload to the artifacts bucket so.
+    #[must_use]
+    pub fn encrypting(self, encryption: Option<Encryption>) -> AwsCloud<P> {
+        AwsCloud { encryption, ..self }
+    }
+
+    /// How S3 is asked to encrypt every upload.
+    #[must_use]
+    pub fn encryption(&self) -> Option<&Encryption> {
+        self.encryption.as_ref()
     }
 
     /// The same for the checks before a release, which are asked once: passing errors are
@@ -162,6 +178,7 @@ impl<P: Prober> AwsCloud<P> {
             .build();
         AwsCloud {
             time: self.time.clone(),
+            encryption: self.encryption.clone(),
             ..AwsCloud::recorded_by(&config, self.prober.clone(), self.seldom.recorder().clone())
         }
     }
@@ -627,6 +644,7 @@ impl<P> AwsCloud<P> {
             .version_label(plan.green_version())
             .description(format!("{DESCRIPTION}{}", plan.id))
             .set_tags(Some(tags))
+            .set_operations_role(plan.operations_role.clone())
             .set_option_settings(some(settings))
             .set_options_to_remove(some(removed))
             .customize()

@@ -82,6 +82,17 @@ const fn of(effect: EffectKind, message: &'static str, verdict: Verdict) -> Rule
     }
 }
 
+/// How Elastic Beanstalk tells that an object may not be read with the caller's rights; its
+/// bucket follows, then `, S3Key=` and its key.
+const DENIED_OBJECT: &str = "Access Denied: S3Bucket=";
+
+/// How the buckets of AWS's own are called that Elastic Beanstalk reads for whoever asks it; the
+/// region follows.
+const ASSETS: [&str; 2] = [
+    "elasticbeanstalk-env-resources-",
+    "elasticbeanstalk-platform-assets-",
+];
+
 /// Codes are those of the API references of the services and of the
 /// common errors of AWS; the messages of `InvalidParameterValue` are the service's
 /// unmodelled ones.
@@ -120,6 +131,8 @@ const TABLE: &[Rule] = &[
     rule("NotAuthorized",                 "", Verdict::Denied),
     rule("UnauthorizedOperation",         "", Verdict::Denied),
     rule("OptInRequired",                 "", Verdict::Denied),
+    // Whatever its code (hashicorp/terraform-provider-aws#32977: InvalidParameterValue).
+    rule("", DENIED_OBJECT,                   Verdict::Denied),
     rule("OperationInProgressFailure",    "", Verdict::Busy),
     rule("OperationInProgressException",  "", Verdict::Busy),
     rule("OperationAborted",              "", Verdict::Busy),
@@ -208,8 +221,35 @@ pub(super) fn describe(failure: &Failure) -> String {
         }
         Failure::NotSent(why) | Failure::NotSigned(why) | Failure::NoAnswer(why) => why.clone(),
         Failure::Service { code, message, .. } if message.is_empty() => code.clone(),
-        Failure::Service { code, message, .. } => format!("{code}: {message}"),
+        Failure::Service { code, message, .. } => match denied_object(message) {
+            None => format!("{code}: {message}"),
+            Some((bucket, key)) => {
+                let of_aws = ASSETS.iter().any(|asset| bucket.starts_with(asset));
+                let remedy = match of_aws {
+                    true => {
+                        " (a bucket of AWS's own: the statement ReadElasticBeanstalkAssets of \
+                         docs/iam-policy.json allows it)"
+                    }
+                    false => "",
+                };
+                format!(
+                    "{code}: {message}: Elastic Beanstalk may not read s3://{bucket}/{key} with \
+                     these credentials; allow them s3:GetObject on it{remedy}"
+                )
+            }
+        },
     }
+}
+
+/// The bucket and key of an object that Elastic Beanstalk was denied.
+fn denied_object(message: &str) -> Option<(&str, &str)> {
+    let (_, rest) = message.split_once(DENIED_OBJECT)?;
+    let (bucket, key) = rest.split_once(", S3Key=").unwrap_or((rest, ""));
+    let key = key.split_whitespace().next().unwrap_or_default();
+    Some((
+        bucket.trim_end_matches('.'),
+        key.trim_end_matches(['.', ',', ';', ')']),
+    ))
 }
 
 #[cfg(test)]
@@ -408,6 +448,49 @@ mod tests {
         let wrong_key = "The request signature we calculated does not match";
         let refusal = classify(None, &service(403, "SignatureDoesNotMatch", wrong_key));
         assert!(matches!(refusal, Some(Refusal::Credentials(why)) if !is_clock(&why)));
+    }
+
+    /// Whatever the code and the words around it, what is denied is named with its remedy.
+    #[test]
+    fn an_object_that_is_denied_is_named() {
+        let assets = "S3Bucket=elasticbeanstalk-env-resources-us-east-1, \
+                      S3Key=eb_patching_resources/instance_patch_extension.linux";
+        for (status, code, message) in [
+            (
+                400,
+                "InvalidParameterValue",
+                format!("Access Denied: {assets}"),
+            ),
+            (
+                403,
+                "InsufficientPrivilegesException",
+                format!("Access Denied: {assets}"),
+            ),
+            (
+                400,
+                "InvalidParameterValue",
+                format!(
+                    "Failed to deploy application. Service:Amazon S3, Message:Access Denied: {assets}."
+                ),
+            ),
+        ] {
+            let refusal = classify(None, &service(status, code, &message));
+            let Some(Refusal::Denied(text)) = refusal else {
+                panic!("{code}: {refusal:?}");
+            };
+            for words in [
+                "s3://elasticbeanstalk-env-resources-us-east-1/eb_patching_resources/\
+                 instance_patch_extension.linux with",
+                "s3:GetObject",
+                "ReadElasticBeanstalkAssets",
+            ] {
+                assert!(text.contains(words), "{words}: {text}");
+            }
+        }
+        let own = "Access Denied: S3Bucket=shop-artifacts, S3Key=v1.zip";
+        let text = describe(&service(400, "InvalidParameterValue", own));
+        assert!(text.contains("s3://shop-artifacts/v1.zip"), "{text}");
+        assert!(!text.contains("AWS's own"), "{text}");
     }
 
     #[test]

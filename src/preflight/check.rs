@@ -147,10 +147,11 @@ impl Check {
             Check::Permissions => (
                 "permissions",
                 "every action and resource of docs/iam-policy.json that this release needs, \
-                 simulated by IAM for the role or user itself; refuses where one is not allowed, \
-                 warns where only Elastic Beanstalk's own actions in other services are not \
-                 (an operations role may have them), or where a condition cannot be judged \
-                 beforehand",
+                 simulated by IAM for the role or user itself, and, unless blue has an operations \
+                 role, every one of docs/iam-policy-beneath.json that Elastic Beanstalk needs with \
+                 the same rights to make green, to deploy onto blue by its deployment policy and to \
+                 terminate green; refuses where one is not allowed, warns where only one is not that \
+                 an account needs once, or where a condition cannot be judged beforehand",
                 "grant what is named, as docs/permissions.md says",
                 May(
                     "the release goes on until AWS denies it something: it stops there, and \

@@ -1,16 +1,31 @@
-//! Which permissions a release needs: docs/iam-policy.json, with its names put in and
-//! without the parts that this release does not use. Pure.
+//! Which permissions a release needs: docs/iam-policy.json and docs/iam-policy-beneath.json, with
+//! their names put in and without the parts that this release does not use. Pure.
 
 use serde_json::Value;
 
 use crate::cloud::aws::{Configuration, EnvironmentType};
 use crate::plan::Strategy;
 
-/// The policy as it is shipped.
-const POLICY: &str = include_str!("../../docs/iam-policy.json");
+/// The policy as it is shipped: what this program asks, and what Elastic Beanstalk does beneath.
+const POLICIES: [&str; 2] = [
+    include_str!("../../docs/iam-policy.json"),
+    include_str!("../../docs/iam-policy-beneath.json"),
+];
 
 /// What Elastic Beanstalk does in other services with the rights of whoever asks it.
-const BENEATH: &str = "Beneath";
+pub(super) const BENEATH: &str = "Beneath";
+
+/// The service, as roles are passed to it.
+const SERVICE: &str = "elasticbeanstalk.amazonaws.com";
+
+/// The service's own role, which has a path of its own although the option names it without
+/// (developer guide, "Using service-linked roles for Elastic Beanstalk").
+const SERVICE_LINKED: &str = "AWSServiceRoleForElasticBeanstalk";
+
+/// A file in each of the buckets of AWS's own that Elastic Beanstalk reads with the caller's
+/// rights.
+const PATCHES: &str = "eb_patching_resources/instance_patch_extension.linux";
+const PACK: &str = "stalks/eb/packs/Template.pack";
 
 /// What a release does, as far as its permissions depend on it.
 #[derive(Clone, Debug)]
@@ -45,14 +60,93 @@ pub struct Use<'a> {
     pub alarms: bool,
     /// What brings requests to blue's instances, and will to green's.
     pub balancing: Balancing<'a>,
+    /// How blue takes a version.
+    pub policy: DeploymentPolicy,
+    /// What blue's instances are launched by; none where it is not told.
+    pub launch: Option<Launch>,
+    /// Whether blue's settings schedule actions.
+    pub schedules: bool,
+    /// Whether blue's settings have rules of its own load balancer's.
+    pub own_rules: bool,
     /// The instance profile that blue names, as its name or ARN.
     pub instance_profile: Option<&'a str>,
     /// The service role that blue names, as its name, with its path, or as its ARN.
     pub service_role: Option<&'a str>,
+    /// The ARN of blue's operations role, which green gets too and whose rights count beneath;
+    /// none where the caller's do.
+    pub operations_role: Option<&'a str>,
+    /// The ARN of the KMS key that uploads to the bucket ask for, where one is named so.
+    pub key: Option<&'a str>,
     /// The hosted zone of preview hostnames, where there are any.
     pub zone: Option<&'a str>,
     /// The ARNs of the rules of a shared load balancer that follow the swap.
     pub rules: &'a [String],
+}
+
+/// How an environment takes a version, as far as its permissions depend on it (developer guide,
+/// "Deployment policies and settings").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeploymentPolicy {
+    /// On the instances that there are: AllAtOnce and Rolling.
+    InPlace,
+    /// RollingWithAdditionalBatch.
+    AdditionalBatch,
+    /// On instances in a group of their own, which move over.
+    Immutable,
+    /// The same, with a share of the requests at first.
+    TrafficSplitting,
+}
+
+impl DeploymentPolicy {
+    /// By the option's value. One that nobody knows is taken for the one that needs most.
+    #[must_use]
+    pub fn of(named: &str) -> DeploymentPolicy {
+        match named {
+            "AllAtOnce" | "Rolling" => DeploymentPolicy::InPlace,
+            "RollingWithAdditionalBatch" => DeploymentPolicy::AdditionalBatch,
+            "Immutable" => DeploymentPolicy::Immutable,
+            _ => DeploymentPolicy::TrafficSplitting,
+        }
+    }
+
+    /// Whether instances come and go while it deploys.
+    #[must_use]
+    pub fn has_batches(self) -> bool {
+        self != DeploymentPolicy::InPlace
+    }
+
+    /// Whether it makes a group of its own.
+    #[must_use]
+    pub fn has_new_groups(self) -> bool {
+        matches!(
+            self,
+            DeploymentPolicy::Immutable | DeploymentPolicy::TrafficSplitting
+        )
+    }
+}
+
+/// What an environment's instances are launched by (developer guide, "Launch templates").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Launch {
+    /// A launch configuration, in an older environment.
+    Configuration,
+    /// A launch template.
+    Template,
+}
+
+impl Launch {
+    /// By the resource that DescribeConfigurationSettings tells options for; none where it tells
+    /// none.
+    #[must_use]
+    pub fn of(configuration: &Configuration) -> Option<Launch> {
+        let resources = configuration.settings.iter();
+        let mut resources = resources.filter_map(|setting| setting.resource.as_deref());
+        resources.find_map(|resource| match resource {
+            "AWSEBAutoScalingLaunchConfiguration" => Some(Launch::Configuration),
+            "AWSEBEC2LaunchTemplate" => Some(Launch::Template),
+            _ => None,
+        })
+    }
 }
 
 /// What brings requests to an environment's instances.
@@ -96,25 +190,58 @@ pub struct Needed {
     pub resource: String,
     /// The service that a role is passed to.
     pub passed_to: Option<&'static str>,
-    /// Whether it is Elastic Beanstalk that needs it, which an operations role may have
-    /// instead of the caller.
-    pub beneath: bool,
+    /// Who does it.
+    pub by: By,
+}
+
+/// Who does with the caller's rights what a release needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum By {
+    /// This program.
+    Caller,
+    /// Elastic Beanstalk, in other services.
+    Service,
+    /// Elastic Beanstalk, where the account never did it before.
+    FirstUse,
 }
 
 /// What this release needs, each once.
 #[must_use]
 pub fn needed(of: &Use<'_>) -> Vec<Needed> {
-    let policy: Value = serde_json::from_str(POLICY).unwrap_or_default();
-    let statements = policy["Statement"].as_array();
     let mut needed = Vec::new();
-    for statement in statements.into_iter().flatten() {
+    for statement in &statements() {
         let sid = statement["Sid"].as_str().unwrap_or_default();
         if !of.uses(sid) {
             continue;
         }
-        if sid == "BeneathRoles" {
-            needed.extend(of.passed_roles());
-            continue;
+        match sid {
+            "BeneathRoles" => {
+                needed.extend(of.passed_roles());
+                continue;
+            }
+            "PassOperationsRole" => {
+                needed.extend(of.operations_role.map(|role| Needed {
+                    action: "iam:PassRole".to_owned(),
+                    resource: role.to_owned(),
+                    passed_to: Some(SERVICE),
+                    by: By::Caller,
+                }));
+                continue;
+            }
+            "UseTheKey" => {
+                let key = of.key.filter(|_| of.writes);
+                let actions = texts(&statement["Action"]);
+                needed.extend(key.into_iter().flat_map(|key| {
+                    actions.iter().map(|action| Needed {
+                        action: action.clone(),
+                        resource: key.to_owned(),
+                        passed_to: None,
+                        by: By::Caller,
+                    })
+                }));
+                continue;
+            }
+            _ => {}
         }
         let mut resources = texts(&statement["Resource"]);
         if sid == "MakeAndTerminateGreen" && of.strategy == Strategy::Promote {
@@ -131,7 +258,7 @@ pub fn needed(of: &Use<'_>) -> Vec<Needed> {
                 action: action.clone(),
                 resource,
                 passed_to: None,
-                beneath: sid.starts_with(BENEATH),
+                by: by(sid),
             }));
         }
     }
@@ -140,7 +267,25 @@ pub fn needed(of: &Use<'_>) -> Vec<Needed> {
     needed
 }
 
-fn texts(value: &Value) -> Vec<String> {
+/// Every statement as it is shipped, with its placeholders.
+pub(super) fn statements() -> Vec<Value> {
+    let parsed = POLICIES.iter().map(|policy| {
+        let policy: Value = serde_json::from_str(policy).unwrap_or_default();
+        policy["Statement"].as_array().cloned().unwrap_or_default()
+    });
+    parsed.flatten().collect()
+}
+
+/// Who does what a statement allows.
+fn by(sid: &str) -> By {
+    match sid {
+        "BeneathFirstUse" | "BeneathServiceLinkedRoles" => By::FirstUse,
+        sid if sid.starts_with(BENEATH) => By::Service,
+        _ => By::Caller,
+    }
+}
+
+pub(super) fn texts(value: &Value) -> Vec<String> {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     match value {
         Value::Array(values) => values.iter().filter_map(text).collect(),
@@ -162,13 +307,22 @@ fn is_of(action: &str, resource: &str) -> bool {
         ("elasticbeanstalk", "DescribeEnvironments" | "ListTagsForResource") => {
             kind(":environment/")
         }
-        ("s3", "ListBucket" | "CreateBucket" | "GetBucketLocation" | "GetBucketPolicy") => {
-            !resource.contains('/')
-        }
+        (
+            "s3",
+            "ListBucket"
+            | "CreateBucket"
+            | "GetBucketLocation"
+            | "GetBucketPolicy"
+            | "PutBucketOwnershipControls"
+            | "PutBucketPolicy",
+        ) => !resource.contains('/'),
         ("s3", _) => resource.contains('/'),
-        ("elasticloadbalancing", "DeleteListener") => kind(":listener/"),
-        ("elasticloadbalancing", "CreateRule") => kind(":listener/"),
+        ("elasticloadbalancing", "CreateRule" | "DeleteListener" | "ModifyListener") => {
+            kind(":listener/")
+        }
         ("elasticloadbalancing", "DeleteRule" | "ModifyRule") => kind(":listener-rule/"),
+        ("autoscaling", _) => kind(":autoscaling:"),
+        ("cloudformation", _) => kind(":cloudformation:"),
         ("elasticloadbalancing", _) => !kind(":listener/"),
         _ => true,
     }
@@ -178,6 +332,8 @@ impl Use<'_> {
     /// Whether a release uses what a statement is for.
     fn uses(&self, sid: &str) -> bool {
         match sid {
+            // An operations role has these rights in the caller's place.
+            beneath if beneath.starts_with(BENEATH) && self.operations_role.is_some() => false,
             "RegisterVersions" => self.registers,
             "WriteToTheBucket" => self.writes,
             "WatchAlarms" => self.alarms,
@@ -189,6 +345,14 @@ impl Use<'_> {
             "CheckOwnPermissions" => false,
             // What checks alone ask leaves them unknown where it may not be asked.
             "LookAtTheAccount" | "LookAtThePlatform" => false,
+            "BeneathBatches" => self.deploys() && self.policy.has_batches(),
+            "BeneathNewGroups" => self.deploys() && self.policy.has_new_groups(),
+            "BeneathScheduledActions" => self.schedules,
+            "BeneathLaunchConfigurations" => self.launch == Some(Launch::Configuration),
+            "BeneathListenerRules" => {
+                let splits = self.deploys() && self.policy == DeploymentPolicy::TrafficSplitting;
+                self.balancing == Balancing::Own("app") && (splits || self.own_rules)
+            }
             "BeneathLoadBalancing" => matches!(self.balancing, Balancing::Own(_)),
             "BeneathTargetGroups" => self.has_target_groups(),
             "BeneathSharedLoadBalancer" => {
@@ -200,6 +364,15 @@ impl Use<'_> {
             "BeneathClassicLoadBalancing" => self.balancing == Balancing::Classic,
             "BeneathSingleInstance" => self.balancing == Balancing::Address,
             _ => true,
+        }
+    }
+
+    /// Whether a version is deployed: onto blue, or onto green, which takes versions as blue
+    /// does. A promotion launches green on it.
+    fn deploys(&self) -> bool {
+        match self.strategy {
+            Strategy::Restore | Strategy::Rehearse => true,
+            Strategy::Promote => false,
         }
     }
 
@@ -215,11 +388,25 @@ impl Use<'_> {
             "elasticbeanstalk:SwapEnvironmentCNAMEs" => !rehearses,
             // Promotion makes no blue.
             "elasticbeanstalk:CreateEnvironment" => resource.ends_with("GREEN"),
-            "elasticloadbalancing:DescribeInstanceHealth" => self.balancing == Balancing::Classic,
+            "elasticbeanstalk:AddTags" => resource.ends_with("GREEN"),
+            "autoscaling:DescribeLaunchConfigurations" => {
+                self.launch == Some(Launch::Configuration)
+            }
+            "autoscaling:DescribeScheduledActions" => self.schedules,
+            "elasticloadbalancing:DescribeInstanceHealth"
+            | "elasticloadbalancing:DescribeLoadBalancerPolicies" => {
+                self.balancing == Balancing::Classic
+            }
             "elasticloadbalancing:DescribeListeners"
+            | "elasticloadbalancing:DescribeRules"
+            | "elasticloadbalancing:DescribeSSLPolicies"
+            | "elasticloadbalancing:DescribeTags"
+            | "elasticloadbalancing:DescribeTargetGroupAttributes"
             | "elasticloadbalancing:DescribeTargetGroups"
             | "elasticloadbalancing:DescribeTargetHealth" => self.has_target_groups(),
-            "elasticloadbalancing:DescribeLoadBalancers" => self.balancing != Balancing::Address,
+            "elasticloadbalancing:DescribeLoadBalancerAttributes"
+            | "elasticloadbalancing:DescribeLoadBalancers" => self.balancing != Balancing::Address,
+            "elasticloadbalancing:SetSecurityGroups" => self.balancing == Balancing::Own("app"),
             _ => true,
         }
     }
@@ -229,30 +416,18 @@ impl Use<'_> {
         matches!(self.balancing, Balancing::Own(_) | Balancing::Shared(_))
     }
 
-    /// The roles that the service passes on for green, each with whom it passes it to. A role
-    /// may have another name than the instance profile that holds it; the console and the EB
-    /// CLI give both the same.
     fn passed_roles(&self) -> impl Iterator<Item = Needed> {
-        let role = |name: &str| format!("arn:{}:iam::{}:role/{name}", self.partition, self.account);
-        let ec2 = match self.partition {
-            "aws-cn" => "ec2.amazonaws.com.cn",
-            _ => "ec2.amazonaws.com",
-        };
-        let of_instances = self.instance_profile.map(|profile| {
-            let name = profile.rsplit('/').next().unwrap_or(profile);
-            (role(name), ec2)
-        });
-        let of_service = self.service_role.map(|named| match named {
-            arn if arn.starts_with("arn:") => arn.to_owned(),
-            name => role(name.trim_start_matches('/')),
-        });
-        let of_service = of_service.map(|role| (role, "elasticbeanstalk.amazonaws.com"));
-        let passed = of_instances.into_iter().chain(of_service);
-        passed.map(|(resource, passed_to)| Needed {
+        let roles = passed_roles(
+            self.partition,
+            self.account,
+            self.instance_profile,
+            self.service_role,
+        );
+        roles.into_iter().map(|(resource, passed_to)| Needed {
             action: "iam:PassRole".to_owned(),
             resource,
             passed_to: Some(passed_to),
-            beneath: true,
+            by: By::Service,
         })
     }
 
@@ -287,10 +462,35 @@ impl Use<'_> {
             ),
             ("bluegreen-*", self.template.to_owned()),
             ("hostedzone/*", format!("hostedzone/{zone}")),
+            (
+                "env-resources-*/*",
+                format!("env-resources-{}/{PATCHES}", self.region),
+            ),
+            (
+                "platform-assets-*/*",
+                format!("platform-assets-{}/{PACK}", self.region),
+            ),
             ("stack/awseb-*", format!("stack/{stack}/1")),
             (
                 "autoScalingGroupName/awseb-e-*",
                 format!("autoScalingGroupName/{stack}-AWSEBAutoScalingGroup-1"),
+            ),
+            (
+                "launchConfigurationName/awseb-e-*",
+                format!("launchConfigurationName/{stack}-AWSEBAutoScalingLaunchConfiguration-1"),
+            ),
+            (
+                "role/aws-service-role/*",
+                "role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"
+                    .to_owned(),
+            ),
+            (
+                "listener/app/awseb-*",
+                "listener/app/awseb--AWSEB-1/1/1".to_owned(),
+            ),
+            (
+                "listener-rule/app/awseb-*",
+                "listener-rule/app/awseb--AWSEB-1/1/1/1".to_owned(),
             ),
             (
                 "alarm:awseb-*",
@@ -339,8 +539,37 @@ impl Use<'_> {
     }
 }
 
+/// The ARNs of the roles that the service passes on for green, each with whom it passes it to:
+/// that of an instance profile, named or by its ARN, and a service role, named, with its path, or
+/// by its ARN. A role may have another name than the instance profile that holds it; the console
+/// and the EB CLI give both the same.
+#[must_use]
+pub fn passed_roles(
+    partition: &str,
+    account: &str,
+    instance_profile: Option<&str>,
+    service_role: Option<&str>,
+) -> Vec<(String, &'static str)> {
+    let role = |name: &str| format!("arn:{partition}:iam::{account}:role/{name}");
+    let ec2 = match partition {
+        "aws-cn" => "ec2.amazonaws.com.cn",
+        _ => "ec2.amazonaws.com",
+    };
+    let of_instances = instance_profile.map(|profile| {
+        let name = profile.rsplit('/').next().unwrap_or(profile);
+        (role(name), ec2)
+    });
+    let of_service = service_role.map(|named| match named {
+        arn if arn.starts_with("arn:") => arn.to_owned(),
+        SERVICE_LINKED => role(&format!("aws-service-role/{SERVICE}/{SERVICE_LINKED}")),
+        name => role(name.trim_start_matches('/')),
+    });
+    let of_service = of_service.map(|role| (role, SERVICE));
+    of_instances.into_iter().chain(of_service).collect()
+}
+
 /// A text with each placeholder replaced, but not within what was put in for another.
-fn names_in(text: &str, names: &[(&str, String)]) -> String {
+pub(super) fn names_in(text: &str, names: &[(&str, String)]) -> String {
     let next = names
         .iter()
         .filter_map(|(placeholder, name)| Some((text.find(placeholder)?, placeholder, name)))
@@ -374,8 +603,14 @@ mod tests {
         writes: true,
         alarms: false,
         balancing: Balancing::Own("app"),
+        policy: DeploymentPolicy::InPlace,
+        launch: None,
+        schedules: false,
+        own_rules: false,
         instance_profile: None,
         service_role: None,
+        operations_role: None,
+        key: None,
         zone: None,
         rules: &[],
     };
@@ -577,5 +812,113 @@ mod tests {
         assert_eq!(passed(Some("shop-instances"), Some(named)), both);
         assert_eq!(passed(Some(profile), Some(&arn)), both);
         assert_eq!(passed(Some(profile), None), [to_ec2]);
+        // The option tells the service's own role by its name alone.
+        let linked = format!(
+            "{role}/aws-service-role/elasticbeanstalk.amazonaws.com/{SERVICE_LINKED} to \
+             elasticbeanstalk.amazonaws.com"
+        );
+        assert_eq!(passed(None, Some(SERVICE_LINKED)), [linked]);
+    }
+
+    /// What a deploy onto blue needs follows its deployment policy, and what its instances are
+    /// launched by. A promotion deploys nothing onto blue.
+    #[test]
+    fn what_a_deploy_needs_follows_blues_deployment_policy() {
+        let asked = |policy, strategy, launch| {
+            let of = Use {
+                policy,
+                strategy,
+                launch,
+                ..USE
+            };
+            let actions = needed(&of).into_iter().map(|needed| needed.action);
+            actions.collect::<Vec<_>>()
+        };
+        let (batch, group, split, launch) = (
+            "autoscaling:TerminateInstanceInAutoScalingGroup",
+            "autoscaling:AttachInstances",
+            "elasticloadbalancing:CreateRule",
+            "autoscaling:CreateLaunchConfiguration",
+        );
+        for (policy, needs) in [
+            ("AllAtOnce", &[][..]),
+            ("Rolling", &[]),
+            ("RollingWithAdditionalBatch", &[batch]),
+            ("Immutable", &[batch, group]),
+            ("TrafficSplitting", &[batch, group, split]),
+        ] {
+            let policy = DeploymentPolicy::of(policy);
+            let restore = asked(policy, Strategy::Restore, None);
+            let rehearse = asked(policy, Strategy::Rehearse, None);
+            let promote = asked(policy, Strategy::Promote, None);
+            for action in [batch, group, split] {
+                let has = |asked: &[String]| asked.iter().any(|asked| asked == action);
+                assert_eq!(
+                    has(&restore),
+                    needs.contains(&action),
+                    "{policy:?} {action}"
+                );
+                assert_eq!(has(&restore), has(&rehearse), "{policy:?} {action}");
+                assert!(!has(&promote), "{policy:?} {action}");
+            }
+        }
+        for (by, needs) in [
+            (Some(Launch::Configuration), true),
+            (Some(Launch::Template), false),
+            (None, false),
+        ] {
+            let asked = asked(DeploymentPolicy::InPlace, Strategy::Restore, by);
+            assert_eq!(asked.iter().any(|asked| asked == launch), needs, "{by:?}");
+        }
+    }
+
+    /// Each action of a statement is asked on resources of its own service alone.
+    #[test]
+    fn no_action_is_asked_on_another_services_resource() {
+        let all = needed(&Use {
+            policy: DeploymentPolicy::TrafficSplitting,
+            launch: Some(Launch::Configuration),
+            schedules: true,
+            own_rules: true,
+            registers: true,
+            key: Some("arn:aws-cn:kms:cn-north-1:123456789012:key/1"),
+            ..USE
+        });
+        assert!(
+            all.iter()
+                .any(|needed| needed.action == "kms:GenerateDataKey")
+        );
+        for needed in all.iter().filter(|needed| needed.resource != "*") {
+            let service = needed.action.split(':').next().unwrap_or_default();
+            let of = needed.resource.split(':').nth(2).unwrap_or_default();
+            assert_eq!(service, of, "{needed:?}");
+        }
+    }
+
+    /// An operations role has what is beneath; the caller passes it on and needs no more.
+    #[test]
+    fn an_operations_role_is_passed_and_has_what_is_beneath() {
+        let operations_role = Some("arn:aws-cn:iam::123456789012:role/ops");
+        let with = needed(&Use {
+            operations_role,
+            instance_profile: Some("shop-instances"),
+            ..USE
+        });
+        assert!(
+            with.iter().all(|needed| needed.by == By::Caller),
+            "{with:?}"
+        );
+        let passed: Vec<_> = with.iter().filter(|n| n.action == "iam:PassRole").collect();
+        let [passed] = passed[..] else {
+            panic!("{passed:?}");
+        };
+        assert_eq!(Some(passed.resource.as_str()), operations_role);
+        assert_eq!(passed.passed_to, Some(SERVICE));
+        assert!(needed(&USE).iter().any(|needed| needed.by == By::Service));
+        // What is read of AWS's own stays the caller's.
+        assert!(
+            with.iter().any(|n| n.resource.contains(PATCHES)),
+            "{with:?}"
+        );
     }
 }

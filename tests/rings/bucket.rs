@@ -119,6 +119,7 @@ impl Place {
             blue_group: None,
             instances: 0,
             healthy: bluegreen::health::Health::Ok,
+            operations_role: None,
             green_tags: Vec::new(),
             front: Front::Http,
             tests: vec![AcceptanceTest::get("/")],

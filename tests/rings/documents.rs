@@ -1,12 +1,10 @@
 //! The commands and the settings of docs/guide.md and docs/permissions.md: what a reader
 //! types works.
 
+use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
-use bluegreen_sandbox::{BUCKET, Policy, World, ZONE};
+use bluegreen_sandbox::Policy;
 use serde_json::Value;
 
 use bluegreen::cli::definition;
@@ -42,87 +40,112 @@ fn blocks(text: &str, beginning: &str) -> Vec<String> {
     found.map(|block| block.join("\n")).collect()
 }
 
-/// A folder in which `docs/` is the project's.
-fn beside_docs() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().expect("a folder");
-    std::os::unix::fs::symlink(root().join("docs"), folder.path().join("docs")).expect("a link");
-    folder
-}
-
-/// What `sh` makes of a command in this folder.
-#[track_caller]
-fn shell(folder: &Path, command: &str) {
-    let mut shell = Command::new("sh");
-    shell.arg("-ec").arg(command).current_dir(folder);
-    let output = shell.output().expect("there is a shell");
-    assert!(output.status.success(), "{command}: {output:?}");
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{command}");
-}
-
 fn json(path: PathBuf) -> Value {
     let text = std::fs::read_to_string(path).expect("the file is there");
     serde_json::from_str(&text).expect("it is JSON")
 }
 
-/// The two commands of docs/permissions.md: the policy, and what is put in front of it for
-/// promotions.
-fn commands() -> (String, String) {
-    let found = blocks(&docs("permissions.md"), "sed ");
-    let [policy, promote] = found.as_slice() else {
-        panic!("{found:?}");
-    };
-    (policy.clone(), promote.clone())
-}
-
-/// The command with the sandbox's names in place of the example's.
-fn with_names_of_the_sandbox(command: &str) -> String {
-    let arn = World::seeded(1_800_000_000_000).balancer_arn();
-    let (_, balancer) = arn.split_once(":loadbalancer/app/").expect("it is one");
-    let mut command = command.to_owned();
-    for (example, name) in [
-        ("eu-central-1", "us-east-1"),
-        ("Z0123456789ABCDEFGHIJ", ZONE),
-        ("shop-shared/50dc6c495c0c9188", balancer),
-        (":role/releases", ":user/sandbox"),
-        ("shop-artifacts", BUCKET),
-    ] {
-        assert!(command.contains(example), "{example} in {command}");
-        command = command.replace(example, name);
-    }
-    command
-}
-
+/// Each command of docs/permissions.md prints a policy that the sandbox can judge by, from the
+/// settings of its blue or from flags alone, and no placeholder is left.
 #[test]
-fn the_command_of_permissions_md_makes_the_policy_that_the_tests_run_under() {
-    let folder = beside_docs();
-    let (command, promote) = commands();
-    let policy = |command: &str| {
-        shell(folder.path(), command);
-        let made = json(folder.path().join("policy.json"));
-        Policy::parse(&made.to_string()).expect("the sandbox can judge by it")
-    };
-    let placeholders = [
-        "REGION",
-        "ACCOUNT",
-        "APPLICATION",
-        "GREEN",
-        "BLUE",
-        "BUCKET",
-        "HOSTED_ZONE",
-        "PARAMETERS",
-        "SHARED_BALANCER",
-        "PRINCIPAL",
-    ];
-    policy(&command);
-    let made = json(folder.path().join("policy.json")).to_string();
-    for placeholder in placeholders {
-        assert!(!made.contains(placeholder), "{placeholder} is left");
+fn the_commands_of_permissions_md_print_policies() {
+    let commands = blocks(&docs("permissions.md"), "bluegreen iam-policy");
+    assert_eq!(commands.len(), 3, "{commands:?}");
+    let served = Served::at_speed(600.0);
+    for command in commands {
+        let file = served.folder.path().join("policy.json");
+        let (line, name) = command.split_once(" > ").expect("it goes into a file");
+        assert_eq!(name.trim(), "policy.json");
+        let arguments: Vec<&str> = line.split_whitespace().skip(1).collect();
+        let output = served.run(&arguments);
+        assert_eq!(output.status.code(), Some(0), "{command}: {output:?}");
+        std::fs::write(&file, &output.stdout).expect("it is written");
+        let made = json(file).to_string();
+        Policy::parse(&made).expect("the sandbox can judge by it");
+        for placeholder in [
+            "REGION",
+            "ACCOUNT",
+            "APPLICATION",
+            "GREEN",
+            "BLUE",
+            "BUCKET",
+            "HOSTED_ZONE",
+            "PARAMETERS",
+            "SHARED_BALANCER",
+            "OPERATIONS_ROLE",
+            "PRINCIPAL",
+            "KMS_KEY",
+        ] {
+            assert!(!made.contains(placeholder), "{placeholder} is left: {made}");
+        }
     }
-    let command = with_names_of_the_sandbox(&command);
-    assert_eq!(policy(&command), policy::shipped());
-    shell(folder.path(), &promote);
-    let command = command.replace("docs/iam-policy.json", "both.json");
-    assert_eq!(policy(&command), policy::promoting());
+}
+
+/// A release goes through under the policy that is printed for the sandbox's blue, and the parts
+/// are the whole.
+#[test]
+fn a_release_goes_under_the_policy_that_is_printed() {
+    let served = Served::at_speed(600.0);
+    served.sandbox.set_policy(None);
+    let whole = served.run(&["iam-policy"]);
+    assert_eq!(whole.status.code(), Some(0), "{whole:?}");
+    let whole: Value = serde_json::from_slice(&whole.stdout).expect("it is JSON");
+    let mut statements = Vec::new();
+    for part in 1.. {
+        let output = served.run(&["iam-policy", "--part", &part.to_string()]);
+        if output.status.code() != Some(0) {
+            assert_eq!(output.status.code(), Some(2), "{output:?}");
+            break;
+        }
+        let part: Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
+        statements.extend(part["Statement"].as_array().expect("statements").clone());
+    }
+    assert_eq!(Value::from(statements), whole["Statement"]);
+    let policy = Policy::parse(&whole.to_string()).expect("a policy");
+    served.sandbox.set_policy(Some(policy));
+    let released = served.run(&["run", "--version-label", "v2"]);
+    assert_eq!(released.status.code(), Some(0), "{released:?}");
+}
+
+/// Who may see nothing yet is told so, and gets the policy for every kind of environment; with an
+/// account nothing is read at all.
+#[test]
+fn a_policy_is_printed_without_any_permission() {
+    let served = Served::at_speed(600.0);
+    let nothing = r#"{"Version":"2012-10-17","Statement":[]}"#;
+    let nothing = Policy::parse(nothing).expect("a policy");
+    served.sandbox.set_policy(Some(nothing));
+    let output = served.run(&["iam-policy"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    for sid in [
+        "BeneathClassicLoadBalancing",
+        "BeneathNewGroups",
+        "BeneathListenerRules",
+    ] {
+        assert!(printed.contains(sid), "{sid}: {printed}");
+    }
+    assert!(
+        told.contains("do not see what kind of environment shop-blue is"),
+        "{told}"
+    );
+    let calls = |served: &Served| served.sandbox.with_world(|world, _| world.report().calls);
+    let before = calls(&served);
+    let output = served.run(&[
+        "iam-policy",
+        "--account",
+        "123456789012",
+        "--load-balancer",
+        "classic",
+        "--deployment-policy",
+        "Immutable",
+    ]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(calls(&served), before);
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(printed.contains("BeneathClassicLoadBalancing"), "{printed}");
+    assert!(!printed.contains("BeneathSingleInstance"), "{printed}");
 }
 
 /// Under the policy for promotions each of the two may take the other's place, and under
@@ -152,28 +175,6 @@ fn the_policy_for_promotions_is_needed_for_them_and_holds_both_ways() {
     assert!(!judged(&usual, "CreateEnvironment", "shop-blue"));
     // A rehearsal deploys to green.
     assert!(judged(&usual, "AbortEnvironmentUpdate", "shop-blue-green"));
-}
-
-/// IAM user guide, "IAM and AWS STS quotas": whitespace does not count.
-#[test]
-fn the_policy_of_the_example_fits_as_permissions_md_says() {
-    let folder = beside_docs();
-    shell(folder.path(), &commands().0);
-    let made = json(folder.path().join("policy.json"));
-    let size = |policy: &Value| policy.to_string().replace(' ', "").len();
-    let (inline, managed) = (10_240, 6_144);
-    assert!(
-        size(&made) <= inline && size(&made) > managed,
-        "{}",
-        size(&made)
-    );
-    let statements = made["Statement"].as_array().expect("statements");
-    let of = |s: &&Value| s["Sid"].as_str().is_some_and(|s| s.starts_with("Beneath"));
-    let (beneath, others): (Vec<_>, Vec<_>) = statements.iter().partition(of);
-    for half in [beneath, others] {
-        let half = serde_json::json!({ "Version": "2012-10-17", "Statement": half });
-        assert!(size(&half) <= managed, "{}", size(&half));
-    }
 }
 
 /// What a reader of docs/guide.md types: the blocks of each kind, and there are no others.
@@ -213,7 +214,8 @@ fn commands_of(typed: &Typed, beginning: &str) -> Vec<String> {
 }
 
 fn arguments(command: &str) -> Vec<&str> {
-    command.split_whitespace().skip(1).collect()
+    let words = command.split_whitespace().skip(1);
+    words.take_while(|word| *word != ">").collect()
 }
 
 #[track_caller]
@@ -293,6 +295,7 @@ fn the_first_release_of_the_guide_works() {
             inline("bluegreen config check"),
             inline("bluegreen config show"),
         ],
+        commands_of(&typed, "bluegreen iam-policy"),
         commands_of(&typed, "bluegreen plan"),
         commands_of(&typed, "bluegreen rehearse"),
         commands_of(&typed, "bluegreen run --bundle"),
@@ -309,7 +312,7 @@ fn the_first_release_of_the_guide_works() {
     });
     assert_eq!(version, "v42");
     assert_eq!(served.sandbox.report().lost, 0);
-    let run: usize = [2, 1, 1, 1, 1].iter().sum();
+    let run: usize = [2, 1, 1, 1, 1, 1].iter().sum();
     assert_eq!(typed.commands.len(), run, "{:?}", typed.commands);
 }
 

@@ -8,8 +8,15 @@ use serde_json::Value;
 use crate::plan::{
     bad_digest, balanced_by, blue, found, nothing_was_written, option, planned, stderr,
 };
-use crate::policy::promoting;
+
+use crate::policy::{OPERATIONS_ROLE, operate_with, promoting, without_statement};
 use crate::served::Served;
+
+/// From now on the files of AWS's own may not be read.
+fn lack_assets(served: &Served) {
+    let policy = without_statement("ReadElasticBeanstalkAssets");
+    served.sandbox.set_policy(Some(policy));
+}
 
 /// What brings a check about, and what it says then.
 struct Case {
@@ -506,32 +513,32 @@ fn cases() -> Vec<Case> {
             "elasticbeanstalk:UpdateEnvironment",
             |s| s.deny("elasticbeanstalk:UpdateEnvironment"),
         ),
-        Case::of("permissions", "warned", "ec2:RunInstances", |s| {
+        Case::of("permissions", "refused", "ec2:RunInstances", |s| {
             s.deny("ec2:RunInstances")
         }),
         Case::of(
             "permissions",
-            "warned",
+            "refused",
             "elasticloadbalancing:CreateTargetGroup",
             |s| s.deny("elasticloadbalancing:CreateTargetGroup"),
         ),
         // The service's default, and of another type than most of the policy is for.
         Case::of(
             "permissions",
-            "warned",
+            "refused",
             "elasticloadbalancing:ConfigureHealthCheck",
             |s| {
                 balanced_by(s, "classic");
                 s.deny("elasticloadbalancing:ConfigureHealthCheck");
             },
         ),
-        Case::of("permissions", "warned", "loadbalancer/net/awseb-", |s| {
+        Case::of("permissions", "refused", "loadbalancer/net/awseb-", |s| {
             balanced_by(s, "network");
             s.deny("elasticloadbalancing:CreateLoadBalancer");
         }),
         Case::of(
             "permissions",
-            "warned",
+            "refused",
             "elasticloadbalancing:CreateRule on",
             |s| {
                 s.sandbox.with_world(|world, _| {
@@ -542,8 +549,58 @@ fn cases() -> Vec<Case> {
                 s.deny("elasticloadbalancing:CreateRule");
             },
         ),
+        // What the deploy onto blue needs by its policy is asked before green is made.
+        Case::of(
+            "permissions",
+            "refused",
+            "autoscaling:AttachInstances on",
+            |s| {
+                option(
+                    s,
+                    "aws:elasticbeanstalk:command",
+                    "DeploymentPolicy",
+                    "Immutable",
+                );
+                s.deny("autoscaling:AttachInstances");
+            },
+        ),
+        Case::of("permissions", "passed", "may do all", |s| {
+            s.deny("autoscaling:AttachInstances")
+        }),
+        // An account needs this once, and may have it already.
+        Case::of(
+            "permissions",
+            "warned",
+            "iam:CreateServiceLinkedRole on",
+            |s| s.deny("iam:CreateServiceLinkedRole"),
+        ),
+        // What is missing beneath an operations role is not the caller's to have, but the role is
+        // his to pass.
+        Case::of("permissions", "passed", "may do all", |s| {
+            operate_with(&s.sandbox, OPERATIONS_ROLE);
+            s.deny("ec2:RunInstances");
+        }),
+        Case::of(
+            "permissions",
+            "refused",
+            "user/sandbox may not iam:PassRole on arn:aws:iam::123456789012:role/other",
+            |s| operate_with(&s.sandbox, "arn:aws:iam::123456789012:role/other"),
+        ),
+        // Reading blue's settings needs files of AWS's own.
+        Case::of(
+            "permissions",
+            "refused",
+            "s3:GetObject on arn:aws:s3:::elasticbeanstalk-env-resources-us-east-1/",
+            |s| lack_assets(s),
+        ),
+        Case::of(
+            "coupled-database",
+            "refused",
+            "s3://elasticbeanstalk-env-resources-us-east-1/eb_patching_resources/",
+            |s| lack_assets(s),
+        ),
         // The roles are those that blue names.
-        Case::of("permissions", "warned", "role/ci/watch", |s| {
+        Case::of("permissions", "refused", "role/ci/watch", |s| {
             option(
                 s,
                 "aws:elasticbeanstalk:environment",
@@ -553,9 +610,10 @@ fn cases() -> Vec<Case> {
         }),
         Case::of(
             "permissions",
-            "warned",
-            "role/shop-web; an operations role of the environments may have that instead; the role \
-             in the instance profile shop-web is taken to have its name",
+            "refused",
+            "role/shop-web: blue has no operations role, so that it does this with the rights of \
+             arn:aws:iam::123456789012:user/sandbox; the role in the instance profile shop-web is \
+             taken to have its name",
             |s| {
                 let launch = "aws:autoscaling:launchconfiguration";
                 option(s, launch, "IamInstanceProfile", "shop-web");

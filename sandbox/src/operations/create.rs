@@ -73,6 +73,7 @@ impl World {
             busy: None,
             operation: 0,
             request_id: request_id.to_owned(),
+            operations_role: form.get("OperationsRole").map(str::to_owned),
             tags,
             settings: options,
             bundled,

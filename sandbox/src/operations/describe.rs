@@ -86,6 +86,7 @@ impl World {
                 "EnvironmentArn",
                 environment.arn(&self.region, &self.account),
             )
+            .option("OperationsRole", environment.operations_role.as_ref())
     }
 
     pub(super) fn environment_resources(&self, form: &Form) -> Done {

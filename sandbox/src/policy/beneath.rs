@@ -4,11 +4,20 @@
 //! AWS publishes no list of it by operation. This one holds what AWS's managed policy
 //! AdministratorAccess-AWSElasticBeanstalk grants **and** the stack of a web environment
 //! with its kind of load balancer needs to be made, updated and deleted by CloudFormation,
-//! or what people found missing: for a deploy aws/aws-toolkit-azure-devops#124 and
+//! (public event logs and IAM guides of people who granted it failure by failure: security group
+//! egress, account attributes, listener policies; developer guide, "Launch templates", "Required
+//! permissions"), or what people found missing: for a deploy aws/aws-toolkit-azure-devops#124 and
 //! jenkinsci/aws-beanstalk-publisher-plugin#47, with a classic load balancer
 //! codeship/documentation#230 and #338, in the storage bucket apache/grails-core#16260 and
 //! codeship/documentation#338 and #450.
 
+mod balancing;
+mod launching;
+mod policies;
+
+use self::balancing::Balancing;
+use self::launching::Launch;
+use self::policies::DeploymentPolicy;
 use super::Need;
 use crate::model::Setting;
 use crate::wire::Form;
@@ -22,9 +31,13 @@ enum On {
     Any,
     Stack,
     ScalingGroup,
+    /// What instances of an older environment are launched by.
+    LaunchConfiguration,
     Alarm,
     LoadBalancer,
     Listener,
+    /// A rule of a listener of the environment's own.
+    Rule,
     TargetGroup,
     /// A listener of the load balancer that several environments share.
     SharedListener,
@@ -34,145 +47,14 @@ enum On {
     InstanceRole,
     /// The role that Elastic Beanstalk watches the environment with.
     ServiceRole,
+    /// The service's role for Auto Scaling, which an account has once.
+    RoleOfScaling,
+    /// The same for load balancing.
+    RoleOfBalancing,
     /// The storage bucket of the account and region.
     Storage,
     /// An object in it.
     Stored,
-}
-
-/// What brings requests to an environment's instances.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Balancing {
-    /// An address of the single instance's own.
-    Address,
-    Classic,
-    /// An application or network load balancer of its own: `app` or `net`, as ARNs say it.
-    Own(&'static str),
-    /// An application load balancer that others have a part in: its ARN.
-    Shared(String),
-}
-
-impl Balancing {
-    /// As the options of an environment say it (developer guide, "General options for all
-    /// environments").
-    fn of(settings: &[Setting]) -> Balancing {
-        let value = |namespace: &str, name: &str| {
-            let found = settings
-                .iter()
-                .find(|s| s.namespace == namespace && s.name == name);
-            found.map(|setting| setting.value.as_str())
-        };
-        let of_environment = |name| value(ENVIRONMENT, name);
-        if of_environment("EnvironmentType") == Some("SingleInstance") {
-            return Balancing::Address;
-        }
-        let shared = value("aws:elbv2:loadbalancer", "SharedLoadBalancer");
-        if let (Some("true"), Some(arn)) = (of_environment("LoadBalancerIsShared"), shared) {
-            return Balancing::Shared(arn.to_owned());
-        }
-        match of_environment("LoadBalancerType") {
-            Some("application") => Balancing::Own("app"),
-            Some("network") => Balancing::Own("net"),
-            _ => Balancing::Classic,
-        }
-    }
-
-    fn create(&self) -> &'static [(&'static str, On)] {
-        match self {
-            Balancing::Address => &[
-                ("ec2:AllocateAddress", On::Any),
-                ("ec2:AssociateAddress", On::Any),
-                ("ec2:DescribeAddresses", On::Any),
-            ],
-            Balancing::Classic => &[
-                ("elasticloadbalancing:AddTags", On::LoadBalancer),
-                (
-                    "elasticloadbalancing:ConfigureHealthCheck",
-                    On::LoadBalancer,
-                ),
-                ("elasticloadbalancing:CreateLoadBalancer", On::LoadBalancer),
-                ("elasticloadbalancing:DescribeInstanceHealth", On::Any),
-                ("elasticloadbalancing:DescribeLoadBalancers", On::Any),
-                (
-                    "elasticloadbalancing:ModifyLoadBalancerAttributes",
-                    On::LoadBalancer,
-                ),
-            ],
-            Balancing::Own(_) => &[
-                ("elasticloadbalancing:AddTags", On::LoadBalancer),
-                ("elasticloadbalancing:AddTags", On::TargetGroup),
-                ("elasticloadbalancing:CreateListener", On::LoadBalancer),
-                ("elasticloadbalancing:CreateLoadBalancer", On::LoadBalancer),
-                ("elasticloadbalancing:CreateTargetGroup", On::TargetGroup),
-                ("elasticloadbalancing:DescribeListeners", On::Any),
-                ("elasticloadbalancing:DescribeLoadBalancers", On::Any),
-                ("elasticloadbalancing:DescribeTargetGroups", On::Any),
-                ("elasticloadbalancing:DescribeTargetHealth", On::Any),
-                (
-                    "elasticloadbalancing:ModifyLoadBalancerAttributes",
-                    On::LoadBalancer,
-                ),
-                (
-                    "elasticloadbalancing:ModifyTargetGroupAttributes",
-                    On::TargetGroup,
-                ),
-            ],
-            Balancing::Shared(_) => &[
-                ("elasticloadbalancing:AddTags", On::TargetGroup),
-                ("elasticloadbalancing:CreateRule", On::SharedListener),
-                ("elasticloadbalancing:CreateTargetGroup", On::TargetGroup),
-                ("elasticloadbalancing:DescribeListeners", On::Any),
-                ("elasticloadbalancing:DescribeLoadBalancers", On::Any),
-                ("elasticloadbalancing:DescribeRules", On::Any),
-                ("elasticloadbalancing:DescribeTargetGroups", On::Any),
-                ("elasticloadbalancing:DescribeTargetHealth", On::Any),
-                (
-                    "elasticloadbalancing:ModifyTargetGroupAttributes",
-                    On::TargetGroup,
-                ),
-            ],
-        }
-    }
-
-    fn deploy(&self) -> &'static [(&'static str, On)] {
-        match self {
-            Balancing::Address => &[],
-            Balancing::Classic => &[
-                (
-                    "elasticloadbalancing:DeregisterInstancesFromLoadBalancer",
-                    On::LoadBalancer,
-                ),
-                ("elasticloadbalancing:DescribeInstanceHealth", On::Any),
-                (
-                    "elasticloadbalancing:RegisterInstancesWithLoadBalancer",
-                    On::LoadBalancer,
-                ),
-            ],
-            Balancing::Own(_) | Balancing::Shared(_) => &[
-                ("elasticloadbalancing:DeregisterTargets", On::TargetGroup),
-                ("elasticloadbalancing:RegisterTargets", On::TargetGroup),
-            ],
-        }
-    }
-
-    fn terminate(&self) -> &'static [(&'static str, On)] {
-        match self {
-            Balancing::Address => &[
-                ("ec2:DisassociateAddress", On::Any),
-                ("ec2:ReleaseAddress", On::Any),
-            ],
-            Balancing::Classic => &[("elasticloadbalancing:DeleteLoadBalancer", On::LoadBalancer)],
-            Balancing::Own(_) => &[
-                ("elasticloadbalancing:DeleteListener", On::Listener),
-                ("elasticloadbalancing:DeleteLoadBalancer", On::LoadBalancer),
-                ("elasticloadbalancing:DeleteTargetGroup", On::TargetGroup),
-            ],
-            Balancing::Shared(_) => &[
-                ("elasticloadbalancing:DeleteRule", On::SharedRule),
-                ("elasticloadbalancing:DeleteTargetGroup", On::TargetGroup),
-            ],
-        }
-    }
 }
 
 const ENVIRONMENT: &str = "aws:elasticbeanstalk:environment";
@@ -190,17 +72,21 @@ const CREATE: &[(&str, On)] = &[
     ("autoscaling:DescribePolicies", On::Any),
     ("autoscaling:DescribeScalingActivities", On::Any),
     ("cloudwatch:PutMetricAlarm", On::Alarm),
+    ("ec2:AuthorizeSecurityGroupEgress", On::Any),
     ("ec2:AuthorizeSecurityGroupIngress", On::Any),
-    ("ec2:CreateLaunchTemplate", On::Any),
     ("ec2:CreateSecurityGroup", On::Any),
     ("ec2:CreateTags", On::Any),
+    ("ec2:DescribeAccountAttributes", On::Any),
+    ("ec2:DescribeAvailabilityZones", On::Any),
     ("ec2:DescribeImages", On::Any),
+    ("ec2:DescribeInstanceAttribute", On::Any),
+    ("ec2:DescribeInstanceStatus", On::Any),
     ("ec2:DescribeInstances", On::Any),
-    ("ec2:DescribeLaunchTemplates", On::Any),
-    ("ec2:DescribeLaunchTemplateVersions", On::Any),
+    ("ec2:DescribeKeyPairs", On::Any),
     ("ec2:DescribeSecurityGroups", On::Any),
     ("ec2:DescribeSubnets", On::Any),
     ("ec2:DescribeVpcs", On::Any),
+    ("ec2:RevokeSecurityGroupEgress", On::Any),
     ("ec2:RunInstances", On::Any),
     ("iam:PassRole", On::InstanceRole),
     ("iam:PassRole", On::ServiceRole),
@@ -226,6 +112,34 @@ const DEPLOY: &[(&str, On)] = &[
     ("s3:PutObjectAcl", On::Stored),
 ];
 
+/// What an account needs once: roles of the services, and the storage bucket's own policy.
+const FIRST_USE: &[(&str, On)] = &[
+    ("iam:CreateServiceLinkedRole", On::RoleOfScaling),
+    ("iam:CreateServiceLinkedRole", On::RoleOfBalancing),
+    ("s3:PutBucketOwnershipControls", On::Storage),
+    ("s3:PutBucketPolicy", On::Storage),
+];
+
+/// Actions at times.
+const SCHEDULED: &[(&str, On)] = &[
+    ("autoscaling:DescribeScheduledActions", On::Any),
+    (
+        "autoscaling:PutScheduledUpdateGroupAction",
+        On::ScalingGroup,
+    ),
+];
+const UNSCHEDULED: &[(&str, On)] = &[("autoscaling:DeleteScheduledAction", On::ScalingGroup)];
+
+/// Rules of the environment's own listener.
+const RULES: &[(&str, On)] = &[("elasticloadbalancing:CreateRule", On::Listener)];
+const NO_RULES: &[(&str, On)] = &[("elasticloadbalancing:DeleteRule", On::Rule)];
+
+/// An update that is given up.
+const ABORT: &[(&str, On)] = &[
+    ("cloudformation:CancelUpdateStack", On::Stack),
+    ("cloudformation:ContinueUpdateRollback", On::Stack),
+];
+
 /// A change of option settings is a change of the stack.
 const CONFIGURE: &[(&str, On)] = &[
     ("autoscaling:UpdateAutoScalingGroup", On::ScalingGroup),
@@ -238,8 +152,8 @@ const TERMINATE: &[(&str, On)] = &[
     ("autoscaling:DeletePolicy", On::ScalingGroup),
     ("cloudformation:DeleteStack", On::Stack),
     ("cloudwatch:DeleteAlarms", On::Alarm),
-    ("ec2:DeleteLaunchTemplate", On::Any),
     ("ec2:DeleteSecurityGroup", On::Any),
+    ("ec2:RevokeSecurityGroupIngress", On::Any),
     ("ec2:TerminateInstances", On::Any),
 ];
 
@@ -250,6 +164,7 @@ struct Subject<'a> {
     id: &'a str,
     settings: &'a [Setting],
     balancing: Balancing,
+    launch: Launch,
 }
 
 /// What a request needs beneath.
@@ -268,6 +183,10 @@ pub(super) fn needs(world: &World, form: &Form) -> Vec<Need> {
         world,
         id: existing.map_or("e-new", |environment| environment.id.as_str()),
         balancing: Balancing::of(&settings),
+        launch: Launch::of(
+            existing.is_some_and(|environment| world.seeded.contains(&environment.name)),
+            &settings,
+        ),
         settings: &settings,
     };
     let balancing = &subject.balancing;
@@ -275,13 +194,19 @@ pub(super) fn needs(world: &World, form: &Form) -> Vec<Need> {
         "CreateApplicationVersion" => {
             let bucket = form.get("SourceBundle.S3Bucket");
             let bundle = bucket.zip(form.get("SourceBundle.S3Key"));
-            bundle
-                .map(|(bucket, key)| read(bucket, key))
-                .into_iter()
-                .collect()
+            bundle.map_or_else(Vec::new, |(bucket, key)| read(world, bucket, key))
         }
         "CreateEnvironment" => {
-            let mut needs = subject.all(&[CREATE, balancing.create()]);
+            let mut needs = subject.all(&[CREATE, balancing.create(), subject.launch.create()]);
+            if subject.has("aws:autoscaling:scheduledaction") {
+                needs.extend(subject.all(&[SCHEDULED]));
+            }
+            if subject.has("aws:elbv2:listenerrule:") {
+                needs.extend(subject.all(&[RULES]));
+            }
+            if world.quirks.fresh_account {
+                needs.extend(subject.all(&[FIRST_USE]));
+            }
             needs.extend(bundle_of(world, application, form.get("VersionLabel")));
             needs
         }
@@ -292,15 +217,27 @@ pub(super) fn needs(world: &World, form: &Form) -> Vec<Need> {
             let mut needs = Vec::new();
             if deploys {
                 needs.extend(subject.all(&[DEPLOY, balancing.deploy()]));
+                let policy = DeploymentPolicy::of(subject.settings);
+                needs.extend(subject.all(&policy.deploy(subject.launch)));
             }
             if configures {
-                needs.extend(subject.all(&[CONFIGURE]));
+                let changes = [CONFIGURE, balancing.configure(), subject.launch.change()];
+                needs.extend(subject.all(&changes));
             }
             needs.extend(bundle_of(world, application, form.get("VersionLabel")));
             needs
         }
+        "AbortEnvironmentUpdate" if existing.is_some() => subject.all(&[ABORT]),
         "TerminateEnvironment" if existing.is_some() => {
-            subject.all(&[TERMINATE, balancing.terminate()])
+            let launch = subject.launch.terminate();
+            let mut needs = subject.all(&[TERMINATE, balancing.terminate(), launch]);
+            if subject.has("aws:autoscaling:scheduledaction") {
+                needs.extend(subject.all(&[UNSCHEDULED]));
+            }
+            if subject.has("aws:elbv2:listenerrule:") {
+                needs.extend(subject.all(&[NO_RULES]));
+            }
+            needs
         }
         _ => Vec::new(),
     }
@@ -322,6 +259,10 @@ fn swapped(world: &World, form: &Form) -> Vec<Need> {
             world,
             id: &environment.id,
             balancing: Balancing::of(&environment.settings),
+            launch: Launch::of(
+                world.seeded.contains(&environment.name),
+                &environment.settings,
+            ),
             settings: &environment.settings,
         };
         needs.extend(subject.need("elasticloadbalancing:ModifyRule", On::SharedRule));
@@ -329,17 +270,18 @@ fn swapped(world: &World, form: &Form) -> Vec<Need> {
     needs
 }
 
-fn bundle_of(world: &World, application: &str, label: Option<&str>) -> Option<Need> {
-    let version = world
-        .view
-        .versions
-        .iter()
-        .find(|v| v.application == application && Some(v.label.as_str()) == label)?;
-    Some(read(&version.bucket, &version.key))
+fn bundle_of(world: &World, application: &str, label: Option<&str>) -> Vec<Need> {
+    let mut versions = world.view.versions.iter();
+    let version =
+        versions.find(|v| v.application == application && Some(v.label.as_str()) == label);
+    version.map_or_else(Vec::new, |v| read(world, &v.bucket, &v.key))
 }
 
-fn read(bucket: &str, key: &str) -> Need {
-    Need::new("s3:GetObject", format!("arn:aws:s3:::{bucket}/{key}"))
+/// Nobody documents who reads a bundle that a key of KMS encrypts: here it is the caller.
+fn read(world: &World, bucket: &str, key: &str) -> Vec<Need> {
+    let object = Need::new("s3:GetObject", format!("arn:aws:s3:::{bucket}/{key}"));
+    let key = world.reads_with_key(bucket);
+    std::iter::once(object).chain(key).collect()
 }
 
 impl Subject<'_> {
@@ -348,6 +290,12 @@ impl Subject<'_> {
         actions
             .filter_map(|(action, on)| self.need(action, *on))
             .collect()
+    }
+
+    /// Whether an option of such a namespace is set.
+    fn has(&self, namespace: &str) -> bool {
+        let mut settings = self.settings.iter();
+        settings.any(|setting| setting.namespace.starts_with(namespace))
     }
 
     /// An action on a resource; none where the environment has none of that kind.
@@ -361,6 +309,10 @@ impl Subject<'_> {
             On::Stack => format!("{}:stack/{stack}/1", scope("cloudformation")),
             On::ScalingGroup => format!(
                 "{}:autoScalingGroup:1:autoScalingGroupName/{stack}-AWSEBAutoScalingGroup-1",
+                scope("autoscaling")
+            ),
+            On::LaunchConfiguration => format!(
+                "{}:launchConfiguration:1:launchConfigurationName/{stack}-AWSEBAutoScalingLaunchConfiguration-1",
                 scope("autoscaling")
             ),
             On::Alarm => format!(
@@ -379,6 +331,12 @@ impl Subject<'_> {
                 }
                 _ => return None,
             },
+            On::Rule => match self.balancing {
+                Balancing::Own(kind) => {
+                    format!("{balancing}:listener-rule/{kind}/awseb--AWSEB-1/1/1/1")
+                }
+                _ => return None,
+            },
             On::TargetGroup => format!("{balancing}:targetgroup/awseb-AWSEB-1/1"),
             On::SharedListener => self.of_shared("listener", "1")?,
             On::SharedRule => self.of_shared("listener-rule", "1/1")?,
@@ -389,8 +347,17 @@ impl Subject<'_> {
             }
             On::ServiceRole => match self.option(ENVIRONMENT, "ServiceRole")? {
                 arn if arn.starts_with("arn:") => arn.to_owned(),
+                // The option tells it without its path (developer guide, "Using service-linked
+                // roles for Elastic Beanstalk").
+                "AWSServiceRoleForElasticBeanstalk" => {
+                    service_linked(account, "elasticbeanstalk", "ElasticBeanstalk")
+                }
                 name => format!("arn:aws:iam::{account}:role/{name}"),
             },
+            On::RoleOfScaling => service_linked(account, "autoscaling", "AutoScaling"),
+            On::RoleOfBalancing => {
+                service_linked(account, "elasticloadbalancing", "ElasticLoadBalancing")
+            }
             On::Storage => format!("arn:aws:s3:::elasticbeanstalk-{region}-{account}"),
             On::Stored => format!("arn:aws:s3:::elasticbeanstalk-{region}-{account}/{stack}"),
         };
@@ -398,6 +365,13 @@ impl Subject<'_> {
         let passed_to = match on {
             On::InstanceRole => "ec2.amazonaws.com",
             On::ServiceRole => "elasticbeanstalk.amazonaws.com",
+            On::RoleOfScaling | On::RoleOfBalancing => {
+                let service = match on {
+                    On::RoleOfScaling => "autoscaling.amazonaws.com",
+                    _ => "elasticloadbalancing.amazonaws.com",
+                };
+                return Some(need.key("iam:AWSServiceName", [service.to_owned()]));
+            }
             _ => return Some(need),
         };
         Some(need.key("iam:PassedToService", [passed_to.to_owned()]))
@@ -417,6 +391,13 @@ impl Subject<'_> {
         let arn = arn.replacen(":loadbalancer/", &format!(":{kind}/"), 1);
         Some(format!("{arn}/{rest}"))
     }
+}
+
+/// The ARN of a service's own role.
+fn service_linked(account: &str, service: &str, name: &str) -> String {
+    format!(
+        "arn:aws:iam::{account}:role/aws-service-role/{service}.amazonaws.com/AWSServiceRoleFor{name}"
+    )
 }
 
 /// The option that names the instance profile; the console and the EB CLI give it and its

@@ -11,6 +11,7 @@ use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPa
 
 use super::AwsCloud;
 use super::failure::{outcome, outcome_of};
+use super::objects::{key_of, method};
 use crate::cloud::{Outcome, Refusal};
 use crate::machine::EffectKind;
 use crate::plan::{BundleFile, Plan};
@@ -57,6 +58,8 @@ impl<P> AwsCloud<P> {
             .bucket(bucket)
             .key(key)
             .if_none_match("*")
+            .set_server_side_encryption(method(self.encryption.as_ref()))
+            .set_ssekms_key_id(key_of(self.encryption.as_ref()))
             .checksum_algorithm(ChecksumAlgorithm::Sha256)
             .body(body)
             .customize()
@@ -72,6 +75,8 @@ impl<P> AwsCloud<P> {
             .create_multipart_upload()
             .bucket(bucket)
             .key(key)
+            .set_server_side_encryption(method(self.encryption.as_ref()))
+            .set_ssekms_key_id(key_of(self.encryption.as_ref()))
             .checksum_algorithm(ChecksumAlgorithm::Sha256)
             .send()
             .await;

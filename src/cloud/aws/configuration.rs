@@ -70,6 +70,14 @@ impl Configuration {
         self.settings.iter().find(wanted)?.value.as_deref()
     }
 
+    /// Whether any option of a namespace that begins so is set.
+    #[must_use]
+    pub fn has_any(&self, namespace: &str) -> bool {
+        let is_set = |s: &Setting| s.value.as_ref().is_some_and(|value| !value.is_empty());
+        let mut settings = self.settings.iter();
+        settings.any(|setting| setting.namespace.starts_with(namespace) && is_set(setting))
+    }
+
     /// Whether it runs a single instance or balances the load of several.
     #[must_use]
     pub fn environment_type(&self) -> EnvironmentType {
@@ -194,6 +202,7 @@ impl<P> AwsCloud<P> {
             id: of.id.clone(),
             platform,
             version: of.version_label.clone().unwrap_or_default(),
+            operations_role: of.operations_role.clone(),
             settings: settings_by_name(configuration),
             tags: self.tags(&of.arn).await?,
         })

@@ -3,11 +3,13 @@
 use aws_sdk_s3 as s3;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::ServerSideEncryption;
 
 use super::AwsCloud;
 use super::failure::{failure, look_error};
 use crate::cloud::classify::describe;
 use crate::cloud::{Failure, LookError, Refusal, classify};
+use crate::encryption::Encryption;
 use crate::plan::REQUEST_TIMEOUT;
 
 /// A bucket.
@@ -15,6 +17,7 @@ use crate::plan::REQUEST_TIMEOUT;
 pub struct Bucket {
     s3: s3::Client,
     name: String,
+    encryption: Option<Encryption>,
 }
 
 /// An object as it was read.
@@ -72,6 +75,7 @@ impl<P> AwsCloud<P> {
         Bucket {
             s3: self.s3.clone(),
             name: name.to_owned(),
+            encryption: self.encryption.clone(),
         }
     }
 
@@ -90,6 +94,8 @@ impl<P> AwsCloud<P> {
             .put_object()
             .bucket(bucket)
             .key(REFUSED_KEY)
+            .set_server_side_encryption(method(self.encryption.as_ref()))
+            .set_ssekms_key_id(key_of(self.encryption.as_ref()))
             .if_match(NO_ETAG)
             .content_md5(NO_DIGEST)
             .body(ByteStream::from_static(b""));
@@ -161,6 +167,8 @@ impl Bucket {
             .bucket(&self.name)
             .key(key)
             .content_type("application/json")
+            .set_server_side_encryption(method(self.encryption.as_ref()))
+            .set_ssekms_key_id(key_of(self.encryption.as_ref()))
             .body(ByteStream::from(body.to_vec()));
         let request = match condition {
             Condition::Absent => request.if_none_match("*"),
@@ -227,6 +235,19 @@ impl Bucket {
             _ => otherwise(),
         }
     }
+}
+
+/// The header `x-amz-server-side-encryption`.
+pub(super) fn method(encryption: Option<&Encryption>) -> Option<ServerSideEncryption> {
+    encryption.map(|encryption| match encryption {
+        Encryption::S3 => ServerSideEncryption::Aes256,
+        Encryption::Kms { .. } => ServerSideEncryption::AwsKms,
+    })
+}
+
+/// The header `x-amz-server-side-encryption-aws-kms-key-id`.
+pub(super) fn key_of(encryption: Option<&Encryption>) -> Option<String> {
+    encryption.and_then(Encryption::key).map(str::to_owned)
 }
 
 /// All attempts of a request together take no longer than one may.

@@ -63,12 +63,17 @@ pub enum Denial {
 
 /// What the requests of a release say of themselves: where docs/iam-policy.json asks it,
 /// and what policies ask of every request.
-const CONTEXT: [(&str, ContextKeyTypeEnum, &str); 3] = [
+const CONTEXT: [(&str, ContextKeyTypeEnum, &str); 4] = [
     ("aws:SecureTransport", ContextKeyTypeEnum::Boolean, "true"),
     (
         "route53:ChangeResourceRecordSetsRecordTypes",
         ContextKeyTypeEnum::StringList,
         "CNAME",
+    ),
+    (
+        "iam:AWSServiceName",
+        ContextKeyTypeEnum::String,
+        "autoscaling.amazonaws.com",
     ),
     (
         "aws:ResourceTag/bluegreen:follow",

@@ -449,6 +449,7 @@ fn environment(described: EnvironmentDescription) -> Environment {
         tier_type,
         description: described.description.unwrap_or_default(),
         platform: described.platform_arn,
+        operations_role: described.operations_role.filter(|role| !role.is_empty()),
         created: described
             .date_created
             .and_then(|date| date.to_millis().ok())

@@ -1,10 +1,11 @@
 //! What the credentials may do, and whether the bucket can hold a lease.
 
 use super::super::check::{Check, Finding, Verdict};
-use super::super::permissions::{Balancing, Needed, Use, needed};
+use super::super::permissions::{Balancing, By, DeploymentPolicy, Launch, Needed, Use, needed};
 use super::{Found, Inspector, Read};
 use crate::cloud::aws::{Asked, Caller, ConditionalWrites, Configuration, Denial, Denied};
 use crate::cloud::{LookError, Prober};
+use crate::encryption::Encryption;
 use crate::plan::template_name;
 use crate::shared::lease_key;
 
@@ -67,8 +68,18 @@ impl<P: Prober> Inspector<'_, P> {
             writes: self.config.shared_state || bundle.is_some_and(|b| b.file.is_some()),
             alarms: !self.config.alarms.is_empty(),
             balancing: Balancing::of(configuration),
+            policy: DeploymentPolicy::of(configuration.deployment_policy()),
+            launch: Launch::of(configuration),
+            schedules: configuration.has_any("aws:autoscaling:scheduledaction"),
+            own_rules: configuration.has_any("aws:elbv2:listenerrule:"),
             instance_profile: profile,
             service_role: given("aws:elasticbeanstalk:environment", "ServiceRole"),
+            operations_role: self.blue.operations_role.as_deref(),
+            key: self
+                .cloud
+                .encryption()
+                .and_then(Encryption::key)
+                .filter(|key| key.starts_with("arn:")),
             zone: read
                 .preview
                 .as_ref()
@@ -133,42 +144,52 @@ impl<P: Prober> Inspector<'_, P> {
     }
 }
 
-/// What is missing: what the caller itself needs refuses, what may be another's warns.
+/// What is missing: what a release needs refuses, and what depends on the request, or on what
+/// the account did before, warns.
 fn permitted(principal: &str, needed: &[Needed], denied: &[Denied]) -> Finding {
     let check = Check::Permissions;
-    let is_beneath = |denied: &Denied| {
-        let mut same = needed
+    let by = |denied: &Denied| {
+        let same = needed
             .iter()
             .filter(|n| n.action == denied.action && n.resource == denied.resource);
-        same.all(|needed| needed.beneath)
+        same.map(|needed| needed.by).min().unwrap_or(By::Caller)
     };
-    let is_undecided = |denied: &Denied| matches!(denied.why, Denial::Undecided(_));
-    let (may_be, own): (Vec<&Denied>, Vec<&Denied>) = denied
+    let (undecided, missing): (Vec<&Denied>, Vec<&Denied>) = denied
         .iter()
-        .partition(|d| is_undecided(d) || is_beneath(d));
+        .partition(|denied| matches!(denied.why, Denial::Undecided(_)));
+    let of = |who| {
+        let of_it = missing.iter().filter(|denied| by(denied) == who);
+        of_it.copied().collect::<Vec<_>>()
+    };
+    let (own, beneath, first) = (of(By::Caller), of(By::Service), of(By::FirstUse));
+    let mut found = Vec::new();
     if !own.is_empty() {
-        return check.refused(
-            format!("{principal} may not {}", listed(&own)),
-            check.about().remedy,
-        );
+        found.push(format!("{principal} may not {}", listed(&own)));
     }
-    let (beneath, undecided): (Vec<&Denied>, Vec<&Denied>) =
-        may_be.into_iter().partition(|denied| is_beneath(denied));
-    let mut doubts = Vec::new();
+    if !beneath.is_empty() {
+        found.push(format!(
+            "Elastic Beanstalk may not {}: blue has no operations role, so that it does this with \
+             the rights of {principal}",
+            listed(&beneath)
+        ));
+    }
+    if !found.is_empty() {
+        return check.refused(found.join("; "), check.about().remedy);
+    }
     if !undecided.is_empty() {
-        doubts.push(format!(
+        found.push(format!(
             "whether {principal} may {} depends on the request itself",
             listed(&undecided)
         ));
     }
-    if !beneath.is_empty() {
-        doubts.push(format!(
-            "{principal} may not {}; an operations role of the environments may have that instead",
-            listed(&beneath)
+    if !first.is_empty() {
+        found.push(format!(
+            "{principal} may not {}, which Elastic Beanstalk needs once in an account",
+            listed(&first)
         ));
     }
-    if !doubts.is_empty() {
-        return check.warned(doubts.join("; "));
+    if !found.is_empty() {
+        return check.warned(found.join("; "));
     }
     check.passed(format!(
         "{principal} may do all {} things that this release needs",

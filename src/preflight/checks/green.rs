@@ -4,7 +4,7 @@ use super::super::check::{Check, Finding};
 use super::{Found, Inspector};
 use crate::cloud::Prober;
 use crate::cloud::aws::{Configuration, Quota};
-use crate::fidelity::is_called;
+use crate::fidelity::{OPERATIONS_ROLE, is_called};
 use crate::plan::{Kept, Sizes, TAG_DEPLOYMENT, TAGS_MAX, is_own_tag};
 
 impl<P: Prober> Inspector<'_, P> {
@@ -117,7 +117,7 @@ impl<P: Prober> Inspector<'_, P> {
             .iter()
             .map(|setting| setting.full_name());
         let tags = tags.iter().map(|(key, _)| format!("tag {key}"));
-        let own = ["version", "platform"].map(str::to_owned);
+        let own = ["version", "platform", OPERATIONS_ROLE].map(str::to_owned);
         let all: Vec<String> = own.into_iter().chain(options).chain(tags).collect();
         let has = |name: &&String| all.iter().any(|what| is_called(name, what));
         let missing: Vec<_> = expected.iter().filter(|name| !has(name)).cloned().collect();

@@ -200,6 +200,7 @@ impl Terms {
             instances: RUNNING,
             // The model says itself which environments are fit.
             healthy: Health::Ok,
+            operations_role: None,
             green_tags: Vec::new(),
             front: Front::Http,
             tests: vec![AcceptanceTest::get("/")],

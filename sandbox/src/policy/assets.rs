@@ -1,0 +1,59 @@
+//! What Elastic Beanstalk reads from buckets of AWS's own with the rights of whoever asks it:
+//! its templates, its scripts and its platforms' packs. It tells a denial by bucket and key, and
+//! where a read of settings needs them, as `InvalidParameterValue`
+//! (hashicorp/terraform-provider-aws#32977: `DescribeConfigurationSettings`,
+//! `InvalidParameterValue: Access Denied: S3Bucket=elasticbeanstalk-env-resources-us-east-1,
+//! S3Key=eb_patching_resources/instance_patch_extension.linux`). Creating an environment from a
+//! template and updating one need them too (public event logs: `InsufficientPrivilegesException`,
+//! `Access Denied: S3Bucket=elasticbeanstalk-platform-assets-ap-northeast-1, S3Key=stalks/…`).
+
+use super::Need;
+use crate::wire::{ApiError, Form};
+use crate::world::World;
+
+/// The buckets, before the region, and a key in each.
+const ASSETS: [(&str, &str); 2] = [
+    (
+        "elasticbeanstalk-env-resources",
+        "eb_patching_resources/instance_patch_extension.linux",
+    ),
+    (
+        "elasticbeanstalk-platform-assets",
+        "stalks/eb_nodejs20_amazon_linux_2023/packs/Nodejs20Template.pack",
+    ),
+];
+
+impl World {
+    /// Whether what a request has read from AWS's own buckets may be read.
+    ///
+    /// # Errors
+    /// `InvalidParameterValue`, or 403 `InsufficientPrivilegesException` where it changes
+    /// something.
+    pub(super) fn authorize_assets(
+        &self,
+        form: &Form,
+        downstream: Option<&str>,
+    ) -> Result<(), ApiError> {
+        // Settings are read for the caller, whatever role operates the environment.
+        let role = match form.operation() {
+            "DescribeConfigurationSettings" => None,
+            "CreateEnvironment" | "UpdateEnvironment" => downstream,
+            _ => return Ok(()),
+        };
+        for (bucket, key) in ASSETS {
+            let bucket = format!("{bucket}-{}", self.region);
+            let need = Need::new("s3:GetObject", format!("arn:aws:s3:::{bucket}/{key}"));
+            if self.permit_downstream(role, &need).is_err() {
+                let message = format!("Access Denied: S3Bucket={bucket}, S3Key={key}");
+                return Err(match form.operation() {
+                    "DescribeConfigurationSettings" => ApiError::invalid(message),
+                    _ => ApiError {
+                        status: 403,
+                        ..ApiError::new("InsufficientPrivilegesException", message)
+                    },
+                });
+            }
+        }
+        Ok(())
+    }
+}
