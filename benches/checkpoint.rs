@@ -67,6 +67,7 @@ fn deployment() -> Deployment {
         sizes: None,
         template_sets: None,
         blue_group: None,
+        operations_role: None,
         instances: 0,
         healthy: bluegreen::health::Health::Ok,
         green_tags: Vec::new(),
