@@ -518,7 +518,10 @@ impl Deployment {
         for (kind, intent) in &mut self.intents {
             let shows = match kind {
                 EffectKind::CreateTemplate => seen.template,
-                EffectKind::CreateGreen => seen.our_green().is_some(),
+                // One that goes may be an earlier one, which a stale look still shows.
+                EffectKind::CreateGreen => seen
+                    .our_green()
+                    .is_some_and(|green| green.phase != Phase::Terminating),
                 EffectKind::Swap => {
                     // A stale look may show where production was before the swap before.
                     let is_certain =

@@ -113,6 +113,7 @@ const RULES: Rules = Rules {
     believes_the_deploys_answer: false,
     believes_the_first_look: false,
     believes_the_swap_before: false,
+    believes_a_green_that_goes: false,
     gives_up_on_an_unclear_answer: false,
     sends_before_its_intent: false,
     lease: LeaseRule::Kept,

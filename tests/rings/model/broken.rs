@@ -243,6 +243,19 @@ fn believing_the_swap_before_is_found() {
 }
 
 #[test]
+fn believing_a_green_that_goes_is_found() {
+    finds(
+        "a green that the service has removed is taken for the one that is in doubt",
+        PROMOTE_LATE_AND_STALE,
+        Rules {
+            believes_a_green_that_goes: true,
+            ..RULES
+        },
+        properties::ROLLED_BACK,
+    );
+}
+
+#[test]
 fn believing_an_unsettled_holder_is_found() {
     let step = deceived!(|state, seen| if state.kind() == Kind::ReturningToGreen {
         seen.production_settled = true;

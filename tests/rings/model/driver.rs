@@ -151,6 +151,7 @@ impl Model {
             looks_are_fresh: node.before.is_none() || self.rules.believes_the_first_look,
             holder_is_settled: node.is_settled(),
             any_swap_is_believed: self.rules.believes_the_swap_before,
+            a_green_that_goes_is_believed: self.rules.believes_a_green_that_goes,
         };
         let sight = |view| {
             let stays = node.traffic_stays();

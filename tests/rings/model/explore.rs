@@ -144,9 +144,14 @@ fn ways_out(model: &Model, graph: &Graph) -> Option<Violation> {
         let stuck = |stage: Stage| stage.kind == Kind::Stuck;
         stuck(node.journal.stage) || matches!(node.pc, Pc::Enter(stage) if stuck(stage))
     };
-    // The way back needed a new green and did not get one.
+    // The way back needed a new green and did not get one, or one whose launch has failed.
     let gives_up = |node: &Node| {
-        let discards = |stage: Stage| stage.kind == Kind::Discarding;
+        let launch_failed = node.world.view.launch_failed;
+        let discards = |stage: Stage| match stage.kind {
+            Kind::Discarding => true,
+            Kind::Cloning | Kind::Warming => launch_failed,
+            _ => false,
+        };
         (discards(node.journal.stage) || matches!(node.pc, Pc::Enter(stage) if discards(stage)))
             && node.journal.terms.goal == Goal::Previous
             && node.world.view.blue.label != Label::Previous

@@ -32,6 +32,8 @@ pub struct Rules {
     pub believes_the_swap_before: bool,
     /// Whether the driver takes an unclear answer for a refusal.
     pub gives_up_on_an_unclear_answer: bool,
+    /// Whether a green that goes is taken for the one that was asked for last.
+    pub believes_a_green_that_goes: bool,
     /// Whether the driver sends before it writes its intent down.
     pub sends_before_its_intent: bool,
     pub lease: LeaseRule,
@@ -87,6 +89,9 @@ pub struct Horizon {
     /// Whether a look that shows what a swap was to do is taken for its end, whatever looks
     /// may still show from before.
     pub any_swap_is_believed: bool,
+    /// Whether a look that shows green on its way out is taken for the end of a doubt about
+    /// its creation: it may be the one before.
+    pub a_green_that_goes_is_believed: bool,
 }
 
 /// Asks the machine, and remembers what it said: the facts of a look that time
@@ -149,7 +154,9 @@ impl Sight {
         let deploy_runs = journal.deploy_taken && target == Some(Phase::Busy);
         Open {
             template: self.template(),
-            green: self.view.green_is_ours(),
+            green: self.view.green_is_ours()
+                && (self.view.green.phase != GreenPhase::Terminating
+                    || horizon.a_green_that_goes_is_believed),
             swap: swaps_to.is_some() && self.view.holder == swaps_to && swap_is_certain,
             deploy: matches!(
                 kind,
