@@ -1,5 +1,5 @@
 //! EC2, of which a release needs one operation: `DescribeSecurityGroups`. The SDK's client for
-//! it takes minutes to build (docs/decisions/0031); this is its runtime with one request of the
+//! it takes minutes to build (docs/decisions/0030); this is its runtime with one request of the
 //! Query protocol, version 2016-11-15: signed, sent, retried and timed out as every other.
 
 use std::error::Error;
