@@ -119,7 +119,7 @@ fn a_release_passes_everything_that_can_be_asked() {
 fn a_secret_that_is_given_back_is_told_and_kept_nowhere() {
     let test = |json: &str| {
         format!(
-            "{{ url = '/echo', headers = {{ X-Login = 'Basic env:SMOKE_LOGIN' }}, json = {{ {json} }} }}"
+            "{{ url = '/echo', headers = {{ X-Login = 'Basic env:SMOKE_LOGIN' }}, json = {{ {json} }}, on = 'release' }}"
         )
     };
     let mentions = "echo \"with $SMOKE_LOGIN\"";
@@ -128,7 +128,7 @@ fn a_secret_that_is_given_back_is_told_and_kept_nowhere() {
     );
     let arguments = ["deploy", "--hook", &hook, "--test-command", mentions];
     for (json, ended) in [
-        ("'/headers/x-login' = 'none'", Some(10)),
+        ("'/headers/x-login' = 'none'", Some(14)),
         ("'/method' = 'GET'", Some(0)),
     ] {
         let served = Served::at_speed(SPEED);
@@ -146,7 +146,7 @@ fn a_secret_that_is_given_back_is_told_and_kept_nowhere() {
         } else {
             let why = told["error"].as_str().expect("a cause");
             assert!(why.contains("is \"Basic ***\", not \"none\""), "{why}");
-            assert_eq!(mentioned, 1, "by the hook: {status}");
+            assert_eq!(mentioned, 2, "by the hook and green's command: {status}");
         }
         let kept = everything_kept(&served);
         for place in [kept, text(&ran.stdout), text(&ran.stderr), status] {

@@ -774,10 +774,14 @@ impl Prober for DirectProber {
         let answered = async {
             let first = self.ask(&request, cname, &at).await?;
             match test.followed(&request, &first) {
-                Some(next) => Ok(Answer {
-                    redirected: Some(first.status),
-                    ..self.ask(&next, cname, &at).await?
-                }),
+                Some(next) => {
+                    let led = self.ask(&next, cname, &at).await;
+                    let lost = |why| format!("{why}, by https, where a {} leads", first.status);
+                    Ok(Answer {
+                        redirected: Some(first.status),
+                        ..led.map_err(lost)?
+                    })
+                }
                 None => Ok(first),
             }
         };
