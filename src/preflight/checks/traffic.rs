@@ -75,7 +75,8 @@ impl<P: Prober> Inspector<'_, P> {
             previews: read.preview.as_ref().map_or(&[], |preview| &preview.hosts),
             records: &records,
         };
-        let remedy = check.about().remedy;
+        let remedy = "give a path, or write {cname} in the URL in place of its host; `host` presents \
+                      another name";
         let shared = read
             .configuration
             .as_ref()
