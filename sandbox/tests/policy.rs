@@ -481,3 +481,17 @@ async fn an_encrypted_bucket_demands_its_headers_and_its_key() {
     let (status, _) = s3(&sandbox, Method::GET, "127.0.0.1:4577", object).await;
     assert_eq!(status, StatusCode::OK);
 }
+
+/// To take an option back is a change of the stack as well as to set one.
+#[test]
+fn taking_an_option_back_changes_the_stack() {
+    let mut world = world(&[everything_but("cloudformation:UpdateStack")]);
+    let request = "Action=UpdateEnvironment&EnvironmentName=shop-blue\
+                   &OptionsToRemove.member.1.Namespace=aws:autoscaling:asg\
+                   &OptionsToRemove.member.1.OptionName=MaxSize";
+    let (status, body) = ask(&mut world, request);
+    assert!(
+        status == 403 && body.contains("cloudformation:UpdateStack"),
+        "{body}"
+    );
+}

@@ -213,7 +213,8 @@ pub(super) fn needs(world: &World, form: &Form) -> Vec<Need> {
         "UpdateEnvironment" => {
             let application = existing.map_or("", |e| e.application.as_str());
             let deploys = form.get("VersionLabel").is_some();
-            let configures = !form.members("OptionSettings").is_empty();
+            let changes = ["OptionSettings", "OptionsToRemove"];
+            let configures = changes.iter().any(|list| !form.members(list).is_empty());
             let mut needs = Vec::new();
             if deploys {
                 needs.extend(subject.all(&[DEPLOY, balancing.deploy()]));
