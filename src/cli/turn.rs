@@ -272,7 +272,11 @@ impl Turn {
         let older = older.into_iter().map(|begun| &begun.deployment);
         for id in older.chain(&place.deployment) {
             let found = self.deployment(context, id).await?;
-            let has = |d: Deployment| d.plan.version == *runs || d.plan.previous_version == *runs;
+            // A rehearsal puts nothing on blue.
+            let has = |d: Deployment| {
+                let has_put = d.plan.version == *runs && !d.plan.rehearses();
+                has_put || d.plan.previous_version == *runs
+            };
             if found.is_some_and(has) {
                 return Ok(());
             }
