@@ -214,21 +214,29 @@ impl Deployment {
         }
     }
 
-    /// A state in which it leaves its way, for what has turned it back in place of an operator
-    /// who has not. The machine knows of the way back alone, and not of who ordered it.
+    /// What has sent it back, in place of an operator who has not. The machine knows of the way
+    /// back alone, and not of who ordered it.
+    #[must_use]
+    pub fn told<'a>(&'a self, cause: &'a Cause) -> &'a Cause {
+        match &self.turned_back {
+            Some(told) if self.plan.goal == Goal::Previous && *cause == Cause::AskedToRetreat => {
+                told
+            }
+            _ => cause,
+        }
+    }
+
+    /// An end, or the way to one, for what has sent the deployment there.
     #[must_use]
     pub fn for_its_cause(&self, state: State) -> State {
         let is_told = matches!(
             state.kind(),
             Kind::Discarding | Kind::RolledBack | Kind::Stuck
         );
-        match &self.turned_back {
-            Some(cause)
-                if is_told
-                    && self.plan.goal == Goal::Previous
-                    && state.cause() == Some(&Cause::AskedToRetreat) =>
-            {
-                state.because(cause.clone())
+        match state.cause() {
+            Some(cause) if is_told => {
+                let told = self.told(cause).clone();
+                state.because(told)
             }
             _ => state,
         }

@@ -348,7 +348,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
             return Ok(());
         }
         let mut why = match state.cause() {
-            Some(cause) => cause.to_string(),
+            Some(cause) => deployment.told(cause).to_string(),
             None => self.left_because(deployment.state.kind()),
         };
         if let Some(left) = self.following.left_over().filter(|_| state.is_end()) {
