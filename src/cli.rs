@@ -36,7 +36,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::keys::{with_switches, without_values_of_variables};
 use crate::config::layers::{Layers, LayersError};
-use crate::config::{Config, LogFormat, Options};
+use crate::config::{Config, ConfigError, LogFormat, Named, Options};
 
 /// Crash-safe blue/green deployments for AWS Elastic Beanstalk
 #[derive(Debug, Parser)]
@@ -167,16 +167,21 @@ impl Command {
 
 async fn command(cli: Cli, layers: &Layers) -> Result<Exit, Failed> {
     let options = &cli.options;
-    let named_tests = || options.named_tests(|id| layers.is_flag(id));
+    let limits = options.named_limits(|id| layers.is_flag(id));
+    let named = || {
+        let tests = options.named_tests(|id| layers.is_flag(id))?;
+        let limits = limits.clone();
+        Ok::<_, ConfigError>(Named { tests, limits })
+    };
     match cli.command {
         Command::Run(args) => run::run(options, &args).await,
         Command::Deploy(args) => run::run(options, &args.pausing()).await,
         Command::Doctor(args) => doctor::run(options, &args).await,
         Command::Rehearse(args) => rehearse::run(options, &args).await,
         Command::Plan(args) => plan::run(options, &args).await,
-        Command::Resume(args) => resume::run(options, &args).await,
-        Command::Rollback(args) => rollback::run(options, &args, named_tests()?).await,
-        Command::Abort(args) => abort::run(options, &args, named_tests()?).await,
+        Command::Resume(args) => resume::run(options, &args, limits).await,
+        Command::Rollback(args) => rollback::run(options, &args, named()?).await,
+        Command::Abort(args) => abort::run(options, &args, named()?).await,
         Command::Status(args) => status::run(options, &args).await,
         Command::Wait(args) => wait::run(options, &args).await,
         Command::Cleanup(args) => cleanup::run(options, &args).await,

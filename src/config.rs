@@ -383,6 +383,35 @@ impl NamedTests {
     }
 }
 
+/// The limits that a command names for the rest of a deployment, on its command line alone.
+#[derive(Clone, Debug, Default)]
+pub struct NamedLimits {
+    patience: Option<Duration>,
+    patience_of: BTreeMap<String, Duration>,
+}
+
+impl NamedLimits {
+    /// Puts them in the place of a plan's; what is not named stays. A patience that the plan
+    /// computed itself gives way to one that is named for every state.
+    pub fn replace(&self, limits: &mut Limits) {
+        if let Some(patience) = self.patience {
+            let computed = limits.rollout.limit;
+            limits.patience = patience;
+            limits.patience_of.retain(|_, own| *own != computed);
+        }
+        limits.patience_of.extend(self.patience_of.clone());
+    }
+}
+
+/// What a command names on its command line for a deployment that is under way.
+#[derive(Clone, Debug, Default)]
+pub struct Named {
+    /// What tests the way back.
+    pub tests: Option<NamedTests>,
+    /// The limits.
+    pub limits: NamedLimits,
+}
+
 /// A value that cannot be used.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum ConfigError {
@@ -590,6 +619,18 @@ impl Options {
             command: command.then(|| self.command()),
             production: self.test_production || named.test.is_empty(),
         }))
+    }
+
+    /// The limits that are named with the flags that `is_flag` knows by their ids.
+    #[must_use]
+    pub fn named_limits(&self, is_flag: impl Fn(&str) -> bool) -> NamedLimits {
+        NamedLimits {
+            patience: self.patience.filter(|_| is_flag("patience")),
+            patience_of: match is_flag("patience_of") {
+                true => self.patience_of(),
+                false => BTreeMap::new(),
+            },
+        }
     }
 
     fn command(&self) -> Option<TestCommand> {
@@ -860,6 +901,30 @@ mod tests {
             let why = difference(name).unwrap_err();
             assert!(why.contains("NAMESPACE:OPTION"), "{name}: {why}");
         }
+    }
+
+    /// What the plan has computed from a deployment policy is no word of an operator's.
+    #[test]
+    fn limits_that_are_named_later_win() {
+        let minutes = |n: u64| Duration::from_secs(n * 60);
+        let mut limits = Limits::default();
+        limits.rollout.limit = minutes(52);
+        let own = [("Deploying", 52), ("Warming", 10)];
+        limits.patience_of = own.map(|(kind, n)| (kind.to_owned(), minutes(n))).into();
+        let mut named = NamedLimits::default();
+        let before = limits.clone();
+        named.replace(&mut limits);
+        assert_eq!(limits, before);
+        named.patience_of = [("Baking".to_owned(), minutes(7))].into();
+        named.replace(&mut limits);
+        assert_eq!(limits.patience_of.len(), 3);
+        named.patience = Some(minutes(20));
+        named.replace(&mut limits);
+        assert_eq!(limits.patience, minutes(20));
+        let left: Vec<_> = limits.patience_of.into_iter().collect();
+        let wanted = [("Baking", 7), ("Warming", 10)];
+        let wanted = wanted.map(|(kind, n)| (kind.to_owned(), minutes(n)));
+        assert_eq!(left, wanted);
     }
 
     #[test]

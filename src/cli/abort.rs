@@ -12,7 +12,7 @@ use super::take::{Attempt, Taken};
 use super::{Exit, Failed};
 use crate::cloud::HttpProber;
 use crate::cloud::aws::AwsCloud;
-use crate::config::{NamedTests, Options};
+use crate::config::{Named, Options};
 use crate::deployment::Deployment;
 use crate::machine::{Kind, NotPossible, Order, State, obey};
 use crate::plan::Goal;
@@ -30,11 +30,7 @@ pub(super) struct Args {
 /// after once a poll.
 const LOOK_AFTER: Duration = Duration::from_millis(500);
 
-pub(super) async fn run(
-    options: &Options,
-    args: &Args,
-    named: Option<NamedTests>,
-) -> Result<Exit, Failed> {
+pub(super) async fn run(options: &Options, args: &Args, named: Named) -> Result<Exit, Failed> {
     let mut context = Context::to_drive(options, args.id.as_deref()).await?;
     let found = context
         .find_or_rebuild(args.id.as_deref(), Some(Goal::Previous))
@@ -70,7 +66,7 @@ pub(super) async fn run(
         seen_at = now;
         if !told {
             info!(id, "asked {holder} to go back; waiting for it");
-            if named.is_some() {
+            if named.tests.is_some() {
                 warn!(
                     id,
                     "the tests that are named here are not taken: {holder} has the plan's; where those \

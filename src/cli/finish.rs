@@ -10,7 +10,7 @@ use crate::approval::Approver;
 use crate::clock::Clock;
 use crate::cloud::HttpProber;
 use crate::cloud::aws::AwsCloud;
-use crate::config::{NamedTests, Options};
+use crate::config::{Named, NamedLimits, NamedTests, Options};
 use crate::deployment::Deployment;
 use crate::driver::{DriveError, Driver};
 use crate::journal::Journal;
@@ -35,7 +35,7 @@ pub(super) async fn go_on(
     taken: Taken,
     order: Order,
     asked: Asked,
-    named: Option<NamedTests>,
+    named: Named,
 ) -> Result<Exit, Failed> {
     let Taken {
         cloud,
@@ -75,7 +75,8 @@ pub(super) async fn go_on(
         Err(failed) => Err(failed),
         Ok(()) => {
             let wishes = Wishes {
-                tests: named,
+                tests: named.tests,
+                limits: named.limits,
                 accept_traffic_loss: context.options.accept_traffic_loss,
             };
             ordered(&cloud, &mut journal, &mut deployment, order, wishes, clock).await
@@ -123,6 +124,8 @@ struct Wishes {
     tests: Option<NamedTests>,
     /// Whether traffic that stays may be lost from now on.
     accept_traffic_loss: bool,
+    /// The limits that are named.
+    limits: NamedLimits,
 }
 
 /// Checks an order and writes down what follows from it.
@@ -139,6 +142,7 @@ async fn ordered(
     if let Some(named) = wishes.tests {
         plan.tests_back = Some(named.over(&plan));
     }
+    wishes.limits.replace(&mut plan.limits);
     // A test that lacks its secret would fail, and take production back.
     all_set(plan.tests_towards(plan.goal), |name| {
         std::env::var(name).ok()

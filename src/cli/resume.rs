@@ -7,7 +7,7 @@ use super::context::Context;
 use super::finish::{Asked, go_on};
 use super::take::InFlight;
 use super::{Exit, Failed, say};
-use crate::config::Options;
+use crate::config::{Named, NamedLimits, Options};
 use crate::machine::Order;
 use crate::shared::Record;
 
@@ -27,10 +27,14 @@ pub(super) struct Args {
     all: bool,
 }
 
-pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> {
+pub(super) async fn run(
+    options: &Options,
+    args: &Args,
+    limits: NamedLimits,
+) -> Result<Exit, Failed> {
     let mut context = Context::to_drive(options, args.id.as_deref()).await?;
     if args.all {
-        return all(&context).await;
+        return all(&context, &limits).await;
     }
     let order = match &args.version_label {
         Some(version) => Order::Correct {
@@ -41,7 +45,15 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
     };
     let found = context.find_or_rebuild(args.id.as_deref(), None).await?;
     let taken = context.take_up(found).await?;
-    go_on(&mut context, taken, order, Asked::Release, None).await
+    go_on(&mut context, taken, order, Asked::Release, only(limits)).await
+}
+
+/// The tests of a release are those of its run.
+fn only(limits: NamedLimits) -> Named {
+    Named {
+        tests: None,
+        limits,
+    }
 }
 
 /// Drives every interrupted deployment to its rest, all at the same time. Those
@@ -49,7 +61,7 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
 /// operator, and those that somebody drives are left to him; a pause goes on asking for
 /// its approval where the URL is named. What cannot be read in the bucket fails it, after
 /// everything else was driven.
-async fn all(context: &Context) -> Result<Exit, Failed> {
+async fn all(context: &Context, limits: &NamedLimits) -> Result<Exit, Failed> {
     context.names_a_bucket("it is its interrupted deployments that are asked for")?;
     let InFlight { mut found, unseen } = context.unfinished().await?;
     let asks = context.options.approve_url()?.is_some();
@@ -68,7 +80,7 @@ async fn all(context: &Context) -> Result<Exit, Failed> {
         let id = record.deployment.plan.id.clone();
         info!(id, "is {}", record.deployment.state.kind());
         let context = context.another()?;
-        driven.push((id, local.spawn_local(one(context, record))));
+        driven.push((id, local.spawn_local(one(context, record, limits.clone()))));
     }
     let mut worst = Exit::Completed;
     local
@@ -101,7 +113,8 @@ async fn all(context: &Context) -> Result<Exit, Failed> {
     }
 }
 
-async fn one(mut context: Context, record: Record) -> Result<Exit, Failed> {
+async fn one(mut context: Context, record: Record, limits: NamedLimits) -> Result<Exit, Failed> {
     let taken = context.take_up(record).await?;
-    go_on(&mut context, taken, Order::Resume, Asked::Release, None).await
+    let (order, asked) = (Order::Resume, Asked::Release);
+    go_on(&mut context, taken, order, asked, only(limits)).await
 }

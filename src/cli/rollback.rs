@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::finish::{Asked, go_on};
 use super::{Exit, Failed};
-use crate::config::{NamedTests, Options};
+use crate::config::{Named, Options};
 use crate::machine::Order;
 use crate::plan::Goal;
 
@@ -14,11 +14,7 @@ pub(super) struct Args {
     id: Option<String>,
 }
 
-pub(super) async fn run(
-    options: &Options,
-    args: &Args,
-    named: Option<NamedTests>,
-) -> Result<Exit, Failed> {
+pub(super) async fn run(options: &Options, args: &Args, named: Named) -> Result<Exit, Failed> {
     let mut context = Context::to_drive(options, args.id.as_deref()).await?;
     let found = context
         .find_or_rebuild(args.id.as_deref(), Some(Goal::Previous))

@@ -11,6 +11,7 @@ use crate::deployment::{DeployWarning, Deployment};
 use crate::facts::update::is_warning;
 use crate::facts::{PATIENCES_MAX, events_of_the_deploy};
 use crate::machine::Seen;
+use crate::plan::Role;
 
 /// How long after it was said that a deploy takes long it is said again.
 const SAID_AGAIN_AFTER: Duration = Duration::from_secs(5 * 60);
@@ -29,12 +30,18 @@ impl<C: Cloud> Driver<'_, C> {
         let patience = deployment.patience();
         warn!(
             "the deploy onto {} takes longer than its timeout of {}, and its events keep coming: \
-             bluegreen waits for up to {} as long as they do; green serves meanwhile",
-            deployment.plan.target.blue,
+             bluegreen waits for up to {} as long as they do; production serves meanwhile",
+            target(deployment),
             format_duration(patience),
             format_duration(patience * PATIENCES_MAX)
         );
     }
+}
+
+/// What is deployed to.
+fn target(deployment: &Deployment) -> &str {
+    let role = deployment.deploys_to().unwrap_or(Role::Blue);
+    deployment.plan.environment(role)
 }
 
 /// Shows what the events of the deploy warn of, each once, and keeps it for the report.
@@ -52,7 +59,9 @@ pub(super) fn keep_warnings(deployment: &mut Deployment, sighting: &Sighting) {
         if deployment.keep_warning(warning.clone()) {
             warn!(
                 "Elastic Beanstalk says of the deploy onto {}: {} {}",
-                deployment.plan.target.blue, warning.severity, warning.message
+                target(deployment),
+                warning.severity,
+                warning.message
             );
         }
     }

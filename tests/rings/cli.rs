@@ -158,6 +158,29 @@ fn a_promotion_of_what_fails_its_test_leaves_blue_alone() {
     assert_eq!(served.sandbox.report().lost, 0);
 }
 
+/// How long a deploy takes may be known only once it had too little time.
+#[test]
+fn a_later_command_may_give_more_patience() {
+    let served = Served::at_speed(SPEED);
+    served.inject(FaultEffect::SlowDeploy {
+        label: "v2".to_owned(),
+        seconds: 2 * 60 * 60,
+        batches: 0,
+    });
+    let run = [
+        "run",
+        "--version-label",
+        "v2",
+        "--patience-of",
+        "Deploying=20m",
+    ];
+    let held = served.run(&run);
+    assert_eq!(code(&held), Some(14), "{held:?}");
+    let done = served.run(&["resume", "--patience-of", "Deploying=5h"]);
+    assert_eq!(code(&done), Some(0), "{done:?}");
+    assert_eq!(served.sandbox.report().lost, 0);
+}
+
 #[test]
 fn a_failed_deploy_is_held_and_rolled_back() {
     let served = Served::at_speed(SPEED);

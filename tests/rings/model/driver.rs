@@ -190,7 +190,8 @@ impl Model {
                     && otherwise.kind != kind
                     && patience_may_end
                 {
-                    let gives_up = otherwise.kind == Kind::AbortingDeploy;
+                    let gives_up =
+                        matches!(otherwise.kind, Kind::AbortingDeploy | Kind::Discarding);
                     let mut next = looked.at(Pc::Enter(otherwise));
                     if gives_up && sight.deploy_goes_on() {
                         next.harm = Some(Harm::GaveUpWhatGoesOn);

@@ -155,7 +155,17 @@ impl World {
             }
             GreenPhase::Ready => {}
             GreenPhase::Updating => {
+                if self.view.events == Events::Running {
+                    next.view.events = Events::Silent;
+                    out.push(("green's update falls silent", next, Pace::Minutes));
+                    next = *self;
+                }
                 next.view.green.phase = GreenPhase::Ready;
+                out.push(("green's update fails without a word", next, Pace::Minutes));
+                let mut done = next;
+                done.view.green.upgraded = true;
+                done.view.green.mixed = false;
+                out.push(("green's update ends without a word", done, Pace::Minutes));
                 next.view.events = Events::Failed;
                 out.push(("the deploy onto green fails", next, Pace::Minutes));
                 next.view.green.upgraded = true;
