@@ -1,9 +1,10 @@
 //! Source bundles on disk.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
+use rawzip::{RECOMMENDED_BUFFER_SIZE, ZipArchive};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
@@ -37,6 +38,18 @@ pub enum BundleError {
         path: PathBuf,
         /// Its length.
         bytes: u64,
+    },
+    /// It is nothing that the service can deploy.
+    #[error(
+        "the bundle {} {what}: Elastic Beanstalk takes a ZIP or WAR file, or a single file such as \
+         Dockerrun.aws.json on Docker",
+        path.display()
+    )]
+    NotABundle {
+        /// The file.
+        path: PathBuf,
+        /// What it is instead.
+        what: String,
     },
 }
 
@@ -80,6 +93,147 @@ pub fn read(path: &Path) -> Result<BundleFile, BundleError> {
     })
 }
 
+/// Opens a bundle, and gives what is to be warned of. Elastic Beanstalk finds most of it out
+/// only once green is being cloned.
+///
+/// # Errors
+/// [`BundleError`] where the service cannot deploy it.
+pub fn examine(path: &Path) -> Result<Vec<String>, BundleError> {
+    let read_error = |source| BundleError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let no_bundle = |what: String| BundleError::NotABundle {
+        path: path.to_owned(),
+        what,
+    };
+    let mut file = File::open(path).map_err(read_error)?;
+    let mut begin = [0; 512];
+    let length = fill(&mut file, &mut begin).map_err(read_error)?;
+    match kind_of(&begin[..length], path) {
+        Kind::Archive => {}
+        Kind::Single => return Ok(Vec::new()),
+        Kind::Other(what) => return Err(no_bundle(what.to_owned())),
+    }
+    let folders = match top_of(file) {
+        Ok(folders) => folders,
+        Err(error) if begin.starts_with(LOCAL_FILE) => {
+            return Err(no_bundle(format!(
+                "is a ZIP file that cannot be read ({error}): is it whole?"
+            )));
+        }
+        Err(error) => {
+            let what = format!(
+                "the bundle {} cannot be opened as a ZIP file: {error}",
+                path.display()
+            );
+            return Ok(vec![what]);
+        }
+    };
+    match folders {
+        Top::Nothing => Err(no_bundle("holds no file".to_owned())),
+        Top::One(folder) => Ok(vec![format!(
+            "all of the bundle {} lies in its folder {folder}: Elastic Beanstalk looks for the \
+             application at the top; zip the folder's content, not the folder",
+            path.display()
+        )]),
+        Top::Several => Ok(Vec::new()),
+    }
+}
+
+/// The signature of a file in a ZIP archive (APPNOTE.TXT, 4.3.7).
+const LOCAL_FILE: &[u8] = b"PK\x03\x04";
+/// Other archives that people take for one, by how they begin.
+const OTHERS: [(&[u8], &str); 5] = [
+    (b"\x1f\x8b", "is a gzip file"),
+    (b"BZh", "is a bzip2 file"),
+    (b"\xfd7zXZ", "is an xz file"),
+    (b"7z\xbc\xaf", "is a 7z archive"),
+    (b"Rar!", "is a RAR archive"),
+];
+/// Files that are a bundle by themselves (developer guide, "Docker configuration").
+const SINGLE: [&str; 4] = ["dockerfile", "json", "yml", "yaml"];
+
+enum Kind {
+    /// It begins as a ZIP file does.
+    Archive,
+    /// It is a file that the service takes as it is.
+    Single,
+    /// What it is instead.
+    Other(&'static str),
+}
+
+fn kind_of(begin: &[u8], path: &Path) -> Kind {
+    let text = begin
+        .strip_prefix(b"\xef\xbb\xbf")
+        .unwrap_or(begin)
+        .trim_ascii_start();
+    let other = OTHERS.iter().find(|(magic, _)| begin.starts_with(magic));
+    let lower = |name: Option<&std::ffi::OsStr>| {
+        name.map(|name| name.to_string_lossy().to_ascii_lowercase())
+            .unwrap_or_default()
+    };
+    let ending = lower(path.extension().or(path.file_name()));
+    if begin.is_empty() {
+        Kind::Other("is empty")
+    } else if begin.starts_with(b"PK") {
+        Kind::Archive
+    } else if let Some((_, what)) = other {
+        Kind::Other(what)
+    } else if text.starts_with(b"<") {
+        Kind::Other("is an HTML or XML page, perhaps what a download answered in its place,")
+    } else if SINGLE.contains(&ending.as_str()) {
+        Kind::Single
+    } else {
+        Kind::Other("is no ZIP file")
+    }
+}
+
+/// What lies at the top of an archive.
+enum Top {
+    Nothing,
+    /// Only this folder.
+    One(String),
+    Several,
+}
+
+fn top_of(file: File) -> Result<Top, rawzip::Error> {
+    let mut buffer = vec![0; RECOMMENDED_BUFFER_SIZE];
+    let archive = ZipArchive::from_file(file, &mut buffer)?;
+    let mut entries = archive.entries(&mut buffer);
+    let mut top: Option<Vec<u8>> = None;
+    while let Some(entry) = entries.next_entry()? {
+        let path = entry.file_path();
+        let path = path.as_bytes();
+        let Some(end) = path.iter().position(|byte| *byte == b'/') else {
+            return Ok(Top::Several);
+        };
+        match &top {
+            Some(folder) if folder[..] != path[..end] => return Ok(Top::Several),
+            Some(_) => {}
+            None => top = Some(path[..end].to_vec()),
+        }
+    }
+    Ok(match top {
+        Some(folder) => Top::One(String::from_utf8_lossy(&folder).into_owned()),
+        None => Top::Nothing,
+    })
+}
+
+/// Reads until the buffer is full or the file ends.
+fn fill(file: &mut File, buffer: &mut [u8]) -> std::io::Result<usize> {
+    let mut length = 0;
+    while length < buffer.len() {
+        match file.read(&mut buffer[length..]) {
+            Ok(0) => break,
+            Ok(read) => length += read,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(length)
+}
+
 /// The bundle of a file for an application: its key holds its content's hash, so
 /// that asking twice is one object.
 #[must_use]
@@ -103,4 +257,80 @@ pub fn label(file: &BundleFile) -> String {
     let name = file.path.file_stem().unwrap_or_default().to_string_lossy();
     let name: String = name.replace('/', "-").chars().take(80).collect();
     format!("{name}-{}", &file.sha256[..12])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A ZIP file that holds these, without compression.
+    fn zip(names: &[&str]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut archive = rawzip::ZipArchiveWriter::new(&mut bytes);
+        for name in names {
+            let (mut entry, config) = archive.new_file(name).start().expect("it begins");
+            let mut writer = config.wrap(&mut entry);
+            std::io::Write::write_all(&mut writer, b"x").expect("it is written");
+            let (_, descriptor) = writer.finish().expect("it ends");
+            entry.finish(descriptor).expect("it ends");
+        }
+        archive.finish().expect("it ends");
+        bytes
+    }
+
+    fn examined(name: &str, bytes: &[u8]) -> Result<Vec<String>, String> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).expect("it is written");
+        examine(&path).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_elastic_beanstalk_cannot_deploy_is_refused() {
+        let cut = zip(&["app.js"]);
+        for (name, bytes, words) in [
+            ("shop.zip", &b""[..], "is empty"),
+            (
+                "shop.zip",
+                b"\n <!DOCTYPE html><title>Sign in</title>",
+                "is an HTML or XML page",
+            ),
+            (
+                "Dockerfile",
+                b"<?xml version=\"1.0\"?><Error/>",
+                "is an HTML or XML page",
+            ),
+            ("shop.zip", b"\x1f\x8b\x08\0", "is a gzip file"),
+            ("shop.zip", b"console.log(1)", "is no ZIP file"),
+            ("shop", b"console.log(1)", "is no ZIP file"),
+            ("shop.zip", &cut[..cut.len() - 30], "cannot be read"),
+            ("shop.zip", &zip(&[]), "holds no file"),
+        ] {
+            let error = examined(name, bytes).expect_err(words);
+            assert!(error.contains(words), "{words}: {error}");
+            assert!(error.contains("takes a ZIP or WAR file"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_bundle_is_taken_and_a_folder_around_it_told() {
+        for (name, bytes) in [
+            ("shop.zip", zip(&["app.js", "lib/a.js"])),
+            ("shop.war", zip(&["lib/a.js", ".ebextensions/a.config"])),
+            ("Dockerfile", b"FROM scratch".to_vec()),
+            ("Dockerrun.aws.json", b"{}".to_vec()),
+            ("docker-compose.yml", b"services: {}".to_vec()),
+        ] {
+            assert_eq!(examined(name, &bytes), Ok(Vec::new()), "{name}");
+        }
+        let warnings = examined("shop.zip", &zip(&["shop/app.js", "shop/lib/a.js"]));
+        let warnings = warnings.expect("a bundle").join(" ");
+        assert!(warnings.contains("lies in its folder shop"), "{warnings}");
+        // Whatever it is, it says that it is an archive.
+        let warnings = examined("shop.zip", b"PK one").expect("a bundle").join(" ");
+        assert!(
+            warnings.contains("cannot be opened as a ZIP file"),
+            "{warnings}"
+        );
+    }
 }

@@ -36,6 +36,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::keys::{with_switches, without_values_of_variables};
 use crate::config::layers::{Layers, LayersError};
+use crate::config::lines::with_one_line;
 use crate::config::{Config, ConfigError, LogFormat, Named, Options};
 
 /// Crash-safe blue/green deployments for AWS Elastic Beanstalk
@@ -228,5 +229,5 @@ fn warn_of(config: &Config) {
 /// The command line as clap knows it, for documents and tests.
 #[must_use]
 pub fn definition() -> clap::Command {
-    without_values_of_variables(with_switches(Cli::command()))
+    without_values_of_variables(with_switches(with_one_line(Cli::command())))
 }

@@ -3,6 +3,7 @@
 pub mod file;
 pub mod keys;
 pub mod layers;
+pub(crate) mod lines;
 pub mod shown;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, ValueEnum};
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
+use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::acceptance::{AcceptanceTest, Defaults, TestCommand, TestTable};
@@ -666,10 +668,28 @@ impl Options {
     }
 }
 
-/// The name of green where none is given.
+/// How many characters an environment's name has at most (API reference,
+/// `CreateEnvironment`).
+const NAME_MAX: usize = 40;
+const GREEN: &str = "-green";
+
+/// The name of green where none is given: `BLUE-green`. Where that is longer than a name may
+/// be, blue's name is cut, and a digest of the whole keeps it apart from others that begin
+/// alike: the same blue always gives the same green.
 #[must_use]
 pub fn default_green(blue: &str) -> String {
-    format!("{blue}-green")
+    let whole = format!("{blue}{GREEN}");
+    if whole.chars().count() <= NAME_MAX {
+        return whole;
+    }
+    let digest = Sha256::digest(blue.as_bytes());
+    let digest: String = digest[..3]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let room = NAME_MAX - GREEN.len() - digest.len() - 1;
+    let begin: String = blue.chars().take(room).collect();
+    format!("{}-{digest}{GREEN}", begin.trim_end_matches('-'))
 }
 
 /// What is right; what is not is put with the rest of it.
@@ -857,13 +877,43 @@ impl Config {
                 words(within)
             )
         };
-        self.tests.iter().filter(is_cut).map(warning).collect()
+        let is_short = self.green == default_green(&self.blue)
+            && self.green != format!("{}{GREEN}", self.blue);
+        let shortened = is_short.then(|| {
+            format!(
+                "green is named {}: {}{GREEN} is longer than {NAME_MAX} characters; --green gives it \
+                 another name",
+                self.green, self.blue
+            )
+        });
+        let cut = self.tests.iter().filter(is_cut).map(warning);
+        shortened.into_iter().chain(cut).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn greens_name_fits_and_is_blues_alone() {
+        assert_eq!(default_green("shop-blue"), "shop-blue-green");
+        let edge = "a".repeat(34);
+        assert_eq!(default_green(&edge), format!("{edge}-green"));
+        let mut seen = std::collections::BTreeSet::new();
+        for blue in [
+            "a".repeat(35),
+            "a".repeat(40),
+            format!("{}-b", "a".repeat(38)),
+            format!("{}-{}", "a".repeat(26), "b".repeat(13)),
+        ] {
+            let green = default_green(&blue);
+            assert_eq!(environment_name("--green", &green), Ok(()), "{green}");
+            assert!(green.ends_with("-green"), "{green}");
+            assert_eq!(green, default_green(&blue));
+            assert!(seen.insert(green), "{blue}");
+        }
+    }
 
     #[test]
     fn names_are_checked_with_their_place_and_remedy() {

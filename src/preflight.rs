@@ -47,6 +47,9 @@ pub struct Wanted {
     pub pause_before_cutover: bool,
     /// The checks whose refusals are overridden.
     pub allow: Vec<Check>,
+    /// Whether a version is released as it is registered, also where that is with another
+    /// bundle than the one that is named.
+    pub reuse_version: bool,
 }
 
 impl Wanted {
@@ -148,6 +151,8 @@ struct Facts {
     production_cname: String,
     previous_version: String,
     version: String,
+    /// Whether it needs no bundle.
+    is_registered: bool,
     tags: Vec<(String, String)>,
     configuration: Configuration,
     instances: u32,
@@ -238,7 +243,8 @@ impl Inspection {
             previous_version: facts.previous_version,
             version: facts.version,
             goal: Goal::Release,
-            bundle: wanted.bundle.clone(),
+            bundle: (wanted.bundle.clone())
+                .filter(|_| !(wanted.reuse_version && facts.is_registered)),
             bucket: config.bucket.clone(),
             shared_state: config.shared_state,
             sizes,

@@ -53,6 +53,7 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
         pause_before_swap: false,
         pause_before_cutover: false,
         allow: args.overridden.checks(),
+        reuse_version: args.which.reuse_version,
     };
     let mut verdicts = Vec::new();
     let done = examine(&mut context, &config, &wanted, args, &mut verdicts).await;

@@ -177,6 +177,13 @@ impl From<Refused> for Failed {
 impl From<LookError> for Failed {
     fn from(error: LookError) -> Failed {
         match error {
+            LookError::Passing(why) if is_throttle(&why) => Failed {
+                passing: true,
+                ..Failed::new(Exit::Refused, format!("AWS throttles the requests of this account: {why}")).hint(
+                    "nothing was changed; something else asks this account's API as well: wait a minute \
+                     and run it again",
+                )
+            },
             LookError::Passing(why) => Failed {
                 passing: true,
                 ..Failed::new(Exit::Refused, format!("AWS cannot be reached: {why}")).hint(
@@ -252,6 +259,18 @@ impl From<StoreError> for Failed {
             None => failed,
         }
     }
+}
+
+/// Whether what the service said names a throttle: it was reached then.
+fn is_throttle(why: &str) -> bool {
+    let codes = [
+        "Throttl",
+        "RequestLimitExceeded",
+        "TooManyRequests",
+        "SlowDown",
+        "Rate exceeded",
+    ];
+    codes.iter().any(|code| why.contains(code))
 }
 
 /// The state in the bucket, before anything was changed.

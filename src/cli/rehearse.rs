@@ -31,6 +31,7 @@ impl Args {
             pause_before_swap: false,
             pause_before_cutover: false,
             allow: self.overridden.checks(),
+            reuse_version: self.which.reuse_version,
         })
     }
 }

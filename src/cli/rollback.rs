@@ -4,7 +4,8 @@ use super::context::Context;
 use super::finish::{Asked, go_on};
 use super::{Exit, Failed};
 use crate::config::{Named, Options};
-use crate::machine::Order;
+use crate::deployment::Deployment;
+use crate::machine::{Kind, NotPossible, Order};
 use crate::plan::Goal;
 
 /// What `rollback` takes.
@@ -18,7 +19,47 @@ pub(super) async fn run(options: &Options, args: &Args, named: Named) -> Result<
     let mut context = Context::to_drive(options, args.id.as_deref()).await?;
     let found = context
         .find_or_rebuild(args.id.as_deref(), Some(Goal::Previous))
-        .await?;
+        .await;
+    let found = match found {
+        Err(failed) if failed.exit() == Exit::NoDeployment && args.id.is_none() => {
+            return Err(context.after_the_last(failed).await);
+        }
+        found => found?,
+    };
+    if let Some(hint) = release_of_the_previous(&found.deployment) {
+        let over = NotPossible::Ended(found.deployment.state.kind());
+        return Err(Failed::from(over).hint(hint));
+    }
     let taken = context.take_up(found).await?;
     go_on(&mut context, taken, Order::Retreat, Asked::Retreat, named).await
+}
+
+/// What leads back from a release that has completed: a release of the version before it.
+fn release_of_the_previous(deployment: &Deployment) -> Option<String> {
+    let plan = &deployment.plan;
+    (deployment.state.kind() == Kind::Completed).then(|| {
+        format!(
+            "deployment {} has released {} in place of {}; release that again: bluegreen run \
+             --version-label {}",
+            plan.id, plan.version, plan.previous_version, plan.previous_version
+        )
+    })
+}
+
+impl Context {
+    /// That no deployment is in flight, with what leads back from the last one.
+    async fn after_the_last(&self, failed: Failed) -> Failed {
+        let named = |given: &Option<String>, name: &str| given.as_deref().is_none_or(|g| g == name);
+        let all = self.all().await.unwrap_or_default();
+        let of_target = all.iter().rev().find(|(record, _)| {
+            let target = &record.deployment.plan.target;
+            named(&self.options.app, &target.application)
+                && named(&self.options.blue, &target.blue)
+                && !record.deployment.plan.rehearses()
+        });
+        match of_target.and_then(|(record, _)| release_of_the_previous(&record.deployment)) {
+            Some(hint) => failed.hint(hint),
+            None => failed,
+        }
+    }
 }

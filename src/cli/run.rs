@@ -69,6 +69,9 @@ pub(super) struct Which {
     /// Source bundle in the bucket to register
     #[arg(long, env = "S3_ARTIFACTS_OBJECT", value_name = "KEY")]
     s3_key: Option<String>,
+    /// Release the registered version where the label is registered with another bundle
+    #[arg(long, env = "BLUEGREEN_REUSE_VERSION")]
+    pub reuse_version: bool,
     /// How long to wait for a turn behind other releases, and for blue to be Ready and healthy
     #[arg(long, env = "BLUEGREEN_WAIT", value_name = "DURATION", default_value = "0s", value_parser = duration)]
     pub wait: Duration,
@@ -149,6 +152,9 @@ impl Which {
         let bundle = match (&self.bundle, key) {
             (Some(path), _) => {
                 let file = bundle::read(path)?;
+                for warning in bundle::examine(path)? {
+                    warn!("{warning}");
+                }
                 label.get_or_insert_with(|| bundle::label(&file));
                 Some(bundle::addressed(&config.app, file))
             }
@@ -211,6 +217,7 @@ impl Args {
             pause_before_swap: swap || promotes && cutover,
             pause_before_cutover: cutover && !promotes,
             allow: self.overridden.checks(),
+            reuse_version: self.which.reuse_version,
         })
     }
 }
@@ -366,7 +373,9 @@ impl Release<'_> {
             return Ok(Attempt::Busy(not_yet(&found.1)));
         }
         let label = self.wanted.label.as_deref();
-        turn.not_overtaken(context, &found.1, label).await?;
+        if self.wanted.strategy != plan::Strategy::Rehearse {
+            turn.not_overtaken(context, &found.1, label).await?;
+        }
         let around = surroundings(&context.store, &found.0, &context.clock)?;
         let checked = async {
             let id = self.id.to_owned();

@@ -378,8 +378,8 @@ impl Check {
                  it is refused for another one this is left unknown, and `run` proves it once it \
                  has taken the lease: a second write of it, on the condition that there is none, \
                  must be refused",
-                "name the bucket with --bucket; with a store that knows no conditional writes, \
-                 use --no-shared-state",
+                "grant what is denied (docs/permissions.md), or name another bucket with --bucket; \
+                 with a store that knows no conditional writes, use --no-shared-state",
                 Never("without it there is no bundle, no copy of the journal and no lease"),
             ),
             Check::Tests => (

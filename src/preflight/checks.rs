@@ -258,6 +258,7 @@ impl<P: Prober> Inspector<'_, P> {
             production_cname: self.blue.cname.clone()?,
             previous_version: self.blue.version_label.clone()?,
             version: read.version.as_ref().ok()?.0.clone(),
+            is_registered: read.version.as_ref().ok()?.1.is_some(),
             tags: read.tags.clone()?,
             configuration: read.configuration.clone()?,
             instances: read.instances?,

@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use sha2::Digest as _;
 
 use crate::plan::nothing_was_written;
-use crate::served::{PATIENCE, Served, hermetic};
+use crate::served::{PATIENCE, Served, bundle, hermetic};
 
 const SPEED: f64 = 600.0;
 
@@ -333,7 +333,8 @@ fn a_denied_effect_loses_nothing() {
 #[test]
 fn what_cannot_begin_changes_nothing() {
     let served = Served::at_speed(SPEED);
-    std::fs::write(served.folder.path().join("b.zip"), b"b").expect("the bundle is written");
+    std::fs::write(served.folder.path().join("b.zip"), bundle(b"b"))
+        .expect("the bundle is written");
     for (name, arguments) in [
         ("unknown_application", &["run", "--app", "nowhere"][..]),
         ("unknown_environment", &["run", "--blue", "nowhere"]),
@@ -724,7 +725,8 @@ fn green_is_blues_clone() {
 fn a_large_bundle_goes_up_in_parts_and_once() {
     let served = Served::at_speed(SPEED);
     let bytes: Vec<u8> = (0..20 * 1024 * 1024_u32).map(|n| (n % 251) as u8).collect();
-    std::fs::write(served.folder.path().join("app.zip"), bytes).expect("the bundle is written");
+    std::fs::write(served.folder.path().join("app.zip"), bundle(&bytes))
+        .expect("the bundle is written");
     // A second of uploading is ten minutes of the sandbox's.
     let run = ["run", "--bundle", "app.zip", "--patience", "5h"];
     assert_eq!(code(&served.run(&run)), Some(0));

@@ -271,7 +271,11 @@ fn the_first_release_of_the_guide_works() {
     let folder = served.folder.path();
     std::fs::write(folder.join("bluegreen.toml"), docs("bluegreen.toml")).expect("it is written");
     std::fs::create_dir(folder.join("target")).expect("a folder");
-    std::fs::write(folder.join("target/shop.zip"), b"a bundle").expect("it is written");
+    std::fs::write(
+        folder.join("target/shop.zip"),
+        crate::served::bundle(b"a bundle"),
+    )
+    .expect("it is written");
     let exported = typed.exports.iter();
     let exported = exported.flat_map(|line| line.split_whitespace().skip(1));
     let exported = exported.map(|pair| pair.split_once('=').expect("a pair"));

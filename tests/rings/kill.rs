@@ -44,7 +44,8 @@ fn release(speed: f64, strategy: Strategy, kill: Option<&Kill>) -> (BTreeMap<Str
         served.sandbox.set_policy(Some(policy::promoting()));
     }
     let bundle = served.folder.path().join("new.zip");
-    std::fs::write(&bundle, b"a new version").expect("the bundle is written");
+    std::fs::write(&bundle, crate::served::bundle(b"a new version"))
+        .expect("the bundle is written");
     let victim = Victim::default();
     let calls = Arc::<Mutex<BTreeMap<String, u64>>>::default();
     let (killer, counted, at) = (victim.clone(), calls.clone(), kill.cloned());

@@ -21,6 +21,7 @@ mod faults;
 mod following;
 mod following_rules;
 mod gates;
+mod inputs;
 mod kill;
 mod launches;
 mod model;

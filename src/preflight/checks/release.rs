@@ -41,10 +41,12 @@ impl<P: Prober> Inspector<'_, P> {
                 }
                 if let (Some(ours), Some((at, key))) = (bundle, &record.bundle)
                     && (at, key) != (bucket, &ours.key)
+                    && !self.wanted.reuse_version
                 {
                     return refused(
                         format!("version {label} is registered with another bundle, {at}/{key}"),
-                        "choose another label with --version-label",
+                        "leave --bundle out, or add --reuse-version, to release the registered \
+                         one; choose another label with --version-label to release this bundle",
                     );
                 }
             }
@@ -102,7 +104,16 @@ impl<P: Prober> Inspector<'_, P> {
             Err(refused) => return vec![refused],
         };
         let state = match record {
-            Some(record) => format!("it is {}", record.status.to_uppercase()),
+            Some(record) => {
+                let named = self.wanted.bundle.as_ref().map(|bundle| &bundle.key);
+                let other = match (&record.bundle, named) {
+                    (Some((at, key)), Some(named)) if named != key => {
+                        format!(", and its registered bundle {at}/{key} is released")
+                    }
+                    _ => String::new(),
+                };
+                format!("it is {}{other}", record.status.to_uppercase())
+            }
             None => "its bundle is there to register it with".to_owned(),
         };
         let rehearses = self.wanted.strategy == Strategy::Rehearse;

@@ -1,0 +1,134 @@
+//! Ring 3, inputs: names with line feeds, bundles that are none, labels that are registered
+//! already, and hints that fit what went wrong.
+
+use bluegreen_sandbox::{Fault, FaultEffect};
+
+use crate::served::{Served, bundle};
+use crate::shared::exits;
+
+const SPEED: f64 = 600.0;
+
+fn blue_runs(served: &Served) -> String {
+    served.sandbox.with_world(|world, _| {
+        let blue = world.environment("shop-blue").expect("blue is there");
+        blue.version_label.clone()
+    })
+}
+
+#[test]
+fn a_line_feed_at_the_end_of_a_name_is_trimmed_wherever_it_comes_from() {
+    let served = Served::at_speed(SPEED);
+    std::fs::write(
+        served.folder.path().join("bluegreen.toml"),
+        "bucket = \"shop-artifacts\\n\"\n",
+    )
+    .expect("it is written");
+    let mut run = served.bluegreen(&["run", "--version-label", "v2\n", "--blue", "shop-blue\r\n"]);
+    run.env("BEANSTALK_APP_NAME", "shop\n");
+    exits(&run.output().expect("the binary runs"), 0);
+    assert_eq!(blue_runs(&served), "v2");
+    let shown = served.run(&["status", "--all", "--json"]);
+    let (shown, _) = exits(&shown, 0);
+    assert!(shown.contains("\"version\": \"v2\""), "{shown}");
+}
+
+#[test]
+fn a_control_character_in_a_name_is_refused_with_its_variable() {
+    let served = Served::at_speed(SPEED);
+    for (variable, value) in [
+        ("VERSION_LABEL", "v\t2"),
+        ("S3_ARTIFACTS_BUCKET", "shop\nartifacts"),
+        ("GREEN_ENV_NAME", "shop\u{1b}[31m"),
+    ] {
+        let mut run = served.bluegreen(&["run"]);
+        run.env(variable, value);
+        let (_, told) = exits(&run.output().expect("the binary runs"), 2);
+        assert!(told.contains("control character"), "{told}");
+        assert!(told.contains(variable), "{variable}: {told}");
+    }
+    assert!(!served.sandbox.report().calls.contains_key("PutObject"));
+}
+
+#[test]
+fn what_is_no_bundle_is_refused_before_anything_is_asked() {
+    let served = Served::at_speed(SPEED);
+    let page = b"<!DOCTYPE html><title>Sign in</title>";
+    for (name, bytes, words) in [
+        ("empty.zip", &b""[..], "is empty"),
+        ("page.zip", page, "is an HTML or XML page"),
+        ("tar.gz", b"\x1f\x8b\x08", "is a gzip file"),
+    ] {
+        std::fs::write(served.folder.path().join(name), bytes).expect("it is written");
+        for command in ["run", "plan"] {
+            let (_, told) = exits(&served.run(&[command, "--bundle", name]), 3);
+            assert!(told.contains(words), "{name}: {told}");
+        }
+    }
+    let calls = served.sandbox.report().calls;
+    assert!(calls.is_empty(), "{calls:?}");
+}
+
+/// A failed job is run again: its bundle is built anew, its label is registered.
+#[test]
+fn a_registered_label_is_released_as_it_is_where_that_is_asked() {
+    let served = Served::at_speed(SPEED);
+    let path = served.folder.path().join("shop.zip");
+    let run = ["run", "--bundle", "shop.zip", "--version-label", "4f1c2d9"];
+    let failing =
+        "{ when = 'before', stage = 'cloning', command = 'exit 1', on-failure = 'rollback' }";
+    std::fs::write(&path, bundle(b"one")).expect("it is written");
+    exits(&served.run(&[&run[..], &["--hook", failing]].concat()), 10);
+    std::fs::write(&path, bundle(b"two")).expect("it is written");
+    let (_, told) = exits(&served.run(&run), 3);
+    assert!(
+        told.contains("leave --bundle out, or add --reuse-version"),
+        "{told}"
+    );
+    let reuse = [&run[..], &["--reuse-version"]].concat();
+    let (shown, _) = exits(&served.run(&[&["plan"][..], &reuse[1..]].concat()), 0);
+    assert!(
+        shown.contains("and its registered bundle shop-artifacts/"),
+        "{shown}"
+    );
+    exits(&served.run(&reuse), 0);
+    assert_eq!(blue_runs(&served), "4f1c2d9");
+    let objects = served.sandbox.report().leftovers.objects;
+    let bundles = objects.iter().filter(|key| key.contains("/bundles/"));
+    assert_eq!(
+        bundles.count(),
+        1,
+        "the second was never uploaded: {objects:?}"
+    );
+}
+
+#[test]
+fn a_throttle_is_told_as_one() {
+    let served = Served::at_speed(SPEED);
+    served.inject(Fault {
+        operation: Some("DescribeEnvironments".to_owned()),
+        ..Fault::from(FaultEffect::Refuse {
+            status: 400,
+            code: "Throttling".to_owned(),
+            message: "Rate exceeded".to_owned(),
+        })
+    });
+    let (_, told) = exits(&served.run(&["run", "--version-label", "v2"]), 3);
+    assert!(
+        told.contains("AWS throttles the requests of this account"),
+        "{told}"
+    );
+    assert!(!told.contains("cannot be reached"), "{told}");
+    assert!(!told.contains("is the region"), "{told}");
+}
+
+#[test]
+fn a_rollback_after_a_completed_release_names_the_release_that_leads_back() {
+    let served = Served::at_speed(SPEED);
+    exits(&served.run(&["run", "--version-label", "v2"]), 0);
+    let back = "bluegreen run --version-label v1";
+    let (_, told) = exits(&served.run(&["rollback"]), 13);
+    assert!(told.contains(back), "{told}");
+    let id = crate::shared::begun(&served);
+    let (_, told) = exits(&served.run(&["rollback", &id]), 3);
+    assert!(told.contains(back), "{told}");
+}
