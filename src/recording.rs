@@ -170,9 +170,12 @@ fn redacted(exchange: &Exchange, names: &mut Pseudonyms) -> Redacted {
     }
 }
 
-/// The service that a host of AWS is of: `elasticbeanstalk.eu-central-1.amazonaws.com`; any
-/// other is a sandbox.
+/// The service that a host of AWS is of: `elasticbeanstalk.eu-central-1.amazonaws.com`; an
+/// environment's own web site is a site, and any other host a sandbox.
 fn service(host: &str) -> String {
+    if host.ends_with(".elasticbeanstalk.com") {
+        return "site".to_owned();
+    }
     let Some((labels, _)) = host.split_once(".amazonaws.com") else {
         return "sandbox".to_owned();
     };

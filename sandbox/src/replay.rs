@@ -73,6 +73,8 @@ struct Document {
 #[derive(Clone, Debug, Deserialize)]
 struct Exchange {
     at: String,
+    #[serde(default)]
+    service: String,
     method: String,
     path: String,
     #[serde(default)]
@@ -215,9 +217,9 @@ impl Replay {
             let now = u64::try_from(now).unwrap_or(u64::MAX);
             return route::in_json(200, &json!({ "now_ms": now, "speed": 1.0 }));
         }
-        let host = uri.host().unwrap_or_default();
+        let host = route::host(request);
         if host.ends_with(".elasticbeanstalk.com") || host.ends_with(".elb.amazonaws.com") {
-            return route::text(501, "a recording holds no web site's answers\n".to_owned());
+            return self.site(uri.path());
         }
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
         let header = |name: &str| request.headers().get(name)?.to_str().ok();
@@ -237,6 +239,18 @@ impl Replay {
             ),
             Some(exchange) => response(exchange),
             None => self.unknown(&asked),
+        }
+    }
+
+    /// With which status a web site answered this path, or else the first one that was asked.
+    fn site(&self, path: &str) -> Response<Bytes> {
+        let exchanges = self.0.document.exchanges.iter();
+        let sites: Vec<_> = exchanges.filter(|e| e.service == "site").collect();
+        let same = sites.iter().find(|exchange| exchange.path == path);
+        let status = same.or(sites.first()).and_then(|found| found.status);
+        match status {
+            Some(status) => route::text(status, "recorded\n".to_owned()),
+            None => route::text(501, "the recording holds no web site's answer\n".to_owned()),
         }
     }
 

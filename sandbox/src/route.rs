@@ -299,7 +299,7 @@ impl Sandbox {
 
 /// The host that a request is for, without its port, in lower case: of an
 /// absolute URI as a proxy gets it, else of the Host header.
-fn host(request: &Request<Bytes>) -> String {
+pub(crate) fn host(request: &Request<Bytes>) -> String {
     let header = || request.headers().get(HOST)?.to_str().ok();
     let host = request.uri().host().or_else(header).unwrap_or_default();
     host.split(':')

@@ -116,3 +116,13 @@ fn what_is_no_recording_is_refused() {
         Err(ReplayError::Newer { .. })
     ));
 }
+
+#[test]
+fn a_web_site_answers_with_its_recorded_status() {
+    let recorded =
+        r#"{"at":"2026-01-02T03:04:05Z","service":"site","method":"GET","path":"/","status":301}"#;
+    let replay = recording(recorded).expect("a recording");
+    let url = "http://application-1.us-east-1.elasticbeanstalk.com/";
+    let request = Request::get(url).body(Bytes::new()).expect("a request");
+    assert_eq!(replay.answer(&request).status(), 301);
+}

@@ -495,7 +495,11 @@ impl<P: Prober> AwsCloud<P> {
 
     /// What an environment answers to these tests, each asked once and all at the same time.
     pub(crate) async fn answers(&self, tests: &[&AcceptanceTest], site: &Site) -> Vec<Probe> {
-        all(tests.iter().map(|test| self.prober.probe(test, site))).await
+        let answers = all(tests.iter().map(|test| self.prober.probe(test, site))).await;
+        for (test, probe) in tests.iter().zip(&answers) {
+            self.seldom.recorder().site(site, test, probe);
+        }
+        answers
     }
 
     /// What the alarms of production say. That they cannot be read fails no look: every

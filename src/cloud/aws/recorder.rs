@@ -9,7 +9,9 @@ use aws_sdk_elasticbeanstalk::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_elasticbeanstalk::error::BoxError;
 use aws_smithy_types::config_bag::{Storable, StoreReplace};
 
+use crate::acceptance::AcceptanceTest;
 use crate::clock::Clock;
+use crate::cloud::{Probe, Site};
 use crate::recording::Exchange;
 
 /// A body longer than this is a file's, and is not kept.
@@ -34,6 +36,31 @@ impl Recorder {
         kept.map_or_else(Vec::new, |kept| {
             kept.lock().unwrap_or_else(PoisonError::into_inner).clone()
         })
+    }
+}
+
+impl Recorder {
+    /// Keeps with which status an environment's web site answered a test.
+    pub(super) fn site(&self, site: &Site, test: &AcceptanceTest, probe: &Probe) {
+        let Some(kept) = &self.0 else {
+            return;
+        };
+        let is_path = test.url.starts_with('/');
+        let exchange = Exchange {
+            at: Clock::system().now(),
+            host: site.cname.clone(),
+            method: test.method.clone(),
+            path: if is_path { test.url.as_str() } else { "/" }.to_owned(),
+            target: None,
+            body: None,
+            status: probe.status,
+            content_type: None,
+            etag: None,
+            answer: None,
+            failure: (!probe.passed).then(|| probe.got.clone()),
+        };
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.push(exchange);
     }
 }
 
