@@ -10,7 +10,10 @@ use bluegreen::plan::{Bundle, Strategy};
 use bluegreen::preflight::{
     Balancing, Check, DeploymentPolicy, Granted, Launch, Wanted, document, parts,
 };
-use bluegreen_sandbox::{BUCKET, Fault, FaultEffect, Need, Policy, Sandbox, Verdict, World, ZONE};
+use bluegreen_sandbox::{
+    BUCKET, Fault, FaultEffect, HOSTS_PARAMETER, Need, Policy, Sandbox, Verdict, World, ZONE,
+    ZONE_PARAMETER,
+};
 use serde_json::Value;
 
 use crate::following;
@@ -179,6 +182,9 @@ enum Try {
     EndlessRehearsal,
     /// A release of an environment with an operations role.
     OperationsRelease,
+    /// The same behind a shared load balancer: the caller looks at its rules himself, and has
+    /// nothing of what is beneath.
+    OperatedSharedRelease,
     /// A release of an environment with another value of an option.
     Set(&'static str, &'static str, &'static str),
     /// The first release of an account.
@@ -418,7 +424,7 @@ const TOUCHED: &[(&str, &str, Try, &str, &str)] = &[
         "a record in any zone may lead past blue's CNAME; reads only"),
     ("MovePreviewHosts", "arn:aws:route53:::hostedzone/HOSTED_ZONE", Try::PreviewedRelease, "GetHostedZone", ""),
     ("ReadPreviewParameters", "arn:aws:ssm:REGION:ACCOUNT:parameter/PARAMETERS", Try::PreviewedRelease, "GetParameter", ""),
-    ("LookAtSharedLoadBalancer", "*", Try::SharedRelease, "DescribeRules", "these actions have no resources"),
+    ("LookAtSharedLoadBalancer", "*", Try::OperatedSharedRelease, "DescribeRules", "these actions have no resources"),
     ("MoveTaggedRules", "arn:aws:elasticloadbalancing:REGION:ACCOUNT:listener-rule/app/*", Try::SharedRelease, "ModifyRule",
         "the tag says which"),
     ("PassOperationsRole", "OPERATIONS_ROLE", Try::OperationsRelease, "role/shop-operations", ""),
@@ -447,7 +453,7 @@ const TOUCHED: &[(&str, &str, Try, &str, &str)] = &[
     ("BeneathInstances", "*", Try::Release, "ec2:", "the ids of instances and groups are not known beforehand"),
     ("BeneathLoadBalancing", "arn:aws:elasticloadbalancing:REGION:ACCOUNT:loadbalancer/*/awseb-*", Try::Release, "loadbalancer/app/awseb-",
         "an environment's id is not known beforehand; app or net"),
-    ("BeneathLoadBalancing", "arn:aws:elasticloadbalancing:REGION:ACCOUNT:listener/*/awseb-*", Try::NetworkRelease, "DeleteListener",
+    ("BeneathLoadBalancing", "arn:aws:elasticloadbalancing:REGION:ACCOUNT:listener/*/awseb-*", Try::NetworkRelease, "listener/net/awseb-",
         "an environment's id is not known beforehand; app or net"),
     ("BeneathListenerRules", "arn:aws:elasticloadbalancing:REGION:ACCOUNT:listener/app/awseb-*", RULES, "CreateRule",
         "an environment's id is not known beforehand"),
@@ -525,7 +531,7 @@ impl Try {
     /// Nothing where it went as it should, else everything that was said.
     async fn under(self, policy: Policy) -> Result<(), String> {
         let mut world = match self {
-            Try::SharedRelease => following_rules::world().await,
+            Try::SharedRelease | Try::OperatedSharedRelease => following_rules::world().await,
             _ => VirtualWorld::new().await,
         };
         if self == Try::PreviewedRelease {
@@ -568,7 +574,7 @@ impl Try {
                 environment: "shop-blue".to_owned(),
             });
         }
-        if self == Try::OperationsRelease {
+        if matches!(self, Try::OperationsRelease | Try::OperatedSharedRelease) {
             operate_with(&world.sandbox, OPERATIONS_ROLE);
         }
         if self == Try::SingleRelease {
@@ -598,6 +604,7 @@ impl Try {
             | Try::NetworkRelease
             | Try::SingleRelease
             | Try::OperationsRelease
+            | Try::OperatedSharedRelease
             | Try::Set(..)
             | Try::FirstRelease
             | Try::EncryptedRelease
@@ -622,6 +629,7 @@ impl Try {
             | Try::NetworkRelease
             | Try::SingleRelease
             | Try::OperationsRelease
+            | Try::OperatedSharedRelease
             | Try::Set(..)
             | Try::FirstRelease
             | Try::EncryptedRelease
@@ -653,6 +661,7 @@ impl Try {
             | Try::NetworkRelease
             | Try::SingleRelease
             | Try::OperationsRelease
+            | Try::OperatedSharedRelease
             | Try::Set(..)
             | Try::FirstRelease
             | Try::EncryptedRelease
@@ -692,6 +701,7 @@ impl Try {
             | Try::NetworkRelease
             | Try::SingleRelease
             | Try::OperationsRelease
+            | Try::OperatedSharedRelease
             | Try::Set(..)
             | Try::FirstRelease
             | Try::EncryptedRelease
@@ -750,6 +760,7 @@ async fn everything_goes_under_the_shipped_policy() {
         Try::NetworkRelease,
         Try::SingleRelease,
         Try::OperationsRelease,
+        Try::OperatedSharedRelease,
         BATCHES,
         IMMUTABLE,
         SPLITTING,
@@ -773,6 +784,16 @@ fn own() -> Policy {
     statements(&mut document).retain(|statement| {
         let sid = statement["Sid"].as_str().expect("a name");
         !sid.starts_with("Beneath")
+    });
+    parsed(&document)
+}
+
+/// The same without one statement of its own: what is beneath repeats some of them.
+fn own_without(sid: &str) -> Policy {
+    let mut document = DOCUMENT.clone();
+    statements(&mut document).retain(|statement| {
+        let named = statement["Sid"].as_str().expect("a name");
+        named != sid && !named.starts_with("Beneath")
     });
     parsed(&document)
 }
@@ -919,7 +940,7 @@ async fn the_policy_that_is_printed_is_enough() {
             Granted {
                 previews: true,
                 zone: Some(ZONE),
-                parameters: vec!["shop/preview-hosts"],
+                parameters: vec![HOSTS_PARAMETER, ZONE_PARAMETER],
                 ..older.clone()
             },
         ),
@@ -988,7 +1009,11 @@ fn every_action_of_the_policy_is_accounted_for() {
 async fn no_resource_can_be_missed() {
     let mut wrong = Vec::new();
     for (sid, resource, attempt, words, _) in TOUCHED {
-        match attempt.under(without_resource(sid, resource)).await {
+        let policy = match attempt {
+            Try::OperatedSharedRelease => own_without(sid),
+            _ => without_resource(sid, resource),
+        };
+        match attempt.under(policy).await {
             Ok(()) => wrong.push(format!("{attempt:?} does without {sid} on {resource}")),
             Err(told) if told.contains(words) => {}
             Err(told) => wrong.push(format!("{sid} on {resource}, not {words}: {told}")),
