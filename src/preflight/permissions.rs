@@ -650,7 +650,12 @@ mod tests {
             ("elasticbeanstalk:CreateApplicationVersion", vec![]),
             (
                 "elasticbeanstalk:DescribeConfigurationSettings",
-                vec![environment("shop-blue"), environment("shop-blue-green")],
+                vec![
+                    "arn:aws-cn:elasticbeanstalk:cn-north-1:123456789012:configurationtemplate/shop/bluegreen-01"
+                        .to_owned(),
+                    environment("shop-blue"),
+                    environment("shop-blue-green"),
+                ],
             ),
             (
                 "elasticbeanstalk:AbortEnvironmentUpdate",
