@@ -30,6 +30,9 @@ const VERSION: u32 = 1;
 /// Parameters that tell when something was asked, and not what.
 const VOLATILE: [&str; 3] = ["StartTime", "EndTime", "x-id"];
 
+/// What is asked of IAM in portions, each answered with one verdict an action.
+const SIMULATION: &str = "SimulatePrincipalPolicy";
+
 /// How many requests an answer to an unknown one names.
 const NAMED_MAX: usize = 12;
 
@@ -269,9 +272,18 @@ impl Replay {
                 let likeness = |at: &usize| recorded[*at].likeness(asked);
                 let alike = (0..recorded.len()).filter(answered);
                 let alike: Vec<_> = alike.filter_map(|at| Some((likeness(&at)?, at))).collect();
-                let best = alike.iter().map(|(likeness, _)| *likeness).max()?;
-                let best = alike.into_iter().filter(|(likeness, _)| *likeness == best);
-                best.map(|(_, at)| at).collect()
+                match alike.iter().map(|(likeness, _)| *likeness).max() {
+                    Some(most) => {
+                        let best = alike.into_iter().filter(|(likeness, _)| *likeness == most);
+                        best.map(|(_, at)| at).collect()
+                    }
+                    // It is asked in portions, and in which follows from the names.
+                    None if asked.operation == SIMULATION => (0..recorded.len())
+                        .filter(|at| recorded[*at].operation == SIMULATION)
+                        .filter(answered)
+                        .collect(),
+                    None => Vec::new(),
+                }
             }
         };
         let mut given = self.0.given.lock().unwrap_or_else(PoisonError::into_inner);
@@ -291,6 +303,9 @@ impl Replay {
             asked.operation,
             known.join(", ")
         );
+        if asked.operation.contains(' ') {
+            return objects::failure(StatusCode::BAD_REQUEST, "NotRecorded", &message);
+        }
         let body = format!(
             "<ErrorResponse><Error><Type>Sender</Type><Code>NotRecorded</Code><Message>{message}\
              </Message></Error><RequestId>00000000-0000-0000-0000-000000000000</RequestId></ErrorResponse>"

@@ -300,7 +300,7 @@ struct Release<'a> {
 /// What came of an attempt to begin.
 enum Attempt {
     /// The deployment is in the journal, and its lease is taken.
-    Begun(Box<Deployment>, Option<Lease>),
+    Begun(Box<(Deployment, Option<Lease>)>),
     /// Something is in the way that may pass.
     Busy(Failed),
     /// What was looked at has changed meanwhile.
@@ -319,7 +319,7 @@ impl Release<'_> {
         let since = Stopwatch::start(&context.clock);
         loop {
             let busy = match self.attempt(context, turn).await {
-                Ok(Attempt::Begun(deployment, lease)) => return Ok((*deployment, lease)),
+                Ok(Attempt::Begun(begun)) => return Ok(*begun),
                 Ok(Attempt::Busy(busy)) => busy,
                 Ok(Attempt::Again) => continue,
                 // What does not answer for now ends no wait.
@@ -413,7 +413,7 @@ impl Release<'_> {
             deployment.fence = lease.fence().await;
         }
         match context.store.create(&deployment) {
-            Ok(()) => Ok(Attempt::Begun(Box::new(deployment), lease)),
+            Ok(()) => Ok(Attempt::Begun(Box::new((deployment, lease)))),
             Err(error) => {
                 give_back(lease).await;
                 match error {

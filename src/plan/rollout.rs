@@ -26,10 +26,9 @@ pub struct Rollout {
 
 impl Default for Rollout {
     fn default() -> Rollout {
-        Rollout {
-            tells_instances: false,
-            ..Rollout::of(|_, _| None, 1)
-        }
+        let mut unknown = Rollout::of(|_, _| None, 1);
+        unknown.tells_instances = false;
+        unknown
     }
 }
 

@@ -49,6 +49,7 @@ const HARMLESS: &[&str] = &[
     "Type",
     "UserDefined",
     "ValueType",
+    "x-id",
 ];
 
 /// Elements and parameters whose values are sentences.
@@ -130,7 +131,21 @@ const WORDS: &[&str] = &[
 
 /// Words with digits or joins in them that name no one.
 const COMMON: &[&str] = &[
-    "***", "2xx", "3xx", "4xx", "5xx", "EC2", "S3", "S3Bucket", "S3Key", "t2.micro", "t3.micro",
+    "***",
+    "group-id",
+    "group-name",
+    "ip-permission.group-id",
+    "egress.ip-permission.group-id",
+    "2xx",
+    "3xx",
+    "4xx",
+    "5xx",
+    "EC2",
+    "S3",
+    "S3Bucket",
+    "S3Key",
+    "t2.micro",
+    "t3.micro",
 ];
 
 /// Paths' and ARNs' parts that name no one.
@@ -140,6 +155,8 @@ const PARTS: &[&str] = &[
     "app",
     "application",
     "applicationversion",
+    "conditional-writes",
+    "queues",
     "assumed-role",
     "bundles",
     "bluegreen",
@@ -360,7 +377,7 @@ impl Pseudonyms {
         {
             return Some(value.to_owned());
         }
-        if matches!(value, "true" | "false" | "WebServer" | "Standard") {
+        if matches!(value, "true" | "false" | "WebServer" | "Standard") || COMMON.contains(&value) {
             return Some(value.to_owned());
         }
         if let Some(rest) = value.strip_prefix("arn:") {

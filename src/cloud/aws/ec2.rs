@@ -32,6 +32,7 @@ use quick_xml::Reader;
 use quick_xml::events::Event;
 
 use super::failure::look_error;
+use super::seldom::Seldom;
 use crate::cloud::LookError;
 use crate::plan::SecurityGroup;
 
@@ -68,7 +69,7 @@ impl ProvideErrorMetadata for Told {
 /// # Errors
 /// [`LookError`].
 pub(super) async fn security_groups(
-    config: &SdkConfig,
+    clients: &Seldom,
     filter: &str,
     value: &str,
 ) -> Result<Vec<SecurityGroup>, LookError> {
@@ -84,7 +85,7 @@ pub(super) async fn security_groups(
         if let Some(token) = &next {
             form.append_pair("NextToken", token);
         }
-        let asked = ask(config, form.finish()).await;
+        let asked = ask(clients, form.finish()).await;
         let page = asked.map_err(|error| look_error("DescribeSecurityGroups", &error))?;
         groups.extend(page.groups);
         next = page.next.filter(|token| !token.is_empty());
@@ -94,7 +95,8 @@ pub(super) async fn security_groups(
     }
 }
 
-async fn ask(config: &SdkConfig, body: String) -> Result<Page, SdkError<Told, HttpResponse>> {
+async fn ask(clients: &Seldom, body: String) -> Result<Page, SdkError<Told, HttpResponse>> {
+    let config = clients.config();
     let region = config
         .region()
         .cloned()
@@ -105,6 +107,7 @@ async fn ask(config: &SdkConfig, body: String) -> Result<Page, SdkError<Told, Ht
         .behavior_version(BehaviorVersion::latest())
         .endpoint_url(&endpoint(config, region.as_ref()))
         .runtime_plugin(signing(config, region))
+        .interceptor(clients.recorder().clone())
         .retry_classifier(TransientErrorClassifier::<Told>::new())
         .retry_classifier(AwsErrorCodeClassifier::<Told>::new())
         .retry_classifier(HttpStatusCodeClassifier::default());

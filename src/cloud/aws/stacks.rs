@@ -76,7 +76,7 @@ impl<P> AwsCloud<P> {
             true => "group-id",
             false => "group-name",
         };
-        let found = security_groups(self.seldom.config(), filter, &known_as).await?;
+        let found = security_groups(&self.seldom, filter, &known_as).await?;
         Ok(found.into_iter().next())
     }
 
@@ -89,10 +89,10 @@ impl<P> AwsCloud<P> {
         &self,
         group: &SecurityGroup,
     ) -> Result<(Vec<SecurityGroup>, Vec<SecurityGroup>), LookError> {
-        let config = self.seldom.config();
+        let clients = &self.seldom;
         let (admit, reach) = tokio::join!(
-            security_groups(config, "ip-permission.group-id", &group.id),
-            security_groups(config, "egress.ip-permission.group-id", &group.id),
+            security_groups(clients, "ip-permission.group-id", &group.id),
+            security_groups(clients, "egress.ip-permission.group-id", &group.id),
         );
         Ok((admit?, reach?))
     }
