@@ -82,7 +82,13 @@ fn an_update_of_ready_blue_that_tells_of_no_end_has_ended() {
     let new = Some(vec![runs("v2", "Deployed")]);
     let old = Some(vec![runs("v1", "Deployed")]);
     let deployment = deployment();
-    let quiet = judged(&deployment, "v2", std::slice::from_ref(&starts), new.clone(), 3);
+    let quiet = judged(
+        &deployment,
+        "v2",
+        std::slice::from_ref(&starts),
+        new.clone(),
+        3,
+    );
     assert_eq!(quiet, [Deploy::Running, Deploy::Running, Deploy::Proven]);
     let failed = judged(&deployment, "v2", &[starts.clone(), error], new.clone(), 3);
     assert_eq!(
@@ -99,7 +105,13 @@ fn an_update_of_ready_blue_that_tells_of_no_end_has_ended() {
         ("v2", Some(vec![]), "it has no instance"),
         ("v2", None, "AWS does not say what its instances run"),
     ] {
-        let found = judged(&deployment, version, std::slice::from_ref(&starts), instances, 3);
+        let found = judged(
+            &deployment,
+            version,
+            std::slice::from_ref(&starts),
+            instances,
+            3,
+        );
         let Deploy::Failed(why) = &found[2] else {
             panic!("{version}: {found:?}");
         };

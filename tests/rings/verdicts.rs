@@ -252,7 +252,7 @@ fn cases() -> Vec<Case> {
             "previous-version",
             "refused",
             "has lost its bundle s3://shop-artifacts/shop/gone.zip",
-            |s| lose_the_running_bundle(s),
+            lose_the_running_bundle,
         ),
         Case::of(
             "previous-version",
@@ -591,13 +591,13 @@ fn cases() -> Vec<Case> {
             "permissions",
             "refused",
             "s3:GetObject on arn:aws:s3:::elasticbeanstalk-env-resources-us-east-1/",
-            |s| lack_assets(s),
+            lack_assets,
         ),
         Case::of(
             "coupled-database",
             "refused",
             "s3://elasticbeanstalk-env-resources-us-east-1/eb_patching_resources/",
-            |s| lack_assets(s),
+            lack_assets,
         ),
         // The roles are those that blue names.
         Case::of("permissions", "refused", "role/ci/watch", |s| {
