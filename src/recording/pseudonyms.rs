@@ -22,6 +22,7 @@ const HARMLESS: &[&str] = &[
     "CreatedAt",
     "DeploymentStatus",
     "EvalActionName",
+    "EvalResourceDecision",
     "EvalDecision",
     "EnvironmentHealth",
     "Health",

@@ -424,7 +424,7 @@ const TOUCHED: &[(&str, &str, Try, &str, &str)] = &[
         "a record in any zone may lead past blue's CNAME; reads only"),
     ("MovePreviewHosts", "arn:aws:route53:::hostedzone/HOSTED_ZONE", Try::PreviewedRelease, "GetHostedZone", ""),
     ("ReadPreviewParameters", "arn:aws:ssm:REGION:ACCOUNT:parameter/PARAMETERS", Try::PreviewedRelease, "GetParameter", ""),
-    ("LookAtSharedLoadBalancer", "*", Try::OperatedSharedRelease, "DescribeRules", "these actions have no resources"),
+    ("LookAtSharedLoadBalancer", "*", Try::OperatedSharedRelease, "DescribeListeners", "these actions have no resources"),
     ("MoveTaggedRules", "arn:aws:elasticloadbalancing:REGION:ACCOUNT:listener-rule/app/*", Try::SharedRelease, "ModifyRule",
         "the tag says which"),
     ("PassOperationsRole", "OPERATIONS_ROLE", Try::OperationsRelease, "role/shop-operations", ""),
