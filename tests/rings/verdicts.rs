@@ -588,12 +588,6 @@ fn cases() -> Vec<Case> {
         ),
         // Reading blue's settings needs files of AWS's own.
         Case::of(
-            "permissions",
-            "refused",
-            "s3:GetObject on arn:aws:s3:::elasticbeanstalk-env-resources-us-east-1/",
-            lack_assets,
-        ),
-        Case::of(
             "coupled-database",
             "refused",
             "s3://elasticbeanstalk-env-resources-us-east-1/eb_patching_resources/",
@@ -809,6 +803,28 @@ fn every_check_says_what_is_wrong() {
         }
     }
     assert_eq!(failed, [""; 0]);
+}
+
+/// Without AWS's own files nothing is known of blue's settings, so that allowing what the
+/// permissions refuse is not enough.
+#[test]
+fn a_missing_right_to_files_of_awss_own_is_told_and_cannot_be_allowed_away() {
+    const SAYS: &str = "s3:GetObject on arn:aws:s3:::elasticbeanstalk-env-resources-us-east-1/";
+    let served = Served::at_speed(1.0);
+    lack_assets(&served);
+    let (code, document) = planned(&served, &[]);
+    let (verdict, evidence) = found(&document, "permissions");
+    assert_eq!(verdict, "refused", "{evidence}");
+    assert_eq!(code, Some(3), "{document:#}");
+    assert!(evidence.contains(SAYS), "{evidence}");
+    let run = served.run(&["run"]);
+    assert_eq!(run.status.code(), Some(3), "{}", stderr(&run));
+    assert!(stderr(&run).contains(SAYS), "{}", stderr(&run));
+    let (code, document) = planned(&served, &["--allow", "permissions"]);
+    assert_eq!(code, Some(3), "{document:#}");
+    assert_eq!(found(&document, "permissions").0, "allowed");
+    assert_eq!(found(&document, "coupled-database").0, "refused");
+    nothing_was_written(&served, &["ChangeResourceRecordSets"]);
 }
 
 #[track_caller]
