@@ -172,7 +172,9 @@ impl fmt::Display for Cause {
                 f,
                 "version {version} is registered with another bundle, {registered}"
             ),
-            Cause::DeployFailed { message } => write!(f, "the deploy failed: {message}"),
+            Cause::DeployFailed { message } => {
+                write!(f, "the deploy failed: {}", with_remedy(message))
+            }
             Cause::TestFailed { asked, got } => write!(f, "{asked} answered {got}"),
             Cause::HookFailed { hook, ended, .. } => write!(f, "the hook {hook} failed: {ended}"),
             Cause::NotApproved { seconds } => {

@@ -13,7 +13,7 @@ const fn known(says: &'static str, todo: &'static str) -> Known {
 }
 
 /// Texts of the service in public event logs and issues; the first that fits decides.
-const KNOWN: [Known; 9] = [
+const KNOWN: [Known; 12] = [
     // aws/aws-elastic-beanstalk-cli#532, pulumi/pulumi-aws#3461.
     known(
         "Unknown configuration setting",
@@ -58,6 +58,25 @@ const KNOWN: [Known; 9] = [
         "has a dependent object",
         "remove what refers to that security group (a rule of another group, a network \
          interface), then terminate the environment",
+    ),
+    // meteor-up/mup-aws-beanstalk#2.
+    known(
+        "No Solution Stack named",
+        "AWS no longer offers the platform version that blue runs: update blue's platform (aws \
+         elasticbeanstalk list-available-solution-stacks names what is offered), then release \
+         again",
+    ),
+    // boto/boto3#920.
+    known(
+        "Application Versions. Either remove some",
+        "delete versions that nothing runs, or have the application's lifecycle policy do it \
+         (aws elasticbeanstalk update-application-resource-lifecycle), then release again",
+    ),
+    // aws-solutions/instance-scheduler-on-aws#705.
+    known(
+        "are currently associated with this autoscaling group",
+        "remove the scheduled actions that the text names from the Auto Scaling group, or \
+         suspend its process ScheduledActions, then deploy again",
     ),
     // aws/aws-elastic-beanstalk-cli-setup#144.
     known(
