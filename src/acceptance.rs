@@ -270,6 +270,32 @@ impl AcceptanceTest {
         matches!(self.method.as_str(), "GET" | "HEAD")
     }
 
+    /// The test as a flag, as a shell takes it, also taking this status; none where it holds
+    /// more than its URL and statuses, or a URL that may hold a secret.
+    #[must_use]
+    pub fn as_flag(&self, accepts: Option<u16>) -> Option<String> {
+        let plain = AcceptanceTest {
+            expect_status: self.expect_status.clone(),
+            timeout: self.timeout,
+            ..AcceptanceTest::get(&self.url)
+        };
+        let may_be_told =
+            !self.url.contains(['?', '#', '@']) && !self.url.contains(char::is_control);
+        if *self != plain || !may_be_told {
+            return None;
+        }
+        let statuses = match accepts {
+            Some(status) => vec![status],
+            None => self.expect_status.clone(),
+        };
+        let url = Value::from(self.url.as_str());
+        let table = match statuses.is_empty() {
+            true => format!("{{ url = {url} }}"),
+            false => format!("{{ url = {url}, expect-status = {statuses:?} }}"),
+        };
+        Some(format!("--test '{}'", table.replace('\'', "'\\''")))
+    }
+
     /// Whether the body is part of what is judged.
     #[must_use]
     pub fn reads_body(&self) -> bool {

@@ -5,10 +5,11 @@ use std::pin::Pin;
 use std::str::FromStr;
 use std::time::Duration;
 
-use reqwest::{Client, StatusCode, Url};
+use reqwest::{Client, Response, StatusCode, Url};
 
 use crate::acceptance::without_secrets;
 use crate::cloud::root_cause;
+use crate::table::short;
 
 /// How long one question may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -25,8 +26,8 @@ pub enum Approval {
     Granted,
     /// 403: not yet.
     Wait,
-    /// 409: never.
-    Refused,
+    /// 409: never; with the status and what the answer said.
+    Refused(String),
     /// Anything else, and no answer: what came back. Asking again may help.
     Unclear(String),
 }
@@ -99,6 +100,9 @@ impl Approver {
         let request = self.client.get(self.url.0.clone());
         let asked = request.header("bluegreen-deployment", deployment).send();
         match asked.await {
+            Ok(answer) if answer.status() == StatusCode::CONFLICT => {
+                Approval::Refused(refusal(answer).await)
+            }
             Ok(answer) => understand(answer.status()),
             Err(error) if error.is_timeout() => {
                 let limit = humantime::format_duration(TIMEOUT);
@@ -118,12 +122,33 @@ impl Approves for Approver {
     }
 }
 
+/// How much of a refusal's text is read, in bytes, and how much of it is told, in characters.
+const REFUSAL_BYTES_MAX: usize = 4096;
+const REFUSAL_CHARS_MAX: usize = 200;
+
+/// A refusal in words: its status, and the first line of its text.
+async fn refusal(mut answer: Response) -> String {
+    let status = answer.status();
+    let mut text = Vec::new();
+    while let Ok(Some(chunk)) = answer.chunk().await {
+        text.extend_from_slice(&chunk);
+        if text.len() >= REFUSAL_BYTES_MAX {
+            break;
+        }
+    }
+    text.truncate(REFUSAL_BYTES_MAX);
+    let text = String::from_utf8_lossy(&text);
+    match short(&text, REFUSAL_CHARS_MAX) {
+        line if line.is_empty() => status.to_string(),
+        line => format!("{status}, {line}"),
+    }
+}
+
 /// What a status means. A redirect, a login page or an outage is never a yes or a no.
 fn understand(status: StatusCode) -> Approval {
     match status {
         StatusCode::OK => Approval::Granted,
         StatusCode::FORBIDDEN => Approval::Wait,
-        StatusCode::CONFLICT => Approval::Refused,
         other => Approval::Unclear(other.to_string()),
     }
 }
@@ -162,7 +187,7 @@ mod tests {
         for (answer, expected) in [
             ("200 OK", Approval::Granted),
             ("403 Forbidden", Approval::Wait),
-            ("409 Conflict", Approval::Refused),
+            ("409 Conflict", Approval::Refused("409 Conflict".to_owned())),
             ("204 No Content", unclear("204 No Content")),
             ("302 Found", unclear("302 Found")),
             ("401 Unauthorized", unclear("401 Unauthorized")),

@@ -119,7 +119,7 @@ pub fn examine(path: &Path) -> Result<Vec<String>, BundleError> {
         Ok(folders) => folders,
         Err(error) if begin.starts_with(LOCAL_FILE) => {
             return Err(no_bundle(format!(
-                "is a ZIP file that cannot be read ({error}): is it whole?"
+                "is a ZIP file that cannot be read, perhaps because it is not whole ({error})"
             )));
         }
         Err(error) => {
@@ -181,7 +181,7 @@ fn kind_of(begin: &[u8], path: &Path) -> Kind {
     } else if let Some((_, what)) = other {
         Kind::Other(what)
     } else if text.starts_with(b"<") {
-        Kind::Other("is an HTML or XML page, perhaps what a download answered in its place,")
+        Kind::Other("is an HTML or XML page, perhaps what a download answered in place of it")
     } else if SINGLE.contains(&ending.as_str()) {
         Kind::Single
     } else {

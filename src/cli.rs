@@ -37,7 +37,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::config::keys::{with_switches, without_values_of_variables};
 use crate::config::layers::{Layers, LayersError};
 use crate::config::lines::with_one_line;
-use crate::config::{Config, ConfigError, LogFormat, Named, Options};
+use crate::config::{Config, ConfigError, LIMIT_FLAGS, LogFormat, Named, Options, TEST_FLAGS};
 
 /// Crash-safe blue/green deployments for AWS Elastic Beanstalk
 #[derive(Debug, Parser)]
@@ -64,13 +64,16 @@ enum Command {
     Rehearse(rehearse::Args),
     /// Check everything and show the steps that a run would take; changes nothing
     Plan(plan::Args),
-    /// Go on from the last checkpoint; a held deployment may take a corrected version
-    #[command(visible_alias = "cutover")]
+    /// Go on from the last checkpoint; a held deployment may take a corrected version, and other
+    /// tests
+    #[command(visible_alias = "cutover", after_help = UNDER_WAY)]
     Resume(resume::Args),
     /// Go back to the previous version, from any state but an end; --test, --test-url and
     /// --test-command on the command line say what tests it
+    #[command(after_help = UNDER_WAY)]
     Rollback(rollback::Args),
     /// Ask a running or interrupted deployment to retreat to safety
+    #[command(after_help = UNDER_WAY)]
     Abort(abort::Args),
     /// Show what is in flight
     Status(status::Args),
@@ -86,6 +89,35 @@ enum Command {
     #[cfg(feature = "sandbox")]
     Sandbox(sandbox::Args),
 }
+
+const UNDER_WAY: &str = "\
+A deployment that is under way keeps what its run was given. On the command line this command
+changes, for the rest of it, what tests it (--test, --test-url, --expect-status, --test-timeout,
+--test-command, --test-command-timeout, --test-production), what bounds its waiting (--patience,
+--patience-of, --test-grace, --drain, --drain-limit, --bake, --poll), and --accept-traffic-loss.
+What would have no effect, as another flag of a release, is refused.";
+
+/// The flags, by their ids, that every command which goes on with a deployment heeds beside its
+/// tests and limits.
+const EVERYWHERE: [&str; 17] = [
+    "app",
+    "blue",
+    "green",
+    "bucket",
+    "region",
+    "state",
+    "sse",
+    "no_shared_state",
+    "lease",
+    "config_file",
+    "log_format",
+    "sandbox",
+    "sandbox_speed",
+    "sandbox_policy",
+    "approve_url",
+    "accept_traffic_loss",
+    "help",
+];
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -166,8 +198,57 @@ impl Command {
     }
 }
 
+impl Command {
+    /// The name of a command that goes on with a deployment, and whether it leads back; none of
+    /// another one.
+    fn goes_on(&self) -> Option<(&'static str, bool)> {
+        match self {
+            Command::Resume(_) => Some(("resume", false)),
+            Command::Rollback(_) => Some(("rollback", true)),
+            Command::Abort(_) => Some(("abort", true)),
+            _ => None,
+        }
+    }
+
+    /// The flag of a release that a command which goes on with a deployment would not heed: the
+    /// deployment keeps what its run was given.
+    fn unheeded(&self, layers: &Layers) -> Option<Unheeded> {
+        let (command, leads_back) = self.goes_on()?;
+        let heeds = |id: &str| {
+            // On the way back green is not tested, and nothing pauses.
+            let only_forward = matches!(id, "test_green" | "approve_url");
+            let heeded = [&TEST_FLAGS[..], &LIMIT_FLAGS, &EVERYWHERE].concat();
+            heeded.contains(&id) && !(only_forward && leads_back)
+        };
+        let mut flags = layers.flags();
+        let flag = flags.find(|key| !heeds(key.id()))?.name().to_owned();
+        Some(Unheeded { flag, command })
+    }
+}
+
+/// A flag that has no effect on a command, unless that has to make the plan anew.
+#[derive(Clone, Debug)]
+struct Unheeded {
+    flag: String,
+    command: &'static str,
+}
+
+impl From<Unheeded> for Failed {
+    fn from(Unheeded { flag, command }: Unheeded) -> Failed {
+        let message = format!(
+            "--{flag} has no effect on `bluegreen {command}`: a deployment that is under way keeps what \
+             its run was given"
+        );
+        Failed::new(Exit::Usage, message).hint(format!(
+            "nothing was changed; leave --{flag} out, or go back and run anew with it; `bluegreen \
+             {command} --help` names what it takes"
+        ))
+    }
+}
+
 async fn command(cli: Cli, layers: &Layers) -> Result<Exit, Failed> {
     let options = &cli.options;
+    let unheeded = cli.command.unheeded(layers);
     let limits = options.named_limits(|id| layers.is_flag(id));
     let named = || {
         let tests = options.named_tests(|id| layers.is_flag(id))?;
@@ -180,9 +261,9 @@ async fn command(cli: Cli, layers: &Layers) -> Result<Exit, Failed> {
         Command::Doctor(args) => doctor::run(options, &args).await,
         Command::Rehearse(args) => rehearse::run(options, &args).await,
         Command::Plan(args) => plan::run(options, &args).await,
-        Command::Resume(args) => resume::run(options, &args, limits).await,
-        Command::Rollback(args) => rollback::run(options, &args, named()?).await,
-        Command::Abort(args) => abort::run(options, &args, named()?).await,
+        Command::Resume(args) => resume::run(options, &args, named()?, unheeded).await,
+        Command::Rollback(args) => rollback::run(options, &args, named()?, unheeded).await,
+        Command::Abort(args) => abort::run(options, &args, named()?, unheeded).await,
         Command::Status(args) => status::run(options, &args).await,
         Command::Wait(args) => wait::run(options, &args).await,
         Command::Cleanup(args) => cleanup::run(options, &args).await,

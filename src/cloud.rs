@@ -129,6 +129,9 @@ pub struct Needs {
     pub production_traffic: bool,
     /// What the other environment still answers.
     pub idle_traffic: bool,
+    /// Why each environment is not healthy, and what the instances of a busy one that is
+    /// deployed to run: the state has lasted for as long as it may, or production is sick.
+    pub reasons: bool,
 }
 
 /// Which request's events to read.
@@ -188,6 +191,8 @@ pub struct Sighting {
     /// What the other environment still answers; none with basic health, where it was not
     /// read, and where there is none.
     pub idle_traffic: Option<Traffic>,
+    /// Why an environment is not healthy, in the service's words, where that was read.
+    pub causes: Vec<(Role, Vec<String>)>,
 }
 
 /// What the alarms of production say.
@@ -333,6 +338,12 @@ pub struct InstanceVersion {
 }
 
 impl InstanceVersion {
+    /// Whether it is in the middle of a deploy.
+    #[must_use]
+    pub fn is_in_progress(&self) -> bool {
+        self.status.as_deref() == Some("In Progress")
+    }
+
     /// Whether it runs this version, as far as it tells.
     #[must_use]
     pub fn runs(&self, version_label: &str) -> bool {

@@ -70,6 +70,10 @@ pub struct Options {
     /// How long a test may take that does not say it
     #[arg(long, env = "BLUEGREEN_TEST_TIMEOUT", global = true, value_name = "DURATION", default_value = "10s", value_parser = limit)]
     pub test_timeout: Duration,
+    /// How long after a deploy or a launch a test that fails does not count while the environment
+    /// is not healthy
+    #[arg(long, env = "BLUEGREEN_TEST_GRACE", global = true, value_name = "DURATION", default_value = "5m", value_parser = duration)]
+    pub test_grace: Duration,
     /// Command that tests further, once every test has passed; its exit code 0 passes
     #[arg(
         long,
@@ -355,41 +359,82 @@ pub struct Config {
     pub limits: Limits,
 }
 
-/// The tests that a command names for the way back, on its command line alone: what a
-/// variable or the file says is the release's.
-#[derive(Clone, Debug)]
+/// The tests that a command names for a deployment that is under way, on its command line
+/// alone: what a variable or the file says is the release's.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamedTests {
     tests: Option<Vec<AcceptanceTest>>,
+    /// What passes a test of the plan that stays.
+    expect_status: Option<Vec<u16>>,
+    /// How long the answer to such a test may take.
+    timeout: Option<Duration>,
     /// None within it where the command is taken away.
     command: Option<Option<TestCommand>>,
-    production: bool,
+    /// How long the command of the plan may take, where that stays.
+    command_limit: Option<Duration>,
+    /// Whether production is tested too.
+    production: Option<bool>,
+    /// Whether green is tested too.
+    green: Option<bool>,
 }
 
 impl NamedTests {
-    /// What tests the way back of a plan then; what is not named stays.
-    #[must_use]
-    pub fn over(&self, plan: &Plan) -> TestsBack {
-        let of_plan = || plan.tests_towards(Goal::Previous).into_iter().cloned();
-        TestsBack {
-            tests: self.tests.clone().unwrap_or_else(|| of_plan().collect()),
-            command: match &self.command {
-                Some(command) => command.clone(),
-                None => plan.command_towards(Goal::Previous).cloned(),
-            },
-            production: match (&self.tests, &plan.tests_back) {
-                (Some(_), _) => self.production,
-                (None, Some(back)) => back.production,
-                (None, None) => plan.test_production,
-            },
+    /// Puts them in the place of what tests towards a goal in a plan; what is not named stays.
+    pub fn replace(&self, plan: &mut Plan, goal: Goal) {
+        let tests = self.tests.clone().unwrap_or_else(|| {
+            let of_plan = plan.tests_towards(goal).into_iter().cloned();
+            of_plan.map(|test| self.adjusted(test)).collect()
+        });
+        let command = match (&self.command, plan.command_towards(goal)) {
+            (Some(command), _) => command.clone(),
+            (None, None) => None,
+            (None, Some(command)) => Some(TestCommand {
+                limit: self.command_limit.unwrap_or(command.limit),
+                ..command.clone()
+            }),
+        };
+        let before = match (goal, &plan.tests_back) {
+            (Goal::Previous, Some(back)) => back.production,
+            (Goal::Release, _) | (Goal::Previous, None) => plan.test_production,
+        };
+        let production = self.production.unwrap_or(before);
+        plan.test_green = self.green.unwrap_or(plan.test_green);
+        match goal {
+            Goal::Release => {
+                plan.tests = tests;
+                plan.test_command = command;
+                plan.test_production = production;
+            }
+            Goal::Previous => {
+                plan.tests_back = Some(TestsBack {
+                    tests,
+                    command,
+                    production,
+                });
+            }
+        }
+    }
+
+    /// A test of the plan, with what is named of it alone.
+    fn adjusted(&self, test: AcceptanceTest) -> AcceptanceTest {
+        AcceptanceTest {
+            expect_status: self.expect_status.clone().unwrap_or(test.expect_status),
+            timeout: self.timeout.unwrap_or(test.timeout),
+            ..test
         }
     }
 }
 
 /// The limits that a command names for the rest of a deployment, on its command line alone.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NamedLimits {
     patience: Option<Duration>,
     patience_of: BTreeMap<String, Duration>,
+    test_grace: Option<Duration>,
+    drain: Option<Duration>,
+    drain_limit: Option<Duration>,
+    bake: Option<Duration>,
+    poll: Option<Duration>,
 }
 
 impl NamedLimits {
@@ -402,13 +447,22 @@ impl NamedLimits {
             limits.patience_of.retain(|_, own| *own != computed);
         }
         limits.patience_of.extend(self.patience_of.clone());
+        for (limit, named) in [
+            (&mut limits.test_grace, self.test_grace),
+            (&mut limits.drain, self.drain),
+            (&mut limits.drain_limit, self.drain_limit),
+            (&mut limits.bake, self.bake),
+            (&mut limits.poll, self.poll),
+        ] {
+            *limit = named.unwrap_or(*limit);
+        }
     }
 }
 
 /// What a command names on its command line for a deployment that is under way.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Named {
-    /// What tests the way back.
+    /// What tests it from now on.
     pub tests: Option<NamedTests>,
     /// The limits.
     pub limits: NamedLimits,
@@ -556,6 +610,7 @@ impl Options {
                 patience: self.patience.unwrap_or(Limits::default().patience),
                 patience_of: self.patience_of(),
                 quarantine: self.quarantine,
+                test_grace: self.test_grace,
                 ..Limits::default()
             },
         };
@@ -595,8 +650,8 @@ impl Options {
         self.hook.iter().enumerate().map(of_table).collect()
     }
 
-    /// The tests for the way back, where any are named with the flags that `is_flag` knows by
-    /// their ids.
+    /// The tests of a deployment that is under way, where any are named with the flags that
+    /// `is_flag` knows by their ids.
     ///
     /// # Errors
     /// [`ConfigError`].
@@ -606,7 +661,7 @@ impl Options {
     ) -> Result<Option<NamedTests>, ConfigError> {
         let (url, test) = (is_flag("test_url"), is_flag("test"));
         let command = is_flag("test_command");
-        if !url && !test && !command {
+        if !TEST_FLAGS.into_iter().any(&is_flag) {
             return Ok(None);
         }
         let named = Options {
@@ -616,22 +671,37 @@ impl Options {
         };
         let tests = (url || test).then(|| named.tests().into_iter().collect::<Result<_, _>>());
         let tests = tests.transpose()?;
+        let production = match (&tests, is_flag("test_production")) {
+            (_, true) => Some(self.test_production),
+            (Some(_), false) => Some(self.test_production || named.test.is_empty()),
+            (None, false) => None,
+        };
         Ok(Some(NamedTests {
             tests,
+            expect_status: is_flag("expect_status").then(|| self.expect_status.clone()),
+            timeout: is_flag("test_timeout").then_some(self.test_timeout),
             command: command.then(|| self.command()),
-            production: self.test_production || named.test.is_empty(),
+            command_limit: is_flag("test_command_timeout").then_some(self.test_command_timeout),
+            production,
+            green: is_flag("test_green").then_some(self.test_green),
         }))
     }
 
     /// The limits that are named with the flags that `is_flag` knows by their ids.
     #[must_use]
     pub fn named_limits(&self, is_flag: impl Fn(&str) -> bool) -> NamedLimits {
+        let named = |id, limit| is_flag(id).then_some(limit);
         NamedLimits {
             patience: self.patience.filter(|_| is_flag("patience")),
             patience_of: match is_flag("patience_of") {
                 true => self.patience_of(),
                 false => BTreeMap::new(),
             },
+            test_grace: named("test_grace", self.test_grace),
+            drain: named("drain", self.drain),
+            drain_limit: named("drain_limit", self.drain_limit),
+            bake: named("bake", self.bake),
+            poll: named("poll", self.poll),
         }
     }
 
@@ -667,6 +737,29 @@ impl Options {
         url.into_iter().map(of_url).chain(tables).collect()
     }
 }
+
+/// The ids of the flags that say what tests a deployment which is under way.
+pub const TEST_FLAGS: [&str; 8] = [
+    "test_url",
+    "test",
+    "expect_status",
+    "test_timeout",
+    "test_command",
+    "test_command_timeout",
+    "test_production",
+    "test_green",
+];
+
+/// The ids of the flags that bound its waiting.
+pub const LIMIT_FLAGS: [&str; 7] = [
+    "patience",
+    "patience_of",
+    "test_grace",
+    "drain",
+    "drain_limit",
+    "bake",
+    "poll",
+];
 
 /// How many characters an environment's name has at most (API reference,
 /// `CreateEnvironment`).

@@ -22,7 +22,7 @@ use crate::cloud::{Alarms, Cloud, LookError, Outcome, Refusal, Sighting, test_ru
 use crate::command::{Processes, Runner};
 use crate::deployment::{Deployment, Intent, Sent, SwapIntent};
 use crate::facts::{
-    Streaks, TEST_COMMAND, needs, tells_the_usual, usual_health, version_under_test,
+    PutOff, Streaks, TEST_COMMAND, needs, tells_the_usual, usual_health, version_under_test,
 };
 use crate::fidelity::{Weight, template_sets};
 use crate::journal::{Journal, JournalError};
@@ -395,6 +395,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
             self.test_run.keep_to(deployment.state.kind());
             let mut needs = needs(deployment);
             needs.likeness = self.streaks.wants_likeness(deployment);
+            needs.reasons = self.is_patience_spent(deployment) || self.streaks.wants_reasons();
             let looked = {
                 let looking = self.cloud.look(&deployment.plan, &needs);
                 tokio::pin!(looking);
@@ -479,7 +480,10 @@ impl<'a, C: Cloud> Driver<'a, C> {
                     if let Alarms::Unread(why) = &sighting.alarms {
                         warn!("the alarms cannot be read, so the bake does not end: {why}");
                     }
-                    let seen = self.streaks.observe(deployment, &sighting, now);
+                    let mut seen = self.streaks.observe(deployment, &sighting, now);
+                    if !needs.reasons {
+                        seen.reasons.clear();
+                    }
                     if let Some(told) = self.streaks.notices(deployment, &sighting) {
                         warn!("{told}");
                     }
@@ -622,12 +626,8 @@ impl<'a, C: Cloud> Driver<'a, C> {
             };
             self.write_outcome(deployment, effect, sent).await?;
         }
-        self.streaks.put_off(match &outcome {
-            Outcome::NotApplied(Refusal::Busy(why)) => {
-                Some(format!("{}: {why}", effect.kind().operation()))
-            }
-            Outcome::NotApplied(_) | Outcome::Applied { .. } | Outcome::Unclear(_) => None,
-        });
+        self.streaks
+            .put_off(put_off(effect.kind().operation(), &outcome));
         understand(effect, outcome)
     }
 
@@ -860,6 +860,32 @@ fn given_up(deployment: &Deployment, step: Step) -> Step {
         }
         other => other,
     }
+}
+
+/// Why a request has to wait; none where AWS took it, or refused it for good.
+fn put_off(operation: &str, outcome: &Outcome) -> Option<PutOff> {
+    let (what, to, why) = match outcome {
+        Outcome::NotApplied(Refusal::Busy(why) | Refusal::Throttled(why)) => {
+            ("AWS said".to_owned(), format!(" to {operation}"), why)
+        }
+        Outcome::NotApplied(Refusal::Unreachable(why)) => {
+            let what = format!("{operation} did not reach AWS");
+            (what, String::new(), why)
+        }
+        Outcome::Unclear(why) => {
+            let what = format!("{operation} got no clear answer");
+            (what, String::new(), why)
+        }
+        Outcome::NotApplied(
+            Refusal::AlreadySo(_)
+            | Refusal::Credentials(_)
+            | Refusal::Denied(_)
+            | Refusal::Invalid(_),
+        )
+        | Outcome::Applied { .. } => return None,
+    };
+    let why = why.clone();
+    Some(PutOff { what, to, why })
 }
 
 fn understand(effect: &Effect, outcome: Outcome) -> Result<Act, DriveError> {

@@ -1,6 +1,7 @@
 //! From what AWS tells to the facts the machine decides on. Pure.
 
 mod launch;
+mod reasons;
 #[cfg(test)]
 mod tests;
 pub mod update;
@@ -15,7 +16,7 @@ use crate::deployment::{Deployment, Sent};
 use crate::fidelity::{Difference, Weight};
 use crate::health::Health;
 use crate::machine::{
-    Deploy, EffectKind, EnvSeen, Green, Kind, Likeness, Phase, Seen, Test, Version,
+    Deploy, EffectKind, EnvSeen, Green, Kind, Likeness, Phase, Seen, Test, Update, Version,
 };
 use crate::plan::{Goal, OwnSizes, Plan, Role, Strategy};
 use crate::traffic::{self, Idle};
@@ -105,6 +106,7 @@ pub fn needs(deployment: &Deployment) -> Needs {
         production_traffic: matches!(kind, Kind::Warming | Kind::Baking)
             || tells_the_usual(deployment),
         idle_traffic: deployment.reads_idle_traffic(),
+        reasons: false,
     }
 }
 
@@ -150,6 +152,8 @@ pub fn version_under_test(deployment: &Deployment) -> Goal {
 #[derive(Debug, Default)]
 pub struct Streaks {
     production: Option<(Option<Role>, Moment)>,
+    /// Since when Ready blue has shown its label.
+    label: Option<(String, Moment)>,
     blue_healthy: u32,
     green_healthy: u32,
     production_sick: u32,
@@ -176,10 +180,23 @@ pub struct Streaks {
     began: Option<Moment>,
     /// Since when the events of a swap of Ready environments have told of an error.
     swap_ails: Option<Moment>,
-    /// What AWS last said in this state to a request that has to wait.
-    put_off: Option<String>,
+    /// What AWS last said in this state to a request that has to wait, and how often.
+    put_off: Option<(PutOff, u32)>,
+    /// What the events told of the last swap that has failed in this state.
+    swap_failed: Option<String>,
     /// The events of launches and terminations that were told already.
     told: Vec<Event>,
+}
+
+/// That a request has to wait, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PutOff {
+    /// What became of it, as in `AWS said`.
+    pub what: String,
+    /// To what, as in ` to UpdateEnvironment`; between the two stands how often.
+    pub to: String,
+    /// What was said.
+    pub why: String,
 }
 
 /// An update that has told the same for some looks.
@@ -266,7 +283,15 @@ impl Streaks {
         count(&mut self.unlike, differs);
         let deploy = self.deploy(deployment, sighting, now);
         let began = *self.began.get_or_insert(now);
-        let deploy_goes_on = goes_on(deployment, sighting, (began, now));
+        let label = blue.filter(|found| found.status == "Ready");
+        let label = label.and_then(|found| found.version_label.clone());
+        self.label = label.map(|label| match self.label.take() {
+            Some((before, since)) if before == label => (label, since),
+            _ => (label, now),
+        });
+        let blue_settled = self.label.as_ref();
+        let blue_settled =
+            blue_settled.is_some_and(|(_, since)| now.since(*since) >= limits.settle);
         let likeness = match differences {
             _ if self.alike => Likeness::Alike,
             Some(found) if self.unlike >= limits.healthy_looks => {
@@ -278,10 +303,12 @@ impl Streaks {
             likeness,
             launch: launch::launch(&sighting.launch_events),
             termination: launch::termination(&sighting.termination_events),
-            put_off: self.put_off.clone(),
+            put_off: self.put_off_in_words(),
+            reasons: reasons::reasons(self, deployment, sighting, now),
             production,
             production_settled: now.since(since) >= limits.settle,
             blue: blue.map(|found| env_seen(deployment, found, Role::Blue, sighting)),
+            blue_settled,
             blue_trusted: self.blue_healthy >= limits.healthy_looks,
 
             green: match (sighting.of(plan, Role::Green), green) {
@@ -304,7 +331,7 @@ impl Streaks {
             bundle: sighting.bundle.unwrap_or(true),
             version: version(plan, sighting),
             deploy,
-            deploy_goes_on,
+            update: update(deployment, sighting, (began, now)),
             test,
             drained: deployment.is_drained(remaining, now),
             traffic_stays: idle
@@ -354,7 +381,15 @@ impl Streaks {
     /// whatever its events do not tell: once nothing of it has changed for some looks, and for
     /// longer than a look may be stale, its errors, the label and the instances decide.
     fn deploy(&mut self, deployment: &Deployment, sighting: &Sighting, now: Moment) -> Deploy {
-        let judged = deploy(deployment, sighting);
+        let judged = match deploy(deployment, sighting) {
+            // What may still arrive would change it again.
+            Deploy::NotSinceEntry
+                if is_there(deployment, sighting) && !deployment.may_arrive(now).deploy =>
+            {
+                Deploy::Proven
+            }
+            judged => judged,
+        };
         let limits = &deployment.plan.limits;
         if !matches!(judged, Deploy::Running | Deploy::Unproven) {
             self.still = None;
@@ -403,13 +438,16 @@ impl Streaks {
         }
         let since = *self.swap_ails.get_or_insert(now);
         let is_settled = now.since(since) >= deployment.plan.limits.settle;
-        SWAP.cause(&events).filter(|_| is_settled)
+        let failed = SWAP.cause(&events).filter(|_| is_settled);
+        self.swap_failed = failed.clone().or(self.swap_failed.take());
+        failed
     }
 
     /// A new state starts its counts anew, except who holds production.
     pub fn entered_a_state(&mut self) {
         *self = Streaks {
             production: self.production,
+            label: self.label.take(),
             quiet: self.quiet,
             told: std::mem::take(&mut self.told),
             staying: self.staying,
@@ -417,9 +455,29 @@ impl Streaks {
         };
     }
 
-    /// Remembers what AWS said to a request that has to wait; none where it took it.
-    pub fn put_off(&mut self, said: Option<String>) {
-        self.put_off = said;
+    /// Remembers why a request has to wait; none where AWS took it.
+    pub fn put_off(&mut self, said: Option<PutOff>) {
+        let before = self.put_off.take();
+        self.put_off = said.map(|said| match before {
+            Some((before, times)) if (&before.what, &before.to) == (&said.what, &said.to) => {
+                (said, times.saturating_add(1))
+            }
+            _ => (said, 1),
+        });
+    }
+
+    fn put_off_in_words(&self) -> Option<String> {
+        let (PutOff { what, to, why }, times) = self.put_off.as_ref()?;
+        Some(match times {
+            1 => format!("{what}{to}: {why}"),
+            times => format!("{what} {times} times{to}: {why}"),
+        })
+    }
+
+    /// Whether the next look is to tell why: something is wrong with production.
+    #[must_use]
+    pub fn wants_reasons(&self) -> bool {
+        self.production_sick > 0
     }
 
     /// What the events of a launch or a termination have as errors that was not told before.
@@ -463,7 +521,9 @@ impl Streaks {
             .is_some()
             && self.command.is_none()
             && deployment.caches_are_over(now);
-        tested(deployment).filter(|role| is_due && self.have_passed(deployment, *role))
+        tested(deployment).filter(|role| {
+            is_due && self.counts(deployment, *role, now) && self.have_passed(deployment, *role)
+        })
     }
 
     /// Whether every test has passed often enough. Where none is left on the way back,
@@ -484,29 +544,38 @@ impl Streaks {
         self.tests.len() == tests.len() && tests.iter().zip(&self.tests).all(enough)
     }
 
-    /// Counts the answers in. Green shows Ready before it can answer: until it is
-    /// healthy its answers do not count.
+    /// Whether a failure of an environment's tests counts. It shows Ready before its load
+    /// balancer has its instances in service again and before the application answers: until it
+    /// is healthy, or its grace is over, a failure says nothing of the version.
+    fn counts(&self, deployment: &Deployment, role: Role, now: Moment) -> bool {
+        let limits = &deployment.plan.limits;
+        let healthy = match role {
+            Role::Blue => self.blue_healthy,
+            Role::Green => self.green_healthy,
+        };
+        deployment.state.kind() == Kind::Baking
+            || healthy >= limits.healthy_looks
+            || now.since(deployment.entered_at) >= limits.test_grace
+    }
+
+    /// Counts the answers in.
     fn test(&mut self, deployment: &Deployment, sighting: &Sighting, now: Moment) -> Test {
         let plan = &deployment.plan;
         let Some(role) = tested(deployment) else {
             return Test::Undecided;
         };
-        let is_well = |environment| is_healthy(environment, plan.healthy);
-        let answers = match deployment.state.kind() {
-            Kind::Testing | Kind::Baking => true,
-            _ => sighting.of(plan, role).is_some_and(is_well),
-        };
         let goal = version_under_test(deployment);
         let tests = plan.tests_towards(goal);
-        if !answers || sighting.probes.len() != tests.len() {
+        if sighting.probes.len() != tests.len() {
             return Test::Undecided;
         }
+        let has_its_chance = self.counts(deployment, role, now);
         self.tests.resize(tests.len(), TestStreak::default());
         // A failure that may be the other environment's says nothing of this one.
         let caches_are_over = deployment.caches_are_over(now);
         for (streak, probe) in self.tests.iter_mut().zip(&sighting.probes) {
             count(&mut streak.passes, probe.passed);
-            let counts = probe.is_sure || caches_are_over;
+            let counts = has_its_chance && (probe.is_sure || caches_are_over);
             count(&mut streak.failures, !probe.passed && counts);
         }
         if let Some(ran) = &sighting.command {
@@ -545,7 +614,12 @@ impl Streaks {
         let is_red =
             production.health == "Red" || matches!(status, "Degraded" | "Severe" | "Suspended");
         if is_red && !is_as_before(deployment, sighting, plan.destination()) {
-            return Some(format!("its health is {}", health_in_words(production)));
+            let why = reasons::causes(sighting, plan.destination());
+            let why = why.map_or_else(String::new, |why| format!(": {why}"));
+            return Some(format!(
+                "its health is {}{why}",
+                health_in_words(production)
+            ));
         }
         let traffic = sighting.production_traffic.as_ref();
         let worse = |now| traffic::ailment(now, &deployment.usual, &plan.limits);
@@ -777,20 +851,49 @@ pub fn events_of_the_deploy<'a>(deployment: &Deployment, sighting: &'a Sighting)
     }
 }
 
-/// Whether the deploy is under way and has had an event no longer ago than its policy's options
-/// explain. Bounded by [`PATIENCES_MAX`] from the first of these moments, the second is now.
-fn goes_on(deployment: &Deployment, sighting: &Sighting, (began, now): (Moment, Moment)) -> bool {
+/// What is known of the update that carries the deploy out: that it goes on where it has had
+/// an event no longer ago than its policy's options explain, or an instance is in the middle of
+/// it, which basic health does not tell. No longer than [`PATIENCES_MAX`] from the first of
+/// these moments; the second is now.
+fn update(deployment: &Deployment, sighting: &Sighting, (began, now): (Moment, Moment)) -> Update {
     let events = events_of_the_deploy(deployment, sighting);
-    let is_over = UPDATE.ended(&events).is_some();
-    let silence = deployment.plan.limits.rollout.silence;
-    let is_lately = |event: &&Event| now.since(event.at) < silence;
-    matches!(
+    let deploys = matches!(
         deployment.state.kind(),
         Kind::Deploying | Kind::DeployingGreen
-    ) && is_busy(deployment, sighting)
-        && !is_over
-        && events.last().is_some_and(is_lately)
-        && now.since(began) < deployment.patience() * PATIENCES_MAX
+    );
+    let is_over = UPDATE.ended(&events).is_some() || !is_busy(deployment, sighting);
+    let Some(last) = events.last().filter(|_| deploys && !is_over) else {
+        return Update::Untold;
+    };
+    let rollout = &deployment.plan.limits.rollout;
+    let goes_on = now.since(last.at) < rollout.silence
+        || match &sighting.instances {
+            Some(instances) => instances.iter().any(InstanceVersion::is_in_progress),
+            None => !rollout.tells_instances,
+        };
+    match (
+        goes_on,
+        now.since(began) < deployment.patience() * PATIENCES_MAX,
+    ) {
+        (false, _) => Update::Silent,
+        (true, true) => Update::GoesOn,
+        (true, false) => Update::Overdue,
+    }
+}
+
+/// Whether what is deployed to has the version already, though nothing was asked for since the
+/// state was entered: an earlier update has ended well meanwhile, or nothing is to be done.
+fn is_there(deployment: &Deployment, sighting: &Sighting) -> bool {
+    let goal = deployment.plan.goal_version();
+    let found = deployed(deployment, sighting).filter(|found| found.status == "Ready");
+    let shows_it = found.is_some_and(|found| found.version_label.as_deref() == Some(goal));
+    let events = events_of_the_deploy(deployment, sighting);
+    let tells_instances = deployment.plan.limits.rollout.tells_instances;
+    shows_it
+        && match &sighting.instances {
+            Some(instances) => all_run(instances, goal),
+            None => !tells_instances && UPDATE.ended(&events) == Some(Ended::Well),
+        }
 }
 
 /// The environment that is deployed to.
@@ -804,7 +907,7 @@ fn is_busy(deployment: &Deployment, sighting: &Sighting) -> bool {
     deployed(deployment, sighting).is_some_and(|found| found.status != "Ready")
 }
 
-/// How many times its patience a deploy may take whose events keep coming.
+/// How many times its patience a deploy may take that goes on.
 pub const PATIENCES_MAX: u32 = 4;
 
 /// What became of an update that has ended without a terminal text: which ones traffic

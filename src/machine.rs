@@ -17,7 +17,7 @@ pub use operator::{NotPossible, Order, hold, obey, unapproved};
 pub use remedy::remedy;
 pub use seen::{
     Deploy, EnvSeen, Green, Instances, Launch, Likeness, MayArrive, Phase, Seen, Termination, Test,
-    Version,
+    Update, Version,
 };
 pub use stages::{is_safe, step};
 pub use state::{Kind, State};

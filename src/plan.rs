@@ -362,6 +362,9 @@ pub struct Limits {
     pub healthy_looks: u32,
     /// How many looks in a row may find production sick while it is watched.
     pub sick_looks: u32,
+    /// How long after the deploy or the launch of an environment the failures of its tests do
+    /// not count while it is not healthy.
+    pub test_grace: Duration,
     /// How many tests in a row must pass.
     pub test_passes: u32,
     /// How many tests in a row may fail before the version is given up.
@@ -394,6 +397,9 @@ impl Default for Limits {
             settle: Duration::from_secs(30),
             healthy_looks: 3,
             sick_looks: 2,
+            // A load balancer takes instances back within one or two minutes, and the slowest of
+            // applications start in two or three.
+            test_grace: Duration::from_secs(5 * 60),
             test_passes: 3,
             test_failures: 3,
         }

@@ -6,10 +6,12 @@ pub mod text;
 
 use serde::Serialize;
 
+use crate::acceptance::AcceptanceTest;
 use crate::command::End;
 use crate::deployment::Deployment;
-use crate::machine::{Kind, State};
-use crate::plan::{Allowed, Role, Strategy};
+use crate::facts::TEST_COMMAND;
+use crate::machine::{Cause, Kind, State};
+use crate::plan::{Allowed, Goal, Plan, Role, Strategy};
 use crate::shared::LeaseRecord;
 use crate::store::{Output, Transition};
 
@@ -143,7 +145,10 @@ fn item(entry: &Entry) -> Item<'_> {
         serving: serving(entry),
         started_at: deployment.started_at.to_string(),
         updated_at: deployment.updated_at.to_string(),
-        error: deployment.state.cause().map(ToString::to_string),
+        error: deployment
+            .state
+            .cause()
+            .map(|cause| deployment.told(cause).to_string()),
         allowed: &plan.allowed,
         deploy_warnings: deployment
             .deploy_warnings
@@ -227,15 +232,7 @@ pub fn serving(entry: &Entry) -> Option<Role> {
 pub fn leads_on(deployment: &Deployment) -> Vec<String> {
     let id = &deployment.plan.id;
     match &deployment.state {
-        State::Held { .. } => vec![
-            format!(
-                "bluegreen resume {id} [--version-label LABEL]   tries again, with a corrected version if given"
-            ),
-            format!(
-                "bluegreen rollback {id}   puts {} back onto blue",
-                deployment.plan.previous_version
-            ),
-        ],
+        State::Held { cause } => held(deployment, cause),
         State::AwaitingSwap | State::AwaitingCutover if deployment.awaits_approval() => vec![
             format!(
                 "bluegreen resume {id} --approve-url URL   goes on asking whether it is approved"
@@ -260,4 +257,60 @@ pub fn leads_on(deployment: &Deployment) -> Vec<String> {
         )],
         _ => Vec::new(),
     }
+}
+
+/// What leads on from a held deployment: where a test is what failed, with another one, as a
+/// shell takes it.
+fn held(deployment: &Deployment, cause: &Cause) -> Vec<String> {
+    let plan = &deployment.plan;
+    let (id, previous) = (&plan.id, &plan.previous_version);
+    let resumes = match cause {
+        Cause::VersionMoved { version } => {
+            format!("puts {} in place of {version}", plan.goal_version())
+        }
+        Cause::OutOfPatience {
+            during: Kind::Deploying,
+            ..
+        } => "waits on where the deploy still goes on, else tries again; with a corrected version if given"
+            .to_owned(),
+        _ => "tries again, with a corrected version if given".to_owned(),
+    };
+    let mut commands = vec![format!(
+        "bluegreen resume {id} [--version-label LABEL]   {resumes}"
+    )];
+    let back = format!("puts {previous} back onto blue");
+    let tests = match cause {
+        Cause::TestFailed { asked, got } => Some(other_tests(plan, asked, got)),
+        _ => None,
+    };
+    if let (Some(tests), Goal::Release) = (&tests, plan.goal) {
+        commands.push(format!(
+            "bluegreen resume {id} {tests}   asks blue this, where the test was wrong"
+        ));
+    }
+    commands.push(format!("bluegreen rollback {id}   {back}"));
+    if let Some(tests) = tests {
+        commands.push(format!(
+            "bluegreen rollback {id} {tests}   {back} and asks it this"
+        ));
+    }
+    commands
+}
+
+/// The flags of the tests that failed, to be edited: with the status that came back, where it
+/// may be a right one. A test that holds more than that is not written out.
+fn other_tests(plan: &Plan, asked: &str, got: &str) -> String {
+    if asked == TEST_COMMAND {
+        return format!("{TEST_COMMAND} COMMAND");
+    }
+    let status = got.split(' ').next().and_then(|code| code.parse().ok());
+    let status = status.filter(|code: &u16| (300..500).contains(code));
+    let tests = plan.tests_towards(plan.goal);
+    let failed = |test: &AcceptanceTest| tests.len() == 1 || asked.ends_with(&test.url);
+    let flags = tests.iter().map(|test| {
+        let accepts = status.filter(|_| failed(test));
+        test.as_flag(accepts)
+    });
+    let flags: Option<Vec<_>> = flags.collect();
+    flags.map_or_else(|| "--test TABLE".to_owned(), |flags| flags.join(" "))
 }

@@ -1,6 +1,6 @@
 //! How a deploy goes on its way: how long it takes and what its events say meanwhile.
 
-use crate::model::Environment;
+use crate::model::{Busy, Environment};
 use crate::world::{Happening, World};
 
 /// The namespace of how versions are deployed.
@@ -42,6 +42,64 @@ impl World {
             };
             self.plan(seconds * nth / (many + 1), what);
         }
+    }
+}
+
+/// What enhanced health says of an environment whose instances are not in service again
+/// (meteor-up/mup-aws-beanstalk#9).
+const OUT_OF_SERVICE: &str = "100.0 % of the requests are failing with HTTP 5xx. ELB processes are \
+                              not healthy on all instances. ELB health is failing or not available \
+                              for all instances.";
+
+impl World {
+    /// Every instance has what the environment was given, but for one that was left out.
+    pub(crate) fn reach_every_instance(&mut self, at: usize) {
+        let environment = &mut self.view.environments[at];
+        let (label, number) = (&environment.version_label, environment.deployment_id);
+        let misses = self.quirks.missing_instances.contains(label);
+        let several = environment.instances.len() > 1;
+        let (missed, reached) = environment
+            .instances
+            .split_at_mut(usize::from(misses && several));
+        for instance in missed {
+            instance.deployment_id = number.saturating_sub(1);
+            "Failed".clone_into(&mut instance.deployment_status);
+        }
+        for instance in reached {
+            label.clone_into(&mut instance.version_label);
+            instance.deployment_id = number;
+            "Deployed".clone_into(&mut instance.deployment_status);
+        }
+    }
+
+    /// Whether the deploy that would end now does not: every instance has the version, and the
+    /// environment stays Updating.
+    pub(crate) fn update_hangs(&mut self, at: usize) -> bool {
+        let environment = &self.view.environments[at];
+        let label = &environment.version_label;
+        let hangs = matches!(environment.busy, Some(Busy::Deploy { .. }))
+            && self.quirks.hanging_updates.contains(label);
+        if hangs {
+            self.reach_every_instance(at);
+        }
+        hangs
+    }
+
+    /// A deploy or a launch is over: what it has put there may not answer yet.
+    pub(crate) fn take_its_time(&mut self, at: usize) {
+        let environment = &self.view.environments[at];
+        let name = environment.name.clone();
+        let slow = self.quirks.slow_to_answer.get(&environment.version_label);
+        let lag = self.quirks.balancers_lag.get(&name);
+        let lag = lag.filter(|_| environment.deployment_id > 1);
+        let (status, seconds) = match (slow, lag) {
+            (Some(slow), lag) if lag.is_none_or(|lag| lag < slow) => (502, *slow),
+            (_, Some(lag)) => (503, *lag),
+            (_, None) => return,
+        };
+        let until = self.now + seconds * 1000;
+        self.view.environments[at].out_of_service = Some((status, until));
+        self.ail(&name, "Severe", seconds, OUT_OF_SERVICE.to_owned());
     }
 }
 

@@ -111,6 +111,34 @@ pub enum FaultEffect {
         /// Its text.
         message: String,
     },
+    /// Deploys of this version reach every instance, and the update neither ends nor says any
+    /// more: it can be aborted.
+    UpdateHangs {
+        /// The version label.
+        label: String,
+    },
+    /// Deploys of this version succeed although one of several instances keeps the version that
+    /// it has.
+    InstanceMisses {
+        /// The version label.
+        label: String,
+    },
+    /// This version begins to answer so long after a deploy or a launch has put it there: until
+    /// then the proxy beside it answers 502, and health is Severe.
+    SlowToAnswer {
+        /// The version label.
+        label: String,
+        /// Seconds of the sandbox's time.
+        seconds: u64,
+    },
+    /// The load balancer of this environment takes its instances back so long after a deploy has
+    /// ended: until then it answers 503 itself, and health is Severe.
+    BalancerLags {
+        /// The environment's name.
+        environment: String,
+        /// Seconds of the sandbox's time.
+        seconds: u64,
+    },
     /// This version cannot be processed.
     VersionFailsToProcess {
         /// The version label.
@@ -346,6 +374,18 @@ pub(crate) struct Quirks {
     /// What deploys of a version end with: a severity and a text.
     #[serde(default)]
     pub update_endings: BTreeMap<String, (String, String)>,
+    /// Versions of which deploys do not end.
+    #[serde(default)]
+    pub hanging_updates: Vec<String>,
+    /// Versions of which deploys leave one instance out.
+    #[serde(default)]
+    pub missing_instances: Vec<String>,
+    /// How many seconds versions take before they answer.
+    #[serde(default)]
+    pub slow_to_answer: BTreeMap<String, u64>,
+    /// How many seconds load balancers take, by the names of their environments.
+    #[serde(default)]
+    pub balancers_lag: BTreeMap<String, u64>,
     pub answers: BTreeMap<String, u16>,
     /// Versions that send http to https.
     #[serde(default)]
@@ -483,6 +523,22 @@ impl World {
             } => {
                 let ending = (severity.clone(), message.clone());
                 self.quirks.update_endings.insert(label.clone(), ending);
+            }
+            FaultEffect::UpdateHangs { label } => {
+                self.quirks.hanging_updates.push(label.clone());
+            }
+            FaultEffect::InstanceMisses { label } => {
+                self.quirks.missing_instances.push(label.clone());
+            }
+            FaultEffect::SlowToAnswer { label, seconds } => {
+                self.quirks.slow_to_answer.insert(label.clone(), *seconds);
+            }
+            FaultEffect::BalancerLags {
+                environment,
+                seconds,
+            } => {
+                let lags = &mut self.quirks.balancers_lag;
+                lags.insert(environment.clone(), *seconds);
             }
             FaultEffect::VersionAnswers { label, status } => {
                 self.quirks.answers.insert(label.clone(), *status);

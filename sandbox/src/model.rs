@@ -216,6 +216,10 @@ pub struct Environment {
     /// Counts its operations, so that what was planned for an earlier one that
     /// was given up does not happen.
     pub operation: u64,
+    /// What it answers in place of its site, and until when: its instances are not in service
+    /// again after a deploy.
+    #[serde(default)]
+    pub out_of_service: Option<(u16, Millis)>,
     /// The request that began its present operation.
     pub request_id: String,
     /// The ARN of its operations role; none where whoever asks needs the rights beneath.
@@ -263,6 +267,14 @@ impl Environment {
                 | Busy::Terminate,
             ) => false,
         }
+    }
+
+    /// The status that is answered in place of its site now, because its instances are not in
+    /// service again.
+    #[must_use]
+    pub fn out_of_service(&self, now: Millis) -> Option<u16> {
+        let (status, until) = self.out_of_service?;
+        (now < until).then_some(status)
     }
 
     /// The value of an option setting, whoever sets it.

@@ -92,6 +92,7 @@ impl World {
             version_label: "v1".to_owned(),
             busy: None,
             operation: 0,
+            out_of_service: None,
             request_id: self.request_id(),
             operations_role: None,
             tags: Vec::new(),

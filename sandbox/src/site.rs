@@ -128,6 +128,9 @@ fn page(world: &World, environment: &Environment, request: &Request<Bytes>) -> R
     if !environment.answers() {
         return route::text(503, who);
     }
+    if let Some(status) = environment.out_of_service(world.now) {
+        return route::text(status, String::new());
+    }
     let there = world.quirks.answers_there.get(name).copied();
     let status = there.unwrap_or_else(|| world.quirks.answer_of(label));
     if path == "/echo" {

@@ -83,6 +83,9 @@ impl World {
     }
 
     fn end_operation(&mut self, at: usize) {
+        if self.update_hangs(at) {
+            return;
+        }
         let now = self.now;
         let environment = &mut self.view.environments[at];
         environment.updated = now;
@@ -141,6 +144,7 @@ impl World {
             &format!("Successfully launched environment: {name}"),
         );
         self.plan_health(at, self.timings.warm_seconds);
+        self.take_its_time(at);
     }
 
     fn end_deploy(&mut self, at: usize, before: String) {
@@ -154,13 +158,9 @@ impl World {
         if !self.view.environments[at].bundled.is_empty() {
             self.fill_group(at);
         }
-        let deployment_id = self.view.environments[at].deployment_id;
-        for instance in &mut self.view.environments[at].instances {
-            label.clone_into(&mut instance.version_label);
-            instance.deployment_id = deployment_id;
-            "Deployed".clone_into(&mut instance.deployment_status);
-        }
+        self.reach_every_instance(at);
         self.ready_again(at);
+        self.take_its_time(at);
         if let Some((severity, message)) = self.quirks.update_endings.get(&label).cloned() {
             if !message.is_empty() {
                 self.say_of(at, &severity, &message);

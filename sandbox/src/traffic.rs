@@ -147,7 +147,7 @@ impl Traffic {
     fn send(&mut self, world: &World, client: usize, id: Option<&String>, at: Millis) {
         self.requests += 1;
         let reached = id.and_then(|id| world.view.environments.iter().find(|e| e.id == *id));
-        let Some(why) = why_lost(world, reached) else {
+        let Some(why) = why_lost(world, reached, at) else {
             return;
         };
         self.lost += 1;
@@ -174,12 +174,15 @@ impl Traffic {
 }
 
 /// Why a request that reaches this environment is lost; none where it is not.
-fn why_lost(world: &World, reached: Option<&Environment>) -> Option<String> {
+fn why_lost(world: &World, reached: Option<&Environment>, at: Millis) -> Option<String> {
     let Some(environment) = reached.filter(|e| e.is_alive()) else {
         return Some("no environment answers".to_owned());
     };
     if !environment.answers() {
         return Some(format!("the environment is {:?}", environment.status));
+    }
+    if let Some(status) = environment.out_of_service(at) {
+        return Some(format!("no instance is in service: {status}"));
     }
     let status = world.quirks.answer_of(&environment.version_label);
     (status >= 400).then(|| format!("version {} answers {status}", environment.version_label))

@@ -207,3 +207,105 @@ fn basic_health_is_told_by_its_own_words() {
         );
     }
 }
+
+fn health(world: &mut World, attribute: &str) -> String {
+    let asked = format!(
+        "Action=DescribeEnvironmentHealth&EnvironmentName=shop-blue&AttributeNames.member.1={attribute}"
+    );
+    let (status, body) = ask(world, &asked);
+    assert_eq!(status, 200, "{body}");
+    body
+}
+
+/// Guide, "Deployment policies": all instances are out of service for a short time; 45 seconds
+/// and more in public logs (einaregilsson/beanstalk-deploy, "failure modes"). The causes are
+/// those of meteor-up/mup-aws-beanstalk#9.
+#[test]
+fn what_was_deployed_may_answer_later_than_the_update_ends() {
+    for (fault, answers) in [
+        (
+            FaultEffect::SlowToAnswer {
+                label: "v2".to_owned(),
+                seconds: 60,
+            },
+            502,
+        ),
+        (
+            FaultEffect::BalancerLags {
+                environment: "shop-blue".to_owned(),
+                seconds: 60,
+            },
+            503,
+        ),
+    ] {
+        let (said, mut world) = deployed("AllAtOnce", [fault], 120);
+        assert!(texts(&said).contains(&"Environment update completed successfully."));
+        let now = START + 120_000;
+        let blue = world.environment("shop-blue").expect("blue");
+        assert_eq!(blue.status, Status::Ready);
+        assert_eq!(blue.out_of_service(now), Some(answers));
+        assert!(health(&mut world, "HealthStatus").contains("Severe"));
+        let causes = health(&mut world, "Causes");
+        assert!(
+            causes.contains("ELB processes are not healthy on all instances."),
+            "{causes}"
+        );
+        world.advance(now + 60_000);
+        let blue = world.environment("shop-blue").expect("blue");
+        assert_eq!(blue.out_of_service(now + 60_000), None);
+        assert!(health(&mut world, "HealthStatus").contains("Ok"));
+    }
+}
+
+/// hirokiky/ebi#22, Shippable/support#3336: between the first event and the last there may be
+/// none for most of an hour, and the instances tell that they are being deployed to.
+#[test]
+fn a_deploy_may_be_silent_while_its_instances_are_in_progress() {
+    let slow = FaultEffect::SlowDeploy {
+        label: "v2".to_owned(),
+        seconds: 2700,
+        batches: 0,
+    };
+    let (said, mut world) = deployed("AllAtOnce", [slow], 2600);
+    let said = texts(&said);
+    assert_eq!(said.last(), Some(&"Deploying new version to instance(s)."));
+    let asked = "Action=DescribeInstancesHealth&EnvironmentName=shop-blue&AttributeNames.member.1=Deployment";
+    let (_, instances) = ask(&mut world, asked);
+    assert_eq!(instances.matches("In Progress").count(), 2, "{instances}");
+}
+
+/// An update that does not end although every instance has the version: it can be aborted.
+#[test]
+fn an_update_may_hang() {
+    let hangs = FaultEffect::UpdateHangs {
+        label: "v2".to_owned(),
+    };
+    let (said, mut world) = deployed("AllAtOnce", [hangs], 7200);
+    assert_eq!(
+        texts(&said).last(),
+        Some(&"Deploying new version to instance(s).")
+    );
+    let blue = world.environment("shop-blue").expect("blue");
+    assert_eq!(blue.status, Status::Updating);
+    let mut all = blue.instances.iter();
+    assert!(all.all(|i| i.version_label == "v2" && i.deployment_status == "Deployed"));
+    let abort = "Action=AbortEnvironmentUpdate&EnvironmentName=shop-blue";
+    assert_eq!(ask(&mut world, abort).0, 200);
+    world.advance(START + 8_000_000);
+    let blue = world.environment("shop-blue").expect("blue");
+    assert_eq!(blue.status, Status::Ready);
+}
+
+/// aws/elastic-beanstalk-roadmap#162.
+#[test]
+fn an_update_may_succeed_although_an_instance_was_missed() {
+    let misses = FaultEffect::InstanceMisses {
+        label: "v2".to_owned(),
+    };
+    let (said, world) = deployed("AllAtOnce", [misses], 600);
+    assert!(texts(&said).contains(&"Environment update completed successfully."));
+    let blue = world.environment("shop-blue").expect("blue");
+    let run = blue.instances.iter();
+    let run: Vec<_> = run.map(|i| i.version_label.as_str()).collect();
+    assert_eq!(run, ["v1", "v2"]);
+}

@@ -9,7 +9,7 @@ use tracing::{info, warn};
 use super::context::Context;
 use super::finish::{Asked, exit_code, go_on, report};
 use super::take::{Attempt, Taken};
-use super::{Exit, Failed};
+use super::{Exit, Failed, Unheeded};
 use crate::cloud::HttpProber;
 use crate::cloud::aws::AwsCloud;
 use crate::config::{Named, Options};
@@ -30,8 +30,14 @@ pub(super) struct Args {
 /// after once a poll.
 const LOOK_AFTER: Duration = Duration::from_millis(500);
 
-pub(super) async fn run(options: &Options, args: &Args, named: Named) -> Result<Exit, Failed> {
+pub(super) async fn run(
+    options: &Options,
+    args: &Args,
+    named: Named,
+    unheeded: Option<Unheeded>,
+) -> Result<Exit, Failed> {
     let mut context = Context::to_drive(options, args.id.as_deref()).await?;
+    context.unheeded = unheeded;
     let found = context
         .find_or_rebuild(args.id.as_deref(), Some(Goal::Previous))
         .await?;
@@ -66,11 +72,11 @@ pub(super) async fn run(options: &Options, args: &Args, named: Named) -> Result<
         seen_at = now;
         if !told {
             info!(id, "asked {holder} to go back; waiting for it");
-            if named.tests.is_some() {
+            if named != Named::default() {
                 warn!(
                     id,
-                    "the tests that are named here are not taken: {holder} has the plan's; where those \
-                     hold it, name them to `bluegreen rollback`"
+                    "the tests and limits that are named here are not taken: {holder} has the plan's; \
+                     where those hold it, name them to `bluegreen rollback`"
                 );
             }
             told = true;

@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{OnceCell, watch};
 use tracing::warn;
 
-use super::{Exit, Failed};
+use super::{Exit, Failed, Unheeded};
 use crate::clock::Clock;
 use crate::cloud::aws::{AwsCloud, Connection, Recorder, connect};
 use crate::cloud::{Environment, HttpProber};
@@ -24,6 +24,8 @@ pub(super) struct Context {
     pub clock: Clock,
     /// Keeps what is asked of AWS, where that is wanted before the first request.
     pub recorder: Recorder,
+    /// A flag that has no effect on the command, unless it has to make a plan anew.
+    pub unheeded: Option<Unheeded>,
     connection: Connection,
     /// Made once: credentials are looked up anew with every one.
     clients: OnceCell<(AwsCloud<HttpProber>, SdkConfig)>,
@@ -123,6 +125,7 @@ impl Context {
             options: options.clone(),
             clock: Clock::system(),
             recorder: Recorder::default(),
+            unheeded: None,
             connection: Connection {
                 region: named_region(options),
                 profile,
@@ -178,6 +181,7 @@ impl Context {
             store: Store::open(self.store.path())?,
             clock: self.clock,
             recorder: self.recorder.clone(),
+            unheeded: None,
             connection: self.connection.clone(),
             clients: OnceCell::new(),
             interrupted: self.interrupted.clone(),

@@ -15,7 +15,8 @@ use crate::deployment::Deployment;
 use crate::driver::{DriveError, Driver};
 use crate::journal::Journal;
 use crate::machine::{Kind, NotPossible, Order, State, obey};
-use crate::preflight::{Refused, usable};
+use crate::plan::Plan;
+use crate::preflight::{Refused, asks_for, usable};
 use crate::report;
 use crate::shared::Lease;
 use crate::store::DriveLock;
@@ -120,7 +121,7 @@ fn unasked(deployment: &Deployment, order: &Order, is_asked: bool) -> Result<(),
 
 /// What a command changes in the plan of the deployment that it takes up.
 struct Wishes {
-    /// The tests for the way back.
+    /// What tests it from now on.
     tests: Option<NamedTests>,
     /// Whether traffic that stays may be lost from now on.
     accept_traffic_loss: bool,
@@ -140,7 +141,9 @@ async fn ordered(
     let (state, mut plan) = obey(&deployment.state, &deployment.plan, order.clone())?;
     plan.limits.accept_traffic_loss |= wishes.accept_traffic_loss;
     if let Some(named) = wishes.tests {
-        plan.tests_back = Some(named.over(&plan));
+        let goal = plan.goal;
+        named.replace(&mut plan, goal);
+        of_the_environment(&plan)?;
     }
     wishes.limits.replace(&mut plan.limits);
     // A test that lacks its secret would fail, and take production back.
@@ -192,6 +195,23 @@ async fn ordered(
         Order::Resume | Order::Correct { .. } | Order::Retreat => "an operator resumed",
     };
     write_down(journal, deployment, next, why, clock).await
+}
+
+/// Refuses a test that asks for production's own CNAME: what answers there is not under test.
+fn of_the_environment(plan: &Plan) -> Result<(), Failed> {
+    let production = &plan.production_cname;
+    let tests = plan.tests_towards(plan.goal);
+    let Some(test) = tests.iter().find(|test| asks_for(test, production)) else {
+        return Ok(());
+    };
+    let message = format!(
+        "{test} asks production, which is not under test: whatever it answers says nothing of the \
+         environment that is"
+    );
+    Err(Failed::new(Exit::Refused, message).hint(
+        "nothing was changed; name a path such as /health, or write {cname} for the host: \
+         docs/acceptance.md",
+    ))
 }
 
 async fn write_down(

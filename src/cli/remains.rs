@@ -65,9 +65,10 @@ impl Context {
         id: Option<&str>,
         goal: Option<Goal>,
     ) -> Result<Record, Failed> {
-        let unknown = match self.find(id).await {
-            Err(failed) if failed.exit() == Exit::NoDeployment => failed,
-            found => return found,
+        let unknown = match (self.find(id).await, self.unheeded.take()) {
+            (Err(failed), _) if failed.exit() == Exit::NoDeployment => failed,
+            (Ok(_), Some(unheeded)) => return Err(unheeded.into()),
+            (found, _) => return found,
         };
         let (cloud, _) = self.cloud().await?;
         let Some(remains) = self.remains(&cloud, id).await? else {

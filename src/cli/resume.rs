@@ -6,7 +6,7 @@ use tracing::{error, info};
 use super::context::Context;
 use super::finish::{Asked, go_on};
 use super::take::InFlight;
-use super::{Exit, Failed, say};
+use super::{Exit, Failed, Unheeded, say};
 use crate::config::{Named, NamedLimits, Options};
 use crate::machine::Order;
 use crate::shared::Record;
@@ -30,11 +30,21 @@ pub(super) struct Args {
 pub(super) async fn run(
     options: &Options,
     args: &Args,
-    limits: NamedLimits,
+    named: Named,
+    unheeded: Option<Unheeded>,
 ) -> Result<Exit, Failed> {
+    if args.all && named.tests.is_some() {
+        let message = "tests are of one deployment: --all takes none";
+        let hint = "nothing was changed; name them to `bluegreen resume ID`";
+        return Err(Failed::new(Exit::Usage, message).hint(hint));
+    }
     let mut context = Context::to_drive(options, args.id.as_deref()).await?;
+    context.unheeded = unheeded;
     if args.all {
-        return all(&context, &limits).await;
+        if let Some(unheeded) = context.unheeded {
+            return Err(unheeded.into());
+        }
+        return all(&context, &named.limits).await;
     }
     let order = match &args.version_label {
         Some(version) => Order::Correct {
@@ -45,15 +55,7 @@ pub(super) async fn run(
     };
     let found = context.find_or_rebuild(args.id.as_deref(), None).await?;
     let taken = context.take_up(found).await?;
-    go_on(&mut context, taken, order, Asked::Release, only(limits)).await
-}
-
-/// The tests of a release are those of its run.
-fn only(limits: NamedLimits) -> Named {
-    Named {
-        tests: None,
-        limits,
-    }
+    go_on(&mut context, taken, order, Asked::Release, named).await
 }
 
 /// Drives every interrupted deployment to its rest, all at the same time. Those
@@ -116,5 +118,9 @@ async fn all(context: &Context, limits: &NamedLimits) -> Result<Exit, Failed> {
 async fn one(mut context: Context, record: Record, limits: NamedLimits) -> Result<Exit, Failed> {
     let taken = context.take_up(record).await?;
     let (order, asked) = (Order::Resume, Asked::Release);
-    go_on(&mut context, taken, order, asked, only(limits)).await
+    let named = Named {
+        tests: None,
+        limits,
+    };
+    go_on(&mut context, taken, order, asked, named).await
 }

@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::finish::{Asked, go_on};
-use super::{Exit, Failed};
+use super::{Exit, Failed, Unheeded};
 use crate::config::{Named, Options};
 use crate::deployment::Deployment;
 use crate::machine::{Kind, NotPossible, Order};
@@ -15,8 +15,14 @@ pub(super) struct Args {
     id: Option<String>,
 }
 
-pub(super) async fn run(options: &Options, args: &Args, named: Named) -> Result<Exit, Failed> {
+pub(super) async fn run(
+    options: &Options,
+    args: &Args,
+    named: Named,
+    unheeded: Option<Unheeded>,
+) -> Result<Exit, Failed> {
     let mut context = Context::to_drive(options, args.id.as_deref()).await?;
+    context.unheeded = unheeded;
     let found = context
         .find_or_rebuild(args.id.as_deref(), Some(Goal::Previous))
         .await;

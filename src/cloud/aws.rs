@@ -396,9 +396,12 @@ impl<P: Prober> AwsCloud<P> {
         {
             // Also of an update that goes on: its events tell whether it does.
             sighting.events = self.events_of(&target.id, query).await?;
-            if ready(*role).is_some() {
+            if ready(*role).is_some() || needs.reasons {
                 sighting.instances = self.instance_versions(&target.id).await?;
             }
+        }
+        if needs.reasons {
+            sighting.causes = self.causes(plan, sighting).await;
         }
         if let (Some((to, query)), Some(blue), Some(_)) = (&needs.swap, &blue, &green)
             && sighting.production(plan) != Some(*to)
@@ -473,6 +476,23 @@ impl<P: Prober> AwsCloud<P> {
             sighting.differences = Some(differences(plan, &blue, &green));
         }
         Ok(())
+    }
+
+    /// Why the environments that are not healthy are not. It is told, and decides nothing: what
+    /// cannot be read is left out.
+    async fn causes(&self, plan: &Plan, sighting: &Sighting) -> Vec<(Role, Vec<String>)> {
+        let mut all = Vec::new();
+        for role in [Role::Blue, Role::Green] {
+            let ours = role == Role::Blue || sighting.green_is_ours;
+            let found = sighting.of(plan, role).filter(|_| ours);
+            if let Some(found) = found.filter(|found| !is_healthy(found, plan.healthy))
+                && let Ok(causes) = self.health_causes(&found.id).await
+                && !causes.is_empty()
+            {
+                all.push((role, causes));
+            }
+        }
+        all
     }
 
     /// Asks an environment its tests, all at once.

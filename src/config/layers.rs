@@ -117,6 +117,12 @@ impl Layers {
         given(&self.matches, ValueSource::CommandLine).contains(id)
     }
 
+    /// The settings that were given on the command line itself.
+    pub fn flags(&self) -> impl Iterator<Item = &Key> {
+        let given = given(&self.matches, ValueSource::CommandLine);
+        self.keys.iter().filter(move |key| given.contains(key.id()))
+    }
+
     /// Every setting that the command takes, with its value in force, also where that
     /// follows from another's in these options.
     #[must_use]

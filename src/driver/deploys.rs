@@ -10,7 +10,7 @@ use crate::cloud::{Cloud, Sighting};
 use crate::deployment::{DeployWarning, Deployment};
 use crate::facts::update::is_warning;
 use crate::facts::{PATIENCES_MAX, events_of_the_deploy};
-use crate::machine::Seen;
+use crate::machine::{Seen, Update};
 use crate::plan::Role;
 
 /// How long after it was said that a deploy takes long it is said again.
@@ -23,14 +23,14 @@ impl<C: Cloud> Driver<'_, C> {
         let is_said = self
             .said_it_takes_long
             .is_some_and(|at| now.since(at) < SAID_AGAIN_AFTER);
-        if !seen.deploy_goes_on || is_said {
+        if seen.update != Update::GoesOn || is_said {
             return;
         }
         self.said_it_takes_long = Some(now);
         let patience = deployment.patience();
         warn!(
-            "the deploy onto {} takes longer than its timeout of {}, and its events keep coming: \
-             bluegreen waits for up to {} as long as they do; production serves meanwhile",
+            "the deploy onto {} takes longer than its timeout of {}, and goes on: bluegreen waits for \
+             up to {} as long as it does; production serves meanwhile",
             target(deployment),
             format_duration(patience),
             format_duration(patience * PATIENCES_MAX)

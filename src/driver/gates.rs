@@ -42,8 +42,10 @@ impl<C: Cloud> Driver<'_, C> {
                     .await?;
                 return Ok(true);
             }
-            Approval::Refused => {
-                self.order(deployment, Order::Retreat, "it was not approved", None)
+            Approval::Refused(said) => {
+                let cause = Cause::ApprovalRefused { said };
+                let why = cause.to_string();
+                self.order(deployment, Order::Retreat, &why, Some(cause))
                     .await?;
                 return Ok(true);
             }

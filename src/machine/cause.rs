@@ -85,6 +85,11 @@ pub enum Cause {
         /// How it ended.
         ended: String,
     },
+    /// Whoever is asked for approval has refused it.
+    ApprovalRefused {
+        /// What the answer said.
+        said: String,
+    },
     /// Nobody approved a pause in time.
     NotApproved {
         /// How long it was asked for, in seconds.
@@ -177,6 +182,7 @@ impl fmt::Display for Cause {
             }
             Cause::TestFailed { asked, got } => write!(f, "{asked} answered {got}"),
             Cause::HookFailed { hook, ended, .. } => write!(f, "the hook {hook} failed: {ended}"),
+            Cause::ApprovalRefused { said } => write!(f, "the approval was refused: {said}"),
             Cause::NotApproved { seconds } => {
                 let limit = humantime::format_duration(std::time::Duration::from_secs(*seconds));
                 write!(f, "nobody approved it within {limit}")

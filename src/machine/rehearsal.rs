@@ -4,7 +4,7 @@
 //! blue. What fails discards green.
 
 use super::stages::{discarding_for, failed_test, is_busy, late, production_off};
-use super::{Cause, Deploy, Effect, EnvSeen, Green, Kind, Phase, Seen, State, Step, Test};
+use super::{Cause, Deploy, Effect, EnvSeen, Green, Kind, Phase, Seen, State, Step, Test, Update};
 use crate::plan::{Goal, Plan, Role};
 
 /// The version to release is going onto green.
@@ -16,11 +16,11 @@ pub(super) fn deploying_green(plan: &Plan, seen: &Seen) -> Step {
     let otherwise = discarding_for(late(Kind::DeployingGreen, seen));
     if !green.is_ready() {
         // To abort an update that goes on would only make it longer.
-        return match seen.deploy_goes_on {
-            true => Step::Wait {
+        return match seen.update {
+            Update::GoesOn => Step::Wait {
                 otherwise: State::DeployingGreen,
             },
-            false => Step::Wait { otherwise },
+            Update::Overdue | Update::Silent | Update::Untold => Step::Wait { otherwise },
         };
     }
     match &seen.deploy {

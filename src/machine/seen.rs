@@ -14,6 +14,10 @@ pub struct Seen {
     pub production_settled: bool,
     /// Blue; none where it is gone.
     pub blue: Option<EnvSeen>,
+    /// Whether blue has been Ready with its version label for so long that this is no stale
+    /// read.
+    #[serde(default)]
+    pub blue_settled: bool,
     /// Whether blue was Ready and healthy for several looks in a row.
     pub blue_trusted: bool,
     /// What bears green's name.
@@ -37,9 +41,12 @@ pub struct Seen {
     #[serde(default)]
     pub termination: Termination,
     /// What AWS last said in this state to a request that has to wait, with the operation's
-    /// name; none where it took the last one.
+    /// name and how often; none where it took the last one.
     #[serde(default)]
     pub put_off: Option<String>,
+    /// What else is known of why the state has not ended yet, in words.
+    #[serde(default)]
+    pub reasons: Vec<String>,
     /// Whether the configuration template exists.
     pub template: bool,
     /// Whether the bundle lies in the bucket; true where there is none to upload.
@@ -48,10 +55,9 @@ pub struct Seen {
     pub version: Version,
     /// The deploy of the goal version.
     pub deploy: Deploy,
-    /// Whether that deploy is under way and has had an event lately, and has not taken so long
-    /// that it is given up all the same.
+    /// What is known of the update that carries that deploy out.
     #[serde(default)]
-    pub deploy_goes_on: bool,
+    pub update: Update,
     /// The HTTP test of the environment that is under test.
     pub test: Test,
     /// Whether no cached DNS answer still leads to the idle environment.
@@ -207,6 +213,21 @@ pub enum Deploy {
     Proven,
 }
 
+/// What is known of the update that carries a deploy out, while its environment is busy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Update {
+    /// That it is under way is not known.
+    #[default]
+    Untold,
+    /// It is, and events or instances show that it goes on.
+    GoesOn,
+    /// It goes on, and has taken as long as any deploy may.
+    Overdue,
+    /// It has not ended, and nothing shows that it goes on.
+    Silent,
+}
+
 /// What became of the HTTP test.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -275,8 +296,7 @@ impl Seen {
         }
     }
 
-    /// Both environments in words, what keeps the alarms from being read, and what keeps a
-    /// request from being taken or a termination from succeeding.
+    /// Everything that is known of why a state has not ended, in words, and both environments.
     #[must_use]
     pub fn in_words(&self) -> String {
         let words = |environment: &EnvSeen| {
@@ -286,7 +306,9 @@ impl Seen {
                 Phase::Busy => "busy",
                 Phase::Terminating => "Terminating",
             };
-            format!("{phase}, health {}", environment.health)
+            let label = environment.version_label.as_ref();
+            let shows = label.map_or_else(String::new, |label| format!(", shows {label}"));
+            format!("{phase}{shows}, health {}", environment.health)
         };
         let blue = self.blue.as_ref().map_or_else(|| "gone".to_owned(), words);
         let green = match &self.green {
@@ -294,17 +316,15 @@ impl Seen {
             Green::Ours(green) => words(green),
             Green::Foreign => "somebody else's".to_owned(),
         };
-        let mut told = format!("blue is {blue}; green is {green}");
-        if let Some(why) = &self.unread_alarms {
-            told.push_str(&format!("; the alarms cannot be read: {why}"));
-        }
-        if let Some(why) = self.not_terminated() {
-            told.push_str(&format!("; the termination failed: {why}"));
-        }
-        if let Some(said) = &self.put_off {
-            told.push_str(&format!("; AWS put off {said}"));
-        }
-        told
+        let alarms = self.unread_alarms.as_ref();
+        let alarms = alarms.map(|why| format!("the alarms cannot be read: {why}"));
+        let terminated = self.not_terminated();
+        let terminated = terminated.map(|why| format!("the termination failed: {why}"));
+        let environments = format!("blue is {blue}; green is {green}");
+        let told = self.put_off.iter().cloned();
+        let told = told.chain(terminated).chain(alarms);
+        let told = told.chain(self.reasons.iter().cloned());
+        told.chain([environments]).collect::<Vec<_>>().join("; ")
     }
 
     /// Both environments where both are there and Ready.

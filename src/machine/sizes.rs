@@ -105,7 +105,7 @@ mod tests {
     use super::*;
     use crate::machine::{
         Deploy, EnvSeen, Green, Kind, Launch, Likeness, MayArrive, Phase, Termination, Test,
-        Version,
+        Update, Version,
     };
     use crate::plan::{OwnSizes, TemplateSets};
 
@@ -125,6 +125,7 @@ mod tests {
                 own_sizes: own,
                 instances: None,
             }),
+            blue_settled: true,
             blue_trusted: true,
             green: Green::Absent,
             green_trusted: false,
@@ -135,10 +136,11 @@ mod tests {
             bundle: true,
             version: Version::Processed,
             deploy: Deploy::Proven,
-            deploy_goes_on: false,
+            update: Update::default(),
             launch: Launch::default(),
             termination: Termination::default(),
             put_off: None,
+            reasons: Vec::new(),
             traffic_stays: None,
             test: Test::Undecided,
             drained: true,

@@ -4,7 +4,7 @@ use super::rehearsal::{aborting_its_deploy, deploying_green, terminated, testing
 use super::sizes::{put_back, too_small};
 use super::{
     Cause, Deploy, Effect, EnvSeen, Green, Kind, Launch, Likeness, Phase, Seen, State, Step,
-    Termination, Test, Version,
+    Termination, Test, Update, Version,
 };
 use crate::plan::{Goal, Plan, Role, Strategy};
 
@@ -341,13 +341,22 @@ fn deploying(plan: &Plan, seen: &Seen) -> Step {
     let Some(blue) = &seen.blue else {
         return blue_gone();
     };
+    let is_under_way = seen.update != Update::Untold;
+    if !blue.is_ready() && is_under_way && leads_elsewhere(plan, blue) {
+        let cause = Cause::AskedToRetreat;
+        return Step::Enter(State::AbortingDeploy { cause });
+    }
     if !blue.is_ready() {
-        // To abort an update that goes on would only make it longer; green serves meanwhile.
-        return match seen.deploy_goes_on {
-            true => Step::Wait {
+        return match seen.update {
+            // To abort an update that goes on would only make it longer; green serves meanwhile.
+            Update::GoesOn => Step::Wait {
                 otherwise: State::Deploying,
             },
-            false => give_up,
+            // A person may know better whether it is worth the wait.
+            Update::Overdue => Step::Wait {
+                otherwise: State::Held { cause },
+            },
+            Update::Silent | Update::Untold => give_up,
         };
     }
     let deploy = Step::Once {
@@ -365,6 +374,11 @@ fn deploying(plan: &Plan, seen: &Seen) -> Step {
         && !seen.may_arrive.deploy
     {
         return Step::Enter(State::Held { cause });
+    }
+    if let Deploy::Proven | Deploy::Unproven = seen.deploy
+        && let Some(held) = moved(plan, seen)
+    {
+        return Step::Enter(held);
     }
     match &seen.deploy {
         // Blue was never touched and runs the goal already.
@@ -389,6 +403,22 @@ fn deploying(plan: &Plan, seen: &Seen) -> Step {
     }
 }
 
+/// Whether the update of a blue that is to go back leads to another version than the previous
+/// one: it is none to wait for.
+fn leads_elsewhere(plan: &Plan, blue: &EnvSeen) -> bool {
+    plan.goal == Goal::Previous && !blue.shows(plan.goal_version())
+}
+
+/// The state to enter where blue, which has had the version, shows another one: somebody else
+/// has deployed it.
+fn moved(plan: &Plan, seen: &Seen) -> Option<State> {
+    let blue = seen.blue.as_ref()?;
+    let version = blue.version_label.clone()?;
+    let is_so = seen.blue_settled && blue.is_ready() && version != plan.goal_version();
+    let cause = Cause::VersionMoved { version };
+    (is_so && !seen.may_arrive.deploy).then_some(State::Held { cause })
+}
+
 fn aborting_deploy(plan: &Plan, seen: &Seen, cause: &Cause) -> Step {
     if let Some(step) = production_off(Role::Green, seen, Kind::AbortingDeploy) {
         return step;
@@ -404,7 +434,11 @@ fn aborting_deploy(plan: &Plan, seen: &Seen, cause: &Cause) -> Step {
         };
     }
     let held = State::Held {
-        cause: cause.clone(),
+        cause: match cause {
+            // That much is known: what keeps it is not.
+            Cause::AskedToRetreat => late(Kind::AbortingDeploy, seen),
+            cause => cause.clone(),
+        },
     };
     if blue.is_ready() {
         // A way back that was itself too slow is held, not tried for ever.
@@ -438,6 +472,9 @@ fn testing(plan: &Plan, seen: &Seen) -> Step {
         && seen.blue_trusted
         && blue.shows(plan.goal_version())
         && !seen.may_arrive.deploy;
+    if let Some(held) = moved(plan, seen) {
+        return Step::Enter(held);
+    }
     if let Some(cause) = failed_test(seen) {
         return Step::Enter(State::Held { cause });
     }
@@ -478,7 +515,12 @@ fn swapping_to_blue(plan: &Plan, seen: &Seen) -> Step {
             otherwise: State::SwappingToBlue,
         },
         Some(Role::Green) => match seen.both_ready() {
-            Some((blue, _)) if !blue.shows(plan.goal_version()) => Step::Enter(State::DrainingBlue),
+            Some((blue, _)) if leads_elsewhere(plan, blue) => Step::Enter(State::DrainingBlue),
+            // A stale look may show what it ran before.
+            Some((blue, _)) if !blue.shows(plan.goal_version()) => match moved(plan, seen) {
+                Some(held) => Step::Enter(held),
+                None => Step::Wait { otherwise: held },
+            },
             Some(both) if seen.blue_trusted => Step::Once {
                 effect: swap(both, Role::Blue),
                 otherwise: held,
@@ -587,7 +629,7 @@ fn returning_to_blue(seen: &Seen, cause: &Cause) -> Step {
         },
     };
     let stuck = State::Stuck {
-        cause: cause.clone(),
+        cause: late_back(Kind::ReturningToBlue, seen, cause),
     };
     match seen.production {
         // A stale look may still show blue from before green took over.
@@ -612,7 +654,7 @@ fn returning_to_blue(seen: &Seen, cause: &Cause) -> Step {
 
 fn returning_to_green(plan: &Plan, seen: &Seen, cause: &Cause) -> Step {
     let stuck = State::Stuck {
-        cause: cause.clone(),
+        cause: late_back(Kind::ReturningToGreen, seen, cause),
     };
     let held = State::Held {
         cause: cause.clone(),
@@ -829,6 +871,12 @@ pub(super) fn late(during: Kind, seen: &Seen) -> Cause {
         during,
         seen: seen.in_words(),
     }
+}
+
+/// Why production could not go back, and why it was to.
+fn late_back(during: Kind, seen: &Seen, because: &Cause) -> Cause {
+    let seen = format!("{}; it was to go back because {because}", seen.in_words());
+    Cause::OutOfPatience { during, seen }
 }
 
 pub(super) fn discarding_for(cause: Cause) -> State {

@@ -221,6 +221,7 @@ impl State {
             | Cause::TestFailed { .. }
             | Cause::SickWhileBaking { .. } => "green serves; blue is not fit",
             Cause::AskedToRetreat
+            | Cause::ApprovalRefused { .. }
             | Cause::OutOfPatience { .. }
             | Cause::Refused { .. }
             | Cause::GreenNameTaken { .. }

@@ -63,6 +63,14 @@ pub(super) fn reach(test: &AcceptanceTest, known: &Known<'_>) -> Reach {
     }
 }
 
+/// Whether a test asks for this name itself.
+#[must_use]
+pub fn asks_for(test: &AcceptanceTest, name: &str) -> bool {
+    let url = reqwest::Url::parse(&test.url_on(Front::Http, UNDER_TEST)).ok();
+    let host = url.as_ref().and_then(reqwest::Url::host_str);
+    host.is_some_and(|host| same_name(host, name))
+}
+
 /// Whether a test goes by the CNAME of the environment under test alone.
 pub(super) fn goes_by_cname(test: &AcceptanceTest) -> bool {
     let url = reqwest::Url::parse(&test.url_on(Front::Http, UNDER_TEST)).ok();

@@ -54,7 +54,7 @@ pub fn story(deployment: &Deployment, transitions: &[Transition]) -> String {
         ));
     }
     if let Some(cause) = deployment.state.cause() {
-        lines.push(format!("Why: {cause}"));
+        lines.push(format!("Why: {}", deployment.told(cause)));
     }
     lines.extend(warnings(deployment));
     for command in leads_on(deployment) {

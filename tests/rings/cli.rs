@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 
-use bluegreen_sandbox::{Fault, FaultEffect, Phase, Status, TapVerdict};
+use bluegreen_sandbox::{Fault, FaultEffect, PRODUCTION, Phase, Status, TapVerdict};
 use rustix::process::{Pid, Signal, kill_process};
 use sha2::Digest as _;
 
@@ -219,6 +219,106 @@ fn a_version_that_answers_500_is_held_and_corrected() {
         &served.run(&["resume", "--version-label", "v3"]),
     );
     assert_eq!(served.sandbox.report().lost, 0);
+}
+
+/// The version is right and the test was not: the new one redirects.
+#[test]
+fn a_wrong_test_is_put_right_on_the_way() {
+    let served = Served::at_speed(SPEED);
+    served.inject(FaultEffect::VersionAnswers {
+        label: "v2".to_owned(),
+        status: 301,
+    });
+    check("held_by_a_wrong_test", &served.run(&["run"]));
+    let production = format!("http://{PRODUCTION}/");
+    check(
+        "test_of_production_on_the_way",
+        &served.run(&["resume", "--test-url", &production]),
+    );
+    // What it is given lasts, also for the process after this one.
+    let done = served.run(&["resume", "--expect-status", "200,301"]);
+    assert_eq!(code(&done), Some(0), "{done:?}");
+    let report = served.sandbox.report();
+    assert_eq!((report.lost, report.leftovers.environments.len()), (0, 0));
+}
+
+#[test]
+fn the_way_back_takes_another_test_as_it_is_printed() {
+    let served = Served::at_speed(SPEED);
+    served.inject(FaultEffect::VersionAnswers {
+        label: "v2".to_owned(),
+        status: 404,
+    });
+    let held = served.run(&["run"]);
+    assert_eq!(code(&held), Some(14), "{held:?}");
+    let told = String::from_utf8(held.stdout).expect("text");
+    let lines = told.lines().map(str::trim);
+    let mut resumes = lines.filter(|line| line.contains("resume") && line.contains("--test '"));
+    let (printed, _) = resumes
+        .next()
+        .expect("it names the command")
+        .split_once("   ")
+        .expect("and what it does");
+    let arguments = printed.strip_prefix("bluegreen ").expect("this program");
+    let (before, table) = arguments.split_once(" --test ").expect("a test");
+    let mut arguments: Vec<_> = before.split(' ').collect();
+    arguments.extend(["--test", table.trim_matches('\'')]);
+    let done = served.run(&arguments);
+    assert_eq!(code(&done), Some(0), "{arguments:?}: {done:?}");
+}
+
+/// A deployment keeps what its run was given: what a command would not heed it refuses.
+#[test]
+fn flags_without_effect_on_a_command_are_refused() {
+    let served = Served::at_speed(SPEED);
+    let paused = served.run(&["deploy", "--version-label", "v2"]);
+    assert_eq!(code(&paused), Some(0), "{paused:?}");
+    let hook = "{ when = 'before', stage = 'baking', command = 'true', on-failure = 'ignore' }";
+    for flag in [
+        "--healthy=warning",
+        "--drain-requests=100",
+        "--error-rise=50",
+        "--latency-rise=9",
+        "--quarantine=10m",
+        "--expect-difference=version",
+        "--alarm=errors",
+        "--preview-host=preview.shop.example",
+        "--hosted-zone-id=Z0123456789ABCDEFGHIJ",
+        "--approve-limit=2h",
+        "--approve-otherwise=rollback",
+        &format!("--hook={hook}"),
+    ] {
+        for command in ["resume", "rollback", "abort"] {
+            let refused = served.run(&[command, flag]);
+            let told = String::from_utf8_lossy(&refused.stderr);
+            assert_eq!(code(&refused), Some(2), "{command} {flag}: {told}");
+            let name = flag.split('=').next().expect("a flag");
+            assert!(told.contains(&format!("{name} has no effect")), "{told}");
+        }
+    }
+    check(
+        "flag_without_effect",
+        &served.run(&["resume", "--healthy=ok"]),
+    );
+    for command in ["rollback", "abort"] {
+        for flag in ["--test-green=false", "--approve-url=http://127.0.0.1:1/"] {
+            let refused = served.run(&[command, flag]);
+            assert_eq!(code(&refused), Some(2), "{command} {flag}: {refused:?}");
+        }
+    }
+    // What they do heed, and what every command is given by variables and the file.
+    let limits = [
+        "--bake=30s",
+        "--drain-limit=5m",
+        "--drain=60s",
+        "--poll=10s",
+    ];
+    let tests = ["--test-grace=1m", "--test-timeout=5s", "--test-green=true"];
+    let resume = [&["resume"][..], &limits, &tests].concat();
+    let mut resume = served.bluegreen(&resume);
+    let done = resume.env("BLUEGREEN_HEALTHY", "warning").output();
+    let done = done.expect("the binary runs");
+    assert_eq!(code(&done), Some(0), "{done:?}");
 }
 
 #[test]

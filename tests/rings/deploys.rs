@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use bluegreen::deployment::Deployment;
-use bluegreen::machine::{Cause, Kind, State};
+use bluegreen::machine::{Cause, Kind, Order, State, obey};
 use bluegreen::report::text::story;
 use bluegreen_sandbox::{Fault, FaultEffect, Setting};
 
@@ -227,18 +227,44 @@ async fn a_deploy_whose_events_keep_coming_is_waited_for() {
     world.check_all_is_well("v2");
 }
 
+/// A deploy to every instance at once may have no event between its first and its last
+/// (hirokiky/ebi#22): its instances tell that it goes on.
+#[tokio::test(start_paused = true)]
+async fn a_silent_deploy_is_waited_for_while_its_instances_are_in_progress() {
+    let mut world = VirtualWorld::new().await;
+    let patience = patient(&mut world);
+    let (deployment, took) = released(&world, [takes(2700, 0)]).await;
+    assert_eq!(deployment.state, State::Completed);
+    assert!(took > patience * 2, "{took:?}");
+    assert_eq!(aborted(&world), 0);
+    world.check_all_is_well("v2");
+    // Basic health tells of no instance: the update has begun and has not ended.
+    let mut world = VirtualWorld::new().await;
+    patient(&mut world);
+    world.basic_health();
+    let (deployment, _) = released(&world, [takes(2700, 0)]).await;
+    assert_eq!(deployment.state, State::Completed);
+    assert_eq!(aborted(&world), 0);
+}
+
+/// No instance is in the middle of it any more.
 #[tokio::test(start_paused = true)]
 async fn a_deploy_that_falls_silent_is_given_up() {
     let mut world = VirtualWorld::new().await;
     let patience = patient(&mut world);
-    let (deployment, took) = released(&world, [takes(7200, 1)]).await;
+    let hangs = FaultEffect::UpdateHangs { label: label() };
+    let (deployment, took) = released(&world, [hangs]).await;
     let State::Held {
-        cause: Cause::OutOfPatience { during, .. },
+        cause: Cause::OutOfPatience { during, seen },
     } = &deployment.state
     else {
         panic!("{:?}", deployment.state);
     };
     assert_eq!(*during, Kind::Deploying);
+    assert!(
+        seen.contains("the update of shop-blue has not ended"),
+        "{seen}"
+    );
     assert!(
         took >= patience && took < patience + Duration::from_secs(120),
         "{took:?}"
@@ -246,19 +272,98 @@ async fn a_deploy_that_falls_silent_is_given_up() {
     assert!(aborted(&world) > 0);
 }
 
-/// However long its events come.
+/// However long its events come. It is not aborted: a person may know better.
 #[tokio::test(start_paused = true)]
-async fn a_deploy_that_does_not_end_is_given_up_after_four_times_its_patience() {
+async fn a_deploy_that_does_not_end_is_held_after_four_times_its_patience() {
+    for batches in [0, 200] {
+        let mut world = VirtualWorld::new().await;
+        let patience = patient(&mut world);
+        let (deployment, took) = released(&world, [takes(36_000, batches)]).await;
+        assert_eq!(deployment.state.kind(), Kind::Held);
+        let most = patience * 4;
+        assert!(
+            took >= most && took < most + Duration::from_secs(120),
+            "{took:?}"
+        );
+        assert_eq!(aborted(&world), 0);
+        let told = story(&deployment, &world.way(&deployment.plan.id).await);
+        for part in [
+            "the update of shop-blue has not ended, its last event, ",
+            "runs v1 (In Progress)",
+            "waits on where the deploy still goes on",
+        ] {
+            assert!(told.contains(part), "{part}: {told}");
+        }
+    }
+}
+
+/// An operator orders something of a deployment that rests.
+async fn order(world: &VirtualWorld, deployment: &mut Deployment, order: Order) {
+    let (state, plan) = obey(&deployment.state, &deployment.plan, order).expect("it rests");
+    let now = world.clock.now();
+    let mut next = deployment.entering(state, now);
+    next.plan = plan;
+    let mut store = world.store();
+    let written = store.checkpoint(deployment, next, now, "ordered", None);
+    written.expect("checkpoint");
+    let driven = world.drive(deployment).await.expect("nobody kills it");
+    driven.expect("it comes to rest");
+}
+
+/// How often a deploy was asked for.
+fn deploys(world: &VirtualWorld) -> u64 {
+    let calls = world.sandbox.report().calls;
+    calls.get("UpdateEnvironment").copied().unwrap_or(0)
+}
+
+/// A release that is held because its deploy takes longer than any may.
+async fn overdue(seconds: u64) -> (VirtualWorld, Deployment) {
     let mut world = VirtualWorld::new().await;
-    let patience = patient(&mut world);
-    let (deployment, took) = released(&world, [takes(36_000, 200)]).await;
+    patient(&mut world);
+    let (deployment, _) = released(&world, [takes(seconds, 0)]).await;
     assert_eq!(deployment.state.kind(), Kind::Held);
-    let most = patience * 4;
-    assert!(
-        took >= most && took < most + Duration::from_secs(120),
-        "{took:?}"
-    );
+    (world, deployment)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resume_waits_on_for_an_overdue_deploy_and_deploys_nothing_again() {
+    for (meanwhile, seconds) in [(0, 4200), (3600, 4200)] {
+        let (world, mut deployment) = overdue(seconds).await;
+        let before = deploys(&world);
+        world.clock.sleep(Duration::from_secs(meanwhile)).await;
+        order(&world, &mut deployment, Order::Resume).await;
+        assert_eq!(deployment.state, State::Completed, "{meanwhile}");
+        assert_eq!(aborted(&world), 0);
+        let way = world.way(&deployment.plan.id).await;
+        let resized = way.iter().filter(|t| t.from == "Testing").count() as u64;
+        assert!(deploys(&world) <= before + resized + 1, "{way:?}");
+        world.check_all_is_well("v2");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollback_aborts_an_overdue_deploy_at_once() {
+    let (world, mut deployment) = overdue(36_000).await;
+    let held_at = world.clock.now();
+    order(&world, &mut deployment, Order::Retreat).await;
+    assert_eq!(deployment.state.kind(), Kind::RolledBack);
     assert!(aborted(&world) > 0);
+    let way = world.way(&deployment.plan.id).await;
+    let aborts = way.iter().find(|t| t.to == "AbortingDeploy");
+    let after = aborts.expect("it aborts").at.since(held_at);
+    assert!(after < Duration::from_secs(300), "{after:?}");
+    world.check_all_is_as_before(&way);
+}
+
+/// One of several instances keeps the old version (aws/elastic-beanstalk-roadmap#162).
+#[tokio::test(start_paused = true)]
+async fn an_instance_that_was_missed_is_named() {
+    let world = VirtualWorld::new().await;
+    let misses = FaultEffect::InstanceMisses { label: label() };
+    let (deployment, _) = released(&world, [misses]).await;
+    let why = failure(&deployment);
+    assert!(why.starts_with("the update completed, and i-"), "{why}");
+    assert!(why.ends_with(" runs v1 (Failed)"), "{why}");
 }
 
 fn health_refused(message: &str, times: Option<u32>) -> Fault {

@@ -294,6 +294,9 @@ fn a_pause_is_approved_refused_or_given_up() {
         assert_eq!(found, Some(code), "{case}: {told}");
         assert!(asked.load(Ordering::SeqCst) >= statuses.len(), "{case}");
         assert!(!told.contains("hush"), "{case}: {told}");
+        let is_refused = statuses.contains(&409);
+        let says_so = told.contains("Why: the approval was refused: 409 Conflict");
+        assert_eq!(says_so, is_refused, "{case}: {told}");
         check(&served, holder, version);
         let journal = std::fs::read(served.journal()).expect("the journal");
         assert!(!String::from_utf8_lossy(&journal).contains("hush"));

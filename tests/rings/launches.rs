@@ -263,7 +263,7 @@ async fn an_environment_that_contradicts_itself_is_for_aws_support() {
     let (world, deployment) = released(v2(), faults).await;
     let told = why(&deployment, Kind::Stuck);
     assert!(
-        told.contains("AWS put off TerminateEnvironment: InvalidParameterValue: Cannot terminate")
+        told.contains(" times to TerminateEnvironment: InvalidParameterValue: Cannot terminate")
             && told.contains("what to do: contact AWS support"),
         "{told}"
     );

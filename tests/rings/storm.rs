@@ -107,7 +107,7 @@ impl Weather {
                 _ => Version::Good,
             },
             approvals: match rng.u8(..4) {
-                0 => vec![Approval::Wait, Approval::Refused],
+                0 => vec![Approval::Wait, Approval::Refused("409".to_owned())],
                 1 => vec![Approval::Unclear("503".to_owned()), Approval::Wait],
                 _ => vec![Approval::Wait, Approval::Granted],
             },

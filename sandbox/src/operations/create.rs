@@ -72,6 +72,7 @@ impl World {
             version_label: label.clone(),
             busy: None,
             operation: 0,
+            out_of_service: None,
             request_id: request_id.to_owned(),
             operations_role: form.get("OperationsRole").map(str::to_owned),
             tags,

@@ -2,7 +2,7 @@
 //! must find.
 
 use bluegreen::machine::{
-    Deploy, Effect, Green, Kind, Phase, Seen, State, Step, Test, Version, is_safe, step,
+    Deploy, Effect, Green, Kind, Phase, Seen, State, Step, Test, Update, Version, is_safe, step,
 };
 use bluegreen::plan::{OwnSizes, Plan, Strategy};
 
@@ -130,12 +130,32 @@ fn discarding_that_forgets_a_green_in_doubt_is_found() {
 
 #[test]
 fn giving_up_a_deploy_that_goes_on_is_found() {
-    let step = deceived!(|_state, seen| seen.deploy_goes_on = false);
+    let step = deceived!(|_state, seen| seen.update = Update::Silent);
     finds(
         "a deploy that goes on is given up",
         LATE,
         Rules { step, ..RULES },
         properties::WHAT_GOES_ON_IS_WAITED_FOR,
+    );
+}
+
+/// A deploy that failed or was aborted leaves instances with either version behind one label.
+#[test]
+fn believing_the_label_of_an_earlier_deploy_is_found() {
+    let step: fn(&State, &Plan, &Seen) -> Step = |state, plan, seen| {
+        let mut seen = seen.clone();
+        let shows_it = seen.blue.as_ref();
+        let shows_it = shows_it.is_some_and(|blue| blue.shows(plan.goal_version()));
+        if seen.deploy == Deploy::NotSinceEntry && shows_it {
+            seen.deploy = Deploy::Proven;
+        }
+        step(state, plan, &seen)
+    };
+    finds(
+        "a label is taken for what every instance runs",
+        LATE,
+        Rules { step, ..RULES },
+        properties::SWAPS_TO_FIT,
     );
 }
 

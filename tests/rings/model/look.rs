@@ -8,7 +8,7 @@ use std::rc::Rc;
 use bluegreen::deployment::SwapIntent;
 use bluegreen::machine::{
     Deploy, Effect, EnvSeen, Green, Instances, Kind, Launch, Likeness, MayArrive, Phase, Seen,
-    State, Step, Termination, Test, Version,
+    State, Step, Termination, Test, Update, Version,
 };
 use bluegreen::plan::{OwnSizes, Plan, Role, Sizes, Strategy, Which};
 
@@ -228,12 +228,30 @@ impl Sight {
 
     /// Whether the look shows a deploy that is under way and has had an event lately.
     pub fn deploy_goes_on(&self) -> bool {
+        self.update() == Update::GoesOn
+    }
+
+    /// What the look shows of the update of the last deploy.
+    fn update(&self) -> Update {
         let updates = match self.stage.kind {
             Kind::Deploying => matches!(self.view.blue.phase, BluePhase::Updating(_)),
             Kind::DeployingGreen => self.view.green.phase == GreenPhase::Updating,
             _ => false,
         };
-        updates && self.deploy != Asked::Never && self.view.events == Events::Running
+        match self.view.events {
+            _ if !updates || self.deploy == Asked::Never => Update::Untold,
+            Events::Running => Update::GoesOn,
+            Events::Silent => Update::Silent,
+            Events::None | Events::Failed | Events::Unproven | Events::Proven => Update::Untold,
+        }
+    }
+
+    /// Whether every instance of what is deployed to runs the version that is to go there.
+    fn runs_the_goal(&self) -> bool {
+        match self.stage.kind {
+            Kind::DeployingGreen => self.view.green.upgraded && !self.view.green.mixed,
+            _ => self.view.blue.label == self.terms.goal_label() && !self.view.blue.mixed,
+        }
     }
 
     fn blue_phase(&self) -> Option<Phase> {
@@ -330,6 +348,7 @@ impl Sight {
             production: self.view.holder,
             production_settled: false,
             blue: self.blue(),
+            blue_settled: false,
             blue_trusted: false,
             green: self.green(),
             green_trusted: false,
@@ -337,6 +356,7 @@ impl Sight {
             launch: Launch::Untold,
             termination: Termination::Untold,
             put_off: None,
+            reasons: Vec::new(),
             production_sick: None,
             template: self.template(),
             bundle: self.bundle != Bundle::Missing,
@@ -347,7 +367,7 @@ impl Sight {
                 Bundle::Failed => Version::Failed,
             },
             deploy: self.deploy(),
-            deploy_goes_on: self.deploy_goes_on(),
+            update: self.update(),
             test: Test::Undecided,
             drained: self.drain != Drain::Running && !self.traffic_stays,
             traffic_stays: None,
@@ -378,6 +398,16 @@ impl Sight {
         vary(&mut all, blue_ready && self.view.blue.fit, |seen| {
             seen.blue_trusted = true;
         });
+        // Also where a staler look than the one before shows it.
+        let may_have_moved = blue_ready && self.view.blue.label != self.terms.goal_label();
+        vary(&mut all, may_have_moved, |seen| seen.blue_settled = true);
+        // Its instances are in the middle of it, or it has taken as long as it may.
+        let is_silent = self.update() == Update::Silent;
+        vary(&mut all, is_silent, |seen| seen.update = Update::GoesOn);
+        let may_be_overdue = kind == Kind::Deploying && self.update() != Update::Untold;
+        vary(&mut all, may_be_overdue, |seen| {
+            seen.update = Update::Overdue;
+        });
         let green_fit = self.view.green_ready() && self.view.green.fit;
         vary(&mut all, green_fit, |seen| seen.green_trusted = true);
         // The events are read, or cannot be: green's id may not be known.
@@ -402,13 +432,18 @@ impl Sight {
             let ready = self.view.green_ready();
             vary(&mut all, ready, |seen| seen.likeness = likeness.clone());
         }
+        if self.deploy() == Deploy::NotSinceEntry {
+            // It has it already, and nothing that may still arrive changes that.
+            let is_ready = match kind {
+                Kind::DeployingGreen => self.view.green_ready(),
+                _ => blue_ready,
+            };
+            let is_there = is_ready && self.runs_the_goal() && !self.may_arrive.deploy;
+            vary(&mut all, is_there, |seen| seen.deploy = Deploy::Proven);
+        }
         if self.deploy() == Deploy::Running {
             // It is Ready: once that has settled, the label and the instances decide.
-            let runs_the_goal = match self.stage.kind {
-                Kind::DeployingGreen => self.view.green.upgraded && !self.view.green.mixed,
-                _ => self.view.blue.label == self.terms.goal_label() && !self.view.blue.mixed,
-            };
-            let settled = match runs_the_goal {
+            let settled = match self.runs_the_goal() {
                 true => Deploy::Proven,
                 false => Deploy::Failed(String::new()),
             };
