@@ -250,10 +250,14 @@ async fn command(cli: Cli, layers: &Layers) -> Result<Exit, Failed> {
     let options = &cli.options;
     let unheeded = cli.command.unheeded(layers);
     let limits = options.named_limits(|id| layers.is_flag(id));
-    let named = || {
+    let named = |discard_changes| {
         let tests = options.named_tests(|id| layers.is_flag(id))?;
         let limits = limits.clone();
-        Ok::<_, ConfigError>(Named { tests, limits })
+        Ok::<_, ConfigError>(Named {
+            tests,
+            limits,
+            discard_changes,
+        })
     };
     match cli.command {
         Command::Run(args) => run::run(options, &args).await,
@@ -261,9 +265,15 @@ async fn command(cli: Cli, layers: &Layers) -> Result<Exit, Failed> {
         Command::Doctor(args) => doctor::run(options, &args).await,
         Command::Rehearse(args) => rehearse::run(options, &args).await,
         Command::Plan(args) => plan::run(options, &args).await,
-        Command::Resume(args) => resume::run(options, &args, named()?, unheeded).await,
-        Command::Rollback(args) => rollback::run(options, &args, named()?, unheeded).await,
-        Command::Abort(args) => abort::run(options, &args, named()?, unheeded).await,
+        Command::Resume(args) => {
+            resume::run(options, &args, named(args.discard_changes)?, unheeded).await
+        }
+        Command::Rollback(args) => {
+            rollback::run(options, &args, named(args.discard_changes)?, unheeded).await
+        }
+        Command::Abort(args) => {
+            abort::run(options, &args, named(args.discard_changes)?, unheeded).await
+        }
         Command::Status(args) => status::run(options, &args).await,
         Command::Wait(args) => wait::run(options, &args).await,
         Command::Cleanup(args) => cleanup::run(options, &args).await,

@@ -18,7 +18,7 @@ use thiserror::Error;
 
 use crate::clock::{Deadline, Moment};
 use crate::command::{Ran, Run};
-use crate::fidelity::Difference;
+use crate::fidelity::{Difference, Marked};
 use crate::listener_rules::{Balancer, Change};
 use crate::machine::{Effect, Instances};
 use crate::plan::{Goal, Plan, Role, Sizes};
@@ -125,6 +125,10 @@ pub struct Needs {
     pub within: Option<Duration>,
     /// How green differs from blue, once it is healthy.
     pub likeness: bool,
+    /// What both environments are configured with, where both are Ready.
+    pub marks: bool,
+    /// The newest events of these environments while they are busy.
+    pub updates: Vec<(Role, EventQuery)>,
     /// What production answers.
     pub production_traffic: bool,
     /// What the other environment still answers.
@@ -186,6 +190,13 @@ pub struct Sighting {
     pub alarms: Alarms,
     /// How green differs from blue; none where that was not read.
     pub differences: Option<Vec<Difference>>,
+    /// What environments are configured with, where that was read.
+    pub marked: Vec<(Role, Marked)>,
+    /// The newest events of environments that are busy, oldest first.
+    pub updates: Vec<(Role, Vec<Event>)>,
+    /// The environment that holds the production CNAME where neither blue nor green does; none
+    /// where none does, or it could not be read.
+    pub production_elsewhere: Option<String>,
     /// What production answers; none with basic health, and where it was not read.
     pub production_traffic: Option<Traffic>,
     /// What the other environment still answers; none with basic health, where it was not

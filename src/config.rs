@@ -466,6 +466,8 @@ pub struct Named {
     pub tests: Option<NamedTests>,
     /// The limits.
     pub limits: NamedLimits,
+    /// Whether what somebody else has changed, for which it is held, is given up.
+    pub discard_changes: bool,
 }
 
 /// A value that cannot be used.

@@ -7,9 +7,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Moment;
+use crate::fidelity::Marks;
 use crate::health::Health;
 use crate::machine::{
-    Cause, Change, Deploy, Effect, EffectKind, EnvSeen, Kind, MayArrive, Phase, Seen, State,
+    Cause, Change, Deploy, Drift, Effect, EffectKind, EnvSeen, Kind, MayArrive, Phase, Seen, State,
 };
 use crate::plan::{Goal, OwnSizes, Plan, Role, SEND_WITHIN, Sizes, Which};
 use crate::traffic::{Idle, Served, Traffic, Usual};
@@ -79,11 +80,30 @@ pub struct Deployment {
     pub deploy_warnings: Vec<DeployWarning>,
     /// Green's environment id, once its tag or its creation's answer told it.
     pub green_id: Option<String>,
+    /// What each environment was when green was last found fit to take production; none where
+    /// that was not read.
+    #[serde(default)]
+    pub known: BTreeMap<Role, Known>,
+    /// The version labels that it has deployed to blue, or was about to.
+    #[serde(default)]
+    pub deployed: Vec<String>,
+    /// What somebody else has changed and an operator has given up.
+    #[serde(default)]
+    pub discarded: Vec<Drift>,
     /// What it has set of the sizes of each environment; none where that is not known.
     #[serde(default)]
     pub sized: Option<BTreeMap<Role, OwnSizes>>,
     /// The last request of each effect that must not be asked for twice.
     pub intents: BTreeMap<EffectKind, Intent>,
+}
+
+/// What an environment was at a moment, by which a later change is noticed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Known {
+    /// The version label it showed.
+    pub version: Option<String>,
+    /// What it was configured with.
+    pub marks: Marks,
 }
 
 /// A warning or an error among the events of a deploy. One that succeeds may have some.
@@ -209,6 +229,9 @@ impl Deployment {
             deploy_warnings: Vec::new(),
             turned_back: None,
             green_id: None,
+            known: BTreeMap::new(),
+            deployed: Vec::new(),
+            discarded: Vec::new(),
             sized: Some(BTreeMap::new()),
             intents: BTreeMap::new(),
         }
@@ -256,6 +279,16 @@ impl Deployment {
         next.entered_at = now;
         next.left = None;
         next
+    }
+
+    /// What is given up of somebody else's changes once those that it is held for are too; none
+    /// where it is not held for any.
+    #[must_use]
+    pub fn with_changes_discarded(&self) -> Option<Vec<Drift>> {
+        let Some(Cause::ChangedMeanwhile { changes, .. }) = self.state.cause() else {
+            return None;
+        };
+        Some([self.discarded.as_slice(), changes].concat())
     }
 
     /// What its state means, in one sentence without a full stop.

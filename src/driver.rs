@@ -6,9 +6,11 @@
 mod deploys;
 mod following;
 mod gates;
+mod others;
 mod rules;
 mod test_run;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +24,7 @@ use crate::cloud::{Alarms, Cloud, LookError, Outcome, Refusal, Sighting, test_ru
 use crate::command::{Processes, Runner};
 use crate::deployment::{Deployment, Intent, Sent, SwapIntent};
 use crate::facts::{
-    PutOff, Streaks, TEST_COMMAND, needs, tells_the_usual, usual_health, version_under_test,
+    PutOff, Streaks, TEST_COMMAND, known, needs, tells_the_usual, usual_health, version_under_test,
 };
 use crate::fidelity::{Weight, template_sets};
 use crate::journal::{Journal, JournalError};
@@ -126,6 +128,8 @@ pub struct Driver<'a, C> {
     looked_at: Option<Moment>,
     /// When it was last said that a deploy takes long and goes on.
     said_it_takes_long: Option<Moment>,
+    /// What was said of other people's hands, and when.
+    said_of_others: BTreeMap<String, Moment>,
 }
 
 /// What became of an effect.
@@ -159,6 +163,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
             test_run: TestRun::None,
             looked_at: None,
             said_it_takes_long: None,
+            said_of_others: BTreeMap::new(),
         }
     }
 
@@ -480,10 +485,14 @@ impl<'a, C: Cloud> Driver<'a, C> {
                     if let Alarms::Unread(why) = &sighting.alarms {
                         warn!("the alarms cannot be read, so the bake does not end: {why}");
                     }
+                    if let Some(known) = known(deployment, &sighting) {
+                        deployment.known = known;
+                    }
                     let mut seen = self.streaks.observe(deployment, &sighting, now);
                     if !needs.reasons {
                         seen.reasons.clear();
                     }
+                    self.say_what_others_do(deployment, &sighting, &seen);
                     if let Some(told) = self.streaks.notices(deployment, &sighting) {
                         warn!("{told}");
                     }
@@ -675,8 +684,15 @@ impl<'a, C: Cloud> Driver<'a, C> {
                     from_settled: is_settled,
                 });
             }
-            // What an earlier one warned of is no part of this one.
-            Effect::Deploy { .. } => next.deploy_warnings.clear(),
+            Effect::Deploy { version_label, .. } => {
+                // What an earlier one warned of is no part of this one.
+                next.deploy_warnings.clear();
+                if !next.deployed.contains(version_label) {
+                    next.deployed.push(version_label.clone());
+                }
+            }
+            // What is known is of an earlier green.
+            Effect::CreateGreen => next.known.clear(),
             _ => {}
         }
         next.sizing(effect);

@@ -1,10 +1,13 @@
 //! From what AWS tells to the facts the machine decides on. Pure.
 
 mod launch;
+mod others;
 mod reasons;
 #[cfg(test)]
 mod tests;
 pub mod update;
+
+pub use others::{known, options_of_blue, terminating};
 
 use std::time::Duration;
 
@@ -12,7 +15,7 @@ use crate::acceptance::AcceptanceTest;
 use crate::clock::Moment;
 use crate::cloud::{Alarms, Environment, Event, EventQuery, InstanceVersion, Needs, Sighting};
 use crate::command::Ran;
-use crate::deployment::{Deployment, Sent};
+use crate::deployment::{Deployment, Intent, Sent};
 use crate::fidelity::{Difference, Weight};
 use crate::health::Health;
 use crate::machine::{
@@ -103,6 +106,13 @@ pub fn needs(deployment: &Deployment) -> Needs {
             limits.watch_within().max(slow)
         }),
         likeness: false,
+        marks: match kind {
+            Kind::Testing | Kind::SwappingToBlue | Kind::TerminatingBlue => true,
+            // On the way back green is not compared with blue.
+            Kind::Warming => deployment.plan.goal == Goal::Previous,
+            _ => false,
+        } && !rehearses,
+        updates: others::update_queries(deployment),
         production_traffic: matches!(kind, Kind::Warming | Kind::Baking)
             || tells_the_usual(deployment),
         idle_traffic: deployment.reads_idle_traffic(),
@@ -154,6 +164,12 @@ pub struct Streaks {
     production: Option<(Option<Role>, Moment)>,
     /// Since when Ready blue has shown its label.
     label: Option<(String, Moment)>,
+    /// Since when blue has not been there.
+    blue_absent: Option<Moment>,
+    /// The same of this deployment's green.
+    green_absent: Option<Moment>,
+    /// Since when it has been known that the swap of this state was done.
+    swap_done: Option<Moment>,
     blue_healthy: u32,
     green_healthy: u32,
     production_sick: u32,
@@ -233,6 +249,11 @@ impl Streaks {
             _ => now,
         };
         self.production = Some((production, since));
+        let is_settled =
+            |since: Option<Moment>| since.is_some_and(|since| now.since(since) >= limits.settle);
+        since_when(&mut self.blue_absent, blue.is_none(), now);
+        since_when(&mut self.green_absent, green.is_none(), now);
+        let swap_undone = self.swap_undone(deployment, sighting, now);
         let is_well = |role, environment: Option<&Environment>| {
             environment.is_some_and(|found| is_healthy(found, plan.healthy))
                 || is_as_before(deployment, sighting, role)
@@ -307,6 +328,15 @@ impl Streaks {
             reasons: reasons::reasons(self, deployment, sighting, now),
             production,
             production_settled: now.since(since) >= limits.settle,
+            production_elsewhere: sighting.production_elsewhere.clone(),
+            swap_undone,
+            blue_gone: is_settled(self.blue_absent),
+            green_gone: deployment.green_id.is_some() && is_settled(self.green_absent),
+            green_id: deployment.green_id.clone(),
+            changes_on_green: others::changes_on_green(deployment, sighting),
+            changes_on_blue: others::changes_on_blue(deployment, sighting, blue_settled),
+            others_update_of_blue: others::others_update(deployment, sighting, Role::Blue),
+            others_update_of_green: others::others_update(deployment, sighting, Role::Green),
             blue: blue.map(|found| env_seen(deployment, found, Role::Blue, sighting)),
             blue_settled,
             blue_trusted: self.blue_healthy >= limits.healthy_looks,
@@ -443,11 +473,33 @@ impl Streaks {
         failed
     }
 
+    /// Whether the swap of this state was done, and production is where it was all the same
+    /// although no look can be so stale any more.
+    fn swap_undone(&mut self, deployment: &Deployment, sighting: &Sighting, now: Moment) -> bool {
+        let intent = deployment.intents.get(&EffectKind::Swap);
+        let swap = intent.and_then(|intent| Some((intent, intent.swap?)));
+        let asked_here =
+            |intent: &Intent| deployment.state.is_swapping() && intent.at >= deployment.entered_at;
+        let Some((intent, swap)) = swap.filter(|(intent, _)| asked_here(intent)) else {
+            self.swap_done = None;
+            return false;
+        };
+        let events: Vec<_> = sighting.swap_events.iter().collect();
+        if SWAP.ended(&events) == Some(Ended::Well) {
+            self.swap_done.get_or_insert(now);
+        }
+        let done = self.swap_done.or(intent.shown_at);
+        let is_settled = done.is_some_and(|done| now.since(done) >= deployment.plan.limits.settle);
+        is_settled && sighting.production(&deployment.plan) == Some(swap.to.other())
+    }
+
     /// A new state starts its counts anew, except who holds production.
     pub fn entered_a_state(&mut self) {
         *self = Streaks {
             production: self.production,
             label: self.label.take(),
+            blue_absent: self.blue_absent,
+            green_absent: self.green_absent,
             quiet: self.quiet,
             told: std::mem::take(&mut self.told),
             staying: self.staying,
@@ -649,6 +701,11 @@ const NOTICED_EVERY_LOOKS: u32 = 30;
 
 /// What is asked where it is the command.
 pub(crate) const TEST_COMMAND: &str = "--test-command";
+
+/// Remembers since when something holds without a break.
+fn since_when(since: &mut Option<Moment>, holds: bool, now: Moment) {
+    *since = holds.then(|| since.unwrap_or(now));
+}
 
 fn count(streak: &mut u32, holds: bool) {
     *streak = if holds { streak.saturating_add(1) } else { 0 };

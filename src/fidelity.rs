@@ -6,7 +6,10 @@ use std::fmt;
 
 use crate::plan::{Plan, TemplateSets, is_own_tag};
 
+mod marks;
 mod same;
+
+pub use marks::{Marked, Marks, drift};
 
 use same::{groups_differ, is_same, is_same_types, own_of_blue};
 
@@ -126,7 +129,7 @@ pub fn differences(plan: &Plan, blue: &Traits, green: &Traits) -> Vec<Difference
     ];
     compared.extend(side_by_side(&own_tags(blue), &own_tags(green)));
     compared.retain(|(_, blue, green)| blue != green);
-    let (of_blue, of_green) = (settings(blue), settings(green));
+    let (of_blue, of_green) = (settings(&blue.settings), settings(&green.settings));
     let mut options = side_by_side(&of_blue, &of_green);
     options.retain(|(what, of_blue, of_green)| match (of_blue, of_green) {
         _ if option(what) == GROUPS => groups_differ(plan, of_blue.as_deref(), of_green.as_deref()),
@@ -209,11 +212,8 @@ fn own_tags(traits: &Traits) -> BTreeMap<String, String> {
 /// its stack an option is for depends on when the environment was made, an older one has a
 /// launch configuration where a newer one has a launch template; so it counts only where it
 /// tells settings apart.
-fn settings(traits: &Traits) -> BTreeMap<String, String> {
-    let set = traits
-        .settings
-        .iter()
-        .filter(|(_, value)| !value.is_empty());
+fn settings(all: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let set = all.iter().filter(|(_, value)| !value.is_empty());
     let mut same: BTreeMap<&str, usize> = BTreeMap::new();
     for (name, _) in set.clone() {
         *same.entry(option(name)).or_default() += 1;

@@ -4,7 +4,9 @@
 //! what to do next. Only looking advances a state: an API answer proves nothing.
 
 mod cause;
+mod drift;
 mod operator;
+mod others;
 mod rehearsal;
 mod remedy;
 mod seen;
@@ -13,6 +15,7 @@ mod stages;
 mod state;
 
 pub use cause::Cause;
+pub use drift::{Drift, OthersUpdate};
 pub use operator::{NotPossible, Order, hold, obey, unapproved};
 pub use remedy::remedy;
 pub use seen::{

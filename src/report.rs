@@ -232,6 +232,20 @@ pub fn serving(entry: &Entry) -> Option<Role> {
 pub fn leads_on(deployment: &Deployment) -> Vec<String> {
     let id = &deployment.plan.id;
     match &deployment.state {
+        State::Held {
+            cause: Cause::ChangedMeanwhile { .. },
+        } => vec![
+            format!("bluegreen resume {id}   goes on once the changes are on both environments"),
+            format!(
+                "bluegreen resume {id} --version-label LABEL   releases a version that has them"
+            ),
+            format!("bluegreen resume {id} --discard-changes   gives the changes up and goes on"),
+            format!(
+                "bluegreen rollback {id} --discard-changes   gives them up and puts {} back onto \
+                 blue",
+                deployment.plan.previous_version
+            ),
+        ],
         State::Held { cause } => held(deployment, cause),
         State::AwaitingSwap | State::AwaitingCutover if deployment.awaits_approval() => vec![
             format!(

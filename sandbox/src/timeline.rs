@@ -102,6 +102,8 @@ impl World {
                 self.say_of(at, "INFO", "Environment update completed successfully.");
             }
             Busy::Configure => {
+                // Sizes may be among the options.
+                self.fill_group(at);
                 self.ready_again(at);
                 self.say_of(at, "INFO", "Environment update completed successfully.");
             }

@@ -24,6 +24,9 @@ use crate::store::StoreError;
 pub(super) struct Args {
     /// Deployment; may be left out where exactly one is in flight
     id: Option<String>,
+    /// Give up what somebody else has changed meanwhile, for which the deployment is held
+    #[arg(long)]
+    pub(super) discard_changes: bool,
 }
 
 /// How often a process on this machine is looked after, by its lock. One elsewhere is looked

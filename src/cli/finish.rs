@@ -14,7 +14,7 @@ use crate::config::{Named, NamedLimits, NamedTests, Options};
 use crate::deployment::Deployment;
 use crate::driver::{DriveError, Driver};
 use crate::journal::Journal;
-use crate::machine::{Kind, NotPossible, Order, State, obey};
+use crate::machine::{Drift, Kind, NotPossible, Order, State, obey};
 use crate::plan::Plan;
 use crate::preflight::{Refused, asks_for, usable};
 use crate::report;
@@ -78,6 +78,7 @@ pub(super) async fn go_on(
             let wishes = Wishes {
                 tests: named.tests,
                 limits: named.limits,
+                discard_changes: named.discard_changes,
                 accept_traffic_loss: context.options.accept_traffic_loss,
             };
             ordered(&cloud, &mut journal, &mut deployment, order, wishes, clock).await
@@ -127,6 +128,8 @@ struct Wishes {
     accept_traffic_loss: bool,
     /// The limits that are named.
     limits: NamedLimits,
+    /// Whether what it is held for is given up.
+    discard_changes: bool,
 }
 
 /// Checks an order and writes down what follows from it.
@@ -139,6 +142,7 @@ async fn ordered(
     clock: Clock,
 ) -> Result<(), Failed> {
     let (state, mut plan) = obey(&deployment.state, &deployment.plan, order.clone())?;
+    let discarded = discarded(deployment, wishes.discard_changes)?;
     plan.limits.accept_traffic_loss |= wishes.accept_traffic_loss;
     if let Some(named) = wishes.tests {
         let goal = plan.goal;
@@ -154,7 +158,8 @@ async fn ordered(
         let mut next = deployment.clone();
         next.plan.tests_back = plan.tests_back;
         next.plan.limits = plan.limits;
-        if next.plan != deployment.plan {
+        next.discarded = discarded;
+        if next != *deployment {
             write_down(journal, deployment, next, "", clock).await?;
         }
         // The driver takes it up, in the way in which `abort` orders it.
@@ -190,6 +195,7 @@ async fn ordered(
     // The driver runs the hooks of this change.
     next.left = Some(left).filter(|left| *left != next.state.kind());
     next.plan = plan;
+    next.discarded = discarded;
     let why = match order {
         Order::Approve => "an operator approved it",
         Order::Resume | Order::Correct { .. } | Order::Retreat => "an operator resumed",
@@ -212,6 +218,21 @@ fn of_the_environment(plan: &Plan) -> Result<(), Failed> {
         "nothing was changed; name a path such as /health, or write {cname} for the host: \
          docs/acceptance.md",
     ))
+/// What an operator has given up of somebody else's changes, with those that the deployment is
+/// held for where they are given up now.
+fn discarded(deployment: &Deployment, gives_up: bool) -> Result<Vec<Drift>, Failed> {
+    if !gives_up {
+        return Ok(deployment.discarded.clone());
+    }
+    deployment.with_changes_discarded().ok_or_else(|| {
+        let message = format!(
+            "--discard-changes has no effect: deployment {} is {}, and not held for what somebody \
+             else has changed",
+            deployment.plan.id,
+            deployment.state.kind()
+        );
+        Failed::new(Exit::Refused, message).hint("leave it out")
+    })
 }
 
 async fn write_down(

@@ -22,8 +22,11 @@ pub(super) struct Args {
     /// Go on from a pause whose approval is asked for (--approve-url) without it
     #[arg(long, conflicts_with = "version_label")]
     approve: bool,
+    /// Give up what somebody else has changed meanwhile, for which the deployment is held
+    #[arg(long)]
+    discard_changes: bool,
     /// Every interrupted deployment of the bucket that nobody drives, at the same time
-    #[arg(long, conflicts_with_all = ["id", "version_label", "approve"])]
+    #[arg(long, conflicts_with_all = ["id", "version_label", "approve", "discard_changes"])]
     all: bool,
 }
 

@@ -13,6 +13,9 @@ use crate::plan::Goal;
 pub(super) struct Args {
     /// Deployment; may be left out where exactly one is in flight
     id: Option<String>,
+    /// Give up what somebody else has changed meanwhile, for which the deployment is held
+    #[arg(long)]
+    pub(super) discard_changes: bool,
 }
 
 pub(super) async fn run(

@@ -54,13 +54,15 @@ use aws_sdk_s3 as s3;
 
 use tracing::warn;
 
-use super::{Alarms, Cloud, Event, LookError, Needs, Outcome, Probe, Prober, Sighting, Site};
+use super::{
+    Alarms, Cloud, Environment, Event, LookError, Needs, Outcome, Probe, Prober, Sighting, Site,
+};
 use crate::acceptance::AcceptanceTest;
 use crate::clock::{Clock, Deadline};
 use crate::command::{Ran, Run};
 use crate::encryption::Encryption;
 use crate::facts::is_healthy;
-use crate::fidelity::differences;
+use crate::fidelity::{Marked, differences};
 use crate::listener_rules::{Balancer, Change};
 use crate::machine::{Effect, EffectKind};
 use crate::plan::{Goal, Plan, REQUEST_TIMEOUT, Role, Sizes, Which};
@@ -216,6 +218,12 @@ impl<P: Prober> Cloud for AwsCloud<P> {
         if let Some(green) = sighting.environment(&plan.green) {
             sighting.green_is_ours = needs.green_id.as_ref() == Some(&green.id)
                 || self.carries_deployment_tag(&green.arn, &plan.id).await?;
+        }
+        if sighting.production(plan).is_none() {
+            // Who has it is told where it can be read, and changes nothing.
+            let all = self.all_environments().await.unwrap_or_default();
+            let holder = all.into_iter().find(|e| e.holds(&plan.production_cname));
+            sighting.production_elsewhere = holder.map(|holder| holder.name);
         }
         // While green is there it is not deleted, unless green is to stay.
         let blue_is_gone = sighting.of(plan, Role::Blue).is_none();
@@ -426,6 +434,17 @@ impl<P: Prober> AwsCloud<P> {
         if let Some((id, query)) = to_go {
             sighting.termination_events = told(true, self.events_of(&id, query).await)?;
         }
+        for (role, query) in &needs.updates {
+            let ours = *role == Role::Blue || sighting.green_is_ours;
+            let found = sighting.of(plan, *role).filter(|_| ours);
+            let is_busy = |found: &&Environment| {
+                !matches!(found.status.as_str(), "Ready" | "Launching" | "Terminating")
+            };
+            if let Some(id) = found.filter(is_busy).map(|found| found.id.clone()) {
+                let events = told(true, self.events_of(&id, query).await)?;
+                sighting.updates.push((*role, events));
+            }
+        }
         let application = &plan.target.application;
         if let Some(role) = needs.capacity
             && let (Some(target), Some(serving)) = (ready(role), ready(role.other()))
@@ -474,6 +493,17 @@ impl<P: Prober> AwsCloud<P> {
         {
             let (blue, green) = (self.traits(blue).await?, self.traits(green).await?);
             sighting.differences = Some(differences(plan, &blue, &green));
+            sighting.marked = [(Role::Blue, blue), (Role::Green, green)]
+                .map(|(role, traits)| (role, Marked::of(&traits.platform, &traits.settings)))
+                .into();
+        } else if needs.marks
+            && let (Some(blue), Some(green)) = (&blue, &green)
+            && sighting.green_is_ours
+        {
+            for (role, of) in [(Role::Blue, blue), (Role::Green, green)] {
+                let read = self.configuration(application, &of.name).await?;
+                sighting.marked.push((role, read.marked()));
+            }
         }
         Ok(())
     }

@@ -36,6 +36,24 @@ fn is_same_list(one: &str, other: &str) -> bool {
     one.contains(',') && set(one) == set(other)
 }
 
+/// A value as it is written in one way, whichever way it was told.
+pub(super) fn canonical(what: &str, value: &str) -> String {
+    let what = option(what);
+    if what.starts_with(VARIABLES) {
+        return value.to_owned();
+    }
+    if what == DOCUMENT
+        && let Ok(parsed) = serde_json::from_str::<serde_json::Value>(value)
+    {
+        return parsed.to_string();
+    }
+    if value.contains(',') {
+        let sorted: BTreeSet<_> = listed(value).into_iter().collect();
+        return sorted.into_iter().collect::<Vec<_>>().join(",");
+    }
+    plain(value)
+}
+
 /// What a list holds.
 pub(super) fn listed(list: &str) -> Vec<&str> {
     let parts = list.split(',').map(str::trim);

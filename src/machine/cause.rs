@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::Kind;
 use super::remedy::with_remedy;
+use super::{Drift, Kind};
 use crate::plan::Role;
 
 /// Why a deployment is held, was rolled back or is stuck.
@@ -46,7 +46,33 @@ pub enum Cause {
     /// Green went away before it served.
     GreenGone,
     /// Blue is gone.
-    BlueGone,
+    BlueGone {
+        /// Green's environment name, where it serves.
+        #[serde(default)]
+        serving: Option<String>,
+        /// Blue's environment name.
+        #[serde(default)]
+        blue: Option<String>,
+    },
+    /// The environment that served production is gone.
+    ProductionTerminated {
+        /// Its name.
+        environment: String,
+        /// Its id, empty where it is not known.
+        id: String,
+        /// The other environment's name, where that is left.
+        left: Option<String>,
+    },
+    /// Somebody else has put something on an environment that the deployment would overwrite
+    /// or remove.
+    ChangedMeanwhile {
+        /// Which one it is.
+        on: Role,
+        /// Its name.
+        environment: String,
+        /// What was changed.
+        changes: Vec<Drift>,
+    },
     /// The version could not be processed.
     VersionFailed {
         /// The version label.
@@ -111,6 +137,9 @@ pub enum Cause {
     ProductionMoved {
         /// The state's kind in which that was seen.
         during: Kind,
+        /// Who holds it now, in words; none where nobody is known to.
+        #[serde(default)]
+        holder: Option<String>,
     },
     /// Blue runs a version that this deployment did not put there.
     VersionMoved {
@@ -163,7 +192,26 @@ impl fmt::Display for Cause {
                 with_remedy(&messages.join("; "))
             ),
             Cause::GreenGone => write!(f, "green went away before it served"),
-            Cause::BlueGone => write!(f, "blue is gone"),
+            Cause::BlueGone {
+                serving: Some(green),
+                blue: Some(blue),
+            } => write!(
+                f,
+                "somebody else has terminated {blue} while {green} served production: users are \
+                 safe on {green}, which is the only environment now, so do not terminate it. The \
+                 next release names it: bluegreen run --blue {green} --green {blue}"
+            ),
+            Cause::BlueGone { .. } => write!(f, "blue is gone"),
+            Cause::ProductionTerminated {
+                environment,
+                id,
+                left,
+            } => production_terminated(f, environment, id, left.as_deref()),
+            Cause::ChangedMeanwhile {
+                on,
+                environment,
+                changes,
+            } => changed(f, *on, environment, changes),
             Cause::VersionFailed { version } => {
                 write!(f, "Elastic Beanstalk could not process version {version}")
             }
@@ -195,11 +243,21 @@ impl fmt::Display for Cause {
                  use the CNAME, wait longer with --drain-limit, or give their requests up with \
                  --accept-traffic-loss"
             ),
-            Cause::ProductionMoved { during } => write!(
-                f,
-                "the production CNAME is not where this deployment left it (seen while {})",
-                during.meaning()
-            ),
+            Cause::ProductionMoved { during, holder } => match holder {
+                Some(holder) => write!(
+                    f,
+                    "the production CNAME is not where this deployment left it: somebody else has \
+                     moved it, and {holder} holds it now (seen while {}). Nothing was swapped \
+                     back; decide which environment is to serve",
+                    during.meaning()
+                ),
+                None => write!(
+                    f,
+                    "the production CNAME is not where this deployment left it: neither blue nor \
+                     green holds it (seen while {}). Nothing was swapped; see who answers users",
+                    during.meaning()
+                ),
+            },
             Cause::VersionMoved { version } => write!(
                 f,
                 "blue runs version {version}, which this deployment did not put there"
@@ -214,6 +272,61 @@ impl fmt::Display for Cause {
                 write!(f, "blue still serves version {version}: {message}")
             }
         }
+    }
+}
+
+/// An outage, and what ends it.
+fn production_terminated(
+    f: &mut fmt::Formatter<'_>,
+    environment: &str,
+    id: &str,
+    left: Option<&str>,
+) -> fmt::Result {
+    write!(
+        f,
+        "OUTAGE: somebody else has terminated {environment} while it served production, and \
+         nobody answers users"
+    )?;
+    if !id.is_empty() {
+        // Developer guide, "Rebuilding Elastic Beanstalk environments": within six weeks, under
+        // the same name, id and CNAME.
+        write!(
+            f,
+            ". Restore it: aws elasticbeanstalk rebuild-environment --environment-id {id}"
+        )?;
+    }
+    match left {
+        Some(left) => write!(
+            f,
+            "; {left} is left and answers under its own CNAME, so do not terminate it"
+        ),
+        None => Ok(()),
+    }
+}
+
+/// What was changed, whether users are safe, and what leads on.
+fn changed(
+    f: &mut fmt::Formatter<'_>,
+    on: Role,
+    environment: &str,
+    changes: &[Drift],
+) -> fmt::Result {
+    let told = changes.iter().map(ToString::to_string);
+    let told = told.collect::<Vec<_>>().join("; ");
+    match on {
+        Role::Green => write!(
+            f,
+            "somebody else has changed {environment} while it served production: {told}. Users \
+             have these changes, and a swap back to blue would take them away. Put them on blue \
+             as well (a version with resume --version-label), then resume; or give them up with \
+             resume --discard-changes, or rollback --discard-changes"
+        ),
+        Role::Blue => write!(
+            f,
+            "somebody else has changed {environment} while it was idle: {told}. Users are not on \
+             it. resume --discard-changes, or rollback --discard-changes, deploys over it; resume \
+             --version-label LABEL releases what it runs"
+        ),
     }
 }
 

@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::{Cause, Kind, State};
-use crate::plan::{Goal, Passed, Plan, Strategy};
+use crate::plan::{Goal, Passed, Plan, Role, Strategy};
 
 /// An operator's order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -165,6 +165,13 @@ fn resumed(state: &State) -> State {
             Cause::TestFailed { .. }
             | Cause::SickWhileBaking { .. }
             | Cause::NotApproved { .. }
+            | Cause::ProductionMoved {
+                during: Kind::Baking,
+                ..
+            }
+            | Cause::ChangedMeanwhile {
+                on: Role::Green, ..
+            }
             | Cause::HookFailed {
                 stage:
                     Kind::Testing

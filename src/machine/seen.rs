@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::drift::{Drift, OthersUpdate};
 use crate::plan::{OwnSizes, Role, Sizes};
 
 /// The facts a step decides on, read afresh from AWS each time. Times and
@@ -12,12 +13,42 @@ pub struct Seen {
     pub production: Option<Role>,
     /// Whether that has been seen for so long that it is no stale read.
     pub production_settled: bool,
+    /// The environment that holds the production CNAME where neither blue nor green does; none
+    /// where none does, or it could not be read.
+    #[serde(default)]
+    pub production_elsewhere: Option<String>,
+    /// Whether the swap that this state has asked for was done, and production is back where
+    /// it was for so long that it is no stale read: somebody else has moved it back.
+    #[serde(default)]
+    pub swap_undone: bool,
     /// Blue; none where it is gone.
     pub blue: Option<EnvSeen>,
     /// Whether blue has been Ready with its version label for so long that this is no stale
     /// read.
     #[serde(default)]
     pub blue_settled: bool,
+    /// Whether it has been gone for so long that it is no stale read.
+    #[serde(default)]
+    pub blue_gone: bool,
+    /// The same of green, which this deployment has made.
+    #[serde(default)]
+    pub green_gone: bool,
+    /// Green's environment id, which outlives it; none where it was never told.
+    #[serde(default)]
+    pub green_id: Option<String>,
+    /// What somebody else has put on green since it took production, and blue has not; empty
+    /// where it was not looked for, or an operator has given it up.
+    #[serde(default)]
+    pub changes_on_green: Vec<Drift>,
+    /// What somebody else has put on idle blue that a deploy would overwrite; empty likewise.
+    #[serde(default)]
+    pub changes_on_blue: Vec<Drift>,
+    /// The update of blue that goes on, where it is known not to be this deployment's.
+    #[serde(default)]
+    pub others_update_of_blue: Option<OthersUpdate>,
+    /// The same of green.
+    #[serde(default)]
+    pub others_update_of_green: Option<OthersUpdate>,
     /// Whether blue was Ready and healthy for several looks in a row.
     pub blue_trusted: bool,
     /// What bears green's name.
@@ -296,6 +327,22 @@ impl Seen {
         }
     }
 
+    /// The update of an environment that goes on, where it is known not to be this deployment's.
+    #[must_use]
+    pub fn others_update(&self, of: Role) -> Option<&OthersUpdate> {
+        match of {
+            Role::Blue => self.others_update_of_blue.as_ref(),
+            Role::Green => self.others_update_of_green.as_ref(),
+        }
+    }
+
+    /// Who holds the production CNAME, in words; none where nobody is known to.
+    #[must_use]
+    pub fn holder(&self) -> Option<String> {
+        let role = self.production.map(|role| role.to_string());
+        role.or_else(|| self.production_elsewhere.clone())
+    }
+
     /// Everything that is known of why a state has not ended, in words, and both environments.
     #[must_use]
     pub fn in_words(&self) -> String {
@@ -320,9 +367,15 @@ impl Seen {
         let alarms = alarms.map(|why| format!("the alarms cannot be read: {why}"));
         let terminated = self.not_terminated();
         let terminated = terminated.map(|why| format!("the termination failed: {why}"));
+        let others = [Role::Blue, Role::Green].into_iter().filter_map(|role| {
+            let said = &self.others_update(role)?.said;
+            Some(format!(
+                "{role} is busy with an update that this deployment has not asked for: {said}"
+            ))
+        });
         let environments = format!("blue is {blue}; green is {green}");
         let told = self.put_off.iter().cloned();
-        let told = told.chain(terminated).chain(alarms);
+        let told = told.chain(terminated).chain(alarms).chain(others);
         let told = told.chain(self.reasons.iter().cloned());
         told.chain([environments]).collect::<Vec<_>>().join("; ")
     }

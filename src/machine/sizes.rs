@@ -115,6 +115,15 @@ mod tests {
         Seen {
             production: Some(Role::Blue),
             production_settled: true,
+            production_elsewhere: None,
+            swap_undone: false,
+            blue_gone: false,
+            green_gone: false,
+            green_id: None,
+            changes_on_green: Vec::new(),
+            changes_on_blue: Vec::new(),
+            others_update_of_blue: None,
+            others_update_of_green: None,
             blue: Some(EnvSeen {
                 id: "e-blue".to_owned(),
                 phase: Phase::Ready,

@@ -1,16 +1,20 @@
 //! What to do in each state.
 
+use super::others::{changed, is_on_blue_already, is_on_green_already};
 use super::rehearsal::{aborting_its_deploy, deploying_green, terminated, testing_green};
 use super::sizes::{put_back, too_small};
 use super::{
     Cause, Deploy, Effect, EnvSeen, Green, Kind, Launch, Likeness, Phase, Seen, State, Step,
-    Termination, Test, Update, Version,
+    Termination, Test, Update, Version, others,
 };
 use crate::plan::{Goal, Plan, Role, Strategy};
 
 /// Decides what to do next. Pure: the same arguments give the same answer.
 #[must_use]
 pub fn step(state: &State, plan: &Plan, seen: &Seen) -> Step {
+    if let Some(step) = others::terminated(state, plan, seen) {
+        return step;
+    }
     match state {
         State::Preparing => preparing(plan, seen),
         State::Cloning => cloning(plan, seen),
@@ -50,7 +54,9 @@ pub fn is_safe(effect: &Effect, seen: &Seen) -> bool {
                 Some(green) if green.id == *environment_id => Role::Green,
                 Some(_) | None => Role::Blue,
             };
-            seen.production == Some(role.other()) && seen.drained
+            let is_abort = matches!(effect, Effect::AbortUpdate { .. });
+            let is_others = is_abort && seen.others_update(role).is_some();
+            seen.production == Some(role.other()) && seen.drained && !is_others
         }
         // A busy environment may be in the middle of a swap.
         Effect::TerminateGreen { .. } => {
@@ -153,6 +159,9 @@ fn cloning(plan: &Plan, seen: &Seen) -> Step {
 }
 
 fn warming(plan: &Plan, seen: &Seen) -> Step {
+    if is_on_green_already(plan, seen) && seen.version == Version::Processed {
+        return Step::Enter(State::SwappingToGreen);
+    }
     if let Some(step) = production_off(Role::Blue, seen, Kind::Warming) {
         return step;
     }
@@ -239,6 +248,9 @@ fn is_faithful(plan: &Plan, seen: &Seen) -> bool {
 
 fn swapping_to_green(plan: &Plan, seen: &Seen) -> Step {
     let during = Kind::SwappingToGreen;
+    if seen.swap_undone {
+        return Step::Enter(moved_by_others(seen, during));
+    }
     let late = late(during, seen);
     match (seen.production, plan.strategy) {
         (Some(Role::Green), strategy) if seen.both_ready().is_some() => {
@@ -290,11 +302,17 @@ fn swapping_to_green(plan: &Plan, seen: &Seen) -> Step {
 }
 
 fn draining_blue(plan: &Plan, seen: &Seen) -> Step {
+    if is_on_blue_already(Kind::DrainingBlue, plan, seen) {
+        return Step::Enter(State::SwappingToBlue);
+    }
     if let Some(step) = production_off(Role::Green, seen, Kind::DrainingBlue) {
         return step;
     }
     if let Some(cause) = traffic_stays(Role::Blue, seen) {
         return Step::Enter(left_to_its_traffic(plan, seen, cause));
+    }
+    if let Some(held) = changed(Role::Blue, plan, seen) {
+        return held;
     }
     if seen.drained {
         Step::Enter(State::Deploying)
@@ -329,6 +347,9 @@ fn traffic_stays(on: Role, seen: &Seen) -> Option<Cause> {
 }
 
 fn deploying(plan: &Plan, seen: &Seen) -> Step {
+    if is_on_blue_already(Kind::Deploying, plan, seen) {
+        return Step::Enter(State::SwappingToBlue);
+    }
     if let Some(step) = production_off(Role::Green, seen, Kind::Deploying) {
         return step;
     }
@@ -356,6 +377,12 @@ fn deploying(plan: &Plan, seen: &Seen) -> Step {
             Update::Overdue => Step::Wait {
                 otherwise: State::Held { cause },
             },
+            // What somebody else has begun is theirs to abort.
+            Update::Silent | Update::Untold if seen.others_update(Role::Blue).is_some() => {
+                Step::Wait {
+                    otherwise: State::Held { cause },
+                }
+            }
             Update::Silent | Update::Untold => give_up,
         };
     }
@@ -375,8 +402,11 @@ fn deploying(plan: &Plan, seen: &Seen) -> Step {
     {
         return Step::Enter(State::Held { cause });
     }
+    if is_unasked && let Some(held) = changed(Role::Blue, plan, seen) {
+        return held;
+    }
     if let Deploy::Proven | Deploy::Unproven = seen.deploy
-        && let Some(held) = moved(plan, seen)
+        && let Some(held) = with_another_version(plan, seen)
     {
         return Step::Enter(held);
     }
@@ -411,7 +441,7 @@ fn leads_elsewhere(plan: &Plan, blue: &EnvSeen) -> bool {
 
 /// The state to enter where blue, which has had the version, shows another one: somebody else
 /// has deployed it.
-fn moved(plan: &Plan, seen: &Seen) -> Option<State> {
+fn with_another_version(plan: &Plan, seen: &Seen) -> Option<State> {
     let blue = seen.blue.as_ref()?;
     let version = blue.version_label.clone()?;
     let is_so = seen.blue_settled && blue.is_ready() && version != plan.goal_version();
@@ -449,7 +479,7 @@ fn aborting_deploy(plan: &Plan, seen: &Seen, cause: &Cause) -> Step {
             held
         });
     }
-    if blue.abortable {
+    if blue.abortable && seen.others_update(Role::Blue).is_none() {
         Step::Ask {
             effect: Effect::AbortUpdate {
                 environment_id: blue.id.clone(),
@@ -462,6 +492,9 @@ fn aborting_deploy(plan: &Plan, seen: &Seen, cause: &Cause) -> Step {
 }
 
 fn testing(plan: &Plan, seen: &Seen) -> Step {
+    if is_on_blue_already(Kind::Testing, plan, seen) {
+        return Step::Enter(State::SwappingToBlue);
+    }
     if let Some(step) = production_off(Role::Green, seen, Kind::Testing) {
         return step;
     }
@@ -472,7 +505,11 @@ fn testing(plan: &Plan, seen: &Seen) -> Step {
         && seen.blue_trusted
         && blue.shows(plan.goal_version())
         && !seen.may_arrive.deploy;
-    if let Some(held) = moved(plan, seen) {
+    let changed = [Role::Blue, Role::Green].map(|role| changed(role, plan, seen));
+    if let Some(held) = changed.into_iter().flatten().next() {
+        return held;
+    }
+    if let Some(held) = with_another_version(plan, seen) {
         return Step::Enter(held);
     }
     if let Some(cause) = failed_test(seen) {
@@ -502,6 +539,9 @@ fn testing(plan: &Plan, seen: &Seen) -> Step {
 
 fn swapping_to_blue(plan: &Plan, seen: &Seen) -> Step {
     let during = Kind::SwappingToBlue;
+    if seen.swap_undone {
+        return Step::Enter(moved_by_others(seen, during));
+    }
     let late = late(during, seen);
     let held = State::Held {
         cause: late.clone(),
@@ -517,14 +557,18 @@ fn swapping_to_blue(plan: &Plan, seen: &Seen) -> Step {
         Some(Role::Green) => match seen.both_ready() {
             Some((blue, _)) if leads_elsewhere(plan, blue) => Step::Enter(State::DrainingBlue),
             // A stale look may show what it ran before.
-            Some((blue, _)) if !blue.shows(plan.goal_version()) => match moved(plan, seen) {
-                Some(held) => Step::Enter(held),
-                None => Step::Wait { otherwise: held },
-            },
-            Some(both) if seen.blue_trusted => Step::Once {
-                effect: swap(both, Role::Blue),
-                otherwise: held,
-            },
+            Some((blue, _)) if !blue.shows(plan.goal_version()) => {
+                match with_another_version(plan, seen) {
+                    Some(held) => Step::Enter(held),
+                    None => Step::Wait { otherwise: held },
+                }
+            }
+            Some(both) if seen.blue_trusted => {
+                changed(Role::Green, plan, seen).unwrap_or(Step::Once {
+                    effect: swap(both, Role::Blue),
+                    otherwise: held,
+                })
+            }
             None if may_be_swapping(seen) => Step::Wait {
                 otherwise: State::Stuck { cause: late },
             },
@@ -542,6 +586,11 @@ fn baking(plan: &Plan, seen: &Seen) -> Step {
 }
 
 fn baking_blue(plan: &Plan, seen: &Seen) -> Step {
+    // Green is the way back, and somebody else has taken it.
+    if is_on_green_already(plan, seen) {
+        let cause = production_moved(seen, Kind::Baking);
+        return Step::Enter(State::ReturningToGreen { cause });
+    }
     if let Some(step) = production_off(Role::Blue, seen, Kind::Baking) {
         return step;
     }
@@ -631,6 +680,9 @@ fn returning_to_blue(seen: &Seen, cause: &Cause) -> Step {
     let stuck = State::Stuck {
         cause: late_back(Kind::ReturningToBlue, seen, cause),
     };
+    if seen.swap_undone {
+        return Step::Enter(moved_by_others(seen, Kind::ReturningToBlue));
+    }
     match seen.production {
         // A stale look may still show blue from before green took over.
         Some(Role::Blue) if !seen.production_settled => returning,
@@ -659,6 +711,9 @@ fn returning_to_green(plan: &Plan, seen: &Seen, cause: &Cause) -> Step {
     let held = State::Held {
         cause: cause.clone(),
     };
+    if seen.swap_undone {
+        return Step::Enter(moved_by_others(seen, Kind::ReturningToGreen));
+    }
     match seen.production {
         // A stale look may still show green from before blue took over.
         Some(Role::Green) if !seen.production_settled => Step::Wait {
@@ -825,9 +880,7 @@ pub(super) fn production_off(expected: Role, seen: &Seen, during: Kind) -> Optio
 }
 
 fn production_lost(seen: &Seen, during: Kind) -> Step {
-    let stuck = State::Stuck {
-        cause: Cause::ProductionMoved { during },
-    };
+    let stuck = moved_by_others(seen, during);
     if seen.production_settled {
         Step::Enter(stuck)
     } else {
@@ -835,10 +888,28 @@ fn production_lost(seen: &Seen, during: Kind) -> Step {
     }
 }
 
+/// Somebody else has moved production: a person decides, and nothing is swapped against them.
+fn moved_by_others(seen: &Seen, during: Kind) -> State {
+    State::Stuck {
+        cause: production_moved(seen, during),
+    }
+}
+
+fn production_moved(seen: &Seen, during: Kind) -> Cause {
+    Cause::ProductionMoved {
+        during,
+        holder: seen.holder(),
+    }
+}
+
+/// Blue does not show. Once that is no stale look it is found gone.
 fn blue_gone() -> Step {
     Step::Wait {
         otherwise: State::Stuck {
-            cause: Cause::BlueGone,
+            cause: Cause::BlueGone {
+                serving: None,
+                blue: None,
+            },
         },
     }
 }

@@ -217,6 +217,9 @@ impl State {
             Cause::HookFailed { .. } => {
                 "green serves; a hook holds it, and blue was not found unfit"
             }
+            Cause::ChangedMeanwhile { .. } => {
+                "green serves; somebody else's changes would be lost, so a person decides"
+            }
             Cause::DeployFailed { .. }
             | Cause::TestFailed { .. }
             | Cause::SickWhileBaking { .. } => "green serves; blue is not fit",
@@ -228,7 +231,8 @@ impl State {
             | Cause::GreenDiffers { .. }
             | Cause::LaunchFailed { .. }
             | Cause::GreenGone
-            | Cause::BlueGone
+            | Cause::BlueGone { .. }
+            | Cause::ProductionTerminated { .. }
             | Cause::VersionFailed { .. }
             | Cause::VersionMissing { .. }
             | Cause::VersionConflict { .. }

@@ -22,6 +22,7 @@ mod following;
 mod following_rules;
 mod gates;
 mod grace;
+mod hands;
 mod inputs;
 mod kill;
 mod launches;

@@ -11,7 +11,7 @@ use super::AwsCloud;
 use super::failure::look_error;
 use super::read::{BasicHealth, health_error};
 use crate::cloud::{Environment, LookError};
-use crate::fidelity::Traits;
+use crate::fidelity::{Marked, Traits};
 use crate::health::Health;
 use crate::machine::Instances;
 use crate::plan::Sizes;
@@ -68,6 +68,20 @@ impl Configuration {
     pub fn value(&self, namespace: &str, name: &str) -> Option<&str> {
         let wanted = |s: &&Setting| s.namespace == namespace && s.name == name;
         self.settings.iter().find(wanted)?.value.as_deref()
+    }
+
+    /// The platform's ARN, or the name of the solution stack where there is none.
+    fn platform(&self) -> &str {
+        match self.platform_arn.as_str() {
+            "" => &self.solution_stack,
+            arn => arn,
+        }
+    }
+
+    /// What a later change of it is noticed by.
+    pub(super) fn marked(self) -> Marked {
+        let platform = self.platform().to_owned();
+        Marked::of(&platform, &settings_by_name(self))
     }
 
     /// Whether any option of a namespace that begins so is set.
@@ -193,10 +207,7 @@ impl<P> AwsCloud<P> {
     /// [`LookError`].
     pub(super) async fn traits(&self, of: &Environment) -> Result<Traits, LookError> {
         let configuration = self.configuration(&of.application, &of.name).await?;
-        let platform = match configuration.platform_arn.as_str() {
-            "" => configuration.solution_stack.clone(),
-            _ => configuration.platform_arn.clone(),
-        };
+        let platform = configuration.platform().to_owned();
         Ok(Traits {
             name: of.name.clone(),
             id: of.id.clone(),

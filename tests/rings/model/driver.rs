@@ -2,10 +2,10 @@
 //! checkpoint, with a crash between any two of these.
 
 use bluegreen::machine::{Cause, Kind, Order, hold, unapproved};
-use bluegreen::plan::Strategy;
+use bluegreen::plan::{Role, Strategy};
 
 use super::events::Pace;
-use super::journal::{Errand, Move, Open, Pc};
+use super::journal::{Asked, Errand, Move, Open, Pc};
 use super::look::{Horizon, Oracle, Rules, Sight};
 use super::node::{By, Next, Node};
 use super::service::{Harm, Request, Verdict};
@@ -150,6 +150,8 @@ impl Model {
         let horizon = Horizon {
             looks_are_fresh: node.before.is_none() || self.rules.believes_the_first_look,
             holder_is_settled: node.is_settled(),
+            presence_is_settled: node.presence_is_settled(),
+            looks_are_settled: node.before.is_none(),
             any_swap_is_believed: self.rules.believes_the_swap_before,
             a_green_that_goes_is_believed: self.rules.believes_a_green_that_goes,
         };
@@ -260,6 +262,7 @@ impl Model {
         let refused = sent.not_applied(request).at(Pc::Enter(errand.refused));
         match node.world.receive(request) {
             Verdict::Applied(world, harm) => {
+                let harm = harm.or(harm_to_others(node, request));
                 let arrived = |node| Node {
                     world,
                     harm,
@@ -316,6 +319,25 @@ impl Model {
             }
         }
         node
+    }
+}
+
+/// What a request does to a person's work, or to the update that he has begun.
+fn harm_to_others(node: &Node, request: Request) -> Option<Harm> {
+    let (journal, view) = (&node.journal, &node.world.view);
+    let is_kept = !journal.discarded && journal.terms.strategy == Strategy::Restore;
+    match request {
+        Request::Swap(Role::Blue) if is_kept && view.holder == Some(Role::Green) => {
+            view.green.changed.then_some(Harm::LostWork)
+        }
+        Request::Deploy(label) if is_kept && view.blue.label == Label::Other => {
+            (label != Label::Other).then_some(Harm::LostWork)
+        }
+        // Without its request's id the newest update passes for ours.
+        Request::AbortUpdate if journal.deploy == Asked::Never || journal.deploy_taken => {
+            view.blue.theirs.then_some(Harm::AbortedOthers)
+        }
+        _ => None,
     }
 }
 
@@ -399,6 +421,25 @@ fn orders(node: &Node, out: &mut Vec<Next>) {
             what,
             by: By::Operator,
             node: next,
+        });
+    }
+    discards(node, out);
+}
+
+/// `resume --discard-changes` of a deployment that is held.
+fn discards(node: &Node, out: &mut Vec<Next>) {
+    let is_held = node.journal.stage.kind == Kind::Held;
+    if !is_held || !node.console || node.journal.discarded {
+        return;
+    }
+    if let Ok((stage, terms)) = node.journal.obey(Order::Resume) {
+        let mut next = node.flushed();
+        next.journal.terms = terms;
+        next.journal.discarded = true;
+        out.push(Next {
+            what: "resume --discard-changes",
+            by: By::Operator,
+            node: next.entered(stage),
         });
     }
 }

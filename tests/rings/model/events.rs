@@ -75,6 +75,7 @@ impl World {
         };
         let ready = Blue {
             phase: BluePhase::Ready,
+            theirs: false,
             ..blue
         };
         match blue.phase {

@@ -29,6 +29,8 @@ pub struct Journal {
     pub sized: (bool, bool),
     /// The last swap, while it is in doubt.
     pub swap: Option<SwapIntent>,
+    /// Whether the operator has given up what a person has changed.
+    pub discarded: bool,
 }
 
 /// The kinds of request that are sent only once.
@@ -168,6 +170,7 @@ impl Journal {
             resize: None,
             sized: (false, false),
             swap: None,
+            discarded: false,
         }
     }
 

@@ -7,15 +7,15 @@ use std::rc::Rc;
 
 use bluegreen::deployment::SwapIntent;
 use bluegreen::machine::{
-    Deploy, Effect, EnvSeen, Green, Instances, Kind, Launch, Likeness, MayArrive, Phase, Seen,
-    State, Step, Termination, Test, Update, Version,
+    Deploy, Drift, Effect, EnvSeen, Green, Instances, Kind, Launch, Likeness, MayArrive,
+    OthersUpdate, Phase, Seen, State, Step, Termination, Test, Update, Version,
 };
 use bluegreen::plan::{OwnSizes, Plan, Role, Sizes, Strategy, Which};
 
 use super::journal::{Asked, Drain, Journal, Move, Open};
 use super::service::Request;
 use super::stage::{RUNNING, Stage, Terms, sizes};
-use super::world::{BluePhase, Bundle, Events, GreenPhase, Swap, View};
+use super::world::{BluePhase, Bundle, Events, GreenPhase, Label, Swap, View};
 
 /// The rules under test: the machine's own, or some of them broken on purpose.
 #[derive(Clone, Copy)]
@@ -77,6 +77,12 @@ pub struct Sight {
     view: View,
     /// Whether the look may be the last of a row that has settled.
     may_be_settled: bool,
+    /// The same of which environments there are.
+    presence_may_be_settled: bool,
+    /// The same of everything.
+    all_may_be_settled: bool,
+    discarded: bool,
+    deploy_taken: bool,
 }
 
 /// How far looks may be trusted.
@@ -86,6 +92,10 @@ pub struct Horizon {
     pub looks_are_fresh: bool,
     /// Whether every look shows the same holder of the production CNAME.
     pub holder_is_settled: bool,
+    /// Whether every look shows the same environments.
+    pub presence_is_settled: bool,
+    /// Whether every look shows the same.
+    pub looks_are_settled: bool,
     /// Whether a look that shows what a swap was to do is taken for its end, whatever looks
     /// may still show from before.
     pub any_swap_is_believed: bool,
@@ -125,6 +135,10 @@ impl Sight {
             bundle,
             view,
             may_be_settled: horizon.holder_is_settled,
+            presence_may_be_settled: horizon.presence_is_settled,
+            all_may_be_settled: horizon.looks_are_settled,
+            discarded: journal.discarded,
+            deploy_taken: journal.deploy_taken,
         };
         let shown = shown.plus(sight.shows(journal, horizon));
         if sight.is_over_with_the_swap_before(journal) {
@@ -341,12 +355,56 @@ impl Sight {
         (self.terms.resizes && wanted && ready).then(|| sizes(raised))
     }
 
+    /// Whether green lends itself to production, and a person's work would be kept.
+    fn is_lent(&self) -> bool {
+        self.terms.strategy == Strategy::Restore && !self.discarded
+    }
+
+    fn changes_on_green(&self) -> Vec<Drift> {
+        let is_read = matches!(self.stage.kind, Kind::Testing | Kind::SwappingToBlue)
+            && self.view.blue_ready()
+            && self.view.green_ready();
+        let is_there = is_read && self.is_lent() && self.view.green.changed;
+        is_there.then(drift).into_iter().collect()
+    }
+
+    fn changes_on_blue(&self) -> Vec<Drift> {
+        let is_read = matches!(
+            self.stage.kind,
+            Kind::DrainingBlue | Kind::Deploying | Kind::Testing
+        ) && self.view.blue_ready();
+        let is_there = is_read && self.is_lent() && self.view.blue.label == Label::Other;
+        is_there.then(drift).into_iter().collect()
+    }
+
+    fn others_update_of_blue(&self) -> Option<OthersUpdate> {
+        let is_read = match self.stage.kind {
+            Kind::Deploying => self.deploy != Asked::SinceEntry,
+            Kind::AbortingDeploy => true,
+            _ => false,
+        };
+        let is_known = self.deploy == Asked::Never || self.deploy_taken;
+        (is_read && is_known && self.view.blue.theirs).then(|| OthersUpdate {
+            said: String::new(),
+        })
+    }
+
     /// What is certain, with every fact of time and health still false.
     fn certain(&self) -> Seen {
         Seen {
             unread_alarms: None,
             production: self.view.holder,
             production_settled: false,
+            production_elsewhere: None,
+            // That a swap was undone only stops it.
+            swap_undone: false,
+            blue_gone: false,
+            green_gone: false,
+            green_id: None,
+            changes_on_green: self.changes_on_green(),
+            changes_on_blue: self.changes_on_blue(),
+            others_update_of_blue: self.others_update_of_blue(),
+            others_update_of_green: None,
             blue: self.blue(),
             blue_settled: false,
             blue_trusted: false,
@@ -394,6 +452,24 @@ impl Sight {
         let mut all = vec![self.certain()];
         vary(&mut all, self.may_be_settled, |seen| {
             seen.production_settled = true;
+        });
+        let settled = self.presence_may_be_settled;
+        let blue_is_gone = self.view.blue.phase == BluePhase::Gone;
+        vary(&mut all, settled && blue_is_gone, |seen| {
+            seen.blue_gone = true;
+        });
+        let had_green = !matches!(kind, Kind::Preparing | Kind::Cloning);
+        let green_is_gone = had_green && !self.view.green_is_ours();
+        vary(&mut all, settled && green_is_gone, |seen| {
+            seen.green_gone = true;
+        });
+        // Blue that was proven, and shows another version for so long that it is no stale look.
+        let is_off = kind == Kind::Testing
+            && self.is_lent()
+            && blue_ready
+            && self.view.blue.label != self.terms.goal_label();
+        vary(&mut all, is_off && self.all_may_be_settled, |seen| {
+            seen.changes_on_blue = vec![drift()];
         });
         vary(&mut all, blue_ready && self.view.blue.fit, |seen| {
             seen.blue_trusted = true;
@@ -487,6 +563,15 @@ impl Sight {
             }
         }
         all
+    }
+}
+
+/// What a person has changed.
+fn drift() -> Drift {
+    Drift {
+        what: "version".to_owned(),
+        is: String::new(),
+        mark: 0,
     }
 }
 

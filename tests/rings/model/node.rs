@@ -8,7 +8,7 @@ use super::hands::Hands;
 use super::journal::{Asked, Drain, Errand, Journal, Open, Pc};
 use super::service::{Harm, Request};
 use super::stage::{Stage, Terms};
-use super::world::{Bundle, Events, Stale, View, World};
+use super::world::{BluePhase, Bundle, Events, Stale, View, World};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Node {
@@ -77,6 +77,13 @@ impl Node {
     pub fn is_settled(&self) -> bool {
         self.before
             .is_none_or(|before| before.holder == self.world.view.holder)
+    }
+
+    /// Whether every look that may still come shows the same environments.
+    pub fn presence_is_settled(&self) -> bool {
+        let present = |view: &View| (view.blue.phase != BluePhase::Gone, view.green_is_ours());
+        self.before
+            .is_none_or(|before| present(&before) == present(&self.world.view))
     }
 
     /// Looks cannot be stale any more, so that what they showed is certain.

@@ -168,6 +168,12 @@ fn console(node: &Node, out: &mut Vec<Next>) {
         act("a person terminates green", &|view| {
             view.green.phase = GreenPhase::Terminating;
         });
+        let is_lent = node.journal.terms.strategy == Strategy::Restore;
+        if is_lent && view.holder == Some(Role::Green) {
+            act("a person changes green while it serves", &|view| {
+                view.green.changed = true;
+            });
+        }
     }
     if view.blue_ready() {
         act("a person terminates blue", &|view| {
@@ -178,6 +184,7 @@ fn console(node: &Node, out: &mut Vec<Next>) {
                 phase: BluePhase::Updating(Label::Other),
                 fit: false,
                 mixed: true,
+                theirs: true,
                 ..view.blue
             };
             // Without its request's id the newest update passes for ours; of green's deploy

@@ -17,6 +17,9 @@ pub const SWAPS_TO_FIT: &str = "a swap sends production to an environment that a
 pub const NOTHING_TWICE: &str = "no swap and no deploy is sent while an earlier one is on its way";
 pub const WHAT_GOES_ON_IS_WAITED_FOR: &str =
     "no deploy whose events keep coming is given up for the time it takes";
+pub const WORK_IS_KEPT: &str = "what a person has put on green while it served, or on idle blue, is taken away only where the \
+     operator says so";
+pub const OTHERS_UPDATES_ARE_LEFT: &str = "no update is aborted that is known to be a person's";
 pub const OVERTAKEN_IS_SILENT: &str = "a runner sends nothing once another has taken over";
 pub const LAUNCHES_WHAT_RUNS: &str = "green is asked for with the version that blue runs, or, where it is to keep production, with the \
      new one once it is processed";
@@ -44,6 +47,8 @@ pub fn broken(node: &Node) -> Option<&'static str> {
         Some(Harm::UpdatedLive | Harm::TerminatedLive) => return Some(LIVE_IS_LEFT_ALONE),
         // What a person at the console broke is not the machine's doing.
         Some(Harm::SwappedToUnfit) if !node.console => return Some(SWAPS_TO_FIT),
+        Some(Harm::LostWork) => return Some(WORK_IS_KEPT),
+        Some(Harm::AbortedOthers) => return Some(OTHERS_UPDATES_ARE_LEFT),
         Some(Harm::GaveUpWhatGoesOn) => return Some(WHAT_GOES_ON_IS_WAITED_FOR),
         Some(Harm::SwappedToUnfit | Harm::SentOvertaken) | None => {}
     }

@@ -42,6 +42,10 @@ pub enum Harm {
     SwappedToUnfit,
     /// A runner sent although another had taken over.
     SentOvertaken,
+    /// An update was aborted that a person had begun, which the runner could know.
+    AbortedOthers,
+    /// What a person has put on green or blue was taken away without the operator's word.
+    LostWork,
     /// A deploy was given up for the time it takes on a look that showed its events coming.
     GaveUpWhatGoesOn,
 }

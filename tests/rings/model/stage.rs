@@ -54,7 +54,12 @@ impl Stage {
             }
             (
                 Kind::Stuck,
-                Some(Cause::ProductionMoved { .. } | Cause::BlueGone | Cause::VersionMoved { .. }),
+                Some(
+                    Cause::ProductionMoved { .. }
+                    | Cause::BlueGone { .. }
+                    | Cause::ProductionTerminated { .. }
+                    | Cause::VersionMoved { .. },
+                ),
             ) => Why::SomebodyElse,
             _ => Why::Any,
         };
@@ -72,7 +77,10 @@ impl Stage {
             Why::Redeploy => Cause::DeployFailed {
                 message: String::new(),
             },
-            Why::SomebodyElse => Cause::BlueGone,
+            Why::SomebodyElse => Cause::BlueGone {
+                serving: None,
+                blue: None,
+            },
         };
         match self.kind {
             Kind::Preparing => State::Preparing,

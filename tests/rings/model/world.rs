@@ -50,6 +50,8 @@ pub struct Blue {
     pub mixed: bool,
     /// Whether its group has room for more than its own sizes.
     pub raised: bool,
+    /// Whether the update that goes on is a person's.
+    pub theirs: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -72,6 +74,8 @@ pub struct Green {
     pub raised: bool,
     /// Whether it was given the version to release, which a rehearsal does.
     pub upgraded: bool,
+    /// Whether a person has changed it while it served: its version, its settings or its sizes.
+    pub changed: bool,
     /// Whether some of its instances may run another version than it shows.
     pub mixed: bool,
 }
@@ -207,6 +211,7 @@ impl World {
                     fit: true,
                     mixed: false,
                     raised: false,
+                    theirs: false,
                 },
                 green: Green::absent(),
                 template: false,
@@ -242,6 +247,7 @@ impl Green {
             fit: false,
             raised: false,
             upgraded: false,
+            changed: false,
             mixed: false,
         }
     }
