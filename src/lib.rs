@@ -30,3 +30,4 @@ pub mod shared;
 pub mod store;
 pub mod table;
 pub mod traffic;
+pub mod turn;

@@ -20,6 +20,10 @@ impl World {
         let label = environment.version_label.clone();
         let scripted = self.quirks.slow_deploys.get(&label);
         let batches = scripted.map(|(_, batches)| *batches as usize);
+        if batches.is_some() {
+            self.note_strike("slow_deploy");
+        }
+        let environment = &self.view.environments[at];
         let mut said: Vec<_> = steps(environment, batches)
             .into_iter()
             .map(|message| ("INFO".to_owned(), message))

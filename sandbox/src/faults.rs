@@ -306,6 +306,13 @@ pub enum FaultEffect {
         /// Its name.
         name: String,
     },
+    /// So many clients use production, each with so many requests a second.
+    BusySite {
+        /// How many clients there are.
+        clients: usize,
+        /// How many requests each of them sends a second.
+        per_second: u64,
+    },
     /// Resolvers keep the clients' DNS answers for so long.
     LongCaches {
         /// Seconds of the sandbox's time.
@@ -620,6 +627,10 @@ impl World {
                 self.quirks.taken_prefixes.push(prefix.to_lowercase());
             }
             FaultEffect::ForeignEnvironment { name } => self.seed_foreign(name),
+            FaultEffect::BusySite {
+                clients,
+                per_second,
+            } => self.traffic.grow(*clients, *per_second, self.now),
             FaultEffect::LongCaches { seconds, percent } => {
                 self.traffic.keep_answers(*seconds, *percent);
             }
@@ -661,6 +672,7 @@ impl World {
     pub fn clear_faults(&mut self) {
         self.faults.clear();
         self.quirks = Quirks::default();
+        self.traffic.heed_answers();
         self.history.clear();
     }
 

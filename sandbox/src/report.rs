@@ -16,6 +16,9 @@ pub struct Report {
     pub requests: u64,
     /// Those without a success.
     pub lost: u64,
+    /// Those of them that stubborn clients sent to an environment which the name had left.
+    #[serde(default)]
+    pub lost_astray: u64,
     /// The first of them.
     pub losses: Vec<Loss>,
     /// Effects that hit an environment which clients could reach.
@@ -23,7 +26,8 @@ pub struct Report {
     /// API calls by operation.
     pub calls: BTreeMap<String, u64>,
     /// How often each scripted fault struck, by its name; `stale_reads` counts the answers
-    /// that an up-to-date one would have differed from.
+    /// that an up-to-date one would have differed from, `long_caches` the requests that went
+    /// to an environment which the name had left.
     #[serde(default)]
     pub strikes: BTreeMap<String, u64>,
     /// The environments that clients ever created, the oldest first.
@@ -44,6 +48,9 @@ pub struct Interruption {
     pub operation: String,
     /// The environment's name.
     pub environment: String,
+    /// Whether it held the name that the clients ask for; else only cached answers led there.
+    #[serde(default)]
+    pub serves: bool,
 }
 
 /// An environment that a client created, whatever became of it.
@@ -104,13 +111,18 @@ impl World {
             .map(|e| e.name.clone())
             .filter(|name| !self.seeded.contains(name))
             .collect();
+        let mut strikes = self.strikes.clone();
+        if self.traffic.astray > 0 {
+            strikes.insert("long_caches".to_owned(), self.traffic.astray);
+        }
         Report {
             requests: self.traffic.requests,
             lost: self.traffic.lost,
+            lost_astray: self.traffic.lost_astray,
             losses: self.traffic.losses.clone(),
             interruptions: self.interruptions.clone(),
             calls: self.calls.clone(),
-            strikes: self.strikes.clone(),
+            strikes,
             created: self.created.clone(),
             peaks: self.peaks,
             leftovers: Leftovers {
@@ -130,6 +142,7 @@ impl World {
                 at: self.now,
                 operation: operation.to_owned(),
                 environment: environment.name.clone(),
+                serves: self.traffic.is_asked_for(environment),
             });
         }
     }

@@ -164,6 +164,7 @@ impl World {
         self.ready_again(at);
         self.take_its_time(at);
         if let Some((severity, message)) = self.quirks.update_endings.get(&label).cloned() {
+            self.note_strike("update_ends_with");
             if !message.is_empty() {
                 self.say_of(at, &severity, &message);
             }
@@ -332,6 +333,9 @@ impl World {
             || self.view.environments[at].health != "Grey";
         let lasting = self.lasting_health(&self.view.environments[at].name);
         let lasting = lasting.map(|health| health.status.clone());
+        if lasting.is_some() {
+            self.note_strike("environment_health");
+        }
         let environment = &mut self.view.environments[at];
         if let Some(status) = lasting {
             environment.set_health(colour_of(&status), &status);
@@ -360,6 +364,7 @@ impl World {
             && environment.busy.is_none()
         {
             environment.set_health(colour_of(status), status);
+            self.note_strike("environment_health");
         }
         let environment = name.to_owned();
         self.plan(seconds, Happening::AilmentEnds { environment });

@@ -7,6 +7,9 @@ use crate::world::World;
 
 /// How many losses the report tells in full.
 const LOSSES_TOLD: usize = 20;
+/// How many clients there may be, and how many requests each may send a second.
+const CLIENTS_MAX: usize = 10_000;
+const PER_SECOND_MAX: u64 = 10_000;
 
 /// The clients and what became of their requests.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -19,13 +22,26 @@ pub struct Traffic {
     /// that resolve a name once, and clients that do not heed how long an answer holds.
     #[serde(default)]
     stubborn: (usize, u64),
+    /// How many requests each of them sends a second.
+    #[serde(default = "one_a_second")]
+    per_second: u64,
+    /// How many requests stubborn clients sent to an environment that the name had left.
+    #[serde(default)]
+    pub(crate) astray: u64,
+    /// How many of these were lost.
+    #[serde(default)]
+    pub(crate) lost_astray: u64,
     pub(crate) clients: Vec<Client>,
     pub(crate) requests: u64,
     pub(crate) lost: u64,
     pub(crate) losses: Vec<Loss>,
 }
 
-/// A client: one request a second.
+fn one_a_second() -> u64 {
+    1
+}
+
+/// A client.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Client {
     /// The id of the environment its cached DNS answer leads to.
@@ -57,18 +73,33 @@ impl Traffic {
             host: host.to_owned(),
             cache_seconds,
             clients: (0..count).map(client).collect(),
+            per_second: 1,
             ..Traffic::default()
         }
     }
 
+    /// There are so many clients from now on, each with so many requests a second; neither is
+    /// more than can be counted.
+    pub(crate) fn grow(&mut self, clients: usize, per_second: u64, now: Millis) {
+        let clients = clients.min(CLIENTS_MAX);
+        self.clients = Traffic::new(&self.host, clients, self.cache_seconds, now).clients;
+        self.per_second = per_second.min(PER_SECOND_MAX);
+    }
+
     /// From their next look-up on, so many of a hundred clients keep an answer for so long.
     pub(crate) fn keep_answers(&mut self, seconds: u64, percent: u32) {
-        if percent >= 100 {
-            self.cache_seconds = seconds;
-            return;
-        }
-        let share = self.clients.len() * percent as usize;
+        let share = self.clients.len() * percent.min(100) as usize;
         self.stubborn = (share.div_ceil(100), seconds);
+    }
+
+    /// From their next look-up on, every client heeds how long an answer holds.
+    pub(crate) fn heed_answers(&mut self) {
+        self.stubborn.1 = 0;
+    }
+
+    /// How long a resolver keeps an answer that all clients ask, in milliseconds.
+    pub(crate) fn resolver_keeps(&self) -> Millis {
+        self.keeps(self.clients.len().saturating_sub(1))
     }
 
     /// How long a client keeps an answer, in milliseconds.
@@ -79,26 +110,30 @@ impl Traffic {
         } else {
             self.cache_seconds
         };
-        seconds * 1000
+        seconds.saturating_mul(1000)
+    }
+
+    /// Whether an environment holds the name that the clients ask for.
+    pub(crate) fn is_asked_for(&self, environment: &Environment) -> bool {
+        let cname = environment.cname.as_deref();
+        cname.is_some_and(|cname| cname.eq_ignore_ascii_case(&self.host))
     }
 
     /// Whether a client may reach this environment at `now`: it holds the
     /// clients' name, or an answer that leads to it is still cached.
     pub(crate) fn reaches(&self, environment: &Environment, now: Millis) -> bool {
-        let holds = environment
-            .cname
-            .as_deref()
-            .is_some_and(|cname| cname.eq_ignore_ascii_case(&self.host));
         let cached = |client: &Client| {
             client.expires > now && client.environment.as_ref() == Some(&environment.id)
         };
-        !self.clients.is_empty() && (holds || self.clients.iter().any(cached))
+        !self.clients.is_empty()
+            && (self.is_asked_for(environment) || self.clients.iter().any(cached))
     }
 
     /// How many requests reach an environment in ten seconds now.
     pub(crate) fn recent(&self, environment: &Environment) -> usize {
         let here = |client: &&Client| client.environment.as_ref() == Some(&environment.id);
-        10 * self.clients.iter().filter(here).count()
+        let clients = self.clients.iter().filter(here).count();
+        10 * clients * usize::try_from(self.per_second).unwrap_or_default()
     }
 
     /// The requests of `from` to `to`, in which nothing changes in the world.
@@ -108,49 +143,51 @@ impl Traffic {
         }
         let holder = world.cname_holder(&self.host);
         let holder_id = holder.map(|e| e.id.clone());
-        let first = from / 1000 + 1;
         let last = to / 1000;
-        for second in first..=last {
+        let mut second = from / 1000 + 1;
+        while second <= last {
             let at = second * 1000;
-            if self.clients.iter().all(|c| c.environment == holder_id) {
-                // Until the next change every second is like this one.
-                let seconds = last - second + 1;
-                self.settle(world, &holder_id, at, seconds);
-                self.renew_all(to);
-                return;
-            }
             for number in 0..self.clients.len() {
                 let keeps = self.keeps(number);
                 let client = &mut self.clients[number];
-                if client.expires <= at || client.environment.is_none() {
+                let looks_up = client.expires <= at || client.environment.is_none();
+                if looks_up && client.environment != holder_id {
                     client.environment.clone_from(&holder_id);
-                    client.expires = client.expires.max(at) + keeps;
+                    client.expires = client.expires.max(at).saturating_add(keeps);
                 }
-                let environment = client.environment.clone();
-                self.send(world, number, environment.as_ref(), at);
             }
+            // Until the next client leaves, every second is like this one.
+            let elsewhere = self.clients.iter().filter(|c| c.environment != holder_id);
+            let leaves = elsewhere.map(|client| client.expires.div_ceil(1000)).min();
+            let until = leaves.unwrap_or(last + 1).clamp(second + 1, last + 1);
+            self.settle(world, &holder_id, at, until - second);
+            second = until;
         }
+        self.renew(&holder_id, to);
     }
 
-    /// `seconds` seconds in which every client reaches the same environment.
-    fn settle(&mut self, world: &World, id: &Option<String>, at: Millis, seconds: u64) {
-        let clients = self.clients.len();
-        let lost_before = self.lost;
-        for number in 0..clients {
-            self.send(world, number, id.as_ref(), at);
+    /// `seconds` seconds in which every client reaches the environment that it reaches now.
+    fn settle(&mut self, world: &World, holder: &Option<String>, at: Millis, seconds: u64) {
+        let before = (self.requests, self.lost);
+        for number in 0..self.clients.len() {
+            let (environment, lost) = (self.clients[number].environment.clone(), self.lost);
+            self.send(world, number, environment.as_ref(), at);
+            if environment != *holder && number < self.stubborn.0 {
+                self.astray += seconds * self.per_second;
+                self.lost_astray += seconds * (self.lost - lost);
+            }
         }
-        let lost_each = self.lost - lost_before;
-        self.requests += (seconds - 1) * clients as u64;
-        self.lost += (seconds - 1) * lost_each;
+        self.requests += (seconds - 1) * (self.requests - before.0);
+        self.lost += (seconds - 1) * (self.lost - before.1);
     }
 
     fn send(&mut self, world: &World, client: usize, id: Option<&String>, at: Millis) {
-        self.requests += 1;
+        self.requests += self.per_second;
         let reached = id.and_then(|id| world.view.environments.iter().find(|e| e.id == *id));
         let Some(why) = why_lost(world, reached, at) else {
             return;
         };
-        self.lost += 1;
+        self.lost += self.per_second;
         if self.losses.len() < LOSSES_TOLD {
             self.losses.push(Loss {
                 at,
@@ -161,13 +198,16 @@ impl Traffic {
         }
     }
 
-    /// Every cache has been renewed in its turn up to `to`.
-    fn renew_all(&mut self, to: Millis) {
+    /// Whoever reaches the holder of the name has renewed its answer in its turn up to `to`.
+    fn renew(&mut self, holder: &Option<String>, to: Millis) {
         for number in 0..self.clients.len() {
             let period = self.keeps(number).max(1);
             let client = &mut self.clients[number];
-            if client.expires <= to {
-                client.expires += ((to - client.expires) / period + 1) * period;
+            if client.environment == *holder && client.expires <= to {
+                let periods = (to - client.expires) / period + 1;
+                client.expires = client
+                    .expires
+                    .saturating_add(periods.saturating_mul(period));
             }
         }
     }

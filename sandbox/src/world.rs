@@ -237,7 +237,9 @@ impl World {
     /// moved last, and keeps the answer for as long as the clients do.
     #[must_use]
     pub fn cached_holder(&self, cname: &str) -> Option<&Environment> {
-        let kept_until = self.names_moved_at + self.traffic.cache_seconds * 1000;
+        let kept_until = self
+            .names_moved_at
+            .saturating_add(self.traffic.resolver_keeps());
         let before = self.names_before.iter().filter(|_| self.now < kept_until);
         let mut before = before.filter(|(name, _)| name.eq_ignore_ascii_case(cname));
         match before.next() {
@@ -336,6 +338,11 @@ impl World {
     pub(crate) fn number(&mut self) -> u64 {
         self.counter += 1;
         self.counter
+    }
+
+    /// Notes that a scripted fault struck.
+    pub(crate) fn note_strike(&mut self, fault: &str) {
+        *self.strikes.entry(fault.to_owned()).or_default() += 1;
     }
 
     /// From now on chance takes the course that belongs to this seed: which requests a

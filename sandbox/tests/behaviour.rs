@@ -422,6 +422,46 @@ fn every_client_sends_a_request_a_second_however_time_is_cut() {
     assert_eq!(whole.world.report().lost, 0);
 }
 
+#[test]
+fn stubborn_clients_of_a_busy_site_stay_with_what_the_name_has_left() {
+    let mut play = Play::new();
+    play.launch("shop-two");
+    let (clients, per_second) = (100, 4);
+    play.world.inject(FaultEffect::BusySite {
+        clients,
+        per_second,
+    });
+    let (seconds, percent) = (3600, 1);
+    play.world
+        .inject(FaultEffect::LongCaches { seconds, percent });
+    play.wait(120);
+    play.done(SWAP);
+    play.wait(8 + 61);
+    let asked = "Action=DescribeEnvironmentHealth&EnvironmentName=shop-blue&AttributeNames.member.1=ApplicationMetrics";
+    // One client's forty in ten seconds, and the load balancer's checks of two instances.
+    let health = play.done(asked);
+    assert!(
+        health.contains("<RequestCount>44</RequestCount>"),
+        "{health}"
+    );
+    play.done("Action=TerminateEnvironment&EnvironmentName=shop-blue");
+    play.wait(300);
+    let report = play.world.report();
+    assert_eq!((report.lost, report.lost_astray), (300 * 4, 300 * 4));
+    let [interruption] = &report.interruptions[..] else {
+        panic!("{:?}", report.interruptions);
+    };
+    assert!(!interruption.serves, "only cached answers led there");
+    assert!(report.strikes["long_caches"] >= 300 * 4, "{report:?}");
+    play.world.clear_faults();
+    play.wait(3600);
+    let before = play.world.report();
+    play.wait(3600);
+    let after = play.world.report();
+    assert_eq!(after.lost, before.lost, "it has looked the name up");
+    assert_eq!(after.requests - before.requests, 100 * 4 * 3600);
+}
+
 /// A year of an outage is counted, not walked through.
 #[test]
 fn a_long_outage_is_counted_quickly() {

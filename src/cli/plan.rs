@@ -2,7 +2,6 @@
 
 use super::context::Context;
 use super::run;
-use super::turn::Turn;
 use super::{Exit, Failed, say, warn_of};
 use crate::acceptance::all_set;
 use crate::clock::Clock;
@@ -82,8 +81,13 @@ pub(super) async fn look(
     context.clock = cloud.corrected(context.clock);
     // Nothing is begun under it.
     let id = ulid::Ulid::new().to_string();
-    let mut turn = Turn::of(context, &cloud, config, &found.0, &id)?;
-    let busy = turn.hindrance(context, &found.1).await;
+    let mut turn = context.turn(&cloud, config, &found.0, &id)?;
+    let busy = turn
+        .hindrance(&mut context.store, &context.clock, &found.1)
+        .await;
+    let busy = busy
+        .map(|busy| busy.map(Failed::from))
+        .map_err(Failed::from);
     let around = surroundings(&context.store, &found.0, &context.clock)?;
     let inspection = preflight::inspect(&cloud, config, wanted, &found, &around).await?;
     let inspection = inspection.with(free(busy));

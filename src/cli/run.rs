@@ -9,7 +9,6 @@ use tracing::{info, warn};
 use super::context::{Context, unless_interrupted};
 use super::finish::{Asked, drive_new};
 use super::plan::surroundings;
-use super::turn::Turn;
 use super::{Exit, Failed};
 use crate::acceptance::all_set;
 use crate::bundle;
@@ -26,6 +25,7 @@ use crate::plan::{self, Bundle, Plan};
 use crate::preflight::{self, Check, Wanted};
 use crate::shared::Lease;
 use crate::store::StoreError;
+use crate::turn::Turn;
 
 /// What `run` takes.
 #[derive(Clone, Debug, clap::Args)]
@@ -255,7 +255,7 @@ pub(super) async fn begin(
     let mut turn: Option<Turn> = None;
     let begun = release.begin(context, &mut turn).await;
     if let (Err(_), Some(turn)) = (&begun, &turn) {
-        turn.leave(context).await;
+        turn.leave(&mut context.store).await;
     }
     let (deployment, lease) = begun?;
     let plan = &deployment.plan;
@@ -353,15 +353,16 @@ impl Release<'_> {
             Some(turn) => turn,
             none => {
                 context.clock = cloud.corrected(context.clock);
-                let turn = Turn::of(context, cloud, config, &found.0, self.id)?;
+                let turn = context.turn(cloud, config, &found.0, self.id)?;
                 none.insert(match self.wait.is_zero() {
                     true => turn,
                     false => turn.waiting(),
                 })
             }
         };
-        if let Some(busy) = turn.hindrance(context, &found.1).await? {
-            return Ok(Attempt::Busy(busy));
+        let (store, clock) = (&mut context.store, context.clock);
+        if let Some(busy) = turn.hindrance(store, &clock, &found.1).await? {
+            return Ok(Attempt::Busy(busy.into()));
         }
         if !self.wait.is_zero() {
             // What it waited for may have ended since that look.
@@ -374,7 +375,8 @@ impl Release<'_> {
         }
         let label = self.wanted.label.as_deref();
         if self.wanted.strategy != plan::Strategy::Rehearse {
-            turn.not_overtaken(context, &found.1, label).await?;
+            turn.not_overtaken(&mut context.store, &found.1, label)
+                .await??;
         }
         let around = surroundings(&context.store, &found.0, &context.clock)?;
         let checked = async {
@@ -389,9 +391,9 @@ impl Release<'_> {
             }
             Err(refused) => return Err(refused.into()),
         };
-        let lease = match turn.take(context).await? {
+        let lease = match turn.take(&context.store, &context.clock).await? {
             Ok(lease) => lease,
-            Err(busy) => return Ok(Attempt::Busy(busy)),
+            Err(busy) => return Ok(Attempt::Busy(busy.into())),
         };
         // Another release may have come and gone between the plan and its turn.
         let again = still_fits(&plan, cloud, config);
@@ -407,7 +409,7 @@ impl Release<'_> {
                 return Err(failed);
             }
         }
-        turn.begins(context).await;
+        turn.begins(&mut context.store, &clock).await;
         let mut deployment = Deployment::new(plan, context.clock.now());
         if let Some(lease) = &lease {
             deployment.fence = lease.fence().await;

@@ -9,12 +9,14 @@ use super::context::Context;
 use super::{Exit, Failed};
 use crate::cloud::HttpProber;
 use crate::cloud::aws::AwsCloud;
+use crate::config::Config;
 use crate::deployment::Deployment;
 use crate::plan::{Plan, Target};
 use crate::shared::{
     Claim, Contender, Held, Holder, Lease, LeaseRecord, Listed, Record, SharedError, SharedState,
 };
 use crate::store::{DriveLock, StoreError};
+use crate::turn::Turn;
 
 /// A deployment that this process may drive.
 pub(super) struct Taken {
@@ -355,6 +357,20 @@ impl Context {
             me,
             self.options.lease,
         ))
+    }
+
+    /// The turn of a deployment that is to have this id.
+    pub fn turn(
+        &self,
+        cloud: &AwsCloud<HttpProber>,
+        config: &Config,
+        target: &Target,
+        id: &str,
+    ) -> Result<Turn, StoreError> {
+        let shared = config.shared_state;
+        let shared = shared.then(|| SharedState::new(cloud.bucket(&config.bucket)));
+        let often = (self.options.lease, config.limits.poll);
+        Turn::of(&self.store, &self.clock, shared, (target, id), often)
     }
 
     async fn lease(

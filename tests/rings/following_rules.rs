@@ -33,10 +33,21 @@ pub fn share(world: &VirtualWorld) {
 /// Every rule forwards to this environment.
 #[track_caller]
 pub fn check_rules(world: &VirtualWorld, stays: &str) {
+    check_forwards(world, [SHOP, STAGING], stays);
+}
+
+/// Production's rule forwards to this environment, wherever staging's does.
+#[track_caller]
+pub fn check_productions_rule(world: &VirtualWorld, serves: &str) {
+    check_forwards(world, [SHOP], serves);
+}
+
+#[track_caller]
+fn check_forwards<const N: usize>(world: &VirtualWorld, hosts: [&str; N], to: &str) {
     world.sandbox.with_world(|world, _| {
-        for host in [SHOP, STAGING] {
+        for host in hosts {
             let reached = world.balanced_to(host).map(|e| e.name.as_str());
-            assert_eq!(reached, Some(stays), "{host}");
+            assert_eq!(reached, Some(to), "{host}");
         }
     });
 }

@@ -1,0 +1,253 @@
+//! Processes on other machines that wait for their turn behind a storm's release, each with a
+//! later version.
+
+use std::time::Duration;
+
+use bluegreen::cloud::LookError;
+use bluegreen::deployment::Deployment;
+use bluegreen::facts::is_healthy;
+use bluegreen::health::Health;
+use bluegreen::journal::JournalError;
+use bluegreen::plan::Strategy;
+use bluegreen::preflight::{self, Past, Refused, Surroundings, Wanted};
+use bluegreen::shared::{Lease, SharedError};
+use bluegreen::turn::Turn;
+use bluegreen_sandbox::Form;
+use tokio::sync::watch;
+
+use super::weather::Weather;
+use super::{PROCESSES_MAX, Struck, count, obeyed};
+use crate::virtual_world::VirtualWorld;
+
+/// A process that comes and waits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Waiter {
+    label: &'static str,
+    id: &'static str,
+    /// Seconds since the first release began.
+    comes: u64,
+    /// Seconds for which it waits.
+    waits: u64,
+}
+
+/// How often a process that waits looks.
+const POLL: Duration = Duration::from_secs(120);
+/// How long a lease lasts, and the tickets of the queue by it.
+const LEASE: Duration = Duration::from_secs(300);
+
+/// What became of a process that waited.
+#[derive(Debug)]
+pub(super) enum Waited {
+    /// Its release began, and came to this end or was left there.
+    Released(Box<Deployment>),
+    /// Something newer was released meanwhile.
+    Overtaken(String),
+    /// Its turn did not come in time, or it died before.
+    InVain,
+}
+
+impl Waiter {
+    /// One or two, the version of the one that comes later the newer one.
+    pub fn some(rng: &mut fastrand::Rng) -> Vec<Waiter> {
+        let ids = ["01JVIRTUALWORLD00000000003", "01JVIRTUALWORLD00000000004"];
+        let first = rng.u64(..2_400);
+        let waiters = ["v3", "v4"].into_iter().zip(ids).zip([first, first + 60]);
+        let waiters = waiters.map(|((label, id), from)| Waiter {
+            label,
+            id,
+            comes: from + rng.u64(..1_200),
+            waits: rng.u64(3_600..28_800),
+        });
+        let mut waiters: Vec<_> = waiters.collect();
+        if waiters[1].comes <= waiters[0].comes || rng.bool() {
+            waiters.pop();
+        }
+        waiters
+    }
+
+    /// Its version is registered, as every version of the shop is.
+    pub fn register(&self, world: &VirtualWorld) {
+        let form = format!(
+            "Action=CreateApplicationVersion&ApplicationName=shop&VersionLabel={}\
+             &SourceBundle.S3Bucket=shop-artifacts&SourceBundle.S3Key=shop/v2.zip",
+            self.label
+        );
+        world.sandbox.with_world(|world, _| {
+            world.set_policy(None);
+            world.apply(&Form::parse(form.as_bytes()));
+        });
+    }
+
+    /// Comes, waits, releases.
+    pub async fn play(
+        self,
+        first: &VirtualWorld,
+        weather: &Weather,
+        mut rng: fastrand::Rng,
+        struck: &Struck,
+    ) -> Waited {
+        let mut world = first.another_machine().await;
+        world.config.healthy = first.config.healthy;
+        world.config.limits.accept_traffic_loss = weather.accepts_losses();
+        world.config.limits.poll = POLL;
+        world.clock.sleep(Duration::from_secs(self.comes)).await;
+        count(struck, "waiters");
+        let begun = tokio::select! {
+            biased;
+            begun = self.waits_for_its_turn(&world, &mut rng) => begun,
+            // What died before anything was begun is not run again.
+            () = world.died() => return Waited::InVain,
+        };
+        let (mut deployment, lease) = match begun {
+            Ok(begun) => begun,
+            Err(waited) => return waited,
+        };
+        count(struck, "turns");
+        let (_signal, interrupted) = watch::channel(false);
+        let clock = world.cloud.corrected(world.clock);
+        let driven = tokio::select! {
+            biased;
+            driven = world.drive_under(lease, &mut deployment, clock, interrupted) => Some(driven),
+            () = world.died() => None,
+        };
+        let mut is_left = obeyed(&world, &mut rng, &mut deployment, driven);
+        for _ in 0..PROCESSES_MAX {
+            if deployment.state.is_end() || is_left {
+                return Waited::Released(Box::new(deployment));
+            }
+            is_left = super::process(&world, &mut rng, &mut deployment, struck).await;
+        }
+        panic!("no end of {deployment:?}");
+    }
+
+    /// Waits as `run --wait` does, and writes its plan down.
+    async fn waits_for_its_turn(
+        &self,
+        world: &VirtualWorld,
+        rng: &mut fastrand::Rng,
+    ) -> Result<(Deployment, Lease), Waited> {
+        let mut turn = None;
+        let since = world.clock.now();
+        loop {
+            match self.attempt(world, &mut turn).await {
+                Attempt::Begun(begun) => return Ok(*begun),
+                Attempt::Overtaken(by) => return Err(Waited::Overtaken(by)),
+                Attempt::Again => continue,
+                Attempt::Busy => {}
+            }
+            if world.clock.now().since(since) >= Duration::from_secs(self.waits) {
+                if let Some(turn) = &turn {
+                    turn.leave(&mut world.store()).await;
+                }
+                return Err(Waited::InVain);
+            }
+            // Now and then its machine sleeps for longer than its ticket lasts.
+            let asleep = if rng.u8(..16) == 0 {
+                rng.u64(..2_400)
+            } else {
+                0
+            };
+            world.clock.sleep(POLL + Duration::from_secs(asleep)).await;
+        }
+    }
+
+    /// One attempt, in the order of `run`'s.
+    async fn attempt(&self, world: &VirtualWorld, turn: &mut Option<Turn>) -> Attempt {
+        let (cloud, config) = (&world.cloud, &world.config);
+        let look = || preflight::find_target(cloud, config, "us-east-1");
+        let mut store = world.store();
+        let Some(found) = passing(look().await) else {
+            return Attempt::Busy;
+        };
+        let clock = cloud.corrected(world.clock);
+        let turn = turn.get_or_insert_with(|| {
+            let often = (LEASE, POLL);
+            let shared = Some(world.shared());
+            let turn = Turn::of(&store, &clock, shared, (&found.0, self.id), often);
+            turn.expect("the journal reads").waiting()
+        });
+        match turn.hindrance(&mut store, &clock, &found.1).await {
+            Ok(None) => {}
+            Ok(Some(_)) => return Attempt::Busy,
+            Err(error) => return busy_where_away(error),
+        }
+        let Some(found) = passing(look().await) else {
+            return Attempt::Busy;
+        };
+        if turn.waits_for_blue && !is_healthy(&found.1, config.healthy.max(Health::Warning)) {
+            return Attempt::Busy;
+        }
+        match turn
+            .not_overtaken(&mut store, &found.1, Some(self.label))
+            .await
+        {
+            Ok(Ok(())) => {}
+            Ok(Err(by)) => {
+                turn.leave(&mut store).await;
+                return Attempt::Overtaken(by.to_string());
+            }
+            Err(error) => return busy_where_away(error),
+        }
+        let wanted = Wanted {
+            label: Some(self.label.to_owned()),
+            strategy: Strategy::Restore,
+            ..Wanted::default()
+        };
+        let around = Surroundings {
+            now: clock.now(),
+            past: Past::default(),
+        };
+        let id = self.id.to_owned();
+        let planned = preflight::plan(cloud, config, id, &wanted, found, &around).await;
+        if let Err(refused) = &planned
+            && refused.may_pass()
+        {
+            turn.waits_for_blue = true;
+            return Attempt::Busy;
+        }
+        let Some(plan) = passing(planned) else {
+            return Attempt::Busy;
+        };
+        let lease = match turn.take(&store, &clock).await {
+            Ok(Ok(lease)) => lease.expect("the bucket keeps leases"),
+            Ok(Err(_)) => return Attempt::Busy,
+            Err(error) => return busy_where_away(error),
+        };
+        let again = passing(look().await);
+        let runs = again
+            .as_ref()
+            .and_then(|found| found.1.version_label.as_ref());
+        if runs != Some(&plan.previous_version) {
+            lease.release().await;
+            return Attempt::Again;
+        }
+        turn.begins(&mut store, &clock).await;
+        let mut deployment = Deployment::new(plan, clock.now());
+        deployment.fence = lease.fence().await;
+        store.create(&deployment).expect("the journal takes it");
+        Attempt::Begun(Box::new((deployment, lease)))
+    }
+}
+
+enum Attempt {
+    Begun(Box<(Deployment, Lease)>),
+    Overtaken(String),
+    Busy,
+    Again,
+}
+
+/// What was looked at; none where AWS does not answer for now.
+fn passing<T>(looked: Result<T, Refused>) -> Option<T> {
+    match looked {
+        Ok(found) => Some(found),
+        Err(Refused::Look(LookError::Passing(_))) => None,
+        Err(refused) => panic!("{refused}"),
+    }
+}
+
+fn busy_where_away(error: JournalError) -> Attempt {
+    match error {
+        JournalError::Shared(SharedError::Away { .. }) => Attempt::Busy,
+        error => panic!("{error}"),
+    }
+}
