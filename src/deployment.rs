@@ -78,6 +78,9 @@ pub struct Deployment {
     /// What the events of the deploy that was asked for last have warned of, oldest first.
     #[serde(default)]
     pub deploy_warnings: Vec<DeployWarning>,
+    /// The terminations that were asked for in the present state, oldest first.
+    #[serde(default)]
+    pub terminations: Vec<AskedTermination>,
     /// Green's environment id, once its tag or its creation's answer told it.
     pub green_id: Option<String>,
     /// What each environment was when green was last found fit to take production; none where
@@ -119,6 +122,18 @@ pub struct DeployWarning {
 
 /// How many of them are kept.
 const WARNINGS_MAX: usize = 50;
+
+/// How many terminations are kept: one that fails takes minutes.
+const TERMINATIONS_MAX: usize = 32;
+
+/// A termination that AWS has taken, or may have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AskedTermination {
+    /// When it was answered, or found to be without an answer.
+    pub at: Moment,
+    /// The id that its events bear; none where no answer told it.
+    pub request_id: Option<String>,
+}
 
 /// A request that was, or was about to be, sent to AWS.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -228,6 +243,7 @@ impl Deployment {
             left: None,
             deploy_warnings: Vec::new(),
             turned_back: None,
+            terminations: Vec::new(),
             green_id: None,
             known: BTreeMap::new(),
             deployed: Vec::new(),
@@ -275,6 +291,9 @@ impl Deployment {
             next.traffic_moved_at = Some(now);
             next.drained_at = None;
         }
+        if self.state.kind() != state.kind() {
+            next.terminations.clear();
+        }
         next.state = state;
         next.entered_at = now;
         next.left = None;
@@ -305,6 +324,14 @@ impl Deployment {
             kept.push(warning);
         }
         is_new
+    }
+
+    /// Keeps a termination that AWS has taken, or may have.
+    pub fn keep_termination(&mut self, asked: AskedTermination) {
+        let kept = &mut self.terminations;
+        kept.push(asked);
+        let over = kept.len().saturating_sub(TERMINATIONS_MAX);
+        kept.drain(..over);
     }
 
     /// Whether it is paused until its approval, which a URL is asked for.

@@ -22,7 +22,7 @@ use crate::approval::Approves;
 use crate::clock::{Clock, Deadline, Moment, Stopwatch};
 use crate::cloud::{Alarms, Cloud, LookError, Outcome, Refusal, Sighting, test_run};
 use crate::command::{Processes, Runner};
-use crate::deployment::{Deployment, Intent, Sent, SwapIntent};
+use crate::deployment::{AskedTermination, Deployment, Intent, Sent, SwapIntent};
 use crate::facts::{
     PutOff, Streaks, TEST_COMMAND, known, needs, tells_the_usual, usual_health, version_under_test,
 };
@@ -478,7 +478,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
                         deployment.swap_has_failed();
                     }
                     deploys::keep_warnings(deployment, &sighting);
-                    for told in self.streaks.news(&sighting) {
+                    for told in self.streaks.news(deployment, &sighting) {
                         warn!("Elastic Beanstalk reports an error: {told}");
                     }
                     self.following.look(&deployment.plan, &sighting);
@@ -634,6 +634,8 @@ impl<'a, C: Cloud> Driver<'a, C> {
                 Outcome::Unclear(_) => Sent::Unclear,
             };
             self.write_outcome(deployment, effect, sent).await?;
+        } else if effect.terminates() {
+            self.write_termination(deployment, &outcome).await?;
         }
         self.streaks
             .put_off(put_off(effect.kind().operation(), &outcome));
@@ -710,6 +712,25 @@ impl<'a, C: Cloud> Driver<'a, C> {
         if let Some(intent) = next.intents.get_mut(&effect.kind()) {
             intent.outcome = outcome;
         }
+        self.checkpoint(deployment, next, "", None).await
+    }
+
+    /// Writes down by which id the events of a termination are known.
+    async fn write_termination(
+        &mut self,
+        deployment: &mut Deployment,
+        outcome: &Outcome,
+    ) -> Result<(), DriveError> {
+        let request_id = match outcome {
+            Outcome::Applied { request_id, .. } => request_id.clone(),
+            Outcome::Unclear(_) => None,
+            Outcome::NotApplied(_) => return Ok(()),
+        };
+        let mut next = deployment.clone();
+        next.keep_termination(AskedTermination {
+            at: self.clock.now(),
+            request_id,
+        });
         self.checkpoint(deployment, next, "", None).await
     }
 

@@ -323,7 +323,7 @@ impl Streaks {
         Seen {
             likeness,
             launch: launch::launch(&sighting.launch_events),
-            termination: launch::termination(&sighting.termination_events),
+            termination: launch::termination(launch::of_our_terminations(deployment, sighting)),
             put_off: self.put_off_in_words(),
             reasons: reasons::reasons(self, deployment, sighting, now),
             production,
@@ -534,9 +534,9 @@ impl Streaks {
 
     /// What the events of a launch or a termination have as errors that was not told before.
     /// Launches that succeed have some too.
-    pub fn news(&mut self, sighting: &Sighting) -> Vec<String> {
+    pub fn news(&mut self, deployment: &Deployment, sighting: &Sighting) -> Vec<String> {
         let events = sighting.launch_events.iter();
-        let events = events.chain(&sighting.termination_events);
+        let events = events.chain(launch::of_our_terminations(deployment, sighting));
         let mut news = Vec::new();
         for event in events.filter(|event| update::is_error(event)) {
             if !self.told.contains(event) {

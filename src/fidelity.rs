@@ -46,6 +46,21 @@ pub struct Difference {
     pub weight: Weight,
 }
 
+/// Something that blue and another have not word for word the same. Its values are not
+/// hidden.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Differing {
+    /// Of what, as in [`Difference::what`].
+    pub what: String,
+    /// Blue's value; none where it has none.
+    pub blue: Option<String>,
+    /// The other's value; none where it has none.
+    pub other: Option<String>,
+    /// What follows from it; none where nothing does: it is expected, each environment's
+    /// own, or means the same.
+    pub weight: Option<Weight>,
+}
+
 /// What follows from a difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weight {
@@ -160,6 +175,70 @@ pub fn differences(plan: &Plan, blue: &Traits, green: &Traits) -> Vec<Difference
                 weight: weight(plan, &what),
                 what,
             }
+        })
+        .collect()
+}
+
+/// Everything that green has not word for word as blue has it.
+#[must_use]
+pub fn every_difference(plan: &Plan, blue: &Traits, green: &Traits) -> Vec<Differing> {
+    let judged = differences(plan, blue, green);
+    let of_both = [blue, green].map(|traits| {
+        let mut all = own_tags(traits);
+        all.extend(settings(traits));
+        all.insert("version".to_owned(), traits.version.clone());
+        all.insert("platform".to_owned(), traits.platform.clone());
+        let role = traits.operations_role.clone();
+        all.extend(role.map(|role| (OPERATIONS_ROLE.to_owned(), role)));
+        all
+    });
+    differing(&of_both[0], &of_both[1], |what| {
+        let found = judged.iter().find(|difference| difference.what == what);
+        found.map(|difference| difference.weight)
+    })
+}
+
+/// Everything that blue's template sets otherwise than blue has it, by the names of
+/// [`Traits::settings`]. It keeps what was applied to blue alone, so that what it lacks says
+/// nothing; what it has otherwise, green will have so too.
+#[must_use]
+pub fn template_differences(
+    plan: &Plan,
+    blue: &BTreeMap<String, String>,
+    template: &BTreeMap<String, String>,
+) -> Vec<Differing> {
+    let [blue, template] = [blue, template].map(|of| {
+        settings(&Traits {
+            settings: of.clone(),
+            ..Traits::default()
+        })
+    });
+    differing(&blue, &template, |what| {
+        let (of_blue, of_template) = (blue.get(what), template.get(what)?);
+        let is_same = of_blue.is_some_and(|of_blue| is_same(what, of_blue, of_template));
+        let is_expected = is_its_own(what)
+            || option(what) == GROUPS
+            || plan
+                .expected_differences
+                .iter()
+                .any(|expected| is_called(expected, what));
+        (!is_same && !is_expected).then_some(Weight::Warns)
+    })
+}
+
+fn differing(
+    blue: &BTreeMap<String, String>,
+    other: &BTreeMap<String, String>,
+    weight: impl Fn(&str) -> Option<Weight>,
+) -> Vec<Differing> {
+    let all = side_by_side(blue, other).into_iter();
+    let unlike = all.filter(|(_, blue, other)| blue != other);
+    unlike
+        .map(|(what, blue, other)| Differing {
+            weight: weight(&what),
+            what,
+            blue,
+            other,
         })
         .collect()
 }
@@ -360,6 +439,32 @@ mod tests {
         let settings = [(format!("{TIMEOUT}[AWSEBX]"), "300".to_owned())].into();
         plan.template_sets = Some(template_sets(&plan, &settings));
         assert_eq!(weights(&plan), all(Weight::Warns));
+    }
+
+    #[test]
+    fn every_difference_is_told_with_what_follows_from_it() {
+        let (plan, mut blue, mut green) = pair();
+        set(&mut blue, "a:List", "1,2");
+        set(&mut green, "a:List", "2,1");
+        set(&mut green, "a:More", "x");
+        let found = every_difference(&plan, &blue, &green);
+        let all: Vec<_> = found.iter().map(|d| (d.what.as_str(), d.weight)).collect();
+        let groups = "aws:autoscaling:launchconfiguration:SecurityGroups";
+        assert_eq!(
+            all,
+            [
+                ("a:List", None),
+                ("a:More", Some(Weight::Refuses)),
+                (groups, None),
+                ("aws:elasticbeanstalk:cloudwatch:logs:Group", None),
+            ]
+        );
+        let template = [("a:List", "3"), ("a:More", "x")];
+        let template = template.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let found = template_differences(&plan, &blue.settings, &template.into());
+        let otherwise: Vec<_> = found.iter().filter(|d| d.weight.is_some()).collect();
+        assert_eq!(otherwise.len(), 2, "{otherwise:?}");
+        assert!(found.len() > 2, "what it lacks is told too: {found:?}");
     }
 
     #[test]

@@ -171,6 +171,15 @@ impl Effect {
 }
 
 impl Effect {
+    /// Whether it terminates an environment.
+    #[must_use]
+    pub fn terminates(&self) -> bool {
+        matches!(
+            self,
+            Effect::TerminateGreen { .. } | Effect::TerminateBlue { .. }
+        )
+    }
+
     /// Whether it moves traffic or interrupts an environment, so that the
     /// live-safety rule must hold for it on a fresh look.
     #[must_use]

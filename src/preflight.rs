@@ -29,7 +29,7 @@ use crate::rebuild::strategy_of;
 pub use check::{About, Allowing, Check, Finding, Verdict};
 pub use health_checks::HealthChecks;
 pub use iam_policy::{Granted, INLINE_MAX, MANAGED_MAX, characters, document, parts};
-pub use permissions::{Balancing, DeploymentPolicy, Launch, passed_roles};
+pub use permissions::{Balancing, DeploymentPolicy, Launch, Scope, passed_roles};
 pub use reach::asks_for;
 pub use steps::{Past, Step, Takes, steps, together};
 

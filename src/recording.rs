@@ -9,19 +9,22 @@
 mod body;
 mod pseudonyms;
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_json::Value;
 
 pub use pseudonyms::Pseudonyms;
 
 use crate::clock::Moment;
+use crate::fidelity::{Differing, Weight};
 use crate::secrets::Secrets;
 
 /// The version of the document. Fields are only ever added to a version.
 pub const VERSION: u32 = 1;
 
 /// One request as it was sent, and its answer. Neither credentials nor signatures are ever
-/// taken: of all headers only the operation's name and the answer's kind are.
+/// taken: of all headers only the operation's name is, and a few of the answer's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exchange {
     /// When it was answered.
@@ -42,10 +45,40 @@ pub struct Exchange {
     pub content_type: Option<String>,
     /// The answer's header `ETag`.
     pub etag: Option<String>,
+    /// Other headers of the answer that the clients read, by their names in lower case.
+    pub headers: Vec<(String, String)>,
     /// The answer's body; none where it is no text.
     pub answer: Option<String>,
     /// Why no answer came, where none did.
     pub failure: Option<String>,
+}
+
+impl Exchange {
+    /// The operation of the Query protocol and the environment that it is for, by its name
+    /// or id; empty where the request names none.
+    #[must_use]
+    pub fn operation(&self) -> (String, String) {
+        let body = self.body.as_deref().unwrap_or_default();
+        let pairs: Vec<_> = form_urlencoded::parse(body.as_bytes()).collect();
+        let value = |key: &str| {
+            let found = pairs.iter().find(|(name, _)| name == key);
+            found.map(|(_, value)| value.clone().into_owned())
+        };
+        let environment = value("EnvironmentName").or_else(|| value("EnvironmentId"));
+        (
+            value("Action").unwrap_or_default(),
+            environment.unwrap_or_default(),
+        )
+    }
+}
+
+/// How blue differs from something else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Comparison {
+    /// What it was compared with: `template` or `green`.
+    pub with: &'static str,
+    /// Everything that is not the same.
+    pub differing: Vec<Differing>,
 }
 
 /// Everything that one process asked of AWS.
@@ -57,6 +90,8 @@ pub struct Recording {
     pub region: String,
     /// What was asked and answered, in its order.
     pub exchanges: Vec<Exchange>,
+    /// How blue differs from its template and from green.
+    pub comparisons: Vec<Comparison>,
     /// What was found, point by point: the point, the verdict, and the evidence.
     pub verdicts: Vec<[String; 3]>,
 }
@@ -70,7 +105,24 @@ struct Document {
     /// Under which names the document answers.
     names: serde_json::Map<String, Value>,
     verdicts: Vec<Verdict>,
+    comparisons: Vec<Compared>,
     exchanges: Vec<Redacted>,
+}
+
+#[derive(Serialize)]
+struct Compared {
+    /// `template` or `green`.
+    with: &'static str,
+    differences: Vec<Difference>,
+}
+
+#[derive(Serialize)]
+struct Difference {
+    what: String,
+    blue: Option<String>,
+    other: Option<String>,
+    /// `refuses`, `warns` or `nothing`.
+    follows: &'static str,
 }
 
 #[derive(Serialize)]
@@ -96,6 +148,8 @@ struct Redacted {
     content_type: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     etag: Option<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    headers: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     answer: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -116,6 +170,8 @@ impl Recording {
         for exchange in &self.exchanges {
             let _ = redacted(exchange, &mut names);
         }
+        let comparisons = self.comparisons.iter();
+        let comparisons = comparisons.map(|one| compared(one, &mut names)).collect();
         names.leaving_sentences(false);
         let document = Document {
             format: "bluegreen-doctor",
@@ -123,6 +179,7 @@ impl Recording {
             bluegreen: env!("CARGO_PKG_VERSION"),
             region: self.region.clone(),
             names: known,
+            comparisons,
             exchanges: self
                 .exchanges
                 .iter()
@@ -142,6 +199,67 @@ impl Recording {
     }
 }
 
+fn compared(comparison: &Comparison, names: &mut Pseudonyms) -> Compared {
+    let differences = comparison.differing.iter().map(|one| {
+        let (what, blue, other) = match one.what.strip_prefix("tag ") {
+            Some(key) => {
+                let mut shown = |value: &Option<String>| Some(names.own("tag", value.as_deref()?));
+                let (blue, other) = (shown(&one.blue), shown(&one.other));
+                (format!("tag {}", names.tag_key(key)), blue, other)
+            }
+            None => {
+                let (namespace, option, resource) = parts_of(&one.what);
+                let mut shown = |value: &Option<String>| {
+                    Some(names.setting(namespace, option, value.as_deref()?))
+                };
+                let (blue, other) = (shown(&one.blue), shown(&one.other));
+                let option = names.option(namespace, option);
+                let resource = resource.map(|of| format!("[{}]", names.resource(of)));
+                let joined = if namespace.is_empty() { "" } else { ":" };
+                let resource = resource.unwrap_or_default();
+                (
+                    format!("{namespace}{joined}{option}{resource}"),
+                    blue,
+                    other,
+                )
+            }
+        };
+        Difference {
+            what,
+            blue,
+            other,
+            follows: match one.weight {
+                Some(Weight::Refuses) => "refuses",
+                Some(Weight::Warns) => "warns",
+                None => "nothing",
+            },
+        }
+    });
+    Compared {
+        with: comparison.with,
+        differences: differences.collect(),
+    }
+}
+
+/// The namespace, the option and the resource of a setting's full name. The name of an
+/// environment property may hold anything.
+fn parts_of(what: &str) -> (&str, &str, Option<&str>) {
+    for own in pseudonyms::OWN_NAMESPACES {
+        if let Some(option) = what.strip_prefix(own).and_then(|o| o.strip_prefix(':')) {
+            return (own, option, None);
+        }
+    }
+    let (name, resource) = match what.strip_suffix(']').and_then(|what| what.split_once('[')) {
+        Some((name, resource)) => (name, Some(resource)),
+        None => (what, None),
+    };
+    match name.rsplit_once(':') {
+        Some((namespace, option)) => (namespace, option, resource),
+        // As in `platform` and `operations role`.
+        None => ("", name, resource),
+    }
+}
+
 fn redacted(exchange: &Exchange, names: &mut Pseudonyms) -> Redacted {
     // What is put into a bucket is a file of somebody's.
     let sent = exchange.body.as_deref();
@@ -150,7 +268,10 @@ fn redacted(exchange: &Exchange, names: &mut Pseudonyms) -> Redacted {
         at: exchange.at.to_string(),
         service: service(&exchange.host),
         method: exchange.method.clone(),
-        path: names.path(&in_path_style(&exchange.host, &exchange.path)),
+        path: match service(&exchange.host).as_str() {
+            "site" => names.page(&exchange.path),
+            _ => names.path(&in_path_style(&exchange.host, &exchange.path)),
+        },
         target: exchange.target.clone(),
         body: sent.map(|body| body::redacted(body, names)),
         status: exchange.status,
@@ -159,6 +280,11 @@ fn redacted(exchange: &Exchange, names: &mut Pseudonyms) -> Redacted {
             .etag
             .as_deref()
             .map(|etag| names.name("etag", etag)),
+        headers: exchange
+            .headers
+            .iter()
+            .map(|(name, value)| (name.clone(), names.leaf(name, value)))
+            .collect(),
         answer: exchange
             .answer
             .as_deref()

@@ -161,7 +161,7 @@ def with_permissions(world):
     ask = lambda arn: iam.simulate_principal_policy(PolicySourceArn=arn, ActionNames=["s3:GetObject"])
     refusal("a session has no policies", lambda: ask(session), "InvalidInput", "Invalid Entity Arn")
     refusal("who may not ask", lambda: ask(USER + "2"), "AccessDenied", "iam:SimulatePrincipalPolicy")
-    refusal("no role", lambda: iam.get_role(RoleName="releases"), "NoSuchEntity", "cannot be found")
+    refusal("no role", lambda: iam.get_role(RoleName="nobody"), "NoSuchEntity", "cannot be found")
 
 
 POLICY = [

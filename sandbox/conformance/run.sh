@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Drives the sandbox with boto3, the AWS CLI and the EB CLI, and the clients of S3,
+# Follows docs/guide.md with the AWS CLI, drives the sandbox with boto3, the AWS CLI and the EB CLI, and the clients of S3,
 # Route 53, SSM, CloudFormation, CloudWatch and load balancers against those of moto.
 # Usage: run.sh BLUEGREEN   (the built binary)
 set -euo pipefail
@@ -15,4 +15,5 @@ fi
 "$venv/bin/python" -m pip install -q --disable-pip-version-check boto3 awscli awsebcli cbor2 'moto[server]'
 "$venv/bin/python" "$here/alarms_and_rules.py" "$binary"
 "$venv/bin/python" "$here/checks.py" "$binary"
+"$venv/bin/python" "$here/guide.py" "$binary"
 exec "$venv/bin/python" "$here/conformance.py" "$binary"

@@ -20,6 +20,8 @@ pub enum QuotaOf {
     Environments,
     /// Custom platforms.
     Platforms,
+    /// Elastic IP addresses, which are EC2's.
+    Addresses,
 }
 
 /// A managed action of an environment (API reference, `ManagedAction` and
@@ -65,6 +67,7 @@ impl World {
             QuotaOf::Templates => 2000,
             QuotaOf::Environments => 200,
             QuotaOf::Platforms => 50,
+            QuotaOf::Addresses => 5,
         };
         self.quirks.quotas.get(&of).copied().unwrap_or(usual)
     }

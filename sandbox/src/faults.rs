@@ -343,6 +343,13 @@ pub enum FaultEffect {
         /// Whether it stays Terminating; it is Ready again where it does not.
         lingers: bool,
     },
+    /// While this environment is terminated, a request of somebody else's for it fails.
+    AnotherFails {
+        /// The environment's name.
+        environment: String,
+        /// What its ERROR event says.
+        message: String,
+    },
     /// An environment that is being launched can be terminated.
     TerminatesWhileLaunching,
     /// This environment is Ready and cannot be terminated, because of a deployment that
@@ -421,6 +428,9 @@ pub(crate) struct Quirks {
     /// Those that leave the environment Terminating, one name for each time.
     #[serde(default)]
     pub lingering_terminations: Vec<String>,
+    /// What requests of somebody else's for an environment fail with once it is terminated.
+    #[serde(default)]
+    pub failures_of_others: BTreeMap<String, String>,
     #[serde(default)]
     pub launch_faults: Vec<(String, LaunchFault)>,
     /// Namespace and name.
@@ -651,6 +661,13 @@ impl World {
                     false => &mut self.quirks.stuck_terminations,
                 };
                 names.extend((0..*times).map(|_| environment.clone()));
+            }
+            FaultEffect::AnotherFails {
+                environment,
+                message,
+            } => {
+                let failures = &mut self.quirks.failures_of_others;
+                failures.insert(environment.clone(), message.clone());
             }
             FaultEffect::TerminatesWhileLaunching => {
                 self.quirks.terminates_while_launching = true;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::account::QuotaOf;
 use crate::model::{Busy, Environment, Setting, Status};
 use crate::wire::{ApiError, parse_date};
 use crate::world::World;
@@ -43,27 +44,36 @@ enum End {
     Terminated,
 }
 
+/// The service's words for an option that it does not know.
+pub(crate) fn unknown_option(setting: &Setting) -> String {
+    format!(
+        "Invalid option specification (Namespace: '{}', OptionName: '{}'): Unknown configuration \
+         setting.",
+        setting.namespace, setting.name
+    )
+}
+
 impl World {
     /// A retired option is refused by CreateEnvironment (aws/aws-elastic-beanstalk-cli#532,
     /// pulumi/pulumi-aws#3461).
     pub(crate) fn check_options(&self, options: &[Setting]) -> Result<(), ApiError> {
-        let retired = &self.quirks.retired_options;
-        let is_retired = |s: &&Setting| {
-            retired
-                .iter()
-                .any(|(namespace, name)| (namespace, name) == (&s.namespace, &s.name))
-        };
-        match options.iter().find(is_retired) {
+        let mut options = options.iter();
+        match options.find(|setting| self.is_retired_option(setting)) {
             None => Ok(()),
             Some(setting) => Err(ApiError::new(
                 "ConfigurationValidationException",
                 format!(
-                    "Configuration validation exception: Invalid option specification (Namespace: \
-                     '{}', OptionName: '{}'): Unknown configuration setting.",
-                    setting.namespace, setting.name
+                    "Configuration validation exception: {}",
+                    unknown_option(setting)
                 ),
             )),
         }
+    }
+
+    /// Whether the service knows an option no more.
+    pub(crate) fn is_retired_option(&self, of: &Setting) -> bool {
+        let mut retired = self.quirks.retired_options.iter();
+        retired.any(|(namespace, name)| (namespace, name) == (&of.namespace, &of.name))
     }
 
     /// How long a launch takes: one that cannot begin is over at once.
@@ -99,6 +109,17 @@ impl World {
                      start time is in the past (Service: AmazonAutoScaling; Status Code: 400; \
                      Error Code: ValidationError)"
                 ),
+            ));
+        }
+        // EC2 API reference, "Error codes", `AddressLimitExceeded`.
+        if environment.address().is_some()
+            && self.addresses().len() > self.quota(QuotaOf::Addresses)
+        {
+            broken.push((
+                "AWSEBEIP".to_owned(),
+                "Creating EIP failed Reason: The maximum number of addresses has been reached. \
+                 (Service: AmazonEC2; Status Code: 400; Error Code: AddressLimitExceeded)"
+                    .to_owned(),
             ));
         }
         // aws/elastic-beanstalk-roadmap#97.

@@ -11,6 +11,7 @@ mod deploys;
 mod disk;
 mod encryption;
 mod faults;
+mod identities;
 mod launch;
 mod model;
 mod objects;
@@ -31,6 +32,7 @@ mod world;
 pub use account::QuotaOf;
 pub use clock::{ClockReading, TimeSource};
 pub use faults::{Fault, FaultEffect};
+pub use identities::ROLE;
 pub use launch::LaunchFault;
 pub use model::{
     Application, Busy, Environment, Event, Instance, Millis, Setting, Status, Template, Tier,

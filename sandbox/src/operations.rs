@@ -63,9 +63,13 @@ impl World {
     pub(crate) fn perform(&mut self, form: &Form) -> Reply {
         let request_id = self.request_id();
         let operation = form.operation();
-        let done = match self.authorize(form) {
+        let admitted = self.check_session();
+        let done = match admitted.and_then(|()| self.authorize(form)) {
             Ok(()) => self.dispatch(operation, form, &request_id),
-            Err(denied) => Err(denied),
+            Err(denied) => {
+                self.denied(operation);
+                Err(denied)
+            }
         };
         let is_stale = || self.quirks.stale_seconds > 0 && *self.seen() != self.view;
         if operation.starts_with("Describe") && is_stale() {

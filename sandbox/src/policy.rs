@@ -130,11 +130,13 @@ pub enum Verdict {
 
 /// The condition keys that the sandbox gives values to, in lower case; those that end
 /// in a slash go on with a tag's key.
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 20] = [
     "aws:requestedregion",
     "aws:requesttag/",
     "aws:resourcetag/",
     "aws:tagkeys",
+    "ec2:launchtemplate",
+    "ec2:resourcetag/",
     "elasticbeanstalk:fromapplication",
     "elasticbeanstalk:fromapplicationversion",
     "elasticbeanstalk:fromconfigurationtemplate",
@@ -143,6 +145,7 @@ const KEYS: [&str; 17] = [
     "elasticbeanstalk:inapplication",
     "iam:awsservicename",
     "iam:passedtoservice",
+    "iam:policyarn",
     "route53:changeresourcerecordsetsactions",
     "route53:changeresourcerecordsetsnormalizedrecordnames",
     "route53:changeresourcerecordsetsrecordtypes",
@@ -467,7 +470,7 @@ fn like(pattern: &str, text: &str) -> bool {
 }
 
 impl World {
-    /// What its clients may do from now on; none for everything.
+    /// What its default caller may do from now on; none for everything.
     pub fn set_policy(&mut self, policy: Option<Policy>) {
         self.policy = policy.map(Arc::new);
     }
@@ -483,11 +486,18 @@ impl World {
     /// # Errors
     /// The words of AWS (IAM user guide, "Troubleshoot access denied error messages").
     pub fn permit(&self, need: &Need) -> Result<(), String> {
-        match &self.policy {
-            None => Ok(()),
-            Some(policy) => worded(policy.judge(need), &self.caller(), need),
-        }
+        let (verdict, _) = self.judge(&self.asking_principal(), need);
+        worded(verdict, &self.caller(), need)
     }
+}
+
+/// What several policies say together: a denial wins, and one that allows is enough.
+pub(crate) fn judged(verdicts: impl Iterator<Item = Verdict>) -> Verdict {
+    verdicts.fold(Verdict::NotAllowed, |all, one| match (all, one) {
+        (Verdict::Denied, _) | (_, Verdict::Denied) => Verdict::Denied,
+        (Verdict::Allowed, _) | (_, Verdict::Allowed) => Verdict::Allowed,
+        (Verdict::NotAllowed, Verdict::NotAllowed) => Verdict::NotAllowed,
+    })
 }
 
 /// A verdict in the words of AWS.

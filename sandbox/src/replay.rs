@@ -4,6 +4,12 @@
 //! AWS answered, under pseudonyms. A request is answered with what its like was answered, in
 //! the recorded order; the last answer is given again and again. A request whose like was
 //! never recorded gets an error that says so.
+//!
+//! Requests that change something divide a recording: what was read after one is answered only
+//! once its like was asked for again, however often a client looks before. What clients keep
+//! for themselves below `bluegreen/` in the bucket is not recorded: it is a store of the
+//! replay's own. Names that a client makes up differ in each run: an answer has those of the
+//! client that asks.
 
 mod simulation;
 
@@ -22,7 +28,8 @@ use serde_json::json;
 use thiserror::Error;
 use tokio::net::TcpListener;
 
-use crate::objects;
+use crate::encryption;
+use crate::objects::{self, Objects};
 use crate::route::{self, Hangup};
 use crate::server;
 
@@ -90,6 +97,8 @@ struct Exchange {
     #[serde(default)]
     etag: Option<String>,
     #[serde(default)]
+    headers: BTreeMap<String, String>,
+    #[serde(default)]
     answer: Option<String>,
 }
 
@@ -103,18 +112,42 @@ struct Asked {
 }
 
 /// A recording that answers.
-#[derive(Clone, Debug)]
-pub struct Replay(Arc<Inner>);
+#[derive(Clone)]
+pub struct Replay {
+    inner: Arc<Inner>,
+    /// How many of its seconds pass in one of the wall's.
+    speed: f64,
+}
 
-#[derive(Debug)]
 struct Inner {
     document: Document,
     asked: Vec<Asked>,
-    /// Which exchanges were given already.
-    given: Mutex<Vec<bool>>,
+    given: Mutex<Given>,
     began: Instant,
     /// When the recording began.
     begins_at: SystemTime,
+    /// What clients keep for themselves.
+    objects: Objects,
+    _scratch: tempfile::TempDir,
+}
+
+/// How far a recording was given.
+struct Given {
+    /// Which exchanges were.
+    exchanges: Vec<bool>,
+    /// Behind the last change that was.
+    from: usize,
+    /// The ids that a client made up in the recording, and in this run.
+    renamed: Vec<(String, String)>,
+}
+
+impl std::fmt::Debug for Replay {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let requests = self.inner.asked.len();
+        f.debug_struct("Replay")
+            .field("requests", &requests)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Replay {
@@ -153,31 +186,56 @@ impl Replay {
                 body,
             )
         });
-        Ok(Replay(Arc::new(Inner {
+        let io = |source| ReplayError::Io {
+            path: std::env::temp_dir(),
+            source,
+        };
+        let scratch = tempfile::tempdir().map_err(io)?;
+        let objects = Objects::open(scratch.path(), false).map_err(io)?;
+        if let Some(bucket) = document.names.get("bucket") {
+            std::fs::create_dir_all(scratch.path().join(bucket)).map_err(io)?;
+        }
+        let inner = Inner {
             asked: asked.collect(),
-            given: Mutex::new(vec![false; document.exchanges.len()]),
+            given: Mutex::new(Given {
+                exchanges: vec![false; document.exchanges.len()],
+                from: 0,
+                renamed: Vec::new(),
+            }),
             began: Instant::now(),
             begins_at: begins_at.unwrap_or_else(SystemTime::now),
             document,
-        })))
+            objects,
+            _scratch: scratch,
+        };
+        Ok(Replay {
+            inner: Arc::new(inner),
+            speed: 1.0,
+        })
+    }
+
+    /// The same, on a clock that runs so many times as fast as the wall's.
+    #[must_use]
+    pub fn at_speed(self, speed: f64) -> Replay {
+        Replay { speed, ..self }
     }
 
     /// Under which names it answers: `application`, `blue`, `green`, `bucket`.
     #[must_use]
     pub fn names(&self) -> &BTreeMap<String, String> {
-        &self.0.document.names
+        &self.inner.document.names
     }
 
     /// The region that was recorded.
     #[must_use]
     pub fn region(&self) -> &str {
-        &self.0.document.region
+        &self.inner.document.region
     }
 
     /// How many requests it holds.
     #[must_use]
     pub fn requests(&self) -> usize {
-        self.0.asked.len()
+        self.inner.asked.len()
     }
 
     /// Serves until `shutdown` is done; open connections are closed then.
@@ -191,15 +249,21 @@ impl Replay {
     ) -> io::Result<()> {
         let answer = move |request| {
             let replay = self.clone();
-            async move { Ok::<_, Hangup>(replay.answer(&request)) }
+            async move { Ok::<_, Hangup>(replay.answer(request).await) }
         };
         server::serve(listener, shutdown, answer).await
     }
 
     /// Answers one HTTP request.
-    #[must_use]
-    pub fn answer(&self, request: &Request<Bytes>) -> Response<Bytes> {
-        let mut response = self.found(request);
+    pub async fn answer(&self, request: Request<Bytes>) -> Response<Bytes> {
+        let mut response = match self.is_kept_by_clients(&request) {
+            true => {
+                let mut request = request;
+                encryption::strip(request.headers_mut());
+                self.inner.objects.handle(request).await
+            }
+            false => self.found(&request),
+        };
         let now = httpdate::fmt_http_date(self.now());
         if let Ok(now) = HeaderValue::from_str(&now) {
             response.headers_mut().insert(DATE, now);
@@ -208,7 +272,40 @@ impl Replay {
     }
 
     fn now(&self) -> SystemTime {
-        self.0.begins_at + self.0.began.elapsed()
+        self.inner.begins_at + self.inner.began.elapsed().mul_f64(self.speed)
+    }
+
+    /// Whether a request is for what clients keep for themselves in the bucket, and the
+    /// recording has none of its like that was refused.
+    fn is_kept_by_clients(&self, request: &Request<Bytes>) -> bool {
+        let (bucket, key) = objects::target(request);
+        let query = request.uri().query().unwrap_or_default();
+        let mut pairs = form_urlencoded::parse(query.as_bytes());
+        let prefix = pairs.find(|(name, _)| name == "prefix");
+        let prefix = prefix.map(|(_, prefix)| prefix.into_owned());
+        let key = if key.is_empty() {
+            prefix.unwrap_or_default()
+        } else {
+            key
+        };
+        let names = &self.inner.document.names;
+        let is_kept = names.get("bucket") == Some(&bucket)
+            && key.starts_with("bluegreen/")
+            && !key.starts_with("bluegreen/bundles/")
+            && key != "bluegreen/conditional-writes";
+        let path = request
+            .uri()
+            .path_and_query()
+            .map_or("/", |path| path.as_str());
+        let asked = Asked::of(request.method().as_str(), path, None, "");
+        let mut recorded = self.inner.asked.iter().zip(&self.inner.document.exchanges);
+        let was_refused = recorded.any(|(recorded, exchange)| {
+            let refused = exchange
+                .status
+                .is_some_and(|s| s >= 400 && ![404, 409, 412].contains(&s));
+            refused && *recorded == asked
+        });
+        is_kept && !was_refused
     }
 
     fn found(&self, request: &Request<Bytes>) -> Response<Bytes> {
@@ -217,7 +314,7 @@ impl Replay {
             let since = self.now().duration_since(SystemTime::UNIX_EPOCH);
             let now = since.unwrap_or(Duration::ZERO).as_millis();
             let now = u64::try_from(now).unwrap_or(u64::MAX);
-            return route::in_json(200, &json!({ "now_ms": now, "speed": 1.0 }));
+            return route::in_json(200, &json!({ "now_ms": now, "speed": self.speed }));
         }
         let host = route::host(request);
         if host.ends_with(".elasticbeanstalk.com") || host.ends_with(".elb.amazonaws.com") {
@@ -233,7 +330,7 @@ impl Replay {
             &body,
         );
         if asked.operation == simulation::OPERATION
-            && let Some(body) = simulation::answer(&self.0.document.exchanges, &asked)
+            && let Some(body) = simulation::answer(&self.inner.document.exchanges, &asked)
         {
             return route::answer(200, "text/xml", body);
         }
@@ -244,18 +341,24 @@ impl Replay {
                 "NoSuchKey",
                 "A recording holds no object's contents.",
             ),
-            Some(exchange) => response(exchange),
+            Some(exchange) => self.renamed(response(exchange)),
             None => self.unknown(&asked),
         }
     }
 
     /// With which status a web site answered this path, or else the first one that was asked.
     fn site(&self, path: &str) -> Response<Bytes> {
-        let exchanges = self.0.document.exchanges.iter();
-        let sites: Vec<_> = exchanges.filter(|e| e.service == "site").collect();
-        let same = sites.iter().find(|exchange| exchange.path == path);
-        let status = same.or(sites.first()).and_then(|found| found.status);
-        match status {
+        let exchanges = &self.inner.document.exchanges;
+        let sites = (0..exchanges.len()).filter(|at| exchanges[*at].service == "site");
+        let sites: Vec<usize> = sites.collect();
+        let same = sites
+            .iter()
+            .copied()
+            .filter(|at| exchanges[*at].path == path);
+        let same: Vec<usize> = same.collect();
+        let candidates = if same.is_empty() { sites } else { same };
+        let found = self.next_of(&candidates, false);
+        match found.and_then(|at| exchanges[at].status) {
             Some(status) => route::text(status, "recorded\n".to_owned()),
             None => route::text(501, "the recording holds no web site's answer\n".to_owned()),
         }
@@ -264,8 +367,9 @@ impl Replay {
     /// The next exchange in which this was asked, or the last; one in which all but made-up
     /// values are the same, where there is none.
     fn exchange(&self, asked: &Asked) -> Option<&Exchange> {
-        let recorded = &self.0.asked;
-        let answered = |at: &usize| self.0.document.exchanges[*at].status.is_some();
+        let recorded = &self.inner.asked;
+        let exchanges = &self.inner.document.exchanges;
+        let answered = |at: &usize| exchanges[*at].status.is_some();
         let same: Vec<usize> = (0..recorded.len())
             .filter(|at| recorded[*at] == *asked)
             .filter(answered)
@@ -285,15 +389,71 @@ impl Replay {
                 }
             }
         };
-        let mut given = self.0.given.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = candidates.iter().find(|at| !given[**at]);
-        let at = *next.or(candidates.last())?;
-        given[at] = true;
-        Some(&self.0.document.exchanges[at])
+        let at = self.next_of(&candidates, asked.changes())?;
+        let made_up = recorded[at].made_up_otherwise(asked);
+        self.given().renamed.extend(made_up);
+        Some(&exchanges[at])
+    }
+
+    /// Which of these exchanges is given next. Of reads it is one from between the last change
+    /// that was asked for and the next, where there is one.
+    fn next_of(&self, candidates: &[usize], changes: bool) -> Option<usize> {
+        let mut given = self.given();
+        let from = given.from;
+        let recorded = &self.inner.asked;
+        let is_new = |at: &&usize| !given.exchanges[**at];
+        let at = match changes {
+            true => {
+                let mut later = candidates.iter().filter(|at| **at >= from);
+                later.find(is_new).or(candidates.last())
+            }
+            false => {
+                let until = (from..recorded.len()).find(|at| recorded[*at].changes());
+                let until = until.unwrap_or(recorded.len());
+                let between = candidates.iter().filter(|at| (from..until).contains(*at));
+                let before = candidates.iter().rfind(|at| **at < from);
+                between
+                    .clone()
+                    .find(is_new)
+                    .or(between.clone().next_back())
+                    .or(before)
+                    .or(candidates.first())
+            }
+        };
+        let at = *at?;
+        given.exchanges[at] = true;
+        if changes && at >= from {
+            given.from = at + 1;
+        }
+        Some(at)
+    }
+
+    fn given(&self) -> std::sync::MutexGuard<'_, Given> {
+        let given = self.inner.given.lock();
+        given.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An answer with the ids of this run in place of those that were made up in the recording.
+    fn renamed(&self, response: Response<Bytes>) -> Response<Bytes> {
+        let renamed = self.given().renamed.clone();
+        response.map(|body| match std::str::from_utf8(&body) {
+            Ok(text) if !renamed.is_empty() => {
+                let text = renamed.iter().fold(text.to_owned(), |text, (from, to)| {
+                    text.replace(from.as_str(), to)
+                });
+                Bytes::from(text)
+            }
+            Ok(_) | Err(_) => body,
+        })
     }
 
     fn unknown(&self, asked: &Asked) -> Response<Bytes> {
-        let mut known: Vec<_> = self.0.asked.iter().map(|a| a.operation.clone()).collect();
+        let mut known: Vec<_> = self
+            .inner
+            .asked
+            .iter()
+            .map(|a| a.operation.clone())
+            .collect();
         known.sort();
         known.dedup();
         known.truncate(NAMED_MAX);
@@ -342,6 +502,30 @@ impl Asked {
         }
     }
 
+    /// Whether it changes something at AWS: every other operation is named after what it
+    /// reads. What is written to a bucket is no part of that.
+    fn changes(&self) -> bool {
+        const READS: [&str; 6] = ["Check", "Describe", "Get", "List", "Simulate", "Validate"];
+        let operation = self.operation.rsplit('.').next().unwrap_or_default();
+        !self.operation.contains(' ') && !READS.iter().any(|read| operation.starts_with(read))
+    }
+
+    /// The ids that a client made up in this request, each with the one that it has made up in
+    /// another of its like.
+    fn made_up_otherwise(&self, other: &Asked) -> Vec<(String, String)> {
+        let pairs = self.parameters.iter().zip(&other.parameters);
+        let mut found = Vec::new();
+        for ((_, recorded), (_, asked)) in pairs {
+            if let (Some(recorded), Some(asked)) = (made_up(recorded), made_up(asked))
+                && recorded != asked
+            {
+                let cases: [fn(&str) -> String; 2] = [str::to_lowercase, str::to_uppercase];
+                found.extend(cases.map(|case| (case(recorded), case(asked))));
+            }
+        }
+        found
+    }
+
     /// How many values are the same where the operation is, and the parameters are the same
     /// ones; none where it is another question: an environment, an application or any other
     /// named thing is another one.
@@ -364,6 +548,14 @@ impl Asked {
         }
         Some(same)
     }
+}
+
+/// The id in a name or a description that a client has made up.
+fn made_up(value: &str) -> Option<&str> {
+    let id = value
+        .strip_prefix("bluegreen-")
+        .or_else(|| value.strip_prefix("bluegreen deployment "))?;
+    (id.len() == 26 && id.bytes().all(|b| b.is_ascii_alphanumeric())).then_some(id)
 }
 
 /// Whether a value is the pseudonym of something that has a name.
@@ -396,6 +588,15 @@ fn response(exchange: &Exchange) -> Response<Bytes> {
     ];
     for (name, value) in headers {
         if let Some(value) = value.as_deref().and_then(|v| HeaderValue::from_str(v).ok()) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    for (name, value) in &exchange.headers {
+        // What is sent has a length of its own.
+        if name != "content-length"
+            && let (Ok(name), Ok(value)) =
+                (HeaderName::try_from(name), HeaderValue::from_str(value))
+        {
             response.headers_mut().insert(name, value);
         }
     }

@@ -68,6 +68,8 @@ pub enum Service {
     Iam,
     /// STS.
     Sts,
+    /// Service Quotas.
+    ServiceQuotas,
 }
 
 /// When a tap is told of a call.
@@ -150,7 +152,10 @@ impl Sandbox {
     fn service(&self, request: &ServiceRequest, origin: Origin) -> Result<Response<Bytes>, Hangup> {
         let call = self.call(request.service.into(), &request.operation, origin);
         self.tell(&call, Phase::Before)?;
-        let reply = self.with_world(|world, _| world.serve(request));
+        let reply = self.with_world(|world, _| {
+            world.asked_with(&call.origin.access_key);
+            world.serve(request)
+        });
         self.tell(&call, Phase::After)?;
         Ok(request.dressed(responded(reply)?))
     }
@@ -159,6 +164,7 @@ impl Sandbox {
         let call = self.call(Service::ElasticBeanstalk, form.operation(), origin);
         self.tell(&call, Phase::Before)?;
         let reply = self.with_world(|world, _| {
+            world.asked_with(&call.origin.access_key);
             world.note_lost_bundles(|bucket, key| self.0.objects.lacks(bucket, key));
             world.apply(&form)
         });
@@ -175,7 +181,9 @@ impl Sandbox {
             world.struck(&call.operation)
         });
         let response = match fault {
-            None | Some(FaultEffect::DropAnswer) => self.permitted_s3(request).await,
+            None | Some(FaultEffect::DropAnswer) => {
+                self.permitted_s3(request, &call.origin.access_key).await
+            }
             Some(FaultEffect::DropRequest | FaultEffect::Late { .. }) => return Err(Hangup),
             Some(FaultEffect::Throttle) => objects::failure(
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -200,7 +208,7 @@ impl Sandbox {
         }
     }
 
-    async fn permitted_s3(&self, mut request: Request<Bytes>) -> Response<Bytes> {
+    async fn permitted_s3(&self, mut request: Request<Bytes>, access_key: &str) -> Response<Bytes> {
         if self.with_world(|world, _| world.quirks.conditions_ignored) {
             for header in ["if-match", "if-none-match", "content-md5"] {
                 request.headers_mut().remove(header);
@@ -215,18 +223,34 @@ impl Sandbox {
             response
         };
         let permitted = |needs: Vec<Need>| {
-            self.with_world(|world, _| needs.iter().try_for_each(|need| world.permit(need)))
+            self.with_world(|world, _| {
+                world.asked_with(access_key);
+                needs.iter().try_for_each(|need| world.permit(need))
+            })
         };
+        let session = self.with_world(|world, _| {
+            world.asked_with(access_key);
+            world.check_session()
+        });
+        if session.is_err() {
+            return objects::failure(
+                StatusCode::FORBIDDEN,
+                "InvalidAccessKeyId",
+                "The AWS Access Key Id you provided does not exist in our records.",
+            );
+        }
         // S3 tells anybody that there is no such bucket.
         let (bucket, _) = objects::target(&request);
         let judged =
             objects::operation(&request) == "CreateBucket" || self.0.objects.has_bucket(&bucket);
         let (needs, refused) = self.with_world(|world, _| {
+            world.asked_with(access_key);
             let mut needs = policy::s3_needs(&request);
             needs.extend(world.key_needs(&request));
             (needs, world.bucket_denies(&request))
         });
         if judged && let Err(message) = permitted(needs) {
+            self.with_world(|world, _| world.denied(objects::operation(&request)));
             return denied(&message);
         }
         if let Some(message) = refused {

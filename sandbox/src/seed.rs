@@ -5,6 +5,8 @@ use crate::operations::STACK;
 use crate::traffic::Traffic;
 use crate::world::World;
 
+/// The account that it plays.
+pub(crate) const ACCOUNT: &str = "123456789012";
 /// The seeded bucket.
 pub const BUCKET: &str = "shop-artifacts";
 /// The seeded bundles.
@@ -23,7 +25,7 @@ impl World {
     /// web environment `shop-blue`, worker `shop-worker`, and clients.
     #[must_use]
     pub fn seeded(now: u64) -> World {
-        let mut world = World::empty("us-east-1", "123456789012", now);
+        let mut world = World::empty("us-east-1", ACCOUNT, now);
         world.view.applications.push(Application {
             name: "shop".to_owned(),
             description: "A shop to rehearse releases on".to_owned(),

@@ -1,5 +1,6 @@
 //! The services beside Elastic Beanstalk and S3: Route 53, SSM, CloudFormation,
-//! CloudWatch, EC2, Elastic Load Balancing, IAM and STS, as far as a release has to do with them.
+//! CloudWatch, EC2, Elastic Load Balancing, IAM, STS and Service Quotas, as far as a release has to
+//! do with them.
 
 mod cloudwatch;
 mod ec2;
@@ -8,6 +9,7 @@ mod element;
 mod iam;
 mod parameters;
 mod protocol;
+mod quotas;
 mod records;
 mod route53;
 mod stacks;
@@ -75,6 +77,7 @@ pub(crate) enum Kind {
     LoadBalancing,
     Iam,
     Sts,
+    ServiceQuotas,
 }
 
 impl From<Kind> for Service {
@@ -88,6 +91,7 @@ impl From<Kind> for Service {
             Kind::LoadBalancing => Service::LoadBalancing,
             Kind::Iam => Service::Iam,
             Kind::Sts => Service::Sts,
+            Kind::ServiceQuotas => Service::ServiceQuotas,
         }
     }
 }
@@ -118,13 +122,14 @@ impl ServiceRequest {
             "elasticloadbalancing" => Kind::LoadBalancing,
             "iam" => Kind::Iam,
             "sts" => Kind::Sts,
+            "servicequotas" => Kind::ServiceQuotas,
             _ => return None,
         };
         let (method, path) = (request.method().as_str(), request.uri().path());
         let query = Form::parse(request.uri().query().unwrap_or_default().as_bytes());
         let operation = match service {
             Kind::Route53 => route53::operation(method, path).to_owned(),
-            Kind::Ssm => {
+            Kind::Ssm | Kind::ServiceQuotas => {
                 let target = header("x-amz-target").unwrap_or_default();
                 target.rsplit('.').next().unwrap_or_default().to_owned()
             }
@@ -164,7 +169,7 @@ impl ServiceRequest {
     /// The body of an answer that tells an error, in the service's own format.
     fn failure(&self, error: &ApiError, request_id: &str) -> String {
         match self.service {
-            Kind::Ssm | Kind::CloudWatch(Protocol::Json | Protocol::Cbor) => {
+            Kind::Ssm | Kind::ServiceQuotas | Kind::CloudWatch(Protocol::Json | Protocol::Cbor) => {
                 let told = serde_json::json!({ "__type": error.code, "message": error.message });
                 told.to_string()
             }
@@ -183,7 +188,7 @@ impl ServiceRequest {
     /// An answer in the service's own format.
     pub fn dressed(&self, mut response: Response<Bytes>) -> Response<Bytes> {
         let content_type = match self.service {
-            Kind::Ssm => "application/x-amz-json-1.1",
+            Kind::Ssm | Kind::ServiceQuotas => "application/x-amz-json-1.1",
             Kind::CloudWatch(protocol) => protocol.content_type(),
             Kind::CloudFormation
             | Kind::Ec2
@@ -247,8 +252,11 @@ impl World {
             }
             Some(FaultEffect::DropRequest) => Reply::HangUp,
             Some(FaultEffect::Late { seconds }) => {
-                let request = request.clone();
-                self.plan(seconds, Happening::ServiceRequestArrives { request });
+                let (request, asking) = (request.clone(), self.asking.clone());
+                self.plan(
+                    seconds,
+                    Happening::ServiceRequestArrives { request, asking },
+                );
                 Reply::HangUp
             }
             Some(effect) => {
@@ -261,11 +269,17 @@ impl World {
     /// Carries out a request as the service does when nothing goes wrong.
     pub(crate) fn perform_service(&mut self, request: &ServiceRequest) -> Reply {
         let request_id = self.request_id();
-        if let Err(denied) = self.authorize_service(request) {
+        let admitted = self.check_session();
+        if let Err(denied) = admitted.and_then(|()| self.authorize_service(request)) {
+            self.denied(&request.operation);
             return refused(request, &denied, request_id);
         }
         let done = match request.service {
             Kind::Ssm => self.ssm(request).map(|answer| answer.to_string()),
+            Kind::ServiceQuotas => {
+                let answer = self.service_quotas(request);
+                answer.map(|answer| answer.to_string())
+            }
             Kind::CloudFormation => {
                 let form = Form::parse(request.body.as_bytes());
                 self.cloudformation(&form)
@@ -291,9 +305,13 @@ impl World {
                     _ => (iam::NAMESPACE, self.iam(&form)),
                 };
                 let name = format!("{}Result", request.operation);
-                result
-                    .map(|result| protocol::in_xml(&name, &result))
-                    .map(|result| wrapped(request, namespace, result, &request_id))
+                result.map(|result| match result {
+                    Some(result) => {
+                        let result = protocol::in_xml(&name, &result);
+                        wrapped(request, namespace, result, &request_id)
+                    }
+                    None => void(request, namespace, &request_id),
+                })
             }
             Kind::CloudWatch(protocol) => {
                 let input = serde_json::from_str(&request.body).unwrap_or_default();
@@ -344,6 +362,14 @@ fn wrapped(request: &ServiceRequest, namespace: &str, result: Element, request_i
     let metadata = element("ResponseMetadata").say("RequestId", request_id);
     element(&format!("{}Response", request.operation))
         .with(result)
+        .with(metadata)
+        .document(namespace)
+}
+
+/// The answer of an operation without a result.
+fn void(request: &ServiceRequest, namespace: &str, request_id: &str) -> String {
+    let metadata = element("ResponseMetadata").say("RequestId", request_id);
+    element(&format!("{}Response", request.operation))
         .with(metadata)
         .document(namespace)
 }

@@ -37,12 +37,16 @@ impl World {
                     version.status = if fails { "FAILED" } else { "PROCESSED" }.to_owned();
                 }
             }
-            Happening::RequestArrives { form } => {
+            Happening::RequestArrives { form, asking } => {
+                let now = std::mem::replace(&mut self.asking, asking);
                 // Nobody waits for the answer any more.
                 let _ = self.perform(&form);
+                self.asking = now;
             }
-            Happening::ServiceRequestArrives { request } => {
+            Happening::ServiceRequestArrives { request, asking } => {
+                let now = std::mem::replace(&mut self.asking, asking);
                 let _ = self.perform_service(&request);
+                self.asking = now;
             }
             Happening::ManagedActionBegins { id } => self.begin_managed_action(id),
             Happening::RecordsServed { zone, records } => self.serve_records(&zone, records),
@@ -447,6 +451,7 @@ impl World {
 
     /// Holds a request up: it arrives `seconds` later.
     pub(crate) fn hold_up(&mut self, form: Form, seconds: u64) {
-        self.plan(seconds, Happening::RequestArrives { form });
+        let asking = self.asking.clone();
+        self.plan(seconds, Happening::RequestArrives { form, asking });
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::faults::{Fault, Quirks};
+use crate::identities::Identities;
 use crate::model::{Environment, Event, Millis, View};
 use crate::policy::Policy;
 use crate::report::{Created, Interruption, Peaks};
@@ -90,9 +91,17 @@ pub(crate) enum Happening {
     /// A version has been processed.
     VersionProcessed { application: String, label: String },
     /// A request that was held up arrives.
-    RequestArrives { form: Form },
+    RequestArrives {
+        form: Form,
+        #[serde(default)]
+        asking: Option<String>,
+    },
     /// A request to another service that was held up arrives.
-    ServiceRequestArrives { request: ServiceRequest },
+    ServiceRequestArrives {
+        request: ServiceRequest,
+        #[serde(default)]
+        asking: Option<String>,
+    },
     /// A managed action may begin.
     ManagedActionBegins { id: String },
     /// The name servers answer a zone's new records.
@@ -139,10 +148,15 @@ pub struct World {
     /// What the clients of this process may do; none for everything.
     #[serde(skip)]
     pub(crate) policy: Option<Arc<Policy>>,
-    /// The policies of roles that Elastic Beanstalk takes on, by their ARNs; a role without one
-    /// may do everything.
+    /// What IAM holds; a world from before it has what a new one has.
+    #[serde(default = "Identities::seeded")]
+    pub(crate) identities: Identities,
+    /// How often each operation was denied.
     #[serde(default)]
-    pub(crate) role_policies: BTreeMap<String, String>,
+    pub(crate) denials: BTreeMap<String, u64>,
+    /// The access key of the session that asks; none for the default caller.
+    #[serde(skip)]
+    pub(crate) asking: Option<String>,
     /// The role whose session the caller is, its path included; none for the user.
     #[serde(default)]
     pub(crate) role: Option<String>,
@@ -180,7 +194,9 @@ impl World {
             history: Vec::new(),
             seeded: Vec::new(),
             policy: None,
-            role_policies: BTreeMap::new(),
+            identities: Identities::seeded(),
+            denials: BTreeMap::new(),
+            asking: None,
             role: None,
             services: Services::seeded(),
             counter: 0,
@@ -246,6 +262,16 @@ impl World {
             Some((_, id)) => self.environments().find(|e| e.id == *id),
             None => self.cname_holder(cname),
         }
+    }
+
+    /// How often each operation was denied to a client.
+    #[must_use]
+    pub fn denials(&self) -> &BTreeMap<String, u64> {
+        &self.denials
+    }
+
+    pub(crate) fn denied(&mut self, operation: &str) {
+        *self.denials.entry(operation.to_owned()).or_default() += 1;
     }
 
     /// Everything that is due up to `now` happens, in order of time.

@@ -189,3 +189,31 @@ fn the_account_is_kept_on_disk() {
     std::fs::write(&path, saved.to_string()).expect("it is written");
     open().with_world(|world, _| told(world, "Action=ListPlatformBranches", "Supported"));
 }
+
+/// A single instance that serves the web has an Elastic IP address, its endpoint; one more than
+/// the account may have fails its launch (EC2 API reference, `DescribeAccountAttributes`,
+/// "Error codes": `AddressLimitExceeded`).
+#[test]
+fn a_single_instance_takes_an_address_of_the_accounts() {
+    let mut world = World::seeded(START);
+    world.inject(FaultEffect::SingleInstance {
+        environment: "shop-blue".to_owned(),
+    });
+    world.inject(FaultEffect::Quota {
+        of: QuotaOf::Addresses,
+        maximum: 1,
+    });
+    let blue = world.environment("shop-blue").expect("blue");
+    let address = blue.address().expect("an address");
+    let endpoint = format!("<EndpointURL>{address}</EndpointURL>");
+    told(&mut world, "Action=DescribeEnvironments", &endpoint);
+    let create = "Action=CreateEnvironment&ApplicationName=shop&EnvironmentName=shop-two&VersionLabel=v1\
+        &SolutionStackName=64bit Amazon Linux 2023 v4.3.0 running Node.js 20\
+        &OptionSettings.member.1.Namespace=aws:elasticbeanstalk:environment\
+        &OptionSettings.member.1.OptionName=EnvironmentType&OptionSettings.member.1.Value=SingleInstance";
+    told(&mut world, create, "<Status>Launching</Status>");
+    after(&mut world, 1000);
+    told(&mut world, "Action=DescribeEvents", "AddressLimitExceeded");
+    let two = world.environment("shop-two").expect("it stays");
+    assert_eq!(two.health, "Grey");
+}

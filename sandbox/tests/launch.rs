@@ -411,3 +411,43 @@ async fn a_launch_without_its_bundle_fails() {
         );
     });
 }
+
+/// Events of different requests for one environment stand side by side, each with the id of
+/// its own request (API reference, `EventDescription`, `RequestId`); those of a termination
+/// bear the id that its answer told.
+#[test]
+fn each_termination_has_its_own_events() {
+    let mut world = World::seeded(START);
+    done(&mut world, LAUNCH);
+    after(&mut world, 600);
+    world.inject(FaultEffect::TerminateFails {
+        environment: two(),
+        times: 1,
+        lingers: false,
+    });
+    let another = "Failed to retrieve the environment's logs.";
+    world.inject(FaultEffect::AnotherFails {
+        environment: two(),
+        message: another.to_owned(),
+    });
+    let id_of = |answer: &str| {
+        let (_, rest) = answer.split_once("<RequestId>").expect("an id");
+        rest.split('<').next().unwrap_or_default().to_owned()
+    };
+    let mut told = Vec::new();
+    for seconds in [1200, 1800] {
+        let id = id_of(&done(&mut world, TERMINATE));
+        after(&mut world, seconds);
+        let events = world.view.events.iter().filter(|e| e.request_id == id);
+        told.push(events.map(|e| e.message.clone()).collect::<Vec<_>>());
+    }
+    let [failed, done] = &told[..] else {
+        panic!("two terminations");
+    };
+    let starts = "terminateEnvironment is starting.";
+    assert_eq!((failed[0].as_str(), done[0].as_str()), (starts, starts));
+    assert!(failed[2].starts_with("Stack deletion failed"), "{failed:?}");
+    assert_eq!(done[1..], ["terminateEnvironment completed successfully."]);
+    let others = world.view.events.iter().filter(|e| e.message == another);
+    assert_eq!(others.count(), 2);
+}

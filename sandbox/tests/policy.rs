@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use bluegreen_sandbox::{Form, Need, Options, Policy, PolicyError, Reply, Sandbox, Verdict, World};
+use bluegreen_sandbox::{
+    FaultEffect, Form, Need, Options, Policy, PolicyError, Reply, Sandbox, Verdict, World,
+};
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 
@@ -121,6 +123,12 @@ fn a_launch_needs_what_its_settings_ask_for() {
         "web",
     );
     let service = option(1, environment, "ServiceRole", "ci/watch");
+    let linked = option(
+        1,
+        environment,
+        "ServiceRole",
+        "AWSServiceRoleForElasticBeanstalk",
+    );
     for (asked, without, resource) in [
         (
             String::new(),
@@ -135,6 +143,13 @@ fn a_launch_needs_what_its_settings_ask_for() {
         (single.clone(), "ec2:AllocateAddress", "on resource: *"),
         (profile, "iam:PassRole", ":role/web"),
         (service, "iam:PassRole", ":role/ci/watch"),
+        // Named without its path (developer guide, "Using service-linked roles for Elastic
+        // Beanstalk").
+        (
+            linked,
+            "iam:PassRole",
+            ":role/aws-service-role/elasticbeanstalk.amazonaws.com/AWSServiceRoleForElasticBeanstalk",
+        ),
     ] {
         let rest = format!(r#"{{"Effect":"Allow","NotAction":"{without}","Resource":"*"}}"#);
         let (status, body) = ask(&mut world(&[rest]), &format!("{create}{asked}"));
@@ -407,6 +422,67 @@ fn an_older_environment_needs_launch_configurations_and_others_launch_templates(
     }
 }
 
+/// What making the load balancer and its security group fails without: public guides to the
+/// least rights of Elastic Beanstalk, which quote the failures one by one (`Creating security
+/// group named: sg-… failed … not authorized to perform: ec2:RevokeSecurityGroupEgress`).
+#[test]
+fn making_a_load_balancer_and_its_group_needs_what_public_guides_quote() {
+    let create = |kind: &str| {
+        format!(
+            "Action=CreateEnvironment&ApplicationName=shop&EnvironmentName=shop-two&VersionLabel=v1\
+             &SolutionStackName=s&OptionSettings.member.1.Namespace=aws:elasticbeanstalk:environment\
+             &OptionSettings.member.1.OptionName=LoadBalancerType&OptionSettings.member.1.Value={kind}"
+        )
+    };
+    let of_all = [
+        "ec2:AuthorizeSecurityGroupEgress",
+        "ec2:DescribeAccountAttributes",
+        "ec2:DescribeAvailabilityZones",
+        "ec2:DescribeKeyPairs",
+        "ec2:RevokeSecurityGroupEgress",
+    ];
+    let of_classic = [
+        "elasticloadbalancing:ApplySecurityGroupsToLoadBalancer",
+        "elasticloadbalancing:AttachLoadBalancerToSubnets",
+        "elasticloadbalancing:CreateLoadBalancerListeners",
+        "elasticloadbalancing:CreateLoadBalancerPolicy",
+        "elasticloadbalancing:DescribeLoadBalancerPolicies",
+        "elasticloadbalancing:SetLoadBalancerPoliciesOfListener",
+    ];
+    let of_application = ["elasticloadbalancing:SetSecurityGroups"];
+    for (kind, others) in [
+        ("classic", &of_classic[..]),
+        ("application", &of_application),
+    ] {
+        for action in of_all.iter().chain(others) {
+            let (status, body) = ask(&mut world(&[everything_but(action)]), &create(kind));
+            let code = "<Code>InsufficientPrivilegesException</Code>";
+            assert!(body.contains(code), "{kind} without {action}: {body}");
+            assert!(status == 403 && body.contains(action), "{kind}: {body}");
+        }
+    }
+    for action in of_classic {
+        let (status, body) = ask(
+            &mut world(&[everything_but(action)]),
+            &create("application"),
+        );
+        assert_eq!(status, 200, "{action}: {body}");
+    }
+}
+
+/// Whether tags at creation need it nobody documents (developer guide, "Using tags to control
+/// access", has it beside `CreateEnvironment`); here they do.
+#[test]
+fn tags_at_creation_need_a_right_of_their_own() {
+    let create = "Action=CreateEnvironment&ApplicationName=shop&EnvironmentName=shop-two&VersionLabel=v1&SolutionStackName=s";
+    let tagged = format!("{create}&Tags.member.1.Key=team&Tags.member.1.Value=shop");
+    let action = "elasticbeanstalk:AddTags";
+    let mut without = world(&[everything_but(action)]);
+    let (status, body) = ask(&mut without, &tagged);
+    assert!(status == 403 && body.contains(action), "{body}");
+    assert_eq!(ask(&mut without, create).0, 200);
+}
+
 /// An account needs service-linked roles and the storage bucket's policy once (public guides to
 /// the least rights of Elastic Beanstalk).
 #[test]
@@ -480,6 +556,18 @@ async fn an_encrypted_bucket_demands_its_headers_and_its_key() {
     sandbox.set_policy(Some(policy(&both.join(","))));
     let (status, _) = s3(&sandbox, Method::GET, "127.0.0.1:4577", object).await;
     assert_eq!(status, StatusCode::OK);
+}
+
+/// S3 refuses a request whose date is more than 15 minutes off (S3 API reference, "List of error
+/// codes").
+#[tokio::test]
+async fn s3_refuses_a_wrong_clock_by_a_code_of_its_own() {
+    let sandbox = Sandbox::open(Options::default()).expect("it opens");
+    sandbox.with_world(|world, _| world.inject(FaultEffect::ClockSkewed));
+    let object = "/shop-artifacts/shop/v1.zip";
+    let (status, body) = s3(&sandbox, Method::GET, "127.0.0.1:4577", object).await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    assert!(body.contains("<Code>RequestTimeTooSkewed</Code>"), "{body}");
 }
 
 /// To take an option back is a change of the stack as well as to set one.

@@ -165,3 +165,24 @@ fn a_clone_of_an_old_environment_has_the_defaults_of_today() {
         assert_eq!(told(&mut play, "shop-two", option), of_clone, "{option}");
     }
 }
+
+/// AWS CLI reference, `validate-configuration-settings`: no message where all is valid, and an
+/// error for an option that the service does not know.
+#[test]
+fn settings_are_validated_by_whether_there_is_such_an_option() {
+    let mut play = Play::new();
+    let validate = "Action=ValidateConfigurationSettings&ApplicationName=shop&EnvironmentName=shop-blue\
+        &OptionSettings.member.1.Namespace=aws:elasticbeanstalk:environment\
+        &OptionSettings.member.1.OptionName=Domain&OptionSettings.member.1.Value=x";
+    assert!(play.done(validate).contains("<Messages></Messages>"));
+    play.0
+        .inject(bluegreen_sandbox::FaultEffect::RetiredOption {
+            namespace: "aws:elasticbeanstalk:environment".to_owned(),
+            name: "Domain".to_owned(),
+        });
+    let told = play.done(validate);
+    let words = "(Namespace: 'aws:elasticbeanstalk:environment', OptionName: 'Domain'): Unknown \
+                 configuration setting.";
+    assert!(told.replace("&apos;", "'").contains(words), "{told}");
+    assert!(told.contains("<Severity>error</Severity>"), "{told}");
+}

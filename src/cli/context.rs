@@ -148,6 +148,12 @@ impl Context {
         Ok(self.interrupted.get_or_init(|| interrupted).clone())
     }
 
+    /// Forgets the signals that came so far: only another one interrupts what follows.
+    pub fn await_another_signal(&mut self) -> Result<(), Failed> {
+        self.interrupted = std::cell::OnceCell::from(signals()?);
+        Ok(())
+    }
+
     /// Moves the context into the sandbox that `--sandbox` names: its endpoint,
     /// its clock and its seeded names.
     #[cfg(feature = "sandbox")]

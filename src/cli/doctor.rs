@@ -2,11 +2,16 @@
 //! with `--create` also rehearses one, and writes down what was asked and answered, without
 //! anything that tells whose account it was.
 
+mod template;
+
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use tracing::{info, warn};
+
 use super::context::Context;
+use super::finish::{Asked, go_on};
 use super::plan::{Looked, look};
 use super::rehearse::of_rehearsal;
 use super::run::{self, Overridden, Which};
@@ -14,10 +19,11 @@ use super::{Exit, Failed, say, warn_of};
 use crate::acceptance::all_set;
 use crate::cloud::aws::Recorder;
 use crate::config::keys::RELEASE;
-use crate::config::{Config, Options};
-use crate::plan::Strategy;
+use crate::config::{Config, Named, Options};
+use crate::machine::Order;
+use crate::plan::{Plan, Strategy};
 use crate::preflight::{Finding, Wanted};
-use crate::recording::Recording;
+use crate::recording::{Exchange, Recording};
 use crate::report::outlook;
 use crate::secrets::Secrets;
 
@@ -71,6 +77,7 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
         ],
         region: sdk.region().map(ToString::to_string).unwrap_or_default(),
         exchanges: recorder.exchanges(),
+        comparisons: recorder.comparisons(),
         verdicts,
     };
     let variables: Vec<_> = config
@@ -121,19 +128,143 @@ async fn examine(
         ));
         return Ok(Exit::Completed);
     }
-    let template = plan.map(|plan| plan.version).unwrap_or_default();
+    // Where no check refuses there is one.
+    let Some(plan) = plan else {
+        return Err(Failed::bug(&"nothing refuses, and there is no plan"));
+    };
+    say(&format!("\nThe template of {blue}, which costs nothing:\n"));
+    template::examine(context, &plan, verdicts).await?;
     say(&format!(
-        "\nRehearsing {template}: a template of {blue} and the environment {green} are made, deployed to, \
-         tested and removed. {blue} is not touched.\n"
+        "\nRehearsing {}: a template of {blue} and the environment {green} are made, deployed to, \
+         tested and removed. {blue} is not touched.\n",
+        plan.version
     ));
-    let done = run::begin(context, config, wanted, args.which.wait).await;
-    if let Some(rehearsed) = newest_rehearsal(context, config)? {
-        for transition in context.store.transitions(&rehearsed)? {
+    let before = newest_rehearsal(context, config)?;
+    let mut done = run::begin(context, config, wanted, args.which.wait).await;
+    let rehearsed = newest_rehearsal(context, config)?.filter(|id| Some(id) > before.as_ref());
+    if let (Err(failed), Some(id)) = (&done, &rehearsed)
+        && matches!(failed.exit(), Exit::Interrupted | Exit::Denied)
+    {
+        warn!(
+            "the rehearsal did not come to its end: {}",
+            failed.message()
+        );
+        done = Err(take_back(context, id, failed, verdicts).await);
+    }
+    if let Some(id) = rehearsed {
+        for transition in context.store.transitions(&id)? {
             let passage = format!("to {}: {}", transition.to, transition.why);
             verdicts.push([transition.from, "left".to_owned(), passage]);
         }
     }
+    verdicts.push(untouched(&context.recorder.exchanges(), &plan));
     done
+}
+
+/// Removes what a rehearsal has made that did not come to its end; tells that, or what is left
+/// and what removes it.
+async fn take_back(
+    context: &mut Context,
+    id: &str,
+    failed: &Failed,
+    verdicts: &mut Vec<[String; 3]>,
+) -> Failed {
+    info!(
+        id,
+        "removing what the rehearsal has made, which takes some minutes; another signal leaves that to: \
+         bluegreen abort {id}"
+    );
+    let removed = match context.await_another_signal() {
+        Ok(()) => retreat(context, id).await,
+        Err(error) => Err(error),
+    };
+    let why = failed.message();
+    let (verdict, evidence, told) = match &removed {
+        Ok(Exit::Completed) => {
+            let message = format!("{why}; everything that was made is removed again");
+            let told = Failed::new(failed.exit(), message);
+            let hint = "users are on blue, which was not touched; run it again when you like";
+            (
+                "passed",
+                "everything is removed".to_owned(),
+                told.hint(hint),
+            )
+        }
+        Ok(_) | Err(_) => {
+            let kept = match &removed {
+                Err(error) => error.message().to_owned(),
+                Ok(_) => "the removal did not come to its end".to_owned(),
+            };
+            let left = match context.store.find(id) {
+                Ok(Some(deployment)) => {
+                    let plan = deployment.plan;
+                    format!(
+                        "the environment {} and the template {}",
+                        plan.green, plan.template
+                    )
+                }
+                Ok(None) | Err(_) => "an environment and a template".to_owned(),
+            };
+            let message = format!("{why}; {left} may be left: {kept}");
+            let hint = format!(
+                "users are on blue, which was not touched; remove them with: bluegreen abort {id}"
+            );
+            (
+                "FAILED",
+                message.clone(),
+                Failed::new(failed.exit(), message).hint(hint),
+            )
+        }
+    };
+    verdicts.push(["removal".to_owned(), verdict.to_owned(), evidence]);
+    told
+}
+
+/// Takes a rehearsal up and drives it back until nothing of it is left.
+async fn retreat(context: &mut Context, id: &str) -> Result<Exit, Failed> {
+    let found = context.find(Some(id)).await?;
+    if found.deployment.state.is_end() {
+        return Ok(Exit::Completed);
+    }
+    let taken = context.take_up(found).await?;
+    let (order, asked) = (Order::Retreat, Asked::Retreat);
+    go_on(context, taken, order, asked, Named::default()).await
+}
+
+/// Whether no request that changes an environment was for blue.
+fn untouched(exchanges: &[Exchange], plan: &Plan) -> [String; 3] {
+    const CHANGES: [&str; 7] = [
+        "AbortEnvironmentUpdate",
+        "RebuildEnvironment",
+        "RestartAppServer",
+        "SwapEnvironmentCNAMEs",
+        "TerminateEnvironment",
+        "UpdateEnvironment",
+        "UpdateTagsForResource",
+    ];
+    let asked = exchanges.iter().map(Exchange::operation);
+    let changes: Vec<_> = asked
+        .filter(|(operation, _)| CHANGES.contains(&operation.as_str()))
+        .collect();
+    let of_blue = [&plan.target.blue, &plan.blue_id];
+    let found = changes
+        .iter()
+        .find(|(operation, of)| of_blue.contains(&of) || operation == "SwapEnvironmentCNAMEs");
+    let (verdict, evidence) = match found {
+        None => (
+            "passed",
+            format!(
+                "{} requests changed an environment, none of them {}",
+                changes.len(),
+                plan.target.blue
+            ),
+        ),
+        Some((operation, _)) => (
+            "FAILED",
+            format!("{operation} was asked for {}", plan.target.blue),
+        ),
+    };
+    ["blue".to_owned(), verdict.to_owned(), evidence]
 }
 
 /// The id of the newest rehearsal for this blue.

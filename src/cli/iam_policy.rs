@@ -11,8 +11,8 @@ use crate::config::{Config, Options};
 use crate::encryption::Encryption;
 use crate::plan::Strategy;
 use crate::preflight::{
-    Balancing, DeploymentPolicy, Granted, INLINE_MAX, Launch, MANAGED_MAX, characters, document,
-    parts, passed_roles,
+    Balancing, DeploymentPolicy, Granted, INLINE_MAX, Launch, MANAGED_MAX, Scope, characters,
+    document, parts, passed_roles,
 };
 
 /// What `iam-policy` takes.
@@ -224,7 +224,7 @@ fn granted<'a>(
             Failed::new(Exit::Refused, message)
         })
     });
-    Ok(Granted {
+    let scope = Scope {
         partition,
         region: &read.region,
         account,
@@ -232,24 +232,27 @@ fn granted<'a>(
         blue: &config.blue,
         green: &config.green,
         bucket: &config.bucket,
-        principal: args
-            .principal
-            .as_deref()
-            .or(caller.and_then(|caller| caller.principal.as_deref())),
         strategy: match args.strategy {
             super::run::Strategy::Restore => Strategy::Restore,
             super::run::Strategy::Promote => Strategy::Promote,
         },
         alarms: !config.alarms.is_empty(),
-        previews: preview.is_some(),
         zone: preview.and_then(|asked| asked.zone_id()),
-        parameters: preview.map(|asked| asked.parameters()).unwrap_or_default(),
         key: key.transpose()?,
         operations_role: args.operations_role.as_deref().or(role),
+        launch: configuration.and_then(Launch::of),
+    };
+    Ok(Granted {
+        scope,
+        principal: args
+            .principal
+            .as_deref()
+            .or(caller.and_then(|caller| caller.principal.as_deref())),
+        previews: preview.is_some(),
+        parameters: preview.map(|asked| asked.parameters()).unwrap_or_default(),
         roles: roles.into_iter().map(|(role, _)| role).collect(),
         balancing: flagged.or(shared).or(configuration.map(Balancing::of)),
         policy: policy.map(DeploymentPolicy::of),
-        launch: configuration.and_then(Launch::of),
         schedules: configuration.map(|read| read.has_any("aws:autoscaling:scheduledaction")),
         own_rules: configuration.map(|read| read.has_any("aws:elbv2:listenerrule:")),
     })

@@ -32,7 +32,7 @@ pub(super) struct Args {
     #[arg(long = "fault", value_name = "JSON", value_parser = fault)]
     faults: Vec<Fault>,
     /// Answer from a file that `bluegreen doctor` has written, in place of a sandbox's world
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["speed", "directory", "faults", "policy"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["directory", "faults", "policy"])]
     replay: Option<PathBuf>,
     /// IAM policy that requests are judged by [default: everything is allowed]
     #[arg(long, value_name = "FILE")]
@@ -67,7 +67,8 @@ impl From<ReplayError> for Failed {
 
 pub(super) async fn run(_options: &Options, args: &Args) -> Result<Exit, Failed> {
     if let Some(file) = &args.replay {
-        return replay(Replay::read(file)?, &args.listen).await;
+        let recording = Replay::read(file)?.at_speed(args.speed);
+        return replay(recording, &args.listen).await;
     }
     let sandbox = Sandbox::open(SandboxOptions {
         directory: args.directory.clone(),

@@ -24,8 +24,8 @@ mod time;
 mod traffic;
 
 pub use alarms::{Alarm, AlarmState};
-pub use checks::{CnameAvailability, ManagedAction, Platform, Quota, Quotas};
-pub use configuration::{Configuration, EnvironmentType, Setting};
+pub use checks::{CnameAvailability, ManagedAction, OptionFault, Platform, Quota, Quotas};
+pub use configuration::{Configuration, EnvironmentType, Setting, TemplateBesideBlue};
 pub use connect::{ConnectError, Connection, SandboxEndpoint, connect};
 pub use dns::HostedZone;
 pub use objects::{Bucket, Condition, ConditionalWrites, Object, Put};
@@ -62,7 +62,7 @@ use crate::clock::{Clock, Deadline};
 use crate::command::{Ran, Run};
 use crate::encryption::Encryption;
 use crate::facts::is_healthy;
-use crate::fidelity::{Marked, differences};
+use crate::fidelity::{Marked, differences, every_difference};
 use crate::listener_rules::{Balancer, Change};
 use crate::machine::{Effect, EffectKind};
 use crate::plan::{Goal, Plan, REQUEST_TIMEOUT, Role, Sizes, Which};
@@ -331,7 +331,9 @@ impl<P: Prober> Cloud for AwsCloud<P> {
                     .environment_id(environment_id)
                     .customize()
                     .config_override(bounded(send_by));
-                outcome(effect.kind(), request.send().await, |_| None)
+                outcome(effect.kind(), request.send().await, |done| {
+                    done.request_id().map(str::to_owned)
+                })
             }
             Effect::DeleteTemplate => {
                 let application = &plan.target.application;
@@ -493,6 +495,8 @@ impl<P: Prober> AwsCloud<P> {
         {
             let (blue, green) = (self.traits(blue).await?, self.traits(green).await?);
             sighting.differences = Some(differences(plan, &blue, &green));
+            let recorder = self.seldom.recorder();
+            recorder.compared("green", || every_difference(plan, &blue, &green));
             sighting.marked = [(Role::Blue, blue), (Role::Green, green)]
                 .map(|(role, traits)| (role, Marked::of(&traits.platform, &traits.settings)))
                 .into();
@@ -540,7 +544,11 @@ impl<P: Prober> AwsCloud<P> {
         for test in &mut tests {
             test.timeout = test.timeout.min(within.unwrap_or(Duration::MAX));
         }
-        all(tests.iter().map(|test| self.prober.probe(test, &site))).await
+        let answers = all(tests.iter().map(|test| self.prober.probe(test, &site))).await;
+        for (test, probe) in tests.iter().zip(&answers) {
+            self.seldom.recorder().site(&site, test, probe);
+        }
+        answers
     }
 
     /// What an environment answers to these tests, each asked once and all at the same time.

@@ -41,6 +41,22 @@ pub enum Refusal {
     Invalid(String),
 }
 
+impl Refusal {
+    /// What the service or the connection said.
+    #[must_use]
+    pub fn why(&self) -> &str {
+        match self {
+            Refusal::Throttled(why)
+            | Refusal::Busy(why)
+            | Refusal::Unreachable(why)
+            | Refusal::AlreadySo(why)
+            | Refusal::Credentials(why)
+            | Refusal::Denied(why)
+            | Refusal::Invalid(why) => why,
+        }
+    }
+}
+
 /// What an answer means for the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {

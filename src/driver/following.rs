@@ -195,15 +195,14 @@ impl<C: Cloud> Driver<'_, C> {
         patience_spent: bool,
     ) -> Result<Turn, DriveError> {
         let rules = self.set_rules(deployment, seen, step).await?;
-        if let Some(message) = rules.filter(|_| needs_rules(step)) {
+        if let Some(why) = rules.filter(|_| needs_rules(step)) {
             match step {
                 // It was given up, and now it is known why.
                 Step::Enter(next)
                     if patience_spent
                         && matches!(next.cause(), Some(Cause::OutOfPatience { .. })) =>
                 {
-                    let operation = "ModifyRule".to_owned();
-                    let cause = Cause::Refused { operation, message };
+                    let cause = Cause::RuleStays { why };
                     return Ok(Turn::Instead(next.clone().because(cause)));
                 }
                 _ if !patience_spent => return Ok(Turn::Later),

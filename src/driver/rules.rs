@@ -186,8 +186,8 @@ impl<C: Cloud> Driver<'_, C> {
                 | Refusal::Unreachable(why)
                 | Refusal::Invalid(why),
             ) => {
-                let why = format!("{} cannot be changed for now: {why}", change.rule);
-                warn!("{why}");
+                let why = format!("AWS does not change {}: {why}", change.rule);
+                warn!("{why}; it is asked again");
                 Ok(Some(why))
             }
         }

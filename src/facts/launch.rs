@@ -3,7 +3,7 @@
 //! CLI (`resources/strings.py`) have.
 
 use super::update::is_error;
-use crate::cloud::{Event, EventQuery};
+use crate::cloud::{Event, EventQuery, Sighting};
 use crate::deployment::{Deployment, Sent};
 use crate::machine::{EffectKind, Kind, Launch, Termination};
 use crate::plan::Role;
@@ -53,7 +53,8 @@ pub(super) fn launch_query(deployment: &Deployment) -> Option<EventQuery> {
 }
 
 /// Whose events tell why it is not terminated. A termination is asked for again where it
-/// failed, each time by another request: all since the state was entered are read.
+/// failed, each time by another request: all since the state was entered are read, and
+/// [`of_our_terminations`] tells apart whose they are.
 pub(super) fn termination_query(deployment: &Deployment) -> Option<(Role, EventQuery)> {
     let role = match deployment.state.kind() {
         Kind::TerminatingGreen | Kind::Discarding => Role::Green,
@@ -65,6 +66,35 @@ pub(super) fn termination_query(deployment: &Deployment) -> Option<(Role, EventQ
         request_id: None,
     };
     Some((role, query))
+}
+
+/// The events that tell what became of the terminations that were asked for: those of their
+/// requests, of the launch's, which may terminate what it could not launch, and of none. A
+/// request of somebody else's for the same environment may fail meanwhile. Where the id of
+/// one is not known, or no event bears any of them, the environment and the time have to do.
+pub(super) fn of_our_terminations<'a>(
+    deployment: &Deployment,
+    sighting: &'a Sighting,
+) -> Vec<&'a Event> {
+    let asked = deployment.terminations.iter();
+    let ids: Option<Vec<&str>> = asked.map(|asked| asked.request_id.as_deref()).collect();
+    let launch = deployment.intents.get(&EffectKind::CreateGreen);
+    let launch = launch.and_then(|intent| match &intent.outcome {
+        Sent::Applied { request_id } => request_id.as_deref(),
+        Sent::Unclear | Sent::NotApplied => None,
+    });
+    let events = sighting.termination_events.iter();
+    let bears = |event: &Event, ids: &[&str]| {
+        let id = event.request_id.as_deref();
+        id.is_some_and(|id| ids.contains(&id))
+    };
+    let Some(ids) = ids.filter(|ids| events.clone().any(|event| bears(event, ids))) else {
+        return events.collect();
+    };
+    let is_ours = |event: &&Event| {
+        event.request_id.is_none() || bears(event, &ids) || event.request_id.as_deref() == launch
+    };
+    events.filter(is_ours).collect()
 }
 
 /// What became of a launch. ERRORs without a text that ends it end nothing: launches that
@@ -85,7 +115,7 @@ pub(super) fn launch(events: &[Event]) -> Launch {
 
 /// What became of a termination: what its last attempt that failed has told, and whether
 /// another has begun since.
-pub(super) fn termination(events: &[Event]) -> Termination {
+pub(super) fn termination<'a>(events: impl IntoIterator<Item = &'a Event>) -> Termination {
     let mut attempt: Vec<&Event> = Vec::new();
     let mut failed = Vec::new();
     let mut has_begun = false;
@@ -128,6 +158,8 @@ fn texts<'a>(events: impl Iterator<Item = &'a Event>) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::clock::Moment;
+    use crate::deployment::{AskedTermination, Intent};
+    use crate::plan::Plan;
 
     fn told(events: &[(&str, &str)]) -> Vec<Event> {
         let event = |(at, (severity, message)): (usize, &(&str, &str))| Event {
@@ -183,6 +215,101 @@ mod tests {
             ),
         ] {
             assert_eq!(launch(&told(&events)), expected, "{events:?}");
+        }
+    }
+
+    /// Each request's events bear its id; where one is not known, all of them count.
+    #[test]
+    fn a_termination_is_told_by_its_own_request() {
+        let event = |severity: &str, message: &str, request: Option<&str>| Event {
+            at: Moment(0),
+            severity: severity.to_owned(),
+            message: message.to_owned(),
+            request_id: request.map(str::to_owned),
+        };
+        let starts = |request| event("INFO", "terminateEnvironment is starting.", request);
+        let failed = |request| event("ERROR", "Stack deletion failed: X.", request);
+        let foreign = event("ERROR", "Failed to retrieve logs.", Some("foreign"));
+        let failure = vec!["Stack deletion failed: X.".to_owned()];
+        let [all, theirs] = [
+            vec![
+                "Failed to retrieve logs.".to_owned(),
+                "Stack deletion failed: X.".to_owned(),
+            ],
+            vec!["Failed to retrieve logs.".to_owned()],
+        ];
+        let (one, two) = (Some("1"), Some("2"));
+        for (asked, events, expected) in [
+            // Two were asked for, and the first one failed.
+            (
+                vec![one, two],
+                vec![starts(one), failed(one), starts(two), foreign.clone()],
+                Termination::Again(failure.clone()),
+            ),
+            (
+                vec![one],
+                vec![starts(one), foreign.clone()],
+                Termination::Untold,
+            ),
+            (
+                vec![one],
+                vec![starts(one), foreign.clone(), failed(one)],
+                Termination::Failed(failure.clone()),
+            ),
+            // What bears no id may be ours.
+            (
+                vec![one],
+                vec![starts(one), failed(None)],
+                Termination::Failed(failure.clone()),
+            ),
+            // An answer was lost, or the process died before it kept it.
+            (
+                vec![None],
+                vec![starts(one), foreign.clone(), failed(one)],
+                Termination::Failed(all),
+            ),
+            (
+                vec![],
+                vec![starts(one), failed(one)],
+                Termination::Failed(failure.clone()),
+            ),
+            // The service knows them by other ids than it has told.
+            (
+                vec![one],
+                vec![starts(two), failed(two)],
+                Termination::Failed(failure.clone()),
+            ),
+            // One that began of its own accord with the launch that failed.
+            (
+                vec![two],
+                vec![starts(two), failed(Some("launch"))],
+                Termination::Failed(failure),
+            ),
+            (
+                vec![],
+                vec![starts(one), foreign],
+                Termination::Failed(theirs),
+            ),
+        ] {
+            let told = format!("{asked:?} {events:?}");
+            let mut deployment = Deployment::new(Plan::sample("01J"), Moment(0));
+            let mut intent = Intent::at(Moment(0));
+            intent.outcome = Sent::Applied {
+                request_id: Some("launch".to_owned()),
+            };
+            deployment.intents.insert(EffectKind::CreateGreen, intent);
+            for id in asked {
+                deployment.keep_termination(AskedTermination {
+                    at: Moment(0),
+                    request_id: id.map(str::to_owned),
+                });
+            }
+            let sighting = Sighting {
+                termination_events: events,
+                ..Sighting::default()
+            };
+            let ours = of_our_terminations(&deployment, &sighting);
+            assert_eq!(termination(ours), expected, "{told}");
         }
     }
 

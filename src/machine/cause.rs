@@ -28,6 +28,11 @@ pub enum Cause {
         /// The service's own words.
         message: String,
     },
+    /// A rule of the shared load balancer did not come to forward where it must.
+    RuleStays {
+        /// Which one, and what keeps it.
+        why: String,
+    },
     /// Somebody else's environment has green's name.
     GreenNameTaken {
         /// Green's environment name.
@@ -175,6 +180,10 @@ impl fmt::Display for Cause {
             Cause::Refused { operation, message } => {
                 write!(f, "AWS refused {operation}: {}", with_remedy(message))
             }
+            Cause::RuleStays { why } => write!(
+                f,
+                "a rule of the shared load balancer does not forward where it must: {why}"
+            ),
             Cause::GreenNameTaken { green } => write!(
                 f,
                 "an environment named {green} exists and is not this deployment's; \

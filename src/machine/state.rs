@@ -227,6 +227,7 @@ impl State {
             | Cause::ApprovalRefused { .. }
             | Cause::OutOfPatience { .. }
             | Cause::Refused { .. }
+            | Cause::RuleStays { .. }
             | Cause::GreenNameTaken { .. }
             | Cause::GreenDiffers { .. }
             | Cause::LaunchFailed { .. }

@@ -271,12 +271,17 @@ impl Check {
             ),
             Check::LaunchOptions => (
                 "launch-options",
-                "option values that an environment can be given and cannot be created with: an \
-                 `access_logs.s3.prefix` that starts or ends with `/`",
-                "change the option on blue first",
+                "options that an environment can have and none can be created with: those that AWS \
+                 has retired, as Elastic Beanstalk tells when blue's settings are validated, and an \
+                 `access_logs.s3.prefix` that starts or ends with `/`; warns of anything else that \
+                 it finds wrong with them. Whether an account may still make launch configurations \
+                 nothing tells beforehand: where it may not, green's launch fails, is discarded, \
+                 and says what to set on blue",
+                "remove or change the option on blue first, as with `aws elasticbeanstalk \
+                 update-environment --options-to-remove`",
                 May(
-                    "green's launch fails where Elastic Load Balancing refuses the value: green \
-                     is discarded, and blue is untouched",
+                    "green is not created, or its launch fails and green is discarded: blue is \
+                     untouched either way",
                 ),
             ),
             Check::PlatformBranch => (
@@ -303,7 +308,9 @@ impl Check {
             Check::Quotas => (
                 "quotas",
                 "how many environments, configuration templates and, where one is to be \
-                 registered, versions the account may still have in the region",
+                 registered, versions the account may still have in the region, and Elastic IP \
+                 addresses where blue is a single instance that has one; not how many vCPUs \
+                 (docs/guide.md)",
                 "remove some that nobody needs, or ask AWS for more",
                 Never("the service refuses it all the same"),
             ),

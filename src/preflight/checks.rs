@@ -99,12 +99,13 @@ impl<P: Prober> Inspector<'_, P> {
             previous,
             answers,
             groups,
+            launch,
         ) = tokio::join!(
             self.green_name(),
             self.green_cname(),
             self.platform_branch(configuration),
             self.cloud.managed_action(&self.blue.name),
-            self.quotas(registers),
+            self.quotas(registers, configuration),
             self.termination_protection(),
             self.cloud.zone_records(),
             self.bucket(),
@@ -113,6 +114,7 @@ impl<P: Prober> Inspector<'_, P> {
             self.previous_version(),
             self.answers(configuration),
             self.security_groups(),
+            self.launched(configuration),
         );
         findings.push(self.tests(&records, &read, &answers));
         let unmet = answers.iter().filter(|(_, probe)| !probe.passed);
@@ -137,6 +139,9 @@ impl<P: Prober> Inspector<'_, P> {
         ] {
             findings.push(known(check, found)?);
         }
+        if let Some(launch) = launch {
+            findings.push(known(Check::LaunchOptions, launch)?);
+        }
         findings.extend(self.versions(read.version));
         let mut inspection = Inspection {
             findings,
@@ -157,6 +162,11 @@ impl<P: Prober> Inspector<'_, P> {
             .collect();
         inspection.findings.sort_by_key(|finding| finding.check);
         Ok(inspection)
+    }
+
+    /// What is found of blue's options; none where they could not be read, which is told already.
+    async fn launched(&self, configuration: Option<&Configuration>) -> Option<Found> {
+        Some(self.launch_options(configuration?).await)
     }
 
     /// Reads what a release needs, with what is found of it.
@@ -199,7 +209,6 @@ impl<P: Prober> Inspector<'_, P> {
                 self.two_environments(configuration),
                 self.deployment_policy(configuration),
                 self.scheduled_actions(configuration),
-                self.launch_options(configuration),
             ]);
             findings.push(match self.rules(configuration).await {
                 Ok(balancer) => {

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::permissions::{
-    BENEATH, Balancing, DeploymentPolicy, Launch, names_in, statements, texts,
+    BENEATH, Balancing, DeploymentPolicy, Launch, Scope, names_in, statements, texts,
 };
 use crate::plan::Strategy;
 
@@ -16,40 +16,18 @@ pub const MANAGED_MAX: usize = 6_144;
 /// same).
 pub const INLINE_MAX: usize = 10_240;
 
-/// Whom and what a policy is for. What is not known of the environments is granted for every
-/// kind there is.
+/// What a policy is for. What is not known of the environments is granted for every kind there
+/// is.
 #[derive(Clone, Debug)]
 pub struct Granted<'a> {
-    /// The partition, as in `aws`.
-    pub partition: &'a str,
-    /// The region.
-    pub region: &'a str,
-    /// The account's twelve digits.
-    pub account: &'a str,
-    /// The application.
-    pub application: &'a str,
-    /// Blue's name.
-    pub blue: &'a str,
-    /// Green's name.
-    pub green: &'a str,
-    /// The artifacts bucket.
-    pub bucket: &'a str,
+    /// Whom and what it is for.
+    pub scope: Scope<'a>,
     /// The ARN of the role or user that releases, so that it can check what it may do.
     pub principal: Option<&'a str>,
-    /// Where production lives in the end.
-    pub strategy: Strategy,
-    /// Whether alarms watch production.
-    pub alarms: bool,
     /// Whether there are preview hostnames.
     pub previews: bool,
-    /// Their hosted zone's id, where it is known.
-    pub zone: Option<&'a str>,
     /// The SSM parameters that name them.
     pub parameters: Vec<&'a str>,
-    /// The ARN of the bucket's KMS key.
-    pub key: Option<&'a str>,
-    /// The ARN of blue's operations role, which has what is beneath.
-    pub operations_role: Option<&'a str>,
     /// The ARNs of the roles that Elastic Beanstalk passes on; none for those that the console
     /// and the EB CLI make.
     pub roles: Vec<String>,
@@ -57,8 +35,6 @@ pub struct Granted<'a> {
     pub balancing: Option<Balancing<'a>>,
     /// How blue takes a version.
     pub policy: Option<DeploymentPolicy>,
-    /// What blue's instances are launched by.
-    pub launch: Option<Launch>,
     /// Whether blue's settings schedule actions.
     pub schedules: Option<bool>,
     /// Whether blue's settings have rules of its own load balancer's.
@@ -78,7 +54,7 @@ pub fn document(of: &Granted<'_>) -> Value {
             1 => json!(resources.remove(0)),
             _ => json!(resources),
         };
-        if of.partition == "aws-cn" && sid == "BeneathRoles" {
+        if of.scope.partition == "aws-cn" && sid == "BeneathRoles" {
             let services = &mut statement["Condition"]["StringEquals"]["iam:PassedToService"];
             *services = json!(["ec2.amazonaws.com.cn", "elasticbeanstalk.amazonaws.com"]);
         }
@@ -124,11 +100,13 @@ impl Granted<'_> {
     /// Whether a statement is for this.
     fn keeps(&self, sid: &str) -> bool {
         let may = |is: &dyn Fn(Balancing<'_>) -> bool| self.balancing.is_none_or(is);
-        let deploys = self.strategy != Strategy::Promote;
+        let deploys = self.scope.strategy != Strategy::Promote;
         let splits = |policy| policy == DeploymentPolicy::TrafficSplitting;
         match sid {
-            beneath if beneath.starts_with(BENEATH) && self.operations_role.is_some() => false,
-            "WatchAlarms" => self.alarms,
+            beneath if beneath.starts_with(BENEATH) && self.scope.operations_role.is_some() => {
+                false
+            }
+            "WatchAlarms" => self.scope.alarms,
             "MovePreviewHosts" => self.previews,
             "ReadPreviewParameters" => !self.parameters.is_empty(),
             "LookAtSharedLoadBalancer" | "MoveTaggedRules" => {
@@ -137,8 +115,8 @@ impl Granted<'_> {
             "BeneathSharedLoadBalancer" | "BeneathSharedRules" => {
                 matches!(self.balancing, Some(Balancing::Shared(arn)) if !arn.is_empty())
             }
-            "PassOperationsRole" => self.operations_role.is_some(),
-            "UseTheKey" => self.key.is_some(),
+            "PassOperationsRole" => self.scope.operations_role.is_some(),
+            "UseTheKey" => self.scope.key.is_some(),
             "CheckOwnPermissions" => self.principal.is_some(),
             "BeneathLoadBalancing" => may(&|b| matches!(b, Balancing::Own(_))),
             "BeneathTargetGroups" => {
@@ -155,7 +133,7 @@ impl Granted<'_> {
             "BeneathNewGroups" => {
                 deploys && self.policy.is_none_or(DeploymentPolicy::has_new_groups)
             }
-            "BeneathLaunchConfigurations" => self.launch != Some(Launch::Template),
+            "BeneathLaunchConfigurations" => self.scope.launch != Some(Launch::Template),
             "BeneathScheduledActions" => self.schedules.unwrap_or(true),
             _ => true,
         }
@@ -165,12 +143,12 @@ impl Granted<'_> {
     fn resources(&self, sid: &str, shipped: &[String]) -> Vec<String> {
         let given = |arn: Option<&str>| arn.map(str::to_owned).into_iter().collect();
         match sid {
-            "PassOperationsRole" => given(self.operations_role),
-            "UseTheKey" => given(self.key),
+            "PassOperationsRole" => given(self.scope.operations_role),
+            "UseTheKey" => given(self.scope.key),
             "CheckOwnPermissions" => given(self.principal),
             "BeneathRoles" if !self.roles.is_empty() => self.roles.clone(),
             // Once production is promoted the names are exchanged: each may what the other may.
-            "MakeAndTerminateGreen" if self.strategy == Strategy::Promote => {
+            "MakeAndTerminateGreen" if self.scope.strategy == Strategy::Promote => {
                 let blue = shipped
                     .iter()
                     .map(|resource| resource.replace("GREEN", "BLUE"));
@@ -198,14 +176,14 @@ impl Granted<'_> {
             _ => None,
         };
         let names = [
-            ("arn:aws:", format!("arn:{}:", self.partition)),
-            ("REGION", self.region.to_owned()),
-            ("ACCOUNT", self.account.to_owned()),
-            ("APPLICATION", self.application.to_owned()),
-            ("GREEN", self.green.to_owned()),
-            ("BLUE", self.blue.to_owned()),
-            ("BUCKET", self.bucket.to_owned()),
-            ("HOSTED_ZONE", self.zone.unwrap_or("*").to_owned()),
+            ("arn:aws:", format!("arn:{}:", self.scope.partition)),
+            ("REGION", self.scope.region.to_owned()),
+            ("ACCOUNT", self.scope.account.to_owned()),
+            ("APPLICATION", self.scope.application.to_owned()),
+            ("GREEN", self.scope.green.to_owned()),
+            ("BLUE", self.scope.blue.to_owned()),
+            ("BUCKET", self.scope.bucket.to_owned()),
+            ("HOSTED_ZONE", self.scope.zone.unwrap_or("*").to_owned()),
             (
                 "SHARED_BALANCER",
                 shared.map_or("*", |(_, named)| named).to_owned(),
@@ -219,7 +197,7 @@ impl Granted<'_> {
 mod tests {
     use super::*;
 
-    const GRANTED: Granted<'_> = Granted {
+    const SCOPE: Scope<'_> = Scope {
         partition: "aws",
         region: "eu-central-1",
         account: "123456789012",
@@ -227,18 +205,22 @@ mod tests {
         blue: "BLUE-of-ACCOUNT",
         green: "shop-green",
         bucket: "artifacts",
-        principal: None,
         strategy: Strategy::Restore,
         alarms: false,
-        previews: false,
         zone: None,
-        parameters: Vec::new(),
         key: None,
         operations_role: None,
+        launch: None,
+    };
+
+    const GRANTED: Granted<'_> = Granted {
+        scope: SCOPE,
+        principal: None,
+        previews: false,
+        parameters: Vec::new(),
         roles: Vec::new(),
         balancing: None,
         policy: None,
-        launch: None,
         schedules: None,
         own_rules: None,
     };
@@ -259,11 +241,14 @@ mod tests {
     fn names_are_put_in_and_no_placeholder_is_left() {
         let document = document(&Granted {
             principal: Some("arn:aws:iam::123456789012:role/ci/releases"),
-            alarms: true,
+            scope: Scope {
+                alarms: true,
+                zone: Some("Z1"),
+                key: Some("arn:aws:kms:eu-central-1:123456789012:key/1"),
+                ..SCOPE
+            },
             previews: true,
-            zone: Some("Z1"),
             parameters: vec!["/shop/hosts:3"],
-            key: Some("arn:aws:kms:eu-central-1:123456789012:key/1"),
             balancing: Some(Balancing::Shared(
                 "arn:aws:elasticloadbalancing:eu-central-1:123456789012:loadbalancer/app/s/5",
             )),
@@ -307,7 +292,10 @@ mod tests {
         let known = Granted {
             balancing: Some(Balancing::Own("app")),
             policy: Some(DeploymentPolicy::InPlace),
-            launch: Some(Launch::Template),
+            scope: Scope {
+                launch: Some(Launch::Template),
+                ..SCOPE
+            },
             schedules: Some(false),
             own_rules: Some(false),
             ..GRANTED
@@ -336,12 +324,18 @@ mod tests {
         };
         assert!(has(&immutable, "BeneathNewGroups"));
         let promotes = Granted {
-            strategy: Strategy::Promote,
+            scope: Scope {
+                strategy: Strategy::Promote,
+                ..immutable.scope
+            },
             ..immutable
         };
         assert!(!has(&promotes, "BeneathNewGroups"));
         let operated = Granted {
-            operations_role: Some("arn:aws:iam::123456789012:role/ops"),
+            scope: Scope {
+                operations_role: Some("arn:aws:iam::123456789012:role/ops"),
+                ..SCOPE
+            },
             ..GRANTED
         };
         let document = document(&operated);
@@ -354,7 +348,7 @@ mod tests {
     fn promotions_hold_both_ways() {
         for (strategy, count) in [(Strategy::Restore, 1), (Strategy::Promote, 2)] {
             let document = document(&Granted {
-                strategy,
+                scope: Scope { strategy, ..SCOPE },
                 ..GRANTED
             });
             let resources = texts(&of(&document, "MakeAndTerminateGreen")["Resource"]);
@@ -377,8 +371,11 @@ mod tests {
     #[test]
     fn china_has_its_own_partition_and_principal() {
         let document = document(&Granted {
-            partition: "aws-cn",
-            region: "cn-north-1",
+            scope: Scope {
+                partition: "aws-cn",
+                region: "cn-north-1",
+                ..SCOPE
+            },
             ..GRANTED
         });
         let text = document.to_string();

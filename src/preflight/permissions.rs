@@ -27,9 +27,10 @@ const SERVICE_LINKED: &str = "AWSServiceRoleForElasticBeanstalk";
 const PATCHES: &str = "eb_patching_resources/instance_patch_extension.linux";
 const PACK: &str = "stalks/eb/packs/Template.pack";
 
-/// What a release does, as far as its permissions depend on it.
-#[derive(Clone, Debug)]
-pub struct Use<'a> {
+/// Whom and what permissions are for: what a check of a release and a printed policy both need to
+/// know.
+#[derive(Clone, Copy, Debug)]
+pub struct Scope<'a> {
     /// The partition, as in `aws`.
     pub partition: &'a str,
     /// The region.
@@ -40,30 +41,44 @@ pub struct Use<'a> {
     pub application: &'a str,
     /// Blue's name.
     pub blue: &'a str,
-    /// Blue's environment id.
-    pub blue_id: &'a str,
     /// Green's name.
     pub green: &'a str,
+    /// The artifacts bucket.
+    pub bucket: &'a str,
+    /// Where production lives in the end.
+    pub strategy: Strategy,
+    /// Whether alarms watch production.
+    pub alarms: bool,
+    /// The id of the preview hostnames' hosted zone, where there are any and it is known.
+    pub zone: Option<&'a str>,
+    /// The ARN of the KMS key that uploads to the bucket ask for, where one is named so.
+    pub key: Option<&'a str>,
+    /// The ARN of blue's operations role, which green gets too and whose rights count beneath;
+    /// none where the caller's do.
+    pub operations_role: Option<&'a str>,
+    /// What blue's instances are launched by; none where it is not told.
+    pub launch: Option<Launch>,
+}
+
+/// What a release does, as far as its permissions depend on it.
+#[derive(Clone, Debug)]
+pub struct Use<'a> {
+    /// Whom and what it is for.
+    pub scope: Scope<'a>,
+    /// Blue's environment id.
+    pub blue_id: &'a str,
     /// Green's template.
     pub template: &'a str,
     /// The version to release.
     pub version: &'a str,
-    /// The bucket.
-    pub bucket: &'a str,
-    /// Where production lives in the end.
-    pub strategy: Strategy,
     /// Whether a version is registered.
     pub registers: bool,
     /// Whether this program writes to the bucket.
     pub writes: bool,
-    /// Whether alarms watch production.
-    pub alarms: bool,
     /// What brings requests to blue's instances, and will to green's.
     pub balancing: Balancing<'a>,
     /// How blue takes a version.
     pub policy: DeploymentPolicy,
-    /// What blue's instances are launched by; none where it is not told.
-    pub launch: Option<Launch>,
     /// Whether blue's settings schedule actions.
     pub schedules: bool,
     /// Whether blue's settings have rules of its own load balancer's.
@@ -72,13 +87,6 @@ pub struct Use<'a> {
     pub instance_profile: Option<&'a str>,
     /// The service role that blue names, as its name, with its path, or as its ARN.
     pub service_role: Option<&'a str>,
-    /// The ARN of blue's operations role, which green gets too and whose rights count beneath;
-    /// none where the caller's do.
-    pub operations_role: Option<&'a str>,
-    /// The ARN of the KMS key that uploads to the bucket ask for, where one is named so.
-    pub key: Option<&'a str>,
-    /// The hosted zone of preview hostnames, where there are any.
-    pub zone: Option<&'a str>,
     /// The ARNs of the rules of a shared load balancer that follow the swap.
     pub rules: &'a [String],
 }
@@ -220,7 +228,7 @@ pub fn needed(of: &Use<'_>) -> Vec<Needed> {
                 continue;
             }
             "PassOperationsRole" => {
-                needed.extend(of.operations_role.map(|role| Needed {
+                needed.extend(of.scope.operations_role.map(|role| Needed {
                     action: "iam:PassRole".to_owned(),
                     resource: role.to_owned(),
                     passed_to: Some(SERVICE),
@@ -229,7 +237,7 @@ pub fn needed(of: &Use<'_>) -> Vec<Needed> {
                 continue;
             }
             "UseTheKey" => {
-                let key = of.key.filter(|_| of.writes);
+                let key = of.scope.key.filter(|_| of.writes);
                 let actions = texts(&statement["Action"]);
                 needed.extend(key.into_iter().flat_map(|key| {
                     actions.iter().map(|action| Needed {
@@ -244,7 +252,7 @@ pub fn needed(of: &Use<'_>) -> Vec<Needed> {
             _ => {}
         }
         let mut resources = texts(&statement["Resource"]);
-        if sid == "MakeAndTerminateGreen" && of.strategy == Strategy::Promote {
+        if sid == "MakeAndTerminateGreen" && of.scope.strategy == Strategy::Promote {
             resources.extend(resources.clone().iter().map(|r| r.replace("GREEN", "BLUE")));
         }
         for action in texts(&statement["Action"]) {
@@ -252,7 +260,7 @@ pub fn needed(of: &Use<'_>) -> Vec<Needed> {
             let asked = asked.filter(|r| is_of(&action, r) && of.asks(&action, r));
             let named = asked.flat_map(|resource| match sid {
                 "MoveTaggedRules" => of.rules.to_vec(),
-                _ => vec![of.named(resource)],
+                _ => vec![of.asked_on(&action, resource)],
             });
             needed.extend(named.map(|resource| Needed {
                 action: action.clone(),
@@ -333,22 +341,26 @@ impl Use<'_> {
     fn uses(&self, sid: &str) -> bool {
         match sid {
             // An operations role has these rights in the caller's place.
-            beneath if beneath.starts_with(BENEATH) && self.operations_role.is_some() => false,
+            beneath if beneath.starts_with(BENEATH) && self.scope.operations_role.is_some() => {
+                false
+            }
             "RegisterVersions" => self.registers,
             "WriteToTheBucket" => self.writes,
-            "WatchAlarms" => self.alarms,
-            "MovePreviewHosts" | "ReadHostedZones" => self.zone.is_some(),
+            "WatchAlarms" => self.scope.alarms,
+            "MovePreviewHosts" | "ReadHostedZones" => self.scope.zone.is_some(),
             // What is asked of Route 53 beforehand is done without where it may not be, and
             // reading the parameters and rules shows itself whether it may be.
             "FindHostedZones" | "ReadPreviewParameters" | "LookAtSharedLoadBalancer" => false,
             // That it may be simulated the simulation itself shows.
             "CheckOwnPermissions" => false,
             // What checks alone ask leaves them unknown where it may not be asked.
-            "LookAtTheAccount" | "LookAtThePlatform" => false,
+            "LookAtTheAccount" | "LookAtTheNetwork" | "LookAtThePlatform" | "LookAtTheStacks" => {
+                false
+            }
             "BeneathBatches" => self.deploys() && self.policy.has_batches(),
             "BeneathNewGroups" => self.deploys() && self.policy.has_new_groups(),
             "BeneathScheduledActions" => self.schedules,
-            "BeneathLaunchConfigurations" => self.launch == Some(Launch::Configuration),
+            "BeneathLaunchConfigurations" => self.scope.launch == Some(Launch::Configuration),
             "BeneathListenerRules" => {
                 let splits = self.deploys() && self.policy == DeploymentPolicy::TrafficSplitting;
                 self.balancing == Balancing::Own("app") && (splits || self.own_rules)
@@ -370,7 +382,7 @@ impl Use<'_> {
     /// Whether a version is deployed: onto blue, or onto green, which takes versions as blue
     /// does. A promotion launches green on it.
     fn deploys(&self) -> bool {
-        match self.strategy {
+        match self.scope.strategy {
             Strategy::Restore | Strategy::Rehearse => true,
             Strategy::Promote => false,
         }
@@ -378,10 +390,11 @@ impl Use<'_> {
 
     /// Whether a release asks this action of this resource of a statement that names both.
     fn asks(&self, action: &str, resource: &str) -> bool {
-        let rehearses = self.strategy == Strategy::Rehearse;
+        let rehearses = self.scope.strategy == Strategy::Rehearse;
         match action {
-            // A check alone asks it.
-            "elasticbeanstalk:DescribeEnvironmentManagedActions" => false,
+            // A check alone asks these.
+            "elasticbeanstalk:DescribeEnvironmentManagedActions"
+            | "elasticbeanstalk:ValidateConfigurationSettings" => false,
             // A rehearsal asks nothing of blue, and nothing else deploys onto green.
             "elasticbeanstalk:AbortEnvironmentUpdate" => rehearses == resource.ends_with("GREEN"),
             "elasticbeanstalk:UpdateEnvironment" => !rehearses || resource.ends_with("GREEN"),
@@ -390,7 +403,7 @@ impl Use<'_> {
             "elasticbeanstalk:CreateEnvironment" => resource.ends_with("GREEN"),
             "elasticbeanstalk:AddTags" => resource.ends_with("GREEN"),
             "autoscaling:DescribeLaunchConfigurations" => {
-                self.launch == Some(Launch::Configuration)
+                self.scope.launch == Some(Launch::Configuration)
             }
             "autoscaling:DescribeScheduledActions" => self.schedules,
             "elasticloadbalancing:DescribeInstanceHealth"
@@ -411,6 +424,15 @@ impl Use<'_> {
         }
     }
 
+    /// The resource that an action is asked on. AWS's managed policy lets instances be terminated
+    /// by their ARNs and tags, so that an asterisk would look denied.
+    fn asked_on(&self, action: &str, resource: &str) -> String {
+        match action {
+            "ec2:TerminateInstances" => self.named("arn:aws:ec2:REGION:ACCOUNT:instance/i-1"),
+            _ => self.named(resource),
+        }
+    }
+
     /// Whether requests come by the target groups of an application or network load balancer.
     fn has_target_groups(&self) -> bool {
         matches!(self.balancing, Balancing::Own(_) | Balancing::Shared(_))
@@ -418,8 +440,8 @@ impl Use<'_> {
 
     fn passed_roles(&self) -> impl Iterator<Item = Needed> {
         let roles = passed_roles(
-            self.partition,
-            self.account,
+            self.scope.partition,
+            self.scope.account,
             self.instance_profile,
             self.service_role,
         );
@@ -437,7 +459,7 @@ impl Use<'_> {
         if resource == "*" {
             return resource.to_owned();
         }
-        let zone = self.zone.unwrap_or_default();
+        let zone = self.scope.zone.unwrap_or_default();
         let stack = format!("awseb-{}-stack", self.blue_id);
         let (balancer, shared) = match self.balancing {
             Balancing::Own(kind) => (kind, ""),
@@ -450,7 +472,7 @@ impl Use<'_> {
         let kinds = [
             (
                 ":application/*",
-                format!(":application/{}", self.application),
+                format!(":application/{}", self.scope.application),
             ),
             (
                 ":applicationversion/APPLICATION/*",
@@ -458,17 +480,17 @@ impl Use<'_> {
             ),
             (
                 ":environment/*",
-                format!(":environment/APPLICATION/{}", self.blue),
+                format!(":environment/APPLICATION/{}", self.scope.blue),
             ),
             ("bluegreen-*", self.template.to_owned()),
             ("hostedzone/*", format!("hostedzone/{zone}")),
             (
                 "env-resources-*/*",
-                format!("env-resources-{}/{PATCHES}", self.region),
+                format!("env-resources-{}/{PATCHES}", self.scope.region),
             ),
             (
                 "platform-assets-*/*",
-                format!("platform-assets-{}/{PACK}", self.region),
+                format!("platform-assets-{}/{PACK}", self.scope.region),
             ),
             ("stack/awseb-*", format!("stack/{stack}/1")),
             (
@@ -523,13 +545,13 @@ impl Use<'_> {
             None => resource.to_owned(),
         };
         let names = [
-            ("arn:aws:", format!("arn:{}:", self.partition)),
-            ("REGION", self.region.to_owned()),
-            ("ACCOUNT", self.account.to_owned()),
-            ("APPLICATION", self.application.to_owned()),
-            ("GREEN", self.green.to_owned()),
-            ("BLUE", self.blue.to_owned()),
-            ("BUCKET", self.bucket.to_owned()),
+            ("arn:aws:", format!("arn:{}:", self.scope.partition)),
+            ("REGION", self.scope.region.to_owned()),
+            ("ACCOUNT", self.scope.account.to_owned()),
+            ("APPLICATION", self.scope.application.to_owned()),
+            ("GREEN", self.scope.green.to_owned()),
+            ("BLUE", self.scope.blue.to_owned()),
+            ("BUCKET", self.scope.bucket.to_owned()),
             ("HOSTED_ZONE", zone.to_owned()),
             ("*", "1".to_owned()),
         ];
@@ -587,31 +609,35 @@ pub(super) fn names_in(text: &str, names: &[(&str, String)]) -> String {
 mod tests {
     use super::*;
 
-    const USE: Use<'_> = Use {
+    const SCOPE: Scope<'_> = Scope {
         partition: "aws-cn",
         region: "cn-north-1",
         account: "123456789012",
         application: "shop",
         blue: "shop-blue",
-        blue_id: "e-abcdefghij",
         green: "shop-blue-green",
-        template: "bluegreen-01",
-        version: "v2",
         bucket: "REGION-of-BLUE",
         strategy: Strategy::Restore,
+        alarms: false,
+        zone: None,
+        key: None,
+        operations_role: None,
+        launch: None,
+    };
+
+    const USE: Use<'_> = Use {
+        scope: SCOPE,
+        blue_id: "e-abcdefghij",
+        template: "bluegreen-01",
+        version: "v2",
         registers: false,
         writes: true,
-        alarms: false,
         balancing: Balancing::Own("app"),
         policy: DeploymentPolicy::InPlace,
-        launch: None,
         schedules: false,
         own_rules: false,
         instance_profile: None,
         service_role: None,
-        operations_role: None,
-        key: None,
-        zone: None,
         rules: &[],
     };
 
@@ -677,9 +703,12 @@ mod tests {
     #[test]
     fn what_a_release_does_says_what_it_needs() {
         let promoting = Use {
-            strategy: Strategy::Promote,
+            scope: Scope {
+                strategy: Strategy::Promote,
+                alarms: true,
+                ..SCOPE
+            },
             registers: true,
-            alarms: true,
             writes: false,
             balancing: Balancing::Classic,
             ..USE
@@ -687,7 +716,10 @@ mod tests {
         let terminate = "elasticbeanstalk:TerminateEnvironment";
         assert_eq!(resources(&promoting, terminate).len(), 2);
         let rehearsing = Use {
-            strategy: Strategy::Rehearse,
+            scope: Scope {
+                strategy: Strategy::Rehearse,
+                ..SCOPE
+            },
             ..USE
         };
         for action in [
@@ -715,7 +747,10 @@ mod tests {
         assert_eq!(resources(&promoting, modify), [""; 0]);
         let rules = ["listener-rule/app/BLUE/1".to_owned()];
         let following = Use {
-            zone: Some("Z1"),
+            scope: Scope {
+                zone: Some("Z1"),
+                ..SCOPE
+            },
             rules: &rules,
             ..USE
         };
@@ -830,10 +865,14 @@ mod tests {
     #[test]
     fn what_a_deploy_needs_follows_blues_deployment_policy() {
         let asked = |policy, strategy, launch| {
-            let of = Use {
-                policy,
+            let scope = Scope {
                 strategy,
                 launch,
+                ..SCOPE
+            };
+            let of = Use {
+                scope,
+                policy,
                 ..USE
             };
             let actions = needed(&of).into_iter().map(|needed| needed.action);
@@ -881,12 +920,15 @@ mod tests {
     #[test]
     fn no_action_is_asked_on_another_services_resource() {
         let all = needed(&Use {
+            scope: Scope {
+                launch: Some(Launch::Configuration),
+                key: Some("arn:aws-cn:kms:cn-north-1:123456789012:key/1"),
+                ..SCOPE
+            },
             policy: DeploymentPolicy::TrafficSplitting,
-            launch: Some(Launch::Configuration),
             schedules: true,
             own_rules: true,
             registers: true,
-            key: Some("arn:aws-cn:kms:cn-north-1:123456789012:key/1"),
             ..USE
         });
         assert!(
@@ -905,7 +947,10 @@ mod tests {
     fn an_operations_role_is_passed_and_has_what_is_beneath() {
         let operations_role = Some("arn:aws-cn:iam::123456789012:role/ops");
         let with = needed(&Use {
-            operations_role,
+            scope: Scope {
+                operations_role,
+                ..SCOPE
+            },
             instance_profile: Some("shop-instances"),
             ..USE
         });

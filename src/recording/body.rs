@@ -52,6 +52,7 @@ fn form(text: &str, names: &mut Pseudonyms) -> String {
         let last = last.unwrap_or_default();
         let value = match (last, sibling(key, "Namespace"), sibling(key, "OptionName")) {
             ("Value", Some(namespace), Some(option)) => names.setting(&namespace, &option, value),
+            ("OptionName", Some(namespace), _) => names.option(&namespace, value),
             _ => names.leaf(last, value),
         };
         written.append_pair(key, &value);
@@ -71,9 +72,8 @@ fn in_json(key: &str, value: &mut Value, names: &mut Pseudonyms) {
             }
         }
         Value::Number(number) => {
-            // An account's digits may be a number too.
-            let shown = names.leaf(key, &number.to_string());
-            if shown != number.to_string() {
+            // An account's digits may be a number too, and so may a secret.
+            if let Some(shown) = names.number(&number.to_string()) {
                 *value = shown.into();
             }
         }
@@ -158,6 +158,7 @@ impl Element {
                 ((Some(namespace), Some(option)), "Value" | "DefaultValue") => {
                     names.setting(namespace, option, &child.text)
                 }
+                ((Some(namespace), _), "OptionName") => names.option(namespace, &child.text),
                 // A list's members are what the list is called.
                 (_, "member" | "Item" | "item") => names.leaf(&name, &child.text),
                 // A tier's name is one of a few words.

@@ -51,10 +51,97 @@ const HARMLESS: &[&str] = &[
     "UserDefined",
     "ValueType",
     "x-id",
+    "content-length",
+    "last-modified",
+    "retry-after",
+    "x-amz-bucket-region",
+    "x-amz-request-id",
+    "x-amz-server-side-encryption",
+    "x-amzn-requestid",
 ];
 
-/// Elements and parameters whose values are sentences.
-const SENTENCES: &[&str] = &["Cause", "Causes", "Description", "Message", "message"];
+/// Elements and parameters whose values are sentences of the service's.
+const SENTENCES: &[&str] = &["Cause", "Causes", "Message", "message"];
+
+/// How the elements and parameters begin whose values are what somebody has called or noted
+/// something: never harmless, also where they look like a number, a date or a region.
+const NAMED: &[(&str, &str)] = &[
+    ("ApplicationName", "application"),
+    ("CNAMEPrefix", "host"),
+    ("Description", "description"),
+    ("EnvironmentName", "environment"),
+    ("S3Bucket", "bucket"),
+    ("SourceEnvironmentName", "environment"),
+    ("DestinationEnvironmentName", "environment"),
+    ("TemplateName", "template"),
+    ("Value", "value"),
+    ("VersionLabel", "version"),
+];
+
+/// The namespaces in which the names of options are an application's own too, and their
+/// values are never harmless (developer guide, "General options for all environments",
+/// "Custom resources").
+pub(super) const OWN_NAMESPACES: &[&str] = &[
+    "aws:elasticbeanstalk:application:environmentsecrets",
+    "aws:elasticbeanstalk:application:environment",
+    "aws:elasticbeanstalk:customoption",
+];
+
+/// Parts of the names of options whose values are somebody's own, in lower case.
+const OWN_OPTIONS: &[&str] = &[
+    "credential",
+    "dbuser",
+    "endpoint",
+    "keyname",
+    "password",
+    "secret",
+    "token",
+];
+
+/// Words of the service's own sentences: a name that is such a word tells nothing, and
+/// replacing it would leave nothing of what the service says.
+const SERVICE_WORDS: &[&str] = &[
+    "aborted",
+    "application",
+    "cnames",
+    "command",
+    "completed",
+    "configuration",
+    "create",
+    "delete",
+    "deleting",
+    "deploy",
+    "deployed",
+    "deployment",
+    "environment",
+    "environments",
+    "errors",
+    "failed",
+    "from",
+    "group",
+    "health",
+    "instance",
+    "instances",
+    "launch",
+    "launched",
+    "message",
+    "named",
+    "operation",
+    "reason",
+    "resource",
+    "security",
+    "stack",
+    "starting",
+    "successfully",
+    "swap",
+    "swapping",
+    "terminate",
+    "timeouts",
+    "transitioned",
+    "update",
+    "version",
+    "with",
+];
 
 /// Words that the values of options take, beside numbers (developer guide, "Configuration
 /// options").
@@ -191,13 +278,29 @@ const IDS: &[&str] = &[
 /// of them.
 const HIDDEN_CHARS_MIN: usize = 4;
 
+/// More digits than these are no number of anything: a telephone's, a card's, a PIN's.
+const DIGITS_MAX: usize = 9;
+
+/// As in `2026-01-02T03:04:05.123456789+00:00`.
+const DATE_BYTES_MAX: usize = 35;
+
+/// A secret of so many bytes is hidden in sentences also where it is part of a word.
+const WITHIN_WORDS_BYTES_MIN: usize = 6;
+
+/// How many letters the parts of a word like `DescribeEvents` have at least, on average.
+const HUMP_LETTERS_MIN: usize = 3;
+
 /// The pseudonyms that were given so far.
 #[derive(Clone, Debug, Default)]
 pub struct Pseudonyms {
     secrets: Secrets,
     given: BTreeMap<String, String>,
+    /// Those of values that are harmless elsewhere, such as `true` and `2`, by what they are.
+    apart: BTreeMap<(String, String), String>,
     /// Those that were given.
     shown: BTreeSet<String>,
+    /// The values that are hidden also within words.
+    secret: BTreeSet<String>,
     /// Whether sentences are left for later, when every name is known.
     leaves_sentences: bool,
     counts: BTreeMap<String, u32>,
@@ -224,12 +327,26 @@ impl Pseudonyms {
         if real.is_empty() {
             return String::new();
         }
+        if is_harmless(real) {
+            return self.name_apart(what, real);
+        }
         if let Some(known) = self.known(real) {
             return known;
         }
         let number = self.next(what);
         let given = format!("{what}-{number}");
         self.give(real, given)
+    }
+
+    fn name_apart(&mut self, what: &str, real: &str) -> String {
+        let key = (what.to_owned(), real.to_owned());
+        if let Some(known) = self.apart.get(&key) {
+            return known.clone();
+        }
+        let given = format!("{what}-{}", self.next(what));
+        self.shown.insert(given.clone());
+        self.apart.insert(key, given.clone());
+        given
     }
 
     /// What is shown of the value of an element or parameter.
@@ -240,12 +357,20 @@ impl Pseudonyms {
         if SENTENCES.contains(&key) {
             return self.text(value);
         }
+        if let Some((_, what)) = NAMED.iter().find(|(named, _)| key.starts_with(named)) {
+            return self.own(what, value);
+        }
+        match key {
+            "Key" => return self.tag_key(value),
+            "ResourceName" => return self.resource(value),
+            _ => {}
+        }
         self.formed(value).unwrap_or_else(|| {
             let what = match key {
                 _ if key.starts_with("Application") => "application",
                 _ if key.starts_with("Environment") => "environment",
                 _ if key.starts_with("Version") => "version",
-                _ if key.starts_with("Template") => "template",
+                _ if key.contains("Template") => "template",
                 _ if key.contains("Bucket") => "bucket",
                 _ => "name",
             };
@@ -253,21 +378,104 @@ impl Pseudonyms {
         })
     }
 
-    /// What is shown of an option's value: a property of the application is never harmless.
-    pub fn setting(&mut self, namespace: &str, _option: &str, value: &str) -> String {
-        let is_its_own = namespace.starts_with("aws:elasticbeanstalk:application:environment")
+    /// What is shown of what somebody has called or noted something: a pseudonym, of the
+    /// same form where it is an id, an ARN or a host, and what this program has made up.
+    pub fn own(&mut self, what: &str, value: &str) -> String {
+        if let Some(known) = self.known(value) {
+            return known;
+        }
+        if is_made_up(value) {
+            return value.to_owned();
+        }
+        match self.formed(value).filter(|shown| shown != value) {
+            Some(shown) => shown,
+            None => self.name(what, value),
+        }
+    }
+
+    /// What is shown of a tag's key: those of this program and of the service name no one.
+    pub fn tag_key(&mut self, key: &str) -> String {
+        let is_known = ["aws:", "bluegreen:", "elasticbeanstalk:"]
+            .iter()
+            .any(|of| key.starts_with(of));
+        match is_known && !self.is_secret(key) {
+            true => key.to_owned(),
+            false => self.own("tag", key),
+        }
+    }
+
+    /// What is shown of the resource that an option is for: those of the service's own
+    /// stacks name no one.
+    pub fn resource(&mut self, resource: &str) -> String {
+        let is_of_stack = resource.starts_with("AWSEB")
+            && resource.len() <= 40
+            && resource.chars().all(char::is_alphabetic);
+        match is_of_stack {
+            true => resource.to_owned(),
+            false => self.own("resource", resource),
+        }
+    }
+
+    /// What is shown of an option's name: that of a property is the application's own.
+    pub fn option(&mut self, namespace: &str, option: &str) -> String {
+        match OWN_NAMESPACES.contains(&namespace) {
+            true => self.name("property", option),
+            false => option.to_owned(),
+        }
+    }
+
+    /// What is shown in place of a number that is not harmless; none for any other.
+    pub fn number(&mut self, number: &str) -> Option<String> {
+        let is_account = number.len() == 12 && number.bytes().all(|b| b.is_ascii_digit());
+        if is_account {
+            return self.formed(number);
+        }
+        let is_secret = self.is_secret(number);
+        let known = self.given.get(number).cloned();
+        known.or_else(|| is_secret.then(|| self.name("secret", number)))
+    }
+
+    /// What is shown of an option's value: a property of the application is never harmless,
+    /// and neither is a password, whatever it looks like.
+    pub fn setting(&mut self, namespace: &str, option: &str, value: &str) -> String {
+        let is_of_properties = OWN_NAMESPACES.contains(&namespace)
+            || namespace.starts_with("aws:elasticbeanstalk:application:environment")
             || namespace.starts_with("aws:cloudformation");
-        if is_its_own {
+        if is_of_properties {
+            self.secret.insert(value.to_owned());
             return self.name("secret", value);
         }
+        let option = option.to_ascii_lowercase();
+        let is_own = OWN_OPTIONS.iter().any(|own| option.contains(own));
+        if is_own {
+            self.secret.insert(value.to_owned());
+        }
         let shown = value.split(',').map(|part| match part {
+            _ if is_own => self.own("value", part),
             word if WORDS.contains(&word) && !self.given.contains_key(word) => word.to_owned(),
             _ => {
                 let shown = self.formed(part);
-                shown.unwrap_or_else(|| self.name("value", part))
+                shown.unwrap_or_else(|| self.value(part))
             }
         });
         shown.collect::<Vec<_>>().join(",")
+    }
+
+    /// The pseudonym of a value of no known form. What is called after an environment, as
+    /// the service calls much of its own, still shows after which.
+    fn value(&mut self, value: &str) -> String {
+        let environments = self.given.iter().filter(|(real, given)| {
+            let is_name = given.starts_with("environment-") || given.starts_with("e-0");
+            is_name && value.len() > real.len() && replaced(value, real, "\0") != value
+        });
+        let longest = environments.max_by_key(|(real, _)| real.len());
+        match longest.map(|(real, given)| (real.clone(), given.clone())) {
+            Some((real, given)) => {
+                let stem = self.name("value", &replaced(value, &real, "\0"));
+                format!("{stem}-{given}")
+            }
+            None => self.name("value", value),
+        }
     }
 
     /// A sentence: its words are kept, and whatever in it is known or may be a name is not.
@@ -277,15 +485,27 @@ impl Pseudonyms {
         }
         let mut hidden = self.secrets.hide(text);
         // The longest first: one may be part of another.
+        let apart = self.apart.iter().map(|((_, real), given)| (real, given));
+        // What is a number may be a secret; a word or a region is none.
+        let apart = apart.filter(|(real, _)| real.bytes().all(|b| b.is_ascii_digit()));
         let mut known: Vec<_> = self
             .given
             .iter()
+            .chain(apart)
             .filter(|(real, _)| real.chars().count() >= HIDDEN_CHARS_MIN)
             .map(|(real, given)| (real.clone(), given.clone()))
             .collect();
         known.sort_by_key(|(real, _)| std::cmp::Reverse(real.len()));
         for (real, given) in known {
-            hidden = replaced(&hidden, &real, &given);
+            if SERVICE_WORDS.contains(&real.to_ascii_lowercase().as_str()) {
+                continue;
+            }
+            // A secret is hidden also within a word; what is short may be part of any.
+            let within = self.secret.contains(&real) && real.len() >= WITHIN_WORDS_BYTES_MIN;
+            let within = if within { Within::Words } else { Within::None };
+            for form in forms(&real) {
+                hidden = replaced_in(&hidden, &form, &given, within);
+            }
         }
         let mut shown = String::with_capacity(hidden.len());
         let mut word = String::new();
@@ -299,6 +519,21 @@ impl Pseudonyms {
             shown.push(character);
         }
         shown.pop();
+        shown
+    }
+
+    /// The path of a web site, with its query: what both hold is the application's own.
+    pub fn page(&mut self, path: &str) -> String {
+        let (path, query) = match path.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (path, None),
+        };
+        let parts = path.split('/').map(|part| self.name("part", part));
+        let mut shown = parts.collect::<Vec<_>>().join("/");
+        if let Some(query) = query {
+            shown.push('?');
+            shown.push_str(&self.name("query", query));
+        }
         shown
     }
 
@@ -334,17 +569,20 @@ impl Pseudonyms {
         if PARTS.contains(&part) {
             return part.to_owned();
         }
-        match part.strip_suffix(".json") {
-            Some(stem) => format!("{}.json", self.part(stem)),
-            None => self.formed(part).unwrap_or_else(|| self.name("name", part)),
+        if let Some(stem) = part.strip_suffix(".json") {
+            return format!("{}.json", self.part(stem));
         }
+        // However it is encoded, it is the same.
+        let decoded = percent_encoding::percent_decode_str(part).decode_utf8_lossy();
+        let shown = self.formed(&decoded);
+        shown.unwrap_or_else(|| self.name("name", &decoded))
     }
 
     /// A word of a sentence; what has digits or joins in it may be a name.
     fn word(&mut self, word: &str) -> String {
         let bare = word.trim_end_matches(['.', ':', '-']);
         let rest = &word[bare.len()..];
-        let is_plain = bare.chars().all(char::is_alphabetic);
+        let is_plain = is_a_word(bare) || is_a_status(bare);
         let is_pseudonym = self.shown.contains(bare);
         let is_common = COMMON.contains(&bare);
         if bare.is_empty() || is_plain || is_pseudonym || is_common {
@@ -374,11 +612,7 @@ impl Pseudonyms {
                 format!("{:012}", 100_000_000_000 + u64::from(number)),
             ));
         }
-        if is_digits || is_number(value) || is_date(value) || is_region(value) || is_made_up(value)
-        {
-            return Some(value.to_owned());
-        }
-        if matches!(value, "true" | "false" | "WebServer" | "Standard") || COMMON.contains(&value) {
+        if is_harmless(value) || is_made_up(value) {
             return Some(value.to_owned());
         }
         if let Some(rest) = value.strip_prefix("arn:") {
@@ -435,10 +669,15 @@ impl Pseudonyms {
 
     /// A host's own labels are replaced, and the service's and the region's kept.
     fn host(&mut self, host: &str) -> String {
-        let (host, port) = match host.split_once(':') {
-            Some((host, port)) => (host, format!(":{port}")),
-            None => (host, String::new()),
+        let is_port = |port: &str| port.len() <= 5 && port.bytes().all(|b| b.is_ascii_digit());
+        let (host, port) = match host.rsplit_once(':') {
+            Some((host, port)) if is_port(port) => (host, format!(":{port}")),
+            Some(_) | None => (host, String::new()),
         };
+        // A password may stand before a host.
+        if host.contains(['@', ':']) {
+            return self.name("host", host) + &port;
+        }
         let ends = ["elasticbeanstalk.com", "amazonaws.com", "amazonaws.com.cn"];
         let Some(end) = ends.iter().find(|end| host.ends_with(**end)) else {
             return match host.parse::<std::net::IpAddr>() {
@@ -466,8 +705,22 @@ impl Pseudonyms {
         let (partition, service, region, account, resource) =
             (next(), next(), next(), next(), next());
         // The platforms of the service itself are everybody's.
-        if account.is_empty() && resource.starts_with("platform/") {
+        if (service.as_str(), account.as_str()) == ("elasticbeanstalk", "")
+            && partition.starts_with("aws")
+            && is_region(&region)
+            && resource.starts_with("platform/")
+        {
             return format!("arn:{rest}");
+        }
+        let is_service = !service.is_empty()
+            && service.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')
+            && service.len() <= 32;
+        let is_region_or_none = region.is_empty() || is_region(&region);
+        if !(matches!(partition.as_str(), "aws" | "aws-cn" | "aws-us-gov")
+            && is_service
+            && is_region_or_none)
+        {
+            return self.name("arn", &format!("arn:{rest}"));
         }
         let account = match account.as_str() {
             "" => String::new(),
@@ -501,22 +754,101 @@ impl Pseudonyms {
     }
 }
 
+/// Whether something is replaced also where it is part of a word.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Within {
+    Words,
+    None,
+}
+
 /// A text with a name replaced wherever it stands by itself.
 fn replaced(text: &str, real: &str, given: &str) -> String {
+    replaced_in(text, real, given, Within::None)
+}
+
+/// The same, whether letters are capital or small.
+fn replaced_in(text: &str, real: &str, given: &str, within: Within) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(at) = rest.find(real) {
+    let real = real.to_ascii_lowercase();
+    while let Some(at) = rest.to_ascii_lowercase().find(&real) {
         let (before, found) = rest.split_at(at);
-        let after = &found[real.len()..];
+        let (found, after) = found.split_at(real.len());
         let is_joined = |character: Option<char>| character.is_some_and(char::is_alphanumeric);
         shown.push_str(before);
-        let stands_alone =
-            !is_joined(shown.chars().next_back()) && !is_joined(after.chars().next());
-        shown.push_str(if stands_alone { given } else { real });
+        let stands_alone = within == Within::Words
+            || !is_joined(shown.chars().next_back()) && !is_joined(after.chars().next());
+        shown.push_str(if stands_alone { given } else { found });
         rest = after;
     }
     shown.push_str(rest);
     shown
+}
+
+/// A value as sentences may hold it: as it is, percent-encoded, and as JSON and XML quote it.
+fn forms(value: &str) -> Vec<String> {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+    if value.bytes().all(is_plain) {
+        return vec![value.to_owned()];
+    }
+    let encoded = percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC);
+    let quoted = serde_json::Value::from(value).to_string();
+    let mut forms = vec![
+        value.to_owned(),
+        encoded.to_string(),
+        form_urlencoded::byte_serialize(value.as_bytes()).collect(),
+        quoted.trim_matches('"').to_owned(),
+        quick_xml::escape::escape(value).into_owned(),
+    ];
+    forms.retain(|form| !form.is_empty());
+    forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
+    forms.dedup();
+    forms
+}
+
+/// Whether letters are a word as people and the service write them: `Failed`, `INFO`,
+/// `DescribeEvents`. What changes its case every other letter is made at random, or encoded.
+fn is_a_word(text: &str) -> bool {
+    if !text.chars().all(char::is_alphabetic) {
+        return false;
+    }
+    let letters: Vec<char> = text.chars().collect();
+    let changes = letters.windows(2);
+    let changes = changes.filter(|pair| pair[0].is_lowercase() && pair[1].is_uppercase());
+    let humps = changes.count() + 1;
+    let begins_small = letters.first().is_some_and(|first| first.is_lowercase());
+    humps == 1 && (begins_small || is_capitalised(&letters))
+        || humps > 1 && letters.len() >= humps * HUMP_LETTERS_MIN
+}
+
+/// As in `Failed`, `AWS` and `CNAMEs`: capital letters only at its beginning.
+fn is_capitalised(letters: &[char]) -> bool {
+    let small = letters.iter().position(|letter| letter.is_lowercase());
+    let rest = small.map_or(&[][..], |small| &letters[small..]);
+    rest.iter().all(|letter| letter.is_lowercase())
+}
+
+/// As in `CREATE_FAILED`: a status of a stack (API reference, `Stack`, `StackStatus`).
+fn is_a_status(text: &str) -> bool {
+    let ends = ["_FAILED", "_COMPLETE", "_IN_PROGRESS"];
+    let verb = ends.iter().find_map(|end| text.strip_suffix(end));
+    verb.is_some_and(|verb| matches!(verb, "CREATE" | "DELETE" | "ROLLBACK" | "UPDATE"))
+}
+
+/// Whether a value is nobody's own wherever it stands: a number, a date, a region or a word
+/// of the service's.
+fn is_harmless(value: &str) -> bool {
+    let is_digits = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
+    match is_digits {
+        true => value.len() <= DIGITS_MAX,
+        false => {
+            is_number(value)
+                || is_date(value)
+                || is_region(value)
+                || COMMON.contains(&value)
+                || matches!(value, "true" | "false" | "WebServer" | "Standard")
+        }
+    }
 }
 
 /// As in `-1.5` and `100%`.
@@ -526,7 +858,10 @@ fn is_number(value: &str) -> bool {
     !digits.is_empty()
         && digits.bytes().all(|b| b.is_ascii_digit() || b == b'.')
         && digits.matches('.').count() <= 1
-        && digits.bytes().filter(u8::is_ascii_digit).count() < 12
+        && digits
+            .split('.')
+            .next()
+            .is_some_and(|whole| whole.len() <= DIGITS_MAX)
 }
 
 /// As in `2026-01-02T03:04:05Z`, and a day alone.
@@ -537,9 +872,12 @@ fn is_date(value: &str) -> bool {
             4 | 7 => *b == b'-',
             _ => b.is_ascii_digit(),
         })
-        && bytes[10..]
-            .iter()
-            .all(|b| b.is_ascii_digit() || b"TZ:.+-".contains(b))
+        && (bytes.len() == 10
+            || bytes[10] == b'T'
+                && bytes.len() <= DATE_BYTES_MAX
+                && bytes[11..]
+                    .iter()
+                    .all(|b| b.is_ascii_digit() || b"Z:.+-".contains(b)))
 }
 
 /// As in `us-east-1` and `us-gov-west-1`, and a zone of one (AWS General Reference, "AWS

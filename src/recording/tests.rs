@@ -109,6 +109,7 @@ fn exchange(body: &str, answer: String) -> Exchange {
         status: Some(200),
         content_type: None,
         etag: None,
+        headers: Vec::new(),
         answer: Some(answer),
         failure: None,
     }
@@ -159,6 +160,7 @@ fn planted() -> Recording {
             object,
             unknown,
         ],
+        comparisons: Vec::new(),
         verdicts: vec![[
             "credentials".to_owned(),
             "passed".to_owned(),
@@ -226,4 +228,196 @@ fn what_is_harmless_is_kept_and_the_same_is_called_the_same() {
         "{body}"
     );
     assert_eq!(document["names"]["bucket"], "bucket-1");
+}
+
+/// Everything that somebody might put somewhere, in every form that it may come back in.
+mod hidden {
+    use super::*;
+
+    /// Secrets that look like what is harmless, or hold what texts quote.
+    const SECRETS: [&str; 9] = [
+        "83746512",
+        "4915112345678",
+        "2026-01-02-555-1234",
+        "correct horse \"battery\" & <staple>",
+        "pässwörter/und=mehr?",
+        "xKqzPwLmRtYv",
+        "us-east-9-secret",
+        "true-colours",
+        "p@ss:w0rd",
+    ];
+
+    fn escaped(text: &str) -> String {
+        quick_xml::escape::escape(text).into_owned()
+    }
+
+    fn percent(text: &str) -> String {
+        let all = percent_encoding::NON_ALPHANUMERIC;
+        percent_encoding::utf8_percent_encode(text, all).to_string()
+    }
+
+    fn base64(text: &str) -> String {
+        aws_smithy_types::base64::encode(text)
+    }
+
+    fn setting(namespace: &str, option: &str, value: &str) -> String {
+        format!(
+            "<member><Value>{}</Value><OptionName>{}</OptionName><Namespace>{namespace}</Namespace></member>",
+            escaped(value),
+            escaped(option)
+        )
+    }
+
+    /// The document of a recording that holds this secret wherever one may stand, and the
+    /// environment property of this name.
+    fn document_with(secret: &str) -> String {
+        let settings = [
+            setting(
+                "aws:elasticbeanstalk:application:environment",
+                "ACME_PIN",
+                secret,
+            ),
+            setting("aws:elasticbeanstalk:application:environment", secret, "1"),
+            setting("aws:elasticbeanstalk:customoption", "pin", secret),
+            setting("aws:rds:dbinstance", "DBPassword", secret),
+            setting("aws:rds:dbinstance", "DBUser", secret),
+            setting(
+                "aws:elasticbeanstalk:sns:topics",
+                "Notification Endpoint",
+                secret,
+            ),
+        ];
+        let described = format!(
+            "<R><ApplicationName>{0}</ApplicationName><VersionLabel>{0}</VersionLabel>\
+             <Description>{0}</Description><S3Key>{0}</S3Key>\
+             <Tags><member><Key>{0}</Key><Value>{0}</Value></member></Tags>\
+             <OptionSettings>{1}</OptionSettings></R>",
+            escaped(secret),
+            settings.concat()
+        );
+        let told = format!(
+            "<R><Events><member><Message>It says {0}, {1}, {2}, {3} and x{0}x</Message></member></Events>\
+             <Error><Code>InvalidParameterValue</Code><Message>Value {0} is wrong</Message></Error></R>",
+            escaped(secret),
+            percent(secret),
+            base64(secret),
+            escaped(&Value::from(secret).to_string()),
+        );
+        let asked = form_urlencoded::Serializer::new(String::new())
+            .append_pair("Action", "CreateEnvironment")
+            .append_pair("Description", secret)
+            .append_pair("Tags.member.1.Key", "pin")
+            .append_pair("Tags.member.1.Value", secret)
+            .append_pair(
+                "OptionSettings.member.1.Namespace",
+                "aws:elasticbeanstalk:application:environment",
+            )
+            .append_pair("OptionSettings.member.1.OptionName", secret)
+            .append_pair("OptionSettings.member.1.Value", secret)
+            .finish();
+        let mut object = exchange("", String::new());
+        object.host = "s3.us-east-1.amazonaws.com".to_owned();
+        object.method = "GET".to_owned();
+        object.path = format!("/{0}/{0}?prefix={0}", percent(secret));
+        object.answer = Some(serde_json::json!({ "pin": secret, "Value": secret }).to_string());
+        object.headers = vec![(
+            "x-amz-server-side-encryption-aws-kms-key-id".to_owned(),
+            secret.to_owned(),
+        )];
+        let mut page = object.clone();
+        page.host = "shop.us-east-1.elasticbeanstalk.com".to_owned();
+        page.path = format!("/health/{0}?token={0}", percent(secret));
+        page.failure = Some(format!("500, with {secret}"));
+        let differing = |what: String| Differing {
+            what,
+            blue: Some(secret.to_owned()),
+            other: None,
+            weight: Some(Weight::Refuses),
+        };
+        let recording = Recording {
+            region: "us-east-1".to_owned(),
+            exchanges: vec![
+                exchange(&asked, described),
+                exchange("", told),
+                object,
+                page,
+            ],
+            comparisons: vec![Comparison {
+                with: "green",
+                differing: vec![
+                    differing(format!("tag {secret}")),
+                    differing(format!(
+                        "aws:elasticbeanstalk:application:environment:{secret}"
+                    )),
+                    differing("aws:rds:dbinstance:DBPassword".to_owned()),
+                ],
+            }],
+            verdicts: vec![["a".to_owned(), "b".to_owned(), format!("blue has {secret}")]],
+            ..Recording::default()
+        };
+        recording.redacted(Secrets::default())
+    }
+
+    #[test]
+    fn a_secret_is_found_in_no_form_of_it() {
+        for secret in SECRETS {
+            let document = document_with(secret).to_lowercase();
+            let quoted = Value::from(secret).to_string();
+            for form in [
+                secret.to_owned(),
+                quoted.trim_matches('"').to_owned(),
+                Value::from(quoted.as_str())
+                    .to_string()
+                    .trim_matches('"')
+                    .to_owned(),
+                escaped(secret),
+                percent(secret),
+                form_urlencoded::byte_serialize(secret.as_bytes()).collect(),
+                base64(secret).trim_end_matches('=').to_owned(),
+            ] {
+                let found = document.find(&form.to_lowercase());
+                let around = found.map(|at| {
+                    let near = at.saturating_sub(80)..(at + 80).min(document.len());
+                    document.get(near).unwrap_or_default().to_owned()
+                });
+                assert_eq!(around, None, "{form}");
+            }
+        }
+        assert!(!document_with("hush").contains("ACME_PIN"));
+    }
+
+    /// A password in a URL, and one that an ARN is made of.
+    #[test]
+    fn what_only_looks_like_an_address_is_hidden() {
+        let mut names = Pseudonyms::new(Secrets::default());
+        for value in [
+            "https://ann:hunter2@db.example.org/shop",
+            "https://hunter2:443/shop",
+            "arn:hunter2:s3:::shop",
+            "arn:aws:hunter2!:::shop",
+            "arn:aws:s3:hunter2::shop",
+        ] {
+            let shown = names.setting("aws:elb:listener", "X", value);
+            assert!(!shown.contains("hunter2"), "{value}: {shown}");
+        }
+    }
+
+    #[test]
+    fn what_an_application_sets_hides_nothing_of_the_services_own() {
+        let own = "aws:elasticbeanstalk:application:environment";
+        let mut names = Pseudonyms::new(Secrets::default());
+        for value in ["true", "2", "us-east-1"] {
+            assert!(names.setting(own, "X", value).starts_with("secret-"));
+            assert_eq!(
+                names.setting("aws:autoscaling:asg", "MinSize", value),
+                value
+            );
+        }
+        let words =
+            "Failed to deploy application. Current state: 'CREATE_FAILED' in DescribeEvents";
+        for word in ["application", "failed", "deploy"] {
+            names.name("application", word);
+        }
+        assert_eq!(names.text(words), words);
+    }
 }

@@ -2,12 +2,14 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use bluegreen_sandbox::Replay;
+use bluegreen_sandbox::{Fault, FaultEffect, Phase, Replay, TapVerdict};
 use serde_json::Value;
 
-use crate::served::Served;
+use crate::served::{Patience, Served, Victim};
 
 const SECRET: &str = "hunter2-s3cr3t";
 
@@ -120,6 +122,237 @@ fn with_create_it_rehearses_too() {
     let found = verdicts(&document(&path));
     let left = |state: &str| found.contains(&(state.to_owned(), "left".to_owned()));
     assert!(left("DeployingGreen") && left("TestingGreen"), "{found:?}");
+    for step in TEMPLATE {
+        let passed = (step.to_owned(), "passed".to_owned());
+        assert!(found.contains(&passed), "{step}: {found:?}");
+    }
+    assert!(found.contains(&("blue".to_owned(), "passed".to_owned())));
+    touches_no_blue(&document(&path));
+    is_whole(&document(&path));
+}
+
+/// The steps of blue's template.
+const TEMPLATE: [&str; 4] = [
+    "template made",
+    "template read",
+    "template compared",
+    "template deleted",
+];
+
+/// The operation of a request and the environment that it is for.
+fn asked(exchange: &Value) -> (String, Option<String>) {
+    let body = exchange["body"].as_str().unwrap_or_default();
+    let pairs: Vec<_> = form_urlencoded::parse(body.as_bytes()).collect();
+    let value = |key: &str| {
+        let found = pairs.iter().find(|(name, _)| name == key);
+        found.map(|(_, value)| value.clone().into_owned())
+    };
+    let environment = value("EnvironmentName").or_else(|| value("EnvironmentId"));
+    (value("Action").unwrap_or_default(), environment)
+}
+
+/// No request that changes anything is for blue, but that a template is made of it.
+#[track_caller]
+fn touches_no_blue(document: &Value) {
+    let exchanges = document["exchanges"].as_array().expect("exchanges");
+    let all: Vec<_> = exchanges.iter().map(asked).collect();
+    let of_template = all.iter().find(|(a, _)| a == "CreateConfigurationTemplate");
+    let blue_id = of_template
+        .and_then(|(_, id)| id.clone())
+        .expect("blue's id");
+    let blue = document["names"]["blue"].as_str().expect("blue's name");
+    let reads = ["Describe", "List", "Check", "Get", "Simulate"];
+    let mut changes = 0;
+    for (operation, of) in &all {
+        let is_read = operation.is_empty() || reads.iter().any(|read| operation.starts_with(read));
+        if is_read || operation == "CreateConfigurationTemplate" {
+            continue;
+        }
+        changes += 1;
+        let of = of.as_deref();
+        assert!(
+            of != Some(blue) && of != Some(blue_id.as_str()),
+            "{operation}"
+        );
+    }
+    assert!(changes >= 4, "{all:?}");
+}
+
+/// It holds the answers' ids, S3's errors, what green's web site answered, and what differs.
+#[track_caller]
+fn is_whole(document: &Value) {
+    let exchanges = document["exchanges"].as_array().expect("exchanges");
+    let has = |what: &dyn Fn(&Value) -> bool| exchanges.iter().any(what);
+    assert!(has(&|e| e["headers"]["x-amzn-requestid"].is_string()));
+    assert!(has(&|e| {
+        let answer = e["answer"].as_str().unwrap_or_default();
+        e["method"] == "PUT" && e["status"] == 412 && answer.contains("PreconditionFailed")
+            || e["status"] == 404 && answer.contains("NoSuchKey")
+    }));
+    assert!(has(&|e| e["service"] == "site" && e["status"] == 200));
+    for with in ["template", "green"] {
+        let comparisons = document["comparisons"].as_array().expect("comparisons");
+        let found = comparisons.iter().find(|one| one["with"] == with);
+        let differences = found.expect(with)["differences"].as_array();
+        assert!(differences.is_some_and(|found| !found.is_empty()), "{with}");
+    }
+}
+
+/// A rehearsal that is replayed asks what the recorded one asked, and ends alike.
+#[test]
+fn a_rehearsal_is_answered_again() {
+    let served = served();
+    let doctor = ["doctor", "--create", "--output", "doctor.json"];
+    ended(&served.run(&doctor), 0);
+    let (output, again) = replayed(&served, &["--create"]);
+    ended(&output, 0);
+    let first = document(&served.folder.path().join("doctor.json"));
+    assert_eq!(verdicts(&first), verdicts(&again));
+}
+
+/// An account that is otherwise than the sandbox by itself is: its template keeps blue's
+/// security group.
+#[test]
+fn an_account_whose_templates_keep_groups_is_answered_again() {
+    let served = served();
+    served.inject(FaultEffect::TemplatesKeepGroups);
+    let doctor = ["doctor", "--create", "--output", "doctor.json"];
+    ended(&served.run(&doctor), 0);
+    let (output, again) = replayed(&served, &["--create"]);
+    ended(&output, 0);
+    let kept = ("template read".to_owned(), "warned".to_owned());
+    for document in [&document(&served.folder.path().join("doctor.json")), &again] {
+        assert!(
+            verdicts(document).contains(&kept),
+            "{:?}",
+            verdicts(document)
+        );
+    }
+}
+
+/// Another: it refuses what it was asked to make.
+#[test]
+fn a_refusal_to_make_green_is_answered_again() {
+    let served = served();
+    let namespace = "aws:elasticbeanstalk:environment";
+    served
+        .sandbox
+        .with_world(|world, _| world.set("shop-blue", namespace, "Domain", "x1"));
+    served.inject(FaultEffect::RetiredOption {
+        namespace: namespace.to_owned(),
+        name: "Domain".to_owned(),
+    });
+    let doctor = ["doctor", "--create", "--output", "doctor.json"];
+    let told = |output: &Output| String::from_utf8_lossy(&output.stdout).into_owned();
+    let says = "AWS has retired the option aws:elasticbeanstalk:environment:Domain";
+    let output = served.run(&doctor);
+    ended(&output, 10);
+    assert!(told(&output).contains(says), "{}", told(&output));
+    assert_eq!(served.sandbox.report().leftovers.templates, [""; 0]);
+    let (output, again) = replayed(&served, &["--create"]);
+    ended(&output, 10);
+    assert!(told(&output).contains(says), "{}", told(&output));
+    let first = document(&served.folder.path().join("doctor.json"));
+    assert_eq!(verdicts(&first), verdicts(&again));
+}
+
+/// What cannot be removed is named with the command that removes it, which does.
+#[test]
+fn a_template_that_cannot_be_deleted_is_named() {
+    let served = served();
+    served.inject(Fault {
+        operation: Some("DeleteConfigurationTemplate".to_owned()),
+        times: Some(1),
+        ..FaultEffect::Refuse {
+            status: 403,
+            code: "AccessDenied".to_owned(),
+            message: "User is not authorized".to_owned(),
+        }
+        .into()
+    });
+    let output = served.run(&["doctor", "--create", "--output", "doctor.json"]);
+    ended(&output, 20);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let (_, cleanup) = said.split_once("bluegreen cleanup ").expect(&said);
+    let id = cleanup.split_whitespace().next().expect("an id");
+    assert_eq!(served.sandbox.report().leftovers.templates.len(), 1);
+    ended(&served.run(&["cleanup", id, "--yes"]), 0);
+    assert_eq!(served.sandbox.report().leftovers.templates, [""; 0]);
+    assert_eq!(served.sandbox.report().created.len(), 0);
+}
+
+/// A signal removes what was made, whatever it interrupts.
+#[test]
+fn an_interrupted_one_leaves_nothing() {
+    for (operation, nth) in [("CreateConfigurationTemplate", 1), ("CreateEnvironment", 1)] {
+        let served = served();
+        let has_come = Arc::new(AtomicBool::new(false));
+        let come = has_come.clone();
+        served.sandbox.set_tap(move |call, phase| {
+            if call.operation == operation && phase == Phase::After {
+                come.store(true, Ordering::SeqCst);
+            }
+            TapVerdict::Continue
+        });
+        let mut command = served.bluegreen(&["doctor", "--create", "--output", "doctor.json"]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn().expect("the binary starts");
+        let patience = Patience::new();
+        while !has_come.load(Ordering::SeqCst) {
+            patience.check(operation);
+            std::thread::yield_now();
+        }
+        let pid = rustix::process::Pid::from_child(&child);
+        rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it is there");
+        let output = child.wait_with_output().expect("it ends");
+        let report = served.sandbox.report();
+        assert_eq!(report.leftovers.environments, [""; 0], "{operation}, {nth}");
+        assert_eq!(report.leftovers.templates, [""; 0], "{operation}, {nth}");
+        ended(&output, 75);
+        names_nobody(&served.folder.path().join("doctor.json"));
+    }
+}
+
+/// SIGKILL leaves what other commands find and remove.
+#[test]
+fn a_killed_one_is_cleaned_up() {
+    for (strikes_at, wants) in [
+        ("CreateConfigurationTemplate", "cleanup"),
+        ("CreateEnvironment", "resume"),
+    ] {
+        let served = served();
+        let victim = Victim::default();
+        let killer = victim.clone();
+        let has_struck = AtomicBool::new(false);
+        served.sandbox.set_tap(move |call, phase| {
+            let strikes = call.operation == strikes_at
+                && phase == Phase::After
+                && !has_struck.swap(true, Ordering::SeqCst);
+            if !strikes {
+                return TapVerdict::Continue;
+            }
+            killer.kill();
+            TapVerdict::HangUp
+        });
+        victim.run(&mut served.bluegreen(&["doctor", "--create"]));
+        let left = served.sandbox.report().leftovers;
+        assert_eq!(left.templates.len(), 1, "{strikes_at}");
+        if wants == "cleanup" {
+            let found = served.run(&["status", "--discover"]);
+            ended(&found, 0);
+            let found = String::from_utf8_lossy(&found.stdout).into_owned();
+            let (_, cleanup) = found.split_once("bluegreen cleanup ").expect(&found);
+            let id = cleanup.split_whitespace().next().expect("an id");
+            ended(&served.run(&["cleanup", id, "--yes"]), 0);
+        } else {
+            ended(&served.run(&["resume"]), 0);
+        }
+        let report = served.sandbox.report();
+        assert_eq!(report.leftovers.environments, [""; 0], "{strikes_at}");
+        assert_eq!(report.leftovers.templates, [""; 0], "{strikes_at}");
+        // The next one has nothing in its way.
+        ended(&served.run(&["doctor", "--output", "next.json"]), 0);
+    }
 }
 
 #[test]
@@ -139,8 +372,16 @@ fn a_refusal_is_told_and_written_down() {
 fn its_file_answers_again_with_the_same_verdicts() {
     let served = served();
     ended(&served.run(&["doctor", "--output", "doctor.json"]), 0);
+    let (output, again) = replayed(&served, &[]);
+    ended(&output, 0);
     let first = document(&served.folder.path().join("doctor.json"));
+    assert_eq!(verdicts(&first), verdicts(&again));
+}
+
+/// Asks what was recorded in this folder's `doctor.json` again, with these arguments too.
+fn replayed(served: &Served, more: &[&str]) -> (Output, Value) {
     let replay = Replay::read(&served.folder.path().join("doctor.json")).expect("a recording");
+    let replay = replay.at_speed(600.0);
     let listener = served.block_on(tokio::net::TcpListener::bind("127.0.0.1:0"));
     let listener = listener.expect("a port is free");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
@@ -149,12 +390,8 @@ fn its_file_answers_again_with_the_same_verdicts() {
         serving.await.expect("it serves");
     });
     let name = |which: &str| replay.names()[which].clone();
-    let (app, blue, green, bucket) = (
-        name("application"),
-        name("blue"),
-        name("green"),
-        name("bucket"),
-    );
+    let (app, blue) = (name("application"), name("blue"));
+    let (green, bucket) = (name("green"), name("bucket"));
     let again = [
         "doctor",
         "--output",
@@ -168,13 +405,11 @@ fn its_file_answers_again_with_the_same_verdicts() {
         "--bucket",
         &bucket,
     ];
-    let mut command = served.bluegreen(&again);
+    let mut command = served.bluegreen(&[&again[..], more].concat());
     let output = command
         .env("BLUEGREEN_SANDBOX", &url)
         .env("BLUEGREEN_STATE", served.folder.path().join("replay.db"))
         .output()
         .expect("the binary runs");
-    ended(&output, 0);
-    let second = document(&served.folder.path().join("again.json"));
-    assert_eq!(verdicts(&first), verdicts(&second));
+    (output, document(&served.folder.path().join("again.json")))
 }

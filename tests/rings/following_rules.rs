@@ -150,8 +150,8 @@ async fn a_rule_that_cannot_be_moved_holds_the_deploy() {
         panic!("{:?}", deployment.state);
     };
     assert!(
-        matches!(cause, Cause::Refused { operation, message }
-            if operation == "ModifyRule" && message.contains("listener-rule")),
+        matches!(cause, Cause::RuleStays { why }
+            if why.contains("AWS does not change") && why.contains("listener-rule")),
         "{cause}"
     );
     world.sandbox.with_world(|world, _| {
@@ -218,8 +218,8 @@ async fn a_rule_that_cannot_be_moved_stops_a_termination() {
         panic!("{:?}", deployment.state);
     };
     assert!(
-        matches!(cause, Cause::Refused { operation, message }
-            if operation == "ModifyRule" && message.contains("listener-rule")),
+        matches!(cause, Cause::RuleStays { why }
+            if why.contains("AWS does not change") && why.contains("listener-rule")),
         "{cause}"
     );
     let calls = world.sandbox.report().calls;

@@ -1,15 +1,17 @@
 //! Launches and terminations that fail: what their events tell decides within one poll, and
 //! is what the deployment says in the end.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bluegreen::deployment::Deployment;
 use bluegreen::machine::{Cause, Kind, State};
 use bluegreen::plan::Strategy;
 use bluegreen::preflight::{Check, Wanted};
-use bluegreen_sandbox::{Fault, FaultEffect, LaunchFault, Setting};
+use bluegreen_sandbox::{Fault, FaultEffect, Form, LaunchFault, Phase, Setting, Status};
 
-use crate::virtual_world::{ID, VirtualWorld, v2};
+use crate::policy::shipped;
+use crate::virtual_world::{Fate, ID, VirtualWorld, v2};
 
 const GREEN: &str = "shop-blue-green";
 
@@ -124,6 +126,49 @@ async fn a_launch_that_succeeds_with_errors_goes_on() {
     world.check_all_is_well("v2");
 }
 
+/// A green that goes away without a word of why, as when somebody terminates it: nothing is
+/// waited for that will not come, whether it was being launched or stood already.
+#[tokio::test(start_paused = true)]
+async fn a_green_that_goes_away_before_it_serves_is_given_up_within_one_poll() {
+    for launches in [true, false] {
+        let world = VirtualWorld::new().await;
+        let mut deployment = world.begin(v2()).await.expect("preflight passes");
+        world.inject(FaultEffect::TerminatesWhileLaunching);
+        let went_at = Arc::new(OnceLock::new());
+        let (went, sandbox) = (Arc::clone(&went_at), world.sandbox.clone());
+        world.on_call(move |call, phase| {
+            if call.operation != "DescribeEnvironments" || phase != Phase::Before {
+                return Fate::Life;
+            }
+            sandbox.with_world(|world, now| {
+                let found = world.environment(GREEN).map(|green| green.status);
+                let due = match launches {
+                    true => found == Some(Status::Launching),
+                    false => found == Some(Status::Ready),
+                };
+                if due && went.set(bluegreen::clock::Moment::from(now)).is_ok() {
+                    world.set_policy(None);
+                    let form = format!("Action=TerminateEnvironment&EnvironmentName={GREEN}");
+                    world.apply(&Form::parse(form.as_bytes()));
+                    world.set_policy(Some(shipped()));
+                }
+            });
+            Fate::Life
+        });
+        let driven = world.drive(&mut deployment).await.expect("nobody kills it");
+        driven.expect("it goes on");
+        let told = why(&deployment, Kind::RolledBack);
+        assert_eq!(told, "green went away before it served", "{launches}");
+        let way = world.way(ID).await;
+        let discarded = way.iter().find(|moved| moved.to == "Discarding");
+        let went = went_at.get().copied().expect("it went");
+        let waited = discarded.expect("it is discarded").at.since(went);
+        let poll = deployment.plan.limits.poll;
+        assert!(waited <= poll.mul_f64(1.2), "{launches}: {waited:?}");
+        world.check_all_is_as_before(&way);
+    }
+}
+
 /// What CreateEnvironment refuses for good names the option, and what to do.
 #[tokio::test(start_paused = true)]
 async fn a_retired_option_is_named_with_its_remedy() {
@@ -136,7 +181,11 @@ async fn a_retired_option_is_named_with_its_remedy() {
         namespace: namespace.to_owned(),
         name: "Domain".to_owned(),
     };
-    let deployment = driven(&world, v2(), vec![retired.into()]).await;
+    let wanted = Wanted {
+        allow: vec![Check::LaunchOptions],
+        ..v2()
+    };
+    let deployment = driven(&world, wanted, vec![retired.into()]).await;
     let told = why(&deployment, Kind::RolledBack);
     assert!(
         told.contains("AWS refused CreateEnvironment: ConfigurationValidationException")
@@ -272,4 +321,49 @@ async fn an_environment_that_contradicts_itself_is_for_aws_support() {
         Some(Cause::OutOfPatience { .. })
     ));
     assert_eq!(world.sandbox.report().lost, 0);
+}
+
+/// What somebody else asks of green while it is terminated fails, and is not taken for a
+/// termination that failed: neither is green asked to go again, nor is it told as the cause.
+#[tokio::test(start_paused = true)]
+async fn what_another_request_fails_with_is_no_failed_termination() {
+    let another = FaultEffect::AnotherFails {
+        environment: green(),
+        message: "Failed to retrieve the logs of somebody else.".to_owned(),
+    };
+    for (fails, lingers, asked) in [(0, false, 1), (1, false, 2), (1, true, 2)] {
+        let faults = vec![
+            another.clone().into(),
+            terminations_fail(GREEN, fails, lingers),
+        ];
+        let (world, deployment) = released(v2(), faults).await;
+        assert_eq!(deployment.state, State::Completed);
+        let calls = world.sandbox.report().calls;
+        assert_eq!(calls["TerminateEnvironment"], asked, "{fails}, {lingers}");
+        world.check_all_is_well("v2");
+    }
+    let faults = vec![another.into(), terminations_fail(GREEN, 1000, true)];
+    let (_, deployment) = released(v2(), faults).await;
+    let told = why(&deployment, Kind::Stuck);
+    assert!(
+        told.contains("Stack deletion failed") && !told.contains("somebody else"),
+        "{told}"
+    );
+}
+
+/// Which request an event is of is not known where its answer was lost: then the environment
+/// and the time tell, and a failure is still asked for again.
+#[tokio::test(start_paused = true)]
+async fn a_termination_whose_answer_is_lost_is_read_by_its_time() {
+    for lingers in [false, true] {
+        let lost = Fault {
+            operation: Some("TerminateEnvironment".to_owned()),
+            times: Some(1),
+            ..FaultEffect::DropAnswer.into()
+        };
+        let faults = vec![lost, terminations_fail(GREEN, 1, lingers)];
+        let (world, deployment) = released(v2(), faults).await;
+        assert_eq!(deployment.state, State::Completed, "{lingers}");
+        world.check_all_is_well("v2");
+    }
 }

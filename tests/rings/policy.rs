@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 use bluegreen::machine::Kind;
 use bluegreen::plan::{Bundle, Strategy};
 use bluegreen::preflight::{
-    Balancing, Check, DeploymentPolicy, Granted, Launch, Wanted, document, parts,
+    Balancing, Check, DeploymentPolicy, Granted, Launch, Scope, Wanted, document, parts,
 };
 use bluegreen_sandbox::{
     BUCKET, Fault, FaultEffect, HOSTS_PARAMETER, Need, Policy, Sandbox, Verdict, World, ZONE,
@@ -195,6 +195,11 @@ enum Try {
     Checks,
     /// The same of an environment on a custom platform.
     CustomPlatformChecks,
+    /// The checks before a release of an environment with an operations role, by a caller who has
+    /// nothing of what is beneath.
+    OperatedChecks,
+    /// The same of a single instance.
+    OperatedSingleChecks,
 }
 
 const BATCHES: Try = Try::Set(
@@ -234,6 +239,7 @@ const MISSED: &[(&str, Try, &str)] = &[
     ("elasticbeanstalk:ListTagsForResource",         Try::Release, "ListTagsForResource"),
     ("elasticbeanstalk:DescribeEvents",              Try::Release, "DescribeEvents"),
     ("elasticbeanstalk:DescribeInstancesHealth",     Try::Release, "DescribeInstancesHealth"),
+    ("elasticbeanstalk:ValidateConfigurationSettings", Try::Checks, "launch-options: ValidateConfigurationSettings"),
     ("elasticbeanstalk:CreateApplicationVersion",    Try::Release, "CreateApplicationVersion"),
     ("elasticbeanstalk:CreateConfigurationTemplate", Try::Release, "CreateConfigurationTemplate"),
     ("elasticbeanstalk:DeleteConfigurationTemplate", Try::Release, "DeleteConfigurationTemplate"),
@@ -398,6 +404,9 @@ const TOUCHED: &[(&str, &str, Try, &str, &str)] = &[
         "which platform blue is on changes with its updates; reads only"),
     ("LookAtThePlatform", "arn:aws:elasticbeanstalk:REGION:ACCOUNT:platform/*", Try::CustomPlatformChecks, "platform-branch: DescribePlatformVersion",
         "a custom platform's ARN names its account, and changes with its versions; reads only"),
+    ("LookAtTheNetwork", "*", Try::OperatedSingleChecks, "security-groups: DescribeSecurityGroups", "these actions have no resources"),
+    ("LookAtTheStacks", "arn:aws:cloudformation:REGION:ACCOUNT:stack/awseb-*", Try::OperatedChecks, "security-groups: DescribeStackResource",
+        "an environment's id is not known beforehand"),
     ("ReadElasticBeanstalkAssets", "arn:aws:s3:::elasticbeanstalk-env-resources-*/*", Try::Release,
         "s3://elasticbeanstalk-env-resources-us-east-1/eb_patching_resources/instance_patch_extension.linux",
         "newer regions' buckets have a suffix, and AWS chooses the keys; reads only what is AWS's"),
@@ -527,6 +536,15 @@ fn encrypted(world: &mut VirtualWorld) {
     world.cloud = world.cloud.clone().encrypting(encryption);
 }
 
+/// That whoever asked was denied nothing, also where nothing came of it.
+fn nothing_was_denied(world: &VirtualWorld) -> Result<(), String> {
+    let denials = world.sandbox.with_world(|world, _| world.denials().clone());
+    match denials.is_empty() {
+        true => Ok(()),
+        false => Err(format!("denied meanwhile: {denials:?}")),
+    }
+}
+
 impl Try {
     /// Nothing where it went as it should, else everything that was said.
     async fn under(self, policy: Policy) -> Result<(), String> {
@@ -574,18 +592,32 @@ impl Try {
                 environment: "shop-blue".to_owned(),
             });
         }
-        if matches!(self, Try::OperationsRelease | Try::OperatedSharedRelease) {
+        let is_operated = matches!(
+            self,
+            Try::OperationsRelease
+                | Try::OperatedSharedRelease
+                | Try::OperatedChecks
+                | Try::OperatedSingleChecks
+        );
+        if is_operated {
             operate_with(&world.sandbox, OPERATIONS_ROLE);
         }
-        if self == Try::SingleRelease {
+        if matches!(self, Try::SingleRelease | Try::OperatedSingleChecks) {
             world.inject(FaultEffect::SingleInstance {
                 environment: "shop-blue".to_owned(),
             });
         }
         world.sandbox.set_policy(Some(policy));
-        if matches!(self, Try::Checks | Try::CustomPlatformChecks) {
+        let checks_alone = matches!(
+            self,
+            Try::Checks
+                | Try::CustomPlatformChecks
+                | Try::OperatedChecks
+                | Try::OperatedSingleChecks
+        );
+        if checks_alone {
             return match world.unknown_checks().await {
-                unknown if unknown.is_empty() => Ok(()),
+                unknown if unknown.is_empty() => nothing_was_denied(&world),
                 unknown => Err(unknown.join("\n")),
             };
         }
@@ -609,6 +641,8 @@ impl Try {
             | Try::FirstRelease
             | Try::EncryptedRelease
             | Try::CustomPlatformChecks
+            | Try::OperatedChecks
+            | Try::OperatedSingleChecks
             | Try::Checks => 1000,
         };
         std::fs::write(&file, vec![7; bytes]).expect("the bundle is written");
@@ -634,6 +668,8 @@ impl Try {
             | Try::FirstRelease
             | Try::EncryptedRelease
             | Try::CustomPlatformChecks
+            | Try::OperatedChecks
+            | Try::OperatedSingleChecks
             | Try::Checks => Bundle {
                 key: "bluegreen/bundles/shop/app.zip".to_owned(),
                 file: Some(bluegreen::bundle::read(&file).expect("the bundle reads")),
@@ -666,6 +702,8 @@ impl Try {
             | Try::FirstRelease
             | Try::EncryptedRelease
             | Try::CustomPlatformChecks
+            | Try::OperatedChecks
+            | Try::OperatedSingleChecks
             | Try::Checks => {}
         }
         let changed = Arc::<AtomicBool>::default();
@@ -706,6 +744,8 @@ impl Try {
             | Try::FirstRelease
             | Try::EncryptedRelease
             | Try::CustomPlatformChecks
+            | Try::OperatedChecks
+            | Try::OperatedSingleChecks
             | Try::Checks => Kind::Completed,
             Try::FailedUpload | Try::EndlessRehearsal => Kind::RolledBack,
             Try::EndlessDeploy => Kind::Held,
@@ -717,7 +757,7 @@ impl Try {
             return Err("preview hostnames never led to blue".to_owned());
         }
         match world.sandbox.report().leftovers.unfinished_uploads {
-            left if left.is_empty() => Ok(()),
+            left if left.is_empty() => nothing_was_denied(&world),
             left => Err(format!("left in parts: {left:?}")),
         }
     }
@@ -833,6 +873,54 @@ async fn an_operations_role_goes_to_green_and_spares_the_caller_what_is_beneath(
     assert_eq!(*roles.lock().expect("whole"), expected);
 }
 
+/// With an operations role on blue the caller's own statements are enough for what this program
+/// itself asks: no check is left unknown, and nothing is denied, also behind a load balancer that
+/// is shared and for a single instance.
+#[tokio::test(start_paused = true)]
+async fn nothing_that_the_program_asks_needs_what_is_beneath() {
+    for attempt in [
+        Try::OperatedChecks,
+        Try::OperatedSingleChecks,
+        Try::OperationsRelease,
+        Try::OperatedSharedRelease,
+    ] {
+        assert_eq!(attempt.under(own()).await, Ok(()), "{attempt:?}");
+    }
+}
+
+/// The two ways that AWS supports: beside the caller's own statements its managed policy is
+/// enough for every kind of environment, and the check before a release finds it so.
+#[tokio::test(start_paused = true)]
+async fn the_managed_policy_is_enough_beneath() {
+    let managed = include_str!(
+        "../../sandbox/src/policy/managed/AdministratorAccess-AWSElasticBeanstalk.json"
+    );
+    let mut managed: Value = serde_json::from_str(managed).expect("JSON");
+    let mut document = DOCUMENT.clone();
+    statements(&mut document).retain(|statement| {
+        let sid = statement["Sid"].as_str().expect("a name");
+        !sid.starts_with("Beneath")
+    });
+    statements(&mut document).append(statements(&mut managed));
+    for attempt in [
+        Try::Release,
+        Try::ClassicRelease,
+        Try::NetworkRelease,
+        Try::SingleRelease,
+        Try::SharedRelease,
+        IMMUTABLE,
+        TEMPLATES,
+        Try::FirstRelease,
+    ] {
+        let done = attempt.under(parsed(&document)).await;
+        assert_eq!(done, Ok(()), "{attempt:?}");
+    }
+    let world = VirtualWorld::new().await;
+    world.sandbox.set_policy(Some(parsed(&document)));
+    let begun = world.begin(crate::virtual_world::v2()).await;
+    begun.expect("the check passes");
+}
+
 /// A bucket that demands encryption takes the lease, the copy of the journal and the bundle,
 /// whole or in parts, where `--sse` asks for it, and none of them where it does not.
 #[tokio::test(start_paused = true)]
@@ -865,7 +953,7 @@ async fn everything_that_is_written_asks_for_the_encryption() {
 #[tokio::test(start_paused = true)]
 async fn the_policy_that_is_printed_is_enough() {
     let balancer = World::seeded(1_800_000_000_000).balancer_arn();
-    let known = Granted {
+    let scope = Scope {
         partition: "aws",
         region: "us-east-1",
         account: "123456789012",
@@ -873,26 +961,33 @@ async fn the_policy_that_is_printed_is_enough() {
         blue: "shop-blue",
         green: "shop-blue-green",
         bucket: BUCKET,
-        principal: Some("arn:aws:iam::123456789012:user/sandbox"),
         strategy: Strategy::Restore,
         alarms: false,
-        previews: false,
         zone: None,
-        parameters: Vec::new(),
         key: None,
         operations_role: None,
+        // The sandbox's blue is older than launch templates, but in TEMPLATES.
+        launch: Some(Launch::Configuration),
+    };
+    let older = Granted {
+        scope,
+        principal: Some("arn:aws:iam::123456789012:user/sandbox"),
+        previews: false,
+        parameters: Vec::new(),
         roles: Vec::new(),
         balancing: Some(Balancing::Own("app")),
         policy: Some(DeploymentPolicy::InPlace),
-        launch: Some(Launch::Template),
         schedules: Some(false),
         own_rules: Some(false),
     };
-    // The sandbox's blue is older than launch templates, but in TEMPLATES.
-    let older = Granted {
-        launch: Some(Launch::Configuration),
-        ..known.clone()
+    let of_scope = |scope| Granted {
+        scope,
+        ..older.clone()
     };
+    let known = of_scope(Scope {
+        launch: Some(Launch::Template),
+        ..scope
+    });
     let of_policy = |policy| Granted {
         policy: Some(policy),
         ..older.clone()
@@ -909,10 +1004,10 @@ async fn the_policy_that_is_printed_is_enough() {
         (SPLITTING, of_policy(DeploymentPolicy::TrafficSplitting)),
         (
             Try::EndlessRehearsal,
-            Granted {
+            of_scope(Scope {
                 strategy: Strategy::Rehearse,
-                ..older.clone()
-            },
+                ..scope
+            }),
         ),
         (Try::NetworkRelease, of_balancing(Balancing::Own("net"))),
         (Try::ClassicRelease, of_balancing(Balancing::Classic)),
@@ -923,33 +1018,36 @@ async fn the_policy_that_is_printed_is_enough() {
         ),
         (
             Try::EncryptedRelease,
-            Granted {
+            of_scope(Scope {
                 key: Some(KEY),
-                ..older.clone()
-            },
+                ..scope
+            }),
         ),
         (
             Try::OperationsRelease,
-            Granted {
+            of_scope(Scope {
                 operations_role: Some(OPERATIONS_ROLE),
-                ..older.clone()
-            },
+                ..scope
+            }),
         ),
         (
             Try::PreviewedRelease,
             Granted {
+                scope: Scope {
+                    zone: Some(ZONE),
+                    ..scope
+                },
                 previews: true,
-                zone: Some(ZONE),
                 parameters: vec![HOSTS_PARAMETER, ZONE_PARAMETER],
                 ..older.clone()
             },
         ),
         (
             Try::WatchedRelease,
-            Granted {
+            of_scope(Scope {
                 alarms: true,
-                ..older.clone()
-            },
+                ..scope
+            }),
         ),
     ] {
         let printed = document(&granted);
@@ -962,9 +1060,12 @@ async fn the_policy_that_is_printed_is_enough() {
     }
     // What is not known is for every kind.
     let unknown = Granted {
+        scope: Scope {
+            launch: None,
+            ..scope
+        },
         balancing: None,
         policy: None,
-        launch: None,
         schedules: None,
         own_rules: None,
         ..older
@@ -1010,7 +1111,9 @@ async fn no_resource_can_be_missed() {
     let mut wrong = Vec::new();
     for (sid, resource, attempt, words, _) in TOUCHED {
         let policy = match attempt {
-            Try::OperatedSharedRelease => own_without(sid),
+            Try::OperatedSharedRelease | Try::OperatedChecks | Try::OperatedSingleChecks => {
+                own_without(sid)
+            }
             _ => without_resource(sid, resource),
         };
         match attempt.under(policy).await {

@@ -7,9 +7,9 @@ use bluegreen::deployment::Deployment;
 use bluegreen::machine::{Cause, Kind, State};
 use bluegreen::plan::{Role, Strategy};
 use bluegreen::preflight::Wanted;
-use bluegreen_sandbox::FaultEffect;
+use bluegreen_sandbox::{Fault, FaultEffect, Phase};
 
-use crate::virtual_world::{VirtualWorld, v2};
+use crate::virtual_world::{Fate, VirtualWorld, v2};
 
 /// Ten hours: longer than any release.
 const FOR_GOOD: u64 = 36_000;
@@ -55,6 +55,42 @@ async fn a_release_goes_back_where_all_traffic_stays() {
             assert!(world.environment("shop-blue-green").is_none());
         });
     }
+}
+
+/// A question for health that is refused while the kind of health changes (EB CLI,
+/// `display/data_poller.py`) does not make it basic, of which nothing is known but the time: the
+/// traffic that stays is seen once AWS answers again.
+#[tokio::test(start_paused = true)]
+async fn a_question_for_traffic_that_is_refused_ends_no_drain() {
+    let world = VirtualWorld::new().await;
+    world.inject(FaultEffect::LongCaches {
+        seconds: FOR_GOOD,
+        percent: 100,
+    });
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    let mut deployment = world.begin(v2()).await.expect("preflight passes");
+    let sandbox = world.sandbox.clone();
+    world.on_call(move |call, phase| {
+        if call.operation == "SwapEnvironmentCNAMEs" && phase == Phase::After {
+            let refused = Fault {
+                operation: Some("DescribeEnvironmentHealth".to_owned()),
+                // For longer than a drain takes that nobody can see.
+                times: Some(20),
+                ..Fault::from(FaultEffect::Refuse {
+                    status: 400,
+                    code: "InvalidRequestException".to_owned(),
+                    message: "One or more input parameters is not valid.".to_owned(),
+                })
+            };
+            sandbox.with_world(|world, _| world.inject(refused));
+        }
+        Fate::Life
+    });
+    let driven = world.drive(&mut deployment).await.expect("nobody kills it");
+    driven.expect("it goes through");
+    assert_eq!(deployment.state.kind(), Kind::RolledBack);
+    stays_on(&deployment, Role::Blue);
+    assert_eq!(world.sandbox.report().lost, 0);
 }
 
 /// A share of the traffic is enough: one of aws-samples/ecs-canary-blue-green-deployment#2's

@@ -112,6 +112,15 @@ fn cases() -> Vec<Case> {
                 maximum: 0,
             });
         }),
+        Case::of("quotas", "refused", "1 of 1 Elastic IP addresses", |s| {
+            s.inject(FaultEffect::SingleInstance {
+                environment: blue(),
+            });
+            s.inject(FaultEffect::Quota {
+                of: QuotaOf::Addresses,
+                maximum: 1,
+            });
+        }),
         Case::of("green-cname", "warned", "is somebody's already", |s| {
             s.inject(FaultEffect::CnameTaken {
                 prefix: "shop-blue-green".to_owned(),
@@ -210,6 +219,13 @@ fn cases() -> Vec<Case> {
         Case::of("bucket", "refused", "took a write whose condition", |s| {
             s.inject(FaultEffect::ConditionsIgnored);
         }),
+        Case::of(
+            "tests",
+            "warned",
+            "--test-green=false changes nothing with --strategy promote",
+            nothing,
+        )
+        .with(&["--strategy", "promote", "--test-green=false"]),
         Case::of("single-instance", "warned", "a single instance", |s| {
             s.inject(FaultEffect::SingleInstance {
                 environment: blue(),
@@ -312,6 +328,24 @@ fn cases() -> Vec<Case> {
                 let balancer = "aws:elbv2:loadbalancer";
                 option(s, balancer, "access_logs.s3.prefix", "shop/");
             },
+        ),
+        Case::of(
+            "launch-options",
+            "refused",
+            "AWS has retired options that shop-blue has, aws:elasticbeanstalk:environment:Domain",
+            |s| {
+                option(s, "aws:elasticbeanstalk:environment", "Domain", "shop");
+                s.inject(FaultEffect::RetiredOption {
+                    namespace: "aws:elasticbeanstalk:environment".to_owned(),
+                    name: "Domain".to_owned(),
+                });
+            },
+        ),
+        Case::of(
+            "launch-options",
+            "unknown",
+            "ValidateConfigurationSettings",
+            |s| s.deny("elasticbeanstalk:ValidateConfigurationSettings"),
         ),
         Case::of("launch-options", "passed", "no option", |s| {
             let balancer = "aws:elbv2:loadbalancer";
@@ -613,6 +647,28 @@ fn cases() -> Vec<Case> {
                 option(s, launch, "IamInstanceProfile", "shop-web");
             },
         ),
+        // The option tells it without its path (developer guide, "Using service-linked roles for
+        // Elastic Beanstalk").
+        Case::of("permissions", "passed", "may do all", |s| {
+            option(
+                s,
+                "aws:elasticbeanstalk:environment",
+                "ServiceRole",
+                "AWSServiceRoleForElasticBeanstalk",
+            );
+        }),
+        // The key that is asked for is to be used with the same rights.
+        Case::of(
+            "permissions",
+            "refused",
+            "user/sandbox may not kms:Decrypt on arn:aws:kms:us-east-1:123456789012:key/1234abcd-",
+            |s| s.deny("kms:Decrypt"),
+        )
+        .with(&[
+            "--sse",
+            "aws:kms:arn:aws:kms:us-east-1:123456789012:key/\
+             1234abcd-12ab-34cd-56ef-1234567890ab",
+        ]),
         Case::of("dns-records", "passed", "no record of", |s| {
             let other = ("Z0OTHEREXAMPLE0000001", "other.example");
             s.sandbox

@@ -68,7 +68,11 @@ impl World {
             .text("Description", &environment.description)
             .option(
                 "EndpointURL",
-                environment.cname.as_ref().map(|_| &environment.endpoint),
+                (environment.cname.as_ref()).map(|_| {
+                    environment
+                        .address()
+                        .unwrap_or(environment.endpoint.clone())
+                }),
             )
             .option("CNAME", environment.cname.as_ref())
             .date("DateCreated", environment.created)

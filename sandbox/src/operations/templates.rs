@@ -3,7 +3,7 @@
 use super::levels::remove;
 use super::{Done, check_length};
 use crate::account::QuotaOf;
-use crate::launch::SCHEDULED_ACTION;
+use crate::launch::{SCHEDULED_ACTION, unknown_option};
 use crate::model::{Environment, Setting, Template, Tier};
 use crate::services::GROUPS;
 use crate::wire::{ApiError, Form, Node, node};
@@ -164,8 +164,25 @@ impl World {
     }
 
     pub(super) fn validate_settings(&self, form: &Form) -> Done {
-        self.require_application(form.require("ApplicationName")?)?;
-        Ok(Some(node().nodes("Messages", [])))
+        let application = form.require("ApplicationName")?;
+        self.require_application(application)?;
+        match form.get("TemplateName") {
+            Some(name) => self.require_template(application, name).map(|_| ())?,
+            None => self.named(form).map(|_| ())?,
+        }
+        // Of values it tells nothing here (AWS CLI reference, `validate-configuration-settings`).
+        let asked = settings(form, "OptionSettings");
+        let unknown = asked
+            .iter()
+            .filter(|setting| self.is_retired_option(setting));
+        let messages = unknown.map(|setting| {
+            node()
+                .text("Message", unknown_option(setting))
+                .text("Severity", "error")
+                .text("Namespace", &setting.namespace)
+                .text("OptionName", &setting.name)
+        });
+        Ok(Some(node().nodes("Messages", messages.collect::<Vec<_>>())))
     }
 }
 

@@ -200,6 +200,11 @@ impl World {
                 };
                 self.begin(at, Busy::Terminate, seconds, request_id);
                 self.say_of(at, "INFO", "terminateEnvironment is starting.");
+                if let Some(message) = self.quirks.failures_of_others.get(&name).cloned() {
+                    let mut of_another = self.view.environments[at].clone();
+                    of_another.request_id = self.request_id();
+                    self.say(&of_another, "ERROR", message);
+                }
             }
             Status::Updating | Status::Aborting | Status::Terminated => {
                 return Err(ApiError::invalid(format!(

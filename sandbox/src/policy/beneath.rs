@@ -55,6 +55,11 @@ enum On {
     Storage,
     /// An object in it.
     Stored,
+    /// An instance that is to be launched by a launch template (Auto Scaling user guide, "Control
+    /// Amazon EC2 launch template usage"); with a launch configuration nobody is asked for it.
+    NewInstance,
+    /// One of the stack's.
+    Instance,
 }
 
 const ENVIRONMENT: &str = "aws:elasticbeanstalk:environment";
@@ -87,7 +92,7 @@ const CREATE: &[(&str, On)] = &[
     ("ec2:DescribeSubnets", On::Any),
     ("ec2:DescribeVpcs", On::Any),
     ("ec2:RevokeSecurityGroupEgress", On::Any),
-    ("ec2:RunInstances", On::Any),
+    ("ec2:RunInstances", On::NewInstance),
     ("iam:PassRole", On::InstanceRole),
     ("iam:PassRole", On::ServiceRole),
     ("s3:CreateBucket", On::Storage),
@@ -154,7 +159,7 @@ const TERMINATE: &[(&str, On)] = &[
     ("cloudwatch:DeleteAlarms", On::Alarm),
     ("ec2:DeleteSecurityGroup", On::Any),
     ("ec2:RevokeSecurityGroupIngress", On::Any),
-    ("ec2:TerminateInstances", On::Any),
+    ("ec2:TerminateInstances", On::Instance),
 ];
 
 /// What a request is about: the environment, as far as its resources tell it.
@@ -361,8 +366,23 @@ impl Subject<'_> {
             }
             On::Storage => format!("arn:aws:s3:::elasticbeanstalk-{region}-{account}"),
             On::Stored => format!("arn:aws:s3:::elasticbeanstalk-{region}-{account}/{stack}"),
+            On::NewInstance if self.launch == Launch::Configuration => return None,
+            On::NewInstance => format!("{}:instance/*", scope("ec2")),
+            On::Instance => format!("{}:instance/i-1", scope("ec2")),
         };
         let need = Need::new(action, arn);
+        match on {
+            On::NewInstance => {
+                let template = format!("{}:launch-template/lt-1", scope("ec2"));
+                return Some(need.key("ec2:LaunchTemplate", [template]));
+            }
+            On::Instance => {
+                let tag = "ec2:ResourceTag/aws:cloudformation:stack-id";
+                let stack = format!("{}:stack/{stack}/1", scope("cloudformation"));
+                return Some(need.key(tag, [stack]));
+            }
+            _ => {}
+        }
         let passed_to = match on {
             On::InstanceRole => "ec2.amazonaws.com",
             On::ServiceRole => "elasticbeanstalk.amazonaws.com",

@@ -4,7 +4,7 @@
 //! acting on this environment. To specify an operations role, you must have the `iam:PassRole`
 //! permission for the role").
 
-use super::{Need, Policy, PolicyError, worded};
+use super::{Need, worded};
 use crate::wire::Form;
 use crate::world::World;
 
@@ -12,18 +12,6 @@ use crate::world::World;
 const SERVICE: &str = "elasticbeanstalk.amazonaws.com";
 
 impl World {
-    /// What the role of this ARN may do from now on, where it is an environment's operations
-    /// role. One without a policy may do everything.
-    ///
-    /// # Errors
-    /// [`PolicyError`].
-    pub fn set_role_policy(&mut self, role: &str, document: &str) -> Result<(), PolicyError> {
-        Policy::parse(document)?;
-        self.role_policies
-            .insert(role.to_owned(), document.to_owned());
-        Ok(())
-    }
-
     /// The role whose rights count downstream of a request; none for the caller's own.
     pub(super) fn downstream_role(&self, form: &Form) -> Option<String> {
         if form.operation() == "CreateEnvironment" {
@@ -44,18 +32,15 @@ impl World {
         Some(need.key("iam:PassedToService", [SERVICE.to_owned()]))
     }
 
-    /// Whether an operations role, or without one the caller, may do this.
+    /// Whether an operations role, or without one the caller, may do this. A role that IAM does
+    /// not know may do everything.
     pub(super) fn permit_downstream(&self, role: Option<&str>, need: &Need) -> Result<(), String> {
         let Some(role) = role else {
             return self.permit(need);
         };
-        let Some(document) = self.role_policies.get(role) else {
-            return Ok(());
-        };
-        let policy = Policy::parse(document).map_err(|error| error.to_string())?;
         let name = role.rsplit('/').next().unwrap_or(role);
         let account = role.split(':').nth(4).unwrap_or_default();
         let session = format!("arn:aws:sts::{account}:assumed-role/{name}/ElasticBeanstalk");
-        worded(policy.judge(need), &session, need)
+        worded(self.judge(role, need).0, &session, need)
     }
 }

@@ -14,7 +14,7 @@ impl World {
     /// # Errors
     /// A denial with the code of the service.
     pub(crate) fn authorize_service(&self, request: &ServiceRequest) -> Result<(), ApiError> {
-        if self.policy.is_none() {
+        if self.is_open() {
             return Ok(());
         }
         let needs = match request.service {
@@ -24,14 +24,19 @@ impl World {
             Kind::CloudWatch(_) => self.alarms(request),
             // Nothing that is described has a resource of its own.
             Kind::Ec2 => vec![Need::new(format!("ec2:{}", request.operation), "*")],
+            Kind::ServiceQuotas => {
+                let action = format!("servicequotas:{}", request.operation);
+                vec![Need::new(action, "*")]
+            }
             Kind::LoadBalancing => self.balancing(request),
             Kind::Iam => self.principals(request),
-            // Whoever asks may know who he is (API reference, `GetCallerIdentity`).
+            // Whoever asks may know who he is (API reference, `GetCallerIdentity`), and who may
+            // take a role on its trust policy says too.
             Kind::Sts => Vec::new(),
         };
         let permitted = needs.iter().try_for_each(|need| self.permit(need));
         permitted.map_err(|message| match request.service {
-            Kind::Ssm => ApiError::new("AccessDeniedException", message),
+            Kind::Ssm | Kind::ServiceQuotas => ApiError::new("AccessDeniedException", message),
             Kind::Ec2 => ApiError {
                 status: 403,
                 ..ApiError::new(
@@ -85,14 +90,28 @@ impl World {
         )]
     }
 
-    /// On the user or role; what is neither gets the operation's own error.
+    /// On the user, role or policy; what is none gets the operation's own error.
     fn principals(&self, request: &ServiceRequest) -> Vec<Need> {
         let form = Form::parse(request.body().as_bytes());
+        let operation = request.operation.as_str();
         let role = form.get("RoleName").map(|name| self.role_arn(name));
-        let arn = role.or(form.get("PolicySourceArn").map(str::to_owned));
+        let user = form.get("UserName");
+        let user = (operation.contains("User")).then(|| self.user_arn(user));
+        let policy = match (operation, form.get("PolicyName")) {
+            ("CreatePolicy", Some(name)) => {
+                Some(format!("arn:aws:iam::{}:policy/{name}", self.account))
+            }
+            _ => form.get("PolicyArn").map(str::to_owned),
+        };
+        let source = form.get("PolicySourceArn").map(str::to_owned);
+        let arn = role.or(user).or(policy).or(source);
         let arn = arn.filter(|arn| arn.split(':').nth(2) == Some("iam"));
-        let action = format!("iam:{}", request.operation);
-        arn.map(|arn| Need::new(action, arn)).into_iter().collect()
+        let need = arn.map(|arn| Need::new(format!("iam:{operation}"), arn));
+        let need = need.map(|need| match form.get("PolicyArn") {
+            Some(policy) => need.key("iam:PolicyARN", [policy.to_owned()]),
+            None => need,
+        });
+        need.into_iter().collect()
     }
 
     /// Alarms may be described all or none (API reference, `DescribeAlarms`).

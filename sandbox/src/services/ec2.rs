@@ -1,10 +1,11 @@
-//! EC2: the security groups of environments, and those of others that admit them. Query API,
-//! version 2016-11-15.
+//! EC2: the security groups of environments, and those of others that admit them; the Elastic IP
+//! addresses of single instances, and how many there may be. Query API, version 2016-11-15.
 
 use serde::{Deserialize, Serialize};
 
 use super::element::{Element, element};
-use crate::model::Environment;
+use crate::account::QuotaOf;
+use crate::model::{Environment, Tier};
 use crate::wire::{ApiError, Form};
 use crate::world::World;
 
@@ -54,6 +55,19 @@ impl Environment {
         format!("sg-{}-elb", self.number())
     }
 
+    /// The Elastic IP address of a single instance that serves the web (developer guide,
+    /// "Environment types"), which is its endpoint.
+    #[must_use]
+    pub fn address(&self) -> Option<String> {
+        let kind = self.setting("aws:elasticbeanstalk:environment", "EnvironmentType");
+        let is_alone = kind == Some("SingleInstance") && self.tier == Tier::WebServer;
+        let mixed = |sum: u32, byte: u8| sum.wrapping_mul(31).wrapping_add(u32::from(byte));
+        is_alone.then(|| {
+            let [.., high, low] = self.id.bytes().fold(7, mixed).to_be_bytes();
+            format!("198.18.{high}.{low}")
+        })
+    }
+
     fn number(&self) -> &str {
         self.id.trim_start_matches("e-")
     }
@@ -68,12 +82,45 @@ impl Environment {
 impl World {
     pub(super) fn ec2(&self, form: &Form) -> Result<Element, ApiError> {
         match form.operation() {
+            "DescribeAccountAttributes" => self.describe_attributes(form),
+            "DescribeAddresses" => Ok(self.describe_addresses()),
             "DescribeSecurityGroups" => self.describe_groups(form),
             operation => Err(ApiError::new(
                 "InvalidAction",
                 format!("The action {operation} is not valid for this web service."),
             )),
         }
+    }
+
+    /// The addresses that are allocated.
+    pub(crate) fn addresses(&self) -> Vec<String> {
+        self.environments()
+            .filter_map(Environment::address)
+            .collect()
+    }
+
+    fn describe_addresses(&self) -> Element {
+        let told = self.addresses().into_iter();
+        let told = told.fold(element("addressesSet"), |list, address| {
+            let item = element("item").say("publicIp", address);
+            list.with(item.say("domain", "vpc"))
+        });
+        element("DescribeAddressesResult").with(told)
+    }
+
+    fn describe_attributes(&self, form: &Form) -> Result<Element, ApiError> {
+        let most = "vpc-max-elastic-ips";
+        if form.get("AttributeName.1").is_some_and(|name| name != most) {
+            return Err(invalid(
+                "The sandbox knows the attribute vpc-max-elastic-ips alone.",
+            ));
+        }
+        let value = element("item").say("attributeValue", self.quota(QuotaOf::Addresses));
+        let attribute = element("item")
+            .say("attributeName", most)
+            .with(element("attributeValueSet").with(value));
+        let told = element("accountAttributeSet").with(attribute);
+        Ok(element("DescribeAccountAttributesResult").with(told))
     }
 
     fn describe_groups(&self, form: &Form) -> Result<Element, ApiError> {

@@ -1,13 +1,16 @@
-//! IAM, version 2010-05-08: what the caller's own policy says of actions, simulated; and
-//! STS, version 2011-06-15: who the caller is.
+//! IAM, version 2010-05-08: roles, the policies of roles and of the user, and what they say of
+//! actions, simulated; and STS, version 2011-06-15: who the caller is, and sessions of roles.
 //!
-//! There is one principal, a user or the role whose session the caller is, and one policy.
 //! Which statements decided is not told.
+
+mod managed;
+mod owned;
+mod sessions;
 
 use serde_json::{Value, json};
 
 use crate::policy::{Need, Verdict};
-use crate::wire::{ApiError, Form};
+use crate::wire::{ApiError, Form, date};
 use crate::world::World;
 
 pub(super) const NAMESPACE: &str = "https://iam.amazonaws.com/doc/2010-05-08/";
@@ -18,14 +21,35 @@ pub(super) const STS_NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15
 const ITEMS: usize = 100;
 const ITEMS_MAX: usize = 1000;
 
-const ROLE_ID: &str = "AROASANDBOXSANDBOX000";
+/// When what the account is seeded with was made.
+const CREATED: &str = "2024-01-01T00:00:00Z";
 
-type Answer = Result<Value, ApiError>;
+const ROLE_ID: &str = "AROASANDBOXSANDBOX000";
+const USER_ID: &str = "AIDASANDBOXSANDBOX000";
+
+/// The result of an operation; none for a void one.
+type Answer = Result<Option<Value>, ApiError>;
 
 impl World {
-    pub(super) fn iam(&self, form: &Form) -> Answer {
+    pub(super) fn iam(&mut self, form: &Form) -> Answer {
         match form.operation() {
+            "AttachRolePolicy" | "AttachUserPolicy" => self.attach_policy(form),
+            "CreatePolicy" => self.create_policy(form),
+            "CreatePolicyVersion" => self.create_policy_version(form),
+            "CreateRole" => self.create_role(form),
+            "DeletePolicy" => self.delete_policy(form),
+            "DeletePolicyVersion" => self.delete_policy_version(form),
+            "DeleteRole" => self.delete_role(form),
+            "DeleteRolePolicy" | "DeleteUserPolicy" => self.delete_inline(form),
+            "DetachRolePolicy" | "DetachUserPolicy" => self.detach_policy(form),
+            "GetPolicy" => self.get_policy(form),
+            "GetPolicyVersion" => self.get_policy_version(form),
             "GetRole" => self.get_role(form),
+            "GetRolePolicy" | "GetUserPolicy" => self.get_inline(form),
+            "GetUser" => self.get_user(form),
+            "ListAttachedRolePolicies" | "ListAttachedUserPolicies" => self.list_attached(form),
+            "ListRolePolicies" | "ListUserPolicies" => self.list_inline(form),
+            "PutRolePolicy" | "PutUserPolicy" => self.put_inline(form),
             "SimulatePrincipalPolicy" => self.simulate(form),
             operation => Err(ApiError::new(
                 "InvalidAction",
@@ -34,18 +58,20 @@ impl World {
         }
     }
 
-    pub(super) fn sts(&self, form: &Form) -> Answer {
+    pub(super) fn sts(&mut self, form: &Form) -> Answer {
         match form.operation() {
+            "AssumeRole" => self.assume_role(form),
             "GetCallerIdentity" => {
-                let user = match &self.role {
-                    None => "AIDASANDBOXSANDBOX000".to_owned(),
-                    Some(_) => format!("{ROLE_ID}:sandbox"),
+                let arn = self.caller();
+                let user = match arn.split_once(":assumed-role/") {
+                    None => USER_ID.to_owned(),
+                    Some((_, session)) => format!("{ROLE_ID}:{}", short(session)),
                 };
-                Ok(json!({
-                    "Arn": self.caller(),
+                Ok(Some(json!({
+                    "Account": arn.split(':').nth(4),
+                    "Arn": arn,
                     "UserId": user,
-                    "Account": self.caller().split(':').nth(4),
-                }))
+                })))
             }
             operation => Err(ApiError::new(
                 "InvalidAction",
@@ -54,7 +80,7 @@ impl World {
         }
     }
 
-    /// The caller is a session of this role from now on, named with its path, as in
+    /// The default caller is a session of this role from now on, named with its path, as in
     /// `ci/releases`, or by its ARN where it is another account's; none for the user
     /// `sandbox`.
     pub fn assume(&mut self, role: Option<&str>) {
@@ -63,6 +89,9 @@ impl World {
 
     /// Who asks: the ARN that STS tells.
     pub(crate) fn caller(&self) -> String {
+        if let Some(session) = self.session() {
+            return session_arn(&session.role, &session.name);
+        }
         match &self.role {
             None => self.principal(),
             Some(role) => {
@@ -78,8 +107,8 @@ impl World {
         }
     }
 
-    /// The user or role whose policy counts.
-    fn principal(&self) -> String {
+    /// The user or role that the default caller is, or is a session of.
+    pub(crate) fn principal(&self) -> String {
         let path = self.role.as_ref().map(|role| format!("role/{role}"));
         let path = path.unwrap_or_else(|| "user/sandbox".to_owned());
         format!("arn:aws:iam::{}:{path}", self.account)
@@ -89,29 +118,78 @@ impl World {
     pub(crate) fn role_arn(&self, name: &str) -> String {
         match &self.role {
             Some(role) if short(role) == name => self.principal(),
-            _ => format!("arn:aws:iam::{}:role/{name}", self.account),
+            _ => match self.identities.role(name) {
+                Some(arn) => arn.to_owned(),
+                None => format!("arn:aws:iam::{}:role/{name}", self.account),
+            },
         }
     }
 
+    /// The ARN of the user that a request names, or of the one that there is.
+    pub(crate) fn user_arn(&self, name: Option<&str>) -> String {
+        let name = name.unwrap_or("sandbox");
+        format!("arn:aws:iam::{}:user/{name}", self.account)
+    }
+
+    /// Whether there is such a user or role.
+    fn is_known(&self, arn: &str) -> bool {
+        arn == self.principal() || self.identities.principals.contains_key(arn)
+    }
+
     fn get_role(&self, form: &Form) -> Answer {
-        let name = required(form, "RoleName")?;
-        let Some(role) = self.role.as_ref().filter(|role| short(role) == name) else {
-            return Err(unknown("role", name));
-        };
-        let path = role.strip_suffix(name).unwrap_or_default();
-        Ok(json!({ "Role": {
-            "Arn": self.principal(),
-            "CreateDate": "2024-01-01T00:00:00Z",
-            "Path": format!("/{path}"),
+        let arn = self.owner(form)?;
+        Ok(Some(json!({ "Role": self.told_role(&arn) })))
+    }
+
+    fn get_user(&self, form: &Form) -> Answer {
+        let arn = self.owner(form)?;
+        Ok(Some(json!({ "User": {
+            "Arn": arn,
+            "CreateDate": CREATED,
+            "Path": "/",
+            "UserId": USER_ID,
+            "UserName": short(&arn),
+        } })))
+    }
+
+    /// A role as it is told of.
+    fn told_role(&self, arn: &str) -> Value {
+        let role = arn.split_once(":role/").map_or("", |(_, role)| role);
+        let known = self.identities.principals.get(arn);
+        let trust = known.and_then(|role| role.trust.as_deref());
+        let created = known.map(|role| role.created).filter(|at| *at > 0);
+        json!({
+            "Arn": arn,
+            "AssumeRolePolicyDocument": trust.map(encoded),
+            "CreateDate": created.map_or_else(|| CREATED.to_owned(), date),
+            "Path": format!("/{}", role.strip_suffix(short(role)).unwrap_or_default()),
             "RoleId": ROLE_ID,
-            "RoleName": name,
-        } }))
+            "RoleName": short(role),
+        })
+    }
+
+    /// The ARN of the user or role that a request names.
+    fn owner(&self, form: &Form) -> Result<String, ApiError> {
+        let (kind, name, arn) = match form.operation().contains("Role") {
+            true => {
+                let name = required(form, "RoleName")?;
+                ("role", name, self.role_arn(name))
+            }
+            false => {
+                let name = form.get("UserName");
+                ("user", name.unwrap_or("sandbox"), self.user_arn(name))
+            }
+        };
+        match self.is_known(&arn) {
+            true => Ok(arn),
+            false => Err(unknown(kind, name)),
+        }
     }
 
     fn simulate(&self, form: &Form) -> Answer {
         let source = required(form, "PolicySourceArn")?;
         let (kind, path) = entity(source)?;
-        if source != self.principal() {
+        if !self.is_known(source) {
             return Err(unknown(kind, short(path)));
         }
         let actions = form.list("ActionNames");
@@ -130,7 +208,7 @@ impl World {
         }
         let results: Vec<Value> = actions
             .into_iter()
-            .map(|action| self.evaluated(form, action, &resources))
+            .map(|action| self.evaluated(form, source, action, &resources))
             .collect();
         let size = match form.get("MaxItems") {
             None => ITEMS,
@@ -149,20 +227,22 @@ impl World {
         let next = start.saturating_add(size);
         let is_truncated = next < results.len();
         let shown: Vec<Value> = results.into_iter().skip(start).take(size).collect();
-        Ok(json!({
+        Ok(Some(json!({
             "EvaluationResults": shown,
             "IsTruncated": is_truncated,
             "Marker": is_truncated.then(|| next.to_string()),
-        }))
+        })))
     }
 
-    /// What the policy says of an action on each resource, and on all together.
-    fn evaluated(&self, form: &Form, action: &str, resources: &[&str]) -> Value {
+    /// What the policies of a user or role say of an action on each resource, and on all
+    /// together.
+    fn evaluated(&self, form: &Form, source: &str, action: &str, resources: &[&str]) -> Value {
         let each: Vec<(&str, &str, Vec<String>)> = resources
             .iter()
             .map(|resource| {
                 let need = context(form, Need::new(action, *resource));
-                let (decision, missing) = self.decided(&need);
+                let (verdict, missing) = self.judge(source, &need);
+                let decision = in_words(verdict);
                 (*resource, decision, missing)
             })
             .collect();
@@ -192,20 +272,29 @@ impl World {
             "ResourceSpecificResults": specific,
         })
     }
+}
 
-    /// The decision in IAM's words, and the keys that conditions ask for and the request
-    /// does not give.
-    fn decided(&self, need: &Need) -> (&'static str, Vec<String>) {
-        let Some(policy) = &self.policy else {
-            return ("allowed", Vec::new());
-        };
-        let decision = match policy.judge(need) {
-            Verdict::Allowed => "allowed",
-            Verdict::NotAllowed => "implicitDeny",
-            Verdict::Denied => "explicitDeny",
-        };
-        (decision, policy.missing(need))
+/// The decision in IAM's words.
+fn in_words(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Allowed => "allowed",
+        Verdict::NotAllowed => "implicitDeny",
+        Verdict::Denied => "explicitDeny",
     }
+}
+
+/// The ARN of a session of a role.
+fn session_arn(role: &str, session: &str) -> String {
+    let account = role.split(':').nth(4).unwrap_or_default();
+    format!(
+        "arn:aws:sts::{account}:assumed-role/{}/{session}",
+        short(role)
+    )
+}
+
+/// A document as IAM answers it: percent-encoded by RFC 3986 (API reference, `GetRolePolicy`).
+fn encoded(document: &str) -> String {
+    percent_encoding::utf8_percent_encode(document, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
 /// A need with the context entries of a request.

@@ -1,9 +1,11 @@
 //! What is checked of the account and the platform before a release begins. Reads only.
 
-use aws_sdk_elasticbeanstalk::types::{ManagedAction as Described, ResourceQuota};
+use aws_sdk_elasticbeanstalk::types::{
+    ConfigurationOptionSetting, ManagedAction as Described, ResourceQuota, ValidationSeverity,
+};
 
-use super::AwsCloud;
 use super::failure::{failure, look_error};
+use super::{AwsCloud, Setting};
 use crate::clock::Moment;
 use crate::cloud::{Failure, LookError};
 
@@ -81,6 +83,33 @@ pub struct Quotas {
     /// Custom platforms, which are not counted.
     pub platforms: Quota,
 }
+
+/// What the service finds wrong with an option (API reference, `ValidationMessage`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OptionFault {
+    /// As in `aws:autoscaling:asg:MinSize`.
+    pub option: String,
+    /// Whether it is an error, and not a warning.
+    pub is_error: bool,
+    /// The service's own words.
+    pub message: String,
+}
+
+impl OptionFault {
+    /// Whether the service does not know the option, which it has retired (AWS CLI reference,
+    /// `validate-configuration-settings`: "Unknown configuration setting.").
+    #[must_use]
+    pub fn is_retired(&self) -> bool {
+        self.is_error && self.message.contains("Unknown configuration setting")
+    }
+}
+
+/// The namespaces that are not validated: an application's environment variables, any of which
+/// may be set, and what the service itself makes of the settings.
+const NOT_VALIDATED: [&str; 2] = [
+    "aws:cloudformation:template:parameter",
+    "aws:elasticbeanstalk:application:environment",
+];
 
 /// Whether a CNAME can be had (API reference, `CheckDNSAvailability`).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -168,6 +197,60 @@ impl<P> AwsCloud<P> {
             environments: quota(maxima.environment_quota, Some(environments)),
             platforms: quota(maxima.custom_platform_quota, None),
         })
+    }
+
+    /// The Elastic IP addresses of the account in its region, and how many it may have at most
+    /// (EC2 API reference, `DescribeAccountAttributes`, `vpc-max-elastic-ips`); none where that is
+    /// not told.
+    ///
+    /// # Errors
+    /// [`LookError`].
+    pub async fn elastic_addresses(&self) -> Result<(Vec<String>, Option<u32>), LookError> {
+        super::ec2::elastic_addresses(&self.seldom).await
+    }
+
+    /// What the service finds wrong with an environment's own settings, where one was to be made
+    /// with them (API reference, `ValidateConfigurationSettings`). The environment variables of
+    /// the application are left out.
+    ///
+    /// # Errors
+    /// [`LookError`].
+    pub async fn validate(
+        &self,
+        application: &str,
+        environment_name: &str,
+        settings: &[Setting],
+    ) -> Result<Vec<OptionFault>, LookError> {
+        let asked = settings.iter().filter_map(|setting| {
+            let value = setting.value.as_ref().filter(|value| !value.is_empty())?;
+            let is_validated = !NOT_VALIDATED.contains(&setting.namespace.as_str());
+            is_validated.then(|| {
+                ConfigurationOptionSetting::builder()
+                    .namespace(&setting.namespace)
+                    .option_name(&setting.name)
+                    .value(value)
+                    .build()
+            })
+        });
+        let request = self
+            .eb
+            .validate_configuration_settings()
+            .application_name(application)
+            .environment_name(environment_name)
+            .set_option_settings(Some(asked.collect()));
+        let answer = request.send().await;
+        let answer = answer.map_err(|e| look_error("ValidateConfigurationSettings", &e))?;
+        let messages = answer.messages.unwrap_or_default().into_iter();
+        let faults = messages.map(|told| OptionFault {
+            option: format!(
+                "{}:{}",
+                told.namespace.unwrap_or_default(),
+                told.option_name.unwrap_or_default()
+            ),
+            is_error: told.severity != Some(ValidationSeverity::Warning),
+            message: told.message.unwrap_or_default(),
+        });
+        Ok(faults.collect())
     }
 
     /// Whether the CNAME with this prefix can be had: 4 to 63 letters, digits and

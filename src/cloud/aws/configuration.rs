@@ -11,10 +11,10 @@ use super::AwsCloud;
 use super::failure::look_error;
 use super::read::{BasicHealth, health_error};
 use crate::cloud::{Environment, LookError};
-use crate::fidelity::{Marked, Traits};
+use crate::fidelity::{Differing, Marked, Traits, template_differences, template_sets};
 use crate::health::Health;
 use crate::machine::Instances;
-use crate::plan::Sizes;
+use crate::plan::{Plan, Sizes, TemplateSets};
 
 /// The settings of an environment as `DescribeConfigurationSettings` tells them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,6 +49,15 @@ impl Setting {
         let resource = resource.map(|of| format!("[{of}]")).unwrap_or_default();
         format!("{}:{}{resource}", self.namespace, self.name)
     }
+}
+
+/// A configuration template beside the environment that it was made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TemplateBesideBlue {
+    /// What it sets.
+    pub sets: TemplateSets,
+    /// What it does not have word for word as blue has it.
+    pub differing: Vec<Differing>,
 }
 
 /// How many instances an environment is made for (developer guide, "Environment types").
@@ -264,6 +273,30 @@ impl<P> AwsCloud<P> {
                 error => Err(error),
             },
         }
+    }
+
+    /// What blue's template, which is there, sets and has otherwise than blue; none where the
+    /// service does not describe it.
+    ///
+    /// # Errors
+    /// [`LookError`].
+    pub async fn template_beside_blue(
+        &self,
+        plan: &Plan,
+    ) -> Result<Option<TemplateBesideBlue>, LookError> {
+        let application = &plan.target.application;
+        let Some(template) = self.template(application, &plan.template).await? else {
+            return Ok(None);
+        };
+        let template = settings_by_name(template);
+        let blue = self.configuration(application, &plan.target.blue).await?;
+        let differing = template_differences(plan, &settings_by_name(blue), &template);
+        let recorder = self.seldom.recorder();
+        recorder.compared("template", || differing.clone());
+        Ok(Some(TemplateBesideBlue {
+            sets: template_sets(plan, &template),
+            differing,
+        }))
     }
 
     /// How many instances an environment runs, and how many of them are as well as is accepted.

@@ -38,6 +38,30 @@ pub enum ConnectError {
     NoRegion,
 }
 
+/// The credentials of a session that a sandbox has begun (`aws sts assume-role`), where the SDK's
+/// own variables hold such; nobody's real ones go to a sandbox. Else any key is taken, and one of
+/// its own tells a process from every other.
+fn sandbox_credentials() -> Credentials {
+    let variable = |name| std::env::var(name).ok();
+    let session = variable("AWS_ACCESS_KEY_ID").filter(|key| key.starts_with("ASIASANDBOX"));
+    match session {
+        Some(key) => Credentials::new(
+            key,
+            variable("AWS_SECRET_ACCESS_KEY").unwrap_or_default(),
+            variable("AWS_SESSION_TOKEN"),
+            None,
+            "sandbox",
+        ),
+        None => Credentials::new(
+            format!("AKIASANDBOX{}", std::process::id()),
+            "sandbox",
+            None,
+            None,
+            "sandbox",
+        ),
+    }
+}
+
 /// The SDK's configuration. Credentials, proxies and endpoints follow the SDK's
 /// own variables; so do retries, in its standard mode by default
 /// and with a budget of each client's own (docs/decisions/0020).
@@ -65,14 +89,7 @@ pub async fn connect(connection: &Connection) -> Result<SdkConfig, ConnectError>
         loader = loader
             .retry_config(retries)
             .endpoint_url(&sandbox.url)
-            // Any key is taken; one of its own tells a process from every other.
-            .credentials_provider(Credentials::new(
-                format!("AKIASANDBOX{}", std::process::id()),
-                "sandbox",
-                None,
-                None,
-                "sandbox",
-            ));
+            .credentials_provider(sandbox_credentials());
     }
     let config = loader.load().await;
     if config

@@ -1,5 +1,5 @@
-//! EC2, of which a release needs one operation: `DescribeSecurityGroups`. The SDK's client for
-//! it takes minutes to build (docs/decisions/0030); this is its runtime with one request of the
+//! EC2, of which a release reads security groups and Elastic IP addresses. The SDK's client for
+//! it takes minutes to build (docs/decisions/0030); this is its runtime with requests of the
 //! Query protocol, version 2016-11-15: signed, sent, retried and timed out as every other.
 
 use std::error::Error;
@@ -76,17 +76,13 @@ pub(super) async fn security_groups(
     let mut groups = Vec::new();
     let mut next: Option<String> = None;
     loop {
-        let mut form = form_urlencoded::Serializer::new(String::new());
-        form.append_pair("Action", "DescribeSecurityGroups")
-            .append_pair("Version", "2016-11-15")
-            .append_pair("MaxResults", PAGE_MAX)
-            .append_pair("Filter.1.Name", filter)
-            .append_pair("Filter.1.Value.1", value);
-        if let Some(token) = &next {
-            form.append_pair("NextToken", token);
-        }
-        let asked = ask(clients, form.finish()).await;
-        let page = asked.map_err(|error| look_error("DescribeSecurityGroups", &error))?;
+        let mut fields = vec![
+            ("MaxResults", PAGE_MAX),
+            ("Filter.1.Name", filter),
+            ("Filter.1.Value.1", value),
+        ];
+        fields.extend(next.as_deref().map(|token| ("NextToken", token)));
+        let page = read(clients, "DescribeSecurityGroups", &fields, page).await?;
         groups.extend(page.groups);
         next = page.next.filter(|token| !token.is_empty());
         if next.is_none() {
@@ -95,7 +91,57 @@ pub(super) async fn security_groups(
     }
 }
 
-async fn ask(clients: &Seldom, body: String) -> Result<Page, SdkError<Told, HttpResponse>> {
+/// The Elastic IP addresses of the account in its region, and how many it may have at most; none
+/// where that is not told.
+///
+/// # Errors
+/// [`LookError`].
+pub(super) async fn elastic_addresses(
+    clients: &Seldom,
+) -> Result<(Vec<String>, Option<u32>), LookError> {
+    let allocated = read(clients, "DescribeAddresses", &[], |document| {
+        values(
+            document,
+            "DescribeAddressesResponse",
+            "/addressesSet/item/publicIp",
+        )
+    });
+    let attribute = [("AttributeName.1", "vpc-max-elastic-ips")];
+    let most = read(
+        clients,
+        "DescribeAccountAttributes",
+        &attribute,
+        |document| {
+            let value = "/accountAttributeSet/item/attributeValueSet/item/attributeValue";
+            values(document, "DescribeAccountAttributesResponse", value)
+        },
+    );
+    let (allocated, most) = (allocated.await?, most.await?);
+    Ok((allocated, most.first().and_then(|most| most.parse().ok())))
+}
+
+/// Asks an operation with these fields and reads its answer.
+async fn read<T>(
+    clients: &Seldom,
+    operation: &'static str,
+    fields: &[(&str, &str)],
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<T, LookError> {
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    form.append_pair("Action", operation)
+        .append_pair("Version", "2016-11-15")
+        .extend_pairs(fields);
+    let asked = ask(clients, operation, form.finish()).await;
+    let document = asked.map_err(|error| look_error(operation, &error))?;
+    let unreadable = || LookError::Passing(format!("{operation}: the answer is not readable"));
+    parse(&document).ok_or_else(unreadable)
+}
+
+async fn ask(
+    clients: &Seldom,
+    operation: &'static str,
+    body: String,
+) -> Result<String, SdkError<Told, HttpResponse>> {
     let config = clients.config();
     let region = config
         .region()
@@ -103,7 +149,7 @@ async fn ask(clients: &Seldom, body: String) -> Result<Page, SdkError<Told, Http
         .unwrap_or(Region::from_static("us-east-1"));
     let mut builder = Operation::builder()
         .service_name("EC2")
-        .operation_name("DescribeSecurityGroups")
+        .operation_name(operation)
         .behavior_version(BehaviorVersion::latest())
         .endpoint_url(&endpoint(config, region.as_ref()))
         .runtime_plugin(signing(config, region))
@@ -141,13 +187,11 @@ fn request(body: String) -> Result<HttpRequest, Box<dyn Error + Send + Sync>> {
     Ok(request)
 }
 
-fn answer(response: &HttpResponse) -> Result<Page, OrchestratorError<Told>> {
+fn answer(response: &HttpResponse) -> Result<String, OrchestratorError<Told>> {
     let body = response.body().bytes().unwrap_or_default();
     let body = String::from_utf8_lossy(body);
     if response.status().is_success() {
-        let page = page(&body);
-        return page
-            .ok_or_else(|| OrchestratorError::response("the answer is not readable".into()));
+        return Ok(body.into_owned());
     }
     let (code, message) = error(&body);
     let mut told = ErrorMetadata::builder().message(message);
@@ -246,6 +290,16 @@ fn texts(document: &str) -> Option<Vec<(String, String)>> {
     }
 }
 
+/// Every text at a path below an answer's root.
+fn values(document: &str, root: &str, path: &str) -> Option<Vec<String>> {
+    let texts = texts(document)?;
+    let is_answer = texts.iter().any(|(at, _)| at == root);
+    let wanted = format!("{root}{path}");
+    let found = texts.into_iter().filter(|(at, _)| *at == wanted);
+    let found = found.map(|(_, text)| text).collect();
+    is_answer.then_some(found)
+}
+
 fn page(document: &str) -> Option<Page> {
     const ANSWER: &str = "DescribeSecurityGroupsResponse";
     let mut page = Page::default();
@@ -310,6 +364,23 @@ mod tests {
             "<DescribeSecurityGroupsResponse>",
         ] {
             assert_eq!(page(other), None, "{other}");
+        }
+    }
+
+    /// As the API reference shows them (`DescribeAddresses` and `DescribeAccountAttributes`).
+    #[test]
+    fn addresses_and_how_many_there_may_be_are_read() {
+        let addresses = "<DescribeAddressesResponse><requestId>r</requestId><addressesSet><item>\
+            <publicIp>203.0.113.41</publicIp><domain>vpc</domain></item><item>\
+            <publicIp>203.0.113.42</publicIp></item></addressesSet></DescribeAddressesResponse>";
+        let root = "DescribeAddressesResponse";
+        let read = |document| values(document, root, "/addressesSet/item/publicIp");
+        let both = ["203.0.113.41", "203.0.113.42"].map(str::to_owned);
+        assert_eq!(read(addresses), Some(both.to_vec()));
+        let none = "<DescribeAddressesResponse><addressesSet/></DescribeAddressesResponse>";
+        assert_eq!(read(none), Some(Vec::new()));
+        for other in ["", "{}", "<a></a>", "<DescribeAddressesResponse>"] {
+            assert_eq!(read(other), None, "{other}");
         }
     }
 

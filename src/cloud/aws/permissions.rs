@@ -150,7 +150,7 @@ impl<P> AwsCloud<P> {
                 .policy_source_arn(principal)
                 .set_action_names(Some(actions.to_vec()))
                 .resource_arns(resource)
-                .set_context_entries(Some(self.context(passed_to)))
+                .set_context_entries(Some(self.context(principal, passed_to)))
                 .set_marker(marker);
             let page = match request.send().await {
                 Ok(page) => page,
@@ -170,25 +170,35 @@ impl<P> AwsCloud<P> {
         }
     }
 
-    fn context(&self, passed_to: Option<&str>) -> Vec<ContextEntry> {
-        let region = self.eb.config().region().map(|region| {
-            (
-                "aws:RequestedRegion",
-                ContextKeyTypeEnum::String,
-                region.as_ref(),
-            )
-        });
-        let entry = |(key, kind, value): (&str, ContextKeyTypeEnum, &str)| {
+    /// The managed policy AdministratorAccess-AWSElasticBeanstalk lets instances be launched by a
+    /// launch template alone, and terminated by the tag of an environment's stack.
+    fn context(&self, principal: &str, passed_to: Option<&str>) -> Vec<ContextEntry> {
+        let region = self.eb.config().region().map(ToString::to_string);
+        let region = region.unwrap_or_default();
+        let part = |at| principal.split(':').nth(at).unwrap_or_default();
+        let (partition, account) = (part(1), part(4));
+        let arn = |service: &str, what: &str| {
+            format!("arn:{partition}:{service}:{region}:{account}:{what}")
+        };
+        let stack = "ec2:ResourceTag/aws:cloudformation:stack-id";
+        let own = [
+            ("ec2:LaunchTemplate", arn("ec2", "launch-template/lt-1")),
+            (stack, arn("cloudformation", "stack/awseb-e-1-stack/1")),
+            ("aws:RequestedRegion", region.clone()),
+        ];
+        let passed = passed_to.map(|service| ("iam:PassedToService", service.to_owned()));
+        let own = own.into_iter().chain(passed);
+        let own = own.map(|(key, value)| (key, ContextKeyTypeEnum::String, value));
+        let fixed = CONTEXT.into_iter();
+        let fixed = fixed.map(|(key, kind, value)| (key, kind, value.to_owned()));
+        let entry = |(key, kind, value): (&str, ContextKeyTypeEnum, String)| {
             ContextEntry::builder()
                 .context_key_name(key)
                 .context_key_type(kind)
                 .context_key_values(value)
                 .build()
         };
-        let passed =
-            passed_to.map(|service| ("iam:PassedToService", ContextKeyTypeEnum::String, service));
-        let entries = CONTEXT.into_iter().chain(region).chain(passed);
-        entries.map(entry).collect()
+        fixed.chain(own).map(entry).collect()
     }
 
     /// The ARN of a role with its path; none where the caller may not read it, which

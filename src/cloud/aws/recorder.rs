@@ -12,15 +12,36 @@ use aws_smithy_types::config_bag::{Storable, StoreReplace};
 use crate::acceptance::AcceptanceTest;
 use crate::clock::Clock;
 use crate::cloud::{Probe, Site};
-use crate::recording::Exchange;
+use crate::fidelity::Differing;
+use crate::recording::{Comparison, Exchange};
 
 /// A body longer than this is a file's, and is not kept.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 
-/// Keeps every attempt of every request of the clients that have it, answered or not. The
-/// default one keeps nothing.
+/// The headers of answers that the clients read or a bug report needs. None of them holds
+/// credentials.
+const HEADERS: [&str; 8] = [
+    "content-length",
+    "last-modified",
+    "retry-after",
+    "x-amz-bucket-region",
+    "x-amz-request-id",
+    "x-amz-server-side-encryption",
+    "x-amz-server-side-encryption-aws-kms-key-id",
+    "x-amzn-requestid",
+];
+
+/// Keeps every attempt of every request of the clients that have it, answered or not, and
+/// what was found by comparing. The default one keeps nothing.
 #[derive(Clone, Debug, Default)]
-pub struct Recorder(Option<Arc<Mutex<Vec<Exchange>>>>);
+pub struct Recorder(Option<Arc<Mutex<Kept>>>);
+
+/// What was kept.
+#[derive(Debug, Default)]
+struct Kept {
+    exchanges: Vec<Exchange>,
+    comparisons: Vec<Comparison>,
+}
 
 impl Recorder {
     /// One that keeps everything from now on.
@@ -32,19 +53,26 @@ impl Recorder {
     /// What was kept so far, in its order.
     #[must_use]
     pub fn exchanges(&self) -> Vec<Exchange> {
-        let kept = self.0.as_ref();
-        kept.map_or_else(Vec::new, |kept| {
-            kept.lock().unwrap_or_else(PoisonError::into_inner).clone()
-        })
+        self.kept(|kept| kept.exchanges.clone()).unwrap_or_default()
+    }
+
+    /// How blue differs from its template and from green, as it was found last.
+    #[must_use]
+    pub fn comparisons(&self) -> Vec<Comparison> {
+        self.kept(|kept| kept.comparisons.clone())
+            .unwrap_or_default()
+    }
+
+    fn kept<T>(&self, work: impl FnOnce(&mut Kept) -> T) -> Option<T> {
+        let kept = self.0.as_ref()?;
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(work(&mut kept))
     }
 }
 
 impl Recorder {
     /// Keeps with which status an environment's web site answered a test.
     pub(super) fn site(&self, site: &Site, test: &AcceptanceTest, probe: &Probe) {
-        let Some(kept) = &self.0 else {
-            return;
-        };
         let is_path = test.url.starts_with('/');
         let exchange = Exchange {
             at: Clock::system().now(),
@@ -56,11 +84,21 @@ impl Recorder {
             status: probe.status,
             content_type: None,
             etag: None,
+            headers: Vec::new(),
             answer: None,
             failure: (!probe.passed).then(|| probe.got.clone()),
         };
-        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.push(exchange);
+        self.kept(|kept| kept.exchanges.push(exchange));
+    }
+
+    /// Keeps how blue differs from what it was compared `with`, in place of an earlier
+    /// comparison with the same.
+    pub(super) fn compared(&self, with: &'static str, differing: impl FnOnce() -> Vec<Differing>) {
+        self.kept(|kept| {
+            kept.comparisons.retain(|earlier| earlier.with != with);
+            let differing = differing();
+            kept.comparisons.push(Comparison { with, differing });
+        });
     }
 }
 
@@ -93,6 +131,7 @@ impl Intercept for Recorder {
             status: None,
             content_type: None,
             etag: None,
+            headers: Vec::new(),
             answer: None,
             failure: None,
         }));
@@ -105,7 +144,7 @@ impl Intercept for Recorder {
         _components: &RuntimeComponents,
         bag: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let (Some(kept), Some(Sent(sent))) = (&self.0, bag.load::<Sent>()) else {
+        let Some(Sent(sent)) = bag.load::<Sent>() else {
             return Ok(());
         };
         let response = context.response();
@@ -118,6 +157,10 @@ impl Intercept for Recorder {
             status: response.map(|response| response.status().as_u16()),
             content_type: header("content-type"),
             etag: header("etag"),
+            headers: HEADERS
+                .iter()
+                .filter_map(|name| Some(((*name).to_owned(), header(name)?)))
+                .collect(),
             answer: response.and_then(|response| text(response.body().bytes())),
             failure: match (response, context.output_or_error()) {
                 (None, Some(Err(error))) => Some(error.to_string()),
@@ -125,8 +168,7 @@ impl Intercept for Recorder {
             },
             ..sent.clone()
         };
-        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.push(exchange);
+        self.kept(|kept| kept.exchanges.push(exchange));
         Ok(())
     }
 }

@@ -1,7 +1,9 @@
 //! What the credentials may do, and whether the bucket can hold a lease.
 
 use super::super::check::{Check, Finding, Verdict};
-use super::super::permissions::{Balancing, By, DeploymentPolicy, Launch, Needed, Use, needed};
+use super::super::permissions::{
+    Balancing, By, DeploymentPolicy, Launch, Needed, Scope, Use, needed,
+};
 use super::{Found, Inspector, Read};
 use crate::cloud::aws::{Asked, Caller, ConditionalWrites, Configuration, Denial, Denied};
 use crate::cloud::{LookError, Prober};
@@ -52,38 +54,41 @@ impl<P: Prober> Inspector<'_, P> {
             value.filter(|value| !value.is_empty())
         };
         let profile = given("aws:autoscaling:launchconfiguration", "IamInstanceProfile");
-        let needed = needed(&Use {
+        let scope = Scope {
             partition: self.blue.arn.split(':').nth(1).unwrap_or("aws"),
             region: &self.target.region,
             account: &self.target.account,
             application: &self.config.app,
             blue: &self.blue.name,
-            blue_id: &self.blue.id,
             green: &self.config.green,
-            template: &template,
-            version: label,
             bucket: &self.config.bucket,
             strategy: self.wanted.strategy,
-            registers: bundle.is_some() && record.is_none(),
-            writes: self.config.shared_state || bundle.is_some_and(|b| b.file.is_some()),
             alarms: !self.config.alarms.is_empty(),
-            balancing: Balancing::of(configuration),
-            policy: DeploymentPolicy::of(configuration.deployment_policy()),
-            launch: Launch::of(configuration),
-            schedules: configuration.has_any("aws:autoscaling:scheduledaction"),
-            own_rules: configuration.has_any("aws:elbv2:listenerrule:"),
-            instance_profile: profile,
-            service_role: given("aws:elasticbeanstalk:environment", "ServiceRole"),
-            operations_role: self.blue.operations_role.as_deref(),
+            zone: read
+                .preview
+                .as_ref()
+                .map(|preview| preview.zone_id.as_str()),
             key: self
                 .cloud
                 .encryption()
                 .and_then(Encryption::key)
                 .filter(|key| key.starts_with("arn:")),
-            zone: read
-                .preview
-                .as_ref()
-                .map(|preview| preview.zone_id.as_str()),
+            operations_role: self.blue.operations_role.as_deref(),
+            launch: Launch::of(configuration),
+        };
+        let needed = needed(&Use {
+            scope,
+            blue_id: &self.blue.id,
+            template: &template,
+            version: label,
+            registers: bundle.is_some() && record.is_none(),
+            writes: self.config.shared_state || bundle.is_some_and(|b| b.file.is_some()),
+            balancing: Balancing::of(configuration),
+            policy: DeploymentPolicy::of(configuration.deployment_policy()),
+            schedules: configuration.has_any("aws:autoscaling:scheduledaction"),
+            own_rules: configuration.has_any("aws:elbv2:listenerrule:"),
+            instance_profile: profile,
+            service_role: given("aws:elasticbeanstalk:environment", "ServiceRole"),
             rules: &read
                 .rules
                 .iter()

@@ -2,8 +2,8 @@
 
 use super::super::check::{Check, Finding};
 use super::{Found, Inspector};
-use crate::cloud::Prober;
-use crate::cloud::aws::{Configuration, Quota};
+use crate::cloud::aws::{Configuration, EnvironmentType, Quota};
+use crate::cloud::{LookError, Prober};
 use crate::fidelity::{OPERATIONS_ROLE, is_called};
 use crate::plan::{Kept, Sizes, TAG_DEPLOYMENT, TAGS_MAX, is_own_tag};
 
@@ -73,7 +73,11 @@ impl<P: Prober> Inspector<'_, P> {
         Check::Tags.passed(format!("green gets {all} tags of at most {TAGS_MAX}"))
     }
 
-    pub(super) async fn quotas(&self, registers: bool) -> Found {
+    pub(super) async fn quotas(
+        &self,
+        registers: bool,
+        configuration: Option<&Configuration>,
+    ) -> Found {
         let quotas = self.cloud.quotas().await?;
         let mut asked = vec![
             ("environments", quotas.environments),
@@ -82,6 +86,7 @@ impl<P: Prober> Inspector<'_, P> {
         if registers {
             asked.push(("application versions", quotas.versions));
         }
+        asked.extend(self.addresses(configuration).await?);
         let in_words = |(of, quota): &(&str, Quota)| match (quota.used, quota.maximum) {
             (Some(used), Some(maximum)) => format!("{used} of {maximum} {of}"),
             _ => format!("an untold number of {of}"),
@@ -96,6 +101,23 @@ impl<P: Prober> Inspector<'_, P> {
         }
         let all: Vec<_> = asked.iter().map(in_words).collect();
         Ok(Check::Quotas.passed(format!("the account has {}", all.join(", "))))
+    }
+
+    /// The Elastic IP addresses, where blue, a single instance, has one and green needs another.
+    async fn addresses(
+        &self,
+        configuration: Option<&Configuration>,
+    ) -> Result<Option<(&'static str, Quota)>, LookError> {
+        let kind = configuration.map(Configuration::environment_type);
+        let (Some(EnvironmentType::SingleInstance), Some(own)) = (kind, &self.blue.endpoint) else {
+            return Ok(None);
+        };
+        let (allocated, maximum) = self.cloud.elastic_addresses().await?;
+        let used = u32::try_from(allocated.len()).ok();
+        let quota = Quota { used, maximum };
+        Ok(allocated
+            .contains(own)
+            .then_some(("Elastic IP addresses", quota)))
     }
 
     /// What blue does not have can differ only by what green alone has.

@@ -144,8 +144,43 @@ impl<P: Prober> Inspector<'_, P> {
         ))
     }
 
-    /// Values that an environment can have been given and cannot be created with.
-    pub(super) fn launch_options(&self, configuration: &Configuration) -> Finding {
+    /// Options that an environment can have been given and cannot be created with: values that
+    /// only a launch refuses, and what the service itself finds wrong.
+    pub(super) async fn launch_options(&self, configuration: &Configuration) -> Found {
+        let refused = self.log_prefix(configuration);
+        if refused.refuses() {
+            return Ok(refused);
+        }
+        let (check, name) = (Check::LaunchOptions, &self.blue.name);
+        let settings = &configuration.settings;
+        let faults = self
+            .cloud
+            .validate(&self.config.app, name, settings)
+            .await?;
+        let (retired, others): (Vec<_>, Vec<_>) = faults.iter().partition(|f| f.is_retired());
+        if !retired.is_empty() {
+            let options: Vec<_> = retired.iter().map(|f| f.option.as_str()).collect();
+            return Ok(check.refused(
+                format!(
+                    "AWS has retired options that {name} has, {}: Elastic Beanstalk creates no \
+                     environment with them",
+                    options.join(", ")
+                ),
+                check.about().remedy,
+            ));
+        }
+        if !others.is_empty() {
+            let said: Vec<_> = others.iter().map(|f| f.message.as_str()).collect();
+            return Ok(check.warned(format!(
+                "Elastic Beanstalk finds fault with settings of {name}, and may not launch green \
+                 with them: {}",
+                said.join("; ")
+            )));
+        }
+        Ok(refused)
+    }
+
+    fn log_prefix(&self, configuration: &Configuration) -> Finding {
         let check = Check::LaunchOptions;
         let name = &self.blue.name;
         let balancer = "aws:elbv2:loadbalancer";

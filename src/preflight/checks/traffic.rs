@@ -82,6 +82,14 @@ impl<P: Prober> Inspector<'_, P> {
             .as_ref()
             .and_then(Configuration::shared_balancer);
         let mut doubts = Vec::new();
+        if self.wanted.strategy == Strategy::Promote && !self.config.test_green {
+            doubts.push(
+                "--test-green=false changes nothing with --strategy promote: green is tested \
+                 before it takes production all the same, because it keeps production and no other \
+                 environment gets the version"
+                    .to_owned(),
+            );
+        }
         for test in &self.config.tests {
             let asked = without_secrets(&test.url);
             match reach(test, &known) {

@@ -55,7 +55,7 @@ const BATCHES: &[(&str, On)] = &[
         On::ScalingGroup,
     ),
     ("autoscaling:UpdateAutoScalingGroup", On::ScalingGroup),
-    ("ec2:RunInstances", On::Any),
+    ("ec2:RunInstances", On::NewInstance),
 ];
 
 /// A group that is made for a deploy, and whose instances move over.

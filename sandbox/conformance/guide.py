@@ -1,0 +1,195 @@
+"""docs/guide.md and docs/permissions.md followed to the letter: the commands as they are printed,
+in one shell, with the AWS CLI, under the policy that the guide's own command puts on the role.
+Usage: guide.py BLUEGREEN
+"""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import textwrap
+import zipfile
+from pathlib import Path
+
+DOCS = Path(__file__).parents[2] / "docs"
+BIN = Path(sys.executable).parent
+failed = 0
+
+
+def check(name, holds, detail=""):
+    global failed
+    failed += not holds
+    print(f"{'ok    ' if holds else 'FAILED'} {name}{'' if holds else f': {detail}'}", flush=True)
+
+
+def blocks(text):
+    """The indented blocks outside of fences, each as it is printed."""
+    text = re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)
+    found = re.findall(r"(?:^ {4,}\S.*\n(?:^ {4,}.*\S.*\n)*)", text, flags=re.M)
+    # What follows a list's number is indented less than its code.
+    code = [block for block in found if re.match(r" +(bluegreen|aws|export|\[\[|--)", block)]
+    return [textwrap.dedent(block).strip() for block in code]
+
+
+@contextlib.contextmanager
+def sandbox():
+    server = subprocess.Popen(
+        [sys.argv[1], "sandbox", "--listen", "127.0.0.1:0", "--speed", "600"],
+        stdout=subprocess.PIPE, text=True)
+    try:
+        yield re.search(r"http://[\d.]+:\d+", server.stdout.readline()).group()
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+class Reader:
+    """A reader at a shell, in a folder with a built bundle. What he exports lasts."""
+
+    def __init__(self, folder, url):
+        self.folder, self.kept = Path(folder), Path(folder, ".exported")
+        tools = self.folder / "bin"
+        tools.mkdir()
+        (tools / "bluegreen").symlink_to(Path(sys.argv[1]).resolve())
+        shutil.copy(DOCS / "bluegreen.toml", self.folder)
+        (self.folder / "target").mkdir()
+        with zipfile.ZipFile(self.folder / "target/shop.zip", "w") as bundle:
+            bundle.writestr("app.js", "// a shop")
+        self.environment = dict(
+            PATH=f"{tools}:{BIN}:{os.environ['PATH']}", HOME=folder, PYTHONWARNINGS="ignore", AWS_PAGER="",
+            NO_PROXY="127.0.0.1", AWS_ENDPOINT_URL=url, BLUEGREEN_SANDBOX=url, BLUEGREEN_SANDBOX_SPEED="600",
+            AWS_ACCESS_KEY_ID="a", AWS_SECRET_ACCESS_KEY="b", AWS_REGION="us-east-1", AWS_DEFAULT_REGION="us-east-1")
+
+    def types(self, command, **more):
+        script = f"set -e\n[ -e {self.kept} ] && . {self.kept}\n{command}\nexport -p > {self.kept}\n"
+        if more:
+            script = f"{command}\n"
+            script = f"[ -e {self.kept} ] && . {self.kept}\n{script}"
+        done = subprocess.run(["bash", "-c", script], cwd=self.folder, env={**self.environment, **more},
+                              capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL)
+        return done.returncode, done.stdout + done.stderr
+
+    def follows(self, command, words="", **more):
+        code, text = self.types(command, **more)
+        check(f"$ {command}", code == 0 and words in text, f"exit {code}: {text}")
+        return text
+
+    def forgets(self, *names):
+        """Is the administrator again."""
+        self.types(f"unset {' '.join(names)}; export AWS_ACCESS_KEY_ID=a AWS_SECRET_ACCESS_KEY=b")
+
+
+def first_release(text):
+    """The commands of the first release, in their order; one that the text has inline stands where
+    it is named."""
+    section = text.split("## A first release on a real account")[1].split("\n## ")[0]
+    return blocks(section)
+
+
+def follow_the_guide(reader, text):
+    commands = first_release(text)
+    check("the guide has its commands", len(commands) == 11, commands)
+    rehearsal, elsewhere, *rest = commands
+    first, again = rehearsal.splitlines()
+    # In place of a kill, after which `resume` goes on as well.
+    reader.follows(first, BLUEGREEN_PAUSE_BEFORE="cutover")
+    reader.follows(again, BLUEGREEN_PAUSE_BEFORE="")
+    reader.follows(elsewhere, words="", BLUEGREEN_PAUSE_BEFORE="")
+    managed = [command for command in rest if "attach-role-policy" in command]
+    check("the managed policy is attached by one command", len(managed) == 1, managed)
+    for command in rest:
+        # Followed below: beside the printed policy it would hide what that lacks.
+        if command not in managed:
+            reader.follows(command)
+    for command in ["bluegreen config check", "bluegreen config show", "bluegreen status", "bluegreen resume"]:
+        check(f"the guide names {command}", f"`{command}`" in text)
+        reader.follows(command)
+    told = reader.follows("aws elasticbeanstalk describe-environments --environment-names shop-blue")
+    check("blue runs v42", '"VersionLabel": "v42"' in told, told)
+    return managed[0]
+
+
+def is_the_role(reader):
+    code, told = reader.types("bluegreen plan --version-label v2")
+    check("the release has the role's rights and is denied nothing",
+          code == 0 and "assumed-role/releases/first-release" in told and "unknown" not in told, told)
+
+
+def without(policy, action):
+    for statement in policy["Statement"]:
+        actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+        statement["Action"] = [a for a in actions if a != action]
+    policy["Statement"] = [s for s in policy["Statement"] if s["Action"]]
+    return policy
+
+
+SESSION = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"]
+
+
+def the_policy_is_enforced(reader, text):
+    """What is taken off the role is missed by the next release."""
+    put, take = [next(c for c in first_release(text) if part in c) for part in ("put-role-policy", "sts assume-role")]
+    whole = json.loads((reader.folder / "policy.json").read_text())
+    left = without(json.loads(json.dumps(whole)), "elasticbeanstalk:SwapEnvironmentCNAMEs")
+    (reader.folder / "policy.json").write_text(json.dumps(left))
+    reader.forgets(*SESSION)
+    reader.follows(put)
+    reader.follows(take)
+    code, told = reader.types("bluegreen run --version-label v2")
+    check("without an action the release is refused", code == 3 and "SwapEnvironmentCNAMEs" in told, f"{code} {told}")
+    code, told = reader.types("bluegreen run --version-label v2 --allow permissions")
+    check("or denied", code == 20 and "SwapEnvironmentCNAMEs" in told, f"{code} {told}")
+    reader.forgets(*SESSION)
+    (reader.folder / "policy.json").write_text(json.dumps(whole))
+    reader.follows(put)
+    reader.follows(take)
+    reader.follows("bluegreen resume")
+
+
+def the_managed_policy_is_enough(reader, text, attach):
+    """The caller's own statements, and AWS's managed policy in place of what is beneath."""
+    put, take = [next(c for c in first_release(text) if part in c) for part in ("put-role-policy", "sts assume-role")]
+    policy = json.loads((reader.folder / "policy.json").read_text())
+    policy["Statement"] = [s for s in policy["Statement"] if not s["Sid"].startswith("Beneath")]
+    (reader.folder / "policy.json").write_text(json.dumps(policy))
+    reader.forgets(*SESSION)
+    reader.follows(put)
+    reader.follows(attach)
+    reader.follows(take)
+    reader.follows("bluegreen run --version-label v1")
+
+
+def follow_the_permissions(reader, text):
+    reader.forgets(*SESSION)
+    for command in blocks(text):
+        if command.startswith(("bluegreen", "aws")):
+            reader.follows(command)
+    reader.follows("aws iam list-attached-role-policies --role-name releases", words="policy/bluegreen-1")
+
+
+def the_quotas_are_told(reader, text):
+    command = re.search(r"`(aws service-quotas [^`]*) ?(L-\w+)`", text)
+    others = set(re.findall(r"`(L-\w+)`", text)) | {command.group(2)}
+    for code in sorted(others):
+        reader.follows(f"{command.group(1).strip()} {code}", words='"Value"')
+
+
+def main():
+    guide, permissions = (DOCS / "guide.md").read_text(), (DOCS / "permissions.md").read_text()
+    with tempfile.TemporaryDirectory() as folder, sandbox() as url:
+        reader = Reader(folder, url)
+        attach = follow_the_guide(reader, guide)
+        is_the_role(reader)
+        the_policy_is_enforced(reader, guide)
+        the_managed_policy_is_enough(reader, guide, attach)
+        follow_the_permissions(reader, permissions)
+        the_quotas_are_told(reader, guide)
+    print(f"{failed} failed")
+    sys.exit(failed > 0)
+
+
+main()
