@@ -14,7 +14,7 @@ use aws_credential_types::Credentials;
 use bluegreen::acceptance::{AcceptanceTest, Front};
 use bluegreen::clock::{Clock, Moment};
 use bluegreen::cloud::aws::{AwsCloud, Condition, Put};
-use bluegreen::cloud::{Probe, Prober, Sighting, Site};
+use bluegreen::cloud::{Led, Probe, Prober, Sighting, Site};
 use bluegreen::command::{Ran, Run};
 use bluegreen::deployment::Deployment;
 use bluegreen::facts::Streaks;
@@ -41,6 +41,10 @@ impl Prober for NoProber {
 
     async fn run(&self, _run: &Run) -> Ran {
         unreachable!("nothing is tested here")
+    }
+
+    async fn look_up(&self, _name: &str) -> Result<Led, String> {
+        unreachable!("nothing is checked here")
     }
 }
 

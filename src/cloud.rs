@@ -2,11 +2,13 @@
 
 pub mod aws;
 mod classify;
+mod names;
 mod prober;
 mod trust;
 
 pub(crate) use classify::is_clock;
 pub use classify::{Failure, Refusal, classify};
+pub use names::Led;
 pub(crate) use prober::root_cause;
 pub use prober::{HttpProber, Probe, Prober, Site, TEST_VARIABLES, test_run};
 
@@ -197,13 +199,16 @@ pub struct Sighting {
     /// The environment that holds the production CNAME where neither blue nor green does; none
     /// where none does, or it could not be read.
     pub production_elsewhere: Option<String>,
-    /// What production answers; none with basic health, and where it was not read.
+    /// What production answers; none where nobody counts its requests, and where it was not
+    /// read.
     pub production_traffic: Option<Traffic>,
-    /// What the other environment still answers; none with basic health, where it was not
-    /// read, and where there is none.
+    /// What the other environment still answers; none where nobody counts its requests, where
+    /// it was not read, and where there is none.
     pub idle_traffic: Option<Traffic>,
     /// Why an environment is not healthy, in the service's words, where that was read.
     pub causes: Vec<(Role, Vec<String>)>,
+    /// Why nobody counts the requests of that one, in words.
+    pub uncounted: Option<String>,
 }
 
 /// What the alarms of production say.

@@ -63,6 +63,10 @@ pub struct Deployment {
     /// what health checks make.
     #[serde(default)]
     pub health_checks: u64,
+    /// Why nobody counts the requests of the environment that production left, in words, so that
+    /// it drains by time alone; none where they are counted.
+    #[serde(default)]
+    pub uncounted: Option<String>,
     /// The state that an operator's order has led out of, while the hooks of that change
     /// have yet to run.
     #[serde(default)]
@@ -239,6 +243,7 @@ impl Deployment {
             usual_health: None,
             served: Served::default(),
             health_checks: 0,
+            uncounted: None,
             slowest_answer: Duration::ZERO,
             left: None,
             deploy_warnings: Vec::new(),
@@ -398,6 +403,15 @@ impl Deployment {
         let limit = self.plan.limits.drain_limit.max(self.plan.limits.drain);
         let moved = self.traffic_moved_at;
         self.drained_at.is_some() || moved.is_some_and(|moved| now.since(moved) >= limit)
+    }
+
+    /// Whether a count began before production moved: it is of the requests that production got
+    /// there, and tells nothing of who stays.
+    #[must_use]
+    pub fn is_of_before(&self, traffic: &Traffic) -> bool {
+        let moved = self.traffic_moved_at;
+        let times = traffic.ended.zip(moved);
+        times.is_some_and(|(ended, moved)| ended < moved.after(traffic.counted))
     }
 
     /// Whether to read what the environment that does not serve is asked: before it first

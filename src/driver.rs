@@ -443,6 +443,9 @@ impl<'a, C: Cloud> Driver<'a, C> {
                         deployment.slowest_answer = deployment.slowest_answer.max(slowest);
                     }
                     deployment.usual_health = usual_health(deployment, &sighting);
+                    if sighting.uncounted.is_some() || sighting.idle_traffic.is_some() {
+                        deployment.uncounted = sighting.uncounted.clone();
+                    }
                     for difference in sighting.differences.iter().flatten() {
                         match difference.weight {
                             Weight::Refuses => {
@@ -531,13 +534,27 @@ impl<'a, C: Cloud> Driver<'a, C> {
         seen: &Seen,
         now: Moment,
     ) {
-        let (Some(traffic), Some(serving)) = (&sighting.idle_traffic, seen.production) else {
+        let Some(serving) = seen.production.filter(|_| deployment.may_drain()) else {
             return;
         };
-        if !deployment.may_drain() {
+        let (idle, served) = (serving.other(), &deployment.served);
+        if let Some(why) = &sighting.uncounted {
+            info!(
+                "Draining {idle}: nobody counts its requests ({why}): it is drained after --drain, {}, \
+                 whoever still comes",
+                humantime::format_duration(deployment.plan.limits.drain)
+            );
+        }
+        let Some(traffic) = &sighting.idle_traffic else {
+            return;
+        };
+        if deployment.is_of_before(traffic) {
+            info!(
+                "Draining {idle}: its load balancer's requests are told some minutes late, and those \
+                 since production left are not told yet"
+            );
             return;
         }
-        let (idle, served) = (serving.other(), &deployment.served);
         let beside = traffic.beside(served);
         let done = deployment.quiet_requests();
         let each = traffic.per_instance();

@@ -279,19 +279,25 @@ impl Streaks {
             let quiet_requests = deployment.quiet_requests();
             traffic.remaining(&deployment.served, quiet_requests)
         });
-        count(&mut self.quiet, remaining == Some(Idle::Quiet));
-        count(&mut self.staying, remaining == Some(Idle::Substantial));
+        let is_of_before = idle.is_some_and(|traffic| deployment.is_of_before(traffic));
+        let tells = |what| remaining == Some(what) && !is_of_before;
+        count(&mut self.quiet, tells(Idle::Quiet));
+        count(&mut self.staying, tells(Idle::Substantial));
         let is_quiet = self.quiet >= limits.healthy_looks;
         let remaining = match remaining {
-            // With basic health the time alone tells.
+            // Where nobody counts requests the time alone tells.
             None => Idle::Quiet,
+            // Until a later minute is told, it is as if nobody had left.
+            Some(_) if is_of_before => Idle::Substantial,
             Some(Idle::Quiet) if !is_quiet => Idle::Remainder,
             Some(remaining) => remaining,
         };
         let stays = self.staying >= limits.healthy_looks
-            && deployment.has_waited_for_traffic(now)
+            && deployment.has_waited_for_traffic(idle.and_then(|t| t.ended).unwrap_or(now))
             && !limits.accept_traffic_loss;
-        let production_requests = sighting.production_traffic.as_ref().map(|t| t.requests);
+        let served = sighting.production_traffic.as_ref();
+        let served = served.filter(|traffic| !deployment.is_of_before(traffic));
+        let production_requests = served.map(|traffic| traffic.requests);
         self.production_requests = self
             .production_requests
             .saturating_add(production_requests.unwrap_or(0).into());

@@ -60,6 +60,9 @@ struct Item<'a> {
     error: Option<String>,
     #[serde(skip_serializing_if = "<[Allowed]>::is_empty")]
     allowed: &'a [Allowed],
+    /// Why nobody counts requests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uncounted: Option<&'a str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     deploy_warnings: Vec<Warned<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -150,6 +153,7 @@ fn item(entry: &Entry) -> Item<'_> {
             .cause()
             .map(|cause| deployment.told(cause).to_string()),
         allowed: &plan.allowed,
+        uncounted: deployment.uncounted.as_deref(),
         deploy_warnings: deployment
             .deploy_warnings
             .iter()

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Moment;
 use crate::plan::Limits;
 
 /// Fewer requests than this in one look say nothing of a share or a latency.
@@ -14,13 +15,16 @@ const REQUESTS_MIN: u32 = 20;
 /// soon reached by chance.
 const LATENCY_NOISE: Duration = Duration::from_millis(100);
 
-/// What the web servers of an environment answered lately, as enhanced health tells it.
+/// What the web servers of an environment answered lately, as enhanced health tells it, or how
+/// many requests its load balancer counted some minutes ago.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
     /// How many instances there are.
     pub instances: u32,
     /// For how long was counted: ten seconds, usually.
     pub counted: Duration,
+    /// When the counting ended, where that was a while ago; none where it goes on.
+    pub ended: Option<Moment>,
     /// How many requests there were meanwhile. A load balancer's health checks are among
     /// them.
     pub requests: u32,
@@ -219,6 +223,7 @@ mod tests {
         Traffic {
             instances: 2,
             counted: Duration::from_secs(10),
+            ended: None,
             requests,
             server_errors,
             slowest_tenth: Some(Duration::from_millis(tenth)),

@@ -98,6 +98,15 @@ impl World {
             self.set(environment, "aws:autoscaling:asg", size, "1");
         }
         self.scale(environment, 1);
+        let address = self.new_address();
+        if let Some(environment) = self.environment_mut(environment) {
+            environment.endpoint = address;
+        }
+    }
+
+    /// An Elastic IP address, of those that are for documentation (RFC 5737).
+    pub(crate) fn new_address(&mut self) -> String {
+        format!("203.0.113.{}", self.number() % 254 + 1)
     }
 
     /// Plans a managed platform update of an environment, whose window begins after

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::account::{ManagedAction, QuotaOf};
+use crate::dns::Elsewhere;
 use crate::encryption::Encryption;
 use crate::launch::LaunchFault;
 use crate::model::{Millis, Setting};
@@ -321,6 +322,16 @@ pub enum FaultEffect {
         #[serde(default = "every_client")]
         percent: u32,
     },
+    /// A DNS provider that is none of the account's holds a record: a CNAME where its value is a
+    /// name, of an address where it is one.
+    DnsRecord {
+        /// Its name, as in `www.mysite.example`.
+        name: String,
+        /// What it holds.
+        value: String,
+    },
+    /// The name servers answer every query with an error.
+    DnsFails,
     /// The buckets heed neither the conditions of writes nor the digests of their content.
     ConditionsIgnored,
     /// An environment that nobody reaches shrinks to its least when it is deployed to.
@@ -458,6 +469,11 @@ pub(crate) struct Quirks {
     /// What the policies of buckets demand of uploads.
     #[serde(default)]
     pub encrypted: BTreeMap<String, Encryption>,
+    /// The records at other DNS providers.
+    #[serde(default)]
+    pub dns: Vec<Elsewhere>,
+    #[serde(default)]
+    pub dns_fails: bool,
     #[serde(default)]
     pub idle_shrinks: bool,
     #[serde(default)]
@@ -644,6 +660,12 @@ impl World {
             FaultEffect::LongCaches { seconds, percent } => {
                 self.traffic.keep_answers(*seconds, *percent);
             }
+            FaultEffect::DnsRecord { name, value } => {
+                let name = name.trim_end_matches('.').to_ascii_lowercase();
+                let value = value.trim_end_matches('.').to_ascii_lowercase();
+                self.quirks.dns.push(Elsewhere { name, value });
+            }
+            FaultEffect::DnsFails => self.quirks.dns_fails = true,
             FaultEffect::IdleShrinks => self.quirks.idle_shrinks = true,
             FaultEffect::ConditionsIgnored => self.quirks.conditions_ignored = true,
             FaultEffect::RulesStay => self.quirks.rules_stay = true,

@@ -9,6 +9,7 @@ mod account;
 mod clock;
 mod deploys;
 mod disk;
+mod dns;
 mod encryption;
 mod faults;
 mod identities;

@@ -64,6 +64,8 @@ pub enum Service {
     Ec2,
     /// Elastic Load Balancing.
     LoadBalancing,
+    /// AWS WAF.
+    Waf,
     /// IAM.
     Iam,
     /// STS.
@@ -134,6 +136,9 @@ impl Sandbox {
     fn led_to(&self, host: String) -> (String, bool) {
         if host.ends_with(".elasticbeanstalk.com") || host.ends_with(".elb.amazonaws.com") {
             return (host, true);
+        }
+        if let Some(to) = self.with_world(|world, _| world.led_elsewhere(&host)) {
+            return (to, true);
         }
         // The sandbox's own addresses, and those of AWS, are in no hosted zone.
         let is_own = host == "localhost"

@@ -1,5 +1,7 @@
-//! The HTTP server: HTTP/1.1, keep-alive, and forward-proxy requests.
+//! The HTTP server: HTTP/1.1, keep-alive, and forward-proxy requests; and the name server at the
+//! same port of UDP.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 
@@ -10,17 +12,19 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::task::JoinSet;
 
 use crate::Sandbox;
+use crate::dns;
 use crate::route::Hangup;
 
 /// The largest body that is taken: more than the largest source bundle.
 const BODY_BYTES_MAX: usize = 600 * 1024 * 1024;
 
 impl Sandbox {
-    /// Serves until `shutdown` is done; open connections are closed then.
+    /// Serves until `shutdown` is done; open connections are closed then. DNS is answered at the
+    /// same port of UDP, unless another process has that.
     ///
     /// # Errors
     /// The listener fails.
@@ -29,11 +33,38 @@ impl Sandbox {
         listener: TcpListener,
         shutdown: impl Future<Output = ()>,
     ) -> io::Result<()> {
+        let names = UdpSocket::bind(listener.local_addr()?).await;
+        let resolver = self.clone();
         let answer = move |request| {
             let sandbox = self.clone();
             async move { sandbox.handle(request).await }
         };
-        serve(listener, shutdown, answer).await
+        let serving = serve(listener, shutdown, answer);
+        match names {
+            Ok(socket) => tokio::select! {
+                served = serving => served,
+                never = resolver.serve_names(socket) => match never {},
+            },
+            Err(error) => {
+                tracing::warn!("no DNS: the port is taken over UDP: {error}");
+                serving.await
+            }
+        }
+    }
+
+    /// Answers queries of DNS, as a resolver does.
+    async fn serve_names(self, socket: UdpSocket) -> Infallible {
+        let mut buffer = [0; dns::BYTES_MAX];
+        loop {
+            // What went wrong with one query, as with a client that is gone, is no other's matter.
+            let Ok((length, client)) = socket.recv_from(&mut buffer).await else {
+                continue;
+            };
+            let query = &buffer[..length];
+            if let Some(answer) = self.with_world(|world, _| dns::answer(world, query)) {
+                let _ = socket.send_to(&answer, client).await;
+            }
+        }
     }
 }
 

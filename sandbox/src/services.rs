@@ -1,6 +1,6 @@
 //! The services beside Elastic Beanstalk and S3: Route 53, SSM, CloudFormation,
-//! CloudWatch, EC2, Elastic Load Balancing, IAM, STS and Service Quotas, as far as a release has to
-//! do with them.
+//! CloudWatch, EC2, Elastic Load Balancing, WAF, IAM, STS and Service Quotas, as far as a release
+//! has to do with them.
 
 mod cloudwatch;
 mod ec2;
@@ -13,6 +13,7 @@ mod quotas;
 mod records;
 mod route53;
 mod stacks;
+mod waf;
 
 use std::collections::BTreeSet;
 
@@ -75,6 +76,7 @@ pub(crate) enum Kind {
     CloudWatch(Protocol),
     Ec2,
     LoadBalancing,
+    Waf,
     Iam,
     Sts,
     ServiceQuotas,
@@ -89,6 +91,7 @@ impl From<Kind> for Service {
             Kind::CloudWatch(_) => Service::CloudWatch,
             Kind::Ec2 => Service::Ec2,
             Kind::LoadBalancing => Service::LoadBalancing,
+            Kind::Waf => Service::Waf,
             Kind::Iam => Service::Iam,
             Kind::Sts => Service::Sts,
             Kind::ServiceQuotas => Service::ServiceQuotas,
@@ -120,6 +123,7 @@ impl ServiceRequest {
             "monitoring" => Kind::CloudWatch(Protocol::of(request)),
             "ec2" => Kind::Ec2,
             "elasticloadbalancing" => Kind::LoadBalancing,
+            "wafv2" => Kind::Waf,
             "iam" => Kind::Iam,
             "sts" => Kind::Sts,
             "servicequotas" => Kind::ServiceQuotas,
@@ -129,7 +133,7 @@ impl ServiceRequest {
         let query = Form::parse(request.uri().query().unwrap_or_default().as_bytes());
         let operation = match service {
             Kind::Route53 => route53::operation(method, path).to_owned(),
-            Kind::Ssm | Kind::ServiceQuotas => {
+            Kind::Ssm | Kind::Waf | Kind::ServiceQuotas => {
                 let target = header("x-amz-target").unwrap_or_default();
                 target.rsplit('.').next().unwrap_or_default().to_owned()
             }
@@ -169,7 +173,10 @@ impl ServiceRequest {
     /// The body of an answer that tells an error, in the service's own format.
     fn failure(&self, error: &ApiError, request_id: &str) -> String {
         match self.service {
-            Kind::Ssm | Kind::ServiceQuotas | Kind::CloudWatch(Protocol::Json | Protocol::Cbor) => {
+            Kind::Ssm
+            | Kind::Waf
+            | Kind::ServiceQuotas
+            | Kind::CloudWatch(Protocol::Json | Protocol::Cbor) => {
                 let told = serde_json::json!({ "__type": error.code, "message": error.message });
                 told.to_string()
             }
@@ -188,7 +195,7 @@ impl ServiceRequest {
     /// An answer in the service's own format.
     pub fn dressed(&self, mut response: Response<Bytes>) -> Response<Bytes> {
         let content_type = match self.service {
-            Kind::Ssm | Kind::ServiceQuotas => "application/x-amz-json-1.1",
+            Kind::Ssm | Kind::Waf | Kind::ServiceQuotas => "application/x-amz-json-1.1",
             Kind::CloudWatch(protocol) => protocol.content_type(),
             Kind::CloudFormation
             | Kind::Ec2
@@ -224,9 +231,11 @@ impl ServiceRequest {
         let error = refusal(effect);
         let named = |code: &str| ApiError::new(code, &error.message);
         match (self.service, effect) {
-            (Kind::Ssm, FaultEffect::Throttle) => named("ThrottlingException"),
-            (Kind::Ssm, FaultEffect::ExpiredCredentials) => named("ExpiredTokenException"),
-            (Kind::Ssm, FaultEffect::ClockSkewed) => named("InvalidSignatureException"),
+            (Kind::Ssm | Kind::Waf, FaultEffect::Throttle) => named("ThrottlingException"),
+            (Kind::Ssm | Kind::Waf, FaultEffect::ExpiredCredentials) => {
+                named("ExpiredTokenException")
+            }
+            (Kind::Ssm | Kind::Waf, FaultEffect::ClockSkewed) => named("InvalidSignatureException"),
             _ => error,
         }
     }
@@ -276,6 +285,10 @@ impl World {
         }
         let done = match request.service {
             Kind::Ssm => self.ssm(request).map(|answer| answer.to_string()),
+            Kind::Waf => {
+                let answer = self.waf(&request.operation, &request.body);
+                answer.map(|answer| answer.to_string())
+            }
             Kind::ServiceQuotas => {
                 let answer = self.service_quotas(request);
                 answer.map(|answer| answer.to_string())
@@ -442,6 +455,17 @@ impl Services {
             balancing: Balancing::default(),
             groups: Vec::new(),
         }
+    }
+
+    /// What the name servers of the hosted zones answer for a name in lower case, without its
+    /// last dot: the targets of alias records, and the values of records for names and
+    /// addresses. None where there is no such name.
+    pub fn serves(&self, name: &str) -> Option<(Vec<String>, Vec<String>)> {
+        let name = records::normal(name).ok()?;
+        let within = |zone: &&Zone| records::is_within(&name, &zone.name);
+        let zones = self.zones.iter().filter(within);
+        let zone = zones.max_by_key(|zone| zone.name.len())?;
+        zone.answers(&name)
     }
 
     /// The record sets that differ from the seeded ones, by name and type.

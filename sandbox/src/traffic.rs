@@ -1,5 +1,7 @@
 //! Modelled clients with cached DNS answers: who loses a request, when and why.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Environment, Millis};
@@ -35,11 +37,19 @@ pub struct Traffic {
     pub(crate) requests: u64,
     pub(crate) lost: u64,
     pub(crate) losses: Vec<Loss>,
+    /// How many requests reached each environment, by its id, in each minute of the last hour,
+    /// by when it began.
+    #[serde(default)]
+    counted: BTreeMap<String, BTreeMap<Millis, u64>>,
 }
 
 fn one_a_second() -> u64 {
     1
 }
+
+/// A minute, and for how long minutes are kept, in milliseconds.
+const MINUTE: Millis = 60_000;
+const KEPT: Millis = 60 * MINUTE;
 
 /// A client.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -169,6 +179,7 @@ impl Traffic {
     /// `seconds` seconds in which every client reaches the environment that it reaches now.
     fn settle(&mut self, world: &World, holder: &Option<String>, at: Millis, seconds: u64) {
         let before = (self.requests, self.lost);
+        let mut reached: BTreeMap<String, u64> = BTreeMap::new();
         for number in 0..self.clients.len() {
             let (environment, lost) = (self.clients[number].environment.clone(), self.lost);
             self.send(world, number, environment.as_ref(), at);
@@ -176,9 +187,36 @@ impl Traffic {
                 self.astray += seconds * self.per_second;
                 self.lost_astray += seconds * (self.lost - lost);
             }
+            if let Some(id) = environment {
+                *reached.entry(id).or_default() += self.per_second;
+            }
+        }
+        for (id, a_second) in reached {
+            self.count(&id, at, seconds, a_second);
         }
         self.requests += (seconds - 1) * (self.requests - before.0);
         self.lost += (seconds - 1) * (self.lost - before.1);
+    }
+
+    /// How many requests reached an environment in each minute that had any.
+    pub(crate) fn counted(&self, id: &str) -> Vec<(Millis, u64)> {
+        let minutes = self.counted.get(id).into_iter().flatten();
+        minutes.map(|(at, requests)| (*at, *requests)).collect()
+    }
+
+    /// Counts so many requests a second for so many seconds, from the second `at`, minute by
+    /// minute.
+    fn count(&mut self, id: &str, at: Millis, seconds: u64, a_second: u64) {
+        let minutes = self.counted.entry(id.to_owned()).or_default();
+        let end = at + seconds * 1000;
+        let mut from = at.max(end.saturating_sub(KEPT));
+        while from < end {
+            let begins = from - from % MINUTE;
+            let next = (begins + MINUTE).min(end);
+            *minutes.entry(begins).or_default() += (next - from).div_ceil(1000) * a_second;
+            from = next;
+        }
+        minutes.retain(|minute, _| minute + KEPT > end);
     }
 
     fn send(&mut self, world: &World, client: usize, id: Option<&String>, at: Millis) {

@@ -218,6 +218,8 @@ fn of_the_environment(plan: &Plan) -> Result<(), Failed> {
         "nothing was changed; name a path such as /health, or write {cname} for the host: \
          docs/acceptance.md",
     ))
+}
+
 /// What an operator has given up of somebody else's changes, with those that the deployment is
 /// held for where they are given up now.
 fn discarded(deployment: &Deployment, gives_up: bool) -> Result<Vec<Drift>, Failed> {

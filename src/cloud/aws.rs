@@ -17,11 +17,15 @@ mod preview;
 mod read;
 mod recorder;
 mod records;
+mod resources;
 mod rules;
 mod seldom;
+mod signed;
 mod stacks;
 mod time;
 mod traffic;
+mod unmanaged;
+mod waf;
 
 pub use alarms::{Alarm, AlarmState};
 pub use checks::{CnameAvailability, ManagedAction, OptionFault, Platform, Quota, Quotas};
@@ -33,6 +37,8 @@ pub use permissions::{Asked, Caller, Denial, Denied};
 pub use preview::PreviewRefused;
 pub use recorder::Recorder;
 pub use records::ZoneRecords;
+pub use traffic::Counted;
+pub use unmanaged::{Beside, Unmanaged};
 
 use std::future::poll_fn;
 use std::task::Poll;
@@ -481,11 +487,17 @@ impl<P: Prober> AwsCloud<P> {
         }
         if let Some(serving) = sighting.production(plan) {
             if needs.production_traffic {
-                sighting.production_traffic = self.traffic_of(sighting, plan, serving).await?;
+                let counted = self.traffic_of(sighting, plan, serving).await?;
+                sighting.production_traffic = counted.and_then(Counted::told);
             }
             if needs.idle_traffic {
-                let idle = serving.other();
-                sighting.idle_traffic = self.traffic_of(sighting, plan, idle).await?;
+                match self.traffic_of(sighting, plan, serving.other()).await? {
+                    Some(Counted::Told(traffic)) => sighting.idle_traffic = Some(traffic),
+                    Some(Counted::Nobody(why) | Counted::Unread(why)) => {
+                        sighting.uncounted = Some(why);
+                    }
+                    None => {}
+                }
             }
         }
         if needs.likeness

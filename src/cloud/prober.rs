@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use reqwest::header::{HOST, HeaderValue, LOCATION};
 use reqwest::{Client, ClientBuilder, Method, Url};
 
+use super::names::{Led, Resolver};
 use super::trust::whatever_name;
 use crate::acceptance::{AcceptanceTest, Answer, BODY_BYTES_MAX, Front, Request, led_to};
 use crate::command::{self, Ran, Run};
@@ -64,6 +65,9 @@ pub trait Prober {
     fn nodes(&self, _endpoint: &str) -> impl Future<Output = Option<u32>> {
         std::future::ready(None)
     }
+
+    /// Where a name leads, as DNS tells it; why nobody knows, in words.
+    fn look_up(&self, name: &str) -> impl Future<Output = Result<Led, String>>;
 }
 
 /// The prober that asks over the network.
@@ -309,6 +313,14 @@ impl Prober for HttpProber {
         let found = found.ok()?.ok()?;
         let nodes: BTreeSet<_> = found.iter().filter(|at| at.is_ipv4()).collect();
         u32::try_from(nodes.len()).ok().filter(|nodes| *nodes > 0)
+    }
+
+    async fn look_up(&self, name: &str) -> Result<Led, String> {
+        let resolver = match &self.proxy {
+            Some(sandbox) => Resolver::Sandbox(sandbox.clone()),
+            None => Resolver::System,
+        };
+        resolver.look_up(name).await
     }
 }
 

@@ -52,8 +52,12 @@ pub enum Check {
     TerminationProtection,
     /// A load balancer that blue shares.
     SharedLoadBalancer,
+    /// What is on blue's load balancer beside its settings.
+    UnmanagedChanges,
     /// The security groups that admit blue's.
     SecurityGroups,
+    /// Who counts requests.
+    RequestCount,
     /// An environment of one instance.
     SingleInstance,
     /// What runs on both environments at once.
@@ -98,7 +102,7 @@ pub struct About {
 
 impl Check {
     /// Every check, in the order in which it is shown.
-    pub const ALL: [Check; 31] = [
+    pub const ALL: [Check; 33] = [
         Check::Credentials,
         Check::Permissions,
         Check::Application,
@@ -120,7 +124,9 @@ impl Check {
         Check::Quotas,
         Check::TerminationProtection,
         Check::SharedLoadBalancer,
+        Check::UnmanagedChanges,
         Check::SecurityGroups,
+        Check::RequestCount,
         Check::SingleInstance,
         Check::TwoEnvironments,
         Check::DeploymentPolicy,
@@ -337,6 +343,15 @@ impl Check {
                      cannot be deleted while a rule forwards to it",
                 ),
             ),
+            Check::UnmanagedChanges => (
+                "unmanaged-changes",
+                "what is on blue's own load balancer and not in its settings, so that green does not \
+                 have it: a web ACL of AWS WAF, listeners, their rules, default actions and \
+                 certificates, target groups; a classic load balancer's listeners are not compared",
+                "put it into the environment's settings or the version's .ebextensions, or onto \
+                 green during a pause (docs/guide.md)",
+                Never("it refuses nothing"),
+            ),
             Check::SecurityGroups => (
                 "security-groups",
                 "whether a security group, as a database or a cache has one, admits the group that \
@@ -349,6 +364,15 @@ impl Check {
                     "while green serves, it cannot reach what admits blue's group alone: let a test \
                      of green ask for it",
                 ),
+            ),
+            Check::RequestCount => (
+                "request-count",
+                "who counts the requests of an environment, which the drain goes by: enhanced \
+                 health, or with basic health an application or classic load balancer, whose \
+                 RequestCount CloudWatch tells some minutes late; warns where nobody does: then \
+                 the drain goes by time alone",
+                "use enhanced health, or grant cloudwatch:GetMetricData",
+                Never("it refuses nothing"),
             ),
             Check::SingleInstance => (
                 "single-instance",
@@ -373,10 +397,19 @@ impl Check {
             ),
             Check::DnsRecords => (
                 "dns-records",
-                "the records of the hosted zones that may be listed, the first fifty at most; warns \
-                 where one leads to blue's load balancer itself: it does not follow a swap",
+                "the records of the hosted zones that may be listed, the first fifty at most, and \
+                 where DNS leads from the names that tests ask or present (`host`) and that no zone \
+                 tells of; refuses where one leads to blue's load balancer or its addresses in \
+                 place of the production CNAME: it does not follow a swap. Warns where DNS tells \
+                 addresses of the load balancer and no CNAME, which some providers do for a CNAME \
+                 too",
                 "point the record at the production CNAME instead",
-                Never("it refuses nothing"),
+                May(
+                    "who comes by that name stays on blue while green serves: where that is more \
+                     than a remainder of the traffic, the drain finds it, and the release goes \
+                     back or is held; where it is less, those requests are lost while blue is \
+                     deployed to, and with --strategy promote for good",
+                ),
             ),
             Check::Bucket => (
                 "bucket",
@@ -394,8 +427,8 @@ impl Check {
                 "whether the tests over HTTP reach the environment under test: a path does, and so \
                  does a whole URL with `{cname}` as its host, a preview hostname, or, where blue \
                  alone is tested, blue's load balancer; refuses one that asks the production CNAME \
-                 or a name that the account's hosted zones lead there, which the other environment \
-                 holds meanwhile; warns where it is not known where a name leads, and of `host` \
+                 or a name that the account's hosted zones or DNS lead there, which the other \
+                 environment holds meanwhile; warns where it is not known where a name leads, and of `host` \
                  behind a shared load balancer, whose rules choose by that name. Asks blue each \
                  test by GET or HEAD once, but for those of the release alone, and refuses what \
                  its running version does not pass",

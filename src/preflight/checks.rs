@@ -10,6 +10,7 @@ mod groups;
 mod launch;
 mod release;
 mod traffic;
+mod unmanaged;
 
 use self::answers::Answered;
 use self::traffic::{previewed, unfit};
@@ -100,6 +101,8 @@ impl<P: Prober> Inspector<'_, P> {
             answers,
             groups,
             launch,
+            unmanaged,
+            counted,
         ) = tokio::join!(
             self.green_name(),
             self.green_cname(),
@@ -115,8 +118,14 @@ impl<P: Prober> Inspector<'_, P> {
             self.answers(configuration),
             self.security_groups(),
             self.launched(configuration),
+            self.unmanaged_changes(configuration),
+            self.request_count(),
         );
-        findings.push(self.tests(&records, &read, &answers));
+        let zones = records.as_ref().map(|records| records.found.as_slice());
+        let sets = zones.unwrap_or_default().iter().map(|(_, set)| set.clone());
+        let sets: Vec<_> = sets.collect();
+        let names = self.names(&sets, read.preview.as_ref()).await;
+        findings.push(self.tests(&sets, &names, &read, &answers));
         let unmet = answers.iter().filter(|(_, probe)| !probe.passed);
         let unmet = unmet.map(|(at, _)| *at).collect();
         let (groups, blue_group) = match groups {
@@ -130,12 +139,14 @@ impl<P: Prober> Inspector<'_, P> {
             (Check::PlatformBranch, platform),
             (Check::Quotas, quotas),
             (Check::TerminationProtection, protection),
-            (Check::DnsRecords, records.map(|r| self.dns_records(&r))),
+            (Check::DnsRecords, self.dns_records(&records, &names)),
             (Check::Bucket, bucket),
             (Check::Alarms, alarms),
             (Check::Permissions, permissions),
             (Check::PreviousVersion, previous),
             (Check::SecurityGroups, groups),
+            (Check::UnmanagedChanges, unmanaged),
+            (Check::RequestCount, counted),
         ] {
             findings.push(known(check, found)?);
         }

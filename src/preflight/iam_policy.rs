@@ -109,9 +109,10 @@ impl Granted<'_> {
             "WatchAlarms" => self.scope.alarms,
             "MovePreviewHosts" => self.previews,
             "ReadPreviewParameters" => !self.parameters.is_empty(),
-            "LookAtSharedLoadBalancer" | "MoveTaggedRules" => {
-                matches!(self.balancing, Some(Balancing::Shared(_)))
-            }
+            "MoveTaggedRules" => matches!(self.balancing, Some(Balancing::Shared(_))),
+            "LookAtLoadBalancer" => may(&|b| matches!(b, Balancing::Own(_) | Balancing::Shared(_))),
+            "CountRequests" => may(&|b| !matches!(b, Balancing::Address | Balancing::Own("net"))),
+            "LookAtWebAcl" => may(&|b| b == Balancing::Own("app")),
             "BeneathSharedLoadBalancer" | "BeneathSharedRules" => {
                 matches!(self.balancing, Some(Balancing::Shared(arn)) if !arn.is_empty())
             }

@@ -350,13 +350,12 @@ impl Use<'_> {
             "MovePreviewHosts" | "ReadHostedZones" => self.scope.zone.is_some(),
             // What is asked of Route 53 beforehand is done without where it may not be, and
             // reading the parameters and rules shows itself whether it may be.
-            "FindHostedZones" | "ReadPreviewParameters" | "LookAtSharedLoadBalancer" => false,
+            "FindHostedZones" | "ReadPreviewParameters" | "LookAtLoadBalancer" => false,
             // That it may be simulated the simulation itself shows.
             "CheckOwnPermissions" => false,
             // What checks alone ask leaves them unknown where it may not be asked.
-            "LookAtTheAccount" | "LookAtTheNetwork" | "LookAtThePlatform" | "LookAtTheStacks" => {
-                false
-            }
+            "LookAtTheAccount" | "LookAtTheNetwork" | "LookAtThePlatform" | "LookAtTheStacks"
+            | "LookAtWebAcl" | "CountRequests" => false,
             "BeneathBatches" => self.deploys() && self.policy.has_batches(),
             "BeneathNewGroups" => self.deploys() && self.policy.has_new_groups(),
             "BeneathScheduledActions" => self.schedules,

@@ -1,8 +1,11 @@
 //! What the tests over HTTP reach: the environment under test, production, or nobody knows.
 //! Pure.
 
+use std::net::IpAddr;
+
 use crate::acceptance::{AcceptanceTest, Front, without_secrets};
-use crate::preview::{RecordSet, same_name};
+use crate::cloud::Led;
+use crate::preview::{RecordSet, ResourceRecord, same_name};
 
 /// Stands for the CNAME of the environment under test; no name ends so (RFC 6761).
 const UNDER_TEST: &str = "under-test.invalid";
@@ -18,8 +21,11 @@ pub(super) struct Known<'a> {
     pub only_blue: bool,
     /// The preview hostnames, which lead to the environment under test.
     pub previews: &'a [String],
-    /// The record sets of the account's hosted zones that were read.
+    /// The record sets of the account's hosted zones that were read, and what DNS tells beside
+    /// them.
     pub records: &'a [RecordSet],
+    /// The addresses of blue's load balancer; none where they are not known.
+    pub addresses: &'a [IpAddr],
 }
 
 /// What a test reaches.
@@ -29,7 +35,7 @@ pub(super) enum Reach {
     UnderTest,
     /// The production CNAME itself.
     Production,
-    /// This host, which leads to production as far as the zones tell.
+    /// This host, which leads to production as far as the zones and DNS tell.
     ToProduction(String),
     /// This host, and where it leads, in words.
     Unknown(String),
@@ -37,15 +43,16 @@ pub(super) enum Reach {
 
 /// What a test reaches, as far as it can be known.
 pub(super) fn reach(test: &AcceptanceTest, known: &Known<'_>) -> Reach {
-    let url = reqwest::Url::parse(&test.url_on(Front::Http, UNDER_TEST)).ok();
-    let Some(host) = url.as_ref().and_then(reqwest::Url::host_str) else {
+    let Some(host) = host_of(test) else {
         return Reach::Unknown(format!("{}, which is no URL", without_secrets(&test.url)));
     };
-    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let host = host.as_str();
     let leads_to = led(host, known.records);
     let leads = |name: &str| leads_to.iter().any(|led| is_same_place(led, name));
     let is_preview = known.previews.iter().any(|name| same_name(name, host));
     let at_endpoint = known.endpoint.is_some_and(leads);
+    // A provider that flattens CNAMEs tells the addresses alone.
+    let at_address = known.addresses.iter().any(|at| leads(&at.to_string()));
     if host == UNDER_TEST || is_preview {
         Reach::UnderTest
     } else if same_name(host, known.production) {
@@ -54,6 +61,8 @@ pub(super) fn reach(test: &AcceptanceTest, known: &Known<'_>) -> Reach {
         Reach::ToProduction(host.to_owned())
     } else if at_endpoint {
         Reach::UnderTest
+    } else if at_address {
+        Reach::ToProduction(host.to_owned())
     } else {
         Reach::Unknown(match leads_to.as_slice() {
             [_] => host.to_owned(),
@@ -73,8 +82,66 @@ pub fn asks_for(test: &AcceptanceTest, name: &str) -> bool {
 
 /// Whether a test goes by the CNAME of the environment under test alone.
 pub(super) fn goes_by_cname(test: &AcceptanceTest) -> bool {
-    let url = reqwest::Url::parse(&test.url_on(Front::Http, UNDER_TEST)).ok();
-    url.as_ref().and_then(reqwest::Url::host_str) == Some(UNDER_TEST)
+    host_of(test).as_deref() == Some(UNDER_TEST)
+}
+
+/// The host that a test asks; none where its URL is none.
+fn host_of(test: &AcceptanceTest) -> Option<String> {
+    let url = reqwest::Url::parse(&test.url_on(Front::Http, UNDER_TEST)).ok()?;
+    let host = url.host_str()?;
+    Some(host.trim_matches(['[', ']']).to_owned())
+}
+
+/// The names of tests that DNS is to be asked for, each once: hosts that they ask, and hosts
+/// that they present, which are the site's; but for those whose way the hosted zones tell.
+pub(super) fn to_look_up(tests: &[AcceptanceTest], known: &Known<'_>) -> Vec<String> {
+    let asked = tests.iter().filter_map(|test| match reach(test, known) {
+        Reach::Unknown(_) => host_of(test),
+        Reach::UnderTest | Reach::Production | Reach::ToProduction(_) => None,
+    });
+    let presented = tests.iter().filter_map(|test| test.host.clone());
+    let presented = presented.filter(|host| {
+        let leads_to = led(host, known.records);
+        let leads = |name: &str| leads_to.iter().any(|led| is_same_place(led, name));
+        !leads(known.production) && !known.endpoint.is_some_and(leads)
+    });
+    let mut names: Vec<String> = asked
+        .chain(presented)
+        .filter(|name| is_name(name))
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// Whether a text is a name that DNS may be asked for, and neither an address nor a text that
+/// still holds a variable.
+fn is_name(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    text.contains('.') && text.chars().all(plain) && text.parse::<IpAddr>().is_err()
+}
+
+/// What DNS told of a name, as the record sets of a hosted zone would tell it.
+pub(super) fn as_records(name: &str, led: &Led) -> Vec<RecordSet> {
+    let set = |name: &str, kind: &str, values: Vec<String>| RecordSet {
+        name: name.to_owned(),
+        kind: kind.to_owned(),
+        resource_records: (values.into_iter())
+            .map(|value| ResourceRecord { value })
+            .collect(),
+        ..RecordSet::default()
+    };
+    let mut at = name;
+    let mut sets = Vec::new();
+    for next in &led.names {
+        sets.push(set(at, "CNAME", vec![next.clone()]));
+        at = next;
+    }
+    if !led.addresses.is_empty() {
+        let addresses = led.addresses.iter().map(ToString::to_string);
+        sets.push(set(at, "A", addresses.collect()));
+    }
+    sets
 }
 
 /// A name and every name and address that it leads to.
@@ -117,7 +184,7 @@ fn targets(set: &RecordSet) -> impl Iterator<Item = &str> {
 }
 
 /// The name of a load balancer may have `dualstack.` before it.
-fn is_same_place(a: &str, b: &str) -> bool {
+pub(super) fn is_same_place(a: &str, b: &str) -> bool {
     let bare = |name: &str| {
         let name = name.to_ascii_lowercase();
         name.strip_prefix("dualstack.").unwrap_or(&name).to_owned()
@@ -175,6 +242,7 @@ mod tests {
                 only_blue,
                 previews: &["preview.shop.example".to_owned()],
                 records: &records,
+                addresses: &["198.18.0.1".parse().expect("an address")],
             },
         )
     }

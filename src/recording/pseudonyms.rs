@@ -39,6 +39,8 @@ const HARMLESS: &[&str] = &[
     "PlatformName",
     "PlatformStatus",
     "PlatformVersion",
+    "Priority",
+    "Protocol",
     "RefreshStatus",
     "RequestId",
     "ResourceStatus",
@@ -220,6 +222,10 @@ const WORDS: &[&str] = &[
 /// Words with digits or joins in them that name no one.
 const COMMON: &[&str] = &[
     "***",
+    "aws:cloudformation:logical-id",
+    "aws:cloudformation:stack-id",
+    "elasticbeanstalk:environment-id",
+    "elasticbeanstalk:environment-name",
     "group-id",
     "group-name",
     "ip-permission.group-id",

@@ -56,6 +56,12 @@ pub fn story(deployment: &Deployment, transitions: &[Transition]) -> String {
     if let Some(cause) = deployment.state.cause() {
         lines.push(format!("Why: {}", deployment.told(cause)));
     }
+    if let Some(why) = &deployment.uncounted {
+        lines.push(format!(
+            "Requests: nobody counts them ({why}); an environment that production left drains by \
+             time alone"
+        ));
+    }
     lines.extend(warnings(deployment));
     for command in leads_on(deployment) {
         lines.push(format!("  {command}"));

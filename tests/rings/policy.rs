@@ -172,6 +172,9 @@ enum Try {
     WatchedRelease,
     /// A release of an environment with basic health.
     BasicRelease,
+    /// The checks before a release of an environment with basic health, whose load balancer has a
+    /// web ACL.
+    BasicChecks,
     /// A release behind a classic load balancer.
     ClassicRelease,
     /// A release behind a network load balancer.
@@ -193,7 +196,7 @@ enum Try {
     EncryptedRelease,
     /// The checks before a release alone.
     Checks,
-    /// The same of an environment on a custom platform.
+    /// The same of an environment on a custom platform, whose load balancer has a certificate.
     CustomPlatformChecks,
     /// The checks before a release of an environment with an operations role, by a caller who has
     /// nothing of what is beneath.
@@ -229,6 +232,20 @@ const LINKED: Try = Try::Set(
     "ServiceRole",
     "AWSServiceRoleForElasticBeanstalk",
 );
+
+/// AWS WAF protects blue's load balancer.
+async fn protect(sandbox: &Sandbox) {
+    let balancer = sandbox.with_world(|world, _| world.own_balancer("shop-blue"));
+    let acl = "arn:aws:wafv2:us-east-1:210987654321:regional/webacl/FMManaged/1";
+    let input = serde_json::json!({ "WebACLArn": acl, "ResourceArn": balancer });
+    let signature = "AWS4-HMAC-SHA256 Credential=A/20270115/us-east-1/wafv2/aws4_request";
+    let request = http::Request::post("http://wafv2.us-east-1.amazonaws.com/")
+        .header("authorization", signature)
+        .header("x-amz-target", "AWSWAF_20190729.AssociateWebACL")
+        .body(input.to_string().into());
+    let answer = sandbox.handle(request.expect("a request")).await;
+    assert_eq!(answer.expect("an answer").status(), 200);
+}
 
 /// Where each action of today's program is missed, and what is said then.
 #[rustfmt::skip]
@@ -377,6 +394,10 @@ const MISSED: &[(&str, Try, &str)] = &[
     ("elasticloadbalancing:DescribeTags",            Try::SharedRelease, "DescribeTags"),
     ("elasticloadbalancing:ModifyRule",              Try::SharedRelease, "ModifyRule"),
     ("cloudwatch:DescribeAlarms",                    Try::WatchedRelease, "DescribeAlarms"),
+    ("cloudwatch:GetMetricData",                     Try::BasicChecks, "request-count: health is basic"),
+    ("elasticloadbalancing:DescribeListenerCertificates", Try::CustomPlatformChecks, "unmanaged-changes: DescribeListenerCertificates"),
+    ("wafv2:GetWebACL",                              Try::BasicChecks, "unmanaged-changes: GetWebACLForResource"),
+    ("wafv2:GetWebACLForResource",                   Try::BasicChecks, "unmanaged-changes: GetWebACLForResource"),
     ("elasticbeanstalk:DescribeEnvironmentResources",Try::BasicRelease, "DescribeEnvironmentResources"),
     // What is checked beforehand: without it a check is left unknown.
     ("elasticbeanstalk:CheckDNSAvailability",        Try::Checks, "green-cname: CheckDNSAvailability"),
@@ -428,12 +449,17 @@ const TOUCHED: &[(&str, &str, Try, &str, &str)] = &[
     ("WriteToTheBucket", "arn:aws:s3:::BUCKET/bluegreen/*", Try::Release, "PutObject", "the prefix is bluegreen's own"),
     ("UseTheKey", "KMS_KEY", Try::EncryptedRelease, "kms:", ""),
     ("WatchAlarms", "*", Try::WatchedRelease, "DescribeAlarms", "alarms may be described all or none"),
+    ("CountRequests", "*", Try::BasicChecks, "request-count: health is basic", "metrics have no resources"),
+    ("LookAtWebAcl", "arn:aws:elasticloadbalancing:REGION:ACCOUNT:loadbalancer/app/*", Try::BasicChecks, "unmanaged-changes: GetWebACLForResource",
+        "an environment's id is not known beforehand; reads only"),
+    ("LookAtWebAcl", "arn:aws:wafv2:REGION:*:regional/webacl/*", Try::BasicChecks, "unmanaged-changes: GetWebACLForResource",
+        "somebody else chooses the web ACL, and AWS Firewall Manager's are of another account; reads only"),
     ("FindHostedZones", "*", Try::Checks, "dns-records: ListHostedZones", "this action has no resources"),
     ("ReadHostedZones", "arn:aws:route53:::hostedzone/*", Try::Checks, "dns-records: the hosted zones",
         "a record in any zone may lead past blue's CNAME; reads only"),
     ("MovePreviewHosts", "arn:aws:route53:::hostedzone/HOSTED_ZONE", Try::PreviewedRelease, "GetHostedZone", ""),
     ("ReadPreviewParameters", "arn:aws:ssm:REGION:ACCOUNT:parameter/PARAMETERS", Try::PreviewedRelease, "GetParameter", ""),
-    ("LookAtSharedLoadBalancer", "*", Try::OperatedSharedRelease, "DescribeListeners", "these actions have no resources"),
+    ("LookAtLoadBalancer", "*", Try::OperatedSharedRelease, "DescribeListeners", "these actions have no resources"),
     ("MoveTaggedRules", "arn:aws:elasticloadbalancing:REGION:ACCOUNT:listener-rule/app/*", Try::SharedRelease, "ModifyRule",
         "the tag says which"),
     ("PassOperationsRole", "OPERATIONS_ROLE", Try::OperationsRelease, "role/shop-operations", ""),
@@ -561,8 +587,11 @@ impl Try {
                 .with_world(|world, _| world.set_alarm("errors", "OK"));
             world.config.alarms = vec!["errors".to_owned()];
         }
-        if self == Try::BasicRelease {
+        if matches!(self, Try::BasicRelease | Try::BasicChecks) {
             world.basic_health();
+        }
+        if self == Try::BasicChecks {
+            protect(&world.sandbox).await;
         }
         let balancer = match self {
             Try::ClassicRelease => Some("classic"),
@@ -591,6 +620,12 @@ impl Try {
             world.inject(FaultEffect::CustomPlatform {
                 environment: "shop-blue".to_owned(),
             });
+            world.sandbox.with_world(|world, _| {
+                let listener = "aws:elbv2:listener:443";
+                let certificate = "arn:aws:acm:us-east-1:123456789012:certificate/1";
+                world.set("shop-blue", listener, "Protocol", "HTTPS");
+                world.set("shop-blue", listener, "SSLCertificateArns", certificate);
+            });
         }
         let is_operated = matches!(
             self,
@@ -611,6 +646,7 @@ impl Try {
         let checks_alone = matches!(
             self,
             Try::Checks
+                | Try::BasicChecks
                 | Try::CustomPlatformChecks
                 | Try::OperatedChecks
                 | Try::OperatedSingleChecks
@@ -632,6 +668,7 @@ impl Try {
             | Try::SharedRelease
             | Try::WatchedRelease
             | Try::BasicRelease
+            | Try::BasicChecks
             | Try::ClassicRelease
             | Try::NetworkRelease
             | Try::SingleRelease
@@ -659,6 +696,7 @@ impl Try {
             | Try::SharedRelease
             | Try::WatchedRelease
             | Try::BasicRelease
+            | Try::BasicChecks
             | Try::ClassicRelease
             | Try::NetworkRelease
             | Try::SingleRelease
@@ -693,6 +731,7 @@ impl Try {
             | Try::SharedRelease
             | Try::WatchedRelease
             | Try::BasicRelease
+            | Try::BasicChecks
             | Try::ClassicRelease
             | Try::NetworkRelease
             | Try::SingleRelease
@@ -735,6 +774,7 @@ impl Try {
             | Try::SharedRelease
             | Try::WatchedRelease
             | Try::BasicRelease
+            | Try::BasicChecks
             | Try::ClassicRelease
             | Try::NetworkRelease
             | Try::SingleRelease
@@ -795,6 +835,7 @@ async fn everything_goes_under_the_shipped_policy() {
         Try::PreviewedRelease,
         Try::SharedRelease,
         Try::WatchedRelease,
+        Try::BasicChecks,
         Try::BasicRelease,
         Try::ClassicRelease,
         Try::NetworkRelease,

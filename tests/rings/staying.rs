@@ -115,6 +115,83 @@ async fn clients_that_leave_in_time_are_waited_for() {
     world.check_all_is_well("v2");
 }
 
+/// With basic health an environment does not tell its requests. Its load balancer's are told
+/// minutes late: what was counted before production moved is not taken for who stayed.
+#[tokio::test(start_paused = true)]
+async fn with_basic_health_the_load_balancer_tells_who_stays() {
+    type Case = (&'static str, u32, u64, bool);
+    let cases: [Case; 5] = [
+        ("application", 0, 60, true),
+        ("application", 50, FOR_GOOD, false),
+        ("application", 100, FOR_GOOD, false),
+        ("classic", 100, FOR_GOOD, false),
+        ("shared", 100, FOR_GOOD, false),
+    ];
+    for (kind, percent, seconds, completes) in cases {
+        let world = VirtualWorld::new().await;
+        world.basic_health();
+        world.sandbox.with_world(|world, _| match kind {
+            "shared" => world.share_load_balancer("shop-blue"),
+            kind => world.set(
+                "shop-blue",
+                "aws:elasticbeanstalk:environment",
+                "LoadBalancerType",
+                kind,
+            ),
+        });
+        world.inject(FaultEffect::LongCaches { seconds, percent });
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        let mut deployment = world.begin(v2()).await.expect("preflight passes");
+        let driven = world.drive(&mut deployment).await.expect("nobody kills it");
+        driven.expect("it goes through");
+        let told = format!("{kind} {percent}: {:?}", deployment.state);
+        if completes {
+            assert_eq!(deployment.state, State::Completed, "{told}");
+        } else {
+            assert_eq!(deployment.state.kind(), Kind::RolledBack, "{told}");
+            stays_on(&deployment, Role::Blue);
+        }
+        assert_eq!(deployment.uncounted, None, "{told}");
+        assert_eq!(world.sandbox.report().lost, 0, "{told}");
+    }
+}
+
+/// Where nobody counts requests the time alone tells, and the journal says so.
+#[tokio::test(start_paused = true)]
+async fn where_nobody_counts_requests_that_is_told() {
+    for (kind, denied, why) in [
+        (
+            "network",
+            false,
+            "a network load balancer counts no requests",
+        ),
+        ("single", false, "there is no load balancer to count them"),
+        ("application", true, "GetMetricData"),
+    ] {
+        let world = VirtualWorld::new().await;
+        world.basic_health();
+        match kind {
+            "single" => world.inject(FaultEffect::SingleInstance {
+                environment: "shop-blue".to_owned(),
+            }),
+            kind => world.sandbox.with_world(|world, _| {
+                let kinds = "aws:elasticbeanstalk:environment";
+                world.set("shop-blue", kinds, "LoadBalancerType", kind);
+            }),
+        }
+        if denied {
+            let policy = crate::policy::without("cloudwatch:GetMetricData");
+            world.sandbox.set_policy(Some(policy));
+        }
+        let mut deployment = world.begin(v2()).await.expect("preflight passes");
+        let driven = world.drive(&mut deployment).await.expect("nobody kills it");
+        driven.expect("it goes through");
+        assert_eq!(deployment.state, State::Completed, "{kind}");
+        let told = deployment.uncounted.clone().unwrap_or_default();
+        assert!(told.contains(why), "{kind}: {told}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn only_accepting_the_loss_leads_past_it() {
     let (world, deployment) = released(Strategy::Restore, (100, FOR_GOOD), true).await;

@@ -193,28 +193,171 @@ fn cases() -> Vec<Case> {
             let role = "arn:aws:iam::210987654321:role/releases";
             s.sandbox.with_world(|world, _| world.assume(Some(role)));
         }),
-        Case::of("dns-records", "warned", "direct.shop.example", |s| {
-            let endpoint = s.sandbox.with_world(|world, _| {
-                let blue = world.environment("shop-blue").expect("blue");
-                blue.endpoint.clone()
+        Case::of(
+            "dns-records",
+            "refused",
+            "direct.shop.example. of shop.example leads to awseb-",
+            |s| in_the_zone(s, "CNAME", &endpoint(s)),
+        ),
+        Case::of("dns-records", "refused", "past the CNAME", |s| {
+            in_the_zone(s, "CNAME", &endpoint(s));
+            s.sandbox.set_policy(Some(promoting()));
+        })
+        .with(&["--strategy", "promote"]),
+        // ingenieux/beanstalker#48: the apex leads to the load balancer.
+        Case::of(
+            "dns-records",
+            "refused",
+            "direct.shop.example. of shop.example leads to awseb-",
+            |s| {
+                let (_, addresses) = s
+                    .sandbox
+                    .with_world(|world, _| world.look_up(&world.environment("shop-blue")?.endpoint))
+                    .expect("it has addresses");
+                in_the_zone(s, "A", &addresses[0].to_string());
+            },
+        ),
+        Case::of(
+            "dns-records",
+            "refused",
+            "www.mysite.example, as DNS tells, leads to awseb-",
+            |s| elsewhere(s, "www.mysite.example", &endpoint(s)),
+        )
+        .with(PRESENTS_THE_SITE),
+        Case::of(
+            "dns-records",
+            "refused",
+            "www.mysite.example, as DNS tells, leads to 203.0.113.",
+            |s| {
+                s.inject(FaultEffect::SingleInstance {
+                    environment: blue(),
+                });
+                elsewhere(s, "www.mysite.example", &endpoint(s));
+            },
+        )
+        .with(PRESENTS_THE_SITE),
+        // A provider that flattens CNAMEs tells no more than one that holds addresses.
+        Case::of(
+            "dns-records",
+            "warned",
+            "www.mysite.example holds addresses of awseb-",
+            |s| {
+                let address = s.sandbox.with_world(|world, _| {
+                    let (_, addresses) = world.look_up(bluegreen_sandbox::PRODUCTION)?;
+                    addresses.first().map(ToString::to_string)
+                });
+                elsewhere(s, "www.mysite.example", &address.expect("an address"));
+            },
+        )
+        .with(PRESENTS_THE_SITE),
+        Case::of("dns-records", "passed", "no record of", |s| {
+            elsewhere(s, "www.mysite.example", bluegreen_sandbox::PRODUCTION);
+        })
+        .with(PRESENTS_THE_SITE),
+        Case::of(
+            "dns-records",
+            "unknown",
+            "DNS does not answer for www.mysite.example",
+            |s| s.inject(FaultEffect::DnsFails),
+        )
+        .with(PRESENTS_THE_SITE),
+        // DNXLabs/docker-beanstalk-bluegreen, RELEASE_HEALTH_CHECKING_PATH: the site's own URL.
+        Case::of(
+            "tests",
+            "refused",
+            "asks www.mysite.example, which leads to production",
+            |s| elsewhere(s, "www.mysite.example", bluegreen_sandbox::PRODUCTION),
+        )
+        .with(ASKS_THE_SITE),
+        Case::of(
+            "tests",
+            "refused",
+            "asks www.mysite.example, which leads to production",
+            |s| {
+                let address = s.sandbox.with_world(|world, _| {
+                    let (_, addresses) = world.look_up(bluegreen_sandbox::PRODUCTION)?;
+                    addresses.first().map(ToString::to_string)
+                });
+                elsewhere(s, "www.mysite.example", &address.expect("an address"));
+            },
+        )
+        .with(ASKS_THE_SITE),
+        Case::of("tests", "warned", "nothing tells that this is blue", |s| {
+            s.inject(FaultEffect::DnsFails);
+        })
+        .with(ASKS_THE_SITE),
+        Case::of(
+            "request-count",
+            "warned",
+            "there is no load balancer",
+            |s| {
+                s.inject(FaultEffect::SingleInstance {
+                    environment: blue(),
+                });
+                basic_health(s);
+            },
+        ),
+        Case::of(
+            "request-count",
+            "passed",
+            "three minutes late",
+            basic_health,
+        ),
+        Case::of("request-count", "unknown", "GetMetricData", |s| {
+            basic_health(s);
+            s.deny("cloudwatch:GetMetricData");
+        }),
+        Case::of(
+            "unmanaged-changes",
+            "warned",
+            "has the web ACL shop of AWS WAF, the listener on port 8443 (HTTPS), the default action \
+             redirect on port 80, the rule with priority 7 on port 80, for /admin/*, the certificate \
+             arn:aws:acm:us-east-1:123456789012:certificate/2 on port 443, the target group extra, \
+             which Elastic Beanstalk does not clone unless the version's .ebextensions make it: while \
+             green serves, production is without",
+            changed_by_hand,
+        ),
+        Case::of(
+            "unmanaged-changes",
+            "warned",
+            "production is without from the swap on, for good",
+            |s| {
+                changed_by_hand(s);
+                s.sandbox.set_policy(Some(promoting()));
+            },
+        )
+        .with(&["--strategy", "promote"]),
+        Case::of(
+            "unmanaged-changes",
+            "warned",
+            "production is without; there may be more: GetWebACLForResource",
+            |s| {
+                changed_by_hand(s);
+                s.deny("wafv2:GetWebACLForResource");
+            },
+        ),
+        Case::of(
+            "unmanaged-changes",
+            "unknown",
+            "GetWebACLForResource",
+            |s| {
+                s.deny("wafv2:GetWebACLForResource");
+            },
+        ),
+        Case::of(
+            "unmanaged-changes",
+            "passed",
+            "blue has no load balancer",
+            |s| {
+                s.inject(FaultEffect::SingleInstance {
+                    environment: blue(),
+                });
+            },
+        ),
+        Case::of("unmanaged-changes", "passed", "they share it", |s| {
+            s.inject(FaultEffect::SharedBalancer {
+                environment: blue(),
             });
-            let xml = format!(
-                "<ChangeResourceRecordSetsRequest xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\">\
-                 <ChangeBatch><Changes><Change><Action>CREATE</Action><ResourceRecordSet>\
-                 <Name>direct.shop.example</Name><Type>CNAME</Type><TTL>60</TTL><ResourceRecords>\
-                 <ResourceRecord><Value>{endpoint}</Value></ResourceRecord></ResourceRecords>\
-                 </ResourceRecordSet></Change></Changes></ChangeBatch>\
-                 </ChangeResourceRecordSetsRequest>"
-            );
-            let path = format!("http://route53.amazonaws.com/2013-04-01/hostedzone/{ZONE}/rrset");
-            let request = http::Request::post(path)
-                .header("host", "route53.amazonaws.com")
-                .header(
-                    "authorization",
-                    "AWS4-HMAC-SHA256 Credential=A/20270115/us-east-1/route53/aws4_request",
-                )
-                .body(xml.into());
-            assert_eq!(s.by_hand(request.expect("a request")).status(), 200);
         }),
         Case::of("bucket", "refused", "took a write whose condition", |s| {
             s.inject(FaultEffect::ConditionsIgnored);
@@ -376,9 +519,13 @@ fn cases() -> Vec<Case> {
             nothing,
         )
         .with(&["--test-url", "http://www.shop.example/"]),
-        Case::of("tests", "warned", "nothing tells that this is blue", |s| {
-            s.deny("route53:ListHostedZones")
-        })
+        // DNS tells it where the zones may not be read.
+        Case::of(
+            "tests",
+            "refused",
+            "asks www.shop.example, which leads to production",
+            |s| s.deny("route53:ListHostedZones"),
+        )
         .with(&["--test-url", "http://www.shop.example/"]),
         Case::of(
             "tests",
@@ -791,6 +938,145 @@ fn cases() -> Vec<Case> {
             });
         }),
     ]
+}
+
+/// A test that asks the site by its own name, of the version to release alone: what the running
+/// one answers is another matter.
+const ASKS_THE_SITE: &[&str] = &[
+    "--test",
+    "{ url = \"http://www.mysite.example/\", on = \"release\" }",
+];
+/// A test that presents the site's name.
+const PRESENTS_THE_SITE: &[&str] = &["--test", "{ url = \"/\", host = \"www.mysite.example\" }"];
+
+fn basic_health(served: &Served) {
+    served.sandbox.with_world(|world, _| {
+        world.environment_mut("shop-blue").expect("blue").enhanced = false;
+    });
+}
+
+/// Everything that somebody can put onto blue's load balancer by hand, beside a listener, a rule
+/// and certificates that its settings tell.
+fn changed_by_hand(served: &Served) {
+    let certificate = |number| format!("arn:aws:acm:us-east-1:123456789012:certificate/{number}");
+    option(served, "aws:elbv2:listener:443", "Protocol", "HTTPS");
+    option(
+        served,
+        "aws:elbv2:listener:443",
+        "SSLCertificateArns",
+        &certificate(1),
+    );
+    option(served, "aws:elbv2:listener:default", "Rules", "api");
+    option(
+        served,
+        "aws:elbv2:listenerrule:api",
+        "PathPatterns",
+        "/api/*",
+    );
+    option(served, "aws:elbv2:listenerrule:api", "Priority", "3");
+    let balancer = served
+        .sandbox
+        .with_world(|world, _| world.own_balancer("shop-blue"));
+    let balancer = balancer.expect("blue has one of its own");
+    let listener = |port: u16| {
+        let path = balancer.replacen(":loadbalancer/", ":listener/", 1);
+        format!("{path}/{port:016x}")
+    };
+    let (plain, secure) = (listener(80), listener(443));
+    let elb = |form: &[(&str, &str)]| -> String {
+        let mut body = form_urlencoded::Serializer::new(String::new());
+        body.extend_pairs(form).append_pair("Version", "2015-12-01");
+        by_hand(served, "elasticloadbalancing", None, body.finish())
+    };
+    let group = elb(&[("Action", "CreateTargetGroup"), ("Name", "extra")]);
+    let (_, group) = group.split_once("<TargetGroupArn>").expect("it is told");
+    let (group, _) = group.split_once("</TargetGroupArn>").expect("it is told");
+    elb(&[
+        ("Action", "CreateRule"),
+        ("ListenerArn", &plain),
+        ("Priority", "7"),
+        ("Conditions.member.1.Field", "path-pattern"),
+        ("Conditions.member.1.Values.member.1", "/admin/*"),
+        ("Actions.member.1.Type", "forward"),
+        ("Actions.member.1.TargetGroupArn", group),
+    ]);
+    elb(&[
+        ("Action", "AddListenerCertificates"),
+        ("ListenerArn", &secure),
+        ("Certificates.member.1.CertificateArn", &certificate(2)),
+    ]);
+    elb(&[
+        ("Action", "ModifyListener"),
+        ("ListenerArn", &plain),
+        ("DefaultActions.member.1.Type", "redirect"),
+        (
+            "DefaultActions.member.1.RedirectConfig.StatusCode",
+            "HTTP_301",
+        ),
+    ]);
+    elb(&[
+        ("Action", "CreateListener"),
+        ("LoadBalancerArn", &balancer),
+        ("Port", "8443"),
+        ("Protocol", "HTTPS"),
+        ("DefaultActions.member.1.Type", "fixed-response"),
+    ]);
+    let acl = "arn:aws:wafv2:us-east-1:123456789012:regional/webacl/shop/1";
+    let input = serde_json::json!({ "WebACLArn": acl, "ResourceArn": balancer });
+    let target = Some("AWSWAF_20190729.AssociateWebACL");
+    by_hand(served, "wafv2", target, input.to_string());
+}
+
+/// What somebody with every permission asks of a service; its answer.
+fn by_hand(served: &Served, service: &str, target: Option<&str>, body: String) -> String {
+    let signature =
+        format!("AWS4-HMAC-SHA256 Credential=A/20270115/us-east-1/{service}/aws4_request");
+    let mut request = http::Request::post(format!("http://{service}.us-east-1.amazonaws.com/"))
+        .header("authorization", signature);
+    if let Some(target) = target {
+        request = request.header("x-amz-target", target);
+    }
+    let answer = served.by_hand(request.body(body.into()).expect("a request"));
+    let told = String::from_utf8_lossy(answer.body()).into_owned();
+    assert_eq!(answer.status(), 200, "{told}");
+    told
+}
+
+/// The name of blue's load balancer, or the address of its only instance.
+fn endpoint(served: &Served) -> String {
+    served.sandbox.with_world(|world, _| {
+        let blue = world.environment("shop-blue").expect("blue");
+        blue.endpoint.clone()
+    })
+}
+
+/// A record at a DNS provider that is none of the account's.
+fn elsewhere(served: &Served, name: &str, value: &str) {
+    served.inject(FaultEffect::DnsRecord {
+        name: name.to_owned(),
+        value: value.to_owned(),
+    });
+}
+
+/// Somebody's record of `direct.shop.example` in the account's own zone.
+fn in_the_zone(served: &Served, kind: &str, value: &str) {
+    let xml = format!(
+        "<ChangeResourceRecordSetsRequest xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\">\
+         <ChangeBatch><Changes><Change><Action>CREATE</Action><ResourceRecordSet>\
+         <Name>direct.shop.example</Name><Type>{kind}</Type><TTL>60</TTL><ResourceRecords>\
+         <ResourceRecord><Value>{value}</Value></ResourceRecord></ResourceRecords>\
+         </ResourceRecordSet></Change></Changes></ChangeBatch>\
+         </ChangeResourceRecordSetsRequest>"
+    );
+    let path = format!("http://route53.amazonaws.com/2013-04-01/hostedzone/{ZONE}/rrset");
+    let request = http::Request::post(path)
+        .header("host", "route53.amazonaws.com")
+        .header(
+            "authorization",
+            "AWS4-HMAC-SHA256 Credential=A/20270115/us-east-1/route53/aws4_request",
+        )
+        .body(xml.into());
+    assert_eq!(served.by_hand(request.expect("a request")).status(), 200);
 }
 
 /// The bundle of the version that blue runs is gone.

@@ -20,7 +20,7 @@ use bluegreen::acceptance::{AcceptanceTest, Answer, Request, TestCommand};
 use bluegreen::approval::{Approval, Approves};
 use bluegreen::clock::{Clock, Moment};
 use bluegreen::cloud::aws::AwsCloud;
-use bluegreen::cloud::{LookError, Probe, Prober, Site};
+use bluegreen::cloud::{Led, LookError, Probe, Prober, Site};
 use bluegreen::command::{End, Ran, Run, Runner};
 use bluegreen::config::Config;
 use bluegreen::deployment::Deployment;
@@ -864,6 +864,14 @@ impl Prober for DirectProber {
 
     async fn run(&self, run: &Run) -> Ran {
         pretended(run).await
+    }
+
+    async fn look_up(&self, name: &str) -> Result<Led, String> {
+        let (names, addresses) = self
+            .sandbox
+            .with_world(|world, _| world.look_up(name))
+            .unwrap_or_default();
+        Ok(Led { names, addresses })
     }
 }
 

@@ -52,18 +52,23 @@ impl World {
             .iter()
             .any(|s| s.name == "SystemType" && s.value == "basic");
         let (bundled, defaults) = (self.bundled(&label), self.defaults_of_today());
+        let mut kinds = options.iter().filter(|s| s.name == "EnvironmentType");
+        let endpoint = match kinds.any(|s| s.value == "SingleInstance") {
+            true => self.new_address(),
+            false => format!(
+                "awseb-{}-{}.{}.elb.amazonaws.com",
+                self.letters(8),
+                self.number(),
+                self.region
+            ),
+        };
         let mut environment = Environment {
             application,
             id: format!("e-{}", self.letters(10)),
             description: form.get("Description").unwrap_or_default().to_owned(),
             tier,
             cname,
-            endpoint: format!(
-                "awseb-{}-{}.{}.elb.amazonaws.com",
-                self.letters(8),
-                self.number(),
-                self.region
-            ),
+            endpoint,
             solution_stack,
             status: Status::Launching,
             health: "Grey".to_owned(),

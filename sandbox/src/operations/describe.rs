@@ -109,7 +109,11 @@ impl World {
         } else if is("LoadBalancerIsShared", "true") {
             vec![node().text("Name", self.balancer_arn())]
         } else {
-            named("AWSEBV2LoadBalancer").to_vec()
+            // A classic one is told by its name, any other by its ARN.
+            match self.balancer_name(environment) {
+                Some(arn) => vec![node().text("Name", arn)],
+                None => vec![node().text("Name", self.classic_balancer(environment))],
+            }
         };
         let resources = node()
             .text("EnvironmentName", &environment.name)

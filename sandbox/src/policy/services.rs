@@ -29,6 +29,7 @@ impl World {
                 vec![Need::new(action, "*")]
             }
             Kind::LoadBalancing => self.balancing(request),
+            Kind::Waf => self.web_acls(request),
             Kind::Iam => self.principals(request),
             // Whoever asks may know who he is (API reference, `GetCallerIdentity`), and who may
             // take a role on its trust policy says too.
@@ -36,7 +37,9 @@ impl World {
         };
         let permitted = needs.iter().try_for_each(|need| self.permit(need));
         permitted.map_err(|message| match request.service {
-            Kind::Ssm | Kind::ServiceQuotas => ApiError::new("AccessDeniedException", message),
+            Kind::Ssm | Kind::Waf | Kind::ServiceQuotas => {
+                ApiError::new("AccessDeniedException", message)
+            }
             Kind::Ec2 => ApiError {
                 status: 403,
                 ..ApiError::new(
@@ -124,6 +127,19 @@ impl World {
         vec![Need::new(format!("cloudwatch:{}", request.operation), arn)]
     }
 
+    /// On the protected resource; and whoever asks which web ACL protects it must be allowed to
+    /// read that one (API reference, `GetWebACLForResource`: "This call uses GetWebACL, to verify
+    /// that your account has permission to access the retrieved web ACL").
+    fn web_acls(&self, request: &ServiceRequest) -> Vec<Need> {
+        let input: Value = serde_json::from_str(request.body()).unwrap_or_default();
+        let resource = input["ResourceArn"].as_str().unwrap_or_default();
+        let own = Need::new(format!("wafv2:{}", request.operation), resource);
+        let acl = self.web_acl_of(resource);
+        let acl = acl.filter(|_| request.operation == "GetWebACLForResource");
+        let acl = acl.map(|acl| Need::new("wafv2:GetWebACL", acl.as_str()));
+        std::iter::once(own).chain(acl).collect()
+    }
+
     /// What describes has no resources; what changes a rule has it, and its tags.
     fn balancing(&self, request: &ServiceRequest) -> Vec<Need> {
         let form = Form::parse(request.body().as_bytes());
@@ -131,7 +147,12 @@ impl World {
         let named = form.get("RuleArn").or(form.get("ListenerArn"));
         let arns: Vec<&str> = match request.operation.as_str() {
             "AddTags" => form.list("ResourceArns"),
-            "CreateRule" | "ModifyRule" | "DeleteRule" => named.into_iter().collect(),
+            "CreateRule"
+            | "ModifyRule"
+            | "DeleteRule"
+            | "ModifyListener"
+            | "AddListenerCertificates" => named.into_iter().collect(),
+            "CreateListener" => form.get("LoadBalancerArn").into_iter().collect(),
             _ => vec!["*"],
         };
         let needs = arns.into_iter().map(|arn| {

@@ -1,11 +1,12 @@
-//! The alarms of CloudWatch, version 2010-08-01. Metrics there are none: an alarm is in
-//! the state that SetAlarmState, or [`World::set_alarm`], has left it in.
+//! The alarms of CloudWatch, version 2010-08-01, and the metric `RequestCount` of load balancers.
+//! No alarm follows a metric: it is in the state that SetAlarmState, or [`World::set_alarm`], has
+//! left it in.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::model::Millis;
-use crate::wire::ApiError;
+use crate::wire::{ApiError, parse_date};
 use crate::world::World;
 
 pub(super) const NAMESPACE: &str = "http://monitoring.amazonaws.com/doc/2010-08-01/";
@@ -28,6 +29,12 @@ pub(crate) struct Alarm {
     definition: Map<String, Value>,
 }
 
+/// The shortest period of a load balancer's metrics, in milliseconds, and how long after it they
+/// are told (user guides of Elastic Load Balancing, "CloudWatch metrics": it reports in intervals
+/// of 60 seconds; nothing says how long CloudWatch takes after that).
+const MINUTE: Millis = 60_000;
+const TOLD_AFTER: Millis = 120_000;
+
 type Answer = Result<Value, ApiError>;
 
 impl World {
@@ -44,6 +51,7 @@ impl World {
             "PutCompositeAlarm" => self.put_alarm(input, true),
             "SetAlarmState" => self.set_alarm_state(input),
             "DeleteAlarms" => self.delete_alarms(input),
+            "GetMetricData" => self.metric_data(input),
             _ => Err(ApiError::new(
                 "InvalidAction",
                 format!("Could not find operation {operation} for version 2010-08-01"),
@@ -228,6 +236,84 @@ impl World {
         }
     }
 
+    fn metric_data(&self, input: &Map<String, Value>) -> Answer {
+        let moment = |name: &str| {
+            let told = input.get(name).and_then(moment);
+            told.ok_or_else(|| missing(name))
+        };
+        let (from, to) = (moment("StartTime")?, moment("EndTime")?);
+        if from >= to {
+            return Err(unfit(
+                "The parameter StartTime must be less than the parameter EndTime.".to_owned(),
+            ));
+        }
+        let queries = input.get("MetricDataQueries").and_then(Value::as_array);
+        let queries = queries.ok_or_else(|| missing("MetricDataQueries"))?;
+        let mut results = Vec::new();
+        for query in queries {
+            let stat = &query["MetricStat"];
+            let period = number(&stat["Period"]).unwrap_or(0) * 1000;
+            if period == 0 || period % MINUTE != 0 {
+                return Err(unfit("Period must be a multiple of 60.".to_owned()));
+            }
+            if stat["Stat"] != "Sum" {
+                return Err(unfit("The sandbox knows no statistic but Sum.".to_owned()));
+            }
+            let mut sums = std::collections::BTreeMap::new();
+            for (at, requests) in self.request_counts(&stat["Metric"]) {
+                let is_told = at + MINUTE + TOLD_AFTER <= self.now;
+                if is_told && (from..to).contains(&at) {
+                    let begins = at - at % period;
+                    *sums.entry(begins).or_insert(0) += requests;
+                }
+            }
+            // The newest first (API reference, `ScanBy`).
+            let (times, values): (Vec<f64>, Vec<f64>) = sums
+                .into_iter()
+                .rev()
+                .map(|(at, sum)| (at as f64 / 1000.0, sum as f64))
+                .unzip();
+            results.push(json!({
+                "Id": query["Id"],
+                "Label": stat["Metric"]["MetricName"],
+                "Timestamps": times,
+                "Values": values,
+                "StatusCode": "Complete",
+            }));
+        }
+        Ok(json!({ "MetricDataResults": results, "Messages": [] }))
+    }
+
+    /// The requests of each minute that has any, of what the dimensions of a metric name: all of
+    /// a classic load balancer, or of a target group behind an application load balancer, or of
+    /// the latter whole. Of anything else there are none.
+    fn request_counts(&self, metric: &Value) -> Vec<(Millis, u64)> {
+        let dimension = |name: &str| {
+            let mut all = metric["Dimensions"].as_array().into_iter().flatten();
+            all.find(|d| d["Name"] == name)?["Value"].as_str()
+        };
+        if metric["MetricName"] != "RequestCount" {
+            return Vec::new();
+        }
+        let environments =
+            self.environments()
+                .filter(|environment| match metric["Namespace"].as_str() {
+                    Some("AWS/ELB") => {
+                        dimension("LoadBalancerName") == Some(&self.classic_balancer(environment))
+                            && self.balancer_name(environment).is_none()
+                    }
+                    Some("AWS/ApplicationELB") => self.is_balanced_by(
+                        environment,
+                        dimension("LoadBalancer").unwrap_or_default(),
+                        dimension("TargetGroup"),
+                    ),
+                    _ => false,
+                });
+        environments
+            .flat_map(|environment| self.traffic.counted(&environment.id))
+            .collect()
+    }
+
     fn delete_alarms(&mut self, input: &Map<String, Value>) -> Answer {
         let names = texts(input, "AlarmNames");
         if let Some(unknown) = names
@@ -275,6 +361,14 @@ fn texts<'a>(input: &'a Map<String, Value>, member: &str) -> Vec<&'a str> {
         .flatten()
         .filter_map(Value::as_str)
         .collect()
+}
+
+/// A moment, in seconds since the epoch or as a date.
+fn moment(value: &Value) -> Option<Millis> {
+    match value {
+        Value::String(text) => parse_date(text),
+        value => Some((value.as_f64()? * 1000.0) as Millis),
+    }
 }
 
 fn number(value: &Value) -> Option<u64> {

@@ -1,9 +1,12 @@
 //! Elastic Load Balancing, version 2015-12-01: one application load balancer that
-//! environments may share, its listener, its rules and their target groups.
+//! environments may share, its listener, its rules and their target groups; and the load balancers
+//! that environments have for themselves ([`own`]).
 //!
 //! An environment shares it whose option settings say so: `LoadBalancerIsShared` in
 //! `aws:elasticbeanstalk:environment` and `SharedLoadBalancer` in `aws:elbv2:loadbalancer`
 //! (developer guide, "Configuring a shared Application Load Balancer").
+
+mod own;
 
 use std::collections::BTreeMap;
 
@@ -40,6 +43,9 @@ pub(crate) struct Balancing {
     /// The tags of the listener's default rule.
     #[serde(default)]
     default_tags: BTreeMap<String, String>,
+    /// What somebody has put onto load balancers by hand.
+    #[serde(default)]
+    by_hand: own::ByHand,
 }
 
 /// A rule of the listener.
@@ -53,6 +59,9 @@ struct Rule {
     tags: BTreeMap<String, String>,
     /// The id of the environment whose stack it belongs to.
     owner: Option<String>,
+    /// The listener of an environment's own load balancer; none for the shared one's.
+    #[serde(default)]
+    listener: Option<String>,
 }
 
 type Answer = Result<Value, ApiError>;
@@ -63,6 +72,11 @@ impl World {
         match form.operation() {
             "DescribeLoadBalancers" => self.describe_balancers(form),
             "DescribeListeners" => self.describe_listeners(form),
+            "DescribeListenerCertificates" => self.describe_certificates(form),
+            "CreateListener" => self.create_listener(form, &input),
+            "AddListenerCertificates" => self.add_certificates(form),
+            "ModifyListener" => self.modify_listener(form, &input),
+            "CreateTargetGroup" => self.create_target_group(form),
             "DescribeRules" => self.describe_rules(form),
             "DescribeTargetGroups" => self.describe_target_groups(form),
             "DescribeTags" => self.describe_elb_tags(form),
@@ -148,7 +162,7 @@ impl World {
     /// The environment that requests for a host on the shared load balancer reach.
     #[must_use]
     pub fn balanced_to(&self, host: &str) -> Option<&Environment> {
-        let rule = self.services.balancing.rules.iter().find(|rule| {
+        let rule = self.shared_rules().find(|rule| {
             let mut conditions = members(&rule.conditions);
             conditions.any(|c| c["Field"] == "host-header" && c["Values"][0] == host)
         })?;
@@ -218,8 +232,7 @@ impl World {
         tags: BTreeMap<String, String>,
         owner: Option<String>,
     ) -> String {
-        let taken = self.services.balancing.rules.iter().map(|r| r.priority);
-        let priority = taken.max().unwrap_or(0) + 1;
+        let priority = self.shared_rules().map(|r| r.priority).max().unwrap_or(0) + 1;
         let arn = self.new_rule_arn();
         let condition = json!([{ "Field": "host-header", "Values": [host] }]);
         let action = json!([{ "Type": "forward", "TargetGroupArn": target }]);
@@ -230,8 +243,15 @@ impl World {
             actions: normal_actions(&action),
             tags,
             owner,
+            listener: None,
         });
         arn
+    }
+
+    /// The rules of the shared load balancer.
+    fn shared_rules(&self) -> impl Iterator<Item = &Rule> {
+        let rules = self.services.balancing.rules.iter();
+        rules.filter(|rule| rule.listener.is_none())
     }
 
     fn sharing(&self) -> impl Iterator<Item = &Environment> {
@@ -282,41 +302,54 @@ impl World {
     }
 
     fn describe_balancers(&self, form: &Form) -> Answer {
-        let arn = self.balancer_arn();
-        let all = [("LoadBalancerArns", arn.as_str()), ("Names", "shop-shared")];
-        if !named(form, &all) {
+        let all = self.balancers();
+        let (arns, names) = (form.list("LoadBalancerArns"), form.list("Names"));
+        let is_there = arns.iter().all(|arn| all.iter().any(|b| b.arn == *arn))
+            && names.iter().all(|name| all.iter().any(|b| b.name == *name));
+        if !is_there {
             return Err(not_found("LoadBalancer", "load balancers"));
         }
-        Ok(json!({ "LoadBalancers": [{
-            "LoadBalancerArn": arn,
-            "DNSName": format!("shop-shared-1234567890.{}.elb.amazonaws.com", self.region),
-            "LoadBalancerName": "shop-shared",
-            "Scheme": "internet-facing",
-            "VpcId": VPC,
-            "State": { "Code": "active" },
-            "Type": "application",
-            "IpAddressType": "ipv4",
-        }] }))
+        let wanted = all.iter().filter(|balancer| {
+            (arns.is_empty() || arns.contains(&balancer.arn.as_str()))
+                && (names.is_empty() || names.contains(&balancer.name.as_str()))
+        });
+        let told = wanted.map(|balancer| {
+            json!({
+                "LoadBalancerArn": balancer.arn,
+                "DNSName": balancer.dns_name,
+                "LoadBalancerName": balancer.name,
+                "Scheme": "internet-facing",
+                "VpcId": VPC,
+                "State": { "Code": "active" },
+                "Type": balancer.kind,
+                "IpAddressType": "ipv4",
+            })
+        });
+        page(form, "LoadBalancers", told.collect())
     }
 
     fn describe_listeners(&self, form: &Form) -> Answer {
-        let (balancer, listener) = (self.balancer_arn(), self.listener_arn());
-        if form
-            .get("LoadBalancerArn")
-            .is_some_and(|arn| arn != balancer)
-        {
+        let all = self.balancers();
+        let balancer = form.get("LoadBalancerArn");
+        let wanted = form.list("ListenerArns");
+        if balancer.is_some_and(|arn| !all.iter().any(|b| b.arn == arn)) {
             return Err(not_found("LoadBalancer", "load balancers"));
         }
-        if !named(form, &[("ListenerArns", listener.as_str())]) {
+        let listeners: Vec<own::Listener> = all
+            .iter()
+            .flat_map(|balancer| self.listeners_of(balancer))
+            .collect();
+        if !wanted
+            .iter()
+            .all(|arn| listeners.iter().any(|l| l.arn == *arn))
+        {
             return Err(not_found("Listener", "listeners"));
         }
-        Ok(json!({ "Listeners": [{
-            "ListenerArn": listener,
-            "LoadBalancerArn": balancer,
-            "Port": 80,
-            "Protocol": "HTTP",
-            "DefaultActions": default_actions(),
-        }] }))
+        let told = listeners.iter().filter(|listener| {
+            balancer.is_none_or(|arn| listener.balancer == arn)
+                && (wanted.is_empty() || wanted.contains(&listener.arn.as_str()))
+        });
+        page(form, "Listeners", told.map(own::Listener::told).collect())
     }
 
     fn describe_rules(&self, form: &Form) -> Answer {
@@ -328,21 +361,28 @@ impl World {
             Some(_) if !arns.is_empty() => {
                 return Err(invalid("A listener and rules may not both be specified"));
             }
-            Some(listener) if listener != self.listener_arn() => {
-                return Err(not_found("Listener", "listeners"));
-            }
             _ => {}
         }
-        let mut rules: Vec<&Rule> = self.services.balancing.rules.iter().collect();
-        rules.sort_by_key(|rule| rule.priority);
-        let mut told: Vec<Value> = rules.into_iter().map(told).collect();
-        told.push(json!({
-            "RuleArn": self.default_rule_arn(),
-            "Priority": "default",
-            "Conditions": [],
-            "Actions": default_actions(),
-            "IsDefault": true,
-        }));
+        let listeners = self.balancers();
+        let listeners = listeners.iter().flat_map(|b| self.listeners_of(b));
+        let wanted = form.get("ListenerArn");
+        let listeners: Vec<own::Listener> = listeners
+            .filter(|listener| wanted.is_none_or(|arn| listener.arn == arn))
+            .collect();
+        if listeners.is_empty() {
+            return Err(not_found("Listener", "listeners"));
+        }
+        let mut told: Vec<Value> = Vec::new();
+        for listener in &listeners {
+            told.extend(self.rules_of(listener).iter().map(told_of));
+            told.push(json!({
+                "RuleArn": listener.default_rule(),
+                "Priority": "default",
+                "Conditions": [],
+                "Actions": listener.default_actions,
+                "IsDefault": true,
+            }));
+        }
         let is_there = |arn: &&str| told.iter().any(|rule| rule["RuleArn"] == **arn);
         if !arns.iter().all(is_there) {
             return Err(not_found("Rule", "rules"));
@@ -352,31 +392,28 @@ impl World {
     }
 
     fn describe_target_groups(&self, form: &Form) -> Answer {
-        let balancer = self.balancer_arn();
-        if form
-            .get("LoadBalancerArn")
-            .is_some_and(|arn| arn != balancer)
-        {
+        let all = self.balancers();
+        let balancer = form.get("LoadBalancerArn");
+        let named = balancer.map(|arn| all.iter().find(|b| b.arn == arn));
+        if named.is_some_and(|found| found.is_none()) {
             return Err(not_found("LoadBalancer", "load balancers"));
         }
         let (arns, names) = (form.list("TargetGroupArns"), form.list("Names"));
         let mut found = Vec::new();
-        for environment in self.sharing() {
-            let arn = self.target_group_arn(environment);
-            let name = arn.split('/').nth(1).unwrap_or_default().to_owned();
-            let wanted = (arns.is_empty() || arns.contains(&arn.as_str()))
-                && (names.is_empty() || names.contains(&name.as_str()));
-            if wanted {
+        for group in self.groups() {
+            let is_behind = named.flatten().is_none_or(|b| self.is_behind(&group, b));
+            let wanted = (arns.is_empty() || arns.contains(&group.arn.as_str()))
+                && (names.is_empty() || names.contains(&group.name.as_str()));
+            if is_behind && wanted {
                 found.push(json!({
-                    "TargetGroupArn": arn,
-                    "TargetGroupName": name,
+                    "TargetGroupArn": group.arn,
+                    "TargetGroupName": group.name,
                     "Protocol": "HTTP",
                     "Port": 80,
                     "VpcId": VPC,
                     "HealthCheckProtocol": "HTTP",
                     "HealthCheckPath": "/",
                     "TargetType": "instance",
-                    "LoadBalancerArns": [balancer],
                 }));
             }
         }
@@ -410,6 +447,9 @@ impl World {
     fn elb_tags(&self, arn: &str) -> Result<BTreeMap<String, String>, ApiError> {
         if arn == self.balancer_arn() || arn == self.listener_arn() {
             return Ok(BTreeMap::new());
+        }
+        if let Some(tags) = self.own_tags(arn) {
+            return Ok(tags);
         }
         if let Some(tags) = self.rule_tags(arn) {
             return Ok(tags.clone());
@@ -460,21 +500,18 @@ impl World {
     }
 
     fn create_rule(&mut self, form: &Form, input: &Value) -> Answer {
-        if form.get("ListenerArn") != Some(&self.listener_arn()) {
-            return Err(not_found("Listener", "listeners"));
-        }
+        let asked = form.get("ListenerArn").unwrap_or_default();
+        let balancers = self.balancers();
+        let mut listeners = balancers.iter().flat_map(|b| self.listeners_of(b));
+        let listener = listeners.find(|listener| listener.arn == asked);
+        let listener = listener.ok_or_else(|| not_found("Listener", "listeners"))?;
         let priority = form
             .get("Priority")
             .and_then(|text| text.parse().ok())
             .filter(|priority| (1..=PRIORITY_MAX).contains(priority))
             .ok_or_else(|| invalid("Priority must be between 1 and 50000"))?;
-        if self
-            .services
-            .balancing
-            .rules
-            .iter()
-            .any(|r| r.priority == priority)
-        {
+        let taken = self.rules_of(&listener);
+        if taken.iter().any(|rule| rule.priority == priority) {
             return Err(ApiError::new(
                 "PriorityInUse",
                 format!("Priority '{priority}' is currently in use"),
@@ -482,15 +519,20 @@ impl World {
         }
         self.check_actions(&input["Actions"])?;
         check_secrets(&input["Actions"], None)?;
+        let (arn, listener) = match listener.arn == self.listener_arn() {
+            true => (self.new_rule_arn(), None),
+            false => (self.new_rule_of(&listener.arn), Some(listener.arn)),
+        };
         let rule = Rule {
-            arn: self.new_rule_arn(),
+            arn,
             priority,
             conditions: normal_conditions(&input["Conditions"]),
             actions: normal_actions(&input["Actions"]),
             tags: tags(form),
             owner: None,
+            listener,
         };
-        let answer = json!({ "Rules": [told(&rule)] });
+        let answer = json!({ "Rules": [told_of(&rule)] });
         self.services.balancing.rules.push(rule);
         Ok(answer)
     }
@@ -528,7 +570,7 @@ impl World {
         if !actions.is_null() {
             rule.actions = normal_actions(actions);
         }
-        Ok(json!({ "Rules": [told(rule)] }))
+        Ok(json!({ "Rules": [told_of(rule)] }))
     }
 
     fn delete_rule(&mut self, form: &Form) -> Answer {
@@ -564,7 +606,7 @@ impl World {
             ));
         }
         for (arn, _) in targets {
-            if !self.sharing().any(|e| self.target_group_arn(e) == arn) {
+            if !self.groups().iter().any(|group| group.arn == arn) {
                 return Err(not_found("TargetGroup", "target groups"));
             }
         }
@@ -672,7 +714,7 @@ fn normal_conditions(conditions: &Value) -> Value {
     members(conditions).map(normal).collect()
 }
 
-fn told(rule: &Rule) -> Value {
+fn told_of(rule: &Rule) -> Value {
     json!({
         "RuleArn": rule.arn,
         "Priority": rule.priority.to_string(),
@@ -700,14 +742,6 @@ fn tags(form: &Form) -> BTreeMap<String, String> {
         (field("Key"), field("Value"))
     };
     form.members("Tags").iter().map(tag).collect()
-}
-
-/// Whether each list of the request names nothing else than what there is.
-fn named(form: &Form, all: &[(&str, &str)]) -> bool {
-    all.iter().all(|(list, there)| {
-        let wanted = form.list(list);
-        wanted.iter().all(|wanted| wanted == there)
-    })
 }
 
 /// A page of a list (`PageSize`, 1 to 400) and where the next begins.

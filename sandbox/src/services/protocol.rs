@@ -25,6 +25,8 @@ pub(crate) enum Protocol {
 /// A member whose name ends so is a moment: seconds since the epoch in JSON and, under
 /// tag 1, in CBOR; RFC 3339 in XML.
 const MOMENT: &str = "Timestamp";
+/// A list of moments.
+const MOMENTS: &str = "Timestamps";
 
 impl Protocol {
     /// The protocol that a request is written in.
@@ -100,7 +102,14 @@ pub(super) fn in_xml(name: &str, value: &Value) -> Element {
                 node.with(in_xml(name, value))
             }),
         Value::Array(members) => members.iter().fold(element(name), |list, member| {
-            list.with(in_xml("member", member))
+            let told = match name == MOMENTS {
+                true => in_xml(MOMENT, member),
+                false => in_xml("member", member),
+            };
+            list.with(Element {
+                name: "member".to_owned(),
+                ..told
+            })
         }),
         Value::Number(seconds) if name.ends_with(MOMENT) => Element {
             text: date((seconds.as_f64().unwrap_or_default() * 1000.0) as u64),
@@ -147,7 +156,10 @@ fn to_cbor(name: &str, value: Value) -> Cbor {
             None => Cbor::Float(number.as_f64().unwrap_or_default()),
         },
         Value::String(text) => Cbor::Text(text),
-        Value::Array(members) => Cbor::Array(members.into_iter().map(|m| to_cbor("", m)).collect()),
+        Value::Array(members) => {
+            let of = if name == MOMENTS { MOMENT } else { "" };
+            Cbor::Array(members.into_iter().map(|m| to_cbor(of, m)).collect())
+        }
         Value::Object(fields) => {
             let fields = fields.into_iter().filter(|(_, value)| !value.is_null());
             Cbor::Map(

@@ -138,6 +138,32 @@ impl Zone {
         Ok(())
     }
 
+    /// What the name servers answer for this name, its own records or those of the closest
+    /// wildcard: the targets of alias records, and the values of records for names and
+    /// addresses.
+    pub fn answers(&self, name: &str) -> Option<(Vec<String>, Vec<String>)> {
+        let of = |name: &str| -> Vec<&Element> {
+            let served = self.served.iter();
+            served.filter(|set| set.get("Name") == name).collect()
+        };
+        let parents = name.match_indices('.').map(|(at, _)| &name[at + 1..]);
+        let wildcards = parents.map(|parent| format!("\\052.{parent}"));
+        let names = std::iter::once(name.to_owned()).chain(wildcards);
+        let sets = names.map(|name| of(&name)).find(|sets| !sets.is_empty())?;
+        let (mut aliases, mut told) = (Vec::new(), Vec::new());
+        for set in sets {
+            match set.child("AliasTarget") {
+                Some(target) => aliases.push(target.get("DNSName").to_owned()),
+                None if matches!(set.get("Type"), "A" | "AAAA" | "CNAME") => {
+                    told.extend(values(set).map(str::to_owned));
+                }
+                None => {}
+            }
+        }
+        aliases.dedup();
+        Some((aliases, told))
+    }
+
     /// Where the name servers lead from this name, one step: a CNAME's value, or an
     /// alias's target.
     pub fn leads(&self, name: &str) -> Option<String> {

@@ -354,18 +354,7 @@ impl<P> AwsCloud<P> {
     }
 
     async fn listed_instances(&self, environment_id: &str) -> Result<u32, LookError> {
-        let answer = self
-            .eb
-            .describe_environment_resources()
-            .environment_id(environment_id)
-            .send()
-            .await
-            .map_err(|e| look_error("DescribeEnvironmentResources", &e))?;
-        let resources = answer.environment_resources;
-        let listed = resources
-            .and_then(|found| found.instances)
-            .unwrap_or_default();
-        Ok(u32::try_from(listed.len()).unwrap_or(u32::MAX))
+        Ok(self.resources(environment_id).await?.instances)
     }
 }
 

@@ -1,38 +1,14 @@
-//! EC2, of which a release reads security groups and Elastic IP addresses. The SDK's client for
-//! it takes minutes to build (docs/decisions/0030); this is its runtime with requests of the
-//! Query protocol, version 2016-11-15: signed, sent, retried and timed out as every other.
+//! EC2, of which a release reads security groups and Elastic IP addresses by the Query protocol,
+//! version 2016-11-15.
 
-use std::error::Error;
-use std::fmt;
-
-use aws_config::{BehaviorVersion, SdkConfig};
-use aws_runtime::auth::SigV4OperationSigningConfig;
-use aws_runtime::auth::sigv4::{SCHEME_ID, SigV4AuthScheme};
-use aws_runtime::retries::classifiers::AwsErrorCodeClassifier;
-use aws_sdk_elasticbeanstalk::config::http::{HttpRequest, HttpResponse};
-use aws_sdk_elasticbeanstalk::error::{ErrorMetadata, ProvideErrorMetadata, SdkError};
-use aws_smithy_runtime::client::orchestrator::operation::Operation;
-use aws_smithy_runtime::client::retries::classifiers::{
-    HttpStatusCodeClassifier, TransientErrorClassifier,
-};
-use aws_smithy_runtime_api::client::auth::static_resolver::StaticAuthSchemeOptionResolver;
-use aws_smithy_runtime_api::client::auth::{
-    AuthSchemeOptionResolverParams, SharedAuthScheme, SharedAuthSchemeOptionResolver,
-};
-use aws_smithy_runtime_api::client::identity::SharedIdentityResolver;
+use aws_sdk_elasticbeanstalk::config::http::HttpResponse;
 use aws_smithy_runtime_api::client::orchestrator::OrchestratorError;
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponentsBuilder;
-use aws_smithy_runtime_api::client::runtime_plugin::StaticRuntimePlugin;
-use aws_smithy_types::body::SdkBody;
-use aws_smithy_types::config_bag::Layer;
-use aws_types::SigningName;
-use aws_types::region::{Region, SigningRegion};
-use aws_types::service_config::ServiceConfigKey;
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
 use super::failure::look_error;
 use super::seldom::Seldom;
+use super::signed::{Service, Signed, Told};
 use crate::cloud::LookError;
 use crate::plan::SecurityGroup;
 
@@ -46,23 +22,10 @@ struct Page {
     next: Option<String>,
 }
 
-/// An error that EC2 has told.
-#[derive(Debug)]
-struct Told(ErrorMetadata);
-
-impl fmt::Display for Told {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl Error for Told {}
-
-impl ProvideErrorMetadata for Told {
-    fn meta(&self) -> &ErrorMetadata {
-        &self.0
-    }
-}
+const SERVICE: Service = Service {
+    id: "EC2",
+    name: "ec2",
+};
 
 /// The security groups that a filter leaves, as in `ip-permission.group-id`.
 ///
@@ -131,60 +94,17 @@ async fn read<T>(
     form.append_pair("Action", operation)
         .append_pair("Version", "2016-11-15")
         .extend_pairs(fields);
-    let asked = ask(clients, operation, form.finish()).await;
+    let signed = Signed {
+        service: SERVICE,
+        operation,
+        content_type: "application/x-www-form-urlencoded",
+        target: None,
+        body: form.finish(),
+    };
+    let asked = signed.ask(clients, answer).await;
     let document = asked.map_err(|error| look_error(operation, &error))?;
     let unreadable = || LookError::Passing(format!("{operation}: the answer is not readable"));
     parse(&document).ok_or_else(unreadable)
-}
-
-async fn ask(
-    clients: &Seldom,
-    operation: &'static str,
-    body: String,
-) -> Result<String, SdkError<Told, HttpResponse>> {
-    let config = clients.config();
-    let region = config
-        .region()
-        .cloned()
-        .unwrap_or(Region::from_static("us-east-1"));
-    let mut builder = Operation::builder()
-        .service_name("EC2")
-        .operation_name(operation)
-        .behavior_version(BehaviorVersion::latest())
-        .endpoint_url(&endpoint(config, region.as_ref()))
-        .runtime_plugin(signing(config, region))
-        .interceptor(clients.recorder().clone())
-        .retry_classifier(TransientErrorClassifier::<Told>::new())
-        .retry_classifier(AwsErrorCodeClassifier::<Told>::new())
-        .retry_classifier(HttpStatusCodeClassifier::default());
-    if let Some(retries) = config.retry_config() {
-        builder = builder.standard_retry(retries);
-    }
-    if let Some(timeouts) = config.timeout_config() {
-        builder = builder.timeout_config(timeouts.clone());
-    }
-    if let Some(client) = config.http_client() {
-        builder = builder.http_client(client);
-    }
-    if let Some(sleep) = config.sleep_impl() {
-        builder = builder.sleep_impl(sleep);
-    }
-    if let Some(time) = config.time_source() {
-        builder = builder.time_source(time);
-    }
-    let operation = builder.serializer(request).deserializer(answer).build();
-    operation.invoke(body).await
-}
-
-fn request(body: String) -> Result<HttpRequest, Box<dyn Error + Send + Sync>> {
-    let length = body.len().to_string();
-    let mut request = HttpRequest::new(SdkBody::from(body));
-    request.set_method("POST")?;
-    request.set_uri("/")?;
-    let headers = request.headers_mut();
-    headers.insert("content-type", "application/x-www-form-urlencoded");
-    headers.insert("content-length", length);
-    Ok(request)
 }
 
 fn answer(response: &HttpResponse) -> Result<String, OrchestratorError<Told>> {
@@ -194,66 +114,7 @@ fn answer(response: &HttpResponse) -> Result<String, OrchestratorError<Told>> {
         return Ok(body.into_owned());
     }
     let (code, message) = error(&body);
-    let mut told = ErrorMetadata::builder().message(message);
-    if let Some(code) = code {
-        told = told.code(code);
-    }
-    Err(OrchestratorError::operation(Told(told.build())))
-}
-
-/// With the configuration's own credentials, for EC2 in this region.
-fn signing(config: &SdkConfig, region: Region) -> StaticRuntimePlugin {
-    let mut layer = Layer::new("EC2");
-    layer.store_put(AuthSchemeOptionResolverParams::new(()));
-    layer.store_put(SigV4OperationSigningConfig {
-        region: Some(SigningRegion::from(region)),
-        name: Some(SigningName::from_static("ec2")),
-        ..SigV4OperationSigningConfig::default()
-    });
-    let schemes = StaticAuthSchemeOptionResolver::new(vec![SCHEME_ID]);
-    let mut components = RuntimeComponentsBuilder::new("EC2")
-        .with_auth_scheme(SharedAuthScheme::new(SigV4AuthScheme::new()))
-        .with_auth_scheme_option_resolver(Some(SharedAuthSchemeOptionResolver::new(schemes)));
-    if let Some(credentials) = config.credentials_provider() {
-        let resolver = SharedIdentityResolver::new(credentials);
-        components = components.with_identity_resolver(SCHEME_ID, resolver);
-    }
-    if let Some(cache) = config.identity_cache() {
-        components = components.with_identity_cache(Some(cache));
-    }
-    StaticRuntimePlugin::new()
-        .with_config(layer.freeze())
-        .with_runtime_components(components)
-}
-
-/// `AWS_ENDPOINT_URL_EC2`, the configuration's own, or the region's (General Reference,
-/// "Amazon EC2 endpoints and quotas").
-fn endpoint(config: &SdkConfig, region: &str) -> String {
-    let key = ServiceConfigKey::builder()
-        .service_id("EC2")
-        .env("AWS_ENDPOINT_URL")
-        .profile("endpoint_url")
-        .build();
-    let of_service = key
-        .ok()
-        .and_then(|key| config.service_config()?.load_config(key));
-    let own = of_service.or_else(|| config.endpoint_url().map(str::to_owned));
-    let fips = config.use_fips().unwrap_or(false);
-    own.unwrap_or_else(|| regional(region, fips))
-}
-
-fn regional(region: &str, fips: bool) -> String {
-    let suffix = match region.split('-').next().unwrap_or_default() {
-        "cn" => "amazonaws.com.cn",
-        "eusc" => "amazonaws.eu",
-        _ if region.starts_with("us-iso-") => "c2s.ic.gov",
-        _ if region.starts_with("us-isob-") => "sc2s.sgov.gov",
-        _ if region.starts_with("eu-isoe-") => "cloud.adc-e.uk",
-        _ if region.starts_with("us-isof-") => "csp.hci.ic.gov",
-        _ => "amazonaws.com",
-    };
-    let service = if fips { "ec2-fips" } else { "ec2" };
-    format!("https://{service}.{region}.{suffix}")
+    Err(Told::error(code, message))
 }
 
 /// Every text of a document, with the names that lead to it.
@@ -394,33 +255,5 @@ mod tests {
         );
         assert_eq!(error(document), told);
         assert_eq!(error("<html>"), (None, String::new()));
-    }
-
-    #[test]
-    fn the_endpoint_is_the_regions() {
-        for (region, fips, url) in [
-            (
-                "eu-central-1",
-                false,
-                "https://ec2.eu-central-1.amazonaws.com",
-            ),
-            (
-                "us-gov-west-1",
-                true,
-                "https://ec2-fips.us-gov-west-1.amazonaws.com",
-            ),
-            (
-                "cn-north-1",
-                false,
-                "https://ec2.cn-north-1.amazonaws.com.cn",
-            ),
-            (
-                "us-iso-east-1",
-                false,
-                "https://ec2.us-iso-east-1.c2s.ic.gov",
-            ),
-        ] {
-            assert_eq!(regional(region, fips), url);
-        }
     }
 }

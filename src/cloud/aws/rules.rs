@@ -2,7 +2,9 @@
 
 use aws_sdk_elasticloadbalancingv2 as elb;
 use aws_sdk_elasticloadbalancingv2::config::timeout::TimeoutConfig;
-use aws_sdk_elasticloadbalancingv2::types::{Action, ActionTypeEnum, TagDescription};
+use aws_sdk_elasticloadbalancingv2::types::{
+    Action, ActionTypeEnum, RuleCondition, TagDescription,
+};
 
 use super::AwsCloud;
 use super::failure::{look_error, outcome_without_effect};
@@ -15,7 +17,7 @@ use crate::plan::REQUEST_TIMEOUT;
 /// How many resources DescribeTags takes (API reference).
 const TAGGED_MAX: usize = 20;
 /// The tag that Elastic Beanstalk puts on everything of an environment's.
-const TAG_ENVIRONMENT_ID: &str = "elasticbeanstalk:environment-id";
+pub(super) const TAG_ENVIRONMENT_ID: &str = "elasticbeanstalk:environment-id";
 /// The tag that CloudFormation puts on everything of a stack's.
 const TAG_PART: &str = "aws:cloudformation:logical-id";
 
@@ -100,27 +102,40 @@ impl<P> AwsCloud<P> {
     async fn rules_of(&self, load_balancer: &str) -> Result<Vec<elb::types::Rule>, LookError> {
         let mut rules = Vec::new();
         for listener in self.listeners(load_balancer).await? {
-            let mut marker = None;
-            loop {
-                let page = self
-                    .elb
-                    .describe_rules()
-                    .listener_arn(&listener)
-                    .set_marker(marker)
-                    .send()
-                    .await
-                    .map_err(|e| look_error("DescribeRules", &e))?;
-                rules.extend(page.rules.unwrap_or_default());
-                marker = page.next_marker.filter(|marker| !marker.is_empty());
-                if marker.is_none() {
-                    break;
-                }
-            }
+            let arn = listener.listener_arn.unwrap_or_default();
+            rules.extend(self.rules_on(&arn).await?);
         }
         Ok(rules)
     }
 
-    async fn listeners(&self, load_balancer: &str) -> Result<Vec<String>, LookError> {
+    /// Every rule of a listener.
+    pub(super) async fn rules_on(
+        &self,
+        listener: &str,
+    ) -> Result<Vec<elb::types::Rule>, LookError> {
+        let mut rules = Vec::new();
+        let mut marker = None;
+        loop {
+            let page = self
+                .elb
+                .describe_rules()
+                .listener_arn(listener)
+                .set_marker(marker)
+                .send()
+                .await
+                .map_err(|e| look_error("DescribeRules", &e))?;
+            rules.extend(page.rules.unwrap_or_default());
+            marker = page.next_marker.filter(|marker| !marker.is_empty());
+            if marker.is_none() {
+                return Ok(rules);
+            }
+        }
+    }
+
+    pub(super) async fn listeners(
+        &self,
+        load_balancer: &str,
+    ) -> Result<Vec<elb::types::Listener>, LookError> {
         let mut listeners = Vec::new();
         let mut marker = None;
         loop {
@@ -132,8 +147,7 @@ impl<P> AwsCloud<P> {
                 .send()
                 .await
                 .map_err(|e| look_error("DescribeListeners", &e))?;
-            let found = page.listeners.unwrap_or_default().into_iter();
-            listeners.extend(found.filter_map(|listener| listener.listener_arn));
+            listeners.extend(page.listeners.unwrap_or_default());
             marker = page.next_marker.filter(|marker| !marker.is_empty());
             if marker.is_none() {
                 return Ok(listeners);
@@ -141,7 +155,44 @@ impl<P> AwsCloud<P> {
         }
     }
 
+    /// The target groups of environments behind a load balancer.
     async fn target_groups(&self, load_balancer: &str) -> Result<Vec<TargetGroup>, LookError> {
+        let group = |tagged: &TagDescription| {
+            let (arn, environment_id) = tag(tagged, TAG_ENVIRONMENT_ID)?;
+            let part = tag(tagged, TAG_PART).map(|(_, part)| part);
+            Some(TargetGroup {
+                arn,
+                environment_id,
+                part: part.unwrap_or_default(),
+            })
+        };
+        let arns = self.target_group_arns(load_balancer).await?;
+        let tagged = self.elb_tags(arns).await?;
+        Ok(tagged.iter().filter_map(group).collect())
+    }
+
+    /// The ARN of each target group behind a load balancer, with the id of the environment that
+    /// it belongs to, where it belongs to one.
+    pub(super) async fn groups_behind(
+        &self,
+        load_balancer: &str,
+    ) -> Result<Vec<(String, Option<String>)>, LookError> {
+        let arns = self.target_group_arns(load_balancer).await?;
+        let tagged = self.elb_tags(arns.clone()).await?;
+        let environment = |arn: &String| {
+            let mut of_it = tagged
+                .iter()
+                .filter(|t| t.resource_arn.as_ref() == Some(arn));
+            of_it.find_map(|tagged| Some(tag(tagged, TAG_ENVIRONMENT_ID)?.1))
+        };
+        let with = |arn: String| (environment(&arn), arn);
+        let groups = arns.into_iter().map(with);
+        Ok(groups
+            .map(|(environment, arn)| (arn, environment))
+            .collect())
+    }
+
+    async fn target_group_arns(&self, load_balancer: &str) -> Result<Vec<String>, LookError> {
         let mut arns = Vec::new();
         let mut marker = None;
         loop {
@@ -157,27 +208,15 @@ impl<P> AwsCloud<P> {
             arns.extend(found.filter_map(|group| group.target_group_arn));
             marker = page.next_marker.filter(|marker| !marker.is_empty());
             if marker.is_none() {
-                break;
+                return Ok(arns);
             }
         }
-        let group = |tagged: &TagDescription| {
-            let (arn, environment_id) = tag(tagged, TAG_ENVIRONMENT_ID)?;
-            let part = tag(tagged, TAG_PART).map(|(_, part)| part);
-            Some(TargetGroup {
-                arn,
-                environment_id,
-                part: part.unwrap_or_default(),
-            })
-        };
-        Ok(self
-            .elb_tags(arns)
-            .await?
-            .iter()
-            .filter_map(group)
-            .collect())
     }
 
-    async fn elb_tags(&self, arns: Vec<String>) -> Result<Vec<TagDescription>, LookError> {
+    pub(super) async fn elb_tags(
+        &self,
+        arns: Vec<String>,
+    ) -> Result<Vec<TagDescription>, LookError> {
         let mut described = Vec::new();
         for arns in arns.chunks(TAGGED_MAX) {
             let answer = self
@@ -205,7 +244,7 @@ fn unread(error: LookError) -> Outcome {
 }
 
 /// A resource's ARN and the value of a tag of it.
-fn tag(tagged: &TagDescription, key: &str) -> Option<(String, String)> {
+pub(super) fn tag(tagged: &TagDescription, key: &str) -> Option<(String, String)> {
     let tags = tagged.tags.as_deref().unwrap_or_default();
     let found = tags.iter().find(|tag| tag.key.as_deref() == Some(key))?;
     let arn = tagged.resource_arn.clone()?;
@@ -213,23 +252,29 @@ fn tag(tagged: &TagDescription, key: &str) -> Option<(String, String)> {
 }
 
 fn untagged(rule: &elb::types::Rule) -> Untagged {
-    let conditions = rule.conditions.as_deref().unwrap_or_default().iter();
+    let hosts = hosts(rule.conditions.as_deref().unwrap_or_default());
+    let actions = rule.actions.as_deref().unwrap_or_default();
+    Untagged {
+        arn: rule.rule_arn.clone().unwrap_or_default(),
+        hosts,
+        forwards: actions.iter().flat_map(targets).collect(),
+    }
+}
+
+/// The hosts that conditions are for.
+pub(super) fn hosts(conditions: &[RuleCondition]) -> Vec<String> {
+    let conditions = conditions.iter();
     let of_host = conditions.filter(|c| c.field.as_deref() == Some("host-header"));
     let hosts = of_host.flat_map(|condition| {
         let config = condition.host_header_config.as_ref();
         let told = config.and_then(|config| config.values.clone());
         told.or(condition.values.clone()).unwrap_or_default()
     });
-    let actions = rule.actions.as_deref().unwrap_or_default();
-    Untagged {
-        arn: rule.rule_arn.clone().unwrap_or_default(),
-        hosts: hosts.collect(),
-        forwards: actions.iter().flat_map(targets).collect(),
-    }
+    hosts.collect()
 }
 
 /// The target groups that an action forwards to.
-fn targets(action: &Action) -> Vec<String> {
+pub(super) fn targets(action: &Action) -> Vec<String> {
     let config = action.forward_config.as_ref();
     let groups = config.and_then(|config| config.target_groups.as_deref());
     let groups = groups.unwrap_or_default().iter();

@@ -1,13 +1,18 @@
-//! What an environment's web servers answered lately.
+//! What an environment's web servers answered lately; with basic health, which does not tell, how
+//! many requests its load balancer counted.
 
 use std::time::Duration;
 
+use aws_sdk_cloudwatch::primitives::DateTime;
+use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat};
 use aws_sdk_elasticbeanstalk::types::{ApplicationMetrics, EnvironmentHealthAttribute};
 
-use super::AwsCloud;
 use super::configuration::counted;
+use super::failure::look_error;
 use super::read::{BasicHealth, health_error};
-use crate::cloud::{LookError, Prober, Sighting};
+use super::{AwsCloud, all};
+use crate::clock::Moment;
+use crate::cloud::{Led, LookError, Prober, Sighting};
 use crate::health::Health;
 use crate::plan::{Plan, Role};
 use crate::traffic::Traffic;
@@ -16,6 +21,12 @@ impl<P: Prober> AwsCloud<P> {
     /// How many nodes a load balancer has; none where that is not known.
     pub async fn nodes(&self, endpoint: &str) -> Option<u32> {
         self.prober.nodes(endpoint).await
+    }
+
+    /// Where each of these names leads, as DNS tells it, or why nobody knows, in words. All are
+    /// asked at the same time.
+    pub async fn look_up(&self, names: &[String]) -> Vec<Result<Led, String>> {
+        all(names.iter().map(|name| self.prober.look_up(name))).await
     }
 }
 
@@ -26,21 +37,21 @@ impl<P> AwsCloud<P> {
         sighting: &Sighting,
         plan: &Plan,
         role: Role,
-    ) -> Result<Option<Traffic>, LookError> {
+    ) -> Result<Option<Counted>, LookError> {
         let ours = role == Role::Blue || sighting.green_is_ours;
         let found = sighting.of(plan, role);
         match found.filter(|found| ours && found.status != "Terminating") {
-            Some(found) => self.traffic(&found.id).await,
+            Some(found) => self.traffic(&found.id).await.map(Some),
             None => Ok(None),
         }
     }
 
-    /// What an environment's web servers answered lately; none with basic health, which
-    /// does not tell.
+    /// What an environment's web servers answered lately; with basic health, which does not
+    /// tell, how many requests its load balancer counted.
     ///
     /// # Errors
     /// [`LookError`].
-    pub async fn traffic(&self, environment_id: &str) -> Result<Option<Traffic>, LookError> {
+    pub async fn traffic(&self, environment_id: &str) -> Result<Counted, LookError> {
         let answer = self
             .eb
             .describe_environment_health()
@@ -52,15 +63,178 @@ impl<P> AwsCloud<P> {
         match answer {
             Ok(health) => {
                 let instances = health.instances_health.as_ref();
-                Ok(health.application_metrics.as_ref().map(|metrics| Traffic {
-                    instances: instances.map_or(0, |summary| counted(summary, Health::Ok).running),
-                    ..answered(metrics)
+                let nothing = || Counted::Nobody("enhanced health tells no requests".to_owned());
+                let metrics = health.application_metrics.as_ref();
+                Ok(metrics.map_or_else(nothing, |metrics| {
+                    Counted::Told(Traffic {
+                        instances: instances
+                            .map_or(0, |summary| counted(summary, Health::Ok).running),
+                        ..answered(metrics)
+                    })
                 }))
             }
-            Err(error) => health_error("DescribeEnvironmentHealth", &error).map(|BasicHealth| None),
+            Err(error) => {
+                let BasicHealth = health_error("DescribeEnvironmentHealth", &error)?;
+                self.balanced(environment_id).await
+            }
+        }
+    }
+
+    /// The requests that an environment's load balancer counted in the last minute that is told
+    /// wholly.
+    async fn balanced(&self, environment_id: &str) -> Result<Counted, LookError> {
+        let resources = self.resources(environment_id).await?;
+        let Some(balancer) = resources.balancer else {
+            let why = "health is basic, and there is no load balancer to count them";
+            return Ok(Counted::Nobody(why.to_owned()));
+        };
+        let metrics = match self.metrics_of(&balancer, environment_id).await {
+            Ok(metrics) if metrics.is_empty() => {
+                let why = "health is basic, and a network load balancer counts no requests";
+                return Ok(Counted::Nobody(why.to_owned()));
+            }
+            Ok(metrics) => metrics,
+            Err(error) => return unread(error),
+        };
+        // AWS's own time, as that answer has just told it.
+        let now = self.time.last().map_or(Moment(0), |(now, _)| now);
+        let ended = Moment(now.0.saturating_sub(TOLD_AFTER.as_secs() * 1000) / MINUTE * MINUTE);
+        let began = Moment(ended.0.saturating_sub(MINUTE));
+        match self.sum(&metrics, (began, ended)).await {
+            Ok(requests) => Ok(Counted::Told(Traffic {
+                instances: resources.instances,
+                counted: Duration::from_millis(MINUTE),
+                ended: Some(ended),
+                requests,
+                ..Traffic::default()
+            })),
+            Err(error) => unread(error),
+        }
+    }
+
+    /// The metrics whose sum is the requests of an environment; none of a network load balancer
+    /// (user guides of Elastic Load Balancing, "CloudWatch metrics": `RequestCount`, of an
+    /// application load balancer in `AWS/ApplicationELB`, of a classic one in `AWS/ELB`).
+    async fn metrics_of(
+        &self,
+        balancer: &str,
+        environment_id: &str,
+    ) -> Result<Vec<Metric>, LookError> {
+        let of = |namespace: &str, dimensions: &[(&str, &str)]| {
+            let dimension = |(name, value): &(&str, &str)| {
+                Dimension::builder().name(*name).value(*value).build()
+            };
+            Metric::builder()
+                .namespace(namespace)
+                .metric_name("RequestCount")
+                .set_dimensions(Some(dimensions.iter().map(dimension).collect()))
+                .build()
+        };
+        if !balancer.starts_with("arn:") {
+            return Ok(vec![of("AWS/ELB", &[("LoadBalancerName", balancer)])]);
+        }
+        let name = |arn: &str, before: &str| {
+            let (_, name) = arn.split_once(before)?;
+            Some(name.to_owned())
+        };
+        let Some(named) = name(balancer, ":loadbalancer/").filter(|n| n.starts_with("app/")) else {
+            return Ok(Vec::new());
+        };
+        // Others may have a part in it: what reaches this environment's target groups counts.
+        let groups = self.groups_behind(balancer).await?.into_iter();
+        let own = groups.filter(|(_, of)| of.as_deref() == Some(environment_id));
+        let own = own
+            .filter_map(|(arn, _)| Some(format!("targetgroup/{}", name(&arn, ":targetgroup/")?)));
+        let metrics = own.map(|group| {
+            let dimensions = [
+                ("LoadBalancer", named.as_str()),
+                ("TargetGroup", group.as_str()),
+            ];
+            of("AWS/ApplicationELB", &dimensions)
+        });
+        Ok(metrics.collect())
+    }
+
+    /// The sum of metrics over a time. A minute without requests has no value: Elastic Load
+    /// Balancing reports what is not zero alone.
+    async fn sum(
+        &self,
+        metrics: &[Metric],
+        (from, to): (Moment, Moment),
+    ) -> Result<u32, LookError> {
+        let queries = metrics.iter().enumerate().map(|(at, metric)| {
+            let stat = MetricStat::builder()
+                .metric(metric.clone())
+                .period(60)
+                .stat("Sum");
+            MetricDataQuery::builder()
+                .id(format!("m{at}"))
+                .metric_stat(stat.build())
+                .build()
+        });
+        let at = |moment: Moment| DateTime::from_millis(i64::try_from(moment.0).unwrap_or(0));
+        let queries: Vec<_> = queries.collect();
+        let (mut sum, mut token) = (0.0, None);
+        loop {
+            let page = self
+                .cloudwatch
+                .get_metric_data()
+                .set_metric_data_queries(Some(queries.clone()))
+                .start_time(at(from))
+                .end_time(at(to))
+                .set_next_token(token)
+                .send()
+                .await
+                .map_err(|e| look_error("GetMetricData", &e))?;
+            for result in page.metric_data_results.unwrap_or_default() {
+                sum += result.values.unwrap_or_default().iter().sum::<f64>();
+            }
+            token = page.next_token.filter(|token| !token.is_empty());
+            if token.is_none() {
+                // A sum of counts is whole; a saturating cast is what is wanted.
+                return Ok(sum.max(0.0) as u32);
+            }
         }
     }
 }
+
+/// The requests of an environment, where somebody counts them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// So many.
+    Told(Traffic),
+    /// Nobody does; why, in words.
+    Nobody(String),
+    /// Who does may not be asked; why, in words.
+    Unread(String),
+}
+
+impl Counted {
+    /// How many; none where nobody counts them.
+    #[must_use]
+    pub fn told(self) -> Option<Traffic> {
+        match self {
+            Counted::Told(traffic) => Some(traffic),
+            Counted::Nobody(_) | Counted::Unread(_) => None,
+        }
+    }
+}
+
+/// What may not be read does not stop a release, which goes by time then.
+fn unread(error: LookError) -> Result<Counted, LookError> {
+    match error {
+        LookError::Denied(why) => Ok(Counted::Unread(format!(
+            "health is basic, and the load balancer's count may not be read: {why}"
+        ))),
+        error => Err(error),
+    }
+}
+
+/// How long after its end a minute is told wholly: load balancers report every 60 seconds, and
+/// CloudWatch has it within two minutes more.
+const TOLD_AFTER: Duration = Duration::from_secs(180);
+/// In milliseconds.
+const MINUTE: u64 = 60_000;
 
 /// The requests of the last seconds, of all instances.
 ///
@@ -94,6 +268,7 @@ fn answered(metrics: &ApplicationMetrics) -> Traffic {
     Traffic {
         instances: 0,
         counted: Duration::from_secs(counted.into()),
+        ended: None,
         requests,
         server_errors,
         slowest_tenth: slowest_tenth.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),

@@ -1,13 +1,16 @@
 //! What leads to the two environments, what tests them and what watches them.
 
+use std::net::IpAddr;
+
 use super::super::check::{Check, Finding};
-use super::super::reach::{Known, Reach, reach};
+use super::super::reach::{Known, Reach, as_records, is_same_place, reach, to_look_up};
 use super::{Answered, Found, Inspector, Read, unread};
 use crate::acceptance::without_secrets;
-use crate::cloud::aws::{Alarm, Configuration, PreviewRefused, ZoneRecords};
-use crate::cloud::{LookError, Prober};
+use crate::cloud::aws::{Alarm, Configuration, Counted, PreviewRefused, ZoneRecords};
+use crate::cloud::{Led, LookError, Prober};
 use crate::plan::{Role, Strategy};
-use crate::preview::Preview;
+use crate::preview::{Preview, RecordSet};
+use crate::traffic::Traffic;
 
 impl<P: Prober> Inspector<'_, P> {
     pub(super) async fn preview(&self) -> Result<Option<Preview>, PreviewRefused> {
@@ -19,61 +22,135 @@ impl<P: Prober> Inspector<'_, P> {
         self.cloud.preview(asked, &production).await.map(Some)
     }
 
-    /// Records that lead to blue's load balancer keep leading there while green serves.
-    pub(super) fn dns_records(&self, records: &ZoneRecords) -> Finding {
+    /// Asks DNS for the names that the hosted zones do not tell the way of.
+    pub(super) async fn names(&self, records: &[RecordSet], preview: Option<&Preview>) -> Names {
+        let mut known = self.known(preview);
+        known.records = records;
+        let asked = to_look_up(&self.config.tests, &known);
+        let mut all = asked.clone();
+        all.extend(self.blue.endpoint.clone());
+        let mut told = self.cloud.look_up(&all).await;
+        let addresses = match &self.blue.endpoint {
+            Some(_) => {
+                told.pop()
+                    .and_then(Result::ok)
+                    .unwrap_or_default()
+                    .addresses
+            }
+            None => Vec::new(),
+        };
+        Names {
+            told: asked.into_iter().zip(told).collect(),
+            addresses,
+        }
+    }
+
+    /// What is known of names without records.
+    fn known<'a>(&'a self, preview: Option<&'a Preview>) -> Known<'a> {
+        Known {
+            production: self.blue.cname.as_deref().unwrap_or_default(),
+            endpoint: self.blue.endpoint.as_deref(),
+            only_blue: self.tested() == Role::Blue && !self.config.test_green,
+            previews: preview.map_or(&[], |preview| &preview.hosts),
+            records: &[],
+            addresses: &[],
+        }
+    }
+
+    /// Which environment is tested before it takes production.
+    fn tested(&self) -> Role {
+        match self.wanted.strategy {
+            Strategy::Restore => Role::Blue,
+            Strategy::Promote | Strategy::Rehearse => Role::Green,
+        }
+    }
+
+    /// Records that lead to blue's load balancer keep leading there while green serves: their
+    /// clients meet the deploy, or with a promotion the termination.
+    pub(super) fn dns_records(
+        &self,
+        records: &Result<ZoneRecords, LookError>,
+        names: &Names,
+    ) -> Found {
         let check = Check::DnsRecords;
         let Some(endpoint) = self.blue.endpoint.clone() else {
-            return check.unknown("the service does not tell blue's load balancer");
+            return Ok(check.unknown("the service does not tell blue's load balancer"));
         };
-        let past = records.leading_to(std::slice::from_ref(&endpoint));
-        let past: Vec<_> = past
-            .map(|(zone, set)| format!("{} of {zone}", set.name))
-            .collect();
-        if !past.is_empty() {
-            return check.warned(format!(
-                "{} leads to {endpoint} itself, past the CNAME, and does not follow a swap: point \
-                 it at {}",
-                past.join(", "),
-                self.blue.cname.as_deref().unwrap_or("the production CNAME")
-            ));
+        let production = self.blue.cname.as_deref().unwrap_or("the production CNAME");
+        let (mut past, mut doubts, mut unread) = (Vec::new(), Vec::new(), Vec::new());
+        if let Ok(records) = records {
+            let mut places = vec![endpoint.clone()];
+            places.extend(names.addresses.iter().map(ToString::to_string));
+            let leading = records.leading_to(&places);
+            past.extend(leading.map(|(zone, set)| format!("{} of {zone}", set.name)));
+            if !records.unread.is_empty() {
+                unread.push(format!(
+                    "the hosted zones {} may not be read, or are too many",
+                    records.unread.join(", ")
+                ));
+            }
         }
-        match records.unread.as_slice() {
+        for (name, told) in &names.told {
+            match told {
+                Err(why) => unread.push(why.clone()),
+                Ok(led) => match names.way(led, production, &endpoint) {
+                    Way::Cname | Way::Elsewhere => {}
+                    Way::Balancer => past.push(format!("{name}, as DNS tells,")),
+                    Way::Address => doubts.push(format!(
+                        "{name} holds addresses of {endpoint}: where its DNS provider does not \
+                         take them from {production} at each look-up, it does not follow a swap"
+                    )),
+                },
+            }
+        }
+        if !past.is_empty() {
+            let evidence = format!(
+                "{} leads to {endpoint} itself, past the CNAME, and does not follow a swap",
+                past.join(", ")
+            );
+            return Ok(match self.wanted.strategy {
+                Strategy::Rehearse => check.warned(evidence),
+                Strategy::Restore | Strategy::Promote => {
+                    check.refused(evidence, format!("point it at {production}"))
+                }
+            });
+        }
+        if !doubts.is_empty() {
+            return Ok(check.warned(doubts.join("; ")));
+        }
+        if let Err(error) = records {
+            return Err(error.clone());
+        }
+        Ok(match unread.as_slice() {
             [] => check.passed(format!(
                 "no record of the account's hosted zones leads to {endpoint} past the CNAME"
             )),
-            unread => check.unknown(format!(
-                "the hosted zones {} may not be read, or are too many",
-                unread.join(", ")
-            )),
-        }
+            unread => check.unknown(unread.join("; ")),
+        })
     }
 
     /// A test that reaches the other environment would pass there and prove nothing of the
     /// one under test.
     pub(super) fn tests(
         &self,
-        records: &Result<ZoneRecords, LookError>,
+        records: &[RecordSet],
+        names: &Names,
         read: &Read,
         answers: &[Answered],
     ) -> Finding {
         let check = Check::Tests;
-        let (tested, holder) = match self.wanted.strategy {
-            Strategy::Restore => (Role::Blue, Role::Green),
-            Strategy::Promote | Strategy::Rehearse => (Role::Green, Role::Blue),
-        };
+        let tested = self.tested();
+        let holder = tested.other();
         let production = self.blue.cname.as_deref().unwrap_or_default();
-        let records = records.as_ref().map(|records| &records.found);
-        let records: Vec<_> = records
-            .into_iter()
-            .flatten()
-            .map(|(_, set)| set.clone())
-            .collect();
+        let led = names.told.iter().filter_map(|(name, told)| {
+            let led = told.as_ref().ok()?;
+            Some(as_records(name, led))
+        });
+        let records: Vec<_> = records.iter().cloned().chain(led.flatten()).collect();
         let known = Known {
-            production,
-            endpoint: self.blue.endpoint.as_deref(),
-            only_blue: tested == Role::Blue && !self.config.test_green,
-            previews: read.preview.as_ref().map_or(&[], |preview| &preview.hosts),
             records: &records,
+            addresses: &names.addresses,
+            ..self.known(read.preview.as_ref())
         };
         let remedy = "give a path, or write {cname} in the URL in place of its host; `host` presents \
                       another name";
@@ -141,6 +218,29 @@ impl<P: Prober> Inspector<'_, P> {
         ))
     }
 
+    /// Whether the drain can tell who still comes.
+    pub(super) async fn request_count(&self) -> Found {
+        let check = Check::RequestCount;
+        Ok(match self.cloud.traffic(&self.blue.id).await? {
+            Counted::Told(Traffic { ended: None, .. }) => {
+                check.passed("enhanced health tells how many requests come")
+            }
+            Counted::Told(traffic) => check.passed(format!(
+                "health is basic; CloudWatch tells the requests of blue's load balancer, three \
+                 minutes late: {} in the last minute that is told",
+                traffic.requests
+            )),
+            Counted::Nobody(why) => check.warned(format!(
+                "nobody counts requests ({why}): an environment that production left is taken for \
+                 drained after --drain, whoever still comes"
+            )),
+            Counted::Unread(why) => check.unknown(format!(
+                "{why}; without it an environment that production left is taken for drained after \
+                 --drain, whoever still comes"
+            )),
+        })
+    }
+
     pub(super) async fn alarms(&self) -> Found {
         let names = &self.config.alarms;
         if names.is_empty() {
@@ -152,6 +252,45 @@ impl<P: Prober> Inspector<'_, P> {
             return Ok(Check::Alarms.refused(ringing.join("; "), Check::Alarms.about().remedy));
         }
         Ok(Check::Alarms.passed(format!("not in alarm: {}", names.join(", "))))
+    }
+}
+
+/// What DNS tells.
+pub(super) struct Names {
+    /// Names of tests, each with where it leads, or why nobody knows.
+    told: Vec<(String, Result<Led, String>)>,
+    /// The addresses of blue's load balancer; none where they are not known.
+    addresses: Vec<IpAddr>,
+}
+
+/// How a name leads to blue.
+enum Way {
+    /// By the production CNAME, which is swapped.
+    Cname,
+    /// By the name of its load balancer, or the address of its only instance.
+    Balancer,
+    /// By addresses of its load balancer, and nobody can tell whence its provider has them.
+    Address,
+    /// Not at all, as far as DNS tells: a proxy answers in its place, or something else.
+    Elsewhere,
+}
+
+impl Names {
+    fn way(&self, led: &Led, production: &str, endpoint: &str) -> Way {
+        let by = |name: &str| led.names.iter().any(|led| is_same_place(led, name));
+        let at_blue = led.addresses.iter().any(|at| self.addresses.contains(at));
+        if by(production) {
+            Way::Cname
+        } else if by(endpoint) {
+            Way::Balancer
+        } else if !at_blue {
+            Way::Elsewhere
+        } else if endpoint.parse::<IpAddr>().is_ok() {
+            // An Elastic IP address stays, and is what people write into a record.
+            Way::Balancer
+        } else {
+            Way::Address
+        }
     }
 }
 
