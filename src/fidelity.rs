@@ -185,7 +185,7 @@ pub fn every_difference(plan: &Plan, blue: &Traits, green: &Traits) -> Vec<Diffe
     let judged = differences(plan, blue, green);
     let of_both = [blue, green].map(|traits| {
         let mut all = own_tags(traits);
-        all.extend(settings(traits));
+        all.extend(settings(&traits.settings));
         all.insert("version".to_owned(), traits.version.clone());
         all.insert("platform".to_owned(), traits.platform.clone());
         let role = traits.operations_role.clone();
@@ -207,12 +207,7 @@ pub fn template_differences(
     blue: &BTreeMap<String, String>,
     template: &BTreeMap<String, String>,
 ) -> Vec<Differing> {
-    let [blue, template] = [blue, template].map(|of| {
-        settings(&Traits {
-            settings: of.clone(),
-            ..Traits::default()
-        })
-    });
+    let [blue, template] = [blue, template].map(settings);
     differing(&blue, &template, |what| {
         let (of_blue, of_template) = (blue.get(what), template.get(what)?);
         let is_same = of_blue.is_some_and(|of_blue| is_same(what, of_blue, of_template));

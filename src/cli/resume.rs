@@ -24,7 +24,7 @@ pub(super) struct Args {
     approve: bool,
     /// Give up what somebody else has changed meanwhile, for which the deployment is held
     #[arg(long)]
-    discard_changes: bool,
+    pub(super) discard_changes: bool,
     /// Every interrupted deployment of the bucket that nobody drives, at the same time
     #[arg(long, conflicts_with_all = ["id", "version_label", "approve", "discard_changes"])]
     all: bool,
@@ -124,6 +124,7 @@ async fn one(mut context: Context, record: Record, limits: NamedLimits) -> Resul
     let named = Named {
         tests: None,
         limits,
+        discard_changes: false,
     };
     go_on(&mut context, taken, order, asked, named).await
 }
