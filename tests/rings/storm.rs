@@ -4,6 +4,7 @@
 //! `BLUEGREEN_STORMS=20000 cargo test --test rings storm -- --nocapture` plays more of
 //! them, `BLUEGREEN_STORM_SEED=17` the one that failed.
 
+mod hands;
 mod waiters;
 mod weather;
 
@@ -68,6 +69,10 @@ async fn storm(seed: u64) -> Outcome {
         .waiters
         .iter()
         .for_each(|waiter| waiter.register(&world));
+    weather
+        .hand
+        .into_iter()
+        .for_each(|hand| hand.register(&world));
     let mut deployment = world.begin(wanted).await.expect("preflight passes");
     let struck = Struck::default();
     break_loose(&world, &weather, rng.fork(), &struck);
@@ -85,15 +90,16 @@ async fn storm(seed: u64) -> Outcome {
     world.sandbox.with_world(|world, _| world.clear_faults());
     world.on_call(|_, _| Fate::Life);
     let way = world.way(&deployment.plan.id).await;
-    match weather.waiters.is_empty() {
-        true => check(&world, &weather, &deployment, &way),
-        false => check_turns(&world, &weather, &deployment, &waited),
+    let mut struck = struck.lock().expect("no panic holds it").clone();
+    match weather.hand {
+        Some(hand) => hands::check(&world, hand, struck.contains_key("hands"), &deployment),
+        None if weather.waiters.is_empty() => check(&world, &weather, &deployment, &way),
+        None => check_turns(&world, &weather, &deployment, &waited),
     }
     let overtaken = |waited: &&Waited| matches!(waited, Waited::Overtaken(_));
     if waited.iter().any(|waited| overtaken(&waited)) {
-        count(&struck, "overtaken");
+        struck.insert("overtaken".to_owned(), 1);
     }
-    let mut struck = struck.lock().expect("no panic holds it").clone();
     struck.extend(report.strikes);
     struck.insert("crashes".to_owned(), deaths);
     struck.insert("losses_accepted".to_owned(), world.sandbox.report().lost);
@@ -315,6 +321,9 @@ fn obeyed(
             let now = world.clock.now();
             let mut next = deployment.entering(state, now);
             next.plan = plan;
+            if let Some(discarded) = deployment.with_changes_discarded().filter(|_| rng.bool()) {
+                next.discarded = discarded;
+            }
             let ordered = world
                 .store()
                 .checkpoint(deployment, next, now, "ordered", None);
@@ -397,6 +406,7 @@ fn storms(half: u64) {
         "drop_answer",
         "environment_health",
         "flaps",
+        "hands",
         "late",
         "left_as_held",
         "long_caches",

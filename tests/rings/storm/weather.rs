@@ -8,6 +8,7 @@ use bluegreen::clock::Moment;
 use bluegreen::plan::Strategy;
 use bluegreen_sandbox::{Fault, FaultEffect, Phase, Sandbox, Service, Setting};
 
+use super::hands::{Hand, Past};
 use super::waiters::Waiter;
 use super::{CLOCK_OFF, Struck, count};
 use crate::virtual_world::{Fate, Features, VirtualWorld, set_the_walls_clocks};
@@ -47,6 +48,8 @@ pub(super) struct Weather {
     pub ailments: Vec<Ailment>,
     /// Who waits for a turn behind the release.
     pub waiters: Vec<Waiter>,
+    /// Somebody else who does something to the environments meanwhile.
+    pub hand: Option<Hand>,
     /// Seconds between two looks.
     pub poll: u64,
 }
@@ -96,8 +99,8 @@ pub(super) struct Ailment {
     seconds: u64,
 }
 
-const BLUE: &str = "shop-blue";
-const GREEN: &str = "shop-blue-green";
+pub(super) const BLUE: &str = "shop-blue";
+pub(super) const GREEN: &str = "shop-blue-green";
 const CLIENTS: usize = 100;
 /// Longer than any storm.
 const FOR_GOOD: u64 = 100 * 86_400;
@@ -162,6 +165,7 @@ impl Weather {
             lives_in_warning: false,
             ailments: Vec::new(),
             waiters: Vec::new(),
+            hand: None,
             poll: 30,
         };
         weather.draw_what_lasts(rng);
@@ -203,6 +207,13 @@ impl Weather {
         // whom stubborn clients leave stuck nobody releases behind.
         if deploys && self.stubborn.is_none() && rng.u8(..5) == 0 {
             self.waiters = Waiter::some(rng);
+        }
+        // Against what somebody else does nobody can look behind a stale look or a request that
+        // arrives late, and nobody is to blame for their putting users on a bad version.
+        let is_clear = self.stubborn.is_none() && self.slow.is_none() && self.waiters.is_empty();
+        if is_clear && self.version == Version::Good && rng.u8(..4) == 0 {
+            self.hand = Some(Hand::of(rng, self.strategy));
+            (self.stale_seconds, self.late) = (0, 0.0);
         }
     }
 
@@ -264,6 +275,7 @@ impl Weather {
                 !self.lives_in_warning && !self.ailments.is_empty(),
             ),
             ("waiters", !self.waiters.is_empty()),
+            ("somebody else's hands", self.hand.is_some()),
         ];
         let there = named.into_iter().filter(|(_, is_there)| *is_there);
         there.map(|(name, _)| name).collect()
@@ -456,6 +468,7 @@ pub(super) fn break_loose(
     let mut to_come = weather.ailments.clone();
     to_come.retain(|_| !weather.lives_in_warning);
     let to_come = Mutex::new(to_come);
+    let hand = Mutex::new((weather.hand, Past::default()));
     let (weather, struck) = (weather.clone(), struck.clone());
     world.on_call(move |call, phase| {
         let mut rng = rng.lock().expect("no panic holds it");
@@ -470,6 +483,15 @@ pub(super) fn break_loose(
                 }
                 !begins
             });
+        let (hand, past) = &mut *hand.lock().expect("no panic holds it");
+        if let Some(somebody) = hand
+            && phase == Phase::Before
+            && call.operation == "DescribeEnvironments"
+            && sandbox.with_world(|world, _| somebody.acts(world, past, clock.now()))
+        {
+            *hand = None;
+            count(&struck, "hands");
+        }
         if rng.f64() < weather.clock_set {
             let by = i64::try_from(CLOCK_OFF.as_secs()).expect("an hour");
             set_the_walls_clocks(if rng.bool() { by } else { -by });
