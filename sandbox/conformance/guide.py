@@ -17,6 +17,9 @@ from pathlib import Path
 
 DOCS = Path(__file__).parents[2] / "docs"
 BIN = Path(sys.executable).parent
+# How many seconds of a sandbox pass in one of the wall's: on a busy machine a request that takes
+# longer than its lease has left is not sent.
+SPEED = "120"
 failed = 0
 
 
@@ -38,7 +41,7 @@ def blocks(text):
 @contextlib.contextmanager
 def sandbox():
     server = subprocess.Popen(
-        [sys.argv[1], "sandbox", "--listen", "127.0.0.1:0", "--speed", "600"],
+        [sys.argv[1], "sandbox", "--listen", "127.0.0.1:0", "--speed", SPEED],
         stdout=subprocess.PIPE, text=True)
     try:
         yield re.search(r"http://[\d.]+:\d+", server.stdout.readline()).group()
@@ -61,8 +64,8 @@ class Reader:
             bundle.writestr("app.js", "// a shop")
         self.environment = dict(
             PATH=f"{tools}:{BIN}:{os.environ['PATH']}", HOME=folder, PYTHONWARNINGS="ignore", AWS_PAGER="",
-            NO_PROXY="127.0.0.1", AWS_ENDPOINT_URL=url, BLUEGREEN_SANDBOX=url, BLUEGREEN_SANDBOX_SPEED="600",
-            AWS_ACCESS_KEY_ID="a", AWS_SECRET_ACCESS_KEY="b", AWS_REGION="us-east-1", AWS_DEFAULT_REGION="us-east-1")
+            NO_PROXY="127.0.0.1", AWS_ENDPOINT_URL=url, BLUEGREEN_SANDBOX=url, BLUEGREEN_SANDBOX_SPEED=SPEED,
+            AWS_ACCESS_KEY_ID="a", AWS_SECRET_ACCESS_KEY="b")
 
     def types(self, command, **more):
         script = f"set -e\n[ -e {self.kept} ] && . {self.kept}\n{command}\nexport -p > {self.kept}\n"
@@ -84,33 +87,56 @@ class Reader:
 
 
 def first_release(text):
-    """The commands of the first release, in their order; one that the text has inline stands where
-    it is named."""
+    """The commands of the first release that stand by themselves, in their order."""
     section = text.split("## A first release on a real account")[1].split("\n## ")[0]
     return blocks(section)
 
 
 def follow_the_guide(reader, text):
     commands = first_release(text)
-    check("the guide has its commands", len(commands) == 11, commands)
+    whole = "\n".join(commands)
+    begun = re.findall(r"^ {4,}(?:bluegreen|aws|export) .*", text.split("## Two environments")[0], flags=re.M)
+    missed = [line for line in begun if line.strip() not in whole]
+    check("every command of the first release is followed", begun and not missed, missed)
     rehearsal, elsewhere, *rest = commands
     first, again = rehearsal.splitlines()
     # In place of a kill, after which `resume` goes on as well.
     reader.follows(first, BLUEGREEN_PAUSE_BEFORE="cutover")
     reader.follows(again, BLUEGREEN_PAUSE_BEFORE="")
-    reader.follows(elsewhere, words="", BLUEGREEN_PAUSE_BEFORE="")
+    reader.follows(elsewhere, BLUEGREEN_PAUSE_BEFORE="")
     managed = [command for command in rest if "attach-role-policy" in command]
     check("the managed policy is attached by one command", len(managed) == 1, managed)
     for command in rest:
         # Followed below: beside the printed policy it would hide what that lacks.
         if command not in managed:
             reader.follows(command)
-    for command in ["bluegreen config check", "bluegreen config show", "bluegreen status", "bluegreen resume"]:
+    for command in ["bluegreen config check", "bluegreen config show", "bluegreen status", "bluegreen resume",
+                    "bluegreen doctor --create", "bluegreen resume --all"]:
         check(f"the guide names {command}", f"`{command}`" in text)
         reader.follows(command)
     told = reader.follows("aws elasticbeanstalk describe-environments --environment-names shop-blue")
     check("blue runs v42", '"VersionLabel": "v42"' in told, told)
     return managed[0]
+
+
+def follow_the_recipes(reader, text):
+    """What they hold of settings is in order, a test is asked as it is written, and the line of each
+    CI system releases its commit."""
+    recipes = text.split("## Recipes")[1]
+    hook, test = [next(b for b in blocks(recipes) if b.startswith(part)) for part in ("[[hook]]", "--test")]
+    (reader.folder / "hook.toml").write_text(hook)
+    reader.follows("bluegreen config check --config hook.toml")
+    # Its listener of 443 is the user's own.
+    code, told = reader.types(f"bluegreen plan --version-label v2 {test}")
+    check("the test's name is asked of blue", "/health as shop.example.com" in told, f"{code} {told}")
+    lines = re.findall(r"^ +- (bluegreen run .*)$", recipes, flags=re.M)
+    check("two CI systems have the binary", len(lines) == 2, lines)
+    for commit, line in zip(("4f2a", "9c1e"), lines):
+        with zipfile.ZipFile(reader.folder / "target/shop.zip", "w") as bundle:
+            bundle.writestr("app.js", f"// a shop of {commit}")
+        reader.follows(line, CI_COMMIT_SHA=commit, CODEBUILD_RESOLVED_SOURCE_VERSION=commit)
+    told = reader.follows("aws elasticbeanstalk describe-environments --environment-names shop-blue")
+    check("blue runs the last commit", f'"VersionLabel": "{commit}"' in told, told)
 
 
 def is_the_role(reader):
@@ -184,6 +210,7 @@ def main():
         reader = Reader(folder, url)
         attach = follow_the_guide(reader, guide)
         is_the_role(reader)
+        follow_the_recipes(reader, guide)
         the_policy_is_enforced(reader, guide)
         the_managed_policy_is_enough(reader, guide, attach)
         follow_the_permissions(reader, permissions)

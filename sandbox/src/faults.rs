@@ -340,6 +340,13 @@ pub enum FaultEffect {
     SwapFailsOnce,
     /// The rules of Elastic Beanstalk's own on a shared load balancer do not follow a swap.
     RulesStay,
+    /// Tags at an environment's creation need no right to tag.
+    TagsNeedNoRight,
+    /// Bundles are read with these rights, whatever operates the environment.
+    BundlesReadBy {
+        /// Whose rights they are.
+        reader: BundleReader,
+    },
     /// The next termination of this environment fails once, and it is Ready again.
     TerminateFailsOnce {
         /// The environment's name.
@@ -480,9 +487,24 @@ pub(crate) struct Quirks {
     pub conditions_ignored: bool,
     #[serde(default)]
     pub rules_stay: bool,
+    #[serde(default)]
+    pub tags_need_no_right: bool,
+    /// None for the operations role, or without one the caller.
+    #[serde(default)]
+    pub bundle_reader: Option<BundleReader>,
     /// How many swaps are still to fail.
     #[serde(default)]
     pub failing_swaps: u32,
+}
+
+/// Whose rights a bundle is read with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BundleReader {
+    /// The caller's, although there is an operations role.
+    Caller,
+    /// Elastic Beanstalk's own: nobody else needs any.
+    Service,
 }
 
 /// A health that lasts for a while, and why it is so.
@@ -669,6 +691,8 @@ impl World {
             FaultEffect::IdleShrinks => self.quirks.idle_shrinks = true,
             FaultEffect::ConditionsIgnored => self.quirks.conditions_ignored = true,
             FaultEffect::RulesStay => self.quirks.rules_stay = true,
+            FaultEffect::TagsNeedNoRight => self.quirks.tags_need_no_right = true,
+            FaultEffect::BundlesReadBy { reader } => self.quirks.bundle_reader = Some(*reader),
             FaultEffect::SwapFailsOnce => self.quirks.failing_swaps += 1,
             FaultEffect::TerminateFailsOnce { environment } => {
                 self.quirks.stuck_terminations.push(environment.clone());

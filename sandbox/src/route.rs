@@ -134,7 +134,9 @@ impl Sandbox {
     /// The host that DNS leads to from a host, and whether an environment's web site is
     /// to answer for it.
     fn led_to(&self, host: String) -> (String, bool) {
-        if host.ends_with(".elasticbeanstalk.com") || host.ends_with(".elb.amazonaws.com") {
+        let is_named =
+            host.ends_with(".elasticbeanstalk.com") || host.ends_with(".elb.amazonaws.com");
+        if is_named || self.with_world(|world, _| world.addresses().contains(&host)) {
             return (host, true);
         }
         if let Some(to) = self.with_world(|world, _| world.led_elsewhere(&host)) {

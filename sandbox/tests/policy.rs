@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use bluegreen_sandbox::{
-    FaultEffect, Form, Need, Options, Policy, PolicyError, Reply, Sandbox, Verdict, World,
+    BundleReader, FaultEffect, Form, Need, Options, Policy, PolicyError, Reply, Sandbox, Verdict,
+    World,
 };
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
@@ -449,11 +450,7 @@ fn making_a_load_balancer_and_its_group_needs_what_public_guides_quote() {
         "elasticloadbalancing:DescribeLoadBalancerPolicies",
         "elasticloadbalancing:SetLoadBalancerPoliciesOfListener",
     ];
-    let of_application = ["elasticloadbalancing:SetSecurityGroups"];
-    for (kind, others) in [
-        ("classic", &of_classic[..]),
-        ("application", &of_application),
-    ] {
+    for (kind, others) in [("classic", &of_classic[..]), ("application", &[])] {
         for action in of_all.iter().chain(others) {
             let (status, body) = ask(&mut world(&[everything_but(action)]), &create(kind));
             let code = "<Code>InsufficientPrivilegesException</Code>";
@@ -470,8 +467,24 @@ fn making_a_load_balancer_and_its_group_needs_what_public_guides_quote() {
     }
 }
 
+/// An application load balancer is made with its security groups (API reference of Elastic Load
+/// Balancing, `CreateLoadBalancer`); a change of the stack may set them anew.
+#[test]
+fn the_groups_of_an_application_load_balancer_are_set_by_a_change() {
+    let action = "elasticloadbalancing:SetSecurityGroups";
+    let option = "&OptionSettings.member.1.Namespace=aws:elasticbeanstalk:environment\
+                  &OptionSettings.member.1.OptionName=LoadBalancerType&OptionSettings.member.1.Value=application";
+    let create = "Action=CreateEnvironment&ApplicationName=shop&EnvironmentName=shop-two&VersionLabel=v1&SolutionStackName=s";
+    let mut without = world(&[everything_but(action)]);
+    let (status, body) = ask(&mut without, &format!("{create}{option}"));
+    assert_eq!(status, 200, "{body}");
+    let update = "Action=UpdateEnvironment&EnvironmentName=shop-blue";
+    let (status, body) = ask(&mut without, &format!("{update}{option}"));
+    assert!(status == 403 && body.contains(action), "{body}");
+}
+
 /// Whether tags at creation need it nobody documents (developer guide, "Using tags to control
-/// access", has it beside `CreateEnvironment`); here they do.
+/// access", has it beside `CreateEnvironment`): they do unless they are told not to.
 #[test]
 fn tags_at_creation_need_a_right_of_their_own() {
     let create = "Action=CreateEnvironment&ApplicationName=shop&EnvironmentName=shop-two&VersionLabel=v1&SolutionStackName=s";
@@ -480,7 +493,35 @@ fn tags_at_creation_need_a_right_of_their_own() {
     let mut without = world(&[everything_but(action)]);
     let (status, body) = ask(&mut without, &tagged);
     assert!(status == 403 && body.contains(action), "{body}");
-    assert_eq!(ask(&mut without, create).0, 200);
+    without.inject(FaultEffect::TagsNeedNoRight);
+    assert_eq!(ask(&mut without, &tagged).0, 200);
+    assert_eq!(ask(&mut world(&[everything_but(action)]), create).0, 200);
+}
+
+/// With whose rights a bundle is read that a key of KMS encrypts nobody documents: those of the
+/// operations role or without one of the caller, the caller's in any case, or the service's own.
+#[test]
+fn an_encrypted_bundle_may_be_read_with_anybodys_rights() {
+    let key = "arn:aws:kms:us-east-1:123456789012:key/1234abcd";
+    let create = "Action=CreateEnvironment&ApplicationName=shop&EnvironmentName=shop-two&VersionLabel=v1&SolutionStackName=s";
+    let operated =
+        format!("{create}&OperationsRole=arn:aws:iam::123456789012:role/shop-operations");
+    for (reader, of_caller, of_role) in [
+        (None, 403, 200),
+        (Some(BundleReader::Caller), 403, 403),
+        (Some(BundleReader::Service), 200, 200),
+    ] {
+        for (request, expected) in [(create, of_caller), (&operated, of_role)] {
+            let mut world = world(&[everything_but("kms:Decrypt")]);
+            world.demand_encryption("shop-artifacts", "aws:kms", Some(key));
+            if let Some(reader) = reader {
+                world.inject(FaultEffect::BundlesReadBy { reader });
+            }
+            let (status, body) = ask(&mut world, request);
+            assert_eq!(status, expected, "{reader:?}: {body}");
+            assert!(status == 200 || body.contains("kms:Decrypt"), "{body}");
+        }
+    }
 }
 
 /// An account needs service-linked roles and the storage bucket's policy once (public guides to

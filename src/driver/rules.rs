@@ -176,9 +176,12 @@ impl<C: Cloud> Driver<'_, C> {
         match outcome {
             Outcome::Applied { .. } | Outcome::NotApplied(Refusal::AlreadySo(_)) => Ok(None),
             Outcome::NotApplied(Refusal::Credentials(why)) => Err(DriveError::Credentials(why)),
-            Outcome::NotApplied(Refusal::Denied(why)) => {
-                Err(DriveError::Denied(format!("ModifyRule: {why}")))
-            }
+            Outcome::NotApplied(Refusal::Denied(why)) => Err(DriveError::Denied(format!(
+                "ModifyRule: {why}; users who come by {} still reach the environment that it \
+                     forwards to, and neither a deploy nor a termination is asked of that one \
+                     meanwhile; allow elasticloadbalancing:ModifyRule on it",
+                change.rule
+            ))),
             Outcome::Unclear(why)
             | Outcome::NotApplied(
                 Refusal::Throttled(why)

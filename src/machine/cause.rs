@@ -182,7 +182,11 @@ impl fmt::Display for Cause {
             }
             Cause::RuleStays { why } => write!(
                 f,
-                "a rule of the shared load balancer does not forward where it must: {why}"
+                "a rule of the shared load balancer does not forward where it must: {why}. Users \
+                 who come by it still reach the environment that it forwards to, and neither a \
+                 deploy nor a termination is asked of that one meanwhile; what to do: change \
+                 the rule by hand, or where it bears the tag bluegreen:follow let bluegreen change \
+                 it (elasticloadbalancing:ModifyRule on it)"
             ),
             Cause::GreenNameTaken { green } => write!(
                 f,

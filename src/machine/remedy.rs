@@ -13,7 +13,7 @@ const fn known(says: &'static str, todo: &'static str) -> Known {
 }
 
 /// Texts of the service in public event logs and issues; the first that fits decides.
-const KNOWN: [Known; 12] = [
+const KNOWN: [Known; 14] = [
     // aws/aws-elastic-beanstalk-cli#532, pulumi/pulumi-aws#3461.
     known(
         "Unknown configuration setting",
@@ -47,6 +47,17 @@ const KNOWN: [Known; 12] = [
     known(
         "must have instance profile associated with it",
         "set aws:autoscaling:launchconfiguration:IamInstanceProfile on blue, then release again",
+    ),
+    // EC2 API reference, "Error codes".
+    known(
+        "VcpuLimitExceeded",
+        "ask AWS for more vCPUs (Service Quotas, ec2, L-1216C47A for standard instances) or stop \
+         instances that nobody needs, then release again",
+    ),
+    known(
+        "AddressLimitExceeded",
+        "ask AWS for more Elastic IP addresses (Service Quotas, ec2, L-0263D0A3) or release some \
+         that nobody needs, then release again",
     ),
     // hsingh/ansible-elastic-beanstalk#40.
     known(

@@ -157,7 +157,8 @@ impl Check {
                  role, every one of docs/iam-policy-beneath.json that Elastic Beanstalk needs with \
                  the same rights to make green, to deploy onto blue by its deployment policy and to \
                  terminate green; refuses where one is not allowed, warns where only one is not that \
-                 an account needs once, or where a condition cannot be judged beforehand",
+                 an account needs once or that AWS's documents leave open, or where a condition \
+                 cannot be judged beforehand",
                 "grant what is named, as docs/permissions.md says",
                 May(
                     "the release goes on until AWS denies it something: it stops there, and \

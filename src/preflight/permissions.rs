@@ -211,6 +211,8 @@ pub enum By {
     Service,
     /// Elastic Beanstalk, where the account never did it before.
     FirstUse,
+    /// Nobody, perhaps: AWS's documents do not say whether it is asked for.
+    Perhaps,
 }
 
 /// What this release needs, each once.
@@ -266,7 +268,7 @@ pub fn needed(of: &Use<'_>) -> Vec<Needed> {
                 action: action.clone(),
                 resource,
                 passed_to: None,
-                by: by(sid),
+                by: by(sid, &action),
             }));
         }
     }
@@ -285,8 +287,10 @@ pub(super) fn statements() -> Vec<Value> {
 }
 
 /// Who does what a statement allows.
-fn by(sid: &str) -> By {
+fn by(sid: &str, action: &str) -> By {
     match sid {
+        // Of tags at creation no page says that they need it.
+        _ if action == "elasticbeanstalk:AddTags" => By::Perhaps,
         "BeneathFirstUse" | "BeneathServiceLinkedRoles" => By::FirstUse,
         sid if sid.starts_with(BENEATH) => By::Service,
         _ => By::Caller,
@@ -348,14 +352,13 @@ impl Use<'_> {
             "WriteToTheBucket" => self.writes,
             "WatchAlarms" => self.scope.alarms,
             "MovePreviewHosts" | "ReadHostedZones" => self.scope.zone.is_some(),
-            // What is asked of Route 53 beforehand is done without where it may not be, and
-            // reading the parameters and rules shows itself whether it may be.
-            "FindHostedZones" | "ReadPreviewParameters" | "LookAtLoadBalancer" => false,
+            // Reading the parameters and rules shows itself whether it may be.
+            "ReadPreviewParameters" | "LookAtLoadBalancer" => false,
             // That it may be simulated the simulation itself shows.
             "CheckOwnPermissions" => false,
             // What checks alone ask leaves them unknown where it may not be asked.
-            "LookAtTheAccount" | "LookAtTheNetwork" | "LookAtThePlatform" | "LookAtTheStacks"
-            | "LookAtWebAcl" | "CountRequests" => false,
+            "LookAtAccount" | "LookAtPlatform" | "LookAtStacks" | "LookAtWebAcl"
+            | "CountRequests" => false,
             "BeneathBatches" => self.deploys() && self.policy.has_batches(),
             "BeneathNewGroups" => self.deploys() && self.policy.has_new_groups(),
             "BeneathScheduledActions" => self.schedules,
@@ -954,7 +957,8 @@ mod tests {
             ..USE
         });
         assert!(
-            with.iter().all(|needed| needed.by == By::Caller),
+            with.iter()
+                .all(|needed| matches!(needed.by, By::Caller | By::Perhaps)),
             "{with:?}"
         );
         let passed: Vec<_> = with.iter().filter(|n| n.action == "iam:PassRole").collect();

@@ -918,6 +918,24 @@ fn an_embedded_sandbox_survives_its_process() {
     );
 }
 
+/// Nothing meant for a sandbox goes elsewhere, whatever the SDK's own variables say.
+#[test]
+fn a_sandbox_gets_every_request() {
+    let served = Served::at_speed(SPEED);
+    let elsewhere = "http://127.0.0.1:1";
+    let planned = served
+        .bluegreen(&["plan", "--version-label", "v2"])
+        .env("AWS_ENDPOINT_URL", elsewhere)
+        .env("AWS_ENDPOINT_URL_EC2", elsewhere)
+        .env("AWS_ENDPOINT_URL_S3", elsewhere)
+        .env("AWS_ENDPOINT_URL_WAFV2", elsewhere)
+        .output()
+        .expect("the binary runs");
+    let told = String::from_utf8_lossy(&planned.stdout).into_owned();
+    assert_eq!(code(&planned), Some(0), "{told}");
+    assert!(!told.contains(" unknown "), "{told}");
+}
+
 /// In another account, or another region, an empty answer says nothing.
 #[test]
 fn a_deployment_is_only_gone_on_with_where_it_is() {

@@ -287,11 +287,11 @@ fn the_first_release_of_the_guide_works() {
     let exported = exported.map(|pair| pair.split_once('=').expect("a pair"));
     // The sandbox is in one region only.
     let exported = exported.map(|(name, value)| match name {
-        "AWS_REGION" => (name, "us-east-1"),
+        "AWS_REGION" | "AWS_DEFAULT_REGION" => (name, "us-east-1"),
         _ => (name, value),
     });
     let exported: Vec<_> = exported.collect();
-    assert_eq!(exported.len(), 4, "{exported:?}");
+    assert_eq!(exported.len(), 5, "{exported:?}");
     let text = docs("guide.md");
     let inline = |command: &str| {
         assert!(

@@ -138,7 +138,8 @@ fn immovable() -> Fault {
     }
 }
 
-/// Nothing is deployed to an environment that a rule still sends traffic to.
+/// Nothing is deployed to an environment that a rule still sends traffic to, and the end says what
+/// that means for those who come by it.
 #[tokio::test(start_paused = true)]
 async fn a_rule_that_cannot_be_moved_holds_the_deploy() {
     let world = world().await;
@@ -154,10 +155,42 @@ async fn a_rule_that_cannot_be_moved_holds_the_deploy() {
             if why.contains("AWS does not change") && why.contains("listener-rule")),
         "{cause}"
     );
+    let told = cause.to_string();
+    assert!(
+        told.contains("still reach the environment that it forwards to")
+            && told.contains("what to do: change the rule by hand"),
+        "{told}"
+    );
     world.sandbox.with_world(|world, _| {
         let blue = world.environment("shop-blue").expect("blue");
         assert_eq!(blue.version_label, "v1");
     });
+}
+
+/// Without the right to change a rule the process ends where it is, and says what that means for
+/// those who come by the rule.
+#[tokio::test(start_paused = true)]
+async fn a_rule_that_may_not_be_changed_loses_nothing() {
+    let world = world().await;
+    let mut deployment = begun(&world, Strategy::Restore).await;
+    let policy = crate::policy::without_statement("MoveTaggedRules");
+    world.sandbox.set_policy(Some(policy));
+    let driven = world.drive(&mut deployment).await.expect("nobody kills it");
+    let told = driven.expect_err("it may not").to_string();
+    assert!(
+        told.contains("AWS denied what is needed: ModifyRule")
+            && told.contains("still reach the environment that it forwards to")
+            && told.contains("allow elasticloadbalancing:ModifyRule"),
+        "{told}"
+    );
+    world.sandbox.with_world(|world, _| {
+        let blue = world.environment("shop-blue").expect("blue");
+        assert_eq!(blue.version_label, "v1");
+    });
+    world.sandbox.set_policy(Some(crate::policy::shipped()));
+    let driven = world.drive(&mut deployment).await.expect("nobody kills it");
+    driven.expect("it goes on");
+    assert_eq!(deployment.state, State::Completed);
 }
 
 #[tokio::test(start_paused = true)]

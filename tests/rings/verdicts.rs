@@ -694,6 +694,12 @@ fn cases() -> Vec<Case> {
             "elasticbeanstalk:UpdateEnvironment",
             |s| s.deny("elasticbeanstalk:UpdateEnvironment"),
         ),
+        Case::of(
+            "permissions",
+            "warned",
+            "environment/shop/shop-blue-green, which AWS may need",
+            |s| s.deny("elasticbeanstalk:AddTags"),
+        ),
         Case::of("permissions", "refused", "ec2:RunInstances", |s| {
             s.deny("ec2:RunInstances")
         }),

@@ -352,7 +352,7 @@ impl VirtualWorld {
     }
 
     /// The checks before a release that are left unknown, and why.
-    pub async fn unknown_checks(&self) -> Vec<String> {
+    pub async fn unknown_checks(&self, wanted: &Wanted) -> Vec<String> {
         let config = &self.config;
         let found = preflight::find_target(&self.cloud, config, "us-east-1").await;
         let found = found.expect("blue is there");
@@ -360,8 +360,7 @@ impl VirtualWorld {
             now: self.clock.now(),
             past: Past::default(),
         };
-        let wanted = Wanted::default();
-        let done = preflight::inspect(&self.cloud, config, &wanted, &found, &around).await;
+        let done = preflight::inspect(&self.cloud, config, wanted, &found, &around).await;
         let findings = done
             .expect("what a plan needs is told")
             .findings

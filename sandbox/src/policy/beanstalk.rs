@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::{Need, beneath};
+use crate::faults::BundleReader;
 use crate::model::Environment;
 use crate::wire::{ApiError, Form};
 use crate::world::World;
@@ -37,6 +38,18 @@ impl World {
         for need in beneath::needs(self, form) {
             self.permit_downstream(role.as_deref(), &need)
                 .map_err(|message| refused("InsufficientPrivilegesException", message))?;
+        }
+        // Nobody documents who reads a bundle, which matters where a key of KMS encrypts it.
+        let reader = match self.quirks.bundle_reader {
+            None => Some(role.as_deref()),
+            Some(BundleReader::Caller) => Some(None),
+            Some(BundleReader::Service) => None,
+        };
+        if let Some(reader) = reader {
+            for need in beneath::bundle(self, form) {
+                self.permit_downstream(reader, &need)
+                    .map_err(|message| refused("InsufficientPrivilegesException", message))?;
+            }
         }
         self.authorize_assets(form, role.as_deref())
     }
@@ -95,9 +108,9 @@ impl World {
             }
             "CreateEnvironment" => {
                 let mut needs = self.on_named(form, "environment", "EnvironmentName");
-                // Nobody documents whether tags at creation need it; here they do (developer
-                // guide, "Using tags to control access": `AddTags` beside `CreateEnvironment`).
-                if !form.members("Tags").is_empty() {
+                // Nobody documents whether tags at creation need it (developer guide, "Using tags to
+                // control access", has `AddTags` beside `CreateEnvironment`).
+                if !form.members("Tags").is_empty() && !self.quirks.tags_need_no_right {
                     let tagging = needs.iter().cloned().map(|need| Need {
                         action: format!("{NAMES}:AddTags"),
                         ..need

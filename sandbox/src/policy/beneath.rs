@@ -196,11 +196,6 @@ pub(super) fn needs(world: &World, form: &Form) -> Vec<Need> {
     };
     let balancing = &subject.balancing;
     match form.operation() {
-        "CreateApplicationVersion" => {
-            let bucket = form.get("SourceBundle.S3Bucket");
-            let bundle = bucket.zip(form.get("SourceBundle.S3Key"));
-            bundle.map_or_else(Vec::new, |(bucket, key)| read(world, bucket, key))
-        }
         "CreateEnvironment" => {
             let mut needs = subject.all(&[CREATE, balancing.create(), subject.launch.create()]);
             if subject.has("aws:autoscaling:scheduledaction") {
@@ -212,11 +207,9 @@ pub(super) fn needs(world: &World, form: &Form) -> Vec<Need> {
             if world.quirks.fresh_account {
                 needs.extend(subject.all(&[FIRST_USE]));
             }
-            needs.extend(bundle_of(world, application, form.get("VersionLabel")));
             needs
         }
         "UpdateEnvironment" => {
-            let application = existing.map_or("", |e| e.application.as_str());
             let deploys = form.get("VersionLabel").is_some();
             let changes = ["OptionSettings", "OptionsToRemove"];
             let configures = changes.iter().any(|list| !form.members(list).is_empty());
@@ -230,7 +223,6 @@ pub(super) fn needs(world: &World, form: &Form) -> Vec<Need> {
                 let changes = [CONFIGURE, balancing.configure(), subject.launch.change()];
                 needs.extend(subject.all(&changes));
             }
-            needs.extend(bundle_of(world, application, form.get("VersionLabel")));
             needs
         }
         "AbortEnvironmentUpdate" if existing.is_some() => subject.all(&[ABORT]),
@@ -276,15 +268,30 @@ fn swapped(world: &World, form: &Form) -> Vec<Need> {
     needs
 }
 
-fn bundle_of(world: &World, application: &str, label: Option<&str>) -> Vec<Need> {
-    let mut versions = world.view.versions.iter();
-    let version =
-        versions.find(|v| v.application == application && Some(v.label.as_str()) == label);
-    version.map_or_else(Vec::new, |v| read(world, &v.bucket, &v.key))
-}
-
-/// Nobody documents who reads a bundle that a key of KMS encrypts: here it is the caller.
-fn read(world: &World, bucket: &str, key: &str) -> Vec<Need> {
+/// What reading the bundle that a request is about needs.
+pub(super) fn bundle(world: &World, form: &Form) -> Vec<Need> {
+    let found = world.named(form).ok();
+    let application = match found {
+        Some(at) => world.view.environments[at].application.as_str(),
+        None => form.get("ApplicationName").unwrap_or_default(),
+    };
+    let label = form.get("VersionLabel");
+    let bundle = match form.operation() {
+        "CreateApplicationVersion" => {
+            let bucket = form.get("SourceBundle.S3Bucket");
+            bucket.zip(form.get("SourceBundle.S3Key"))
+        }
+        "CreateEnvironment" | "UpdateEnvironment" => {
+            let mut versions = world.view.versions.iter();
+            let version =
+                versions.find(|v| v.application == application && Some(v.label.as_str()) == label);
+            version.map(|version| (version.bucket.as_str(), version.key.as_str()))
+        }
+        _ => None,
+    };
+    let Some((bucket, key)) = bundle else {
+        return Vec::new();
+    };
     let object = Need::new("s3:GetObject", format!("arn:aws:s3:::{bucket}/{key}"));
     let key = world.reads_with_key(bucket);
     std::iter::once(object).chain(key).collect()

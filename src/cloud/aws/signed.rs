@@ -163,9 +163,17 @@ fn signing(service: Service, config: &SdkConfig, region: Region) -> StaticRuntim
         .with_runtime_components(components)
 }
 
-/// `AWS_ENDPOINT_URL_…` of the service, the configuration's own, or the region's (General
-/// Reference, "Service endpoints and quotas").
+/// What the program has set, as for a sandbox, else `AWS_ENDPOINT_URL_…` of the service, the
+/// configuration's own, or the region's (General Reference, "Service endpoints and quotas"): the
+/// order of the SDK's own clients.
 fn endpoint(service: Service, config: &SdkConfig, region: &str) -> String {
+    let set = config.endpoint_url().map(str::to_owned);
+    if let (true, Some(set)) = (
+        config.get_origin("endpoint_url").is_client_config(),
+        set.clone(),
+    ) {
+        return set;
+    }
     let key = ServiceConfigKey::builder()
         .service_id(service.id)
         .env("AWS_ENDPOINT_URL")
@@ -174,7 +182,7 @@ fn endpoint(service: Service, config: &SdkConfig, region: &str) -> String {
     let of_service = key
         .ok()
         .and_then(|key| config.service_config()?.load_config(key));
-    let own = of_service.or_else(|| config.endpoint_url().map(str::to_owned));
+    let own = of_service.or(set);
     let fips = config.use_fips().unwrap_or(false);
     own.unwrap_or_else(|| regional(service.name, region, fips))
 }

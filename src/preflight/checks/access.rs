@@ -149,8 +149,8 @@ impl<P: Prober> Inspector<'_, P> {
     }
 }
 
-/// What is missing: what a release needs refuses, and what depends on the request, or on what
-/// the account did before, warns.
+/// What is missing: what a release needs refuses, and what depends on the request or on what the
+/// account did before, or is not known to be needed, warns.
 fn permitted(principal: &str, needed: &[Needed], denied: &[Denied]) -> Finding {
     let check = Check::Permissions;
     let by = |denied: &Denied| {
@@ -167,6 +167,7 @@ fn permitted(principal: &str, needed: &[Needed], denied: &[Denied]) -> Finding {
         of_it.copied().collect::<Vec<_>>()
     };
     let (own, beneath, first) = (of(By::Caller), of(By::Service), of(By::FirstUse));
+    let perhaps = of(By::Perhaps);
     let mut found = Vec::new();
     if !own.is_empty() {
         found.push(format!("{principal} may not {}", listed(&own)));
@@ -191,6 +192,13 @@ fn permitted(principal: &str, needed: &[Needed], denied: &[Denied]) -> Finding {
         found.push(format!(
             "{principal} may not {}, which Elastic Beanstalk needs once in an account",
             listed(&first)
+        ));
+    }
+    if !perhaps.is_empty() {
+        found.push(format!(
+            "{principal} may not {}, which AWS may need so that green is made with its tags: where \
+             it does, it refuses to make green, and blue is untouched",
+            listed(&perhaps)
         ));
     }
     if !found.is_empty() {

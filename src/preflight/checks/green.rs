@@ -100,7 +100,10 @@ impl<P: Prober> Inspector<'_, P> {
             ));
         }
         let all: Vec<_> = asked.iter().map(in_words).collect();
-        Ok(Check::Quotas.passed(format!("the account has {}", all.join(", "))))
+        Ok(Check::Quotas.passed(format!(
+            "the account has {}; whether it has the vCPUs for green's instances is not counted",
+            all.join(", ")
+        )))
     }
 
     /// The Elastic IP addresses, where blue, a single instance, has one and green needs another.
