@@ -299,7 +299,8 @@ fn redacted(exchange: &Exchange, names: &mut Pseudonyms) -> Redacted {
 /// The service that a host of AWS is of: `elasticbeanstalk.eu-central-1.amazonaws.com`; an
 /// environment's own web site is a site, and any other host a sandbox.
 fn service(host: &str) -> String {
-    if host.ends_with(".elasticbeanstalk.com") {
+    // The latter are those of environments in China.
+    if host.ends_with(".elasticbeanstalk.com") || host.ends_with(".eb.amazonaws.com.cn") {
         return "site".to_owned();
     }
     let Some((labels, _)) = host.split_once(".amazonaws.com") else {

@@ -220,7 +220,8 @@ impl Replay {
         Replay { speed, ..self }
     }
 
-    /// Under which names it answers: `application`, `blue`, `green`, `bucket`.
+    /// Under which names it answers: `application`, `blue`, `green`, `bucket`, and `version`
+    /// where one was named.
     #[must_use]
     pub fn names(&self) -> &BTreeMap<String, String> {
         &self.inner.document.names
@@ -314,10 +315,18 @@ impl Replay {
             let since = self.now().duration_since(SystemTime::UNIX_EPOCH);
             let now = since.unwrap_or(Duration::ZERO).as_millis();
             let now = u64::try_from(now).unwrap_or(u64::MAX);
-            return route::in_json(200, &json!({ "now_ms": now, "speed": self.speed }));
+            return route::in_json(
+                200,
+                &json!({ "now_ms": now, "speed": self.speed, "is_recording": true }),
+            );
         }
         let host = route::host(request);
-        if host.ends_with(".elasticbeanstalk.com") || host.ends_with(".elb.amazonaws.com") {
+        let sites = [
+            ".elasticbeanstalk.com",
+            ".eb.amazonaws.com.cn",
+            ".elb.amazonaws.com",
+        ];
+        if sites.iter().any(|site| host.ends_with(site)) {
             return self.site(uri.path());
         }
         let path = uri.path_and_query().map_or("/", |path| path.as_str());

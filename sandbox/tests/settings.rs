@@ -166,6 +166,21 @@ fn a_clone_of_an_old_environment_has_the_defaults_of_today() {
     }
 }
 
+/// An option that is told without a value while it is not set is told once where it is.
+#[test]
+fn an_option_that_is_set_is_told_once() {
+    let mut play = Play::new();
+    let namespace = "aws:autoscaling:launchconfiguration";
+    let told = |play: &mut Play| {
+        let settings =
+            "Action=DescribeConfigurationSettings&ApplicationName=shop&EnvironmentName=shop-blue";
+        play.done(settings).matches(">EC2KeyName<").count()
+    };
+    assert_eq!(told(&mut play), 1);
+    play.0.set("shop-blue", namespace, "EC2KeyName", "laptop");
+    assert_eq!(told(&mut play), 1);
+}
+
 /// AWS CLI reference, `validate-configuration-settings`: no message where all is valid, and an
 /// error for an option that the service does not know.
 #[test]

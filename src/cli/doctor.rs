@@ -68,13 +68,17 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
         verdicts.push(["doctor".to_owned(), "failed".to_owned(), why]);
     }
     let (_, sdk) = context.cloud().await?;
+    let mut names = vec![
+        ("application", "application", config.app.clone()),
+        ("blue", "environment", config.blue.clone()),
+        ("green", "environment", config.green.clone()),
+        ("bucket", "bucket", config.bucket.clone()),
+    ];
+    // A bundle's is registered in the course of it.
+    let registered = wanted.label.filter(|_| wanted.bundle.is_none());
+    names.extend(registered.map(|label| ("version", "version", label)));
     let recording = Recording {
-        names: vec![
-            ("application", "application", config.app.clone()),
-            ("blue", "environment", config.blue.clone()),
-            ("green", "environment", config.green.clone()),
-            ("bucket", "bucket", config.bucket.clone()),
-        ],
+        names,
         region: sdk.region().map(ToString::to_string).unwrap_or_default(),
         exchanges: recorder.exchanges(),
         comparisons: recorder.comparisons(),
@@ -233,18 +237,15 @@ async fn retreat(context: &mut Context, id: &str) -> Result<Exit, Failed> {
 
 /// Whether no request that changes an environment was for blue.
 fn untouched(exchanges: &[Exchange], plan: &Plan) -> [String; 3] {
-    const CHANGES: [&str; 7] = [
-        "AbortEnvironmentUpdate",
-        "RebuildEnvironment",
-        "RestartAppServer",
-        "SwapEnvironmentCNAMEs",
-        "TerminateEnvironment",
-        "UpdateEnvironment",
-        "UpdateTagsForResource",
-    ];
+    const READS: [&str; 6] = ["Check", "Describe", "Get", "List", "Simulate", "Validate"];
+    let is_read = |operation: &str| READS.iter().any(|read| operation.starts_with(read));
     let asked = exchanges.iter().map(Exchange::operation);
+    // A template is made of blue, which it leaves as it is.
     let changes: Vec<_> = asked
-        .filter(|(operation, _)| CHANGES.contains(&operation.as_str()))
+        .filter(|(operation, of)| {
+            !of.is_empty() && !is_read(operation) && operation != "CreateConfigurationTemplate"
+                || operation == "SwapEnvironmentCNAMEs"
+        })
         .collect();
     let of_blue = [&plan.target.blue, &plan.blue_id];
     let found = changes
@@ -254,7 +255,7 @@ fn untouched(exchanges: &[Exchange], plan: &Plan) -> [String; 3] {
         None => (
             "passed",
             format!(
-                "{} requests changed an environment, none of them {}",
+                "of the requests that made, changed or removed an environment, {} in all, none was for {}",
                 changes.len(),
                 plan.target.blue
             ),

@@ -337,8 +337,10 @@ pub(super) async fn report(context: &Context, deployment: &Deployment) -> Result
     let transitions = context.store.transitions(&deployment.plan.id)?;
     say(&report::text::story(deployment, &transitions));
     #[cfg(feature = "sandbox")]
-    if let Some(sandbox) = &context.sandbox {
-        say(&sandbox.summary().await?);
+    if let Some(sandbox) = &context.sandbox
+        && let Some(told) = sandbox.summary().await?
+    {
+        say(&told);
     }
     Ok(())
 }

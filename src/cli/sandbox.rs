@@ -111,10 +111,14 @@ async fn replay(replay: Replay, address: &str) -> Result<Exit, Failed> {
     let listener = listen(address).await?;
     let address = listener.local_addr().map_err(|e| Failed::bug(&e))?;
     let name = |which: &str| replay.names().get(which).cloned().unwrap_or_default();
+    let version = match replay.names().get("version") {
+        Some(version) => format!(" --version-label {version}"),
+        None => String::new(),
+    };
     say(&format!(
         "{} recorded requests of {} are answered again on http://{address}.\n\n\
          \u{20} bluegreen doctor --sandbox=http://{address} --config /dev/null --state replay.db --region {} \
-         --app {} --blue {} --green {} --bucket {}",
+         --app {} --blue {} --green {} --bucket {}{version}",
         replay.requests(),
         replay.region(),
         replay.region(),
@@ -135,6 +139,8 @@ async fn replay(replay: Replay, address: &str) -> Result<Exit, Failed> {
 pub(super) struct InUse {
     pub endpoint: SandboxEndpoint,
     pub clock: Clock,
+    /// Whether it answers from a recording, which has nothing to report.
+    is_recording: bool,
     /// Ends the embedded one with the command.
     _server: Option<tokio::task::JoinHandle<()>>,
 }
@@ -143,6 +149,8 @@ pub(super) struct InUse {
 struct Reading {
     now_ms: u64,
     speed: f64,
+    #[serde(default)]
+    is_recording: bool,
 }
 
 impl InUse {
@@ -164,13 +172,17 @@ impl InUse {
                 speed: reading.speed,
             },
             clock: Clock::starting_at(Moment(reading.now_ms), reading.speed),
+            is_recording: reading.is_recording,
             _server: server,
         })
     }
 
-    /// What the sandbox has to report.
-    pub async fn summary(&self) -> Result<String, Failed> {
-        Ok(summary(&get(&self.endpoint.url, "report").await?))
+    /// What the sandbox has to report; none where it answers from a recording.
+    pub async fn summary(&self) -> Result<Option<String>, Failed> {
+        if self.is_recording {
+            return Ok(None);
+        }
+        Ok(Some(summary(&get(&self.endpoint.url, "report").await?)))
     }
 }
 

@@ -67,9 +67,11 @@ fn in_json(key: &str, value: &mut Value, names: &mut Pseudonyms) {
             .iter_mut()
             .for_each(|value| in_json(key, value, names)),
         Value::Object(fields) => {
-            for (key, value) in fields.iter_mut() {
-                in_json(key, value, names);
-            }
+            let shown = std::mem::take(fields).into_iter().map(|(key, mut value)| {
+                in_json(&key, &mut value, names);
+                (names.field(&key), value)
+            });
+            *fields = shown.collect();
         }
         Value::Number(number) => {
             // An account's digits may be a number too, and so may a secret.
@@ -149,6 +151,8 @@ impl Element {
     fn redact(&mut self, names: &mut Pseudonyms) {
         let option = (self.child("Namespace"), self.child("OptionName"));
         let name = self.name.clone();
+        let platform = self.child("PlatformArn");
+        let is_own_platform = platform.is_some_and(|arn| !arn.contains("::platform/"));
         for child in &mut self.children {
             let shown = match (&option, child.name.as_str()) {
                 _ if !child.children.is_empty() => {
@@ -159,6 +163,12 @@ impl Element {
                     names.setting(namespace, option, &child.text)
                 }
                 ((Some(namespace), _), "OptionName") => names.option(namespace, &child.text),
+                // Somebody's custom platform is called as they like.
+                (_, "PlatformName" | "PlatformVersion" | "PlatformBranchName")
+                    if is_own_platform =>
+                {
+                    names.own("platform", &child.text)
+                }
                 // A list's members are what the list is called.
                 (_, "member" | "Item" | "item") => names.leaf(&name, &child.text),
                 // A tier's name is one of a few words.

@@ -60,7 +60,12 @@ const HARMLESS: &[&str] = &[
     "x-amz-request-id",
     "x-amz-server-side-encryption",
     "x-amzn-requestid",
+    "requestId",
+    ERROR,
 ];
+
+/// Where JSON's errors have their code (AWS JSON protocol).
+const ERROR: &str = "__type";
 
 /// Elements and parameters whose values are sentences of the service's.
 const SENTENCES: &[&str] = &["Cause", "Causes", "Message", "message"];
@@ -70,6 +75,7 @@ const SENTENCES: &[&str] = &["Cause", "Causes", "Message", "message"];
 const NAMED: &[(&str, &str)] = &[
     ("ApplicationName", "application"),
     ("CNAMEPrefix", "host"),
+    ("ConfigurationTemplates", "template"),
     ("Description", "description"),
     ("EnvironmentName", "environment"),
     ("S3Bucket", "bucket"),
@@ -78,6 +84,7 @@ const NAMED: &[(&str, &str)] = &[
     ("TemplateName", "template"),
     ("Value", "value"),
     ("VersionLabel", "version"),
+    ("Versions", "version"),
 ];
 
 /// The namespaces in which the names of options are an application's own too, and their
@@ -104,7 +111,10 @@ const OWN_OPTIONS: &[&str] = &[
 /// replacing it would leave nothing of what the service says.
 const SERVICE_WORDS: &[&str] = &[
     "aborted",
+    "alarm",
     "application",
+    "blue",
+    "cname",
     "cnames",
     "command",
     "completed",
@@ -120,6 +130,7 @@ const SERVICE_WORDS: &[&str] = &[
     "errors",
     "failed",
     "from",
+    "green",
     "group",
     "health",
     "instance",
@@ -127,14 +138,17 @@ const SERVICE_WORDS: &[&str] = &[
     "launch",
     "launched",
     "message",
+    "name",
     "named",
     "operation",
+    "production",
     "reason",
     "resource",
     "security",
     "stack",
     "starting",
     "successfully",
+    "supported",
     "swap",
     "swapping",
     "terminate",
@@ -143,6 +157,34 @@ const SERVICE_WORDS: &[&str] = &[
     "update",
     "version",
     "with",
+    // Of the short ones a name is no less likely to be one.
+    "all",
+    "and",
+    "any",
+    "are",
+    "as",
+    "at",
+    "be",
+    "by",
+    "dns",
+    "for",
+    "has",
+    "id",
+    "in",
+    "is",
+    "it",
+    "its",
+    "new",
+    "no",
+    "not",
+    "of",
+    "ok",
+    "on",
+    "or",
+    "s3",
+    "the",
+    "to",
+    "was",
 ];
 
 /// Words that the values of options take, beside numbers (developer guide, "Configuration
@@ -221,9 +263,12 @@ const WORDS: &[&str] = &[
 
 /// Words with digits or joins in them that name no one.
 const COMMON: &[&str] = &[
+    "*",
     "***",
+    "AWSElasticBeanstalk",
     "aws:cloudformation:logical-id",
     "aws:cloudformation:stack-id",
+    "docs/guide.md",
     "elasticbeanstalk:environment-id",
     "elasticbeanstalk:environment-name",
     "group-id",
@@ -240,6 +285,57 @@ const COMMON: &[&str] = &[
     "S3Key",
     "t2.micro",
     "t3.micro",
+    "tcp",
+    "udp",
+];
+
+/// The services that an ARN may be of (service authorization reference).
+const SERVICES: &[&str] = &[
+    "acm",
+    "autoscaling",
+    "cloudformation",
+    "cloudwatch",
+    "dynamodb",
+    "ec2",
+    "ecs",
+    "elasticbeanstalk",
+    "elasticloadbalancing",
+    "iam",
+    "kms",
+    "lambda",
+    "logs",
+    "rds",
+    "route53",
+    "s3",
+    "secretsmanager",
+    "sns",
+    "sqs",
+    "ssm",
+    "sts",
+    "wafv2",
+];
+
+/// How the buckets of the service's own begin, before their region.
+const OWN_BUCKETS: &[&str] = &[
+    "elasticbeanstalk-env-resources-",
+    "elasticbeanstalk-platform-assets-",
+    "elasticbeanstalk-samples-",
+];
+
+/// How the paths of CloudWatch's operations begin, before the operation's name (Smithy RPC
+/// v2 protocol).
+const RPC: &str = "/service/GraniteServiceVersion20100801/operation/";
+
+/// What the pseudonyms of names begin with, which are hidden in sentences also where they
+/// are short.
+const NAMES: &[&str] = &[
+    "application-",
+    "bucket-",
+    "environment-",
+    "host-",
+    "tag-",
+    "template-",
+    "version-",
 ];
 
 /// Paths' and ARNs' parts that name no one.
@@ -284,6 +380,9 @@ const IDS: &[&str] = &[
 /// of them.
 const HIDDEN_CHARS_MIN: usize = 4;
 
+/// The same of a name, which is hidden where it stands alone and is written just so.
+const HIDDEN_NAME_CHARS_MIN: usize = 2;
+
 /// More digits than these are no number of anything: a telephone's, a card's, a PIN's.
 const DIGITS_MAX: usize = 9;
 
@@ -307,6 +406,8 @@ pub struct Pseudonyms {
     shown: BTreeSet<String>,
     /// The values that are hidden also within words.
     secret: BTreeSet<String>,
+    /// The full names of the service's own options, as sentences hold them.
+    options: BTreeSet<String>,
     /// Whether sentences are left for later, when every name is known.
     leaves_sentences: bool,
     counts: BTreeMap<String, u32>,
@@ -368,7 +469,9 @@ impl Pseudonyms {
         }
         match key {
             "Key" => return self.tag_key(value),
-            "ResourceName" => return self.resource(value),
+            "S3Key" => return self.parts(value),
+            "LogicalResourceId" | "ResourceName" => return self.resource(value),
+            "ResourceType" if value.starts_with("AWS::") => return value.to_owned(),
             _ => {}
         }
         self.formed(value).unwrap_or_else(|| {
@@ -393,17 +496,30 @@ impl Pseudonyms {
         if is_made_up(value) {
             return value.to_owned();
         }
-        match self.formed(value).filter(|shown| shown != value) {
+        // What only has a slash in it is no path.
+        let is_note = value.contains('/') && !value.contains("://") && !value.starts_with("arn:");
+        let shown = (!is_note).then(|| self.formed(value)).flatten();
+        match shown.filter(|shown| shown != value) {
             Some(shown) => shown,
             None => self.name(what, value),
         }
     }
 
+    /// What is shown of the name of a field: the service's are plain words.
+    pub fn field(&mut self, field: &str) -> String {
+        let is_plain = field == ERROR || field.bytes().all(|b| b.is_ascii_alphabetic());
+        match is_plain && !self.given.contains_key(field) && !self.is_secret(field) {
+            true => field.to_owned(),
+            false => self.name("field", field),
+        }
+    }
+
     /// What is shown of a tag's key: those of this program and of the service name no one.
     pub fn tag_key(&mut self, key: &str) -> String {
-        let is_known = ["aws:", "bluegreen:", "elasticbeanstalk:"]
-            .iter()
-            .any(|of| key.starts_with(of));
+        let is_known = key == "Name"
+            || ["aws:", "bluegreen:", "elasticbeanstalk:"]
+                .iter()
+                .any(|of| key.starts_with(of));
         match is_known && !self.is_secret(key) {
             true => key.to_owned(),
             false => self.own("tag", key),
@@ -415,7 +531,9 @@ impl Pseudonyms {
     pub fn resource(&mut self, resource: &str) -> String {
         let is_of_stack = resource.starts_with("AWSEB")
             && resource.len() <= 40
-            && resource.chars().all(char::is_alphabetic);
+            && resource
+                .chars()
+                .all(|letter| letter.is_alphabetic() || letter == '2');
         match is_of_stack {
             true => resource.to_owned(),
             false => self.own("resource", resource),
@@ -424,10 +542,14 @@ impl Pseudonyms {
 
     /// What is shown of an option's name: that of a property is the application's own.
     pub fn option(&mut self, namespace: &str, option: &str) -> String {
-        match OWN_NAMESPACES.contains(&namespace) {
-            true => self.name("property", option),
-            false => option.to_owned(),
+        if OWN_NAMESPACES.contains(&namespace) {
+            return self.name("property", option);
         }
+        // The word of a sentence ends at the first space.
+        let full = format!("{namespace}:{option}");
+        self.options
+            .extend(full.split(' ').next().map(str::to_owned));
+        option.to_owned()
     }
 
     /// What is shown in place of a number that is not harmless; none for any other.
@@ -436,7 +558,8 @@ impl Pseudonyms {
         if is_account {
             return self.formed(number);
         }
-        let is_secret = self.is_secret(number);
+        let is_own = self.secret.contains(number) && number.len() >= WITHIN_WORDS_BYTES_MIN;
+        let is_secret = is_own || self.is_secret(number);
         let known = self.given.get(number).cloned();
         known.or_else(|| is_secret.then(|| self.name("secret", number)))
     }
@@ -489,7 +612,8 @@ impl Pseudonyms {
         if self.leaves_sentences {
             return String::new();
         }
-        let mut hidden = self.secrets.hide(text);
+        // A place stands for the pseudonym until all are known: one may hold another's name.
+        let mut hidden = self.secrets.hide(&text.replace(is_place, "\u{fffd}"));
         // The longest first: one may be part of another.
         let apart = self.apart.iter().map(|((_, real), given)| (real, given));
         // What is a number may be a secret; a word or a region is none.
@@ -498,29 +622,41 @@ impl Pseudonyms {
             .given
             .iter()
             .chain(apart)
-            .filter(|(real, _)| real.chars().count() >= HIDDEN_CHARS_MIN)
+            .filter(|(real, given)| {
+                let chars = real.chars().count();
+                let is_name = NAMES.iter().any(|kind| given.starts_with(kind));
+                chars >= HIDDEN_CHARS_MIN || is_name && chars >= HIDDEN_NAME_CHARS_MIN
+            })
             .map(|(real, given)| (real.clone(), given.clone()))
             .collect();
         known.sort_by_key(|(real, _)| std::cmp::Reverse(real.len()));
-        for (real, given) in known {
+        for (at, (real, _)) in known.iter().enumerate() {
+            let Some(place) = place(at).map(String::from) else {
+                continue;
+            };
             if SERVICE_WORDS.contains(&real.to_ascii_lowercase().as_str()) {
                 continue;
             }
             // A secret is hidden also within a word; what is short may be part of any.
-            let within = self.secret.contains(&real) && real.len() >= WITHIN_WORDS_BYTES_MIN;
-            let within = if within { Within::Words } else { Within::None };
-            for form in forms(&real) {
-                hidden = replaced_in(&hidden, &form, &given, within);
+            let within = self.secret.contains(real) && real.len() >= WITHIN_WORDS_BYTES_MIN;
+            let stands = match within {
+                true => Stands::Anywhere,
+                false if real.chars().count() < HIDDEN_CHARS_MIN => Stands::JustSo,
+                false => Stands::Alone,
+            };
+            for form in forms(real) {
+                hidden = replaced_in(&hidden, &form, &place, stands);
             }
         }
         let mut shown = String::with_capacity(hidden.len());
         let mut word = String::new();
         for character in hidden.chars().chain([' ']) {
-            if character.is_alphanumeric() || "-_./:@%+*~".contains(character) {
+            let is_joined = character.is_alphanumeric() || "-_./:@%+*~".contains(character);
+            if is_joined || is_place(character) {
                 word.push(character);
                 continue;
             }
-            shown.push_str(&self.word(&word));
+            shown.push_str(&self.word(&word, &known));
             word.clear();
             shown.push(character);
         }
@@ -549,7 +685,10 @@ impl Pseudonyms {
             Some((path, query)) => (path, Some(query)),
             None => (path, None),
         };
-        let mut shown = self.parts(path);
+        let mut shown = match path.strip_prefix(RPC) {
+            Some(operation) if is_a_word(operation) => path.to_owned(),
+            Some(_) | None => self.parts(path),
+        };
         if let Some(query) = query {
             let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
             let mut written = form_urlencoded::Serializer::new(String::new());
@@ -580,19 +719,31 @@ impl Pseudonyms {
         }
         // However it is encoded, it is the same.
         let decoded = percent_encoding::percent_decode_str(part).decode_utf8_lossy();
+        // Within a path a number or a date is somebody's name for something.
+        if is_number(&decoded) || is_date(&decoded) {
+            return self.name("name", &decoded);
+        }
         let shown = self.formed(&decoded);
         shown.unwrap_or_else(|| self.name("name", &decoded))
     }
 
     /// A word of a sentence; what has digits or joins in it may be a name.
-    fn word(&mut self, word: &str) -> String {
+    fn word(&mut self, word: &str, known: &[(String, String)]) -> String {
         let bare = word.trim_end_matches(['.', ':', '-']);
         let rest = &word[bare.len()..];
+        let is_known = bare.chars().count() == 1 && bare.chars().all(is_place);
+        let has_places = bare.chars().any(is_place);
+        let places = known.iter().enumerate().filter(|_| has_places);
+        let bare = &places.fold(bare.to_owned(), in_its_place);
+        if is_known {
+            return format!("{bare}{rest}");
+        }
+        let bare = bare.as_str();
         let is_plain = is_a_word(bare) || is_a_status(bare);
         let is_pseudonym = self.shown.contains(bare);
-        let is_common = COMMON.contains(&bare);
+        let is_common = COMMON.contains(&bare) || self.options.contains(bare);
         if bare.is_empty() || is_plain || is_pseudonym || is_common {
-            return word.to_owned();
+            return format!("{bare}{rest}");
         }
         let shown = self.formed(bare);
         format!("{}{rest}", shown.unwrap_or_else(|| self.name("word", bare)))
@@ -610,6 +761,10 @@ impl Pseudonyms {
         if self.is_secret(value) {
             return Some(self.name("secret", value));
         }
+        // Also where it stands for something else, and looks like a number or a date.
+        if self.secret.contains(value) && value.len() >= WITHIN_WORDS_BYTES_MIN {
+            return Some(self.name("secret", value));
+        }
         let is_digits = value.bytes().all(|b| b.is_ascii_digit());
         if value.len() == 12 && is_digits {
             let number = self.next("account");
@@ -618,11 +773,17 @@ impl Pseudonyms {
                 format!("{:012}", 100_000_000_000 + u64::from(number)),
             ));
         }
-        if is_harmless(value) || is_made_up(value) {
+        let is_own_bucket = OWN_BUCKETS
+            .iter()
+            .any(|own| value.strip_prefix(own).is_some_and(is_region));
+        if is_harmless(value) || is_made_up(value) || is_own_bucket {
             return Some(value.to_owned());
         }
         if let Some(rest) = value.strip_prefix("arn:") {
             return Some(self.arn(rest));
+        }
+        if let Some(rest) = value.strip_prefix("s3://") {
+            return Some(format!("s3://{}", self.parts(rest)));
         }
         if let Some((scheme, rest)) = value.split_once("://")
             && matches!(scheme, "http" | "https")
@@ -692,7 +853,7 @@ impl Pseudonyms {
             };
         };
         let own = host[..host.len() - end.len()].trim_end_matches('.');
-        let service = ["elb", "s3", "compute", "elasticbeanstalk"];
+        let service = ["eb", "elb", "s3", "compute", "elasticbeanstalk"];
         let labels = own.split('.').filter(|label| !label.is_empty());
         let labels: Vec<_> = labels
             .map(|label| match label {
@@ -718,9 +879,7 @@ impl Pseudonyms {
         {
             return format!("arn:{rest}");
         }
-        let is_service = !service.is_empty()
-            && service.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')
-            && service.len() <= 32;
+        let is_service = SERVICES.contains(&service.as_str());
         let is_region_or_none = region.is_empty() || is_region(&region);
         if !(matches!(partition.as_str(), "aws" | "aws-cn" | "aws-us-gov")
             && is_service
@@ -760,31 +919,59 @@ impl Pseudonyms {
     }
 }
 
-/// Whether something is replaced also where it is part of a word.
+/// Where something is replaced.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Within {
-    Words,
-    None,
+enum Stands {
+    /// Also where it is part of a word.
+    Anywhere,
+    /// Where it is a word.
+    Alone,
+    /// Where it is a word whose letters are capital and small as its own.
+    JustSo,
+}
+
+/// The first of the characters that nobody's text has a meaning for.
+const PLACES: u32 = 0xF_0000;
+
+/// A character that stands for one of the pseudonyms.
+fn place(at: usize) -> Option<char> {
+    char::from_u32(PLACES + u32::try_from(at).ok()?)
+}
+
+fn is_place(character: char) -> bool {
+    u32::from(character) >= PLACES
+}
+
+/// A word with a pseudonym in its place.
+fn in_its_place(word: String, (at, (_, given)): (usize, &(String, String))) -> String {
+    match place(at) {
+        Some(place) if word.contains(place) => word.replace(place, given),
+        Some(_) | None => word,
+    }
 }
 
 /// A text with a name replaced wherever it stands by itself.
 fn replaced(text: &str, real: &str, given: &str) -> String {
-    replaced_in(text, real, given, Within::None)
+    replaced_in(text, real, given, Stands::Alone)
 }
 
-/// The same, whether letters are capital or small.
-fn replaced_in(text: &str, real: &str, given: &str, within: Within) -> String {
+/// The same where it stands so, whether letters are capital or small.
+fn replaced_in(text: &str, real: &str, given: &str, stands: Stands) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
-    let real = real.to_ascii_lowercase();
-    while let Some(at) = rest.to_ascii_lowercase().find(&real) {
+    let small = real.to_ascii_lowercase();
+    while let Some(at) = rest.to_ascii_lowercase().find(&small) {
         let (before, found) = rest.split_at(at);
-        let (found, after) = found.split_at(real.len());
+        let (found, after) = found.split_at(small.len());
         let is_joined = |character: Option<char>| character.is_some_and(char::is_alphanumeric);
         shown.push_str(before);
-        let stands_alone = within == Within::Words
-            || !is_joined(shown.chars().next_back()) && !is_joined(after.chars().next());
-        shown.push_str(if stands_alone { given } else { found });
+        let is_alone = !is_joined(shown.chars().next_back()) && !is_joined(after.chars().next());
+        let is_meant = match stands {
+            Stands::Anywhere => true,
+            Stands::Alone => is_alone,
+            Stands::JustSo => is_alone && found == real,
+        };
+        shown.push_str(if is_meant { given } else { found });
         rest = after;
     }
     shown.push_str(rest);

@@ -235,7 +235,7 @@ mod hidden {
     use super::*;
 
     /// Secrets that look like what is harmless, or hold what texts quote.
-    const SECRETS: [&str; 9] = [
+    const SECRETS: [&str; 11] = [
         "83746512",
         "4915112345678",
         "2026-01-02-555-1234",
@@ -245,6 +245,8 @@ mod hidden {
         "us-east-9-secret",
         "true-colours",
         "p@ss:w0rd",
+        "+49/30/7654321",
+        "20240102/7654321",
     ];
 
     fn escaped(text: &str) -> String {
@@ -419,5 +421,116 @@ mod hidden {
             names.name("application", word);
         }
         assert_eq!(names.text(words), words);
+    }
+
+    /// Everything in a name may be a number or a word of the service's, and it may be short.
+    #[test]
+    fn a_name_is_hidden_whatever_it_looks_like() {
+        let described = "<R><ApplicationName>api</ApplicationName><VersionLabel>v2</VersionLabel>\
+             <SourceBundle><S3Bucket>b1</S3Bucket><S3Key>2048/20240102/v2</S3Key></SourceBundle>\
+             <Versions><member>4711</member></Versions>\
+             <ConfigurationTemplates><member>2024-01-02</member></ConfigurationTemplates></R>";
+        let told =
+            "<R><Message>Failed to deploy v2 of api (S3Bucket=b1): rapid api, 4711</Message></R>";
+        let recording = Recording {
+            exchanges: vec![
+                exchange("Action=DescribeApplicationVersions", described.to_owned()),
+                exchange("Action=DescribeEvents", told.to_owned()),
+            ],
+            ..Recording::default()
+        };
+        let document = recording.redacted(Secrets::default());
+        for hidden in [
+            "v2",
+            "b1",
+            "2048",
+            "20240102",
+            "4711",
+            ">2024-01-02<",
+            ">api<",
+        ] {
+            assert!(!document.contains(hidden), "{hidden}: {document}");
+        }
+        let says = "Failed to deploy version-1 of application-1 (S3Bucket=bucket-1): rapid application-1, \
+                    version-2";
+        assert!(document.contains(says), "{document}");
+    }
+
+    /// A pseudonym is no place to look for names in: somebody's tag may be called so.
+    #[test]
+    fn a_name_that_pseudonyms_begin_with_spoils_none() {
+        let mut names = Pseudonyms::new(Secrets::default());
+        for key in ["host", "environment", "tag", "word"] {
+            names.tag_key(key);
+        }
+        let shown = names.own("environment", "acme-7");
+        assert_eq!(
+            names.text("acme-7 is Ready, i-0123456789abcdef0 is not: acme-7."),
+            format!("{shown} is Ready, i-00000000000000001 is not: {shown}.")
+        );
+    }
+
+    /// As in China, and where an account has a platform of its own.
+    #[test]
+    fn what_only_some_accounts_have_is_hidden_too() {
+        let platform = |arn: &str| {
+            format!(
+                "<R><PlatformArn>{arn}</PlatformArn><PlatformName>acme-stack</PlatformName>\
+                 <PlatformVersion>1.0.7</PlatformVersion><PlatformOwner>self</PlatformOwner></R>"
+            )
+        };
+        let own = platform(
+            "arn:aws-cn:elasticbeanstalk:cn-north-1:123456789012:platform/acme-stack/1.0.7",
+        );
+        let mut page = exchange("", String::new());
+        page.host = "acme.cn-north-1.eb.amazonaws.com.cn".to_owned();
+        page.method = "GET".to_owned();
+        page.path = "/acme/7".to_owned();
+        let field = exchange("", r#"{"ACME_7":{"acme":1},"__type":"X"}"#.to_owned());
+        let recording = Recording {
+            names: vec![("green", "environment", "acme".to_owned())],
+            exchanges: vec![exchange("", own), page, field],
+            ..Recording::default()
+        };
+        let document = recording.redacted(Secrets::default());
+        for hidden in ["acme", "1.0.7", "ACME", "/7"] {
+            assert!(!document.contains(hidden), "{hidden}: {document}");
+        }
+        let document: Value = serde_json::from_str(&document).expect("JSON");
+        assert_eq!(document["exchanges"][1]["service"], "site");
+        let field = document["exchanges"][2]["answer"]
+            .as_str()
+            .expect("an answer");
+        assert!(field.contains(r#""__type":"X""#), "{field}");
+    }
+
+    /// A bug report is of use where what is the service's own is left as it is.
+    #[test]
+    fn what_the_service_calls_its_own_is_kept() {
+        let own = [
+            "arn:aws:s3:::elasticbeanstalk-env-resources-us-east-1/*",
+            "AWSElasticBeanstalk",
+        ];
+        let mut names = Pseudonyms::new(Secrets::default());
+        for value in own {
+            assert_eq!(names.leaf("EvalResourceName", value), value);
+        }
+        for (key, value) in [
+            ("LogicalResourceId", "AWSEBV2LoadBalancer"),
+            ("ResourceName", "AWSEBEC2LaunchTemplate"),
+            ("ResourceType", "AWS::EC2::SecurityGroup"),
+        ] {
+            assert_eq!(names.leaf(key, value), value);
+        }
+        assert_ne!(names.leaf("ResourceType", "Custom::Acme"), "Custom::Acme");
+        let metrics = "/service/GraniteServiceVersion20100801/operation/GetMetricData";
+        assert_eq!(names.path(metrics), metrics);
+        names.option("aws:autoscaling:launchconfiguration", "EC2KeyName");
+        let differs = "1 option differs: aws:autoscaling:launchconfiguration:EC2KeyName";
+        assert_eq!(names.text(differs), differs);
+        assert_eq!(
+            names.text("its bundle is s3://acme-7/v7/a.zip"),
+            "its bundle is s3://name-2/name-3/name-4"
+        );
     }
 }

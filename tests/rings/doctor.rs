@@ -6,7 +6,9 @@ use std::process::{Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bluegreen_sandbox::{Fault, FaultEffect, Phase, Replay, TapVerdict};
+use bluegreen_sandbox::{
+    BUCKET, BUNDLES, Fault, FaultEffect, Form, Phase, Replay, Reply, Status, TapVerdict,
+};
 use serde_json::Value;
 
 use crate::served::{Patience, Served, Victim};
@@ -253,6 +255,135 @@ fn a_refusal_to_make_green_is_answered_again() {
     ended(&output, 10);
     assert!(told(&output).contains(says), "{}", told(&output));
     let first = document(&served.folder.path().join("doctor.json"));
+    assert_eq!(verdicts(&first), verdicts(&again));
+}
+
+/// Names that are words of the service's, parts of each other, numbers, or no ASCII.
+const AWKWARD: [(&str, &str); 9] = [
+    ("app", "default"),
+    ("blue", "default-prod"),
+    ("label", "v1-Müller"),
+    ("next", "deploy"),
+    ("prefix", "acmefrontdoor"),
+    ("team", "störfront/4711"),
+    ("secret", "swordfish"),
+    ("pin", "83746512"),
+    ("role", "acme-eb-role"),
+];
+
+fn awkward(which: &str) -> &'static str {
+    let found = AWKWARD.iter().find(|(name, _)| *name == which);
+    found.expect(which).1
+}
+
+/// An application of awkward names beside the one that every sandbox has, its bundles kept
+/// where the other's are.
+fn with_awkward_names(served: &Served) {
+    let ask = |pairs: &[(&str, &str)]| {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        let form = form.extend_pairs(pairs).finish();
+        served.sandbox.with_world(
+            |world, _| match world.apply(&Form::parse(form.as_bytes())) {
+                Reply::Answer { status, body, .. } => assert_eq!(status, 200, "{form}: {body}"),
+                Reply::HangUp => panic!("{form} is not answered"),
+            },
+        );
+    };
+    let (app, blue) = (awkward("app"), awkward("blue"));
+    ask(&[("Action", "CreateApplication"), ("ApplicationName", app)]);
+    for (label, bundle) in [
+        (awkward("label"), BUNDLES[0]),
+        (awkward("next"), BUNDLES[1]),
+    ] {
+        ask(&[
+            ("Action", "CreateApplicationVersion"),
+            ("ApplicationName", app),
+            ("VersionLabel", label),
+            ("SourceBundle.S3Bucket", BUCKET),
+            ("SourceBundle.S3Key", bundle),
+        ]);
+    }
+    let platform = served.sandbox.with_world(|world, _| {
+        let blue = world.environment("shop-blue").expect("it is there");
+        blue.solution_stack.clone()
+    });
+    let properties = "aws:elasticbeanstalk:application:environment";
+    ask(&[
+        ("Action", "CreateEnvironment"),
+        ("ApplicationName", app),
+        ("EnvironmentName", blue),
+        ("VersionLabel", awkward("label")),
+        ("CNAMEPrefix", awkward("prefix")),
+        ("SolutionStackName", &platform),
+        ("Tags.member.1.Key", "team"),
+        ("Tags.member.1.Value", awkward("team")),
+        ("OptionSettings.member.1.Namespace", properties),
+        ("OptionSettings.member.1.OptionName", "WORD"),
+        ("OptionSettings.member.1.Value", awkward("secret")),
+        ("OptionSettings.member.2.Namespace", properties),
+        ("OptionSettings.member.2.OptionName", "ACME_PIN"),
+        ("OptionSettings.member.2.Value", awkward("pin")),
+        (
+            "OptionSettings.member.3.Namespace",
+            "aws:elasticbeanstalk:environment",
+        ),
+        ("OptionSettings.member.3.OptionName", "ServiceRole"),
+        ("OptionSettings.member.3.Value", awkward("role")),
+    ]);
+    let patience = Patience::new();
+    let is_ready = || {
+        served.sandbox.with_world(|world, _| {
+            let found = world.environment(blue).expect("it is there");
+            found.status == Status::Ready
+        })
+    };
+    while !is_ready() {
+        patience.check("blue's launch");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn awkward_names_are_in_no_file_and_the_file_answers() {
+    let served = served();
+    // The shipped policy is filled in for the other application.
+    served.sandbox.set_policy(None);
+    with_awkward_names(&served);
+    let (app, blue, next) = (awkward("app"), awkward("blue"), awkward("next"));
+    let doctor = [
+        "doctor",
+        "--create",
+        "--output",
+        "doctor.json",
+        "--app",
+        app,
+    ];
+    let named = ["--blue", blue, "--version-label", next];
+    ended(&served.run(&[&doctor[..], &named].concat()), 0);
+    let path = served.folder.path().join("doctor.json");
+    names_nobody(&path);
+    let first = document(&path);
+    touches_no_blue(&first);
+    let text = std::fs::read_to_string(&path).expect("the file is there");
+    let text = text.to_lowercase();
+    // Two of them are words of the service's own, which tell nothing.
+    let telling = AWKWARD
+        .iter()
+        .filter(|(which, _)| !["app", "next"].contains(which));
+    for (which, name) in telling {
+        assert!(!text.contains(&name.to_lowercase()), "{which}: {name}");
+    }
+    for part in ["müller", "m\\u00fcller", "4711", "acme", "word\""] {
+        assert!(!text.contains(part), "{part}");
+    }
+    let left = served.sandbox.report().leftovers;
+    assert_eq!(
+        (left.environments, left.templates),
+        (vec![blue.to_owned()], vec![])
+    );
+    let next = first["names"]["version"].as_str().expect("a version");
+    let (output, again) = replayed(&served, &["--create", "--version-label", next]);
+    ended(&output, 0);
     assert_eq!(verdicts(&first), verdicts(&again));
 }
 

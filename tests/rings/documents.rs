@@ -308,6 +308,7 @@ fn the_first_release_of_the_guide_works() {
         commands_of(&typed, "bluegreen iam-policy"),
         commands_of(&typed, "bluegreen plan"),
         commands_of(&typed, "bluegreen rehearse"),
+        commands_of(&typed, "bluegreen doctor"),
         commands_of(&typed, "bluegreen run --bundle"),
         vec![inline("bluegreen status"), inline("bluegreen resume")],
     ];
@@ -322,7 +323,7 @@ fn the_first_release_of_the_guide_works() {
     });
     assert_eq!(version, "v42");
     assert_eq!(served.sandbox.report().lost, 0);
-    let run: usize = [2, 1, 1, 1, 1, 1].iter().sum();
+    let run: usize = [2, 1, 1, 1, 1, 1, 1].iter().sum();
     assert_eq!(typed.commands.len(), run, "{:?}", typed.commands);
 }
 

@@ -359,11 +359,15 @@ fn with_its_own(environment: &Environment) -> Vec<Setting> {
 }
 
 fn environment_settings(environment: &Environment, age: Age) -> Node {
-    let unset = age.unset().iter();
-    let unset = unset.map(|(namespace, name)| {
+    let set = with_its_own(environment);
+    let is_set = |(namespace, name): &&(&str, &str)| {
+        let mut set = set.iter();
+        set.any(|one| one.namespace == *namespace && one.name == *name)
+    };
+    let unset: Vec<_> = age.unset().iter().filter(|one| !is_set(one)).collect();
+    let unset = unset.into_iter().map(|(namespace, name)| {
         setting_node(namespace, name, None, resource_of(namespace, name, age))
     });
-    let set = with_its_own(environment);
     node()
         .option(
             "SolutionStackName",

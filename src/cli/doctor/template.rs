@@ -161,7 +161,10 @@ fn compared(plan: &Plan, beside: &TemplateBesideBlue) -> Verdict {
         .collect();
     let not_kept = beside.differing.iter().filter(|one| one.other.is_none());
     let not_kept = not_kept.count();
-    let rest = format!("{not_kept} options of {blue} are defaults or its own and are not in it");
+    let rest = match not_kept {
+        1 => format!("1 option of {blue} is a default or its own and is not in it"),
+        many => format!("{many} options of {blue} are defaults or its own and are not in it"),
+    };
     match otherwise.len() {
         0 => step(
             "template compared",
@@ -171,7 +174,12 @@ fn compared(plan: &Plan, beside: &TemplateBesideBlue) -> Verdict {
         many => {
             let named = otherwise[..many.min(NAMED_MAX)].join(", ");
             let more = if many > NAMED_MAX { " and more" } else { "" };
-            let evidence = format!("{many} options are not {blue}'s: {named}{more}; {rest}");
+            let are = if many == 1 {
+                "option is"
+            } else {
+                "options are"
+            };
+            let evidence = format!("{many} {are} not {blue}'s: {named}{more}; {rest}");
             step("template compared", "warned", evidence)
         }
     }
