@@ -538,6 +538,25 @@ mod tests {
         check(&leaving, None, Kind::Discarding);
     }
 
+    /// A green that is yet to be made gets the operations role that the other one has, which no
+    /// template holds.
+    #[test]
+    fn the_operations_role_is_that_of_either_environment() {
+        let role = "arn:aws:iam::123456789012:role/shop-operations";
+        let operated = |on_blue: bool| {
+            let mut remains = remains("blue", "v1", &[]);
+            let blue = remains.blue.as_mut().filter(|_| on_blue);
+            let operated = blue.unwrap_or(&mut remains.green);
+            operated.operations_role = Some(role.to_owned());
+            remains
+        };
+        for on_blue in [true, false] {
+            let rebuilt = rebuild(&operated(on_blue), &config(), None, Moment(7));
+            let plan = rebuilt.expect("it is settled").plan;
+            assert_eq!(plan.operations_role.as_deref(), Some(role));
+        }
+    }
+
     #[test]
     fn a_green_that_is_to_keep_production_is_known_by_its_tag() {
         let promoted = |holder: &str, happened: &[&str]| {

@@ -332,7 +332,8 @@ fn an_images_version_has_no_source_bundle() {
     assert!(!play.done(versions).contains("SourceBundle"));
 }
 
-/// A custom platform's ARN names the account that made it, an AWS platform's none.
+/// A custom platform's ARN names the account that made it, an AWS platform's none (API reference,
+/// `ListPlatformVersions`).
 #[test]
 fn a_custom_platform_is_known_by_its_arn() {
     let mut play = Play::new();

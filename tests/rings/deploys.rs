@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use bluegreen::cloud::LookError;
 use bluegreen::deployment::Deployment;
 use bluegreen::machine::{Cause, Kind, Order, State, obey};
 use bluegreen::report::text::story;
@@ -11,6 +12,9 @@ use bluegreen_sandbox::{Fault, FaultEffect, Setting};
 use crate::virtual_world::{VirtualWorld, v2};
 
 const WSGI: &str = "Your WSGIPath refers to a file that does not exist.";
+
+/// Of every refusal for its parameters (API reference, `InvalidRequestException`).
+const INVALID: &str = "One or more input parameters is not valid.";
 
 fn label() -> String {
     "v2".to_owned()
@@ -366,9 +370,9 @@ async fn an_instance_that_was_missed_is_named() {
     assert!(why.ends_with(" runs v1 (Failed)"), "{why}");
 }
 
-fn health_refused(message: &str, times: Option<u32>) -> Fault {
+fn refused(operation: &str, message: &str, times: Option<u32>) -> Fault {
     Fault {
-        operation: Some("DescribeInstancesHealth".to_owned()),
+        operation: Some(operation.to_owned()),
         times,
         ..Fault::from(FaultEffect::Refuse {
             status: 400,
@@ -385,10 +389,7 @@ fn health_refused(message: &str, times: Option<u32>) -> Fault {
 async fn a_question_for_health_that_is_refused_proves_no_deploy() {
     let world = VirtualWorld::new().await;
     let mut deployment = world.begin(v2()).await.expect("preflight passes");
-    world.inject(health_refused(
-        "One or more input parameters is not valid.",
-        Some(3),
-    ));
+    world.inject(refused("DescribeInstancesHealth", INVALID, Some(3)));
     let driven = world.drive(&mut deployment).await.expect("nobody kills it");
     driven.expect("it comes to rest");
     assert_eq!(deployment.state, State::Completed);
@@ -398,7 +399,8 @@ async fn a_question_for_health_that_is_refused_proves_no_deploy() {
 
     let world = VirtualWorld::new().await;
     let mut deployment = world.begin(v2()).await.expect("preflight passes");
-    world.inject(health_refused(
+    world.inject(refused(
+        "DescribeInstancesHealth",
         "DescribeInstancesHealth is not supported.",
         None,
     ));
@@ -409,4 +411,23 @@ async fn a_question_for_health_that_is_refused_proves_no_deploy() {
         why.contains("AWS does not say what its instances run"),
         "{why}"
     );
+}
+
+/// Only "… is not supported." tells of basic health (EB CLI, `resources/strings.py`); another
+/// invalid request is asked again.
+#[tokio::test(start_paused = true)]
+async fn another_invalid_request_is_no_basic_health() {
+    const ASKED: &str = "DescribeEnvironmentHealth";
+    let world = VirtualWorld::new().await;
+    let id = world.sandbox.with_world(|world, _| {
+        let blue = world.environment("shop-blue").expect("blue");
+        blue.id.clone()
+    });
+    world.inject(refused(ASKED, INVALID, Some(1)));
+    let told = world.cloud.health_causes(&id).await;
+    let passes = matches!(&told, Err(LookError::Passing(why)) if why.contains(INVALID));
+    assert!(passes, "{told:?}");
+    let unsupported = format!("{ASKED} is not supported.");
+    world.inject(refused(ASKED, &unsupported, Some(1)));
+    assert_eq!(world.cloud.health_causes(&id).await, Ok(Vec::new()));
 }

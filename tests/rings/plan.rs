@@ -68,6 +68,7 @@ pub fn nothing_was_written(served: &Served, by_hand: &[&str]) {
         "List",
         "Check",
         "Simulate",
+        "Validate",
         "PutObject",
     ];
     let known = [&reads[..], by_hand].concat();

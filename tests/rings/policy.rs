@@ -1022,6 +1022,31 @@ async fn the_managed_policy_is_enough_beneath() {
     begun.expect("the check passes");
 }
 
+/// What docs/iam-policy-beneath.json lists is enough for an operations role that besides may only
+/// read the bundle and AWS's own files.
+#[tokio::test(start_paused = true)]
+async fn what_is_beneath_is_enough_for_an_operations_role() {
+    let world = VirtualWorld::new().await;
+    operate_with(&world.sandbox, OPERATIONS_ROLE);
+    world.sandbox.set_policy(Some(own()));
+    let mut beneath = DOCUMENT.clone();
+    statements(&mut beneath).retain(|statement| {
+        let sid = statement["Sid"].as_str().expect("a name");
+        sid.starts_with("Beneath") || ["ReadElasticBeanstalkAssets", "ReadTheBucket"].contains(&sid)
+    });
+    let beneath = beneath.to_string();
+    let given = world
+        .sandbox
+        .with_world(|world, _| world.set_role_policy(OPERATIONS_ROLE, &beneath));
+    given.expect("a policy");
+    let begun = world.begin(crate::virtual_world::v2()).await;
+    let mut deployment = begun.expect("it passes");
+    let driven = world.drive(&mut deployment).await.expect("nobody kills it");
+    driven.expect("it goes through");
+    assert_eq!(deployment.state.kind(), Kind::Completed);
+    assert_eq!(nothing_was_denied(&world), Ok(()));
+}
+
 /// A bucket that demands encryption takes the lease, the copy of the journal and the bundle,
 /// whole or in parts, where `--sse` asks for it, and none of them where it does not.
 #[tokio::test(start_paused = true)]
