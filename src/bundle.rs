@@ -1,5 +1,7 @@
 //! Source bundles on disk.
 
+mod extensions;
+
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
@@ -115,8 +117,8 @@ pub fn examine(path: &Path) -> Result<Vec<String>, BundleError> {
         Kind::Single => return Ok(Vec::new()),
         Kind::Other(what) => return Err(no_bundle(what.to_owned())),
     }
-    let folders = match top_of(file) {
-        Ok(folders) => folders,
+    let Content { top, mut faults } = match content_of(file) {
+        Ok(content) => content,
         Err(error) if begin.starts_with(LOCAL_FILE) => {
             return Err(no_bundle(format!(
                 "is a ZIP file that cannot be read, perhaps because it is not whole ({error})"
@@ -130,15 +132,18 @@ pub fn examine(path: &Path) -> Result<Vec<String>, BundleError> {
             return Ok(vec![what]);
         }
     };
-    match folders {
-        Top::Nothing => Err(no_bundle("holds no file".to_owned())),
-        Top::One(folder) => Ok(vec![format!(
-            "all of the bundle {} lies in its folder {folder}: Elastic Beanstalk looks for the \
-             application at the top; zip the folder's content, not the folder",
-            path.display()
-        )]),
-        Top::Several => Ok(Vec::new()),
+    match top {
+        Top::Nothing => return Err(no_bundle("holds no file".to_owned())),
+        Top::One(folder) => faults.push(format!(
+            "all of it lies in its folder {folder}: Elastic Beanstalk looks for the application at \
+             the top; zip the folder's content, not the folder"
+        )),
+        Top::Several => {}
     }
+    let told = faults.into_iter();
+    Ok(told
+        .map(|fault| format!("the bundle {}: {fault}", path.display()))
+        .collect())
 }
 
 /// The signature of a file in a ZIP archive (APPNOTE.TXT, 4.3.7).
@@ -189,6 +194,13 @@ fn kind_of(begin: &[u8], path: &Path) -> Kind {
     }
 }
 
+/// What an archive holds, as far as it is looked at.
+struct Content {
+    top: Top,
+    /// What is wrong with its configuration files, in words.
+    faults: Vec<String>,
+}
+
 /// What lies at the top of an archive.
 enum Top {
     Nothing,
@@ -197,27 +209,39 @@ enum Top {
     Several,
 }
 
-fn top_of(file: File) -> Result<Top, rawzip::Error> {
+impl Top {
+    /// The same with one file or folder more.
+    fn with(self, path: &str) -> Top {
+        match (self, path.split_once('/')) {
+            (Top::Nothing, Some((folder, _))) => Top::One(folder.to_owned()),
+            (Top::One(folder), Some((other, _))) if folder == other => Top::One(folder),
+            (Top::Nothing | Top::One(_) | Top::Several, _) => Top::Several,
+        }
+    }
+}
+
+fn content_of(file: File) -> Result<Content, rawzip::Error> {
     let mut buffer = vec![0; RECOMMENDED_BUFFER_SIZE];
     let archive = ZipArchive::from_file(file, &mut buffer)?;
     let mut entries = archive.entries(&mut buffer);
-    let mut top: Option<Vec<u8>> = None;
+    let mut content = Content {
+        top: Top::Nothing,
+        faults: Vec::new(),
+    };
     while let Some(entry) = entries.next_entry()? {
         let path = entry.file_path();
-        let path = path.as_bytes();
-        let Some(end) = path.iter().position(|byte| *byte == b'/') else {
-            return Ok(Top::Several);
-        };
-        match &top {
-            Some(folder) if folder[..] != path[..end] => return Ok(Top::Several),
-            Some(_) => {}
-            None => top = Some(path[..end].to_vec()),
+        let path = String::from_utf8_lossy(path.as_bytes()).into_owned();
+        if extensions::is_configuration(&path) {
+            let (method, at) = (entry.compression_method(), entry.wayfinder());
+            let fault = extensions::fault(&archive, at, method, &path);
+            content.faults.extend(fault);
+        }
+        // Finder puts what it adds beside the folder that it was told to compress.
+        if !path.starts_with("__MACOSX/") {
+            content.top = content.top.with(&path);
         }
     }
-    Ok(match top {
-        Some(folder) => Top::One(String::from_utf8_lossy(&folder).into_owned()),
-        None => Top::Nothing,
-    })
+    Ok(content)
 }
 
 /// Reads until the buffer is full or the file ends.
@@ -265,13 +289,29 @@ mod tests {
 
     /// A ZIP file that holds these, without compression.
     fn zip(names: &[&str]) -> Vec<u8> {
+        let files: Vec<_> = names.iter().map(|name| (*name, &b"x"[..])).collect();
+        packed(&files, rawzip::CompressionMethod::STORE)
+    }
+
+    fn packed(files: &[(&str, &[u8])], method: rawzip::CompressionMethod) -> Vec<u8> {
         let mut bytes = Vec::new();
         let mut archive = rawzip::ZipArchiveWriter::new(&mut bytes);
-        for name in names {
-            let (mut entry, config) = archive.new_file(name).start().expect("it begins");
-            let mut writer = config.wrap(&mut entry);
-            std::io::Write::write_all(&mut writer, b"x").expect("it is written");
-            let (_, descriptor) = writer.finish().expect("it ends");
+        for (name, content) in files {
+            let file = archive.new_file(name).compression_method(method);
+            let (mut entry, config) = file.start().expect("it begins");
+            let descriptor = if method == rawzip::CompressionMethod::DEFLATE {
+                let level = flate2::Compression::default();
+                let encoder = flate2::write::DeflateEncoder::new(&mut entry, level);
+                let mut writer = config.wrap(encoder);
+                std::io::Write::write_all(&mut writer, content).expect("it is written");
+                let (encoder, descriptor) = writer.finish().expect("it ends");
+                encoder.finish().expect("it ends");
+                descriptor
+            } else {
+                let mut writer = config.wrap(&mut entry);
+                std::io::Write::write_all(&mut writer, content).expect("it is written");
+                writer.finish().expect("it ends").1
+            };
             entry.finish(descriptor).expect("it ends");
         }
         archive.finish().expect("it ends");
@@ -326,11 +366,44 @@ mod tests {
         let warnings = examined("shop.zip", &zip(&["shop/app.js", "shop/lib/a.js"]));
         let warnings = warnings.expect("a bundle").join(" ");
         assert!(warnings.contains("lies in its folder shop"), "{warnings}");
+        let of_finder = zip(&["shop/app.js", "__MACOSX/shop/._app.js", "shop/lib/a.js"]);
+        let warnings = examined("shop.zip", &of_finder).expect("a bundle");
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
         // Whatever it is, it says that it is an archive.
         let warnings = examined("shop.zip", b"PK one").expect("a bundle").join(" ");
         assert!(
             warnings.contains("cannot be opened as a ZIP file"),
             "{warnings}"
         );
+    }
+
+    /// Elastic Beanstalk refuses each of these once it processes or deploys the version.
+    #[test]
+    fn configuration_files_that_are_neither_yaml_nor_json_are_told() {
+        use rawzip::CompressionMethod as Method;
+        for method in [Method::STORE, Method::DEFLATE] {
+            let bytes = packed(
+                &[
+                    ("app.js", b"x"),
+                    (
+                        ".ebextensions/good.config",
+                        b"option_settings:\n  a:\n    b: c\n",
+                    ),
+                    (".ebextensions/tab.config", b"option_settings:\n\ta: b\n"),
+                    (
+                        "__MACOSX/.ebextensions/._good.config",
+                        b"\0\x05\x16\x07\xff",
+                    ),
+                ],
+                method,
+            );
+            let told = examined("shop.zip", &bytes).expect("a bundle");
+            let [tab, added] = told.as_slice() else {
+                panic!("{told:?}");
+            };
+            let words = ".ebextensions/tab.config is neither YAML nor JSON (line 2, column ";
+            assert!(tab.contains(words), "{tab}");
+            assert!(added.contains("is a file that macOS has added"), "{added}");
+        }
     }
 }

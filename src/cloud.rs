@@ -135,6 +135,9 @@ pub struct Needs {
     pub production_traffic: bool,
     /// What the other environment still answers.
     pub idle_traffic: bool,
+    /// Whether that is waited for where nobody answers how many requests come, since production's
+    /// were told before it moved.
+    pub waits_for_counts: bool,
     /// Why each environment is not healthy, and what the instances of a busy one that is
     /// deployed to run: the state has lasted for as long as it may, or production is sick.
     pub reasons: bool,

@@ -116,6 +116,8 @@ pub fn needs(deployment: &Deployment) -> Needs {
         production_traffic: matches!(kind, Kind::Warming | Kind::Baking)
             || tells_the_usual(deployment),
         idle_traffic: deployment.reads_idle_traffic(),
+        waits_for_counts: deployment.served.a_minute().is_some()
+            && deployment.traffic_moved_at.is_some(),
         reasons: false,
     }
 }

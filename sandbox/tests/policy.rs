@@ -465,6 +465,13 @@ fn making_a_load_balancer_and_its_group_needs_what_public_guides_quote() {
         );
         assert_eq!(status, 200, "{action}: {body}");
     }
+    // A change of the stack sets the groups of an application load balancer.
+    let action = "elasticloadbalancing:SetSecurityGroups";
+    let configure = "Action=UpdateEnvironment&EnvironmentName=shop-blue\
+                     &OptionSettings.member.1.Namespace=aws:autoscaling:asg\
+                     &OptionSettings.member.1.OptionName=MaxSize&OptionSettings.member.1.Value=5";
+    let (status, body) = ask(&mut world(&[everything_but(action)]), configure);
+    assert!(status == 403 && body.contains(action), "{body}");
 }
 
 /// An application load balancer is made with its security groups (API reference of Elastic Load

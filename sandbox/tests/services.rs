@@ -779,3 +779,123 @@ async fn a_clone_may_be_in_the_group_of_its_source() {
         assert_eq!(is_there, keeps);
     }
 }
+
+const BALANCING: &str = "elasticloadbalancing";
+
+/// Elastic Beanstalk developer guide, "Cloning an Elastic Beanstalk environment": unmanaged
+/// changes are not cloned. API references of Elastic Load Balancing and AWS WAF.
+#[tokio::test]
+async fn what_is_put_onto_a_load_balancer_by_hand_is_told() {
+    let play = Play::new();
+    let balancer = play
+        .sandbox
+        .with_world(|world, _| world.own_balancer("shop-blue"));
+    let balancer = balancer.expect("it has one of its own");
+    let waf = async |operation: &str, input: serde_json::Value| {
+        let request = signed("wafv2", "POST")
+            .uri("http://127.0.0.1/")
+            .header("content-type", "application/x-amz-json-1.1")
+            .header("x-amz-target", format!("AWSWAF_20190729.{operation}"));
+        let (status, body) = play.send(request, input.to_string()).await;
+        assert_eq!(status, 200, "{operation}: {body}");
+        serde_json::from_str::<serde_json::Value>(&body).expect("JSON")
+    };
+    let of_balancer = serde_json::json!({ "ResourceArn": balancer });
+    let told = waf("GetWebACLForResource", of_balancer.clone()).await;
+    assert_eq!(told, serde_json::json!({}), "nothing protects it");
+    let acl = "arn:aws:wafv2:us-east-1:123456789012:regional/webacl/shop/1";
+    let association = serde_json::json!({ "ResourceArn": balancer, "WebACLArn": acl });
+    waf("AssociateWebACL", association).await;
+    let told = waf("GetWebACLForResource", of_balancer.clone()).await;
+    assert_eq!(told["WebACL"]["Name"], "shop");
+    waf("DisassociateWebACL", of_balancer.clone()).await;
+    assert_eq!(
+        waf("GetWebACLForResource", of_balancer).await,
+        serde_json::json!({})
+    );
+
+    let ask = async |body: String| {
+        let version = "Version=2015-12-01";
+        let (status, body) = play.query(BALANCING, &format!("{version}&{body}")).await;
+        assert_eq!(status, 200, "{body}");
+        body
+    };
+    let listeners = format!("Action=DescribeListeners&LoadBalancerArn={balancer}");
+    let told = ask(listeners.clone()).await;
+    assert_eq!(told.matches("<ListenerArn>").count(), 1, "{told}");
+    let group = between(&told, "<TargetGroupArn>");
+    let made = ask(format!(
+        "Action=CreateListener&LoadBalancerArn={balancer}&Port=8443&Protocol=HTTPS\
+         &Certificates.member.1.CertificateArn=arn:aws:acm:us-east-1:123456789012:certificate/1\
+         &DefaultActions.member.1.Type=forward&DefaultActions.member.1.TargetGroupArn={group}"
+    ))
+    .await;
+    let told = ask(listeners).await;
+    assert_eq!(told.matches("<ListenerArn>").count(), 2, "{told}");
+    assert!(told.contains("<Port>8443</Port>"), "{told}");
+
+    // What the service has made bears its tags, and what was made by hand does not.
+    let stack = "elasticbeanstalk:environment-id";
+    let tags =
+        async |arn: String| ask(format!("Action=DescribeTags&ResourceArns.member.1={arn}")).await;
+    assert!(tags(balancer.clone()).await.contains(stack));
+    assert!(tags(group).await.contains(stack));
+    assert!(!tags(between(&made, "<ListenerArn>")).await.contains(stack));
+}
+
+/// The text of the first element of this name.
+fn between(xml: &str, element: &str) -> String {
+    let (_, rest) = xml.split_once(element).expect("it is there");
+    let (text, _) = rest.split_once('<').expect("it ends");
+    text.to_owned()
+}
+
+/// User guide of application load balancers, "CloudWatch metrics": a minute without requests has
+/// no value; what is told comes late.
+#[tokio::test]
+async fn a_load_balancer_counts_its_requests() {
+    let play = Play::new();
+    let balancer = play
+        .sandbox
+        .with_world(|world, _| world.own_balancer("shop-blue"));
+    let balancer = balancer.expect("it has one of its own");
+    let (_, name) = balancer.split_once(":loadbalancer/").expect("an ARN");
+    let sums = async |name: &str, from: u64, minutes: u64| {
+        let metric = serde_json::json!({
+            "Namespace": "AWS/ApplicationELB",
+            "MetricName": "RequestCount",
+            "Dimensions": [{ "Name": "LoadBalancer", "Value": name }],
+        });
+        let stat = serde_json::json!({ "Metric": metric, "Period": 60, "Stat": "Sum" });
+        let input = serde_json::json!({
+            "MetricDataQueries": [{ "Id": "m0", "MetricStat": stat }],
+            "StartTime": from / 1000,
+            "EndTime": from / 1000 + 60 * minutes,
+        });
+        let request = signed("monitoring", "POST")
+            .uri("http://127.0.0.1/")
+            .header("content-type", "application/x-amz-json-1.0")
+            .header(
+                "x-amz-target",
+                "GraniteServiceVersion20100801.GetMetricData",
+            );
+        let (status, body) = play.send(request, input.to_string()).await;
+        assert_eq!(status, 200, "{body}");
+        let told: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+        let values = told["MetricDataResults"][0]["Values"].as_array();
+        let values = values.expect("values").iter();
+        values
+            .map(|value| value.as_f64().expect("a number"))
+            .collect::<Vec<_>>()
+    };
+    // Twenty clients send one a second; the world begins within the minute before.
+    let begins = START / 60_000 * 60_000 + 60_000;
+    play.wait((begins - START) / 1000 + 120);
+    let none: [f64; 0] = [];
+    assert_eq!(sums(name, begins, 1).await, none, "it is not told yet");
+    play.wait(60);
+    assert_eq!(sums(name, begins, 1).await, [1200.0]);
+    play.wait(120);
+    assert_eq!(sums(name, begins, 3).await, [1200.0; 3]);
+    assert_eq!(sums("app/another/1", begins, 3).await, none);
+}

@@ -493,7 +493,11 @@ impl<P: Prober> AwsCloud<P> {
             if needs.idle_traffic {
                 match self.traffic_of(sighting, plan, serving.other()).await? {
                     Some(Counted::Told(traffic)) => sighting.idle_traffic = Some(traffic),
-                    Some(Counted::Nobody(why) | Counted::Unread(why)) => {
+                    // Whoever has told requests is waited for: they may still come.
+                    Some(Counted::Silent(why)) if needs.waits_for_counts => {
+                        return Err(LookError::Passing(why));
+                    }
+                    Some(Counted::Nobody(why) | Counted::Unread(why) | Counted::Silent(why)) => {
                         sighting.uncounted = Some(why);
                     }
                     None => {}

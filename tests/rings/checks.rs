@@ -487,9 +487,9 @@ async fn the_path_of_a_role_is_found_where_it_may_be_read() {
     let world = VirtualWorld::new().await;
     world
         .sandbox
-        .with_world(|world, _| world.assume(Some("ci/releases")));
+        .with_world(|world, _| world.assume(Some("ci/deployers")));
     let asked = [action("s3:GetObject", "arn:aws:s3:::b/k")];
-    let role = "arn:aws:iam::123456789012:role/releases";
+    let role = "arn:aws:iam::123456789012:role/deployers";
     world.sandbox.set_policy(Some(policy(
         r#"{"Effect":"Allow","Action":["iam:GetRole","iam:SimulatePrincipalPolicy"],"Resource":"*"}"#,
     )));

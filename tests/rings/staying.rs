@@ -156,17 +156,54 @@ async fn with_basic_health_the_load_balancer_tells_who_stays() {
     }
 }
 
+/// CloudWatch that has told production's requests and falls silent does not make that nobody counts
+/// them: the traffic that stays is seen once it answers again.
+#[tokio::test(start_paused = true)]
+async fn a_count_that_falls_silent_ends_no_drain() {
+    let world = VirtualWorld::new().await;
+    world.basic_health();
+    world.inject(FaultEffect::LongCaches {
+        seconds: FOR_GOOD,
+        percent: 100,
+    });
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    let mut deployment = world.begin(v2()).await.expect("preflight passes");
+    let sandbox = world.sandbox.clone();
+    world.on_call(move |call, phase| {
+        if call.operation == "SwapEnvironmentCNAMEs" && phase == Phase::After {
+            let silent = Fault {
+                operation: Some("GetMetricData".to_owned()),
+                times: Some(60),
+                ..Fault::from(FaultEffect::DropRequest)
+            };
+            sandbox.with_world(|world, _| world.inject(silent));
+        }
+        Fate::Life
+    });
+    let driven = world.drive(&mut deployment).await.expect("nobody kills it");
+    driven.expect("it goes through");
+    assert_eq!(deployment.state.kind(), Kind::RolledBack);
+    stays_on(&deployment, Role::Blue);
+    assert_eq!(world.sandbox.report().lost, 0);
+}
+
 /// Where nobody counts requests the time alone tells, and the journal says so.
 #[tokio::test(start_paused = true)]
 async fn where_nobody_counts_requests_that_is_told() {
-    for (kind, denied, why) in [
+    for (kind, cloudwatch, why) in [
         (
             "network",
-            false,
+            "answers",
             "a network load balancer counts no requests",
         ),
-        ("single", false, "there is no load balancer to count them"),
-        ("application", true, "GetMetricData"),
+        (
+            "single",
+            "answers",
+            "there is no load balancer to count them",
+        ),
+        ("application", "denies", "may not be read: GetMetricData"),
+        // A private network without a way to it.
+        ("application", "is silent", "cannot be read now: "),
     ] {
         let world = VirtualWorld::new().await;
         world.basic_health();
@@ -179,9 +216,16 @@ async fn where_nobody_counts_requests_that_is_told() {
                 world.set("shop-blue", kinds, "LoadBalancerType", kind);
             }),
         }
-        if denied {
-            let policy = crate::policy::without("cloudwatch:GetMetricData");
-            world.sandbox.set_policy(Some(policy));
+        match cloudwatch {
+            "denies" => {
+                let policy = crate::policy::without("cloudwatch:GetMetricData");
+                world.sandbox.set_policy(Some(policy));
+            }
+            "is silent" => world.inject(Fault {
+                operation: Some("GetMetricData".to_owned()),
+                ..Fault::from(FaultEffect::DropRequest)
+            }),
+            _ => {}
         }
         let mut deployment = world.begin(v2()).await.expect("preflight passes");
         let driven = world.drive(&mut deployment).await.expect("nobody kills it");

@@ -68,11 +68,7 @@ impl World {
             .text("Description", &environment.description)
             .option(
                 "EndpointURL",
-                (environment.cname.as_ref()).map(|_| {
-                    environment
-                        .address()
-                        .unwrap_or(environment.endpoint.clone())
-                }),
+                environment.cname.as_ref().map(|_| &environment.endpoint),
             )
             .option("CNAME", environment.cname.as_ref())
             .date("DateCreated", environment.created)

@@ -1,6 +1,8 @@
 //! EC2: the security groups of environments, and those of others that admit them; the Elastic IP
 //! addresses of single instances, and how many there may be. Query API, version 2016-11-15.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
 use super::element::{Element, element};
@@ -59,13 +61,8 @@ impl Environment {
     /// "Environment types"), which is its endpoint.
     #[must_use]
     pub fn address(&self) -> Option<String> {
-        let kind = self.setting("aws:elasticbeanstalk:environment", "EnvironmentType");
-        let is_alone = kind == Some("SingleInstance") && self.tier == Tier::WebServer;
-        let mixed = |sum: u32, byte: u8| sum.wrapping_mul(31).wrapping_add(u32::from(byte));
-        is_alone.then(|| {
-            let [.., high, low] = self.id.bytes().fold(7, mixed).to_be_bytes();
-            format!("198.18.{high}.{low}")
-        })
+        let is_address = self.endpoint.parse::<IpAddr>().is_ok();
+        (is_address && self.tier == Tier::WebServer).then(|| self.endpoint.clone())
     }
 
     fn number(&self) -> &str {

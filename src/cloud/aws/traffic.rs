@@ -83,33 +83,53 @@ impl<P> AwsCloud<P> {
     /// The requests that an environment's load balancer counted in the last minute that is told
     /// wholly.
     async fn balanced(&self, environment_id: &str) -> Result<Counted, LookError> {
-        let resources = self.resources(environment_id).await?;
+        let resources = match self.resources(environment_id).await {
+            Ok(resources) => resources,
+            Err(error @ LookError::Denied(_)) => return unread(error),
+            Err(error) => return Err(error),
+        };
         let Some(balancer) = resources.balancer else {
             let why = "health is basic, and there is no load balancer to count them";
             return Ok(Counted::Nobody(why.to_owned()));
         };
-        let metrics = match self.metrics_of(&balancer, environment_id).await {
-            Ok(metrics) if metrics.is_empty() => {
-                let why = "health is basic, and a network load balancer counts no requests";
-                return Ok(Counted::Nobody(why.to_owned()));
-            }
-            Ok(metrics) => metrics,
-            Err(error) => return unread(error),
-        };
-        // AWS's own time, as that answer has just told it.
-        let now = self.time.last().map_or(Moment(0), |(now, _)| now);
-        let ended = Moment(now.0.saturating_sub(TOLD_AFTER.as_secs() * 1000) / MINUTE * MINUTE);
-        let began = Moment(ended.0.saturating_sub(MINUTE));
-        match self.sum(&metrics, (began, ended)).await {
-            Ok(requests) => Ok(Counted::Told(Traffic {
+        let counted = self.requests_of(&balancer, environment_id);
+        match tokio::time::timeout(ANSWERED_WITHIN, counted).await {
+            Ok(Ok(Some((requests, ended)))) => Ok(Counted::Told(Traffic {
                 instances: resources.instances,
                 counted: Duration::from_millis(MINUTE),
                 ended: Some(ended),
                 requests,
                 ..Traffic::default()
             })),
-            Err(error) => unread(error),
+            Ok(Ok(None)) => {
+                let why = "health is basic, and a network load balancer counts no requests";
+                Ok(Counted::Nobody(why.to_owned()))
+            }
+            Ok(Err(error)) => unread(error),
+            Err(_) => Ok(silent(&format!(
+                "no answer within {}",
+                humantime::format_duration(ANSWERED_WITHIN)
+            ))),
         }
+    }
+
+    /// The requests that a load balancer counted for an environment, and when that minute ended;
+    /// none of a network load balancer.
+    async fn requests_of(
+        &self,
+        balancer: &str,
+        environment_id: &str,
+    ) -> Result<Option<(u32, Moment)>, LookError> {
+        let metrics = self.metrics_of(balancer, environment_id).await?;
+        if metrics.is_empty() {
+            return Ok(None);
+        }
+        // AWS's own time, as that answer has just told it.
+        let now = self.time.last().map_or(Moment(0), |(now, _)| now);
+        let ended = Moment(now.0.saturating_sub(TOLD_AFTER.as_secs() * 1000) / MINUTE * MINUTE);
+        let began = Moment(ended.0.saturating_sub(MINUTE));
+        let requests = self.sum(&metrics, (began, ended)).await?;
+        Ok(Some((requests, ended)))
     }
 
     /// The metrics whose sum is the requests of an environment; none of a network load balancer
@@ -207,6 +227,8 @@ pub enum Counted {
     Nobody(String),
     /// Who does may not be asked; why, in words.
     Unread(String),
+    /// Who does has not answered; why, in words.
+    Silent(String),
 }
 
 impl Counted {
@@ -215,20 +237,30 @@ impl Counted {
     pub fn told(self) -> Option<Traffic> {
         match self {
             Counted::Told(traffic) => Some(traffic),
-            Counted::Nobody(_) | Counted::Unread(_) => None,
+            Counted::Nobody(_) | Counted::Unread(_) | Counted::Silent(_) => None,
         }
     }
 }
 
-/// What may not be read does not stop a release, which goes by time then.
+/// What cannot be read does not stop a release by itself, which goes by time then.
 fn unread(error: LookError) -> Result<Counted, LookError> {
     match error {
         LookError::Denied(why) => Ok(Counted::Unread(format!(
             "health is basic, and the load balancer's count may not be read: {why}"
         ))),
+        LookError::Passing(why) => Ok(silent(&why)),
         error => Err(error),
     }
 }
+
+fn silent(why: &str) -> Counted {
+    Counted::Silent(format!(
+        "health is basic, and the load balancer's count cannot be read now: {why}"
+    ))
+}
+
+/// How long CloudWatch is waited for. A private network may have no way to it at all.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
 
 /// How long after its end a minute is told wholly: load balancers report every 60 seconds, and
 /// CloudWatch has it within two minutes more.

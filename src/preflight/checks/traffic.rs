@@ -234,7 +234,7 @@ impl<P: Prober> Inspector<'_, P> {
                 "nobody counts requests ({why}): an environment that production left is taken for \
                  drained after --drain, whoever still comes"
             )),
-            Counted::Unread(why) => check.unknown(format!(
+            Counted::Unread(why) | Counted::Silent(why) => check.unknown(format!(
                 "{why}; without it an environment that production left is taken for drained after \
                  --drain, whoever still comes"
             )),
