@@ -217,8 +217,10 @@ impl Command {
         let heeds = |id: &str| {
             // On the way back green is not tested, and nothing pauses.
             let only_forward = matches!(id, "test_green" | "approve_url");
+            // The version that takes the place of the one that is held.
+            let is_its_own = id == "version_label" && !leads_back;
             let heeded = [&TEST_FLAGS[..], &LIMIT_FLAGS, &EVERYWHERE].concat();
-            heeded.contains(&id) && !(only_forward && leads_back)
+            is_its_own || heeded.contains(&id) && !(only_forward && leads_back)
         };
         let mut flags = layers.flags();
         let flag = flags.find(|key| !heeds(key.id()))?.name().to_owned();

@@ -318,9 +318,15 @@ impl Streaks {
             Some((before, since)) if before == label => (label, since),
             _ => (label, now),
         });
-        let blue_settled = self.label.as_ref();
-        let blue_settled =
-            blue_settled.is_some_and(|(_, since)| now.since(*since) >= limits.settle);
+        let label_settled = self.label.as_ref();
+        let label_settled =
+            label_settled.is_some_and(|(_, since)| now.since(*since) >= limits.settle);
+        let has_had_it = match deployment.state.kind() {
+            Kind::Testing | Kind::SwappingToBlue => true,
+            Kind::Deploying => matches!(deploy, Deploy::Proven | Deploy::Unproven),
+            _ => false,
+        };
+        let may_be_off = label_settled && has_had_it && !deployment.may_arrive(now).deploy;
         let likeness = match differences {
             _ if self.alike => Likeness::Alike,
             Some(found) if self.unlike >= limits.healthy_looks => {
@@ -342,11 +348,10 @@ impl Streaks {
             green_gone: deployment.green_id.is_some() && is_settled(self.green_absent),
             green_id: deployment.green_id.clone(),
             changes_on_green: others::changes_on_green(deployment, sighting),
-            changes_on_blue: others::changes_on_blue(deployment, sighting, blue_settled),
+            changes_on_blue: others::changes_on_blue(deployment, sighting, may_be_off),
             others_update_of_blue: others::others_update(deployment, sighting, Role::Blue),
             others_update_of_green: others::others_update(deployment, sighting, Role::Green),
             blue: blue.map(|found| env_seen(deployment, found, Role::Blue, sighting)),
-            blue_settled,
             blue_trusted: self.blue_healthy >= limits.healthy_looks,
 
             green: match (sighting.of(plan, Role::Green), green) {

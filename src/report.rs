@@ -237,19 +237,8 @@ pub fn leads_on(deployment: &Deployment) -> Vec<String> {
     let id = &deployment.plan.id;
     match &deployment.state {
         State::Held {
-            cause: Cause::ChangedMeanwhile { .. },
-        } => vec![
-            format!("bluegreen resume {id}   goes on once the changes are on both environments"),
-            format!(
-                "bluegreen resume {id} --version-label LABEL   releases a version that has them"
-            ),
-            format!("bluegreen resume {id} --discard-changes   gives the changes up and goes on"),
-            format!(
-                "bluegreen rollback {id} --discard-changes   gives them up and puts {} back onto \
-                 blue",
-                deployment.plan.previous_version
-            ),
-        ],
+            cause: Cause::ChangedMeanwhile { on, .. },
+        } => changed(deployment, *on),
         State::Held { cause } => held(deployment, cause),
         State::AwaitingSwap | State::AwaitingCutover if deployment.awaits_approval() => vec![
             format!(
@@ -277,15 +266,42 @@ pub fn leads_on(deployment: &Deployment) -> Vec<String> {
     }
 }
 
+/// What leads on from a deployment that is held for what somebody else has changed.
+fn changed(deployment: &Deployment, on: Role) -> Vec<String> {
+    let plan = &deployment.plan;
+    let (id, previous) = (&plan.id, &plan.previous_version);
+    let goes_on = match on {
+        Role::Green => vec![
+            format!("bluegreen resume {id}   goes on once the changes are on both environments"),
+            format!(
+                "bluegreen resume {id} --version-label LABEL   releases a version that has them"
+            ),
+            format!("bluegreen resume {id} --discard-changes   gives the changes up and goes on"),
+        ],
+        Role::Blue => vec![
+            format!(
+                "bluegreen resume {id} --version-label LABEL   releases LABEL, also the one that \
+                 blue runs"
+            ),
+            format!(
+                "bluegreen resume {id} --discard-changes   puts {} in its place",
+                plan.goal_version()
+            ),
+        ],
+    };
+    let back = format!(
+        "bluegreen rollback {id} --discard-changes   gives them up and puts {previous} back onto \
+         blue"
+    );
+    [goes_on, vec![back]].concat()
+}
+
 /// What leads on from a held deployment: where a test is what failed, with another one, as a
 /// shell takes it.
 fn held(deployment: &Deployment, cause: &Cause) -> Vec<String> {
     let plan = &deployment.plan;
     let (id, previous) = (&plan.id, &plan.previous_version);
     let resumes = match cause {
-        Cause::VersionMoved { version } => {
-            format!("puts {} in place of {version}", plan.goal_version())
-        }
         Cause::OutOfPatience {
             during: Kind::Deploying,
             ..

@@ -138,7 +138,7 @@ pub(super) fn changes_on_green(deployment: &Deployment, sighting: &Sighting) -> 
     let is_on_blue = blue.version_label.as_deref() == Some(label);
     let mut changes = Vec::new();
     if !label.is_empty() && !were.contains(&label) && !is_on_blue {
-        changes.push(version_drift(label, were[0]));
+        changes.push(version_drift(label, Some(were[0])));
     }
     if let (Some(known), Some(now), Some(other)) = (
         known,
@@ -155,33 +155,40 @@ pub(super) fn changes_on_green(deployment: &Deployment, sighting: &Sighting) -> 
     not_given_up(deployment, changes)
 }
 
-/// What somebody else has put on idle blue that a deploy would overwrite: another version.
-/// `label_settled` says whether its label is no stale read.
+/// What somebody else has put on idle blue: a version that is none of the deployment's, which a
+/// deploy would overwrite, or, where blue `may_be_off`, any in place of the goal. It may be
+/// where blue has had the goal, nothing that was asked for may still change it, and its label is
+/// no stale read.
 pub(super) fn changes_on_blue(
     deployment: &Deployment,
     sighting: &Sighting,
-    label_settled: bool,
+    may_be_off: bool,
 ) -> Vec<Drift> {
     let plan = &deployment.plan;
-    let kind = deployment.state.kind();
     let is_asked = plan.strategy == Strategy::Restore
-        && matches!(kind, Kind::DrainingBlue | Kind::Deploying | Kind::Testing);
+        && matches!(
+            deployment.state.kind(),
+            Kind::DrainingBlue | Kind::Deploying | Kind::Testing | Kind::SwappingToBlue
+        );
     let blue = sighting
         .of(plan, Role::Blue)
         .filter(|blue| is_asked && blue.status == "Ready");
     let Some(label) = blue.and_then(|blue| blue.version_label.as_deref()) else {
         return Vec::new();
     };
+    // The same with another goal is the same change.
+    let change = vec![version_drift(label, None)];
     let is_known = [&plan.previous_version, &plan.version]
         .into_iter()
         .chain(&deployment.deployed)
         .any(|known| known == label);
-    let is_goal = label == plan.goal_version();
-    // Testing is entered only with the goal proven on it.
-    let is_other = kind == Kind::Testing && label_settled;
-    let is_theirs = !is_goal && (!is_known || is_other);
-    let changes = is_theirs.then(|| version_drift(label, plan.goal_version()));
-    not_given_up(deployment, changes.into_iter().collect())
+    match label == plan.goal_version() {
+        true => Vec::new(),
+        // What was given up was given up for the deploy that blue has had since.
+        false if may_be_off => change,
+        false if is_known => Vec::new(),
+        false => not_given_up(deployment, change),
+    }
 }
 
 /// What blue has otherwise than when green took production, by whoever's hand: the version's
@@ -227,16 +234,17 @@ fn own_sizes(deployment: &Deployment, role: Role) -> OwnSizes {
     sized.cloned().unwrap_or_default()
 }
 
-fn version_drift(label: &str, was: &str) -> Drift {
+fn version_drift(label: &str, was: Option<&str>) -> Drift {
     let plain = |label: &str| {
         label
             .chars()
             .filter(|c| !c.is_control())
             .collect::<String>()
     };
+    let was = was.map_or_else(String::new, |was| format!(", where it was {}", plain(was)));
     Drift {
         what: "version".to_owned(),
-        is: format!("is {}, where it was {}", plain(label), plain(was)),
+        is: format!("is {}{was}", plain(label)),
         mark: 0,
     }
 }

@@ -273,7 +273,8 @@ impl fmt::Display for Cause {
             },
             Cause::VersionMoved { version } => write!(
                 f,
-                "blue runs version {version}, which this deployment did not put there"
+                "production runs version {version}, which this deployment did not put there: \
+                 somebody else has deployed it, and users have it. Nothing was undone"
             ),
             Cause::Orphaned { deployment } => {
                 write!(

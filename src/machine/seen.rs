@@ -23,10 +23,6 @@ pub struct Seen {
     pub swap_undone: bool,
     /// Blue; none where it is gone.
     pub blue: Option<EnvSeen>,
-    /// Whether blue has been Ready with its version label for so long that this is no stale
-    /// read.
-    #[serde(default)]
-    pub blue_settled: bool,
     /// Whether it has been gone for so long that it is no stale read.
     #[serde(default)]
     pub blue_gone: bool,
@@ -40,7 +36,8 @@ pub struct Seen {
     /// where it was not looked for, or an operator has given it up.
     #[serde(default)]
     pub changes_on_green: Vec<Drift>,
-    /// What somebody else has put on idle blue that a deploy would overwrite; empty likewise.
+    /// What somebody else has put on idle blue: a version that a deploy would overwrite, or that
+    /// has taken the place of the goal; empty likewise.
     #[serde(default)]
     pub changes_on_blue: Vec<Drift>,
     /// The update of blue that goes on, where it is known not to be this deployment's.

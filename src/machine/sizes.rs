@@ -134,7 +134,6 @@ mod tests {
                 own_sizes: own,
                 instances: None,
             }),
-            blue_settled: true,
             blue_trusted: true,
             green: Green::Absent,
             green_trusted: false,

@@ -63,11 +63,13 @@ pub fn is_safe(effect: &Effect, seen: &Seen) -> bool {
             seen.production == Some(Role::Blue)
                 && seen.drained
                 && !seen.our_green().is_some_and(is_busy)
+                && !production_goes(seen)
         }
         Effect::TerminateBlue { .. } => {
             seen.production == Some(Role::Green)
                 && seen.drained
                 && !seen.blue.as_ref().is_some_and(is_busy)
+                && !production_goes(seen)
         }
         Effect::Resize { role, .. } => ready(seen, *role).is_some(),
         Effect::Swap { to, .. } => {
@@ -402,13 +404,9 @@ fn deploying(plan: &Plan, seen: &Seen) -> Step {
     {
         return Step::Enter(State::Held { cause });
     }
-    if is_unasked && let Some(held) = changed(Role::Blue, plan, seen) {
+    // Also where it was asked for: it may have had to wait for what somebody else did.
+    if let Some(held) = changed(Role::Blue, plan, seen) {
         return held;
-    }
-    if let Deploy::Proven | Deploy::Unproven = seen.deploy
-        && let Some(held) = with_another_version(plan, seen)
-    {
-        return Step::Enter(held);
     }
     match &seen.deploy {
         // Blue was never touched and runs the goal already.
@@ -437,16 +435,6 @@ fn deploying(plan: &Plan, seen: &Seen) -> Step {
 /// one: it is none to wait for.
 fn leads_elsewhere(plan: &Plan, blue: &EnvSeen) -> bool {
     plan.goal == Goal::Previous && !blue.shows(plan.goal_version())
-}
-
-/// The state to enter where blue, which has had the version, shows another one: somebody else
-/// has deployed it.
-fn with_another_version(plan: &Plan, seen: &Seen) -> Option<State> {
-    let blue = seen.blue.as_ref()?;
-    let version = blue.version_label.clone()?;
-    let is_so = seen.blue_settled && blue.is_ready() && version != plan.goal_version();
-    let cause = Cause::VersionMoved { version };
-    (is_so && !seen.may_arrive.deploy).then_some(State::Held { cause })
 }
 
 fn aborting_deploy(plan: &Plan, seen: &Seen, cause: &Cause) -> Step {
@@ -509,9 +497,6 @@ fn testing(plan: &Plan, seen: &Seen) -> Step {
     if let Some(held) = changed.into_iter().flatten().next() {
         return held;
     }
-    if let Some(held) = with_another_version(plan, seen) {
-        return Step::Enter(held);
-    }
     if let Some(cause) = failed_test(seen) {
         return Step::Enter(State::Held { cause });
     }
@@ -558,10 +543,7 @@ fn swapping_to_blue(plan: &Plan, seen: &Seen) -> Step {
             Some((blue, _)) if leads_elsewhere(plan, blue) => Step::Enter(State::DrainingBlue),
             // A stale look may show what it ran before.
             Some((blue, _)) if !blue.shows(plan.goal_version()) => {
-                match with_another_version(plan, seen) {
-                    Some(held) => Step::Enter(held),
-                    None => Step::Wait { otherwise: held },
-                }
+                changed(Role::Blue, plan, seen).unwrap_or(Step::Wait { otherwise: held })
             }
             Some(both) if seen.blue_trusted => {
                 changed(Role::Green, plan, seen).unwrap_or(Step::Once {
@@ -855,14 +837,24 @@ fn clear_away(seen: &Seen, too_late: &Cause) -> Option<Step> {
 }
 
 /// Whether the termination of an environment is to be asked for. One that failed may leave it
-/// Terminating with nothing going on.
+/// Terminating with nothing going on. The last one is left.
 fn must_be_asked_to_go(environment: &EnvSeen, seen: &Seen) -> bool {
     let goes = environment.phase == Phase::Terminating
         && match &seen.termination {
             Termination::Untold | Termination::Again(_) => true,
             Termination::Failed(_) => false,
         };
-    seen.drained && !goes
+    seen.drained && !goes && !production_goes(seen)
+}
+
+/// Whether the environment that serves is being terminated: the other one is the last then.
+fn production_goes(seen: &Seen) -> bool {
+    let serving = match seen.production {
+        Some(Role::Blue) => seen.blue.as_ref(),
+        Some(Role::Green) => seen.our_green(),
+        None => None,
+    };
+    serving.is_some_and(|serving| serving.phase == Phase::Terminating)
 }
 
 pub(super) fn ready(seen: &Seen, role: Role) -> Option<&EnvSeen> {

@@ -9,7 +9,7 @@ use bluegreen::deployment::Deployment;
 use bluegreen::machine::{Cause, Kind, Order, State, obey};
 use bluegreen::plan::{Role, Strategy};
 use bluegreen::preflight::Wanted;
-use bluegreen_sandbox::{FaultEffect, Form, PRODUCTION, Reply, Status, World};
+use bluegreen_sandbox::{Fault, FaultEffect, Form, PRODUCTION, Reply, Status, World};
 
 use crate::virtual_world::{ID, VirtualWorld, v2};
 
@@ -93,11 +93,15 @@ async fn wait_for(world: &VirtualWorld, kind: Kind) {
     }
 }
 
-/// Asks until AWS takes it.
+/// Asks until AWS takes it, for hours.
 async fn by_hand(world: &VirtualWorld, form: &str) {
-    while !world.sandbox.with_world(|world, _| asks(world, form)) {
+    for _ in 0..10_000 {
+        if world.sandbox.with_world(|world, _| asks(world, form)) {
+            return;
+        }
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
+    panic!("AWS never takes {form}");
 }
 
 /// Waits until an environment is Ready.
@@ -303,14 +307,61 @@ async fn settings_and_sizes_on_the_serving_green_are_not_taken_away() {
 async fn a_version_on_idle_blue_is_not_overwritten() {
     let (world, mut deployment) =
         released(v2(), Kind::DrainingBlue, &[deploys(BLUE, "hotfix")]).await;
-    assert_eq!(
-        held_for(&deployment, Role::Blue),
-        ["version is hotfix, where it was v2"]
-    );
+    assert_eq!(held_for(&deployment, Role::Blue), ["version is hotfix"]);
     assert_eq!(version_of(&world, BLUE), "hotfix");
     ordered(&world, &mut deployment, Order::Resume, true).await;
     assert_eq!(deployment.state, State::Completed);
     assert_eq!(version_of(&world, BLUE), "v2");
+    // The way back, which has another goal, takes the same word.
+    let (world, mut deployment) =
+        released(v2(), Kind::DrainingBlue, &[deploys(BLUE, "hotfix")]).await;
+    ordered(&world, &mut deployment, Order::Retreat, false).await;
+    held_for(&deployment, Role::Blue);
+    ordered(&world, &mut deployment, Order::Retreat, true).await;
+    assert_eq!(deployment.state.kind(), Kind::RolledBack);
+    assert_eq!(version_of(&world, BLUE), "v1");
+}
+
+/// What was given up was given up for one deploy: the same again is another decision.
+#[tokio::test(start_paused = true)]
+async fn a_version_on_idle_blue_that_comes_again_is_asked_for_again() {
+    let (world, mut deployment) =
+        released(pausing(), Kind::DrainingBlue, &[deploys(BLUE, "hotfix")]).await;
+    held_for(&deployment, Role::Blue);
+    ordered(&world, &mut deployment, Order::Resume, true).await;
+    assert_eq!(deployment.state, State::AwaitingCutover);
+    by_hand(&world, &deploys(BLUE, "hotfix")).await;
+    is_ready(&world, BLUE).await;
+    ordered(&world, &mut deployment, Order::Resume, false).await;
+    assert_eq!(held_for(&deployment, Role::Blue), ["version is hotfix"]);
+    assert_eq!(version_of(&world, BLUE), "hotfix");
+}
+
+/// The deploy is throttled, and somebody is faster: what has had to wait is not asked for over it.
+#[tokio::test(start_paused = true)]
+async fn a_version_that_comes_before_a_deploy_that_has_to_wait_is_not_overwritten() {
+    let world = a_world().await;
+    let mut deployment = world.begin(v2()).await.expect("preflight passes");
+    world.inject(Fault {
+        operation: Some("UpdateEnvironment".to_owned()),
+        times: Some(3),
+        ..Fault::from(FaultEffect::Throttle)
+    });
+    let acts = async {
+        let calls = || world.sandbox.report().calls;
+        while !calls().contains_key("UpdateEnvironment") {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        // Who does it in the console meets no such fault.
+        by_hand(&world, &deploys(BLUE, "hotfix")).await;
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        done = world.drive(&mut deployment) => done.expect("nobody kills it").expect("it rests"),
+        () = acts => {}
+    }
+    assert_eq!(held_for(&deployment, Role::Blue), ["version is hotfix"]);
+    assert_eq!(version_of(&world, BLUE), "hotfix");
 }
 
 /// Blue was proven and paused, and somebody puts the old version back: no wait for a timeout.
@@ -322,10 +373,7 @@ async fn another_version_on_tested_blue_is_found_at_once() {
     by_hand(&world, &deploys(BLUE, "v1")).await;
     is_ready(&world, BLUE).await;
     ordered(&world, &mut deployment, Order::Resume, false).await;
-    assert_eq!(
-        held_for(&deployment, Role::Blue),
-        ["version is v1, where it was v2"]
-    );
+    assert_eq!(held_for(&deployment, Role::Blue), ["version is v1"]);
     assert!(lasted(&world, Kind::Testing).await < Duration::from_secs(180));
 }
 
@@ -375,7 +423,8 @@ async fn production_that_was_moved_elsewhere_is_told_and_nobody_swaps_against_it
 /// Another environment of the application, Ready.
 async fn third(world: &VirtualWorld) {
     let form = format!(
-        "Action=CreateEnvironment&ApplicationName=shop&EnvironmentName={THIRD}&VersionLabel=v1"
+        "Action=CreateEnvironment&ApplicationName=shop&EnvironmentName={THIRD}&VersionLabel=v1\
+         &SolutionStackName=64bit+Amazon+Linux+2023+v4.3.0+running+Node.js+20"
     );
     by_hand(world, &form).await;
     is_ready(world, THIRD).await;
@@ -474,6 +523,30 @@ async fn green_that_is_terminated_before_it_serves_ends_the_release() {
         Cause::GreenGone.to_string()
     );
     assert!(lasted(&world, Kind::Warming).await < Duration::from_secs(120));
+}
+
+/// What is left can serve: both gone is worse than one.
+#[tokio::test(start_paused = true)]
+async fn green_is_left_where_blue_is_terminated_while_it_serves() {
+    let world = a_world().await;
+    let wanted = Wanted {
+        pause_before_swap: true,
+        ..v2()
+    };
+    let mut deployment = world.begin(wanted).await.expect("preflight passes");
+    driven(&world, &mut deployment, None).await;
+    by_hand(&world, &terminates(BLUE)).await;
+    ordered(&world, &mut deployment, Order::Retreat, false).await;
+    let told = why(&deployment, Kind::Stuck);
+    assert!(
+        told.starts_with("OUTAGE: somebody else has terminated shop-blue while"),
+        "{told}"
+    );
+    assert!(told.contains("shop-blue-green is left"), "{told}");
+    world.sandbox.with_world(|world, _| {
+        let green = world.environment(GREEN).expect("it is there");
+        assert_eq!(green.status, Status::Ready);
+    });
 }
 
 /// Green is only the way back then, and goes anyway.

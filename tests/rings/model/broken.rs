@@ -4,7 +4,7 @@
 use bluegreen::machine::{
     Deploy, Effect, Green, Kind, Phase, Seen, State, Step, Test, Update, Version, is_safe, step,
 };
-use bluegreen::plan::{OwnSizes, Plan, Strategy};
+use bluegreen::plan::{OwnSizes, Plan, Role, Strategy};
 
 use super::driver::{Config, Model};
 use super::explore::explore_for;
@@ -668,4 +668,105 @@ fn a_rehearsal_that_forgets_a_green_in_doubt_is_found() {
         Rules { step, ..RULES },
         properties::ROLLED_BACK,
     );
+}
+
+#[test]
+fn a_swap_away_from_what_a_person_has_put_on_green_is_found() {
+    let step = deceived!(|_state, seen| seen.changes_on_green.clear());
+    finds(
+        "nobody asks what green has got while it served",
+        CONSOLE,
+        Rules { step, ..RULES },
+        properties::WORK_IS_KEPT,
+    );
+}
+
+#[test]
+fn a_deploy_over_what_a_person_has_put_on_blue_is_found() {
+    let step = deceived!(|_state, seen| seen.changes_on_blue.clear());
+    finds(
+        "nobody asks what idle blue has got",
+        CONSOLE,
+        Rules { step, ..RULES },
+        properties::WORK_IS_KEPT,
+    );
+}
+
+/// A deploy that had to wait for somebody else's update is as good as one never asked for.
+#[test]
+fn a_deploy_that_is_asked_for_again_over_a_persons_work_is_found() {
+    let step = deceived!(|_state, seen| if seen.deploy == Deploy::Asked {
+        seen.changes_on_blue.clear();
+    });
+    finds(
+        "blue is not looked at again once a deploy was asked for",
+        CONSOLE,
+        Rules { step, ..RULES },
+        properties::WORK_IS_KEPT,
+    );
+}
+
+#[test]
+fn aborting_a_persons_update_is_found() {
+    fn as_if_ours(seen: &Seen) -> Seen {
+        Seen {
+            others_update_of_blue: None,
+            ..seen.clone()
+        }
+    }
+    finds(
+        "every update of blue is taken for the deployment's",
+        CONSOLE,
+        Rules {
+            step: |state, plan, seen| step(state, plan, &as_if_ours(seen)),
+            is_safe: |effect, seen| is_safe(effect, &as_if_ours(seen)),
+            ..RULES
+        },
+        properties::OTHERS_UPDATES_ARE_LEFT,
+    );
+}
+
+#[test]
+fn a_swap_against_a_person_who_has_undone_it_is_found() {
+    let step = deceived!(|_state, seen| seen.swap_undone = false);
+    for config in [CONSOLE, PROMOTE_CONSOLE] {
+        finds(
+            "a swap that a person has undone is asked for again",
+            config,
+            Rules { step, ..RULES },
+            properties::NO_SWAP_AGAINST_A_PERSON,
+        );
+    }
+}
+
+#[test]
+fn terminating_the_last_environment_is_found() {
+    fn as_if_it_stayed(seen: &Seen) -> Seen {
+        let mut seen = seen.clone();
+        let green = match &mut seen.green {
+            Green::Ours(green) => Some(green),
+            Green::Absent | Green::Foreign => None,
+        };
+        let serving = match seen.production {
+            Some(Role::Blue) => seen.blue.as_mut(),
+            Some(Role::Green) => green,
+            None => None,
+        };
+        if let Some(serving) = serving.filter(|serving| serving.phase == Phase::Terminating) {
+            serving.phase = Phase::Ready;
+        }
+        seen
+    }
+    for config in [CONSOLE, PROMOTE_CONSOLE] {
+        finds(
+            "the other environment is terminated while the one that serves goes",
+            config,
+            Rules {
+                step: |state, plan, seen| step(state, plan, &as_if_it_stayed(seen)),
+                is_safe: |effect, seen| is_safe(effect, &as_if_it_stayed(seen)),
+                ..RULES
+            },
+            properties::THE_LAST_IS_LEFT,
+        );
+    }
 }

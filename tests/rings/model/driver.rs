@@ -10,7 +10,7 @@ use super::look::{Horizon, Oracle, Rules, Sight};
 use super::node::{By, Next, Node};
 use super::service::{Harm, Request, Verdict};
 use super::stage::Stage;
-use super::world::{Green, GreenPhase, Label, View};
+use super::world::{BluePhase, Green, GreenPhase, Label, View};
 
 /// What may go wrong in an exploration.
 #[derive(Clone, Copy)]
@@ -151,7 +151,7 @@ impl Model {
             looks_are_fresh: node.before.is_none() || self.rules.believes_the_first_look,
             holder_is_settled: node.is_settled(),
             presence_is_settled: node.presence_is_settled(),
-            looks_are_settled: node.before.is_none(),
+            swap_is_done: node.swap_done,
             any_swap_is_believed: self.rules.believes_the_swap_before,
             a_green_that_goes_is_believed: self.rules.believes_a_green_that_goes,
         };
@@ -166,7 +166,14 @@ impl Model {
                 horizon,
             );
             let shown = shown.and(node.journal.open);
-            (sight, Node { shown, ..*node })
+            let is_followed = self.config.console && node.journal.stage.state().is_swapping();
+            let swap_done = node.swap_done || is_followed && shown.swap;
+            let looked = Node {
+                shown,
+                swap_done,
+                ..*node
+            };
+            (sight, looked)
         };
         views.into_iter().map(sight).collect()
     }
@@ -322,11 +329,20 @@ impl Model {
     }
 }
 
-/// What a request does to a person's work, or to the update that he has begun.
+/// What a request does to a person's work, to the update that he has begun, or to his swap.
 fn harm_to_others(node: &Node, request: Request) -> Option<Harm> {
     let (journal, view) = (&node.journal, &node.world.view);
     let is_kept = !journal.discarded && journal.terms.strategy == Strategy::Restore;
     match request {
+        Request::TerminateGreen if view.holder == Some(Role::Blue) => {
+            (view.blue.phase == BluePhase::Terminating).then_some(Harm::TerminatedLast)
+        }
+        Request::TerminateBlue if view.holder == Some(Role::Green) => {
+            (view.green.phase == GreenPhase::Terminating).then_some(Harm::TerminatedLast)
+        }
+        Request::Swap(to) if node.swap_done && view.holder == Some(to.other()) => {
+            Some(Harm::SwappedAgainst)
+        }
         Request::Swap(Role::Blue) if is_kept && view.holder == Some(Role::Green) => {
             view.green.changed.then_some(Harm::LostWork)
         }

@@ -79,8 +79,8 @@ pub struct Sight {
     may_be_settled: bool,
     /// The same of which environments there are.
     presence_may_be_settled: bool,
-    /// The same of everything.
-    all_may_be_settled: bool,
+    /// Whether the swap of this state was seen to be done.
+    swap_is_done: bool,
     discarded: bool,
     deploy_taken: bool,
 }
@@ -94,8 +94,8 @@ pub struct Horizon {
     pub holder_is_settled: bool,
     /// Whether every look shows the same environments.
     pub presence_is_settled: bool,
-    /// Whether every look shows the same.
-    pub looks_are_settled: bool,
+    /// Whether this process has seen the swap of this state done.
+    pub swap_is_done: bool,
     /// Whether a look that shows what a swap was to do is taken for its end, whatever looks
     /// may still show from before.
     pub any_swap_is_believed: bool,
@@ -136,7 +136,7 @@ impl Sight {
             view,
             may_be_settled: horizon.holder_is_settled,
             presence_may_be_settled: horizon.presence_is_settled,
-            all_may_be_settled: horizon.looks_are_settled,
+            swap_is_done: horizon.swap_is_done,
             discarded: journal.discarded,
             deploy_taken: journal.deploy_taken,
         };
@@ -371,7 +371,7 @@ impl Sight {
     fn changes_on_blue(&self) -> Vec<Drift> {
         let is_read = matches!(
             self.stage.kind,
-            Kind::DrainingBlue | Kind::Deploying | Kind::Testing
+            Kind::DrainingBlue | Kind::Deploying | Kind::Testing | Kind::SwappingToBlue
         ) && self.view.blue_ready();
         let is_there = is_read && self.is_lent() && self.view.blue.label == Label::Other;
         is_there.then(drift).into_iter().collect()
@@ -389,6 +389,12 @@ impl Sight {
         })
     }
 
+    /// Once nothing of a swap that was done can be stale, it does not arrive any more either.
+    fn swap_undone(&self) -> bool {
+        let before = self.swaps_to().map(Role::other);
+        self.swap_is_done && before.is_some() && self.view.holder == before
+    }
+
     /// What is certain, with every fact of time and health still false.
     fn certain(&self) -> Seen {
         Seen {
@@ -396,8 +402,7 @@ impl Sight {
             production: self.view.holder,
             production_settled: false,
             production_elsewhere: None,
-            // That a swap was undone only stops it.
-            swap_undone: false,
+            swap_undone: self.swap_undone(),
             blue_gone: false,
             green_gone: false,
             green_id: None,
@@ -406,7 +411,6 @@ impl Sight {
             others_update_of_blue: self.others_update_of_blue(),
             others_update_of_green: None,
             blue: self.blue(),
-            blue_settled: false,
             blue_trusted: false,
             green: self.green(),
             green_trusted: false,
@@ -463,20 +467,24 @@ impl Sight {
         vary(&mut all, settled && green_is_gone, |seen| {
             seen.green_gone = true;
         });
-        // Blue that was proven, and shows another version for so long that it is no stale look.
-        let is_off = kind == Kind::Testing
-            && self.is_lent()
+        // Blue that has had the goal, and shows another version for so long that it is no stale
+        // look; also where a staler look than the one before shows it.
+        let has_had_it = match kind {
+            Kind::Testing | Kind::SwappingToBlue => true,
+            Kind::Deploying => matches!(self.deploy(), Deploy::Proven | Deploy::Unproven),
+            _ => false,
+        };
+        let is_off = has_had_it
+            && self.terms.strategy == Strategy::Restore
             && blue_ready
+            && !self.may_arrive.deploy
             && self.view.blue.label != self.terms.goal_label();
-        vary(&mut all, is_off && self.all_may_be_settled, |seen| {
+        vary(&mut all, is_off, |seen| {
             seen.changes_on_blue = vec![drift()];
         });
         vary(&mut all, blue_ready && self.view.blue.fit, |seen| {
             seen.blue_trusted = true;
         });
-        // Also where a staler look than the one before shows it.
-        let may_have_moved = blue_ready && self.view.blue.label != self.terms.goal_label();
-        vary(&mut all, may_have_moved, |seen| seen.blue_settled = true);
         // Its instances are in the middle of it, or it has taken as long as it may.
         let is_silent = self.update() == Update::Silent;
         vary(&mut all, is_silent, |seen| seen.update = Update::GoesOn);

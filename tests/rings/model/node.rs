@@ -23,6 +23,9 @@ pub struct Node {
     pub hands: Hands,
     /// Whether the person at the console has acted.
     pub console: bool,
+    /// Whether this process has seen the swap of this state done; followed where a person may
+    /// undo it.
+    pub swap_done: bool,
     pub harm: Option<Harm>,
 }
 
@@ -54,6 +57,7 @@ impl Node {
             pc: Pc::Top,
             hands: Hands::One,
             console: false,
+            swap_done: false,
             harm: None,
         }
     }
@@ -68,6 +72,7 @@ impl Node {
         Node {
             journal: self.hands.record(self.journal),
             shown: Open::default(),
+            swap_done: false,
             hands: self.hands.with_a_new_lease(),
             ..self.at(Pc::Top)
         }
@@ -100,6 +105,7 @@ impl Node {
     pub fn entered(&self, stage: Stage) -> Node {
         let mut next = self.flushed();
         next.journal = next.journal.entering(stage);
+        next.swap_done = false;
         if self.journal.leaves_a_swap_for(stage) {
             for role in [Role::Blue, Role::Green] {
                 let stale = next.world.stale_on(role);

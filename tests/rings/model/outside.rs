@@ -5,9 +5,9 @@ use bluegreen::plan::{Role, Strategy};
 
 use super::driver::Model;
 use super::events::Pace;
-use super::journal::{Asked, Drain, Open, Pc};
+use super::journal::{Asked, Drain, Errand, Open, Pc};
 use super::node::{By, Next, Node};
-use super::service::Verdict;
+use super::service::{Request, Verdict};
 use super::world::{Blue, BluePhase, Events, GreenPhase, Label, Stale, Swap, View};
 
 impl Model {
@@ -159,26 +159,11 @@ fn console(node: &Node, out: &mut Vec<Next>) {
             view.swap = Swap::Started;
         });
     }
-    // The rest takes minutes, and so cannot begin and end between a look and
-    // what follows it at once.
-    if node.pc != Pc::Top {
-        return;
-    }
-    if view.green_ready() {
-        act("a person terminates green", &|view| {
-            view.green.phase = GreenPhase::Terminating;
-        });
-        let is_lent = node.journal.terms.strategy == Strategy::Restore;
-        if is_lent && view.holder == Some(Role::Green) {
-            act("a person changes green while it serves", &|view| {
-                view.green.changed = true;
-            });
-        }
-    }
-    if view.blue_ready() {
-        act("a person terminates blue", &|view| {
-            view.blue.phase = BluePhase::Terminating;
-        });
+    // The rest takes minutes, and so cannot begin and end between a look and what follows it at
+    // once. What begins there makes blue busy for the deploy that follows.
+    let is_sent = |errand: Errand| matches!(errand.request, Request::Deploy(_));
+    let deploys = matches!(node.pc, Pc::Check(errand) if is_sent(errand));
+    if view.blue_ready() && (node.pc == Pc::Top || deploys) {
         act("a person deploys to blue", &|view| {
             view.blue = Blue {
                 phase: BluePhase::Updating(Label::Other),
@@ -196,6 +181,25 @@ fn console(node: &Node, out: &mut Vec<Next>) {
             {
                 view.events = Events::Running;
             }
+        });
+    }
+    if node.pc != Pc::Top {
+        return;
+    }
+    if view.green_ready() {
+        act("a person terminates green", &|view| {
+            view.green.phase = GreenPhase::Terminating;
+        });
+        let is_lent = node.journal.terms.strategy == Strategy::Restore;
+        if is_lent && view.holder == Some(Role::Green) {
+            act("a person changes green while it serves", &|view| {
+                view.green.changed = true;
+            });
+        }
+    }
+    if view.blue_ready() {
+        act("a person terminates blue", &|view| {
+            view.blue.phase = BluePhase::Terminating;
         });
     }
 }

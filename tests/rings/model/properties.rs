@@ -20,6 +20,10 @@ pub const WHAT_GOES_ON_IS_WAITED_FOR: &str =
 pub const WORK_IS_KEPT: &str = "what a person has put on green while it served, or on idle blue, is taken away only where the \
      operator says so";
 pub const OTHERS_UPDATES_ARE_LEFT: &str = "no update is aborted that is known to be a person's";
+pub const THE_LAST_IS_LEFT: &str =
+    "no environment is terminated while the one that serves is being terminated";
+pub const NO_SWAP_AGAINST_A_PERSON: &str =
+    "no swap is asked for again that was seen done and that a person has undone";
 pub const OVERTAKEN_IS_SILENT: &str = "a runner sends nothing once another has taken over";
 pub const LAUNCHES_WHAT_RUNS: &str = "green is asked for with the version that blue runs, or, where it is to keep production, with the \
      new one once it is processed";
@@ -48,6 +52,8 @@ pub fn broken(node: &Node) -> Option<&'static str> {
         // What a person at the console broke is not the machine's doing.
         Some(Harm::SwappedToUnfit) if !node.console => return Some(SWAPS_TO_FIT),
         Some(Harm::LostWork) => return Some(WORK_IS_KEPT),
+        Some(Harm::TerminatedLast) => return Some(THE_LAST_IS_LEFT),
+        Some(Harm::SwappedAgainst) => return Some(NO_SWAP_AGAINST_A_PERSON),
         Some(Harm::AbortedOthers) => return Some(OTHERS_UPDATES_ARE_LEFT),
         Some(Harm::GaveUpWhatGoesOn) => return Some(WHAT_GOES_ON_IS_WAITED_FOR),
         Some(Harm::SwappedToUnfit | Harm::SentOvertaken) | None => {}

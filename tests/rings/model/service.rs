@@ -44,6 +44,10 @@ pub enum Harm {
     SentOvertaken,
     /// An update was aborted that a person had begun, which the runner could know.
     AbortedOthers,
+    /// An environment is being terminated although the one that serves is too.
+    TerminatedLast,
+    /// A swap that was seen done, and that a person has undone, was asked for again.
+    SwappedAgainst,
     /// What a person has put on green or blue was taken away without the operator's word.
     LostWork,
     /// A deploy was given up for the time it takes on a look that showed its events coming.
