@@ -17,7 +17,14 @@ impl World {
         if form.operation() == "CreateEnvironment" {
             return form.get("OperationsRole").map(str::to_owned);
         }
-        let at = self.named(form).ok()?;
+        let at = match form.operation() {
+            "SwapEnvironmentCNAMEs" => {
+                let id = form.get("SourceEnvironmentId");
+                self.find(id, form.get("SourceEnvironmentName"))
+            }
+            _ => self.named(form),
+        };
+        let at = at.ok()?;
         self.view.environments[at].operations_role.clone()
     }
 
