@@ -26,7 +26,7 @@ pub(crate) fn answer(
     let holder = world.cname_holder(host).or_else(|| {
         world
             .environments()
-            .find(|e| e.endpoint.eq_ignore_ascii_case(host) || e.address().as_deref() == Some(host))
+            .find(|e| e.endpoint.eq_ignore_ascii_case(host))
     });
     let Some(environment) = holder else {
         let answer = route::text(502, format!("no such host: {host}\n"));
