@@ -762,7 +762,8 @@ impl Pseudonyms {
             return Some(self.name("secret", value));
         }
         // Also where it stands for something else, and looks like a number or a date.
-        if self.secret.contains(value) && value.len() >= WITHIN_WORDS_BYTES_MIN {
+        let is_secret = self.secret.contains(value) && value.len() >= WITHIN_WORDS_BYTES_MIN;
+        if is_secret && (is_number(value) || is_date(value)) {
             return Some(self.name("secret", value));
         }
         let is_digits = value.bytes().all(|b| b.is_ascii_digit());
