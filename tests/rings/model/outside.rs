@@ -14,7 +14,13 @@ impl Model {
     /// Everything that may happen without the driver.
     pub fn outside(&self, node: &Node, out: &mut Vec<Next>) {
         self.arrivals(node, out);
+        // It has begun since the look that found blue Ready, and takes minutes.
+        let is_begun = asks_for_a_deploy(node)
+            && node.world.view.blue.phase == BluePhase::Updating(Label::Other);
         for (what, world, pace) in node.world.events() {
+            if is_begun && world.view.blue.phase != node.world.view.blue.phase {
+                continue;
+            }
             let happened = Node { world, ..*node };
             self.change(node, happened, pace, (what, By::World), out);
         }
@@ -161,9 +167,7 @@ fn console(node: &Node, out: &mut Vec<Next>) {
     }
     // The rest takes minutes, and so cannot begin and end between a look and what follows it at
     // once. What begins there makes blue busy for the deploy that follows.
-    let is_sent = |errand: Errand| matches!(errand.request, Request::Deploy(_));
-    let deploys = matches!(node.pc, Pc::Check(errand) if is_sent(errand));
-    if view.blue_ready() && (node.pc == Pc::Top || deploys) {
+    if view.blue_ready() && (node.pc == Pc::Top || asks_for_a_deploy(node)) {
         act("a person deploys to blue", &|view| {
             view.blue = Blue {
                 phase: BluePhase::Updating(Label::Other),
@@ -202,4 +206,10 @@ fn console(node: &Node, out: &mut Vec<Next>) {
             view.blue.phase = BluePhase::Terminating;
         });
     }
+}
+
+/// Whether a deploy to blue is about to be asked for.
+fn asks_for_a_deploy(node: &Node) -> bool {
+    let is_a_deploy = |errand: Errand| matches!(errand.request, Request::Deploy(_));
+    matches!(node.pc, Pc::Check(errand) if is_a_deploy(errand))
 }
