@@ -57,7 +57,7 @@ def rings_against(server, check, name, tests, **variables):
     for test in tests:
         before = server.requests()
         tested = subprocess.run(
-            ["cargo", "test", "--test", "rings", "--", "--exact", test],
+            ["cargo", "test", "--workspace", "--test", "rings", "--", "--exact", test],
             cwd=ROOT, env={**os.environ, **variables}, capture_output=True, text=True)
         asked = server.requests() - before
         check(f"{name}: {test}", tested.returncode == 0 and "1 passed" in tested.stdout and asked > 0,
