@@ -673,7 +673,9 @@ fn a_set_passes_once_each_test_has_passed_its_number_of_times_in_a_row() {
 
 #[test]
 fn a_set_fails_once_one_has_failed_its_number_of_times_in_a_row() {
-    let deployment = under_test(State::Testing, &[(None, Some(4)), (None, Some(2))]);
+    let mut deployment = under_test(State::Testing, &[(None, Some(4)), (None, Some(2))]);
+    // A failure counts once the environment is healthy.
+    deployment.plan.limits.healthy_looks = 1;
     let mut streaks = Streaks::default();
     for passed in [[false, false], [false, true], [false, false]] {
         let seen = tested_in(&mut streaks, &deployment, &passed);
@@ -702,6 +704,7 @@ fn the_command_runs_once_after_the_tests_and_decides_with_them() {
     for (command, verdict) in [("exit 0", Test::Passed), ("exit 3", failed)] {
         let mut deployment = under_test(State::Testing, &[(Some(2), None)]);
         deployment.plan.test_command = commanding(command);
+        deployment.plan.limits.healthy_looks = 1;
         let mut streaks = Streaks::default();
         for _ in 0..2 {
             assert!(streaks.wants_command(&deployment, Moment(0)).is_none());
@@ -758,6 +761,7 @@ fn who_is_tested_is_a_matter_of_the_state_and_the_plan() {
 fn green_is_asked_for_nothing_before_it_is_healthy() {
     let mut deployment = under_test(State::Warming, &[(Some(1), Some(1))]);
     deployment.plan.test_green = true;
+    deployment.plan.limits.healthy_looks = 1;
     let mut streaks = Streaks::default();
     let probe = |passed| Probe {
         latency: None,
