@@ -102,7 +102,7 @@ mod tests {
             "# nothing\n",
             "\u{feff}option_settings:\r\n  aws:autoscaling:asg:\r\n    MinSize: 1\r\n",
             "{\n\t\"option_settings\": [1,\n2]\n}\n",
-            "commands:\n  a:\n    command: [\n  b\n]\n",
+            "commands:\n  a:\n    command: [\n      b\n    ]\n",
             "Resources:\n  A:\n    B: '`{ \"Ref\" : \"C\" }`'\n",
         ] {
             assert_eq!(neither(good.as_bytes()), None, "{good}");
