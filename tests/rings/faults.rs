@@ -163,7 +163,10 @@ async fn a_deploy_without_end_is_held_and_left_alone() {
     let calls = world.sandbox.report().calls;
     assert_eq!(calls.get("AbortEnvironmentUpdate"), None);
     let told = deployment.state.cause().expect("it has one").to_string();
-    assert!(told.contains("the update of shop-blue has not ended"), "{told}");
+    assert!(
+        told.contains("the update of shop-blue has not ended"),
+        "{told}"
+    );
     world.check_is_served_by("shop-blue-green", "v1");
 }
 

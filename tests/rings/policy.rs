@@ -166,7 +166,7 @@ enum Try {
     ReleaseOfAnObject,
     /// A bundle that goes up in parts, one of which S3 refuses.
     FailedUpload,
-    /// A deploy that takes longer than its patience.
+    /// A deploy that never ends and shows no progress.
     EndlessDeploy,
     /// A release with the preview hostnames of a parameter.
     PreviewedRelease,
@@ -724,7 +724,10 @@ impl Try {
                     message: "One or more of the specified parts could not be found.".to_owned(),
                 })
             }),
-            Try::EndlessDeploy | Try::EndlessRehearsal => world
+            Try::EndlessDeploy => world.inject(FaultEffect::UpdateHangs {
+                label: "v2".to_owned(),
+            }),
+            Try::EndlessRehearsal => world
                 .sandbox
                 .with_world(|world, _| world.timings.deploy_seconds = 4 * 3600),
             Try::Release
