@@ -257,7 +257,7 @@ impl Store {
         }
         let found: String = self
             .db
-            .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+            .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
             .map_err(error)?;
         if found != "ok" {
             let message = found;

@@ -61,9 +61,12 @@ fn wal(served: &Served) -> PathBuf {
     served.folder.path().join("journal.db-wal")
 }
 
-/// Moves what is in the log into the file itself, as a process that ends does.
+/// Moves what is in the log into the file itself, as a process that ends does, where nothing is
+/// left of what it held before.
 fn settle(path: &Path) {
     drop(Store::open(path).expect("the journal opens"));
+    let file = rusqlite::Connection::open(path).expect("it opens");
+    file.execute_batch("VACUUM").expect("it is rewritten");
 }
 
 fn overwrite(path: &Path, at: u64, with: &[u8]) {

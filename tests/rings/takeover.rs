@@ -306,26 +306,32 @@ fn what_serves_or_has_lost_its_blue_is_removed_by_hand() {
     let release = ["run", "--version-label", "v2", "--pause-before", "cutover"];
     exits(&served.run(&release), 0);
     let id = begun(&served);
-    let swap = || {
-        let body = "Action=SwapEnvironmentCNAMEs&Version=2010-12-01\
-                    &SourceEnvironmentName=shop-blue&DestinationEnvironmentName=shop-blue-green";
+    let by_hand = |form: &str| {
         let request = http::Request::post("http://localhost/")
             .header("content-type", "application/x-www-form-urlencoded")
-            .body(Bytes::from(body))
+            .body(Bytes::from(format!("{form}&Version=2010-12-01")))
             .expect("a request");
-        assert!(served.by_hand(request).status().is_success());
-        until("the swap is over", || {
-            served.sandbox.with_world(|world, _| {
-                let both = ["shop-blue", "shop-blue-green"];
-                both.iter()
-                    .all(|name| world.environment(name).is_some_and(|e| e.busy.is_none()))
-            })
+        assert!(served.by_hand(request).status().is_success(), "{form}");
+        until("it is done", || {
+            served
+                .sandbox
+                .with_world(|world, _| world.environments().all(|e| e.busy.is_none()))
         });
     };
-    // Somebody takes production back and gives it away again.
-    swap();
+    let swap = |of: &str| {
+        by_hand(&format!(
+            "Action=SwapEnvironmentCNAMEs&SourceEnvironmentName={of}\
+             &DestinationEnvironmentName=shop-blue-green"
+        ));
+    };
+    by_hand(
+        "Action=CreateEnvironment&ApplicationName=shop&EnvironmentName=shop-third&VersionLabel=v1\
+         &SolutionStackName=64bit+Amazon+Linux+2023+v4.3.0+running+Node.js+20",
+    );
+    // Somebody moves production to a third environment and gives it back again.
+    swap("shop-third");
     exits(&served.run(&["resume", &id]), 11);
-    swap();
+    swap("shop-third");
     let (shown, _) = exits(&served.run(&["status", "--discover"]), 0);
     assert!(
         shown.contains("aws elasticbeanstalk swap-environment-cnames"),
@@ -333,7 +339,7 @@ fn what_serves_or_has_lost_its_blue_is_removed_by_hand() {
     );
     let (_, told) = exits(&served.run(&["cleanup", &id, "--yes"]), 3);
     assert!(told.contains("swap-environment-cnames"), "{told}");
-    swap();
+    swap("shop-blue");
     let green = served.sandbox.with_world(|world, _| {
         let at = world.environment_mut("shop-blue").expect("blue is there");
         "shop-renamed".clone_into(&mut at.id);
