@@ -406,7 +406,7 @@ pub struct Pseudonyms {
     shown: BTreeSet<String>,
     /// The values that are hidden also within words.
     secret: BTreeSet<String>,
-    /// The full names of the service's own options, as sentences hold them.
+    /// The namespaces and the full names of the service's own options, as sentences hold them.
     options: BTreeSet<String>,
     /// Whether sentences are left for later, when every name is known.
     leaves_sentences: bool,
@@ -547,8 +547,9 @@ impl Pseudonyms {
         }
         // The word of a sentence ends at the first space.
         let full = format!("{namespace}:{option}");
+        let told = [namespace, &full].into_iter();
         self.options
-            .extend(full.split(' ').next().map(str::to_owned));
+            .extend(told.filter_map(|told| told.split(' ').next().map(str::to_owned)));
         option.to_owned()
     }
 

@@ -725,7 +725,7 @@ impl Try {
                 })
             }),
             Try::EndlessDeploy => world.inject(FaultEffect::UpdateHangs {
-                label: "v2".to_owned(),
+                label: "v7".to_owned(),
             }),
             Try::EndlessRehearsal => world
                 .sandbox
