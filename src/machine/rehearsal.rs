@@ -11,7 +11,7 @@ use crate::plan::{Goal, Plan, Role};
 pub(super) fn deploying_green(plan: &Plan, seen: &Seen) -> Step {
     let green = match green(seen, Kind::DeployingGreen) {
         Ok(green) => green,
-        Err(step) => return step,
+        Err(step) => return *step,
     };
     let otherwise = discarding_for(late(Kind::DeployingGreen, seen));
     if !green.is_ready() {
@@ -52,7 +52,7 @@ pub(super) fn deploying_green(plan: &Plan, seen: &Seen) -> Step {
 pub(super) fn testing_green(plan: &Plan, seen: &Seen) -> Step {
     let green = match green(seen, Kind::TestingGreen) {
         Ok(green) => green,
-        Err(step) => return step,
+        Err(step) => return *step,
     };
     if let Some(cause) = failed_test(seen) {
         return Step::Enter(discarding_for(cause));
@@ -94,15 +94,15 @@ pub(super) fn terminated(plan: &Plan) -> Step {
 }
 
 /// Green, where it is there and blue serves; else what to do.
-fn green(seen: &Seen, during: Kind) -> Result<&EnvSeen, Step> {
+fn green(seen: &Seen, during: Kind) -> Result<&EnvSeen, Box<Step>> {
     if let Some(step) = production_off(Role::Blue, seen, during) {
-        return Err(step);
+        return Err(Box::new(step));
     }
     match &seen.green {
         Green::Ours(green) if green.phase != Phase::Terminating => Ok(green),
         // A stale look may show less than there is.
-        Green::Ours(_) | Green::Absent | Green::Foreign => Err(Step::Wait {
+        Green::Ours(_) | Green::Absent | Green::Foreign => Err(Box::new(Step::Wait {
             otherwise: discarding_for(Cause::GreenGone),
-        }),
+        })),
     }
 }

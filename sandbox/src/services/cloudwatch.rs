@@ -253,7 +253,7 @@ impl World {
         for query in queries {
             let stat = &query["MetricStat"];
             let period = number(&stat["Period"]).unwrap_or(0) * 1000;
-            if period == 0 || period % MINUTE != 0 {
+            if period == 0 || !period.is_multiple_of(MINUTE) {
                 return Err(unfit("Period must be a multiple of 60.".to_owned()));
             }
             if stat["Stat"] != "Sum" {

@@ -176,7 +176,7 @@ impl World {
                 let named = environment.settings.iter().filter_map(|setting| {
                     let port = setting.namespace.strip_prefix("aws:elbv2:listener:")?;
                     let is_protocol = setting.name == "Protocol";
-                    is_protocol.then(|| (port, setting.value.as_str()))
+                    is_protocol.then_some((port, setting.value.as_str()))
                 });
                 for (port, protocol) in named {
                     let is_off = of(port, "ListenerEnabled") == Some("false");
