@@ -958,11 +958,15 @@ fn is_there(deployment: &Deployment, sighting: &Sighting) -> bool {
     let found = deployed(deployment, sighting).filter(|found| found.status == "Ready");
     let shows_it = found.is_some_and(|found| found.version_label.as_deref() == Some(goal));
     let events = events_of_the_deploy(deployment, sighting);
+    let ended = UPDATE.ended(&events);
     let tells_instances = deployment.plan.limits.rollout.tells_instances;
+    // On the way back it was the version's own deploy that failed.
+    let has_failed = deployment.plan.goal == Goal::Release && ended == Some(Ended::Badly);
     shows_it
+        && !has_failed
         && match &sighting.instances {
             Some(instances) => all_run(instances, goal),
-            None => !tells_instances && UPDATE.ended(&events) == Some(Ended::Well),
+            None => !tells_instances && ended == Some(Ended::Well),
         }
 }
 

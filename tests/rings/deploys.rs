@@ -314,6 +314,25 @@ async fn order(world: &VirtualWorld, deployment: &mut Deployment, order: Order) 
     driven.expect("it comes to rest");
 }
 
+/// Every instance runs the version, and the update says that it has failed: a resume deploys
+/// again, and takes nothing for done.
+#[tokio::test(start_paused = true)]
+async fn a_resume_does_not_take_a_deploy_for_done_that_has_failed() {
+    let world = VirtualWorld::new().await;
+    let text = "Failed to deploy configuration.";
+    let (mut deployment, _) = released(&world, [ends_with("WARN", text)]).await;
+    assert_eq!(deployment.state.kind(), Kind::Held);
+    let before = deploys(&world);
+    order(&world, &mut deployment, Order::Resume).await;
+    assert_eq!(
+        deployment.state.kind(),
+        Kind::Held,
+        "{:?}",
+        deployment.state
+    );
+    assert!(deploys(&world) > before);
+}
+
 /// How often a deploy was asked for.
 fn deploys(world: &VirtualWorld) -> u64 {
     let calls = world.sandbox.report().calls;
