@@ -118,7 +118,7 @@ def with_resources(world):
     resources = lambda: eb.describe_environment_resources(EnvironmentName="shop-worker")["EnvironmentResources"]
     options = lambda: {(s["Namespace"], s["OptionName"]): s.get("Value") for s in eb.describe_configuration_settings(
         ApplicationName="shop", EnvironmentName="shop-worker")["ConfigurationSettings"][0]["OptionSettings"]}
-    check("a load balancer of its own", resources()["LoadBalancers"][0]["Name"].startswith("awseb-"), resources())
+    check("a load balancer of its own", "loadbalancer/app/awseb-" in resources()["LoadBalancers"][0]["Name"], resources())
     inject(world, fault="shared_balancer", environment="shop-worker")
     check("a shared one", "loadbalancer/app/shop-shared" in resources()["LoadBalancers"][0]["Name"], resources())
     inject(world, fault="coupled_database", environment="shop-worker")
