@@ -126,13 +126,15 @@ impl Waiter {
         world: &VirtualWorld,
         rng: &mut fastrand::Rng,
     ) -> Result<(Deployment, Lease), Waited> {
-        let mut turn = None;
+        let (mut turn, mut is_in_line) = (None, false);
         let since = world.clock.now();
         loop {
-            match self.attempt(world, &mut turn).await {
+            match self.attempt(world, &mut turn, &mut is_in_line).await {
                 Attempt::Begun(begun) => return Ok(*begun),
                 Attempt::Overtaken(by) => return Err(Waited::Overtaken(by)),
                 Attempt::Again => continue,
+                // `run` ends where the bucket is away; once in line it might be run again.
+                Attempt::Busy if turn.is_some() && !is_in_line => return Err(Waited::InVain),
                 Attempt::Busy => {}
             }
             if world.clock.now().since(since) >= Duration::from_secs(self.waits) {
@@ -152,7 +154,12 @@ impl Waiter {
     }
 
     /// One attempt, in the order of `run`'s.
-    async fn attempt(&self, world: &VirtualWorld, turn: &mut Option<Turn>) -> Attempt {
+    async fn attempt(
+        &self,
+        world: &VirtualWorld,
+        turn: &mut Option<Turn>,
+        is_in_line: &mut bool,
+    ) -> Attempt {
         let (cloud, config) = (&world.cloud, &world.config);
         let look = || preflight::find_target(cloud, config, "us-east-1");
         let mut store = world.store();
@@ -166,7 +173,9 @@ impl Waiter {
             let turn = Turn::of(&store, &clock, shared, (&found.0, self.id), often);
             turn.expect("the journal reads").waiting()
         });
-        match turn.hindrance(&mut store, &clock, &found.1).await {
+        let hindrance = turn.hindrance(&mut store, &clock, &found.1).await;
+        *is_in_line |= hindrance.is_ok();
+        match hindrance {
             Ok(None) => {}
             Ok(Some(_)) => return Attempt::Busy,
             Err(error) => return busy_where_away(error),
