@@ -17,6 +17,9 @@ const BLUE: &str = "shop-blue";
 const GREEN: &str = "shop-blue-green";
 /// An environment of the account that has nothing to do with the release.
 const THIRD: &str = "shop-third";
+/// Registers the version `hotfix`.
+pub const HOTFIX: &str = "Action=CreateApplicationVersion&ApplicationName=shop&VersionLabel=hotfix\
+                          &SourceBundle.S3Bucket=shop-artifacts&SourceBundle.S3Key=shop/v1.zip";
 const VARIABLE: &str = "aws:elasticbeanstalk:application:environment:DB_URL";
 
 /// What a person asks of AWS, who may do everything.
@@ -26,11 +29,11 @@ fn asks(world: &mut World, form: &str) -> bool {
     matches!(reply, Reply::Answer { status: 200, .. })
 }
 
-fn deploys(name: &str, label: &str) -> String {
+pub fn deploys(name: &str, label: &str) -> String {
     format!("Action=UpdateEnvironment&EnvironmentName={name}&VersionLabel={label}")
 }
 
-fn sets(name: &str, options: &[(&str, &str)]) -> String {
+pub fn sets(name: &str, options: &[(&str, &str)]) -> String {
     let mut form = format!("Action=UpdateEnvironment&EnvironmentName={name}");
     for (number, (option, value)) in (1..).zip(options) {
         let (namespace, name) = option.rsplit_once(':').expect("NAMESPACE:OPTION");
@@ -42,11 +45,11 @@ fn sets(name: &str, options: &[(&str, &str)]) -> String {
     form
 }
 
-fn swaps(a: &str, b: &str) -> String {
+pub fn swaps(a: &str, b: &str) -> String {
     format!("Action=SwapEnvironmentCNAMEs&SourceEnvironmentName={a}&DestinationEnvironmentName={b}")
 }
 
-fn terminates(name: &str) -> String {
+pub fn terminates(name: &str) -> String {
     format!("Action=TerminateEnvironment&EnvironmentName={name}")
 }
 
@@ -54,9 +57,7 @@ fn terminates(name: &str) -> String {
 async fn a_world() -> VirtualWorld {
     let world = VirtualWorld::new().await;
     world.sandbox.with_world(|world, _| {
-        let version = "Action=CreateApplicationVersion&ApplicationName=shop&VersionLabel=hotfix\
-                       &SourceBundle.S3Bucket=shop-artifacts&SourceBundle.S3Key=shop/v1.zip";
-        assert!(asks(world, version));
+        assert!(asks(world, HOTFIX));
     });
     world
 }

@@ -10,6 +10,7 @@ use bluegreen::plan::Strategy;
 use bluegreen_sandbox::{Form, PRODUCTION, Reply, Status, World};
 
 use super::weather::{BLUE, GREEN};
+use crate::hands::{HOTFIX, deploys, sets, swaps, terminates};
 use crate::virtual_world::VirtualWorld;
 
 /// One act of somebody else.
@@ -49,7 +50,7 @@ pub(super) struct Hand {
 
 /// No client keeps an answer for so long by itself.
 const CLIENTS_HAVE_LEFT: u64 = 600;
-const TIMEOUT: (&str, &str, &str) = ("aws:elasticbeanstalk:command", "Timeout", "900");
+const TIMEOUT: (&str, &str) = ("aws:elasticbeanstalk:command", "Timeout");
 
 impl Hand {
     pub fn of(rng: &mut fastrand::Rng, strategy: Strategy) -> Hand {
@@ -81,11 +82,7 @@ impl Hand {
     pub fn register(self, world: &VirtualWorld) {
         world.sandbox.with_world(|world, _| {
             world.set_policy(None);
-            asks(
-                world,
-                "Action=CreateApplicationVersion&ApplicationName=shop&VersionLabel=hotfix\
-                 &SourceBundle.S3Bucket=shop-artifacts&SourceBundle.S3Key=shop/v1.zip",
-            );
+            asks(world, HOTFIX);
         });
     }
 
@@ -108,41 +105,25 @@ impl Hand {
             When::WhileGreenServes(_) => BLUE,
             When::BeforeGreenServes(_) | When::AfterBlueServesAgain(_) => GREEN,
         };
-        let (namespace, option, value) = TIMEOUT;
         match self.act {
-            Act::Swap => asks(
-                world,
-                &format!(
-                    "Action=SwapEnvironmentCNAMEs&SourceEnvironmentName={BLUE}\
-                     &DestinationEnvironmentName={GREEN}"
-                ),
-            ),
-            Act::TerminateIdle => asks(
-                world,
-                &format!("Action=TerminateEnvironment&EnvironmentName={idle}"),
-            ),
+            Act::Swap => asks(world, &swaps(BLUE, GREEN)),
+            Act::TerminateIdle => asks(world, &terminates(idle)),
             Act::HotfixOnGreen => {
                 let green = world.environment_mut(GREEN).expect("it is Ready");
                 "hotfix".clone_into(&mut green.version_label);
                 true
             }
             Act::OptionOnGreen => {
-                world.set(GREEN, namespace, option, value);
+                let (namespace, option) = TIMEOUT;
+                world.set(GREEN, namespace, option, "900");
                 true
             }
-            Act::VersionOnBlue => asks(
-                world,
-                &format!("Action=UpdateEnvironment&EnvironmentName={BLUE}&VersionLabel=hotfix"),
-            ),
-            Act::OptionOnBlue => asks(
-                world,
-                &format!(
-                    "Action=UpdateEnvironment&EnvironmentName={BLUE}\
-                     &OptionSettings.member.1.Namespace={namespace}\
-                     &OptionSettings.member.1.OptionName={option}\
-                     &OptionSettings.member.1.Value={value}"
-                ),
-            ),
+            Act::VersionOnBlue => asks(world, &deploys(BLUE, "hotfix")),
+            Act::OptionOnBlue => {
+                let (namespace, option) = TIMEOUT;
+                let full = format!("{namespace}:{option}");
+                asks(world, &sets(BLUE, &[(&full, "900")]))
+            }
         }
     }
 }
