@@ -3,7 +3,6 @@ in one shell, with the AWS CLI, under the policy that the guide's own command pu
 Usage: guide.py BLUEGREEN
 """
 
-import contextlib
 import json
 import os
 import re
@@ -15,18 +14,14 @@ import textwrap
 import zipfile
 from pathlib import Path
 
+import conformance
+from conformance import check, sandbox
+
 DOCS = Path(__file__).parents[2] / "docs"
 BIN = Path(sys.executable).parent
 # How many seconds of a sandbox pass in one of the wall's: on a busy machine a request that takes
 # longer than its lease has left is not sent.
 SPEED = "120"
-failed = 0
-
-
-def check(name, holds, detail=""):
-    global failed
-    failed += not holds
-    print(f"{'ok    ' if holds else 'FAILED'} {name}{'' if holds else f': {detail}'}", flush=True)
 
 
 def blocks(text):
@@ -36,18 +31,6 @@ def blocks(text):
     # What follows a list's number is indented less than its code.
     code = [block for block in found if re.match(r" +(bluegreen|aws|export|\[\[|--)", block)]
     return [textwrap.dedent(block).strip() for block in code]
-
-
-@contextlib.contextmanager
-def sandbox():
-    server = subprocess.Popen(
-        [sys.argv[1], "sandbox", "--listen", "127.0.0.1:0", "--speed", SPEED],
-        stdout=subprocess.PIPE, text=True)
-    try:
-        yield re.search(r"http://[\d.]+:\d+", server.stdout.readline()).group()
-    finally:
-        server.terminate()
-        server.wait(10)
 
 
 class Reader:
@@ -206,8 +189,8 @@ def the_quotas_are_told(reader, text):
 
 def main():
     guide, permissions = (DOCS / "guide.md").read_text(), (DOCS / "permissions.md").read_text()
-    with tempfile.TemporaryDirectory() as folder, sandbox() as url:
-        reader = Reader(folder, url)
+    with tempfile.TemporaryDirectory() as folder, sandbox(SPEED) as world:
+        reader = Reader(folder, world.url)
         attach = follow_the_guide(reader, guide)
         is_the_role(reader)
         follow_the_recipes(reader, guide)
@@ -215,8 +198,8 @@ def main():
         the_managed_policy_is_enough(reader, guide, attach)
         follow_the_permissions(reader, permissions)
         the_quotas_are_told(reader, guide)
-    print(f"{failed} failed")
-    sys.exit(failed > 0)
+    print(f"{conformance.passed} passed, {conformance.failed} failed")
+    sys.exit(conformance.failed > 0)
 
 
 main()
