@@ -492,8 +492,8 @@ impl<'a, C: Cloud> Driver<'a, C> {
                         deployment.known = known;
                     }
                     let mut seen = self.streaks.observe(deployment, &sighting, now);
-                    if !needs.reasons {
-                        seen.reasons.clear();
+                    if needs.reasons {
+                        seen.reasons = self.streaks.reasons(deployment, &sighting, now);
                     }
                     self.say_what_others_do(deployment, &sighting, &seen);
                     if let Some(told) = self.streaks.notices(deployment, &sighting) {

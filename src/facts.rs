@@ -339,7 +339,7 @@ impl Streaks {
             launch: launch::launch(&sighting.launch_events),
             termination: launch::termination(launch::of_our_terminations(deployment, sighting)),
             put_off: self.put_off_in_words(),
-            reasons: reasons::reasons(self, deployment, sighting, now),
+            reasons: Vec::new(),
             production,
             production_settled: now.since(since) >= limits.settle,
             production_elsewhere: sighting.production_elsewhere.clone(),
@@ -537,6 +537,18 @@ impl Streaks {
             1 => format!("{what}{to}: {why}"),
             times => format!("{what} {times} times{to}: {why}"),
         })
+    }
+
+    /// Everything that is known of why the state has not ended yet, after this look was
+    /// observed; what tells most first.
+    #[must_use]
+    pub fn reasons(
+        &self,
+        deployment: &Deployment,
+        sighting: &Sighting,
+        now: Moment,
+    ) -> Vec<String> {
+        reasons::reasons(self, deployment, sighting, now)
     }
 
     /// Whether the next look is to tell why: something is wrong with production.
