@@ -176,20 +176,9 @@ impl Granted<'_> {
             Some(Balancing::Shared(arn)) => arn.split_once(":loadbalancer/app/"),
             _ => None,
         };
-        let names = [
-            ("arn:aws:", format!("arn:{}:", self.scope.partition)),
-            ("REGION", self.scope.region.to_owned()),
-            ("ACCOUNT", self.scope.account.to_owned()),
-            ("APPLICATION", self.scope.application.to_owned()),
-            ("GREEN", self.scope.green.to_owned()),
-            ("BLUE", self.scope.blue.to_owned()),
-            ("BUCKET", self.scope.bucket.to_owned()),
-            ("HOSTED_ZONE", self.scope.zone.unwrap_or("*").to_owned()),
-            (
-                "SHARED_BALANCER",
-                shared.map_or("*", |(_, named)| named).to_owned(),
-            ),
-        ];
+        let mut names = self.scope.names(self.scope.zone.unwrap_or("*"));
+        let shared = shared.map_or("*", |(_, named)| named);
+        names.push(("SHARED_BALANCER", shared.to_owned()));
         names_in(resource, &names)
     }
 }

@@ -60,6 +60,23 @@ pub struct Scope<'a> {
     pub launch: Option<Launch>,
 }
 
+impl Scope<'_> {
+    /// What stands in the policy's resources for each of these names; for the hosted zone
+    /// stands `zone`.
+    pub(super) fn names(&self, zone: &str) -> Vec<(&'static str, String)> {
+        vec![
+            ("arn:aws:", format!("arn:{}:", self.partition)),
+            ("REGION", self.region.to_owned()),
+            ("ACCOUNT", self.account.to_owned()),
+            ("APPLICATION", self.application.to_owned()),
+            ("GREEN", self.green.to_owned()),
+            ("BLUE", self.blue.to_owned()),
+            ("BUCKET", self.bucket.to_owned()),
+            ("HOSTED_ZONE", zone.to_owned()),
+        ]
+    }
+}
+
 /// What a release does, as far as its permissions depend on it.
 #[derive(Clone, Debug)]
 pub struct Use<'a> {
@@ -546,17 +563,8 @@ impl Use<'_> {
             Some((pattern, name)) => resource.replace(pattern, name),
             None => resource.to_owned(),
         };
-        let names = [
-            ("arn:aws:", format!("arn:{}:", self.scope.partition)),
-            ("REGION", self.scope.region.to_owned()),
-            ("ACCOUNT", self.scope.account.to_owned()),
-            ("APPLICATION", self.scope.application.to_owned()),
-            ("GREEN", self.scope.green.to_owned()),
-            ("BLUE", self.scope.blue.to_owned()),
-            ("BUCKET", self.scope.bucket.to_owned()),
-            ("HOSTED_ZONE", zone.to_owned()),
-            ("*", "1".to_owned()),
-        ];
+        let mut names = self.scope.names(self.scope.zone.unwrap_or_default());
+        names.push(("*", "1".to_owned()));
         // One after another over the pattern's parts, so that no name is taken for a
         // placeholder of another's.
         names_in(&resource, &names)
