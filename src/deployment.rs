@@ -509,20 +509,21 @@ impl Deployment {
         let Some(sized) = &mut self.sized else {
             return;
         };
-        let mut add = |role: Role, sizes: Sizes, sets: Which| {
-            sized.entry(role).or_default().add(sizes, sets);
+        let mut add = |role: Role, sizes: Sizes, sets: Which, over: Sizes| {
+            sized.entry(role).or_default().add(sizes, sets, over);
         };
         match effect {
             Effect::Resize {
                 role,
                 sizes,
                 sets,
+                over,
                 change: Change::Raise,
                 ..
-            } => add(*role, *sizes, *sets),
+            } => add(*role, *sizes, *sets, *over),
             Effect::CreateGreen => {
                 if let (Some(own), Some(wanted)) = (self.plan.sizes, self.plan.green_sizes()) {
-                    add(Role::Green, wanted, Which::differing(wanted, own));
+                    add(Role::Green, wanted, Which::differing(wanted, own), own);
                 }
             }
             Effect::Resize {

@@ -827,7 +827,11 @@ fn own_sizes(deployment: &Deployment, role: Role, sighting: &Sighting) -> Option
     let own = deployment.sized.as_ref()?.get(&role);
     let removal = removal(deployment).is_some_and(|(of, _)| of == role);
     let is_over = removal && sighting.put_back_events.iter().any(is_completion);
-    Some(own.filter(|_| !is_over).cloned().unwrap_or_default())
+    let mut own = own.cloned().unwrap_or_default();
+    if is_over {
+        (own.min, own.max) = (Vec::new(), Vec::new());
+    }
+    Some(own)
 }
 
 /// The last request that has removed sizes, where the service has taken it.

@@ -120,6 +120,8 @@ pub enum Effect {
         /// Which of them nothing is to set any more, so that what the source bundle sets or
         /// the default is in force again.
         removes: Which,
+        /// Those that it has now.
+        over: Sizes,
         /// What for.
         change: Change,
     },

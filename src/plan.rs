@@ -233,13 +233,58 @@ pub struct OwnSizes {
     pub min: Vec<u32>,
     /// Those of the most.
     pub max: Vec<u32>,
+    /// The least that was found where the deployment set its own over it; none where that was
+    /// its own.
+    pub min_before: Option<u32>,
+    /// The same of the most.
+    pub max_before: Option<u32>,
 }
 
 impl OwnSizes {
-    /// Adds those that are set.
-    pub fn add(&mut self, sizes: Sizes, sets: Which) {
-        self.min.extend(sets.min.then_some(sizes.min));
-        self.max.extend(sets.max.then_some(sizes.max));
+    /// Adds those that are set over what was found.
+    pub fn add(&mut self, sizes: Sizes, sets: Which, over: Sizes) {
+        let ours = self.among(over);
+        if sets.min {
+            self.min_before = if ours.min {
+                self.min_before
+            } else {
+                Some(over.min)
+            };
+            self.min.push(sizes.min);
+        }
+        if sets.max {
+            self.max_before = if ours.max {
+                self.max_before
+            } else {
+                Some(over.max)
+            };
+            self.max.push(sizes.max);
+        }
+    }
+
+    /// Whether nothing of its own is in force any more, because it has been removed.
+    #[must_use]
+    pub fn is_taken_back(&self) -> bool {
+        self.min.is_empty() && self.max.is_empty()
+    }
+
+    /// Which of these sizes are not what it had found.
+    #[must_use]
+    pub fn lacks(&self, sizes: Sizes) -> Which {
+        let differs = |before: Option<u32>, now| before.is_some_and(|before| before != now);
+        Which {
+            min: differs(self.min_before, sizes.min),
+            max: differs(self.max_before, sizes.max),
+        }
+    }
+
+    /// The sizes to go back to: what was found, else those at the start.
+    #[must_use]
+    pub fn to_go_back_to(&self, at_first: Sizes) -> Sizes {
+        Sizes {
+            min: self.min_before.unwrap_or(at_first.min),
+            max: self.max_before.unwrap_or(at_first.max),
+        }
     }
 
     /// Which of these sizes the deployment has set so.

@@ -193,7 +193,7 @@ mod tests {
         let (now, none) = (marked(&[(MIN_SIZE, "6")]), OwnSizes::default());
         let own = OwnSizes {
             min: vec![6],
-            max: Vec::new(),
+            ..OwnSizes::default()
         };
         assert_eq!(drift(&before.marks(), (&now, &own), None), []);
         // Blue was given as many as green runs: that does not keep green's.

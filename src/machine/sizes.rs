@@ -43,6 +43,7 @@ pub(super) fn too_small(plan: &Plan, role: Role, seen: &Seen, otherwise: &State)
                 // What is set outranks whatever else would set it from then on.
                 sets: Which::differing(raised, sizes),
                 removes: Which::NONE,
+                over: sizes,
                 change: Change::Raise,
             },
             otherwise: otherwise.clone(),
@@ -51,9 +52,10 @@ pub(super) fn too_small(plan: &Plan, role: Role, seen: &Seen, otherwise: &State)
 }
 
 /// Takes back what this deployment has set of the sizes of the environment that keeps
-/// production: what blue's template sets is set again, anything else is removed, so that what
-/// the source bundle sets or the default is in force again. Nothing where nothing of it is left:
-/// other sizes are somebody else's. An earlier change that may still arrive is waited for.
+/// production: what blue's template sets is set again as it was found, anything else is removed,
+/// so that what the source bundle sets or the default is in force again. Where that is not what
+/// was found, somebody had set it meanwhile, and it is set again. Nothing where nothing of it is left: other sizes are somebody else's. An earlier change
+/// that may still arrive is waited for.
 pub(super) fn put_back(plan: &Plan, seen: &Seen, role: Role, too_late: &Cause) -> Option<Step> {
     // A rehearsal has not changed them.
     let sizes = plan.sizes.filter(|_| !plan.rehearses())?;
@@ -64,11 +66,20 @@ pub(super) fn put_back(plan: &Plan, seen: &Seen, role: Role, too_late: &Cause) -
     let Some((keeper, found)) = found.and_then(|keeper| Some((keeper, keeper.sizes?))) else {
         return Some(Step::Wait { otherwise: stuck });
     };
-    let (sets, removes) = match &keeper.own_sizes {
-        Some(own) => left(plan, sizes, found, own.among(found)),
+    let at_first = sizes;
+    let (sizes, sets, removes) = match &keeper.own_sizes {
+        Some(own) => {
+            let sizes = own.to_go_back_to(at_first);
+            let (sets, removes) = match own.is_taken_back() {
+                // What is in force without its own is not what it had found: somebody had set it.
+                true => (own.lacks(found), Which::NONE),
+                false => left(plan, sizes, found, own.among(found)),
+            };
+            (sizes, sets, removes)
+        }
         // What was set is not known.
-        None if found == sizes => (Which::NONE, Which::NONE),
-        None => (Which::BOTH, Which::NONE),
+        None if found == sizes => (sizes, Which::NONE, Which::NONE),
+        None => (sizes, Which::BOTH, Which::NONE),
     };
     (sets.any() || removes.any()).then(|| Step::Once {
         effect: Effect::Resize {
@@ -77,6 +88,7 @@ pub(super) fn put_back(plan: &Plan, seen: &Seen, role: Role, too_late: &Cause) -
             sizes,
             sets,
             removes,
+            over: found,
             change: Change::PutBack,
         },
         otherwise: stuck,
@@ -199,6 +211,7 @@ mod tests {
         Some(OwnSizes {
             min: min.to_vec(),
             max: max.to_vec(),
+            ..OwnSizes::default()
         })
     }
 

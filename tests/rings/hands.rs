@@ -303,6 +303,28 @@ async fn settings_and_sizes_on_the_serving_green_are_not_taken_away() {
     });
 }
 
+/// Fewer than the traffic needs: blue has enough of them while it takes production back, and
+/// theirs afterwards.
+#[tokio::test(start_paused = true)]
+async fn sizes_that_somebody_lowers_on_idle_blue_are_put_back_as_they_were() {
+    for sizes in [["1", "1"], ["1", "8"], ["1", "4"]] {
+        let [min, max] = sizes;
+        let lowered = [
+            ("aws:autoscaling:asg:MinSize", min),
+            ("aws:autoscaling:asg:MaxSize", max),
+        ];
+        let (world, deployment) = released(v2(), Kind::DrainingBlue, &[sets(BLUE, &lowered)]).await;
+        assert_eq!(deployment.state, State::Completed, "{sizes:?}");
+        assert_eq!(world.sandbox.report().lost, 0, "{sizes:?}");
+        world.sandbox.with_world(|world, _| {
+            let blue = world.environment(BLUE).expect("it is there");
+            let found =
+                ["MinSize", "MaxSize"].map(|name| blue.setting("aws:autoscaling:asg", name));
+            assert_eq!(found, sizes.map(Some));
+        });
+    }
+}
+
 /// ThoughtWorksStudios and others: blue is idle, so somebody tries a version on it.
 #[tokio::test(start_paused = true)]
 async fn a_version_on_idle_blue_is_not_overwritten() {

@@ -129,6 +129,34 @@ async fn sizes_that_somebody_sets_meanwhile_are_left() {
     assert_eq!((in_force, applied), (of(["4", "9"]), both));
 }
 
+/// Fewer than production needs: blue gets enough of them to take it, and theirs again. What the
+/// release has set is removed first, as where the bundle alone sets sizes, which nobody sees.
+#[tokio::test(start_paused = true)]
+async fn sizes_that_somebody_lowers_over_the_bundles_are_set_again() {
+    let world = VirtualWorld::new().await;
+    sized_by_bundles(&world, [("v1", ["2", "4"]), ("v2", ["2", "4"])]);
+    world.sandbox.with_world(|world, _| world.scale(BLUE, 4));
+    let mut deployment = world.begin(v2()).await.expect("preflight passes");
+    let sandbox = world.sandbox.clone();
+    let lowered = std::sync::atomic::AtomicBool::new(false);
+    world.on_call(move |call, phase| {
+        let swaps = phase == Phase::After && call.operation == "SwapEnvironmentCNAMEs";
+        if swaps && !lowered.swap(true, std::sync::atomic::Ordering::SeqCst) {
+            sandbox.with_world(|world, _| {
+                world.set(BLUE, GROUP, "MinSize", "1");
+                world.set(BLUE, GROUP, "MaxSize", "8");
+            });
+        }
+        Fate::Life
+    });
+    let driven = world.drive(&mut deployment).await.expect("nobody kills it");
+    driven.expect("it ends");
+    assert_eq!(deployment.state, State::Completed);
+    let (in_force, _) = sizes_of(&world, BLUE);
+    assert_eq!(in_force, of(["1", "8"]));
+    assert_eq!(world.sandbox.report().lost, 0);
+}
+
 /// The answer to the request that removes sizes is lost: it is asked for again.
 #[tokio::test(start_paused = true)]
 async fn sizes_are_removed_although_an_answer_is_lost() {

@@ -588,7 +588,7 @@ fn own_sizes(sized: bool) -> Option<OwnSizes> {
     let mut own = OwnSizes::default();
     if sized {
         let (own_ones, raised) = (sizes(false), sizes(true));
-        own.add(raised, Which::differing(raised, own_ones));
+        own.add(raised, Which::differing(raised, own_ones), own_ones);
     }
     Some(own)
 }

@@ -312,6 +312,7 @@ impl Request {
                 sizes: sizes(raised),
                 sets: Which::BOTH,
                 removes: Which::NONE,
+                over: sizes(!raised),
                 change: match raised {
                     true => Change::Raise,
                     false => Change::PutBack,
