@@ -97,27 +97,25 @@ changes, for the rest of it, what tests it (--test, --test-url, --expect-status,
 --patience-of, --test-grace, --drain, --drain-limit, --bake, --poll), and --accept-traffic-loss.
 What would have no effect, as another flag of a release, is refused.";
 
-/// The flags, by their ids, that every command which goes on with a deployment heeds beside its
-/// tests and limits.
-const EVERYWHERE: [&str; 17] = [
+/// The flags, by their ids, that say where a deployment is found and how it is told of.
+const WHERE: [&str; 13] = [
     "app",
     "blue",
     "green",
     "bucket",
     "region",
     "state",
-    "sse",
     "no_shared_state",
-    "lease",
     "config_file",
     "log_format",
     "sandbox",
     "sandbox_speed",
     "sandbox_policy",
-    "approve_url",
-    "accept_traffic_loss",
     "help",
 ];
+
+/// What every command that goes on with a deployment heeds beside these, its tests and limits.
+const ON_THE_WAY: [&str; 4] = ["sse", "lease", "approve_url", "accept_traffic_loss"];
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -210,22 +208,31 @@ impl Command {
         }
     }
 
-    /// The flag of a release that a command which goes on with a deployment would not heed: the
-    /// deployment keeps what its run was given.
+    /// The flag of a release that a command which goes on with a deployment, or only looks at
+    /// it, would not heed: the deployment keeps what its run was given.
     fn unheeded(&self, layers: &Layers) -> Option<Unheeded> {
-        let (command, leads_back) = self.goes_on()?;
-        let heeds = |id: &str| {
-            // On the way back green is not tested, and nothing pauses.
-            let only_forward = matches!(id, "test_green" | "approve_url");
-            // The version that takes the place of the one that is held.
-            let is_its_own = id == "version_label" && !leads_back;
-            let heeded = [&TEST_FLAGS[..], &LIMIT_FLAGS, &EVERYWHERE].concat();
-            is_its_own || heeded.contains(&id) && !(only_forward && leads_back)
+        let (command, heeds): (_, Box<dyn Fn(&str) -> bool>) = match (self.goes_on(), self) {
+            (Some((command, leads_back)), _) => {
+                (command, Box::new(move |id| heeds(id, leads_back)))
+            }
+            (None, Command::Status(_)) => ("status", Box::new(|id| WHERE.contains(&id))),
+            (None, Command::Wait(_)) => ("wait", Box::new(|id| WHERE.contains(&id))),
+            (None, _) => return None,
         };
         let mut flags = layers.flags();
         let flag = flags.find(|key| !heeds(key.id()))?.name().to_owned();
         Some(Unheeded { flag, command })
     }
+}
+
+/// Whether a command that goes on with a deployment heeds the flag with this id.
+fn heeds(id: &str, leads_back: bool) -> bool {
+    // On the way back green is not tested, and nothing pauses.
+    let only_forward = matches!(id, "test_green" | "approve_url");
+    // The version that takes the place of the one that is held.
+    let is_its_own = id == "version_label" && !leads_back;
+    let heeded = [&TEST_FLAGS[..], &LIMIT_FLAGS, &WHERE, &ON_THE_WAY].concat();
+    is_its_own || heeded.contains(&id) && !(only_forward && leads_back)
 }
 
 /// A flag that has no effect on a command, unless that has to make the plan anew.
@@ -275,6 +282,9 @@ async fn command(cli: Cli, layers: &Layers) -> Result<Exit, Failed> {
         }
         Command::Abort(args) => {
             abort::run(options, &args, named(args.discard_changes)?, unheeded).await
+        }
+        Command::Status(_) | Command::Wait(_) if let Some(unheeded) = unheeded => {
+            Err(unheeded.into())
         }
         Command::Status(args) => status::run(options, &args).await,
         Command::Wait(args) => wait::run(options, &args).await,

@@ -558,7 +558,9 @@ impl<'a, C: Cloud> Driver<'a, C> {
         let beside = traffic.beside(served);
         let done = deployment.quiet_requests();
         let each = traffic.per_instance();
-        if !seen.drained && deployment.has_waited_for_traffic(now) {
+        // Until the swap has ended its clients have had no time to leave.
+        let has_waited = !deployment.state.is_swapping() && deployment.has_waited_for_traffic(now);
+        if !seen.drained && has_waited {
             warn!(
                 "{idle} still gets {beside}, after its clients had {} to leave: it is neither deployed \
                  to nor terminated while they come",

@@ -258,10 +258,21 @@ pub fn leads_on(deployment: &Deployment) -> Vec<String> {
                 deployment.plan.previous_version
             ),
         ],
-        State::Stuck { .. } => vec![format!(
-            "look who holds {} and what {} and {} are doing; docs/operations.md says what to do",
-            deployment.plan.production_cname, deployment.plan.target.blue, deployment.plan.green
+        State::Stuck {
+            cause: Cause::TrafficStays { on, .. },
+        } => vec![format!(
+            "bluegreen cleanup {id}   removes {} once its clients have left, and refuses before",
+            deployment.plan.environment(*on)
         )],
+        State::Stuck { .. } => vec![
+            format!(
+                "look who holds {} and what {} and {} are doing; docs/operations.md says what to do",
+                deployment.plan.production_cname,
+                deployment.plan.target.blue,
+                deployment.plan.green
+            ),
+            format!("bluegreen cleanup {id}   removes what is left of it and serves nobody"),
+        ],
         _ => Vec::new(),
     }
 }
@@ -323,6 +334,12 @@ fn held(deployment: &Deployment, cause: &Cause) -> Vec<String> {
         ));
     }
     commands.push(format!("bluegreen rollback {id}   {back}"));
+    if cause.to_string().contains("Warning") {
+        commands.push(format!(
+            "bluegreen rollback {id}, then run anew with --healthy warning   where blue is fit to \
+             serve in health Warning"
+        ));
+    }
     if let Some(tests) = tests {
         commands.push(format!(
             "bluegreen rollback {id} {tests}   {back} and asks it this"

@@ -65,15 +65,25 @@ impl Context {
         id: Option<&str>,
         goal: Option<Goal>,
     ) -> Result<Record, Failed> {
-        let unknown = match (self.find(id).await, self.unheeded.take()) {
-            (Err(failed), _) if failed.exit() == Exit::NoDeployment => failed,
-            (Ok(_), Some(unheeded)) => return Err(unheeded.into()),
-            (found, _) => return found,
+        let mut unheeded = self.unheeded.take();
+        let mut heeded = |found: Record| match unheeded.take() {
+            Some(unheeded) => Err(unheeded.into()),
+            None => Ok(found),
+        };
+        let unknown = match self.find(id).await {
+            Err(failed) if failed.exit() == Exit::NoDeployment => failed,
+            found => return found.and_then(heeded),
         };
         let (cloud, _) = self.cloud().await?;
         let Some(remains) = self.remains(&cloud, id).await? else {
             return Err(unknown);
         };
+        // One that has ended is not in flight, and its journal may be there all the same.
+        if id.is_none()
+            && let Ok(ended) = self.find(Some(deployment_of(&remains.tags))).await
+        {
+            return heeded(ended);
+        }
         self.clock = cloud.corrected(self.clock);
         if let Some(record) = self.known_elsewhere(&cloud, &remains.tags).await? {
             return Err(kept_elsewhere(&record));

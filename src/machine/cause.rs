@@ -253,8 +253,8 @@ impl fmt::Display for Cause {
                 f,
                 "traffic does not follow the production CNAME: {on} still gets {seen}. Clients or \
                  proxies keep its addresses, or a DNS record leads to its load balancer; let them \
-                 use the CNAME, wait longer with --drain-limit, or give their requests up with \
-                 --accept-traffic-loss"
+                 use the CNAME. A run or a resume waits longer with --drain-limit, or gives their \
+                 requests up with --accept-traffic-loss"
             ),
             Cause::ProductionMoved { during, holder } => match holder {
                 Some(holder) => write!(

@@ -420,7 +420,8 @@ impl Check {
                  has taken the lease: a second write of it, on the condition that there is none, \
                  must be refused",
                 "grant what is denied (docs/permissions.md), or name another bucket with --bucket; \
-                 with a store that knows no conditional writes, use --no-shared-state",
+                 where the store itself knows no conditional writes, and only there, use \
+                 --no-shared-state",
                 Never("without it there is no bundle, no copy of the journal and no lease"),
             ),
             Check::Tests => (

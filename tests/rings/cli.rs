@@ -306,6 +306,12 @@ fn flags_without_effect_on_a_command_are_refused() {
             assert_eq!(code(&refused), Some(2), "{command} {flag}: {refused:?}");
         }
     }
+    for command in ["status", "wait"] {
+        let refused = served.run(&[command, "--error-rise=9"]);
+        let told = String::from_utf8_lossy(&refused.stderr);
+        assert_eq!(code(&refused), Some(2), "{command}: {told}");
+        assert!(told.contains("--error-rise has no effect"), "{told}");
+    }
     // What they do heed, and what every command is given by variables and the file.
     let limits = [
         "--bake=30s",
@@ -319,6 +325,33 @@ fn flags_without_effect_on_a_command_are_refused() {
     let done = resume.env("BLUEGREEN_HEALTHY", "warning").output();
     let done = done.expect("the binary runs");
     assert_eq!(code(&done), Some(0), "{done:?}");
+}
+
+/// Green keeps its clients after the last swap: the deployment has ended, so it is not in flight,
+/// and its journal is there. What is told names the way that there is.
+#[test]
+fn what_has_ended_with_a_green_is_known_without_its_id() {
+    let served = Served::at_speed(SPEED);
+    let paused = served.run(&["deploy", "--version-label", "v2"]);
+    assert_eq!(code(&paused), Some(0), "{paused:?}");
+    served.inject(FaultEffect::LongCaches {
+        seconds: 360_000,
+        percent: 100,
+    });
+    let stuck = served.run(&["resume", "--patience-of=Baking=12m", "--drain-limit=2m"]);
+    let told = String::from_utf8_lossy(&stuck.stdout);
+    assert_eq!(code(&stuck), Some(11), "{stuck:?}");
+    let (_, way) = told
+        .split_once("bluegreen cleanup ")
+        .expect("the way is told");
+    let id = way.split(' ').next().expect("its id");
+    for command in ["resume", "rollback"] {
+        let [unnamed, named] = [served.run(&[command]), served.run(&[command, id])];
+        assert_eq!(code(&unnamed), code(&named), "{command}");
+        assert_eq!(unnamed.stderr, named.stderr, "{command}");
+        let told = String::from_utf8_lossy(&unnamed.stderr);
+        assert!(!told.contains("rebuilt"), "{command}: {told}");
+    }
 }
 
 #[test]
