@@ -84,6 +84,7 @@ impl World {
         let hangs = matches!(environment.busy, Some(Busy::Deploy { .. }))
             && self.quirks.hanging_updates.contains(label);
         if hangs {
+            self.note_strike("update_hangs");
             self.reach_every_instance(at);
         }
         hangs

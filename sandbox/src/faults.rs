@@ -32,6 +32,32 @@ pub struct Fault {
     pub probability: Option<f64>,
 }
 
+/// An answer that is not AWS's: it tells no request's id.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Page {
+    /// The HTTP status.
+    pub status: u16,
+    /// The header `Location`, with which a redirect names another place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<String>,
+    /// The content; of type `text/html` where there is any.
+    #[serde(default)]
+    pub body: String,
+}
+
+/// Whether a request whose answer somebody else gives reaches AWS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reaches {
+    /// It does not: nothing is applied.
+    #[default]
+    Never,
+    /// It does, and is applied.
+    AtOnce,
+    /// It is applied so many seconds of the sandbox's time later; requests to S3 never are.
+    After(u64),
+}
+
 /// The fault that strikes every request.
 impl From<FaultEffect> for Fault {
     fn from(effect: FaultEffect) -> Fault {
@@ -68,6 +94,16 @@ pub enum FaultEffect {
     Late {
         /// Seconds of the sandbox's time.
         seconds: u64,
+    },
+    /// A proxy, a firewall or a login page answers in AWS's place; the request may have reached
+    /// AWS all the same.
+    ForeignAnswer {
+        /// The answer.
+        #[serde(flatten)]
+        page: Page,
+        /// What becomes of the request.
+        #[serde(default)]
+        reaches: Reaches,
     },
     /// 403 ExpiredToken.
     ExpiredCredentials,
@@ -357,7 +393,7 @@ pub enum FaultEffect {
         /// The environment's name.
         environment: String,
         /// How many of them.
-        times: u32,
+        failures: u32,
         /// Whether it stays Terminating; it is Ready again where it does not.
         lingers: bool,
     },
@@ -699,14 +735,14 @@ impl World {
             }
             FaultEffect::TerminateFails {
                 environment,
-                times,
+                failures,
                 lingers,
             } => {
                 let names = match lingers {
                     true => &mut self.quirks.lingering_terminations,
                     false => &mut self.quirks.stuck_terminations,
                 };
-                names.extend((0..*times).map(|_| environment.clone()));
+                names.extend((0..*failures).map(|_| environment.clone()));
             }
             FaultEffect::AnotherFails {
                 environment,
@@ -726,6 +762,7 @@ impl World {
             | FaultEffect::DropAnswer
             | FaultEffect::DropRequest
             | FaultEffect::Late { .. }
+            | FaultEffect::ForeignAnswer { .. }
             | FaultEffect::ExpiredCredentials
             | FaultEffect::ClockSkewed => self.faults.push(fault),
         }
@@ -768,5 +805,45 @@ impl World {
             return Some(effect);
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a fault is given stands in one JSON object with when it strikes.
+    #[test]
+    fn a_fault_is_what_its_json_says() {
+        for effect in [
+            FaultEffect::TerminateFails {
+                environment: "shop-blue-green".to_owned(),
+                failures: 2,
+                lingers: true,
+            },
+            FaultEffect::ForeignAnswer {
+                page: Page {
+                    status: 302,
+                    location: Some("https://login.example/".to_owned()),
+                    body: "<html/>".to_owned(),
+                },
+                reaches: Reaches::After(96),
+            },
+            FaultEffect::Late { seconds: 60 },
+        ] {
+            let fault = Fault {
+                skip: 1,
+                times: Some(3),
+                ..Fault::from(effect)
+            };
+            let json = serde_json::to_string(&fault).expect("it is JSON");
+            let read: Fault = serde_json::from_str(&json).expect(&json);
+            assert_eq!(read, fault, "{json}");
+        }
+        let read: Fault = serde_json::from_str(
+            r#"{"fault": "foreign_answer", "status": 403, "reaches": {"after": 96}, "times": 1}"#,
+        )
+        .expect("as the documents say");
+        assert_eq!(read.times, Some(1));
     }
 }

@@ -32,7 +32,7 @@ mod world;
 
 pub use account::QuotaOf;
 pub use clock::{ClockReading, TimeSource};
-pub use faults::{BundleReader, Fault, FaultEffect};
+pub use faults::{BundleReader, Fault, FaultEffect, Page, Reaches};
 pub use identities::ROLE;
 pub use launch::LaunchFault;
 pub use model::{

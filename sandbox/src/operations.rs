@@ -13,7 +13,7 @@ mod update;
 
 pub(crate) use platform::STACK;
 
-use crate::faults::FaultEffect;
+use crate::faults::{FaultEffect, Page, Reaches};
 use crate::wire::{ApiError, Form, Node, answer};
 use crate::world::World;
 
@@ -29,6 +29,8 @@ pub enum Reply {
         /// The request's id.
         request_id: String,
     },
+    /// An answer that is not AWS's.
+    Foreign(Page),
     /// The connection closes without an answer.
     HangUp,
 }
@@ -51,6 +53,14 @@ impl World {
             Some(FaultEffect::Late { seconds }) => {
                 self.hold_up(form.clone(), seconds);
                 Reply::HangUp
+            }
+            Some(FaultEffect::ForeignAnswer { page, reaches }) => {
+                match reaches {
+                    Reaches::Never => {}
+                    Reaches::AtOnce => drop(self.perform(form)),
+                    Reaches::After(seconds) => self.hold_up(form.clone(), seconds),
+                }
+                Reply::Foreign(page)
             }
             Some(effect) => {
                 let request_id = self.request_id();

@@ -5,12 +5,12 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HOST};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HOST, LOCATION};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use serde_json::json;
 
 use crate::encryption;
-use crate::faults::{Fault, FaultEffect};
+use crate::faults::{Fault, FaultEffect, Page, Reaches};
 use crate::objects;
 use crate::operations::{Reply, refusal};
 use crate::policy::{self, Need};
@@ -164,7 +164,10 @@ impl Sandbox {
             world.serve(request)
         });
         self.tell(&call, Phase::After)?;
-        Ok(request.dressed(responded(reply)?))
+        match reply {
+            Reply::Foreign(page) => Ok(page.answer()),
+            reply => Ok(request.dressed(responded(reply)?)),
+        }
     }
 
     fn query(&self, form: Form, origin: Origin) -> Result<Response<Bytes>, Hangup> {
@@ -191,6 +194,13 @@ impl Sandbox {
             None | Some(FaultEffect::DropAnswer) => {
                 self.permitted_s3(request, &call.origin.access_key).await
             }
+            Some(FaultEffect::ForeignAnswer { ref page, reaches }) => {
+                if reaches == Reaches::AtOnce {
+                    let answer = self.permitted_s3(request, &call.origin.access_key);
+                    drop(answer.await);
+                }
+                page.answer()
+            }
             Some(FaultEffect::DropRequest | FaultEffect::Late { .. }) => return Err(Hangup),
             Some(FaultEffect::Throttle) => objects::failure(
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -211,7 +221,8 @@ impl Sandbox {
         self.tell(&call, Phase::After)?;
         match fault {
             Some(FaultEffect::DropAnswer) => Err(Hangup),
-            _ => Ok(response),
+            Some(FaultEffect::ForeignAnswer { .. }) => Ok(response),
+            _ => Ok(numbered(response, call.number)),
         }
     }
 
@@ -380,6 +391,7 @@ fn query_form(request: &Request<Bytes>) -> Option<Form> {
 fn responded(reply: Reply) -> Result<Response<Bytes>, Hangup> {
     match reply {
         Reply::HangUp => Err(Hangup),
+        Reply::Foreign(page) => Ok(page.answer()),
         Reply::Answer {
             status,
             body,
@@ -402,6 +414,26 @@ pub(crate) fn in_json(status: u16, body: &serde_json::Value) -> Response<Bytes> 
 
 pub(crate) fn text(status: u16, body: String) -> Response<Bytes> {
     answer(status, "text/plain; charset=utf-8", body)
+}
+
+/// An answer of S3 tells the request's id in a header (S3 user guide, "Getting Amazon S3
+/// request IDs").
+fn numbered(mut response: Response<Bytes>, number: u64) -> Response<Bytes> {
+    if let Ok(id) = HeaderValue::from_str(&format!("{number:016X}")) {
+        response.headers_mut().insert("x-amz-request-id", id);
+    }
+    response
+}
+
+impl Page {
+    fn answer(&self) -> Response<Bytes> {
+        let mut response = answer(self.status, "text/html", self.body.clone());
+        let location = self.location.as_deref().map(HeaderValue::from_str);
+        if let Some(Ok(location)) = location {
+            response.headers_mut().insert(LOCATION, location);
+        }
+        response
+    }
 }
 
 pub(crate) fn answer(status: u16, content_type: &'static str, body: String) -> Response<Bytes> {

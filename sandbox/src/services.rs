@@ -22,7 +22,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, Request, Response};
 use serde::{Deserialize, Serialize};
 
-use crate::faults::FaultEffect;
+use crate::faults::{FaultEffect, Reaches};
 use crate::operations::{Reply, refusal};
 use crate::route::Service;
 use crate::seed::PRODUCTION;
@@ -261,18 +261,30 @@ impl World {
             }
             Some(FaultEffect::DropRequest) => Reply::HangUp,
             Some(FaultEffect::Late { seconds }) => {
-                let (request, asking) = (request.clone(), self.asking.clone());
-                self.plan(
-                    seconds,
-                    Happening::ServiceRequestArrives { request, asking },
-                );
+                self.serve_later(request, seconds);
                 Reply::HangUp
+            }
+            Some(FaultEffect::ForeignAnswer { page, reaches }) => {
+                match reaches {
+                    Reaches::Never => {}
+                    Reaches::AtOnce => drop(self.perform_service(request)),
+                    Reaches::After(seconds) => self.serve_later(request, seconds),
+                }
+                Reply::Foreign(page)
             }
             Some(effect) => {
                 let request_id = self.request_id();
                 refused(request, &request.refusal(&effect), request_id)
             }
         }
+    }
+
+    fn serve_later(&mut self, request: &ServiceRequest, seconds: u64) {
+        let (request, asking) = (request.clone(), self.asking.clone());
+        self.plan(
+            seconds,
+            Happening::ServiceRequestArrives { request, asking },
+        );
     }
 
     /// Carries out a request as the service does when nothing goes wrong.

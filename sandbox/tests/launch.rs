@@ -18,7 +18,7 @@ const TERMINATE: &str = "Action=TerminateEnvironment&EnvironmentName=shop-two";
 fn ask(world: &mut World, request: &str) -> (u16, String) {
     match world.apply(&Form::parse(request.as_bytes())) {
         Reply::Answer { status, body, .. } => (status, body.replace("&apos;", "'")),
-        Reply::HangUp => (0, String::new()),
+        Reply::Foreign(_) | Reply::HangUp => (0, String::new()),
     }
 }
 
@@ -187,7 +187,7 @@ fn a_termination_fails_as_often_as_it_is_told_to() {
         after(&mut world, 300);
         world.inject(FaultEffect::TerminateFails {
             environment: two(),
-            times: 2,
+            failures: 2,
             lingers,
         });
         let mut second = 300;
@@ -422,7 +422,7 @@ fn each_termination_has_its_own_events() {
     after(&mut world, 600);
     world.inject(FaultEffect::TerminateFails {
         environment: two(),
-        times: 1,
+        failures: 1,
         lingers: false,
     });
     let another = "Failed to retrieve the environment's logs.";

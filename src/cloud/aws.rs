@@ -11,6 +11,7 @@ mod ec2;
 mod failure;
 mod listeners;
 mod objects;
+mod origin;
 mod parameters;
 mod permissions;
 mod preview;
@@ -75,6 +76,7 @@ use crate::plan::{Goal, Plan, REQUEST_TIMEOUT, Role, Sizes, Which};
 use crate::preview::Record;
 use configuration::settings_by_name;
 use failure::{outcome, outcome_of};
+use origin::{AgainWhereForeign, OnlyAws, is_foreign};
 use seldom::Seldom;
 use time::{SendBy, ServiceTime};
 
@@ -100,9 +102,10 @@ const DESCRIPTION: &str = "bluegreen deployment ";
 /// seconds, and an answer is under way for a while.
 const CLOCKS_AGREE: Duration = Duration::from_secs(5);
 
-/// How often a request to Elastic Beanstalk is tried at least. A look takes up to ten, and
+/// How often a request to Elastic Beanstalk or S3 is tried at least. A look takes up to ten, and
 /// all of them must be answered: with the three of the SDK one look in ten gets through
-/// where 60 % of the requests are throttled.
+/// where 60 % of the requests are throttled. A run that begins reads its lease and its place in
+/// the queue once.
 const ATTEMPTS_MIN: u32 = 5;
 
 /// How often a read before a release is tried at most, and how long that may take: what stays
@@ -131,16 +134,25 @@ impl<P: Prober> AwsCloud<P> {
         let eb = eb::config::Builder::from(config)
             .interceptor(time.clone())
             .interceptor(recorder.clone())
-            .retry_config(retries.with_max_attempts(attempts))
+            .retry_config(retries.clone().with_max_attempts(attempts))
+            .interceptor(OnlyAws::Xml)
+            .retry_classifier(AgainWhereForeign)
             .retry_partition(retry_budget("elasticbeanstalk"));
         let s3 = s3::config::Builder::from(config)
             .interceptor(recorder.clone())
+            .retry_config(retries.with_max_attempts(attempts))
+            .interceptor(OnlyAws::Objects)
+            .retry_classifier(AgainWhereForeign)
             .retry_partition(retry_budget("s3"));
         let cloudwatch = cloudwatch::config::Builder::from(config)
             .interceptor(recorder.clone())
+            .interceptor(OnlyAws::Typed)
+            .retry_classifier(AgainWhereForeign)
             .retry_partition(retry_budget("cloudwatch"));
         let elb = elb::config::Builder::from(config)
             .interceptor(recorder.clone())
+            .interceptor(OnlyAws::Xml)
+            .retry_classifier(AgainWhereForeign)
             .retry_partition(retry_budget("elb"));
         AwsCloud {
             cloudwatch: cloudwatch::Client::from_conf(cloudwatch.build()),
@@ -808,7 +820,7 @@ fn bounded(send_by: &Deadline) -> eb::config::Builder {
         .interceptor(SendBy(send_by.clone()))
 }
 
-/// Forbids a retry unless the service has answered with a status below 500.
+/// Forbids a retry unless the service itself has answered with a status below 500.
 #[derive(Debug)]
 struct RefusalsOnly;
 
@@ -818,7 +830,9 @@ impl ClassifyRetry for RefusalsOnly {
         context: &eb::config::interceptors::InterceptorContext,
     ) -> RetryAction {
         match context.response() {
-            Some(response) if response.status().as_u16() < 500 => RetryAction::NoActionIndicated,
+            Some(response) if response.status().as_u16() < 500 && !is_foreign(context) => {
+                RetryAction::NoActionIndicated
+            }
             _ => RetryAction::RetryForbidden,
         }
     }

@@ -9,7 +9,7 @@ use bluegreen::cloud::{Cloud, Outcome, Refusal};
 use bluegreen::machine::{Effect, Kind, State};
 use bluegreen::plan::{Goal, Role, SEND_WITHIN, Strategy};
 use bluegreen::preflight::Wanted;
-use bluegreen_sandbox::{Fault, FaultEffect, Phase};
+use bluegreen_sandbox::{Fault, FaultEffect, Page, Phase, Reaches};
 
 use crate::virtual_world::{Fate, VirtualWorld, v2};
 
@@ -111,6 +111,75 @@ async fn every_effect_may_be_lost_or_late() {
                 .await;
             }
         }
+    }
+}
+
+/// A proxy or a login page answers in AWS's place, to every kind of request, whether the request
+/// was applied or not: no such answer is a refusal, and none is a success.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_not_aws_s_proves_nothing() {
+    let html = "<!DOCTYPE html><html><body>Blocked by policy</body></html>";
+    for operation in [
+        "CreateConfigurationTemplate",
+        "CreateEnvironment",
+        "SwapEnvironmentCNAMEs",
+        "UpdateEnvironment",
+        "TerminateEnvironment",
+        "DeleteConfigurationTemplate",
+        "DescribeEnvironments",
+        "DescribeEvents",
+        "GetObject",
+        "PutObject",
+    ] {
+        for (status, body) in [(200, html), (200, ""), (302, html), (403, html), (407, "")] {
+            for reaches in [Reaches::Never, Reaches::AtOnce] {
+                release_under(Fault {
+                    effect: page(status, body, reaches),
+                    operation: Some(operation.to_owned()),
+                    skip: 0,
+                    times: Some(1),
+                    probability: None,
+                })
+                .await;
+            }
+        }
+    }
+}
+
+/// The swap takes place long after a proxy has answered it, and terminations are slow: blue's
+/// name is not destroyed with green.
+#[tokio::test(start_paused = true)]
+async fn a_swap_behind_a_proxy_may_come_late() {
+    for seconds in [20, 96, 280] {
+        for skip in [0, 1] {
+            let world = VirtualWorld::new().await;
+            let mut deployment = world.begin(v2()).await.expect("preflight passes");
+            world
+                .sandbox
+                .with_world(|world, _| world.timings.terminate_seconds = 20 * 60);
+            world.inject(Fault {
+                effect: page(403, "<html>Forbidden</html>", Reaches::After(seconds)),
+                operation: Some("SwapEnvironmentCNAMEs".to_owned()),
+                skip,
+                times: Some(1),
+                probability: None,
+            });
+            let driven = world.drive(&mut deployment).await.expect("nobody kills it");
+            driven.expect("it completes");
+            assert_eq!(deployment.state.kind(), Kind::Completed);
+            world.check_all_is_well("v2");
+        }
+    }
+}
+
+fn page(status: u16, body: &str, reaches: Reaches) -> FaultEffect {
+    FaultEffect::ForeignAnswer {
+        page: Page {
+            status,
+            location: (status == 302).then(|| "https://login.example/".to_owned()),
+            body: body.to_owned(),
+        },
+        reaches,
     }
 }
 

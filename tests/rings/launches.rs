@@ -236,7 +236,7 @@ fn terminations_fail(environment: &str, times: u32, lingers: bool) -> Fault {
     let environment = environment.to_owned();
     let fault = FaultEffect::TerminateFails {
         environment,
-        times,
+        failures: times,
         lingers,
     };
     fault.into()

@@ -10,6 +10,7 @@ mod weather;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -74,6 +75,9 @@ async fn storm(seed: u64) -> Outcome {
         .into_iter()
         .for_each(|hand| hand.register(&world));
     let mut deployment = world.begin(wanted).await.expect("preflight passes");
+    if !weather.waiters.is_empty() {
+        waiters::begins(&world, &deployment).await;
+    }
     let struck = Struck::default();
     break_loose(&world, &weather, rng.fork(), &struck);
     let mut waiters = weather.waiters.iter().map(|waiter| (waiter, rng.fork()));
@@ -361,36 +365,74 @@ fn play(seed: u64) -> Option<Outcome> {
     played.ok()
 }
 
-/// Two halves, so that both cores work.
-fn storms(half: u64) {
-    if let Some(seed) = number("BLUEGREEN_STORM_SEED") {
-        if seed % 2 == half {
-            println!("{:?}", play(seed).expect("nothing is lost"));
-        }
-        return;
-    }
-    let storms = number("BLUEGREEN_STORMS").unwrap_or(STORMS);
-    let mut struck = BTreeMap::<String, u64>::new();
-    let mut ways = BTreeMap::<String, u64>::new();
-    let mut lost = Vec::new();
-    let mut ends = BTreeMap::<&str, BTreeMap<String, u64>>::new();
-    for seed in (half..storms).step_by(2) {
-        let Some(outcome) = play(seed) else {
-            lost.push(seed);
-            continue;
+/// What came of many storms.
+#[derive(Default)]
+struct Season {
+    struck: BTreeMap<String, u64>,
+    /// How often each state was entered.
+    ways: BTreeMap<String, u64>,
+    /// How those ended that had this in their weather.
+    ends: BTreeMap<&'static str, BTreeMap<String, u64>>,
+    /// The seeds of those that lost something.
+    lost: Vec<u64>,
+}
+
+impl Season {
+    fn add(&mut self, seed: u64, outcome: Option<Outcome>) {
+        let Some(outcome) = outcome else {
+            self.lost.push(seed);
+            return;
         };
         for weather in outcome.weather.into_iter().chain(["any weather"]) {
-            let ends = ends.entry(weather).or_default();
+            let ends = self.ends.entry(weather).or_default();
             *ends.entry(outcome.ends.to_string()).or_default() += 1;
         }
         for (what, times) in outcome.struck {
-            *struck.entry(what).or_default() += times;
+            *self.struck.entry(what).or_default() += times;
         }
         for entered in outcome.way {
-            *ways.entry(entered.to).or_default() += 1;
+            *self.ways.entry(entered.to).or_default() += 1;
         }
     }
-    tell(&format!("{} storms struck: {struck:?}", storms.div_ceil(2)));
+}
+
+/// Plays so many storms, as many at a time as there are cores.
+fn season(storms: u64) -> Season {
+    let next = AtomicU64::new(0);
+    let season = Mutex::new(Season::default());
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= storms {
+                        return;
+                    }
+                    let outcome = play(seed);
+                    let mut season = season.lock().expect("no panic holds it");
+                    season.add(seed, outcome);
+                }
+            });
+        }
+    });
+    season.into_inner().expect("no panic holds it")
+}
+
+#[test]
+fn storms_lose_nothing() {
+    if let Some(seed) = number("BLUEGREEN_STORM_SEED") {
+        println!("{:?}", play(seed).expect("nothing is lost"));
+        return;
+    }
+    let storms = number("BLUEGREEN_STORMS").unwrap_or(STORMS);
+    let Season {
+        struck,
+        ways,
+        ends,
+        lost,
+    } = season(storms);
+    tell(&format!("{storms} storms struck: {struck:?}"));
     tell(&format!("states entered in them: {ways:?}"));
     for (weather, ends) in &ends {
         tell(&format!("with {weather} they ended: {ends:?}"));
@@ -406,6 +448,7 @@ fn storms(half: u64) {
         "drop_answer",
         "environment_health",
         "flaps",
+        "foreign_answer",
         "hands",
         "late",
         "left_as_held",
@@ -420,6 +463,7 @@ fn storms(half: u64) {
         "overtaken",
         "turns",
         "update_ends_with",
+        "update_hangs",
         "waiters",
     ] {
         assert!(struck.get(what).is_some_and(|times| *times > 0), "{what}");
@@ -432,16 +476,6 @@ fn storms(half: u64) {
             "{state}"
         );
     }
-}
-
-#[test]
-fn even_storms_lose_nothing() {
-    storms(0);
-}
-
-#[test]
-fn odd_storms_lose_nothing() {
-    storms(1);
 }
 
 /// What a storm does comes from its seed alone.

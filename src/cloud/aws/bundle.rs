@@ -10,8 +10,8 @@ use aws_sdk_s3::primitives::{ByteStream, Length};
 use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart};
 
 use super::AwsCloud;
-use super::failure::{outcome, outcome_of};
-use super::objects::{key_of, method};
+use super::failure::outcome_of;
+use super::objects::{UNTAGGED, key_of, method};
 use crate::cloud::{Outcome, Refusal};
 use crate::machine::EffectKind;
 use crate::plan::{BundleFile, Plan};
@@ -23,6 +23,10 @@ const PART_BYTES: u64 = 16 * 1024 * 1024;
 const PART_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 
 const KIND: EffectKind = EffectKind::UploadBundle;
+const UPLOADED: Outcome = Outcome::Applied {
+    request_id: None,
+    environment_id: None,
+};
 
 impl<P> AwsCloud<P> {
     /// Puts the plan's bundle under its key unless the key holds it already.
@@ -66,7 +70,11 @@ impl<P> AwsCloud<P> {
             .config_override(slow())
             .send()
             .await;
-        outcome(KIND, answer, |_| None)
+        match outcome_of(KIND, answer) {
+            Ok(done) if done.e_tag.is_none() => Outcome::Unclear(UNTAGGED.to_owned()),
+            Ok(_) => UPLOADED,
+            Err(outcome) => outcome,
+        }
     }
 
     async fn put_in_parts(&self, bucket: &str, key: &str, file: &BundleFile) -> Outcome {
@@ -122,6 +130,9 @@ impl<P> AwsCloud<P> {
                 .send()
                 .await;
             match outcome_of(KIND, answer) {
+                Ok(part) if part.e_tag.is_none() => {
+                    return Outcome::Unclear(UNTAGGED.to_owned());
+                }
                 Ok(part) => parts.push(
                     CompletedPart::builder()
                         .part_number(number)
@@ -146,7 +157,7 @@ impl<P> AwsCloud<P> {
             )
             .send()
             .await;
-        outcome(KIND, answer, |_| None)
+        outcome_of(KIND, answer).map_or_else(|outcome| outcome, |_| UPLOADED)
     }
 }
 

@@ -7,6 +7,7 @@ use quick_xml::Reader;
 use quick_xml::events::Event;
 
 use super::failure::look_error;
+use super::origin::OnlyAws;
 use super::seldom::Seldom;
 use super::signed::{Service, Signed, Told};
 use crate::cloud::LookError;
@@ -99,6 +100,7 @@ async fn read<T>(
         operation,
         content_type: "application/x-www-form-urlencoded",
         target: None,
+        only: OnlyAws::Xml,
         body: form.finish(),
     };
     let asked = signed.ask(clients, answer).await;

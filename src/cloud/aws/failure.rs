@@ -6,6 +6,7 @@ use aws_sdk_elasticbeanstalk::config::http::HttpResponse;
 use aws_sdk_elasticbeanstalk::error::{ProvideErrorMetadata, SdkError};
 use hyper_util::client::legacy;
 
+use super::origin::{Foreign, has_request_id, is_page};
 use super::time::TooLate;
 use crate::cloud::classify::describe;
 use crate::cloud::{Failure, LookError, Outcome, Refusal, classify};
@@ -99,13 +100,29 @@ where
         SdkError::DispatchFailure(_) if is_unconnected(error) => {
             Failure::NotSent(root_cause(error))
         }
-        SdkError::ServiceError(service) => Failure::Service {
-            status: service.raw().status().as_u16(),
-            code: error.code().unwrap_or("Unknown").to_owned(),
-            message: error.message().unwrap_or_default().to_owned(),
+        SdkError::ServiceError(service) => match error.code() {
+            None if !has_request_id(service.raw()) => {
+                Failure::NoAnswer(Foreign::of(service.raw()).to_string())
+            }
+            code => Failure::Service {
+                status: service.raw().status().as_u16(),
+                code: code.unwrap_or("Unknown").to_owned(),
+                message: error.message().unwrap_or_default().to_owned(),
+            },
         },
+        SdkError::ResponseError(answer) if !has_request_id(answer.raw()) => {
+            Failure::NoAnswer(Foreign::of(answer.raw()).to_string())
+        }
         _ => Failure::NoAnswer(root_cause(error)),
     }
+}
+
+/// The status with which S3 answered a HEAD request, whose answer has no document; none where
+/// there was none, or where a page answered in S3's place.
+pub(super) fn status_of_head<E>(error: &SdkError<E, HttpResponse>) -> Option<u16> {
+    let answer = error.raw_response()?;
+    let is_its_own = has_request_id(answer) || !is_page(answer);
+    is_its_own.then(|| answer.status().as_u16())
 }
 
 /// No credentials were found, or they could not be refreshed: nothing was sent.

@@ -62,6 +62,10 @@ pub enum ConditionalWrites {
     Unknown,
 }
 
+/// S3 tells the tag of every object that it reads or writes (API reference, `GetObject` and
+/// `PutObject`, "ETag").
+pub(super) const UNTAGGED: &str = "an answer that is not S3's came back: it has no ETag";
+
 /// Where a write is tried that is to be refused.
 const REFUSED_KEY: &str = "bluegreen/conditional-writes";
 /// The tag of no object, and the MD5 digest of no content.
@@ -139,7 +143,9 @@ impl Bucket {
                 };
             }
         };
-        let etag = answer.e_tag.unwrap_or_default();
+        let etag = answer
+            .e_tag
+            .ok_or_else(|| LookError::Passing(format!("GetObject {key}: {UNTAGGED}")))?;
         let body = answer
             .body
             .collect()
@@ -175,7 +181,12 @@ impl Bucket {
             Condition::Unchanged(etag) => request.if_match(etag),
         };
         let error = match request.customize().config_override(bounded()).send().await {
-            Ok(done) => return Ok(Put::Written(done.e_tag.unwrap_or_default())),
+            Ok(done) => {
+                return Ok(match done.e_tag {
+                    Some(etag) => Put::Written(etag),
+                    None => Put::Unclear(UNTAGGED.to_owned()),
+                });
+            }
             Err(error) => error,
         };
         let failure = failure(&error);

@@ -11,7 +11,7 @@ use std::time::Duration;
 use aws_sdk_elasticbeanstalk::config::http::HttpResponse;
 use aws_sdk_elasticbeanstalk::error::{ProvideErrorMetadata, SdkError};
 
-use super::failure::{failure, look_error};
+use super::failure::{failure, look_error, status_of_head};
 use super::{AwsCloud, DESCRIPTION};
 use crate::clock::Moment;
 use crate::cloud::{
@@ -285,12 +285,9 @@ impl<P> AwsCloud<P> {
         match self.s3.head_object().bucket(bucket).key(key).send().await {
             Ok(_) => Ok(true),
             // HEAD answers carry no body, hence no code: only the status tells.
-            Err(error) => match failure(&error) {
-                Failure::Service { status: 404, .. } => Ok(false),
-                Failure::Service {
-                    status: status @ (401 | 403),
-                    ..
-                } => Err(LookError::Denied(format!(
+            Err(error) => match status_of_head(&error) {
+                Some(404) => Ok(false),
+                Some(status @ (401 | 403)) => Err(LookError::Denied(format!(
                     "HeadObject s3://{bucket}/{key}: answered {status}; is the bucket's name right, and may it be read?"
                 ))),
                 _ => Err(look_error("HeadObject", &error)),
@@ -305,12 +302,9 @@ impl<P> AwsCloud<P> {
     pub async fn bucket_exists(&self, bucket: &str) -> Result<bool, LookError> {
         match self.s3.head_bucket().bucket(bucket).send().await {
             Ok(_) => Ok(true),
-            Err(error) => match failure(&error) {
-                Failure::Service { status: 404, .. } => Ok(false),
-                Failure::Service {
-                    status: status @ (301 | 401 | 403),
-                    ..
-                } => Err(LookError::Refused(format!(
+            Err(error) => match status_of_head(&error) {
+                Some(404) => Ok(false),
+                Some(status @ (301 | 401 | 403)) => Err(LookError::Refused(format!(
                     "HeadBucket {bucket}: answered {status}; is it in this region, and may it be read?"
                 ))),
                 _ => Err(look_error("HeadBucket", &error)),

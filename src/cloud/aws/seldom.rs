@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use aws_config::SdkConfig;
 
+use super::origin::{AgainWhereForeign, OnlyAws};
 use super::{Recorder, retry_budget};
 
 /// The clients of one region and account that are made when they are first used.
@@ -47,6 +48,9 @@ impl Seldom {
         self.0.route53.get_or_init(|| {
             let config = aws_sdk_route53::config::Builder::from(&self.0.config);
             let config = config.interceptor(self.0.recorder.clone());
+            let config = config
+                .interceptor(OnlyAws::Xml)
+                .retry_classifier(AgainWhereForeign);
             let config = config.retry_partition(retry_budget("route53"));
             aws_sdk_route53::Client::from_conf(config.build())
         })
@@ -56,6 +60,9 @@ impl Seldom {
         self.0.ssm.get_or_init(|| {
             let config = aws_sdk_ssm::config::Builder::from(&self.0.config);
             let config = config.interceptor(self.0.recorder.clone());
+            let config = config
+                .interceptor(OnlyAws::Typed)
+                .retry_classifier(AgainWhereForeign);
             let config = config.retry_partition(retry_budget("ssm"));
             aws_sdk_ssm::Client::from_conf(config.build())
         })
@@ -65,6 +72,9 @@ impl Seldom {
         self.0.cloudformation.get_or_init(|| {
             let config = aws_sdk_cloudformation::config::Builder::from(&self.0.config);
             let config = config.interceptor(self.0.recorder.clone());
+            let config = config
+                .interceptor(OnlyAws::Xml)
+                .retry_classifier(AgainWhereForeign);
             let config = config.retry_partition(retry_budget("cloudformation"));
             aws_sdk_cloudformation::Client::from_conf(config.build())
         })
@@ -74,6 +84,9 @@ impl Seldom {
         self.0.iam.get_or_init(|| {
             let config = aws_sdk_iam::config::Builder::from(&self.0.config);
             let config = config.interceptor(self.0.recorder.clone());
+            let config = config
+                .interceptor(OnlyAws::Xml)
+                .retry_classifier(AgainWhereForeign);
             let config = config.retry_partition(retry_budget("iam"));
             aws_sdk_iam::Client::from_conf(config.build())
         })
@@ -83,6 +96,9 @@ impl Seldom {
         self.0.sts.get_or_init(|| {
             let config = aws_sdk_sts::config::Builder::from(&self.0.config);
             let config = config.interceptor(self.0.recorder.clone());
+            let config = config
+                .interceptor(OnlyAws::Xml)
+                .retry_classifier(AgainWhereForeign);
             let config = config.retry_partition(retry_budget("sts"));
             aws_sdk_sts::Client::from_conf(config.build())
         })

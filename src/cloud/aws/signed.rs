@@ -29,6 +29,7 @@ use aws_types::SigningName;
 use aws_types::region::{Region, SigningRegion};
 use aws_types::service_config::ServiceConfigKey;
 
+use super::origin::{AgainWhereForeign, OnlyAws};
 use super::seldom::Seldom;
 
 /// A service.
@@ -48,6 +49,8 @@ pub(super) struct Signed {
     pub content_type: &'static str,
     /// The header `x-amz-target` of the JSON protocols.
     pub target: Option<&'static str>,
+    /// How an answer of the service is told from a page in its place.
+    pub only: OnlyAws,
     pub body: String,
 }
 
@@ -101,9 +104,11 @@ impl Signed {
             .endpoint_url(&endpoint(self.service, config, region.as_ref()))
             .runtime_plugin(signing(self.service, config, region))
             .interceptor(clients.recorder().clone())
+            .interceptor(self.only)
             .retry_classifier(TransientErrorClassifier::<Told>::new())
             .retry_classifier(AwsErrorCodeClassifier::<Told>::new())
-            .retry_classifier(HttpStatusCodeClassifier::default());
+            .retry_classifier(HttpStatusCodeClassifier::default())
+            .retry_classifier(AgainWhereForeign);
         if let Some(retries) = config.retry_config() {
             builder = builder.standard_retry(retries);
         }

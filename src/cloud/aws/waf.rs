@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::failure::look_error;
+use super::origin::OnlyAws;
 use super::seldom::Seldom;
 use super::signed::{Service, Signed, Told};
 use crate::cloud::LookError;
@@ -52,6 +53,7 @@ pub(super) async fn web_acl_of(
         operation: "GetWebACLForResource",
         content_type: "application/x-amz-json-1.1",
         target: Some("AWSWAF_20190729.GetWebACLForResource"),
+        only: OnlyAws::Typed,
         body: json!({ "ResourceArn": balancer }).to_string(),
     };
     let told = signed.ask(clients, answer).await;

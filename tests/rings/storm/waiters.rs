@@ -28,6 +28,17 @@ pub(super) struct Waiter {
     comes: u64,
     /// Seconds for which it waits.
     waits: u64,
+    /// Seconds for which its machine sleeps once it is in line, where it does.
+    sleeps: Option<u64>,
+}
+
+/// The release that is waited for has its place in the queue, as every `run` has.
+pub(super) async fn begins(world: &VirtualWorld, first: &Deployment) {
+    let (mut store, shared) = (world.store(), Some(world.shared()));
+    let (target, id) = (&first.plan.target, first.plan.id.as_str());
+    let turn = Turn::of(&store, &world.clock, shared, (target, id), (LEASE, POLL));
+    let mut turn = turn.expect("the journal reads");
+    turn.begins(&mut store, &world.clock).await;
 }
 
 /// How often a process that waits looks.
@@ -57,10 +68,16 @@ impl Waiter {
             id,
             comes: from + rng.u64(..1_200),
             waits: rng.u64(3_600..28_800),
+            sleeps: None,
         });
         let mut waiters: Vec<_> = waiters.collect();
-        if waiters[1].comes <= waiters[0].comes || rng.bool() {
+        if waiters[1].comes <= waiters[0].comes || rng.u8(..4) == 0 {
             waiters.pop();
+        } else if rng.bool() {
+            // Who comes later goes first then, and this one finds something newer.
+            waiters[0].sleeps = Some(rng.u64(7_200..28_800));
+            waiters[0].waits = 100_000;
+            waiters[1].waits = 50_000;
         }
         waiters
     }
@@ -126,7 +143,7 @@ impl Waiter {
         world: &VirtualWorld,
         rng: &mut fastrand::Rng,
     ) -> Result<(Deployment, Lease), Waited> {
-        let (mut turn, mut is_in_line) = (None, false);
+        let (mut turn, mut is_in_line, mut sleeps) = (None, false, self.sleeps);
         let since = world.clock.now();
         loop {
             match self.attempt(world, &mut turn, &mut is_in_line).await {
@@ -144,10 +161,9 @@ impl Waiter {
                 return Err(Waited::InVain);
             }
             // Now and then its machine sleeps for longer than its ticket lasts.
-            let asleep = if rng.u8(..16) == 0 {
-                rng.u64(..2_400)
-            } else {
-                0
+            let asleep = match rng.u8(..16) {
+                0 => rng.u64(..2_400),
+                _ => sleeps.take_if(|_| is_in_line).unwrap_or(0),
             };
             world.clock.sleep(POLL + Duration::from_secs(asleep)).await;
         }

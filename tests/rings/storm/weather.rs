@@ -6,7 +6,7 @@ use std::time::Duration;
 use bluegreen::approval::Approval;
 use bluegreen::clock::Moment;
 use bluegreen::plan::Strategy;
-use bluegreen_sandbox::{Fault, FaultEffect, Phase, Sandbox, Service, Setting};
+use bluegreen_sandbox::{Fault, FaultEffect, Page, Phase, Reaches, Sandbox, Service, Setting};
 
 use super::hands::{Hand, Past};
 use super::waiters::Waiter;
@@ -50,6 +50,10 @@ pub(super) struct Weather {
     pub waiters: Vec<Waiter>,
     /// Somebody else who does something to the environments meanwhile.
     pub hand: Option<Hand>,
+    /// A proxy that answers in AWS's place.
+    proxy: Option<Proxy>,
+    /// How many seconds a termination takes, where it is longer than most.
+    slow_termination: Option<u64>,
     /// Seconds between two looks.
     pub poll: u64,
 }
@@ -66,6 +70,8 @@ pub(super) enum Version {
     EndsBadly(&'static str),
     /// Its deploy reaches every instance, and ends in other words than most do; in none.
     EndsOtherwise(&'static str, &'static str),
+    /// Its deploy reaches every instance, and says no more: it is given up and aborted.
+    Hangs,
 }
 
 /// Clients that keep the name's answers for longer than they may, of a site so busy that each
@@ -87,6 +93,16 @@ pub(super) struct SlowDeploy {
     /// How many batches it tells of; 0 where it is silent.
     batches: u32,
     policy: &'static str,
+}
+
+/// A proxy that answers in AWS's place to a share of the requests, whether it lets them pass or
+/// not.
+#[derive(Clone, Copy, Debug)]
+struct Proxy {
+    /// The share for each way in which a request fares.
+    probability: f64,
+    status: u16,
+    body: &'static str,
 }
 
 /// An environment's health is worse for a while.
@@ -166,6 +182,8 @@ impl Weather {
             ailments: Vec::new(),
             waiters: Vec::new(),
             hand: None,
+            proxy: None,
+            slow_termination: None,
             poll: 30,
         };
         weather.draw_what_lasts(rng);
@@ -191,6 +209,7 @@ impl Weather {
                     let (severity, text) = rng.choice(SUCCESSES).expect("there are some");
                     Version::EndsOtherwise(severity, text)
                 }
+                2 if self.strategy == Strategy::Restore => Version::Hangs,
                 _ => Version::Good,
             };
         }
@@ -215,6 +234,12 @@ impl Weather {
             self.hand = Some(Hand::of(rng, self.strategy));
             (self.stale_seconds, self.late) = (0, 0.0);
         }
+        if rng.u8(..3) == 0 {
+            self.proxy = Some(Proxy::of(rng));
+        }
+        if rng.u8(..4) == 0 {
+            self.slow_termination = Some(rng.u64(120..1_200));
+        }
     }
 
     /// What is wrong with the version, or otherwise than with most.
@@ -229,6 +254,7 @@ impl Weather {
             (Version::Good, _) => None,
             (Version::EndsBadly(text), _) => Some(ends_with("WARN", text)),
             (Version::EndsOtherwise(severity, text), _) => Some(ends_with(severity, text)),
+            (Version::Hangs, _) => Some(FaultEffect::UpdateHangs { label }),
             (Version::Answers500, _) => Some(FaultEffect::VersionAnswers { label, status: 500 }),
             (Version::FailsToDeploy, Strategy::Restore | Strategy::Rehearse) => {
                 Some(FaultEffect::VersionFailsToDeploy { label })
@@ -237,6 +263,28 @@ impl Weather {
                 environment: GREEN.to_owned(),
             }),
         }
+    }
+
+    /// What a proxy makes of requests: nothing, what they are meant for, or the same later.
+    fn of_the_proxy(&self) -> Vec<(FaultEffect, f64)> {
+        let Some(proxy) = self.proxy else {
+            return Vec::new();
+        };
+        let mut reaches = vec![Reaches::Never, Reaches::AtOnce];
+        // Nobody can look behind a late request of ours at what somebody else does.
+        if self.hand.is_none() {
+            reaches.push(Reaches::After(self.late_by));
+        }
+        let page = |reaches| FaultEffect::ForeignAnswer {
+            page: Page {
+                status: proxy.status,
+                location: (proxy.status == 302).then(|| "https://login.example/".to_owned()),
+                body: proxy.body.to_owned(),
+            },
+            reaches,
+        };
+        let reaches = reaches.into_iter();
+        reaches.map(|how| (page(how), proxy.probability)).collect()
     }
 
     /// Whether the version may be released.
@@ -266,7 +314,7 @@ impl Weather {
                 "other endings",
                 matches!(
                     self.version,
-                    Version::EndsBadly(_) | Version::EndsOtherwise(..)
+                    Version::EndsBadly(_) | Version::EndsOtherwise(..) | Version::Hangs
                 ),
             ),
             ("life in Warning", self.lives_in_warning),
@@ -276,6 +324,8 @@ impl Weather {
             ),
             ("waiters", !self.waiters.is_empty()),
             ("somebody else's hands", self.hand.is_some()),
+            ("answers that are not AWS's", self.proxy.is_some()),
+            ("slow terminations", self.slow_termination.is_some()),
         ];
         let there = named.into_iter().filter(|(_, is_there)| *is_there);
         there.map(|(name, _)| name).collect()
@@ -396,6 +446,27 @@ impl SlowDeploy {
     }
 }
 
+impl Proxy {
+    fn of(rng: &mut fastrand::Rng) -> Proxy {
+        let page = "<!DOCTYPE html><html><body>Access denied</body></html>";
+        let answers = [
+            (200, page),
+            (200, ""),
+            (302, page),
+            (403, page),
+            (404, page),
+            (407, ""),
+            (502, page),
+        ];
+        let (status, body) = *rng.choice(&answers).expect("there are some");
+        Proxy {
+            probability: rng.f64() * 0.03,
+            status,
+            body,
+        }
+    }
+}
+
 impl Ailment {
     fn of(rng: &mut fastrand::Rng) -> Ailment {
         Ailment {
@@ -447,14 +518,20 @@ pub(super) fn break_loose(
             seconds: weather.stale_seconds,
         });
     }
+    if let Some(seconds) = weather.slow_termination {
+        world
+            .sandbox
+            .with_world(|world, _| world.timings.terminate_seconds = seconds);
+    }
     let late = FaultEffect::Late {
         seconds: weather.late_by,
     };
-    for (effect, probability) in [
+    let of_the_wire = [
         (FaultEffect::Throttle, weather.throttled),
         (FaultEffect::DropAnswer, weather.answers_dropped),
         (late, weather.late),
-    ] {
+    ];
+    for (effect, probability) in of_the_wire.into_iter().chain(weather.of_the_proxy()) {
         if probability > 0.0 {
             world.inject(Fault {
                 probability: Some(probability),
