@@ -13,7 +13,7 @@ use bluegreen::store::Store;
 use bluegreen_sandbox::{FaultEffect, Phase, TapVerdict};
 
 use crate::tell;
-use crate::virtual_world::{Kill, VirtualWorld};
+use crate::virtual_world::{Kill, VirtualWorld, phases_of};
 
 /// What happens in a scenario, and how it must end.
 #[derive(Clone, Copy, Debug)]
@@ -133,10 +133,11 @@ enum Disk {
     Lost,
 }
 
-/// Plays a scenario to its end; a kill is followed by a resume.
-async fn play(scenario: Scenario, kill: Option<Kill>, disk: Disk) -> u64 {
+/// Plays a scenario to its end; a kill is followed by a resume. Gives the operations of its
+/// calls, in their order.
+async fn play(scenario: Scenario, kill: Option<Kill>, disk: Disk) -> Vec<String> {
     let world = VirtualWorld::new().await;
-    world.kill_at(kill);
+    let calls = world.kill_at(kill);
     (scenario.faults)()
         .into_iter()
         .for_each(|effect| world.inject(effect));
@@ -179,29 +180,31 @@ async fn play(scenario: Scenario, kill: Option<Kill>, disk: Disk) -> u64 {
         world.check_blue_was_left_alone();
     }
     assert_eq!(world.deaths(), u64::from(kill.is_some()), "{kill:?}");
-    world.calls()
+    calls.lock().expect("no panic holds it").clone()
 }
 
-/// Every call, before and after: whatever the moment, it ends as if nothing had
-/// happened.
+/// Every call, before and after where it changes anything: whatever the moment, it ends as if
+/// nothing had happened.
 async fn sweep(scenario: Scenario) {
     let calls = play(scenario, None, Disk::Kept).await;
-    assert!(calls > 40, "only {calls} calls: is the scenario whole?");
-    for call in 1..=calls {
-        for phase in [Phase::Before, Phase::After] {
-            // Each call meets both, and both phases do.
-            let disk = match (call % 2 == 0) == (phase == Phase::Before) {
+    let found = calls.len();
+    assert!(found > 40, "only {found} calls: is the scenario whole?");
+    let mut crashes = 0;
+    for (call, operation) in (1..).zip(&calls) {
+        for phase in phases_of(operation) {
+            // Each change meets both, and both phases do; reads meet one by turns.
+            let disk = match (call % 2 == 0) == (*phase == Phase::Before) {
                 true => Disk::Kept,
                 false => Disk::Lost,
             };
+            let phase = *phase;
             play(scenario, Some(Kill { call, phase }), disk).await;
+            crashes += 1;
         }
     }
     tell(&format!(
-        "{} crashes of {:?} with {} resumed",
-        2 * calls,
-        scenario.ends,
-        scenario.strategy
+        "{crashes} crashes at {found} calls of {:?} with {} resumed",
+        scenario.ends, scenario.strategy
     ));
 }
 

@@ -9,7 +9,7 @@ use bluegreen::plan::Strategy;
 use bluegreen::preflight::Wanted;
 use bluegreen_sandbox::Phase;
 
-use crate::virtual_world::{Fate, Features, Kill, VirtualWorld, v2};
+use crate::virtual_world::{Fate, Features, Kill, VirtualWorld, only_reads, phases_of, v2};
 use crate::{following_rules, tell};
 
 /// Of the checkpoints in the bucket, one in so many is struck.
@@ -82,7 +82,7 @@ async fn play(
 
 /// The release dies at the first call of each operation, at every call that changes anything
 /// at AWS, and at one in [`STRIDE`] of the checkpoints: a sweep of all calls takes minutes.
-/// Each time it dies before the call and after it; its disk is kept and lost at each change,
+/// Each time it dies before the call, and after it where it changes anything; its disk is kept and lost at each change,
 /// and by turns elsewhere.
 async fn sweep(strategy: Strategy, way: &[Kind]) {
     let (calls, hooks) = play(strategy, None, true).await;
@@ -95,16 +95,15 @@ async fn sweep(strategy: Strategy, way: &[Kind]) {
     for (at, (call, operation)) in calls.iter().enumerate() {
         let passes = match operation.as_str() {
             "PutObject" => at % STRIDE != 0,
-            operation => {
-                let reads = ["Describe", "List", "Get", "Check", "Simulate"];
-                reads.iter().any(|begin| operation.starts_with(begin))
-            }
+            operation => only_reads(operation),
         };
         let is_first = struck.insert(operation);
         if !is_first && passes {
             continue;
         }
-        for (phase, keeps_first) in [(Phase::Before, at % 2 == 0), (Phase::After, at % 2 == 1)] {
+        for phase in phases_of(operation) {
+            let keeps_first = (at % 2 == 0) == (*phase == Phase::Before);
+            let phase = *phase;
             let disks = [keeps_first, !keeps_first];
             // By turns where a call changes nothing that others see.
             for keeps_its_disk in disks.into_iter().take(if passes { 1 } else { 2 }) {

@@ -11,6 +11,7 @@ use bluegreen::plan::Strategy;
 use bluegreen_sandbox::{PRODUCTION, Phase, TapVerdict};
 
 use crate::served::{Served, Victim};
+use crate::virtual_world::{only_reads, phases_of};
 use crate::{policy, tell};
 
 /// How many times as fast as the wall's the sandboxes' clocks run. At a fast clock a
@@ -166,20 +167,6 @@ fn kill_at(strategy: Strategy, calls: &[(String, u64)]) -> BTreeSet<(String, boo
     // Even so, no two releases make the very same reads.
     assert!(deaths * 10 > kills.len() * 9, "only {deaths} deaths");
     died.into_inner().expect("no panic holds it")
-}
-
-/// When a process is to die at a call. After a read nothing has changed: whoever dies there dies
-/// before the next call.
-fn phases_of(operation: &str) -> &'static [Phase] {
-    match only_reads(operation) {
-        true => &[Phase::Before],
-        false => &[Phase::Before, Phase::After],
-    }
-}
-
-fn only_reads(operation: &str) -> bool {
-    let reads = ["Describe", "List", "Check", "Get", "Head", "Simulate"];
-    reads.iter().any(|begin| operation.starts_with(begin))
 }
 
 /// Every operation of a release that matters was struck, before and after.

@@ -71,7 +71,6 @@ pub struct VirtualWorld {
     by_name: Arc<AtomicBool>,
     asked: Arc<Mutex<Vec<String>>>,
     death: Arc<Death>,
-    calls: Arc<AtomicU64>,
 }
 
 /// The death of the process: from then on nothing is answered to it.
@@ -108,6 +107,20 @@ pub struct Kill {
     pub call: u64,
     /// Before it is applied, or after.
     pub phase: Phase,
+}
+
+/// When a process is to die at a call of this operation. A read changes nothing, here or at AWS:
+/// who dies after it leaves what one who dies before it leaves.
+pub fn phases_of(operation: &str) -> &'static [Phase] {
+    match only_reads(operation) {
+        true => &[Phase::Before],
+        false => &[Phase::Before, Phase::After],
+    }
+}
+
+pub fn only_reads(operation: &str) -> bool {
+    let reads = ["Describe", "List", "Check", "Get", "Head", "Simulate"];
+    reads.iter().any(|begin| operation.starts_with(begin))
 }
 
 /// What befalls a call.
@@ -156,7 +169,6 @@ impl VirtualWorld {
             world.inject(FaultEffect::IdleShrinks);
         });
         let death = Arc::<Death>::default();
-        let calls = Arc::new(AtomicU64::new(0));
         let config = sdk_config(&sandbox, &death).await;
         let prober = DirectProber::new(&sandbox);
         VirtualWorld {
@@ -169,7 +181,6 @@ impl VirtualWorld {
             config: usual_config(),
             desk: Desk::default(),
             death,
-            calls,
         }
     }
 
@@ -191,7 +202,6 @@ impl VirtualWorld {
             config: usual_config(),
             desk: Desk::default(),
             death,
-            calls: self.calls.clone(),
         }
     }
 
@@ -254,9 +264,16 @@ impl VirtualWorld {
         }
     }
 
-    /// The process dies at this call.
-    pub fn kill_at(&self, kill: Option<Kill>) {
+    /// The process dies at this call. Gives the operations of the calls that come from now on, in
+    /// their order.
+    pub fn kill_at(&self, kill: Option<Kill>) -> Arc<Mutex<Vec<String>>> {
+        let calls = Arc::<Mutex<Vec<String>>>::default();
+        let told = calls.clone();
         self.on_call(move |call, phase| {
+            if phase == Phase::Before {
+                let mut told = told.lock().expect("no panic holds it");
+                told.push(call.operation.clone());
+            }
             let at = Kill {
                 call: call.number,
                 phase,
@@ -267,14 +284,14 @@ impl VirtualWorld {
                 Fate::Life
             }
         });
+        calls
     }
 
     /// What befalls each call.
     pub fn on_call(&self, fate: impl Fn(&Call, Phase) -> Fate + Send + Sync + 'static) {
-        let (deaths, calls) = (self.death.fate.clone(), self.calls.clone());
-        self.sandbox.set_tap(move |call, phase| {
-            calls.fetch_max(call.number, Ordering::SeqCst);
-            match fate(call, phase) {
+        let deaths = self.death.fate.clone();
+        self.sandbox
+            .set_tap(move |call, phase| match fate(call, phase) {
                 Fate::Life => TapVerdict::Continue,
                 Fate::Hangup => TapVerdict::HangUp,
                 Fate::Death => {
@@ -282,18 +299,12 @@ impl VirtualWorld {
                     deaths.comes.store(true, Ordering::SeqCst);
                     TapVerdict::HangUp
                 }
-            }
-        });
+            });
     }
 
     /// How often a process has died.
     pub fn deaths(&self) -> u64 {
         self.death.fate.count.load(Ordering::SeqCst)
-    }
-
-    /// How many API calls there have been.
-    pub fn calls(&self) -> u64 {
-        self.calls.load(Ordering::SeqCst)
     }
 
     pub fn inject(&self, fault: impl Into<Fault>) {
