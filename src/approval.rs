@@ -22,7 +22,7 @@ pub struct ApproveUrl(Url);
 /// What the answer means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Approval {
-    /// 200: go on.
+    /// 204, or 200 with the deployment's id in its header or text: go on.
     Granted,
     /// 403: not yet.
     Wait,
@@ -95,14 +95,16 @@ impl Approver {
     }
 
     /// Asks once, for ten seconds at most. The deployment's id goes with the question as
-    /// the header `bluegreen-deployment`.
+    /// the header `bluegreen-deployment`; a yes gives it back, for a login page or a proxy's answers
+    /// 200 as well.
     pub async fn ask(&self, deployment: &str) -> Approval {
         let request = self.client.get(self.url.0.clone());
-        let asked = request.header("bluegreen-deployment", deployment).send();
+        let asked = request.header(DEPLOYMENT, deployment).send();
         match asked.await {
             Ok(answer) if answer.status() == StatusCode::CONFLICT => {
                 Approval::Refused(refusal(answer).await)
             }
+            Ok(answer) if answer.status() == StatusCode::OK => granted(answer, deployment).await,
             Ok(answer) => understand(answer.status()),
             Err(error) if error.is_timeout() => {
                 let limit = humantime::format_duration(TIMEOUT);
@@ -122,23 +124,44 @@ impl Approves for Approver {
     }
 }
 
-/// How much of a refusal's text is read, in bytes, and how much of it is told, in characters.
-const REFUSAL_BYTES_MAX: usize = 4096;
+/// The header that holds the deployment's id, in the question and in a yes.
+const DEPLOYMENT: &str = "bluegreen-deployment";
+
+/// How much of an answer's text is read, in bytes, and how much of a refusal's is told, in
+/// characters.
+const TEXT_BYTES_MAX: usize = 4096;
 const REFUSAL_CHARS_MAX: usize = 200;
 
-/// A refusal in words: its status, and the first line of its text.
-async fn refusal(mut answer: Response) -> String {
-    let status = answer.status();
+/// Whether an answer of status 200 is a yes to this question.
+async fn granted(answer: Response, deployment: &str) -> Approval {
+    let header = answer.headers().get(DEPLOYMENT);
+    let is_named = header.is_some_and(|id| id.as_bytes() == deployment.as_bytes());
+    if is_named || text(answer).await.contains(deployment) {
+        return Approval::Granted;
+    }
+    let why = format!(
+        "200 OK that does not name deployment {deployment}, as a login page's would not: answer \
+         204, or the id in the header {DEPLOYMENT} or in the text"
+    );
+    Approval::Unclear(why)
+}
+
+async fn text(mut answer: Response) -> String {
     let mut text = Vec::new();
     while let Ok(Some(chunk)) = answer.chunk().await {
         text.extend_from_slice(&chunk);
-        if text.len() >= REFUSAL_BYTES_MAX {
+        if text.len() >= TEXT_BYTES_MAX {
             break;
         }
     }
-    text.truncate(REFUSAL_BYTES_MAX);
-    let text = String::from_utf8_lossy(&text);
-    match short(&text, REFUSAL_CHARS_MAX) {
+    text.truncate(TEXT_BYTES_MAX);
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// A refusal in words: its status, and the first line of its text.
+async fn refusal(answer: Response) -> String {
+    let status = answer.status();
+    match short(&text(answer).await, REFUSAL_CHARS_MAX) {
         line if line.is_empty() => status.to_string(),
         line => format!("{status}, {line}"),
     }
@@ -147,7 +170,7 @@ async fn refusal(mut answer: Response) -> String {
 /// What a status means. A redirect, a login page or an outage is never a yes or a no.
 fn understand(status: StatusCode) -> Approval {
     match status {
-        StatusCode::OK => Approval::Granted,
+        StatusCode::NO_CONTENT => Approval::Granted,
         StatusCode::FORBIDDEN => Approval::Wait,
         other => Approval::Unclear(other.to_string()),
     }
@@ -185,10 +208,11 @@ mod tests {
     async fn three_answers_are_clear_and_every_other_is_asked_again() {
         let unclear = |text: &str| Approval::Unclear(text.to_owned());
         for (answer, expected) in [
-            ("200 OK", Approval::Granted),
+            ("204 No Content", Approval::Granted),
+            ("200 OK\r\nbluegreen-deployment: 01J", Approval::Granted),
             ("403 Forbidden", Approval::Wait),
             ("409 Conflict", Approval::Refused("409 Conflict".to_owned())),
-            ("204 No Content", unclear("204 No Content")),
+            ("202 Accepted", unclear("202 Accepted")),
             ("302 Found", unclear("302 Found")),
             ("401 Unauthorized", unclear("401 Unauthorized")),
             (
@@ -205,6 +229,30 @@ mod tests {
                 "{sent}"
             );
             assert!(sent.contains("bluegreen-deployment: 01J"), "{sent}");
+        }
+    }
+
+    /// An SPA's index.html behind a mistyped path, a login page or a proxy's block page.
+    #[tokio::test]
+    async fn a_page_is_no_approval() {
+        for (answer, is_granted) in [
+            ("content-length: 6\r\n\r\n<html>", false),
+            ("content-length: 0\r\n\r\n", false),
+            (
+                "bluegreen-deployment: 01H\r\ncontent-length: 0\r\n\r\n",
+                false,
+            ),
+            ("content-length: 15\r\n\r\napproved: \"01J\"", true),
+        ] {
+            let (approval, _) = asked(format!("HTTP/1.1 200 OK\r\n{answer}").leak()).await;
+            match approval {
+                Approval::Granted => assert!(is_granted, "{answer}"),
+                Approval::Unclear(why) => {
+                    assert!(!is_granted, "{answer}");
+                    assert!(why.contains("answer 204"), "{why}");
+                }
+                other => panic!("{other:?}"),
+            }
         }
     }
 

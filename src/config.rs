@@ -94,7 +94,7 @@ pub struct Options {
     /// Test blue too while it serves and is watched; without --test it always is
     #[arg(long, env = "BLUEGREEN_TEST_PRODUCTION", global = true, value_parser = clap::builder::BoolishValueParser::new())]
     pub test_production: bool,
-    /// URL that is asked whether a pause is approved: 200 goes on, 403 waits, 409 goes back
+    /// URL that is asked whether a pause is approved: 204 goes on, 403 waits, 409 goes back
     #[arg(long, env = "BLUEGREEN_APPROVE_URL", global = true, value_name = "SECRET-URL",
           hide_env_values = true, value_parser = hidden)]
     pub approve_url: Option<Hidden>,

@@ -269,11 +269,18 @@ fn a_pause_is_approved_refused_or_given_up() {
     let swap = ["run", "--version-label", "v2", "--pause-before", "swap"];
     let back = ["--approve-otherwise", "rollback"];
     for (run, statuses, more, code, holder, version) in [
-        (&pause, &[403, 500, 200][..], &[][..], 0, "shop-blue", "v2"),
+        (
+            &pause,
+            &[403, 500, 200, 204][..],
+            &[][..],
+            0,
+            "shop-blue",
+            "v2",
+        ),
         (&pause, &[403, 409], &[], 10, "shop-blue", "v1"),
         (&pause, &[403], &[], 14, "shop-blue-green", "v1"),
         (&pause, &[403], &back, 10, "shop-blue", "v1"),
-        (&swap, &[403, 200], &[], 0, "shop-blue", "v2"),
+        (&swap, &[403, 204], &[], 0, "shop-blue", "v2"),
         (&swap, &[409], &[], 10, "shop-blue", "v1"),
         (&swap, &[403], &back, 10, "shop-blue", "v1"),
         // Green does not serve yet, so there is nothing to hold.
@@ -412,7 +419,7 @@ fn an_interrupted_approval_is_asked_for_again() {
             check(&served, holder, "v1");
         }
 
-        status.store(200, Ordering::SeqCst);
+        status.store(204, Ordering::SeqCst);
         let (code, told) = ended(&served.run(&["resume", "--approve-url", &url]));
         assert_eq!(code, Some(0), "{told}");
         check(&served, "shop-blue", "v2");

@@ -144,7 +144,7 @@ impl UnderWay {
     pub fn past(served: &Served, operation: &str) -> UnderWay {
         let may_go_on = Arc::<AtomicBool>::default();
         let may = may_go_on.clone();
-        let url = approver(move |_| if may.load(Ordering::SeqCst) { 200 } else { 403 });
+        let url = approver(move |_| if may.load(Ordering::SeqCst) { 204 } else { 403 });
         // A holder that has to wait for a processor keeps this lease all the same.
         let mut command = served.bluegreen(&["run", "--version-label", "v2", "--lease", "1h"]);
         command.args(["--pause-before", "cutover", "--approve-url", &url]);
