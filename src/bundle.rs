@@ -33,6 +33,12 @@ pub enum BundleError {
         /// The file.
         path: PathBuf,
     },
+    /// A pipe or a device: what is read twice must be there twice.
+    #[error("the bundle {} is no regular file: write it to one first", path.display())]
+    NotAFile {
+        /// The file.
+        path: PathBuf,
+    },
     /// It is larger than the service takes.
     #[error("the bundle {} has {bytes} bytes; Elastic Beanstalk takes at most {BYTES_MAX}", path.display())]
     TooLarge {
@@ -69,7 +75,7 @@ pub fn read(path: &Path) -> Result<BundleFile, BundleError> {
             path: path.to_owned(),
         });
     }
-    let mut file = File::open(path).map_err(read_error)?;
+    let mut file = open(path)?;
     let mut hash = Sha256::new();
     let mut bytes = 0;
     let mut buffer = vec![0; 64 * 1024];
@@ -95,6 +101,21 @@ pub fn read(path: &Path) -> Result<BundleFile, BundleError> {
     })
 }
 
+/// Opens a file; a pipe would be waited for, and gives what it holds once.
+fn open(path: &Path) -> Result<File, BundleError> {
+    let read_error = |source| BundleError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let found = std::fs::metadata(path).map_err(read_error)?;
+    match found.is_file() || found.is_dir() {
+        true => File::open(path).map_err(read_error),
+        false => Err(BundleError::NotAFile {
+            path: path.to_owned(),
+        }),
+    }
+}
+
 /// Opens a bundle, and gives what is to be warned of. Elastic Beanstalk finds most of it out
 /// only once green is being cloned.
 ///
@@ -109,7 +130,7 @@ pub fn examine(path: &Path) -> Result<Vec<String>, BundleError> {
         path: path.to_owned(),
         what,
     };
-    let mut file = File::open(path).map_err(read_error)?;
+    let mut file = open(path)?;
     let mut begin = [0; 512];
     let length = fill(&mut file, &mut begin).map_err(read_error)?;
     match kind_of(&begin[..length], path) {

@@ -9,13 +9,13 @@ mod tests;
 
 pub use lock::{DriveLock, is_in_use};
 
-use std::fs::OpenOptions;
+use std::fs::{DirBuilder, OpenOptions};
 use std::io::Read;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, params};
 use rusqlite_migration::{M, Migrations};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -163,7 +163,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the journal at `path`, making it (mode 0600, and its folder) where
+    /// Opens the journal at `path`, making it (mode 0600, and its folder, 0700) where
     /// there is none, and brings its schema up to date.
     ///
     /// # Errors
@@ -174,7 +174,8 @@ impl Store {
             message,
         };
         if let Some(folder) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
-            std::fs::create_dir_all(folder).map_err(|e| open_error(e.to_string()))?;
+            let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+            made.map_err(|e| open_error(e.to_string()))?;
         }
         // Opened only to be made: closing a file lets go of every lock that this
         // process holds on it, also through another connection.
@@ -192,7 +193,11 @@ impl Store {
         if file.is_dir() {
             return Err(open_error("it is a folder".to_owned()));
         }
-        let db = Connection::open(path).map_err(|e| open_error(e.to_string()))?;
+        // SQLite takes neither `:memory:` nor a URI from a path that begins at the root.
+        let absolute = std::path::absolute(path).map_err(|e| open_error(e.to_string()))?;
+        let flags = OpenFlags::default().difference(OpenFlags::SQLITE_OPEN_URI);
+        let db = Connection::open_with_flags(absolute, flags);
+        let db = db.map_err(|e| open_error(e.to_string()))?;
         let mut store = Store {
             path: path.to_owned(),
             file: (file.dev(), file.ino()),

@@ -6,6 +6,7 @@ use std::fmt;
 use std::fs::File as Opened;
 use std::io::{ErrorKind, Read};
 use std::ops::Range;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -102,6 +103,12 @@ pub fn find(named: Option<&Path>) -> Result<Option<Text>, FileError> {
 
 fn read(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
+    // A pipe that nobody writes to would be waited for.
+    if std::fs::metadata(path)?.file_type().is_fifo() {
+        return Err(std::io::Error::other(
+            "it is a pipe: write it to a file first",
+        ));
+    }
     let file = Opened::open(path)?;
     file.take(BYTES_MAX + 1).read_to_end(&mut bytes)?;
     Ok(bytes)

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
+use rustix::fs::OFlags;
+
 use super::{Store, StoreError};
 use crate::deployment::Deployment;
 
@@ -57,6 +59,8 @@ impl Store {
             .create(true)
             .truncate(false)
             .mode(0o600)
+            // A link that somebody else has put there leads to a file that is not ours to write.
+            .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
             .open(&path)
             .map_err(failure)?;
         let locked = file.try_lock();

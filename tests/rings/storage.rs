@@ -601,3 +601,59 @@ fn a_copy_that_cannot_be_read_is_refused() {
         assert!(told.contains(expected) && told.contains(&id), "{told}");
     }
 }
+
+/// SQLite would keep nothing under such a name, and nobody would be told.
+#[test]
+fn a_journal_is_a_file_whatever_its_name() {
+    let served = Served::at_speed(SPEED);
+    for name in [":memory:", "file:memory?mode=memory"] {
+        let mut paused = served.bluegreen(&["deploy", "--version-label", "v2"]);
+        let paused = paused.env("BLUEGREEN_STATE", name).output();
+        exits(&paused.expect("the binary runs"), 0);
+        let journal = served.folder.path().join(name);
+        assert!(std::fs::metadata(journal).expect("it is a file").len() > 0);
+        let mut back = served.bluegreen(&["rollback"]);
+        let back = back.env("BLUEGREEN_STATE", name).output();
+        exits(&back.expect("the binary runs"), 0);
+    }
+}
+
+/// Whoever may write to the folder has put a link where the lock is to be.
+#[test]
+fn a_lock_is_not_written_through_a_link() {
+    let served = Served::at_speed(SPEED);
+    let paused = served.run(&["deploy", "--version-label", "v2"]);
+    exits(&paused, 0);
+    let status = served.run(&["status", "--json"]);
+    let told = String::from_utf8_lossy(&status.stdout).into_owned();
+    let (_, rest) = told.split_once("\"id\": \"").expect("its id is told");
+    let id = rest.split('"').next().expect("an id");
+    let (precious, link) = (
+        served.folder.path().join("precious"),
+        served.folder.path().join(format!("journal.db-{id}.lock")),
+    );
+    std::fs::write(&precious, "mine").expect("it is written");
+    std::fs::remove_file(&link).ok();
+    std::os::unix::fs::symlink(&precious, &link).expect("a link");
+    let refused = served.run(&["resume"]);
+    assert_ne!(refused.status.code(), Some(0));
+    assert_eq!(
+        std::fs::read_to_string(&precious).expect("it reads"),
+        "mine"
+    );
+    std::fs::remove_file(&link).expect("it is there");
+    exits(&served.run(&["resume"]), 0);
+}
+
+#[test]
+fn a_new_folder_of_a_journal_is_its_owners_alone() {
+    let served = Served::at_speed(SPEED);
+    let folder = served.folder.path().join("state");
+    let mut status = served.bluegreen(&["status"]);
+    let status = status
+        .env("BLUEGREEN_STATE", folder.join("journal.db"))
+        .output();
+    status.expect("the binary runs");
+    let made = std::fs::metadata(folder).expect("it is made");
+    assert_eq!(made.permissions().mode() & 0o777, 0o700);
+}
