@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HOST, LOCATION};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HOST, LOCATION, ORIGIN};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use serde_json::json;
 
@@ -117,6 +117,11 @@ impl Sandbox {
                 tokio::time::sleep(after).await;
             }
             return Ok(answer);
+        }
+        // A browser says which page asks: none of the clients of AWS is one.
+        if request.headers().contains_key(ORIGIN) {
+            let why = "the sandbox takes no requests of web pages\n".to_owned();
+            return Ok(text(403, why));
         }
         if let Some(what) = request.uri().path().strip_prefix("/_sandbox/") {
             return Ok(self.control(what, &request));

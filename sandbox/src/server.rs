@@ -4,6 +4,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
@@ -18,6 +19,9 @@ use tokio::task::JoinSet;
 use crate::Sandbox;
 use crate::dns;
 use crate::route::Hangup;
+
+/// How soon a connection is taken again after one could not be.
+const AGAIN_AFTER: Duration = Duration::from_millis(50);
 
 /// The largest body that is taken: more than the largest source bundle.
 const BODY_BYTES_MAX: usize = 600 * 1024 * 1024;
@@ -84,8 +88,11 @@ where
         tokio::select! {
             () = &mut shutdown => return Ok(()),
             accepted = listener.accept() => {
-                let (stream, _) = accepted?;
-                connections.spawn(converse(stream, answer.clone()));
+                match accepted {
+                    Ok((stream, _)) => _ = connections.spawn(converse(stream, answer.clone())),
+                    // Out of descriptors, as a rule: some are let go of in a moment.
+                    Err(_) => tokio::time::sleep(AGAIN_AFTER).await,
+                }
             }
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
         }

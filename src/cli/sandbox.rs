@@ -79,6 +79,12 @@ pub(super) async fn run(_options: &Options, args: &Args) -> Result<Exit, Failed>
     sandbox.with_world(|world, _| args.faults.iter().for_each(|f| world.inject(f.clone())));
     let listener = listen(&args.listen).await?;
     let address = listener.local_addr().map_err(|e| Failed::bug(&e))?;
+    if !address.ip().is_loopback() {
+        tracing::warn!(
+            "the sandbox listens on {address}: whoever reaches this machine may ask it for \
+             anything, for it checks no signature"
+        );
+    }
     say(&format!(
         "A sandbox of Elastic Beanstalk and S3 listens on http://{address}, {} times as fast as the wall's clock.\n\
          It holds application shop with environment shop-blue, version v1 running and v2 ready.\n\n\
