@@ -109,6 +109,28 @@ pub fn short(text: &str, chars_max: usize) -> String {
     shown
 }
 
+/// So much of a text of somebody else's is kept: events carry what the instances' own commands
+/// print.
+const FOREIGN_CHARS_MAX: usize = 2_000;
+
+/// A text of somebody else's on one line, with its control characters written out, which may do
+/// anything to a terminal, or begin a line that a CI system takes for a command; and cut where it
+/// is long.
+#[must_use]
+pub fn foreign(text: &str) -> String {
+    let mut shown = String::new();
+    for c in text.trim().chars().take(FOREIGN_CHARS_MAX) {
+        match c.is_control() {
+            true => shown.extend(c.escape_default()),
+            false => shown.push(c),
+        }
+    }
+    if text.trim().chars().nth(FOREIGN_CHARS_MAX).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
 /// The last bytes of a text, no more than `bytes_max` and from a character's begin.
 #[must_use]
 pub fn end_of(text: &str, bytes_max: usize) -> &str {
@@ -122,6 +144,15 @@ pub fn end_of(text: &str, bytes_max: usize) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_of_somebody_elses_moves_no_terminal_and_begins_no_line() {
+        let told = foreign("failed\r\n::error::\u{1b}[31mred\u{9b}0m \u{7}");
+        assert_eq!(told, "failed\\r\\n::error::\\u{1b}[31mred\\u{9b}0m \\u{7}");
+        assert_eq!(foreign(" 한국어 v2 \n"), "한국어 v2");
+        let long = foreign(&"x".repeat(100_000));
+        assert_eq!(long.chars().count(), FOREIGN_CHARS_MAX + 1);
+    }
 
     #[test]
     fn a_line_for_people_is_short_and_plain() {

@@ -111,7 +111,7 @@ async fn left(context: &mut Context) -> Result<Vec<Left>, Failed> {
     let mut found = Vec::new();
     for (green, tags) in greens {
         let id = deployment_of(&tags);
-        if is_owned(id) {
+        if id.is_empty() || is_owned(id) {
             continue;
         }
         let elsewhere = context.known_elsewhere(&cloud, &tags).await?;

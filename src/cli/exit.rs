@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::io::Write;
 use std::process::ExitCode;
 
+use super::harmless;
 use crate::acceptance::Unset;
 use crate::bundle::BundleError;
 use crate::cloud::aws::ConnectError;
@@ -109,7 +110,7 @@ impl Failed {
 
 /// Standard error may be closed; that is no reason to fail otherwise.
 fn complain(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
+    let _ = writeln!(std::io::stderr(), "{}", harmless(text));
 }
 
 impl From<ConfigError> for Failed {

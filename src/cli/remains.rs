@@ -12,9 +12,12 @@ use crate::plan::{Goal, TAG_BLUE, TAG_BUCKET, TAG_DEPLOYMENT, TAG_VERSION, label
 use crate::rebuild::{Remains, Unsettled, rebuild};
 use crate::shared::{Record, SharedState};
 
-/// The deployment that a green belongs to, by its tag.
+/// The deployment that a green belongs to, by its tag; empty where that is no id, which this
+/// program has not written.
 pub(super) fn deployment_of(tags: &[(String, String)]) -> &str {
-    tag(tags, TAG_DEPLOYMENT).unwrap_or_default()
+    let id = tag(tags, TAG_DEPLOYMENT);
+    id.filter(|id| ulid::Ulid::from_string(id).is_ok())
+        .unwrap_or_default()
 }
 
 fn tag<'a>(tags: &'a [(String, String)], key: &str) -> Option<&'a str> {
@@ -143,7 +146,8 @@ impl Context {
         greens.retain(|(green, tags)| match id {
             Some(id) => deployment_of(tags).eq_ignore_ascii_case(id),
             None => {
-                named(&self.options.app, &green.application)
+                !deployment_of(tags).is_empty()
+                    && named(&self.options.app, &green.application)
                     && named(&self.options.green, &green.name)
             }
         });

@@ -11,6 +11,7 @@ use super::time::TooLate;
 use crate::cloud::classify::describe;
 use crate::cloud::{Failure, LookError, Outcome, Refusal, classify};
 use crate::machine::EffectKind;
+use crate::table::foreign;
 
 /// The answer to an effect; `request_id` reads the id from a good one.
 pub(super) fn outcome<T, E>(
@@ -106,8 +107,8 @@ where
             }
             code => Failure::Service {
                 status: service.raw().status().as_u16(),
-                code: code.unwrap_or("Unknown").to_owned(),
-                message: error.message().unwrap_or_default().to_owned(),
+                code: foreign(code.unwrap_or("Unknown")),
+                message: foreign(error.message().unwrap_or_default()),
             },
         },
         SdkError::ResponseError(answer) if !has_request_id(answer.raw()) => {

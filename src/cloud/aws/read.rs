@@ -18,6 +18,7 @@ use crate::cloud::{
     Environment, Event, EventQuery, Failure, InstanceVersion, LookError, VersionRecord,
 };
 use crate::plan::TAG_DEPLOYMENT;
+use crate::table::foreign;
 
 /// How far the clocks of AWS and of this machine may differ when a deploy's
 /// events are looked for without its request's id.
@@ -477,7 +478,7 @@ fn event(described: EventDescription) -> Event {
             .severity
             .map(|s| s.as_str().to_owned())
             .unwrap_or_default(),
-        message: described.message.unwrap_or_default(),
+        message: foreign(&described.message.unwrap_or_default()),
         request_id: described.request_id,
     }
 }
