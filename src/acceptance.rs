@@ -167,12 +167,14 @@ pub struct Verdict {
     pub passed: bool,
 }
 
-/// A variable that a test needs is not set.
+/// A variable that a test needs is not set, or holds what a header cannot.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("the variable {name} is not set, which {place} takes its value from")]
+#[error("the variable {name} {wrong}, which {place} takes its value from")]
 pub struct Unset {
     /// The variable.
     pub name: String,
+    /// What is wrong with it, without its value.
+    pub wrong: &'static str,
     /// What needs it.
     pub place: String,
 }
@@ -234,13 +236,23 @@ impl AcceptanceTest {
                 Some(value) => Ok(format!("{before}{value}")),
                 None => Err(Unset {
                     name: name.to_owned(),
+                    wrong: "is not set",
                     place: place(),
                 }),
             },
         };
         let headers = self.headers.iter().map(|(name, value)| {
             let place = || format!("header {name} of the test of {}", without_query(&self.url));
-            Ok((name.clone(), filled(value, &place)?))
+            // A secret that was read from a file ends with its line break.
+            let filled = filled(value, &place)?.trim().to_owned();
+            match reference(value).filter(|_| filled.contains(char::is_control)) {
+                None => Ok((name.clone(), filled)),
+                Some((_, variable)) => Err(Unset {
+                    name: variable.to_owned(),
+                    wrong: "holds a line break or another control character",
+                    place: place(),
+                }),
+            }
         });
         let headers = headers.collect::<Result<_, _>>()?;
         let place = || format!("the body of the test of {}", without_query(&self.url));
@@ -700,6 +712,20 @@ mod tests {
             unset.to_string(),
             "the variable API_KEY is not set, which header Authorization of the test of \
              /orders?… takes its value from"
+        );
+        let broken = |name: &str| Some(format!("{name}\n"));
+        let request = test.request(Front::Http, "a.example", broken);
+        let values: Vec<_> = request.expect("it fits").headers.into_iter().collect();
+        assert!(
+            values.iter().all(|(_, value)| !value.contains('\n')),
+            "{values:?}"
+        );
+        let inside = |_: &str| Some("hunter2\nhunter3".to_owned());
+        let refused = all_set(std::slice::from_ref(&test), inside).expect_err("no header holds it");
+        assert_eq!(
+            refused.to_string(),
+            "the variable API_KEY holds a line break or another control character, which header \
+             Authorization of the test of /orders?… takes its value from"
         );
         let kept = serde_json::to_string(&test).expect("JSON");
         assert!(

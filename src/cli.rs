@@ -20,10 +20,12 @@ mod sandbox;
 mod status;
 mod take;
 mod turn;
+mod variables;
 mod wait;
 
 pub use exit::{Exit, Failed};
 
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -131,9 +133,25 @@ Exit codes:
   20  AWS refused, nothing lost
   75  interrupted: resume continues";
 
-/// Parses the command line, does what it says and gives the exit code.
+/// Parses the command line, does what it says and gives the exit code. A panic, which is a bug,
+/// has one too.
 #[must_use]
 pub fn main() -> ExitCode {
+    std::panic::catch_unwind(exit_code).unwrap_or_else(|_| {
+        let bug =
+            "bluegreen has a bug, and stopped: what it had asked of AWS stands in the journal";
+        let failed = Failed::new(Exit::Bug, bug).hint(
+            "`bluegreen status` shows where it stands, `bluegreen resume` goes on; please report \
+             the message above",
+        );
+        ended(Err(failed), None)
+    })
+}
+
+fn exit_code() -> ExitCode {
+    if let Err(failed) = variables::put_right() {
+        return ended(Err(failed), None);
+    }
     let arguments: Vec<_> = std::env::args_os().collect();
     let definition = without_empty_variables(definition());
     let layers = match Layers::parse(definition, &arguments) {
@@ -319,7 +337,16 @@ fn log_to_stderr(format: LogFormat) {
 /// Prints a result. A reader that has gone, as in `bluegreen status | head`, is
 /// no error.
 fn say(text: &str) {
-    let _ = writeln!(std::io::stdout(), "{text}");
+    let _ = writeln!(std::io::stdout(), "{}", harmless(text));
+}
+
+/// A text without what moves a terminal: names and reasons in it may be somebody else's.
+fn harmless(text: &str) -> Cow<'_, str> {
+    let is_harmful = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    match text.contains(is_harmful) {
+        true => text.replace(is_harmful, "\u{fffd}").into(),
+        false => text.into(),
+    }
 }
 
 /// Logs what of a configuration may not do what is meant.

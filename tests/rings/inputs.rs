@@ -132,3 +132,59 @@ fn a_rollback_after_a_completed_release_names_the_release_that_leads_back() {
     let (_, told) = exits(&served.run(&["rollback", &id]), 3);
     assert!(told.contains(back), "{told}");
 }
+
+/// The SDK ends the program over some of what CI systems set; nothing is asked of anybody, and
+/// no value is told.
+#[test]
+fn variables_of_the_sdk_are_put_right_or_named() {
+    let served = Served::at_speed(SPEED);
+    for (name, value) in [
+        ("AWS_ENDPOINT_URL", ""),
+        ("AWS_ENDPOINT_URL_ELASTIC_BEANSTALK", ""),
+        ("AWS_ENDPOINT_URL_STS", " "),
+        ("AWS_MAX_ATTEMPTS", ""),
+        ("AWS_RETRY_MODE", ""),
+        ("AWS_ACCESS_KEY_ID", "AKIA\n"),
+        ("AWS_PROFILE", ""),
+    ] {
+        let planned = served.bluegreen(&["plan"]).env(name, value).output();
+        let planned = planned.expect("the binary runs");
+        let told = String::from_utf8_lossy(&planned.stderr);
+        assert_eq!(planned.status.code(), Some(0), "{name}: {told}");
+    }
+    for (name, value) in [
+        ("AWS_MAX_ATTEMPTS", "hunter2"),
+        ("AWS_MAX_ATTEMPTS", "0"),
+        ("AWS_RETRY_MODE", "hunter2"),
+        ("AWS_ENDPOINT_URL_IAM", "hunter2"),
+        ("AWS_SESSION_TOKEN", "hunter2\nhunter2"),
+    ] {
+        let refused = served.bluegreen(&["run"]).env(name, value).output();
+        let refused = refused.expect("the binary runs");
+        let told = String::from_utf8_lossy(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(3), "{name}: {told}");
+        assert!(told.contains(name) && !told.contains("hunter"), "{told}");
+    }
+}
+
+/// `--bundle <(build)` names a pipe, which gives what it holds once.
+#[test]
+fn a_pipe_is_neither_a_bundle_nor_a_file_of_settings() {
+    let served = Served::at_speed(SPEED);
+    let pipe = served.folder.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("mkfifo runs").success());
+    let bundle = ["run", "--bundle", "pipe", "--version-label", "v9"];
+    for (arguments, remedy) in [
+        (&bundle[..], "is no regular file: write it to one first"),
+        (
+            &["plan", "--config", "pipe"],
+            "it is a pipe: write it to a file first",
+        ),
+    ] {
+        let refused = served.run(arguments);
+        let told = String::from_utf8_lossy(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(3), "{arguments:?}: {told}");
+        assert!(told.contains(remedy), "{told}");
+    }
+}
