@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bluegreen_sandbox::{
-    BUCKET, BUNDLES, Fault, FaultEffect, Form, Phase, Replay, Reply, Status, TapVerdict,
+    BUCKET, BUNDLES, Fault, FaultEffect, Form, Phase, Replay, Reply, TapVerdict, World,
 };
 use serde_json::Value;
 
@@ -333,13 +333,16 @@ fn with_awkward_names(served: &Served) {
         ("OptionSettings.member.3.Value", awkward("role")),
     ]);
     let patience = Patience::new();
-    let is_ready = || {
-        served.sandbox.with_world(|world, _| {
-            let found = world.environment(blue).expect("it is there");
-            found.status == Status::Ready
-        })
+    // Its health is Pending for a while after it is Ready.
+    let asks = format!("Action=DescribeEnvironments&EnvironmentNames.member.1={blue}");
+    let is_well = || {
+        let told = |world: &mut World| world.apply(&Form::parse(asks.as_bytes()));
+        match served.sandbox.with_world(|world, _| told(world)) {
+            Reply::Answer { body, .. } => body.contains("<HealthStatus>Ok</HealthStatus>"),
+            Reply::Foreign(_) | Reply::HangUp => false,
+        }
     };
-    while !is_ready() {
+    while !is_well() {
         patience.check("blue's launch");
         std::thread::yield_now();
     }
