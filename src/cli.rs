@@ -27,8 +27,9 @@ pub use exit::{Exit, Failed};
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::builder::Resettable;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -166,6 +167,7 @@ fn exit_code() -> ExitCode {
         return ended(Err(failed), None);
     }
     log_to_stderr(cli.options.log_format);
+    let only_tells = cli.command.only_tells();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -178,6 +180,10 @@ fn exit_code() -> ExitCode {
             done
         }
         Err(error) => Err(Failed::bug(&error)),
+    };
+    let done = match done {
+        Ok(_) if only_tells && IS_UNHEARD.load(Ordering::Relaxed) => Err(unheard()),
+        done => done,
     };
     ended(done, Some(&layers))
 }
@@ -208,6 +214,14 @@ fn without_empty_variables(command: clap::Command) -> clap::Command {
 }
 
 impl Command {
+    /// Whether what it prints is all that it does.
+    fn only_tells(&self) -> bool {
+        matches!(
+            self,
+            Command::Plan(_) | Command::Status(_) | Command::IamPolicy(_) | Command::Config(_)
+        )
+    }
+
     /// Whether it tells by itself what is wrong with the file.
     fn tells_problems(&self) -> bool {
         matches!(self, Command::Config(args) if args.checks())
@@ -337,7 +351,19 @@ fn log_to_stderr(format: LogFormat) {
 /// Prints a result. A reader that has gone, as in `bluegreen status | head`, is
 /// no error.
 fn say(text: &str) {
-    let _ = writeln!(std::io::stdout(), "{}", harmless(text));
+    let said = writeln!(std::io::stdout(), "{}", harmless(text));
+    if said.is_err_and(|error| error.kind() != ErrorKind::BrokenPipe) {
+        IS_UNHEARD.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Whether a result could not be written, as where the disk of standard output is full.
+static IS_UNHEARD: AtomicBool = AtomicBool::new(false);
+
+/// What a command that was only to tell something has failed with where nobody heard it.
+fn unheard() -> Failed {
+    let message = "standard output cannot be written: is its disk full?";
+    Failed::new(Exit::Refused, message).hint("nothing was changed; what was told is not whole")
 }
 
 /// A text without what moves a terminal: names and reasons in it may be somebody else's.

@@ -205,7 +205,7 @@ impl Context {
                 .sandbox
                 .as_ref()
                 .map(|sandbox| sandbox.url.as_str());
-            let prober = HttpProber::new(proxy).map_err(|e| Failed::bug(&e))?;
+            let prober = HttpProber::new(proxy).map_err(|why| without_roots(&why.to_string()))?;
             let recorder = self.recorder.clone();
             let cloud = AwsCloud::recorded_by(&config, prober, recorder)
                 .encrypting(self.options.sse.clone());
@@ -370,6 +370,15 @@ pub(super) async fn unless_interrupted<T>(
         }
         done = awaited => done,
     }
+}
+
+/// No client could be made, for want of certificates that it trusts.
+pub(super) fn without_roots(why: &str) -> Failed {
+    let message = format!("this machine's trusted certificates cannot be read: {why}");
+    Failed::new(Exit::Refused, message).hint(
+        "nothing was changed; install them (the package ca-certificates, as a rule), or name \
+         them with SSL_CERT_FILE",
+    )
 }
 
 /// Becomes true at the first SIGINT or SIGTERM.

@@ -10,10 +10,11 @@ use bluegreen_sandbox::{
 use serde::Deserialize;
 use tokio::net::TcpListener;
 
-use super::context::signals;
+use super::context::{signals, without_roots};
 use super::{Exit, Failed, say};
 use crate::clock::{Clock, Moment};
 use crate::cloud::aws::SandboxEndpoint;
+use crate::cloud::root_cause;
 use crate::config::{EMBEDDED, Options};
 
 /// What `sandbox` takes.
@@ -224,7 +225,7 @@ async fn get<T: serde::de::DeserializeOwned>(url: &str, what: &str) -> Result<T,
         .no_proxy()
         .timeout(Duration::from_secs(10))
         .build()
-        .map_err(|e| Failed::bug(&e))?;
+        .map_err(|e| without_roots(&root_cause(e)))?;
     let answer = client
         .get(format!("{url}/_sandbox/{what}"))
         .send()

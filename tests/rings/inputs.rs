@@ -188,3 +188,32 @@ fn a_pipe_is_neither_a_bundle_nor_a_file_of_settings() {
         assert!(told.contains(remedy), "{told}");
     }
 }
+
+/// A disk that is full keeps nothing of what was told; a reader that has gone wants no more.
+#[test]
+fn what_nobody_can_hear_is_an_error() {
+    let served = Served::at_speed(SPEED);
+    for command in [
+        &["plan", "--json"][..],
+        &["status", "--json"],
+        &["config", "show", "--json"],
+    ] {
+        let full = std::fs::File::create("/dev/full").expect("it opens");
+        let mut told = served.bluegreen(command);
+        let told = told.stdout(full).output().expect("the binary runs");
+        assert_eq!(told.status.code(), Some(3), "{command:?}: {told:?}");
+        let why = String::from_utf8_lossy(&told.stderr);
+        assert!(why.contains("standard output cannot be written"), "{why}");
+    }
+}
+
+#[test]
+fn certificates_that_are_missing_are_named() {
+    let served = Served::at_speed(SPEED);
+    let mut planned = served.bluegreen(&["plan"]);
+    planned.env("SSL_CERT_FILE", "/dev/null");
+    let planned = planned.output().expect("the binary runs");
+    let told = String::from_utf8_lossy(&planned.stderr);
+    assert_eq!(planned.status.code(), Some(3), "{told}");
+    assert!(told.contains("ca-certificates"), "{told}");
+}
