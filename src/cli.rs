@@ -243,13 +243,15 @@ impl Command {
     /// The flag of a release that a command which goes on with a deployment, or only looks at
     /// it, would not heed: the deployment keeps what its run was given.
     fn unheeded(&self, layers: &Layers) -> Option<Unheeded> {
-        let (command, heeds): (_, Box<dyn Fn(&str) -> bool>) = match (self.goes_on(), self) {
-            (Some((command, leads_back)), _) => {
-                (command, Box::new(move |id| heeds(id, leads_back)))
-            }
-            (None, Command::Status(_)) => ("status", Box::new(|id| WHERE.contains(&id))),
-            (None, Command::Wait(_)) => ("wait", Box::new(|id| WHERE.contains(&id))),
+        let (command, under_way) = match (self.goes_on(), self) {
+            (Some((command, leads_back)), _) => (command, Some(leads_back)),
+            (None, Command::Status(_)) => ("status", None),
+            (None, Command::Wait(_)) => ("wait", None),
             (None, _) => return None,
+        };
+        let heeds = |id: &str| match under_way {
+            Some(leads_back) => heeds(id, leads_back),
+            None => WHERE.contains(&id),
         };
         let mut flags = layers.flags();
         let flag = flags.find(|key| !heeds(key.id()))?.name().to_owned();
