@@ -48,13 +48,18 @@ pub struct Approver {
     client: Client,
 }
 
+/// An URL that HTTP can ask; none where the text is another one, or none.
+pub(crate) fn web_url(text: &str) -> Option<Url> {
+    let url = Url::parse(text).ok()?;
+    (matches!(url.scheme(), "http" | "https") && url.has_host()).then_some(url)
+}
+
 /// What is wrong is told without the text: it may hold a secret.
 impl FromStr for ApproveUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<ApproveUrl, String> {
-        let url = Url::parse(text.trim()).ok();
-        url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        web_url(text.trim())
             .map(ApproveUrl)
             .ok_or_else(|| "expected an http or https URL such as https://host/path".to_owned())
     }
@@ -127,8 +132,8 @@ impl Approves for Approver {
 /// The header that holds the deployment's id, in the question and in a yes.
 const DEPLOYMENT: &str = "bluegreen-deployment";
 
-/// How much of an answer's text is read, in bytes, and how much of a refusal's is told, in
-/// characters.
+/// The most bytes of an answer's text that are read, and the most characters of a refusal that
+/// the report shows.
 const TEXT_BYTES_MAX: usize = 4096;
 const REFUSAL_CHARS_MAX: usize = 200;
 

@@ -101,7 +101,7 @@ pub fn read(path: &Path) -> Result<BundleFile, BundleError> {
     })
 }
 
-/// Opens a file; a pipe would be waited for, and gives what it holds once.
+/// Opens a regular file: a pipe blocks until somebody writes to it, and can be read once.
 fn open(path: &Path) -> Result<File, BundleError> {
     let read_error = |source| BundleError::Read {
         path: path.to_owned(),

@@ -100,7 +100,7 @@ changes, for the rest of it, what tests it (--test, --test-url, --expect-status,
 --patience-of, --test-grace, --drain, --drain-limit, --bake, --poll), and --accept-traffic-loss.
 What would have no effect, as another flag of a release, is refused.";
 
-/// The flags, by their ids, that say where a deployment is found and how it is told of.
+/// The flags, by their ids, that say where to find a deployment and how to log.
 const WHERE: [&str; 13] = [
     "app",
     "blue",

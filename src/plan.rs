@@ -245,19 +245,15 @@ impl OwnSizes {
     pub fn add(&mut self, sizes: Sizes, sets: Which, over: Sizes) {
         let ours = self.among(over);
         if sets.min {
-            self.min_before = if ours.min {
-                self.min_before
-            } else {
-                Some(over.min)
-            };
+            if !ours.min {
+                self.min_before = Some(over.min);
+            }
             self.min.push(sizes.min);
         }
         if sets.max {
-            self.max_before = if ours.max {
-                self.max_before
-            } else {
-                Some(over.max)
-            };
+            if !ours.max {
+                self.max_before = Some(over.max);
+            }
             self.max.push(sizes.max);
         }
     }

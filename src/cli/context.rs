@@ -1,6 +1,7 @@
 //! What the commands share: the journal, the connection to AWS or to a sandbox,
 //! the clock, and the signals.
 
+use std::fmt::Display;
 use std::path::PathBuf;
 
 use aws_config::SdkConfig;
@@ -205,7 +206,7 @@ impl Context {
                 .sandbox
                 .as_ref()
                 .map(|sandbox| sandbox.url.as_str());
-            let prober = HttpProber::new(proxy).map_err(|why| without_roots(&why.to_string()))?;
+            let prober = HttpProber::new(proxy).map_err(without_roots)?;
             let recorder = self.recorder.clone();
             let cloud = AwsCloud::recorded_by(&config, prober, recorder)
                 .encrypting(self.options.sse.clone());
@@ -373,7 +374,7 @@ pub(super) async fn unless_interrupted<T>(
 }
 
 /// No client could be made, for want of certificates that it trusts.
-pub(super) fn without_roots(why: &str) -> Failed {
+pub(super) fn without_roots(why: impl Display) -> Failed {
     let message = format!("this machine's trusted certificates cannot be read: {why}");
     Failed::new(Exit::Refused, message).hint(
         "nothing was changed; install them (the package ca-certificates, as a rule), or name \

@@ -225,7 +225,7 @@ async fn get<T: serde::de::DeserializeOwned>(url: &str, what: &str) -> Result<T,
         .no_proxy()
         .timeout(Duration::from_secs(10))
         .build()
-        .map_err(|e| without_roots(&root_cause(e)))?;
+        .map_err(|e| without_roots(root_cause(e)))?;
     let answer = client
         .get(format!("{url}/_sandbox/{what}"))
         .send()

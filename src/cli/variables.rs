@@ -5,9 +5,8 @@ use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use reqwest::Url;
-
 use super::{Exit, Failed};
+use crate::approval::web_url;
 
 /// A variable and its value.
 type Variable = (String, String);
@@ -75,25 +74,22 @@ fn check(name: &str, value: &str) -> Result<(), &'static str> {
     if value.is_empty() {
         return Ok(());
     }
-    let is_wrong = match name {
-        "AWS_MAX_ATTEMPTS" => value.parse::<u32>().is_ok_and(|n| n > 0).then_some(()),
+    let (is_right, wrong) = match name {
+        "AWS_MAX_ATTEMPTS" => (
+            value.parse::<u32>().is_ok_and(|attempts| attempts > 0),
+            "is not a number of attempts from 1 on",
+        ),
         "AWS_RETRY_MODE" => {
-            let modes = ["standard", "adaptive"];
-            let known = modes.iter().any(|mode| value.eq_ignore_ascii_case(mode));
-            known.then_some(())
+            let mut modes = ["standard", "adaptive"].iter();
+            let is_known = modes.any(|mode| value.eq_ignore_ascii_case(mode));
+            (is_known, "is neither standard nor adaptive")
         }
         name if name.starts_with("AWS_ENDPOINT_URL") => {
-            let url = Url::parse(value).ok();
-            url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-                .map(drop)
+            (web_url(value).is_some(), "is not an http or https URL")
         }
-        _ => Some(()),
+        _ => return Ok(()),
     };
-    is_wrong.ok_or(match name {
-        "AWS_MAX_ATTEMPTS" => "is not a number of attempts from 1 on",
-        "AWS_RETRY_MODE" => "is neither standard nor adaptive",
-        _ => "is not an http or https URL",
-    })
+    is_right.then_some(()).ok_or(wrong)
 }
 
 #[cfg(test)]

@@ -54,8 +54,8 @@ pub(super) fn too_small(plan: &Plan, role: Role, seen: &Seen, otherwise: &State)
 /// Takes back what this deployment has set of the sizes of the environment that keeps
 /// production: what blue's template sets is set again as it was found, anything else is removed,
 /// so that what the source bundle sets or the default is in force again. Where that is not what
-/// was found, somebody had set it meanwhile, and it is set again. Nothing where nothing of it is left: other sizes are somebody else's. An earlier change
-/// that may still arrive is waited for.
+/// was found, somebody had set it meanwhile, and it is set again. Nothing where nothing of it is
+/// left: other sizes are somebody else's. An earlier change that may still arrive is waited for.
 pub(super) fn put_back(plan: &Plan, seen: &Seen, role: Role, too_late: &Cause) -> Option<Step> {
     // A rehearsal has not changed them.
     let sizes = plan.sizes.filter(|_| !plan.rehearses())?;
@@ -66,10 +66,9 @@ pub(super) fn put_back(plan: &Plan, seen: &Seen, role: Role, too_late: &Cause) -
     let Some((keeper, found)) = found.and_then(|keeper| Some((keeper, keeper.sizes?))) else {
         return Some(Step::Wait { otherwise: stuck });
     };
-    let at_first = sizes;
     let (sizes, sets, removes) = match &keeper.own_sizes {
         Some(own) => {
-            let sizes = own.to_go_back_to(at_first);
+            let sizes = own.to_go_back_to(sizes);
             let (sets, removes) = match own.is_taken_back() {
                 // What is in force without its own is not what it had found: somebody had set it.
                 true => (own.lacks(found), Which::NONE),

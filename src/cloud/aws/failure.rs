@@ -101,20 +101,23 @@ where
         SdkError::DispatchFailure(_) if is_unconnected(error) => {
             Failure::NotSent(root_cause(error))
         }
-        SdkError::ServiceError(service) => match error.code() {
-            None if !has_request_id(service.raw()) => {
-                Failure::NoAnswer(Foreign::of(service.raw()).to_string())
-            }
-            code => Failure::Service {
+        SdkError::ServiceError(service)
+            if error.code().is_some() || has_request_id(service.raw()) =>
+        {
+            Failure::Service {
                 status: service.raw().status().as_u16(),
-                code: foreign(code.unwrap_or("Unknown")),
+                code: foreign(error.code().unwrap_or("Unknown")),
                 message: foreign(error.message().unwrap_or_default()),
-            },
-        },
-        SdkError::ResponseError(answer) if !has_request_id(answer.raw()) => {
-            Failure::NoAnswer(Foreign::of(answer.raw()).to_string())
+            }
         }
-        _ => Failure::NoAnswer(root_cause(error)),
+        _ => {
+            let answer = error.raw_response();
+            let told = answer.filter(|answer| !has_request_id(answer));
+            Failure::NoAnswer(match told {
+                Some(answer) => Foreign::of(answer).to_string(),
+                None => root_cause(error),
+            })
+        }
     }
 }
 
