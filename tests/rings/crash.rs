@@ -133,9 +133,9 @@ enum Disk {
     Lost,
 }
 
-/// Plays a scenario to its end; a kill is followed by a resume. Gives the operations of its
-/// calls, in their order.
-async fn play(scenario: Scenario, kill: Option<Kill>, disk: Disk) -> Vec<String> {
+/// Plays a scenario to its end; a kill is followed by a resume. Gives the numbers and operations
+/// of its calls, in their order.
+async fn play(scenario: Scenario, kill: Option<Kill>, disk: Disk) -> Vec<(u64, String)> {
     let world = VirtualWorld::new().await;
     let calls = world.kill_at(kill);
     (scenario.faults)()
@@ -190,14 +190,13 @@ async fn sweep(scenario: Scenario) {
     let found = calls.len();
     assert!(found > 40, "only {found} calls: is the scenario whole?");
     let mut crashes = 0;
-    for (call, operation) in (1..).zip(&calls) {
-        for phase in phases_of(operation) {
+    for (call, operation) in calls {
+        for &phase in phases_of(&operation) {
             // Each change meets both, and both phases do; reads meet one by turns.
-            let disk = match (call % 2 == 0) == (*phase == Phase::Before) {
+            let disk = match (call % 2 == 0) == (phase == Phase::Before) {
                 true => Disk::Kept,
                 false => Disk::Lost,
             };
-            let phase = *phase;
             play(scenario, Some(Kill { call, phase }), disk).await;
             crashes += 1;
         }

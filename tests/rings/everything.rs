@@ -2,14 +2,13 @@
 //! the rules of a shared load balancer, green tested too, a test command and several tests.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
 
 use bluegreen::machine::Kind;
 use bluegreen::plan::Strategy;
 use bluegreen::preflight::Wanted;
 use bluegreen_sandbox::Phase;
 
-use crate::virtual_world::{Fate, Features, Kill, VirtualWorld, only_reads, phases_of, v2};
+use crate::virtual_world::{Features, Kill, VirtualWorld, only_reads, phases_of, v2};
 use crate::{following_rules, tell};
 
 /// Of the checkpoints in the bucket, one in so many is struck.
@@ -27,24 +26,7 @@ async fn play(
     let wanted = world.ask_for(Features::EVERYTHING, wanted);
     let begun = world.begin(wanted).await.expect("preflight passes");
     let mut deployment = begun.clone();
-    let calls = Arc::<Mutex<Vec<(u64, String)>>>::default();
-    let told = calls.clone();
-    world.on_call(move |call, phase| {
-        let number = call.number;
-        if phase == Phase::Before {
-            let mut told = told.lock().expect("no panic holds it");
-            told.push((number, call.operation.clone()));
-        }
-        let at = Kill {
-            call: number,
-            phase,
-        };
-        if kill == Some(at) {
-            Fate::Death
-        } else {
-            Fate::Life
-        }
-    });
+    let calls = world.kill_at(kill);
     loop {
         match world.drive(&mut deployment).await {
             None if !keeps_its_disk => {
@@ -82,7 +64,8 @@ async fn play(
 
 /// The release dies at the first call of each operation, at every call that changes anything
 /// at AWS, and at one in [`STRIDE`] of the checkpoints: a sweep of all calls takes minutes.
-/// Each time it dies before the call, and after it where it changes anything; its disk is kept and lost at each change,
+/// Each time it dies before the call, and after it where it changes anything; its disk is kept
+/// and lost at each change,
 /// and by turns elsewhere.
 async fn sweep(strategy: Strategy, way: &[Kind]) {
     let (calls, hooks) = play(strategy, None, true).await;
@@ -101,9 +84,8 @@ async fn sweep(strategy: Strategy, way: &[Kind]) {
         if !is_first && passes {
             continue;
         }
-        for phase in phases_of(operation) {
-            let keeps_first = (at % 2 == 0) == (*phase == Phase::Before);
-            let phase = *phase;
+        for &phase in phases_of(operation) {
+            let keeps_first = (at % 2 == 0) == (phase == Phase::Before);
             let disks = [keeps_first, !keeps_first];
             // By turns where a call changes nothing that others see.
             for keeps_its_disk in disks.into_iter().take(if passes { 1 } else { 2 }) {

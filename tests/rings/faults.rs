@@ -101,14 +101,7 @@ async fn every_effect_may_be_lost_or_late() {
             FaultEffect::Late { seconds: 280 },
         ] {
             for skip in [0, 1] {
-                release_under(Fault {
-                    effect: effect.clone(),
-                    operation: Some(operation.to_owned()),
-                    skip,
-                    times: Some(1),
-                    probability: None,
-                })
-                .await;
+                release_under(once(effect.clone(), operation, skip)).await;
             }
         }
     }
@@ -133,14 +126,7 @@ async fn an_answer_that_is_not_aws_s_proves_nothing() {
     ] {
         for (status, body) in [(200, html), (200, ""), (302, html), (403, html), (407, "")] {
             for reaches in [Reaches::Never, Reaches::AtOnce] {
-                release_under(Fault {
-                    effect: page(status, body, reaches),
-                    operation: Some(operation.to_owned()),
-                    skip: 0,
-                    times: Some(1),
-                    probability: None,
-                })
-                .await;
+                release_under(once(page(status, body, reaches), operation, 0)).await;
             }
         }
     }
@@ -157,13 +143,8 @@ async fn a_swap_behind_a_proxy_may_come_late() {
             world
                 .sandbox
                 .with_world(|world, _| world.timings.terminate_seconds = 20 * 60);
-            world.inject(Fault {
-                effect: page(403, "<html>Forbidden</html>", Reaches::After(seconds)),
-                operation: Some("SwapEnvironmentCNAMEs".to_owned()),
-                skip,
-                times: Some(1),
-                probability: None,
-            });
+            let forbidden = page(403, "<html>Forbidden</html>", Reaches::After(seconds));
+            world.inject(once(forbidden, "SwapEnvironmentCNAMEs", skip));
             let driven = world.drive(&mut deployment).await.expect("nobody kills it");
             driven.expect("it completes");
             assert_eq!(deployment.state.kind(), Kind::Completed);
@@ -172,7 +153,18 @@ async fn a_swap_behind_a_proxy_may_come_late() {
     }
 }
 
-fn page(status: u16, body: &str, reaches: Reaches) -> FaultEffect {
+/// Strikes one request of this operation, after so many have passed.
+fn once(effect: FaultEffect, operation: &str, skip: u32) -> Fault {
+    Fault {
+        operation: Some(operation.to_owned()),
+        skip,
+        times: Some(1),
+        ..Fault::from(effect)
+    }
+}
+
+/// A proxy's answer; a redirect leads to its login page.
+pub fn page(status: u16, body: &str, reaches: Reaches) -> FaultEffect {
     FaultEffect::ForeignAnswer {
         page: Page {
             status,

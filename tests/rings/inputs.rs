@@ -148,9 +148,7 @@ fn variables_of_the_sdk_are_put_right_or_named() {
         ("AWS_PROFILE", ""),
     ] {
         let planned = served.bluegreen(&["plan"]).env(name, value).output();
-        let planned = planned.expect("the binary runs");
-        let told = String::from_utf8_lossy(&planned.stderr);
-        assert_eq!(planned.status.code(), Some(0), "{name}: {told}");
+        exits(&planned.expect("the binary runs"), 0);
     }
     for (name, value) in [
         ("AWS_MAX_ATTEMPTS", "hunter2"),
@@ -160,9 +158,7 @@ fn variables_of_the_sdk_are_put_right_or_named() {
         ("AWS_SESSION_TOKEN", "hunter2\nhunter2"),
     ] {
         let refused = served.bluegreen(&["run"]).env(name, value).output();
-        let refused = refused.expect("the binary runs");
-        let told = String::from_utf8_lossy(&refused.stderr);
-        assert_eq!(refused.status.code(), Some(3), "{name}: {told}");
+        let (_, told) = exits(&refused.expect("the binary runs"), 3);
         assert!(told.contains(name) && !told.contains("hunter"), "{told}");
     }
 }
@@ -182,9 +178,7 @@ fn a_pipe_is_neither_a_bundle_nor_a_file_of_settings() {
             "it is a pipe: write it to a file first",
         ),
     ] {
-        let refused = served.run(arguments);
-        let told = String::from_utf8_lossy(&refused.stderr);
-        assert_eq!(refused.status.code(), Some(3), "{arguments:?}: {told}");
+        let (_, told) = exits(&served.run(arguments), 3);
         assert!(told.contains(remedy), "{told}");
     }
 }
@@ -200,9 +194,7 @@ fn what_nobody_can_hear_is_an_error() {
     ] {
         let full = std::fs::File::create("/dev/full").expect("it opens");
         let mut told = served.bluegreen(command);
-        let told = told.stdout(full).output().expect("the binary runs");
-        assert_eq!(told.status.code(), Some(3), "{command:?}: {told:?}");
-        let why = String::from_utf8_lossy(&told.stderr);
+        let (_, why) = exits(&told.stdout(full).output().expect("the binary runs"), 3);
         assert!(why.contains("standard output cannot be written"), "{why}");
     }
 }
@@ -212,8 +204,6 @@ fn certificates_that_are_missing_are_named() {
     let served = Served::at_speed(SPEED);
     let mut planned = served.bluegreen(&["plan"]);
     planned.env("SSL_CERT_FILE", "/dev/null");
-    let planned = planned.output().expect("the binary runs");
-    let told = String::from_utf8_lossy(&planned.stderr);
-    assert_eq!(planned.status.code(), Some(3), "{told}");
+    let (_, told) = exits(&planned.output().expect("the binary runs"), 3);
     assert!(told.contains("ca-certificates"), "{told}");
 }

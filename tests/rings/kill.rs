@@ -12,7 +12,7 @@ use bluegreen_sandbox::{PRODUCTION, Phase, TapVerdict};
 
 use crate::served::{Served, Victim};
 use crate::virtual_world::{only_reads, phases_of};
-use crate::{policy, tell};
+use crate::{cores, in_parallel, policy, tell};
 
 /// How many times as fast as the wall's the sandboxes' clocks run. At a fast clock a
 /// busy machine polls less often, and a late read is never made: such a one is tried
@@ -141,22 +141,14 @@ fn kill_at(strategy: Strategy, calls: &[(String, u64)]) -> BTreeSet<(String, boo
             phases.map(|phase| (operation.clone(), *nth, *phase))
         })
         .collect();
-    let next = AtomicUsize::new(0);
     let died = Mutex::new(BTreeSet::new());
     let deaths = AtomicUsize::new(0);
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..AT_A_TIME * cores {
-            scope.spawn(|| {
-                while let Some(kill) = kills.get(next.fetch_add(1, Ordering::SeqCst)) {
-                    let dies = |speed| release(speed, strategy, Some(kill)).1;
-                    if SPEEDS.into_iter().any(dies) {
-                        deaths.fetch_add(1, Ordering::SeqCst);
-                        let place = (kill.0.clone(), kill.2 == Phase::Before);
-                        died.lock().expect("no panic holds it").insert(place);
-                    }
-                }
-            });
+    in_parallel(AT_A_TIME * cores(), &kills, |kill| {
+        let dies = |speed| release(speed, strategy, Some(kill)).1;
+        if SPEEDS.into_iter().any(dies) {
+            deaths.fetch_add(1, Ordering::SeqCst);
+            let place = (kill.0.clone(), kill.2 == Phase::Before);
+            died.lock().expect("no panic holds it").insert(place);
         }
     });
     let deaths = deaths.into_inner();

@@ -1,6 +1,7 @@
 //! The rings of tests, from the pure machine to the killed process.
 
 use std::io::Write;
+use std::sync::Mutex;
 
 mod acceptance;
 mod alarms;
@@ -49,4 +50,27 @@ mod virtual_world;
 /// write is kept back.
 fn tell(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Works on every one of these, on so many threads at a time.
+fn in_parallel<T>(
+    threads: usize,
+    all: impl IntoIterator<Item = T, IntoIter: Send>,
+    work: impl Fn(T) + Sync,
+) {
+    let all = Mutex::new(all.into_iter());
+    let next = || all.lock().expect("no panic holds it").next();
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some(one) = next() {
+                    work(one);
+                }
+            });
+        }
+    });
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::served::{Patience, Served};
-use crate::tell;
+use crate::{in_parallel, tell};
 
 const SPEED: f64 = 200.0;
 const ROUNDS: u64 = 240;
@@ -313,21 +313,8 @@ fn two_hands_never_move_production_twice() {
         .ok()
         .and_then(|n| n.parse().ok());
     let rounds: u64 = rounds.unwrap_or(ROUNDS);
-    let next = AtomicU64::new(0);
     let zombies = AtomicU64::new(0);
-    std::thread::scope(|scope| {
-        for _ in 0..AT_A_TIME {
-            scope.spawn(|| {
-                loop {
-                    let number = next.fetch_add(1, Ordering::SeqCst);
-                    if number >= rounds {
-                        return;
-                    }
-                    round(number, &zombies);
-                }
-            });
-        }
-    });
+    in_parallel(AT_A_TIME, 0..rounds, |number| round(number, &zombies));
     let zombies = zombies.load(Ordering::SeqCst);
     tell(&format!(
         "{rounds} rounds, {zombies} zombies stopped at their next step"

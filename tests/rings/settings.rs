@@ -1,6 +1,8 @@
 //! Option settings over a release: what blue's template sets, what its version's bundle and the
 //! defaults of the day set, and that nothing of what a release sets is left.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use bluegreen::deployment::Deployment;
 use bluegreen::machine::{Kind, State};
 use bluegreen::plan::Strategy;
@@ -106,21 +108,28 @@ async fn sizes_that_the_version_sets_are_left() {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn sizes_that_somebody_sets_meanwhile_are_left() {
-    let world = VirtualWorld::new().await;
-    let mut deployment = world.begin(v2()).await.expect("preflight passes");
-    let sandbox = world.sandbox.clone();
+/// Somebody sets blue's sizes, the least and the most, after the first call of this operation.
+fn somebody_sizes_blue(world: &VirtualWorld, operation: &'static str, sizes: [&'static str; 2]) {
+    let (sandbox, is_done) = (world.sandbox.clone(), AtomicBool::new(false));
     world.on_call(move |call, phase| {
-        if phase == Phase::After && call.operation == "TerminateEnvironment" {
+        let is_then = phase == Phase::After && call.operation == operation;
+        if is_then && !is_done.swap(true, Ordering::SeqCst) {
             sandbox.with_world(|world, _| {
-                // The release itself has set three.
-                world.set(BLUE, GROUP, "MinSize", "4");
-                world.set(BLUE, GROUP, "MaxSize", "9");
+                for (name, value) in SIZES.iter().zip(sizes) {
+                    world.set(BLUE, GROUP, name, value);
+                }
             });
         }
         Fate::Life
     });
+}
+
+#[tokio::test(start_paused = true)]
+async fn sizes_that_somebody_sets_meanwhile_are_left() {
+    let world = VirtualWorld::new().await;
+    let mut deployment = world.begin(v2()).await.expect("preflight passes");
+    // The release itself has set three.
+    somebody_sizes_blue(&world, "TerminateEnvironment", ["4", "9"]);
     let driven = world.drive(&mut deployment).await.expect("nobody kills it");
     driven.expect("it ends");
     assert_eq!(deployment.state.kind(), Kind::Completed);
@@ -137,18 +146,7 @@ async fn sizes_that_somebody_lowers_over_the_bundles_are_set_again() {
     sized_by_bundles(&world, [("v1", ["2", "4"]), ("v2", ["2", "4"])]);
     world.sandbox.with_world(|world, _| world.scale(BLUE, 4));
     let mut deployment = world.begin(v2()).await.expect("preflight passes");
-    let sandbox = world.sandbox.clone();
-    let lowered = std::sync::atomic::AtomicBool::new(false);
-    world.on_call(move |call, phase| {
-        let swaps = phase == Phase::After && call.operation == "SwapEnvironmentCNAMEs";
-        if swaps && !lowered.swap(true, std::sync::atomic::Ordering::SeqCst) {
-            sandbox.with_world(|world, _| {
-                world.set(BLUE, GROUP, "MinSize", "1");
-                world.set(BLUE, GROUP, "MaxSize", "8");
-            });
-        }
-        Fate::Life
-    });
+    somebody_sizes_blue(&world, "SwapEnvironmentCNAMEs", ["1", "8"]);
     let driven = world.drive(&mut deployment).await.expect("nobody kills it");
     driven.expect("it ends");
     assert_eq!(deployment.state, State::Completed);

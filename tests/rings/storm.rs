@@ -10,7 +10,6 @@ mod weather;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -23,7 +22,7 @@ use bluegreen::store::Transition;
 use tokio::sync::watch;
 
 use crate::virtual_world::{Fate, VirtualWorld, v2};
-use crate::{following_rules, tell};
+use crate::{cores, following_rules, in_parallel, tell};
 use waiters::{Waited, Waiter};
 use weather::{Weather, break_loose, clear_up};
 
@@ -398,23 +397,10 @@ impl Season {
 
 /// Plays so many storms, as many at a time as there are cores.
 fn season(storms: u64) -> Season {
-    let next = AtomicU64::new(0);
     let season = Mutex::new(Season::default());
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..cores {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= storms {
-                        return;
-                    }
-                    let outcome = play(seed);
-                    let mut season = season.lock().expect("no panic holds it");
-                    season.add(seed, outcome);
-                }
-            });
-        }
+    in_parallel(cores(), 0..storms, |seed| {
+        let outcome = play(seed);
+        season.lock().expect("no panic holds it").add(seed, outcome);
     });
     season.into_inner().expect("no panic holds it")
 }

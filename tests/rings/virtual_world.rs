@@ -264,15 +264,15 @@ impl VirtualWorld {
         }
     }
 
-    /// The process dies at this call. Gives the operations of the calls that come from now on, in
-    /// their order.
-    pub fn kill_at(&self, kill: Option<Kill>) -> Arc<Mutex<Vec<String>>> {
-        let calls = Arc::<Mutex<Vec<String>>>::default();
+    /// The process dies at this call. Gives the numbers and operations of the calls that come from
+    /// now on, in their order.
+    pub fn kill_at(&self, kill: Option<Kill>) -> Arc<Mutex<Vec<(u64, String)>>> {
+        let calls = Arc::<Mutex<Vec<(u64, String)>>>::default();
         let told = calls.clone();
         self.on_call(move |call, phase| {
             if phase == Phase::Before {
                 let mut told = told.lock().expect("no panic holds it");
-                told.push(call.operation.clone());
+                told.push((call.number, call.operation.clone()));
             }
             let at = Kill {
                 call: call.number,

@@ -6,11 +6,12 @@ use std::time::Duration;
 use bluegreen::approval::Approval;
 use bluegreen::clock::Moment;
 use bluegreen::plan::Strategy;
-use bluegreen_sandbox::{Fault, FaultEffect, Page, Phase, Reaches, Sandbox, Service, Setting};
+use bluegreen_sandbox::{Fault, FaultEffect, Phase, Reaches, Sandbox, Service, Setting};
 
 use super::hands::{Hand, Past};
 use super::waiters::Waiter;
 use super::{CLOCK_OFF, Struck, count};
+use crate::faults::page;
 use crate::virtual_world::{Fate, Features, VirtualWorld, set_the_walls_clocks};
 
 /// What the weather is like.
@@ -275,14 +276,7 @@ impl Weather {
         if self.hand.is_none() {
             reaches.push(Reaches::After(self.late_by));
         }
-        let page = |reaches| FaultEffect::ForeignAnswer {
-            page: Page {
-                status: proxy.status,
-                location: (proxy.status == 302).then(|| "https://login.example/".to_owned()),
-                body: proxy.body.to_owned(),
-            },
-            reaches,
-        };
+        let page = |reaches| page(proxy.status, proxy.body, reaches);
         let reaches = reaches.into_iter();
         reaches.map(|how| (page(how), proxy.probability)).collect()
     }
