@@ -17,7 +17,7 @@ use serde_json::{Number, Value};
 use thiserror::Error;
 
 use crate::secrets::Secrets;
-use crate::table::short;
+use crate::table::{foreign, short};
 
 /// What stands in a whole URL for the CNAME of the environment under test.
 pub const CNAME: &str = "{cname}";
@@ -27,6 +27,8 @@ pub const BODY_BYTES_MAX: usize = 1024 * 1024;
 
 /// How many characters of what was found are told.
 const TOLD_CHARS_MAX: usize = 80;
+/// How many characters are told of where an answer leads.
+const TOLD_URL_CHARS_MAX: usize = 200;
 
 /// One test over HTTP. Every condition that it names must hold for an answer to
 /// pass.
@@ -275,6 +277,31 @@ impl AcceptanceTest {
         self.url.starts_with('/')
     }
 
+    /// Whether it asks the environment under test, and nothing else.
+    #[must_use]
+    pub fn asks_the_environment(&self) -> bool {
+        let stand_in = "environment.invalid";
+        let url = Url::parse(&self.url_on(Front::Http, stand_in));
+        self.is_path() || url.is_ok_and(|url| url.host_str() == Some(stand_in))
+    }
+
+    /// Whether it sends the same request, whatever the answer is to be.
+    #[must_use]
+    pub fn sends_as(&self, other: &AcceptanceTest) -> bool {
+        let request = |test: &AcceptanceTest| {
+            let AcceptanceTest {
+                url,
+                method,
+                headers,
+                host,
+                body,
+                ..
+            } = test.clone();
+            (url, method, headers, host, body)
+        };
+        request(self) == request(other)
+    }
+
     /// Whether it only reads (RFC 9110, "Safe Methods"), so that it may be asked of production
     /// unbidden.
     #[must_use]
@@ -333,7 +360,8 @@ impl AcceptanceTest {
             got.push_str(&format!(" by https, where a {redirect} leads"));
         }
         if let Some(to) = &answer.location {
-            got.push_str(&format!(" to {}", secrets.hide(&without_secrets(to))));
+            let to = secrets.hide(&without_secrets(to));
+            got.push_str(&format!(" to {}", short(&foreign(&to), TOLD_URL_CHARS_MAX)));
         }
         let wrong = self.wrong_with(answer, secrets);
         if let Some(wrong) = wrong.as_ref().filter(|wrong| !wrong.is_empty()) {
@@ -511,7 +539,31 @@ impl fmt::Display for AcceptanceTest {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::garbled::garbled;
+
+    proptest! {
+        /// Whatever an environment answers, it is told shortly and on one line.
+        #[test]
+        fn a_garbled_answer_is_judged_shortly(
+            status: u16,
+            body in garbled(br#"{"status":"ok","id":18446744073709551615,"list":[1,{"a":null}]}"#),
+            location in proptest::option::of(crate::garbled::garbled_text("https://shop.example/health?token=x")),
+        ) {
+            let mut test = AcceptanceTest::get("/health");
+            test.body_contains = Some("ok".to_owned());
+            test.json.insert("/status".to_owned(), "ok".into());
+            test.json.insert("/list/1/a".to_owned(), Value::Null);
+            let answer = Answer { status, location, body, ..Answer::default() };
+            let verdict = test.judge(&answer, &Secrets::default());
+            prop_assert!(verdict.got.chars().count() < 1_000, "{}", verdict.got);
+            prop_assert!(!verdict.got.contains(char::is_control), "{:?}", verdict.got);
+            let request = test.request(Front::Http, "shop.example", |_| None).expect("it needs none");
+            let _ = test.followed(&request, &answer);
+        }
+    }
     use serde_json::json;
 
     fn answer(status: u16, body: &str) -> Answer {

@@ -19,6 +19,7 @@ mod run;
 mod sandbox;
 mod status;
 mod take;
+mod trust;
 mod turn;
 mod variables;
 mod wait;
@@ -101,7 +102,7 @@ changes, for the rest of it, what tests it (--test, --test-url, --expect-status,
 What would have no effect, as another flag of a release, is refused.";
 
 /// The flags, by their ids, that say where to find a deployment and how to log.
-const WHERE: [&str; 13] = [
+const WHERE: [&str; 14] = [
     "app",
     "blue",
     "green",
@@ -109,6 +110,7 @@ const WHERE: [&str; 13] = [
     "region",
     "state",
     "no_shared_state",
+    "state_key",
     "config_file",
     "log_format",
     "sandbox",
@@ -118,7 +120,16 @@ const WHERE: [&str; 13] = [
 ];
 
 /// What every command that goes on with a deployment heeds beside these, its tests and limits.
-const ON_THE_WAY: [&str; 4] = ["sse", "lease", "approve_url", "accept_traffic_loss"];
+const ON_THE_WAY: [&str; 7] = [
+    "sse",
+    "lease",
+    "approve_url",
+    "accept_traffic_loss",
+    // What is held against a copy in the bucket.
+    "hook",
+    "preview_host",
+    "hosted_zone_id",
+];
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -292,14 +303,11 @@ impl From<Unheeded> for Failed {
 async fn command(cli: Cli, layers: &Layers) -> Result<Exit, Failed> {
     let options = &cli.options;
     let unheeded = cli.command.unheeded(layers);
-    let limits = options.named_limits(|id| layers.is_flag(id));
     let named = |discard_changes| {
-        let tests = options.named_tests(|id| layers.is_flag(id))?;
-        let limits = limits.clone();
+        let named = options.named(|id| layers.is_flag(id))?;
         Ok::<_, ConfigError>(Named {
-            tests,
-            limits,
             discard_changes,
+            ..named
         })
     };
     match cli.command {

@@ -25,10 +25,12 @@ use crate::fidelity::OPERATIONS_ROLE;
 use crate::health::Health;
 use crate::hooks::{Hook, HookTable};
 use crate::machine::Kind;
-use crate::plan::{ApprovalLimit, Goal, Limits, Plan, TestsBack};
+use crate::plan::{ApprovalLimit, Goal, Limits, Plan, TestsBack, is_environment_name};
 use crate::preview::{Asked, PreviewError};
+use crate::state_key::StateKey;
 pub use crate::table::duration;
 use crate::table::limit;
+use crate::trust::Configured;
 
 /// What every command takes. Flags win over variables, and those over the file.
 #[derive(Args, Clone, Debug)]
@@ -208,6 +210,12 @@ pub struct Options {
         value_parser = encryption
     )]
     pub sse: Option<Encryption>,
+    /// Secret of at least 32 characters that authenticates the copy and the lease in the bucket;
+    /// the same for every command [default: none, and resume elsewhere needs the configuration
+    /// of the run]
+    #[arg(long, env = "BLUEGREEN_STATE_KEY", global = true, value_name = "SECRET",
+          hide_env_values = true, value_parser = hidden)]
+    pub state_key: Option<Hidden>,
     /// Keep the journal in SQLite alone: no copy and no lease in the bucket
     #[arg(long, env = "BLUEGREEN_NO_SHARED_STATE", global = true, value_parser = clap::builder::BoolishValueParser::new())]
     pub no_shared_state: bool,
@@ -468,6 +476,10 @@ pub struct Named {
     pub limits: NamedLimits,
     /// Whether what somebody else has changed, for which it is held, is given up.
     pub discard_changes: bool,
+    /// The hooks, which are to be those that its run was given.
+    pub hooks: Option<Vec<Hook>>,
+    /// The preview hostnames, which are to be those that its run was given.
+    pub previews: Option<Asked>,
 }
 
 /// A value that cannot be used.
@@ -564,11 +576,11 @@ impl Options {
         let approve_url = self.approve_url();
         let asks_approval = !matches!(approve_url, Ok(None));
         wrong.extend(approve_url.err());
+        wrong.extend(self.state_key().err());
         let tests = kept(self.tests(), &mut wrong);
         let hooks = kept(self.hooks(), &mut wrong);
-        let preview = Asked::read(&self.preview_host, given(&self.hosted_zone_id));
-        let preview = preview.unwrap_or_else(|error| {
-            wrong.push(error.into());
+        let preview = self.previews().unwrap_or_else(|error| {
+            wrong.push(error);
             None
         });
         let config = Config {
@@ -638,6 +650,60 @@ impl Options {
             place: "--approve-url".to_owned(),
             why,
         })
+    }
+
+    /// The key that authenticates the state in the bucket.
+    ///
+    /// # Errors
+    /// [`ConfigError`], without the key.
+    pub fn state_key(&self) -> Result<Option<StateKey>, ConfigError> {
+        let given = self.state_key.as_ref().filter(|key| !key.0.is_empty());
+        let parsed = given.map(|key| key.0.parse()).transpose();
+        parsed.map_err(|why| ConfigError::Table {
+            place: "--state-key".to_owned(),
+            why,
+        })
+    }
+
+    /// What the flags that `is_flag` knows by their ids name for a deployment that is under way.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn named(&self, is_flag: impl Fn(&str) -> bool) -> Result<Named, ConfigError> {
+        let hooks = is_flag("hook").then(|| self.hooks().into_iter().collect());
+        let previews = is_flag("preview_host") || is_flag("hosted_zone_id");
+        Ok(Named {
+            tests: self.named_tests(&is_flag)?,
+            limits: self.named_limits(&is_flag),
+            discard_changes: false,
+            hooks: hooks.transpose()?,
+            previews: previews.then(|| self.previews()).transpose()?.flatten(),
+        })
+    }
+
+    /// What this command would itself run and send; what it says of previews is
+    /// [`Options::previews`].
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn configured(&self) -> Result<Configured, ConfigError> {
+        Ok(Configured {
+            hooks: self.hooks().into_iter().collect::<Result<_, _>>()?,
+            commands: self.command().into_iter().collect(),
+            tests: self.tests().into_iter().collect::<Result<_, _>>()?,
+            previews: Vec::new(),
+        })
+    }
+
+    /// The preview hostnames that are asked for.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn previews(&self) -> Result<Option<Asked>, ConfigError> {
+        Ok(Asked::read(
+            &self.preview_host,
+            given(&self.hosted_zone_id),
+        )?)
     }
 
     /// The hooks of `--hook` in their order.
@@ -807,11 +873,7 @@ fn given(value: &Option<String>) -> Option<&str> {
 /// Environment names: 4 to 40 letters, digits and hyphens, no hyphen at the
 /// edges (API reference, `CreateEnvironment`).
 fn environment_name(flag: &'static str, name: &str) -> Result<(), ConfigError> {
-    let well_formed = (4..=40).contains(&name.len())
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-        && !name.starts_with('-')
-        && !name.ends_with('-');
-    if well_formed {
+    if is_environment_name(name) {
         return Ok(());
     }
     let why =

@@ -323,7 +323,22 @@ impl fmt::Display for Hook {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::garbled::garbled_text;
+
+    const TABLE: &str = r#"{ when = "before", stage = "swapping-to-blue", command = "./migrate",
+        on-failure = "hold", limit = "5m", on = "release" }"#;
+
+    proptest! {
+        #[test]
+        fn a_garbled_table_is_a_hook_or_an_error(table in garbled_text(TABLE)) {
+            if let Ok(hook) = read(&table) {
+                prop_assert!(!hook.command.trim().is_empty() && !hook.limit.is_zero());
+            }
+        }
+    }
 
     fn read(text: &str) -> Result<Hook, String> {
         HookTable::inline(text)?.check()

@@ -73,29 +73,51 @@ impl<'a> Journal<'a> {
     /// two copies is later, written into both with the lease's fencing number.
     /// From then on no checkpoint of an earlier holder can succeed. None where
     /// neither copy exists. A bucket that is away is waited for as long as the lease
-    /// lasts.
+    /// lasts. `vouch` judges the copy that is taken, beside what the journal here has of the
+    /// deployment, before anything is written.
     ///
     /// # Errors
-    /// [`JournalError`].
-    pub async fn take_up(
+    /// [`JournalError`], and what `vouch` refuses; the lease is given back then.
+    pub async fn take_up<E: From<JournalError>>(
         store: &'a mut Store,
         lease: Lease,
         id: &str,
-    ) -> Result<Option<(Journal<'a>, Deployment)>, JournalError> {
+        vouch: impl AsyncFn(&Record, Option<&Deployment>) -> Result<(), E>,
+    ) -> Result<Option<(Journal<'a>, Deployment)>, E> {
         loop {
-            let theirs = match lease.state().deployment(id).await {
+            let ours = store.find(id).map_err(JournalError::from)?;
+            // No lease was taken since what the journal here has: nobody can have written later.
+            let is_latest = match &ours {
+                Some(ours) => lease.fence().await == ours.fence + 1,
+                None => false,
+            };
+            let (theirs, etag) = match lease.state().deployment(id).await {
                 Err(SharedError::Away { message, .. }) if lease.outlives_request().await => {
                     warn!("cannot take it up for now: {message}");
                     lease.rest().await;
                     continue;
                 }
-                read => read?,
+                Err(
+                    error @ (SharedError::Damaged { .. } | SharedError::Unauthenticated { .. }),
+                ) if is_latest => {
+                    warn!("{error}; the journal here is whole, and writes it anew");
+                    let tag = lease.state().tag(id).await;
+                    (None, tag.map_err(JournalError::from)?)
+                }
+                read => match read.map_err(JournalError::from)? {
+                    Some(tagged) => (Some(tagged.value), Some(tagged.etag)),
+                    None => (None, None),
+                },
             };
-            let etag = theirs.as_ref().map(|tagged| tagged.etag.clone());
-            let Some(mut record) = latest(store, id, theirs.map(|tagged| tagged.value))? else {
+            let latest = latest(store, id, ours.clone(), theirs).map_err(JournalError::from)?;
+            let Some(mut record) = latest else {
                 lease.release().await;
                 return Ok(None);
             };
+            if let Err(refused) = vouch(&record, ours.as_ref()).await {
+                lease.release().await;
+                return Err(refused);
+            }
             let etag = if record.deployment.state.is_end() {
                 etag
             } else {
@@ -112,12 +134,13 @@ impl<'a> Journal<'a> {
                         lease.rest().await;
                         continue;
                     }
-                    Err(error) => return Err(error.into()),
+                    Err(error) => return Err(JournalError::from(error).into()),
                 }
             };
-            store.adopt(&record.deployment, &record.transitions)?;
+            let adopted = store.adopt(&record.deployment, &record.transitions);
+            adopted.map_err(JournalError::from)?;
             for output in &record.outputs {
-                store.keep_output(id, output)?;
+                store.keep_output(id, output).map_err(JournalError::from)?;
             }
             let copy = Copy {
                 lease: Arc::new(lease),
@@ -288,8 +311,13 @@ impl<'a> Journal<'a> {
 const GIVING_BACK: Duration = Duration::from_secs(5);
 
 /// The later of the two copies of a deployment.
-fn latest(store: &Store, id: &str, theirs: Option<Record>) -> Result<Option<Record>, StoreError> {
-    let ours = match store.find(id)? {
+fn latest(
+    store: &Store,
+    id: &str,
+    ours: Option<Deployment>,
+    theirs: Option<Record>,
+) -> Result<Option<Record>, StoreError> {
+    let ours = match ours {
         Some(deployment) => {
             let transitions = store.transitions(&deployment.plan.id)?;
             let outputs = store.outputs(&deployment.plan.id)?;

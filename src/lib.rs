@@ -14,6 +14,8 @@ pub mod driver;
 pub mod encryption;
 pub mod facts;
 pub mod fidelity;
+#[cfg(test)]
+mod garbled;
 pub mod health;
 pub mod hooks;
 pub mod journal;
@@ -27,7 +29,9 @@ pub mod recording;
 pub mod report;
 pub mod secrets;
 pub mod shared;
+pub mod state_key;
 pub mod store;
 pub mod table;
 pub mod traffic;
+pub mod trust;
 pub mod turn;

@@ -20,6 +20,7 @@ use crate::hooks::Hook;
 use crate::acceptance::{AcceptanceTest, Front, On, TestCommand, one_or_many};
 use crate::health::Health;
 use crate::preview::Preview;
+use crate::table::short;
 
 /// The tag on green that names the deployment it belongs to.
 pub const TAG_DEPLOYMENT: &str = "bluegreen:deployment";
@@ -594,6 +595,65 @@ fn yes() -> bool {
 }
 
 impl Plan {
+    /// Checks that its ids and names are such as this program and AWS give, and that those that
+    /// follow from each other agree.
+    ///
+    /// # Errors
+    /// What is wrong, for people.
+    pub fn check(&self) -> Result<(), String> {
+        is_id(&self.id)?;
+        let Target {
+            account,
+            region,
+            application,
+            blue,
+        } = &self.target;
+        let all = |text: &str, allowed: &[u8]| {
+            let allows = |b: u8| b.is_ascii_alphanumeric() || allowed.contains(&b);
+            !text.is_empty() && text.len() <= NAME_BYTES_MAX && text.bytes().all(allows)
+        };
+        let is_label = |text: &str| {
+            let chars = text.chars().count();
+            chars <= LABEL_CHARS_MAX && !text.contains(char::is_control)
+        };
+        let names = [
+            (
+                "account",
+                account,
+                account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit()),
+            ),
+            ("region", region, all(region, b"-")),
+            (
+                "application",
+                application,
+                !application.is_empty() && is_label(application),
+            ),
+            ("blue", blue, is_environment_name(blue)),
+            (
+                "green",
+                &self.green,
+                is_environment_name(&self.green) && self.green != *blue,
+            ),
+            ("blue_id", &self.blue_id, all(&self.blue_id, b"-")),
+            ("template", &self.template, all(&self.template, b"-")),
+            (
+                "production_cname",
+                &self.production_cname,
+                all(&self.production_cname, b"-."),
+            ),
+            (
+                "previous_version",
+                &self.previous_version,
+                is_label(&self.previous_version),
+            ),
+            ("version", &self.version, is_label(&self.version)),
+        ];
+        match names.into_iter().find(|(_, _, is_one)| !is_one) {
+            Some((what, name, _)) => Err(format!("{what} cannot be {:?}", short(name, SHOWN))),
+            None => Ok(()),
+        }
+    }
+
     /// The version label that blue is to run at the end.
     #[must_use]
     pub fn goal_version(&self) -> &str {
@@ -705,6 +765,36 @@ impl Plan {
     }
 }
 
+/// How long a name of AWS's is at most that goes into requests: a hostname (RFC 1035, 2.3.4).
+const NAME_BYTES_MAX: usize = 255;
+/// How many characters an application's name and a version label have at most (API reference,
+/// `CreateApplicationVersion`).
+const LABEL_CHARS_MAX: usize = 100;
+
+/// How much of a name that is none is shown.
+const SHOWN: usize = 80;
+
+/// Whether an environment may have this name (API reference, `CreateEnvironment`).
+#[must_use]
+pub fn is_environment_name(name: &str) -> bool {
+    (4..=40).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        && !name.starts_with('-')
+        && !name.ends_with('-')
+}
+
+/// Checks that a text is a deployment's id, as this program writes it.
+///
+/// # Errors
+/// That it is none, for people.
+pub fn is_id(text: &str) -> Result<(), String> {
+    let id = ulid::Ulid::from_string(text).ok();
+    match id.is_some_and(|id| id.to_string() == text) {
+        true => Ok(()),
+        false => Err(format!("{:?} is no deployment's id", short(text, SHOWN))),
+    }
+}
+
 /// The name of the configuration template of a deployment; the id makes it its own.
 #[must_use]
 pub fn template_name(id: &str) -> String {
@@ -774,6 +864,13 @@ pub fn is_own_tag(key: &str) -> bool {
     let key = key.to_lowercase();
     let prefixes = ["aws:", "elasticbeanstalk:", "bluegreen:"];
     key != "name" && !prefixes.iter().any(|prefix| key.starts_with(prefix))
+}
+
+/// The value of a tag.
+#[must_use]
+pub fn tag_of<'a>(tags: &'a [(String, String)], key: &str) -> Option<&'a str> {
+    let found = tags.iter().find(|(name, _)| name == key);
+    found.map(|(_, value)| value.as_str())
 }
 
 /// A version label as a tag's value: labels take any character but a slash, tags

@@ -197,6 +197,22 @@ impl Asked {
         }
     }
 
+    /// Whether these are the hostnames of a deployment, as far as that can be told without SSM.
+    #[must_use]
+    pub fn may_be(&self, preview: Option<&Preview>) -> bool {
+        let mut hosts: Vec<&str> = Vec::new();
+        for given in std::iter::once(&self.zone).chain(&self.hosts) {
+            match given {
+                Given::Value(value) => hosts.push(value),
+                Given::Parameter(_) => return preview.is_some(),
+            }
+        }
+        preview.is_some_and(|preview| {
+            let own = std::iter::once(&preview.zone_id).chain(&preview.hosts);
+            own.eq(hosts)
+        })
+    }
+
     /// The names of the SSM parameters to read.
     #[must_use]
     pub fn parameters(&self) -> Vec<&str> {

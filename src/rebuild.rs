@@ -407,7 +407,10 @@ fn at(plan: Plan, state: State, remains: &Remains, now: Moment) -> Deployment {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::{prop, proptest};
+
     use super::*;
+    use crate::garbled::garbled_text;
     use crate::machine::Kind;
     use crate::plan::{Kept, Sizes};
 
@@ -675,5 +678,18 @@ mod tests {
         untagged.tags.retain(|(key, _)| key != TAG_BLUE);
         let refused = refused(&untagged);
         assert!(refused.to_string().contains(TAG_BLUE), "{refused}");
+    }
+
+    proptest! {
+        /// A garbled tag leads to a plan whose names may be asked for, or to none at all.
+        #[test]
+        fn a_garbled_tag_is_refused_or_harmless(at: prop::sample::Index, value in garbled_text("v=202 2-4 swap")) {
+            let mut remains = remains("blue", "v1", &[]);
+            let at = at.index(remains.tags.len());
+            remains.tags[at].1 = value;
+            if let Ok(deployment) = rebuild(&remains, &config(), None, Moment(1_800_000_000_000)) {
+                let _ = (deployment.plan.check(), deployment.meaning(), deployment.plan.green_sizes());
+            }
+        }
     }
 }

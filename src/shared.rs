@@ -5,6 +5,7 @@
 //! and compared, and one that somebody else was faster with changes nothing.
 //! docs/shared-state.md describes the objects.
 
+mod bounds;
 mod contender;
 mod holder;
 mod lease;
@@ -12,6 +13,7 @@ mod queue;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use bounds::within_bounds;
 pub use contender::{Claim, Contender, Held};
 pub use holder::Holder;
 pub use lease::{Lease, LeaseRecord, SEND_MARGIN};
@@ -19,14 +21,16 @@ pub use queue::{Begun, Queue, Ticket};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use thiserror::Error;
 
 use crate::cloud::LookError;
-use crate::cloud::aws::{Bucket, Condition, Object, Put};
+use crate::cloud::aws::{Bucket, Condition, OBJECT_BYTES_MAX, Object, Put};
 use crate::deployment::Deployment;
-use crate::plan::Target;
+use crate::plan::{Target, is_id};
+use crate::state_key::{Authenticity, StateKey};
 use crate::store::{Output, Transition};
-use crate::table::end_of;
+use crate::table::{end_of, short};
 
 /// The version of the objects: 2 has several tests.
 pub const FORMAT: u32 = 2;
@@ -72,6 +76,17 @@ pub enum SharedError {
         /// What is wrong.
         message: String,
     },
+    /// An object bears no code of the key that is given, or a wrong one.
+    #[error(
+        "s3://{bucket}/{key} was not written with the state key that is given: whoever may write \
+         to the bucket may have written it"
+    )]
+    Unauthenticated {
+        /// The bucket.
+        bucket: String,
+        /// The object's key.
+        key: String,
+    },
     /// A deployment's copy was changed or removed although this process holds its lease.
     #[error(
         "s3://{bucket}/{key} was changed or removed by somebody who does not hold the lease; \
@@ -82,6 +97,15 @@ pub enum SharedError {
         bucket: String,
         /// The object's key.
         key: String,
+    },
+    /// Somebody has removed the lease that this process held.
+    #[error(
+        "the lease of deployment {id} was removed from the bucket, and nobody is known to hold it; \
+         this process has stopped and sends nothing more"
+    )]
+    LeaseRemoved {
+        /// The deployment's id.
+        id: String,
     },
     /// The bucket does not heed the conditions of writes.
     #[error(
@@ -117,6 +141,21 @@ pub struct Record {
     /// What its commands said; of an object in the bucket the last of them, shortened.
     #[serde(default)]
     pub outputs: Vec<Output>,
+    /// Where it was read.
+    #[serde(skip)]
+    pub origin: Origin,
+}
+
+/// Where a deployment's record was read, and so who may have written it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Origin {
+    /// In the journal on this disk.
+    Journal,
+    /// In the bucket, with the code of the state key.
+    Authenticated,
+    /// In the bucket: whoever may write there may have written it.
+    #[default]
+    Bucket,
 }
 
 /// How many of the deployments that no lease names are looked at for one that has not ended.
@@ -138,6 +177,7 @@ impl Record {
             deployment,
             transitions,
             outputs: Vec::new(),
+            origin: Origin::Journal,
         }
     }
 
@@ -207,6 +247,82 @@ struct Header {
     format: u32,
 }
 
+/// What an object in the bucket holds.
+trait Kept: DeserializeOwned {
+    /// What is wrong with it as the content of the object with this key: it was not written by
+    /// this program then.
+    fn check(&self, bucket: &str, key: &str) -> Result<(), String>;
+
+    /// Whether it may be taken for what it says, as far as its code tells. What is in it that
+    /// only somebody with the key may say is left out.
+    fn is_acceptable(&mut self, authenticity: Authenticity) -> bool;
+}
+
+impl Kept for Record {
+    fn check(&self, bucket: &str, key: &str) -> Result<(), String> {
+        let Deployment { plan, revision, .. } = &self.deployment;
+        plan.check()?;
+        let lies_in = [
+            ("bucket", &plan.bucket[..], bucket),
+            ("key", &deployment_key(&plan.id), key),
+        ];
+        for (what, says, lies) in lies_in {
+            if says != lies {
+                return Err(format!("it is of another {what}: {:?}", short(says, 80)));
+            }
+        }
+        if !plan.shared_state {
+            return Err("it says that it has no copy in the bucket".to_owned());
+        }
+        let mut last = 0;
+        for transition in &self.transitions {
+            if transition.revision <= last || transition.revision > *revision {
+                let of = transition.revision;
+                return Err(format!(
+                    "revision {of} of its transitions is out of order, and its own is {revision}"
+                ));
+            }
+            last = transition.revision;
+        }
+        Ok(())
+    }
+
+    fn is_acceptable(&mut self, authenticity: Authenticity) -> bool {
+        self.origin = match authenticity {
+            Authenticity::Unknown => Origin::Bucket,
+            Authenticity::Proven => Origin::Authenticated,
+            Authenticity::Wrong => return false,
+        };
+        true
+    }
+}
+
+impl Kept for LeaseRecord {
+    fn check(&self, _: &str, key: &str) -> Result<(), String> {
+        if lease_key(&self.target) != key {
+            return Err("it is of another target".to_owned());
+        }
+        is_id(&self.deployment)
+    }
+
+    /// Who holds it or not only says who waits for whom. An order to go back is one.
+    fn is_acceptable(&mut self, authenticity: Authenticity) -> bool {
+        self.retreat_requested &= authenticity != Authenticity::Wrong;
+        true
+    }
+}
+
+/// It only says who goes first.
+impl Kept for Queue {
+    fn check(&self, _: &str, _: &str) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn is_acceptable(&mut self, _: Authenticity) -> bool {
+        true
+    }
+}
+
 impl SharedState {
     /// The state in this bucket.
     #[must_use]
@@ -220,6 +336,16 @@ impl SharedState {
     /// [`SharedError`].
     pub async fn deployment(&self, id: &str) -> Result<Option<Tagged<Record>>, SharedError> {
         self.read(&deployment_key(id)).await
+    }
+
+    /// The tag of the object with a deployment's copy, whatever it holds; none where there is
+    /// none.
+    ///
+    /// # Errors
+    /// [`SharedError`].
+    pub(crate) async fn tag(&self, id: &str) -> Result<Option<String>, SharedError> {
+        let object = self.bucket.get(&deployment_key(id)).await;
+        Ok(object.map_err(|e| self.error(e))?.map(|object| object.etag))
     }
 
     /// The lease of a target; none where there never was one.
@@ -359,7 +485,7 @@ impl SharedState {
     /// it must refuse. One that takes it is left with the same lease.
     async fn must_refuse(&self, lease: &LeaseRecord) -> Result<(), SharedError> {
         let key = lease_key(&lease.target);
-        let body = serde_json::to_vec(lease).expect("plain data is always JSON");
+        let body = self.body(&key, lease);
         match self.bucket.put(&key, &body, Condition::Absent).await {
             Ok(Put::ConditionFailed) => Ok(()),
             Ok(Put::Written(_)) => Err(SharedError::Unconditional {
@@ -391,15 +517,16 @@ impl SharedState {
         self.bucket.list(prefix).await.map_err(|e| self.error(e))
     }
 
-    async fn read_all<T: DeserializeOwned>(
-        &self,
-        keys: &[String],
-    ) -> Result<Listed<T>, SharedError> {
+    async fn read_all<T: Kept>(&self, keys: &[String]) -> Result<Listed<T>, SharedError> {
         let mut listed = Listed::default();
         for key in keys {
             match self.read::<T>(key).await {
                 Ok(object) => listed.found.extend(object.map(|object| object.value)),
-                Err(error @ (SharedError::Newer { .. } | SharedError::Damaged { .. })) => {
+                Err(
+                    error @ (SharedError::Newer { .. }
+                    | SharedError::Damaged { .. }
+                    | SharedError::Unauthenticated { .. }),
+                ) => {
                     listed.unreadable.push(error);
                 }
                 Err(error) => return Err(error),
@@ -408,30 +535,15 @@ impl SharedState {
         Ok(listed)
     }
 
-    async fn read<T: DeserializeOwned>(&self, key: &str) -> Result<Option<Tagged<T>>, SharedError> {
+    async fn read<T: Kept>(&self, key: &str) -> Result<Option<Tagged<T>>, SharedError> {
         let object = self.bucket.get(key).await.map_err(|e| self.error(e))?;
         object.map(|object| self.parse(key, object)).transpose()
     }
 
-    fn parse<T: DeserializeOwned>(
-        &self,
-        key: &str,
-        object: Object,
-    ) -> Result<Tagged<T>, SharedError> {
-        let damaged = |e: serde_json::Error| SharedError::Damaged {
-            bucket: self.bucket.name().to_owned(),
-            key: key.to_owned(),
-            message: e.to_string(),
-        };
-        let header: Header = serde_json::from_slice(&object.body).map_err(damaged)?;
-        if header.format > FORMAT {
-            return Err(SharedError::Newer {
-                bucket: self.bucket.name().to_owned(),
-                key: key.to_owned(),
-            });
-        }
+    fn parse<T: Kept>(&self, key: &str, object: Object) -> Result<Tagged<T>, SharedError> {
+        let place = (self.bucket.name(), key);
         Ok(Tagged {
-            value: serde_json::from_slice(&object.body).map_err(damaged)?,
+            value: kept(place, self.bucket.state_key(), &object.body)?,
             etag: object.etag,
         })
     }
@@ -445,7 +557,7 @@ impl SharedState {
         value: &T,
         etag: Option<&str>,
     ) -> Result<Written, SharedError> {
-        let body = serde_json::to_vec(value).expect("plain data is always JSON");
+        let body = self.body(key, value);
         let condition = etag.map_or(Condition::Absent, Condition::Unchanged);
         let unclear = match self.bucket.put(key, &body, condition).await {
             Ok(Put::Written(etag)) => return Ok(Written::Done(etag)),
@@ -465,6 +577,15 @@ impl SharedState {
         }
     }
 
+    /// What is written for a value under this key.
+    fn body<T: Serialize>(&self, key: &str, value: &T) -> Vec<u8> {
+        let body = serde_json::to_vec(value).expect("plain data is always JSON");
+        match self.bucket.state_key() {
+            Some(state_key) => state_key.sign(self.bucket.name(), key, body),
+            None => body,
+        }
+    }
+
     fn error(&self, error: LookError) -> SharedError {
         let bucket = self.bucket.name().to_owned();
         match error {
@@ -472,6 +593,41 @@ impl SharedState {
             error => SharedError::Unusable { bucket, error },
         }
     }
+}
+
+/// What an object of a bucket holds, by the names of both.
+fn kept<T: Kept>(
+    (bucket, key): (&str, &str),
+    state_key: Option<&StateKey>,
+    object: &[u8],
+) -> Result<T, SharedError> {
+    let damaged = |message: String| SharedError::Damaged {
+        bucket: bucket.to_owned(),
+        key: key.to_owned(),
+        message,
+    };
+    if object.len() > OBJECT_BYTES_MAX {
+        return Err(damaged(format!(
+            "it has more than {OBJECT_BYTES_MAX} bytes"
+        )));
+    }
+    let body: Value = serde_json::from_slice(object).map_err(|e| damaged(e.to_string()))?;
+    let header = Header::deserialize(&body).map_err(|e| damaged(e.to_string()))?;
+    let (bucket, key) = (bucket.to_owned(), key.to_owned());
+    if header.format > FORMAT {
+        return Err(SharedError::Newer { bucket, key });
+    }
+    within_bounds(&body).map_err(damaged)?;
+    let mut value = T::deserialize(body).map_err(|e| damaged(e.to_string()))?;
+    value.check(&bucket, &key).map_err(damaged)?;
+    let authenticity = match state_key {
+        Some(state_key) => state_key.verify(&bucket, &key, object),
+        None => Authenticity::Unknown,
+    };
+    if !value.is_acceptable(authenticity) {
+        return Err(SharedError::Unauthenticated { bucket, key });
+    }
+    Ok(value)
 }
 
 /// The key of a deployment's copy.

@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, params};
 use rusqlite_migration::{M, Migrations};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
@@ -26,6 +27,7 @@ use crate::command::End;
 use crate::deployment::Deployment;
 use crate::machine::Seen;
 use crate::plan::Target;
+use crate::shared::within_bounds;
 
 const MIGRATIONS: &[M<'_>] = &[
     M::up(include_str!("../migrations/0001-journal.sql")),
@@ -801,8 +803,10 @@ impl Store {
         {
             return Err(damaged("does not match its checksum".to_owned()));
         }
-        let deployment: Deployment = serde_json::from_str(&row.checkpoint)
-            .map_err(|e| damaged(format!("cannot be read: {e}")))?;
+        let read = |e: serde_json::Error| damaged(format!("cannot be read: {e}"));
+        let checkpoint: Value = serde_json::from_str(&row.checkpoint).map_err(read)?;
+        within_bounds(&checkpoint).map_err(|why| damaged(format!("cannot be right: {why}")))?;
+        let deployment = Deployment::deserialize(checkpoint).map_err(read)?;
         let columns = (row.id.as_str(), row.revision, row.ended);
         let found = (
             deployment.plan.id.as_str(),

@@ -278,8 +278,26 @@ fn in_a_row(key: &str, count: Option<u32>) -> Result<Option<u32>, String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::is_reference;
     use super::*;
+    use crate::garbled::garbled_text;
+
+    const TABLE: &str = r#"{ url = "/a", method = "POST", headers = { X = "env:Y" }, host = "h.example",
+        body = "b", expect-status = [200], body-contains = "c", json = { "/d" = 1 }, max-latency = "1s",
+        timeout = "2s", on = "release", passes = 3, failures = 2 }"#;
+
+    proptest! {
+        /// It is a test that can be asked, or an error that tells none of its values.
+        #[test]
+        fn a_garbled_table_is_a_test_or_an_error(table in garbled_text(TABLE)) {
+            if let Ok(test) = read(&table) {
+                let _ = test.request(crate::acceptance::Front::Http, "shop.example", |_| None);
+                let _ = (test.to_string(), test.asks_the_environment(), test.as_flag(None));
+            }
+        }
+    }
 
     fn read(text: &str) -> Result<AcceptanceTest, String> {
         let defaults = Defaults {

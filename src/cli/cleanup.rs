@@ -6,7 +6,7 @@ use tracing::info;
 
 use super::context::Context;
 use super::finish::{Asked, drive_new};
-use super::remains::{deployment_of, kept_elsewhere};
+use super::remains::{deployment_of, kept_elsewhere, tagged_by_this_program};
 use super::take::{in_flight, pause};
 use super::{Exit, Failed, say};
 use crate::clock::Deadline;
@@ -43,7 +43,9 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
     let (cloud, _) = context.cloud().await?;
     let remains = context.remains(&cloud, Some(&id)).await?;
     if let Some(remains) = &remains
-        && let Some(record) = context.known_elsewhere(&cloud, &remains.tags).await?
+        && let Some(record) = context
+            .known_elsewhere(&cloud, (&remains.green, &remains.tags))
+            .await?
     {
         return Err(kept_elsewhere(&record));
     }
@@ -112,6 +114,7 @@ async fn remove_green(
     let config = context.config_for(remains)?;
     let new_id = ulid::Ulid::new().to_string();
     let mut deployment = clean_up(remains, &config, new_id.clone(), context.clock.now())?;
+    tagged_by_this_program(remains, &deployment)?;
     let cname = &deployment.plan.production_cname;
     if remains.green.holds(cname) {
         let id = deployment_of(&remains.tags);

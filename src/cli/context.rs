@@ -3,6 +3,7 @@
 
 use std::fmt::Display;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use aws_config::SdkConfig;
 use tokio::signal::unix::{SignalKind, signal};
@@ -12,7 +13,7 @@ use tracing::warn;
 use super::{Exit, Failed, Unheeded};
 use crate::clock::Clock;
 use crate::cloud::aws::{AwsCloud, Connection, Recorder, connect};
-use crate::cloud::{Environment, HttpProber};
+use crate::cloud::{Environment, HttpProber, LookError};
 use crate::config::Options;
 use crate::driver::DriveError;
 use crate::plan::Plan;
@@ -209,37 +210,19 @@ impl Context {
             let prober = HttpProber::new(proxy).map_err(without_roots)?;
             let recorder = self.recorder.clone();
             let cloud = AwsCloud::recorded_by(&config, prober, recorder)
-                .encrypting(self.options.sse.clone());
+                .encrypting(self.options.sse.clone())
+                .authenticating(self.options.state_key()?);
             Ok::<_, Failed>((cloud, config))
         });
         clients.await.cloned()
     }
 
-    /// Both environments of a deployment, once AWS answers. Drains and quarantines count from
-    /// moments that the journal has from another machine, so nothing is decided before AWS
-    /// has told what time it is.
-    async fn first_look(
-        &self,
-        cloud: &AwsCloud<HttpProber>,
-        plan: &Plan,
-    ) -> Result<Vec<Environment>, Failed> {
-        let names = [plan.target.blue.clone(), plan.green.clone()];
-        let since = self.clock.now();
-        let mut interrupted = self.signals()?;
-        loop {
-            let message = match cloud.environments(&names).await {
-                Ok(found) => return Ok(found),
-                Err(error) => DriveError::unless_passing(error)
-                    .map_err(|ends| Failed::drive(&plan.id, ends))?,
-            };
-            let lasted = self.clock.now().since(since);
-            if lasted >= plan.limits.patience {
-                let error = DriveError::Unreachable { lasted, message };
-                return Err(Failed::drive(&plan.id, error));
-            }
-            warn!("cannot see AWS for now: {message}");
-            self.rest(plan.limits.poll, &mut interrupted).await?;
-        }
+    /// What waits for AWS to answer, by this context's clock and signals.
+    pub fn patient(&self) -> Result<Patient, Failed> {
+        Ok(Patient {
+            clock: self.clock,
+            interrupted: self.signals()?,
+        })
     }
 
     /// The clients for a deployment: in its region, and only where blue is of its
@@ -261,7 +244,11 @@ impl Context {
             self.clients = OnceCell::new();
         }
         let (cloud, _) = self.cloud().await?;
-        let found = self.first_look(&cloud, plan).await?;
+        // Drains and quarantines count from moments that the journal has from another machine, so
+        // nothing is decided before AWS has told what time it is.
+        let names = [plan.target.blue.clone(), plan.green.clone()];
+        let look = async || cloud.environments(&names).await;
+        let found = self.patient()?.until_it_answers(plan, look).await?;
         self.clock = cloud.corrected(self.clock);
         let account =
             |environment: &Environment| environment.arn.split(':').nth(4).map(str::to_owned);
@@ -283,6 +270,53 @@ impl Context {
         );
         Err(Failed::new(Exit::Refused, message)
             .hint("nothing was changed; use that account's credentials"))
+    }
+}
+
+/// Waits for AWS to answer, as long as a deployment's patience lasts.
+pub(super) struct Patient {
+    clock: Clock,
+    interrupted: watch::Receiver<bool>,
+}
+
+impl Patient {
+    /// What a look shows, once AWS answers.
+    pub async fn until_it_answers<T>(
+        &self,
+        plan: &Plan,
+        look: impl AsyncFn() -> Result<T, LookError>,
+    ) -> Result<T, Failed> {
+        let since = self.clock.now();
+        let mut interrupted = self.interrupted.clone();
+        loop {
+            let message = match look().await {
+                Ok(found) => return Ok(found),
+                Err(error) => DriveError::unless_passing(error)
+                    .map_err(|ends| Failed::drive(&plan.id, ends))?,
+            };
+            let lasted = self.clock.now().since(since);
+            if lasted >= plan.limits.patience {
+                let error = DriveError::Unreachable { lasted, message };
+                return Err(Failed::drive(&plan.id, error));
+            }
+            warn!("cannot see AWS for now: {message}");
+            rest(&self.clock, plan.limits.poll, &mut interrupted).await?;
+        }
+    }
+}
+
+/// Waits for `pause` of a clock's time, or for a signal.
+pub(super) async fn rest(
+    clock: &Clock,
+    pause: Duration,
+    interrupted: &mut watch::Receiver<bool>,
+) -> Result<(), Failed> {
+    tokio::select! {
+        () = clock.sleep(pause) => Ok(()),
+        _ = interrupted.wait_for(|yes| *yes) => {
+            let message = "interrupted by a signal while waiting";
+            Err(Failed::new(Exit::Interrupted, message).hint("nothing was changed"))
+        }
     }
 }
 

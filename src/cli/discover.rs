@@ -114,7 +114,7 @@ async fn left(context: &mut Context) -> Result<Vec<Left>, Failed> {
         if id.is_empty() || is_owned(id) {
             continue;
         }
-        let elsewhere = context.known_elsewhere(&cloud, &tags).await?;
+        let elsewhere = context.known_elsewhere(&cloud, (&green, &tags)).await?;
         let is_unfinished = |record: &Record| !record.deployment.state.is_end();
         if elsewhere.as_ref().is_some_and(is_unfinished) {
             continue;

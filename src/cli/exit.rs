@@ -291,8 +291,17 @@ impl From<SharedError> for Failed {
                 Failed::new(Exit::Refused, error).hint("use the newer bluegreen")
             }
             error @ SharedError::Damaged { .. } => Failed::new(Exit::Refused, error)
-                .hint("it is left as it is; restore the object, or remove it if its deployment has ended"),
-            error @ SharedError::Meddled { .. } => Failed::new(Exit::Interrupted, error),
+                .hint(
+                    "nothing was changed, and the object is left as it is; restore it (a bucket with \
+                     versions has the one before), or resume where the deployment's own journal is",
+                ),
+            error @ SharedError::Unauthenticated { .. } => Failed::new(Exit::Refused, error).hint(
+                "nothing was changed; what was begun without BLUEGREEN_STATE_KEY, or with another \
+                 one, is resumed so, with the configuration that its run was given: docs/security.md",
+            ),
+            error @ (SharedError::Meddled { .. } | SharedError::LeaseRemoved { .. }) => {
+                Failed::new(Exit::Interrupted, error)
+            }
             error @ SharedError::Unconditional { .. } => Failed::new(Exit::Refused, error).hint(
                 "nothing was changed; name a bucket that heeds the conditions of writes, as S3 does, \
                  or use --no-shared-state, with one process at a time",
@@ -332,6 +341,18 @@ impl From<Held> for Failed {
 }
 
 impl Failed {
+    /// A deployment that could not be taken up, before anything was changed.
+    pub(super) fn taking_up(id: &str, error: DriveError) -> Failed {
+        match error {
+            DriveError::Shared(
+                error @ (SharedError::Damaged { .. }
+                | SharedError::Newer { .. }
+                | SharedError::Unauthenticated { .. }),
+            ) => error.into(),
+            error => Failed::drive(id, error),
+        }
+    }
+
     /// A drive that ended early: the deployment stands at its last checkpoint.
     pub(super) fn drive(id: &str, error: DriveError) -> Failed {
         let resume = format!("go on with: bluegreen resume {id}");
@@ -352,6 +373,7 @@ impl Failed {
             | DriveError::Shared(
                 SharedError::Away { .. }
                 | SharedError::Meddled { .. }
+                | SharedError::LeaseRemoved { .. }
                 | SharedError::Unusable {
                     error: LookError::Passing(_) | LookError::Credentials(_),
                     ..
@@ -361,6 +383,14 @@ impl Failed {
                 Failed::new(Exit::Denied, error)
                     .hint(format!("nothing is lost; once it is put right, {resume}"))
             }
+            DriveError::Shared(
+                error @ (SharedError::Damaged { .. }
+                | SharedError::Newer { .. }
+                | SharedError::Unauthenticated { .. }),
+            ) => Failed::new(Exit::Interrupted, error).hint(format!(
+                "somebody has written that meanwhile; what was asked of AWS stands in the journal: see \
+                 to the object, then {resume}"
+            )),
             DriveError::Shared(error) => Failed::from(error),
             DriveError::Denied(_) | DriveError::Refused(_) => Failed::new(Exit::Denied, error)
                 .hint(format!("nothing is lost; once it is put right, {resume}")),

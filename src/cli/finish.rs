@@ -13,12 +13,12 @@ use crate::cloud::aws::AwsCloud;
 use crate::config::{Named, NamedLimits, NamedTests, Options};
 use crate::deployment::Deployment;
 use crate::driver::{DriveError, Driver};
-use crate::journal::Journal;
+use crate::journal::{Journal, JournalError};
 use crate::machine::{Drift, Kind, NotPossible, Order, State, obey};
 use crate::plan::Plan;
 use crate::preflight::{Refused, asks_for, usable};
 use crate::report;
-use crate::shared::Lease;
+use crate::shared::{Lease, Record};
 use crate::store::DriveLock;
 
 /// What the operator asked for: the exit code speaks of that.
@@ -48,7 +48,11 @@ pub(super) async fn go_on(
     let clock = context.clock;
     let interrupted = context.signals()?;
     let id = deployment.plan.id.clone();
-    let approver = match (approver(&context.options), &lease) {
+    let given = approver(&context.options).and_then(|approver| {
+        as_its_run(&deployment, &named)?;
+        Ok(approver)
+    });
+    let approver = match (given, &lease) {
         (Ok(approver), _) => approver,
         (Err(failed), Some(lease)) => {
             lease.release().await;
@@ -59,8 +63,17 @@ pub(super) async fn go_on(
     let (mut journal, mut deployment) = match lease {
         None => (Journal::local(&mut context.store), deployment),
         Some(lease) => {
-            let journal = Journal::take_up(&mut context.store, lease, &id).await;
-            let found = journal.map_err(|e| Failed::drive(&id, e.into()))?;
+            let trust = context.trust(&cloud)?;
+            let vouch = async |record: &Record, here: Option<&Deployment>| {
+                Box::pin(trust.check(record, here))
+                    .await
+                    .map_err(Ends::Here)
+            };
+            let journal = Journal::take_up(&mut context.store, lease, &id, vouch).await;
+            let found = journal.map_err(|ends| match ends {
+                Ends::Here(failed) => failed,
+                Ends::Journal(error) => Failed::taking_up(&id, error.into()),
+            })?;
             let gone = || Failed::new(Exit::NoDeployment, format!("deployment {id} is gone"));
             found.ok_or_else(gone)?
         }
@@ -94,6 +107,42 @@ pub(super) async fn go_on(
         .drive(&mut deployment)
         .await;
     finish(context, &deployment, lock, driven, asked).await
+}
+
+/// Refuses hooks and preview hostnames that are named and are not those that the run was given.
+fn as_its_run(deployment: &Deployment, named: &Named) -> Result<(), Failed> {
+    let plan = &deployment.plan;
+    let (hooks, previews) = (&named.hooks, &named.previews);
+    let flag = if hooks.as_ref().is_some_and(|hooks| *hooks != plan.hooks) {
+        "--hook"
+    } else if previews
+        .as_ref()
+        .is_some_and(|asked| !asked.may_be(plan.preview.as_ref()))
+    {
+        "--preview-host"
+    } else {
+        return Ok(());
+    };
+    let message = format!(
+        "{flag} differs from what the run of deployment {} was given, which one that is under way \
+         keeps",
+        plan.id
+    );
+    Err(Failed::new(Exit::Refused, message).hint(format!(
+        "nothing was changed; leave {flag} out or name the same, or go back and run anew"
+    )))
+}
+
+/// Why a deployment is not taken up.
+enum Ends {
+    Journal(JournalError),
+    Here(Failed),
+}
+
+impl From<JournalError> for Ends {
+    fn from(error: JournalError) -> Ends {
+        Ends::Journal(error)
+    }
 }
 
 /// Who approves a pause, where a URL is named.

@@ -8,21 +8,37 @@ use crate::clock::Moment;
 use crate::cloud::aws::AwsCloud;
 use crate::cloud::{Environment, HttpProber};
 use crate::config::Config;
-use crate::plan::{Goal, TAG_BLUE, TAG_BUCKET, TAG_DEPLOYMENT, TAG_VERSION, label_of_tag};
+use crate::deployment::Deployment;
+use crate::plan::{Goal, TAG_BLUE, TAG_BUCKET, TAG_DEPLOYMENT, TAG_VERSION, label_of_tag, tag_of};
 use crate::rebuild::{Remains, Unsettled, rebuild};
 use crate::shared::{Record, SharedState};
 
 /// The deployment that a green belongs to, by its tag; empty where that is no id, which this
 /// program has not written.
 pub(super) fn deployment_of(tags: &[(String, String)]) -> &str {
-    let id = tag(tags, TAG_DEPLOYMENT);
+    let id = tag_of(tags, TAG_DEPLOYMENT);
     id.filter(|id| ulid::Ulid::from_string(id).is_ok())
         .unwrap_or_default()
 }
 
-fn tag<'a>(tags: &'a [(String, String)], key: &str) -> Option<&'a str> {
-    let found = tags.iter().find(|(name, _)| name == key);
-    found.map(|(_, value)| value.as_str())
+/// Refuses tags of green's that say what this program writes into none.
+pub(super) fn tagged_by_this_program(
+    remains: &Remains,
+    deployment: &Deployment,
+) -> Result<(), Failed> {
+    deployment.plan.check().map_err(|why| {
+        let message = format!(
+            "{}'s tags were not written by bluegreen: {why}",
+            remains.green.name
+        );
+        Failed::new(Exit::Refused, message).hint("nothing was changed; put the tags right")
+    })
+}
+
+/// Whether a bucket may have this name (S3 user guide, "General purpose bucket naming rules").
+fn is_bucket_name(name: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-".contains(&b);
+    (3..=63).contains(&name.len()) && name.bytes().all(allowed)
 }
 
 /// A deployment whose journal's copy is in another bucket than the one that was looked in.
@@ -88,11 +104,15 @@ impl Context {
             return heeded(ended);
         }
         self.clock = cloud.corrected(self.clock);
-        if let Some(record) = self.known_elsewhere(&cloud, &remains.tags).await? {
+        if let Some(record) = self
+            .known_elsewhere(&cloud, (&remains.green, &remains.tags))
+            .await?
+        {
             return Err(kept_elsewhere(&record));
         }
         let config = self.config_for(&remains)?;
         let mut deployment = rebuild(&remains, &config, goal, self.clock.now())?;
+        tagged_by_this_program(&remains, &deployment)?;
         let plan = &mut deployment.plan;
         let (application, blue) = (&plan.target.application, &plan.target.blue);
         // What blue is configured with was chosen into the plan that is lost.
@@ -115,20 +135,33 @@ impl Context {
 
     /// The record of the deployment that a green belongs to in the bucket that its tags name,
     /// where that is not the one that was looked in. None where that bucket is gone, or has
-    /// no such deployment.
+    /// no such deployment. What it says only keeps others away from that deployment, and no bucket
+    /// is asked that another account owns.
     pub async fn known_elsewhere(
         &self,
         cloud: &AwsCloud<HttpProber>,
-        tags: &[(String, String)],
+        (green, tags): (&Environment, &[(String, String)]),
     ) -> Result<Option<Record>, Failed> {
-        let Some(bucket) = tag(tags, TAG_BUCKET) else {
+        let Some(name) = tag_of(tags, TAG_BUCKET).filter(|name| is_bucket_name(name)) else {
             return Ok(None);
         };
-        let looked_in = self.options.bucket.as_deref() == Some(bucket);
-        if looked_in && !self.options.no_shared_state || !cloud.bucket_exists(bucket).await? {
+        let looked_in = self.options.bucket.as_deref() == Some(name);
+        let account = green.arn.split(':').nth(4).unwrap_or_default();
+        let bucket = cloud.bucket(name).owned_by(account);
+        let exists = async || {
+            let exists = bucket.exists().await;
+            exists.map_err(|error| {
+                Failed::from(error).hint(format!(
+                    "nothing was changed; {}'s tag {TAG_BUCKET} names that bucket as the one with its \
+                     deployment's lease: name the bucket of its run with --bucket, or put the tag right",
+                    green.name
+                ))
+            })
+        };
+        if looked_in && !self.options.no_shared_state || !exists().await? {
             return Ok(None);
         }
-        let shared = SharedState::new(cloud.bucket(bucket));
+        let shared = SharedState::new(bucket);
         let id = deployment_of(tags).to_uppercase();
         let found = shared.deployment(&id).await?;
         Ok(found.map(|found| found.value))
@@ -178,7 +211,7 @@ async fn remains_of(
     green: Environment,
     tags: Vec<(String, String)>,
 ) -> Result<Remains, Failed> {
-    let blue_id = tag(&tags, TAG_BLUE).unwrap_or_default();
+    let blue_id = tag_of(&tags, TAG_BLUE).unwrap_or_default();
     let environments = cloud.all_environments().await?;
     let blue = environments.into_iter().find(|e| e.id == blue_id);
     let since = green.created.unwrap_or(Moment(0));
@@ -186,7 +219,7 @@ async fn remains_of(
         Some(blue) => cloud.events_since(&blue.id, since).await?,
         None => Vec::new(),
     };
-    let labels = match tag(&tags, TAG_VERSION).map(label_of_tag) {
+    let labels = match tag_of(&tags, TAG_VERSION).map(label_of_tag) {
         Some(None) => cloud.version_labels(&green.application).await?,
         Some(Some(_)) | None => Vec::new(),
     };

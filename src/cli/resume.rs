@@ -124,7 +124,7 @@ async fn one(mut context: Context, record: Record, limits: NamedLimits) -> Resul
     let named = Named {
         tests: None,
         limits,
-        discard_changes: false,
+        ..Named::default()
     };
     go_on(&mut context, taken, order, asked, named).await
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use super::context::Context;
+use super::context::{Context, rest};
 use super::{Exit, Failed};
 use crate::cloud::HttpProber;
 use crate::cloud::aws::AwsCloud;
@@ -293,14 +293,12 @@ impl Context {
         let rested = record.deployment.state.rests();
         let lock = self.store.lock_drive(&id)?;
         // What the process before wrote at last.
-        let here = match self.store.find(&id)? {
-            Some(here) => Some(self.record(here)?),
-            None => None,
-        };
-        let deployment = later(here, Some(record))
-            .expect("one of the two is there")
-            .deployment;
-        let cloud = self.cloud_of(&deployment.plan).await?;
+        let here = self.store.find(&id)?;
+        let here = here.map(|here| self.record(here)).transpose()?;
+        let record = later(here, Some(record)).expect("one of the two is there");
+        let cloud = self.cloud_of(&record.deployment.plan).await?;
+        // Whether its word is taken is judged once nobody else drives it.
+        let deployment = record.deployment;
         let lease = match self.shared_of(&cloud, &deployment.plan)? {
             None => {
                 self.has_lost_nothing(&deployment, &lock)?;
@@ -425,7 +423,7 @@ impl Context {
             Ok(Claim::Held(held)) => Ok(Attempt::Held(held)),
             Ok(Claim::Unfinished(_, record)) => Err(in_flight(&record.deployment).into()),
             Err(error @ SharedError::Away { .. }) => Ok(Attempt::Away(error)),
-            Err(error) => Err(Failed::drive(id, error.into())),
+            Err(error) => Err(Failed::taking_up(id, error.into())),
         }
     }
 
@@ -444,13 +442,7 @@ impl Context {
         pause: Duration,
         interrupted: &mut watch::Receiver<bool>,
     ) -> Result<(), Failed> {
-        tokio::select! {
-            () = self.clock.sleep(pause) => Ok(()),
-            _ = interrupted.wait_for(|yes| *yes) => {
-                let message = "interrupted by a signal while waiting";
-                Err(Failed::new(Exit::Interrupted, message).hint("nothing was changed"))
-            }
-        }
+        rest(&self.clock, pause, interrupted).await
     }
 }
 

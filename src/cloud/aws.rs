@@ -33,7 +33,7 @@ pub use checks::{CnameAvailability, ManagedAction, OptionFault, Platform, Quota,
 pub use configuration::{Configuration, EnvironmentType, Setting, TemplateBesideBlue};
 pub use connect::{ConnectError, Connection, SandboxEndpoint, connect};
 pub use dns::HostedZone;
-pub use objects::{Bucket, Condition, ConditionalWrites, Object, Put};
+pub use objects::{Bucket, Condition, ConditionalWrites, OBJECT_BYTES_MAX, Object, Put};
 pub use permissions::{Asked, Caller, Denial, Denied};
 pub use preview::PreviewRefused;
 pub use recorder::Recorder;
@@ -74,6 +74,7 @@ use crate::listener_rules::{Balancer, Change};
 use crate::machine::{Effect, EffectKind};
 use crate::plan::{Goal, Plan, REQUEST_TIMEOUT, Role, Sizes, Which};
 use crate::preview::Record;
+use crate::state_key::StateKey;
 use configuration::settings_by_name;
 use failure::{outcome, outcome_of};
 use origin::{AgainWhereForeign, OnlyAws, is_foreign};
@@ -91,6 +92,8 @@ pub struct AwsCloud<P> {
     time: ServiceTime,
     /// What every upload to the artifacts bucket asks for.
     encryption: Option<Encryption>,
+    /// What authenticates the state in it.
+    state_key: Option<StateKey>,
     prober: P,
 }
 
@@ -162,6 +165,7 @@ impl<P: Prober> AwsCloud<P> {
             seldom: Seldom::new(config, recorder),
             time,
             encryption: None,
+            state_key: None,
             prober,
         }
     }
@@ -170,6 +174,12 @@ impl<P: Prober> AwsCloud<P> {
     #[must_use]
     pub fn encrypting(self, encryption: Option<Encryption>) -> AwsCloud<P> {
         AwsCloud { encryption, ..self }
+    }
+
+    /// The same, authenticating the state in the artifacts bucket with this key.
+    #[must_use]
+    pub fn authenticating(self, state_key: Option<StateKey>) -> AwsCloud<P> {
+        AwsCloud { state_key, ..self }
     }
 
     /// How S3 is asked to encrypt every upload.
@@ -199,6 +209,7 @@ impl<P: Prober> AwsCloud<P> {
         AwsCloud {
             time: self.time.clone(),
             encryption: self.encryption.clone(),
+            state_key: self.state_key.clone(),
             ..AwsCloud::recorded_by(&config, self.prober.clone(), self.seldom.recorder().clone())
         }
     }

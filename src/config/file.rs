@@ -562,7 +562,25 @@ fn is_flag(command: &Command, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::garbled::garbled_text;
+
+    fn example() -> String {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/bluegreen.toml");
+        std::fs::read_to_string(path).expect("the example reads")
+    }
+
+    proptest! {
+        /// It says what is wrong, with a line that it has.
+        #[test]
+        fn a_garbled_file_is_read_or_told(text in garbled_text(&example())) {
+            for problem in parsed(&text).problems {
+                prop_assert!(!problem.to_string().is_empty());
+            }
+        }
+    }
 
     fn parsed(text: &str) -> File {
         let text = Text {

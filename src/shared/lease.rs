@@ -189,7 +189,9 @@ impl Lease {
                 }
                 // Lost for good, or not to be had in this way: nothing may be
                 // sent any more once it runs out, and nothing is.
-                Err(error @ SharedError::Overtaken { .. }) => return error,
+                Err(error @ (SharedError::Overtaken { .. } | SharedError::LeaseRemoved { .. })) => {
+                    return error;
+                }
                 Err(error) => {
                     warn!("the lease cannot be renewed: {error}");
                     length / 12
@@ -239,12 +241,12 @@ impl Lease {
                 inner.etag = found.etag;
                 Ok(())
             }
-            found => Err(SharedError::Overtaken {
+            Some(found) => Err(SharedError::Overtaken {
                 id: inner.record.deployment.clone(),
-                by: found.map_or_else(
-                    || "its lease was removed".to_owned(),
-                    |found| found.value.in_words(),
-                ),
+                by: found.value.in_words(),
+            }),
+            None => Err(SharedError::LeaseRemoved {
+                id: inner.record.deployment.clone(),
             }),
         }
     }
@@ -286,7 +288,9 @@ impl Lease {
     pub async fn release(&self) {
         match self.try_release().await {
             Ok(()) => {}
-            Err(SharedError::Overtaken { .. }) => debug!("the lease is somebody else's already"),
+            Err(SharedError::Overtaken { .. } | SharedError::LeaseRemoved { .. }) => {
+                debug!("the lease is this process's no more");
+            }
             Err(error) => {
                 warn!("the lease could not be given back and runs out by itself: {error}");
             }

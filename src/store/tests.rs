@@ -2,9 +2,36 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use proptest::prelude::*;
+
 use super::*;
+use crate::garbled::garbled_text;
 use crate::machine::{Cause, State};
 use crate::plan::Plan;
+
+proptest! {
+    /// Also where its checksum is right: somebody has computed that anew.
+    #[test]
+    fn a_garbled_row_is_refused_or_whole(
+        checkpoint in garbled_text(&json(&Deployment::new(Plan::sample("A"), Moment(1)))),
+    ) {
+        let store = Store::in_memory().expect("it opens");
+        let row = Stored {
+            id: "A".to_owned(),
+            format: FORMAT,
+            checksum: Some(checksum(&checkpoint)),
+            checkpoint,
+            revision: 0,
+            ended: false,
+        };
+        if let Ok(deployment) = store.decode(row) {
+            prop_assert_eq!(deployment.revision, 0);
+            let limits = &deployment.plan.limits;
+            let _ = deployment.entered_at.after(limits.patience + limits.quarantine + limits.drain);
+            let _ = crate::report::text::story(&deployment, &[]);
+        }
+    }
+}
 
 fn opened() -> (tempfile::TempDir, Store) {
     let folder = tempfile::tempdir().expect("a folder");

@@ -15,9 +15,9 @@ use bluegreen::cloud::{HttpProber, LookError};
 use bluegreen::deployment::Deployment;
 use bluegreen::journal::{Journal, JournalError};
 use bluegreen::machine::State;
-use bluegreen::plan::{Goal, Limits, Plan, Strategy, Target};
+use bluegreen::plan::{Goal, Limits, Plan, Strategy, Target, template_name};
 use bluegreen::shared::{
-    Claim, Contender, Holder, Lease, LeaseRecord, SharedError, SharedState, deployment_key,
+    Claim, Contender, Holder, Lease, LeaseRecord, Record, SharedError, SharedState, deployment_key,
     lease_key,
 };
 use bluegreen::store::Store;
@@ -105,7 +105,7 @@ impl Place {
             target: self.target.clone(),
             blue_id: "e-blue".to_owned(),
             green: "green".to_owned(),
-            template: "t".to_owned(),
+            template: template_name(&self.id),
             production_cname: "shop.example".to_owned(),
             strategy: Strategy::Restore,
             previous_version: "v1".to_owned(),
@@ -249,6 +249,11 @@ async fn one_of_many_contenders_gets_the_lease_and_the_fence_grows() {
     }
 }
 
+/// Takes any copy for what it says.
+async fn anyone(_: &Record, _: Option<&Deployment>) -> Result<(), JournalError> {
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_lease_is_taken_over_once_it_is_silent_and_its_holder_is_fenced_off() {
     let place = Place::new().await;
@@ -266,7 +271,7 @@ async fn a_lease_is_taken_over_once_it_is_silent_and_its_holder_is_fenced_off() 
         "not before it had run out"
     );
     assert_eq!(second.fence().await, 2);
-    let taken_up = Journal::take_up(&mut there, second, &place.id).await;
+    let taken_up = Journal::take_up(&mut there, second, &place.id, anyone).await;
     let (mut second, mut theirs) = taken_up.expect("it answers").expect("it is in the bucket");
     assert_eq!((theirs.state.clone(), theirs.fence), (State::Cloning, 2));
     // The first is a zombie now: it may send nothing, and checkpoint nothing.
@@ -413,12 +418,12 @@ async fn the_later_copy_wins_and_the_target_is_busy_until_it_ends() {
     let next = deployment.entering(State::Warming, now);
     here.checkpoint(&mut deployment, next, now, "because", None)
         .expect("checkpoint");
-    let taken_up = Journal::take_up(&mut here, place.taken().await, &place.id).await;
+    let taken_up = Journal::take_up(&mut here, place.taken().await, &place.id, anyone).await;
     let (journal, mut deployment) = taken_up.expect("it answers").expect("it is here");
     assert_eq!(deployment.state, State::Warming);
     journal.close().await;
     // Elsewhere nothing is known of it.
-    let taken_up = Journal::take_up(&mut there, place.taken().await, &place.id).await;
+    let taken_up = Journal::take_up(&mut there, place.taken().await, &place.id, anyone).await;
     let (mut journal, theirs) = taken_up.expect("it answers").expect("it is there");
     assert_eq!((&theirs.state, theirs.fence), (&State::Warming, 3));
     // Another deployment of the target must wait for its end.

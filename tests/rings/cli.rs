@@ -282,11 +282,8 @@ fn flags_without_effect_on_a_command_are_refused() {
         "--quarantine=10m",
         "--expect-difference=version",
         "--alarm=errors",
-        "--preview-host=preview.shop.example",
-        "--hosted-zone-id=Z0123456789ABCDEFGHIJ",
         "--approve-limit=2h",
         "--approve-otherwise=rollback",
-        &format!("--hook={hook}"),
     ] {
         for command in ["resume", "rollback", "abort"] {
             let refused = served.run(&[command, flag]);
@@ -294,6 +291,19 @@ fn flags_without_effect_on_a_command_are_refused() {
             assert_eq!(code(&refused), Some(2), "{command} {flag}: {told}");
             let name = flag.split('=').next().expect("a flag");
             assert!(told.contains(&format!("{name} has no effect")), "{told}");
+        }
+    }
+    // What may be named again is what the run was given.
+    let previews = [
+        "--preview-host=preview.shop.example",
+        "--hosted-zone-id=Z0123456789ABCDEFGHIJ",
+    ];
+    for flags in [&[&*format!("--hook={hook}")][..], &previews] {
+        for command in ["resume", "rollback", "abort"] {
+            let refused = served.run(&[&[command], flags].concat());
+            let told = String::from_utf8_lossy(&refused.stderr);
+            assert_eq!(code(&refused), Some(3), "{command} {flags:?}: {told}");
+            assert!(told.contains("differs from what the run"), "{told}");
         }
     }
     check(

@@ -21,6 +21,7 @@ mod everything;
 mod faults;
 mod following;
 mod following_rules;
+mod forged;
 mod gates;
 mod grace;
 mod hands;

@@ -92,7 +92,9 @@ fn a_sweep_approves_no_pause_that_began_while_it_waited() {
             .contains_key("UpdateEnvironment")
     });
     let log = files.disk.path().join("log");
-    let mut sweep = told_into(elsewhere.command(&["resume", "--all"]), &log);
+    let mut sweep = elsewhere.command(&["resume", "--all"]);
+    sweep.env("BLUEGREEN_HOOK", &hook);
+    let mut sweep = told_into(sweep, &log);
     until("the sweep waits for the lease", || {
         read(&log).contains("waiting for at most")
     });
@@ -104,7 +106,9 @@ fn a_sweep_approves_no_pause_that_began_while_it_waited() {
     let (shown, _) = exits(&elsewhere.run(&["status", &id]), 0);
     assert!(shown.contains("AwaitingCutover"), "{shown}");
     assert_eq!(swaps(&served), 1);
-    exits(&elsewhere.run(&["resume", &id]), 0);
+    let mut resume = elsewhere.command(&["resume", &id]);
+    resume.env("BLUEGREEN_HOOK", &hook);
+    exits(&resume.output().expect("it runs"), 0);
     all_is_well(&served, "v2");
 }
 

@@ -31,8 +31,11 @@ use bluegreen::journal::Journal;
 use bluegreen::machine::Kind;
 use bluegreen::plan::{ApprovalLimit, Limits, Strategy};
 use bluegreen::preflight::{self, Past, Refused, Surroundings, Verdict, Wanted};
-use bluegreen::shared::{Claim, Contender, Holder, Lease, LeaseRecord, SharedError, SharedState};
+use bluegreen::shared::{
+    Claim, Contender, Holder, Lease, LeaseRecord, Record, SharedError, SharedState,
+};
 use bluegreen::store::{Store, Transition};
+use bluegreen::trust::Configured;
 use bluegreen_sandbox::{
     BUCKET, Call, Environment, Fault, FaultEffect, Options, PRODUCTION, Sandbox, TimeSource,
 };
@@ -52,7 +55,7 @@ pub fn v2() -> Wanted {
 }
 
 /// The id of the deployment that a virtual world plays.
-pub const ID: &str = "01JVIRTUALWORLD00000000000";
+pub const ID: &str = "01JV1RT0A1W0R1D00000000000";
 
 /// When a virtual world begins.
 const EPOCH: Moment = Moment(1_800_000_000_000);
@@ -461,7 +464,15 @@ impl VirtualWorld {
     ) -> Result<bool, DriveError> {
         let mut store = self.store();
         let id = deployment.plan.id.clone();
-        let Some((journal, found)) = Journal::take_up(&mut store, lease, &id).await? else {
+        // Whoever resumes has the configuration of the run.
+        let configured = Configured::of(&deployment.plan);
+        let vouch = async |record: &Record, _: Option<&Deployment>| {
+            let trusted = configured.vouches_for(&record.deployment.plan, &record.deployment.state);
+            trusted.expect("it is what the run was given");
+            Ok::<_, DriveError>(())
+        };
+        let taken_up = Journal::take_up(&mut store, lease, &id, vouch).await?;
+        let Some((journal, found)) = taken_up else {
             return Ok(false);
         };
         *deployment = found;

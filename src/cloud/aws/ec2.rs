@@ -119,6 +119,9 @@ fn answer(response: &HttpResponse) -> Result<String, OrchestratorError<Told>> {
     Err(Told::error(code, message))
 }
 
+/// How deep an answer may be: those of EC2 have some ten elements in each other.
+const DEPTH_MAX: usize = 64;
+
 /// Every text of a document, with the names that lead to it.
 fn texts(document: &str) -> Option<Vec<(String, String)>> {
     let mut reader = Reader::from_str(document);
@@ -129,6 +132,9 @@ fn texts(document: &str) -> Option<Vec<(String, String)>> {
                 let name = start.local_name();
                 path.push(String::from_utf8_lossy(name.as_ref()).into_owned());
                 text.clear();
+                if path.len() > DEPTH_MAX {
+                    return None;
+                }
             }
             Event::Text(part) => text.push_str(&part.decode().ok()?),
             Event::CData(part) => text.push_str(&part.decode().ok()?),
@@ -196,7 +202,35 @@ fn error(document: &str) -> (Option<String>, String) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::garbled::garbled_text;
+
+    const GROUPS: &str = "<DescribeSecurityGroupsResponse><requestId>r</requestId>\
+        <securityGroupInfo><item><groupId>sg-1</groupId><groupName>a&amp;b</groupName></item>\
+        </securityGroupInfo><nextToken>t</nextToken></DescribeSecurityGroupsResponse>";
+
+    const REFUSAL: &str = "<Response><Errors><Error><Code>Throttling</Code><Message>slow down\
+        </Message></Error></Errors><RequestID>r</RequestID></Response>";
+
+    #[test]
+    fn what_is_deep_is_no_answer() {
+        let deep = format!("{}{}", "<a>".repeat(200_000), "</a>".repeat(200_000));
+        assert_eq!(texts(&deep), None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_garbled_answer_is_read_or_none(document in garbled_text(GROUPS)) {
+            let _ = (page(&document), values(&document, "DescribeSecurityGroupsResponse", "/x"));
+        }
+
+        #[test]
+        fn a_garbled_refusal_is_read_or_none(document in garbled_text(REFUSAL)) {
+            let _ = error(&document);
+        }
+    }
 
     /// As the API reference shows it (`DescribeSecurityGroups`, "Examples").
     #[test]

@@ -6,11 +6,12 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::ServerSideEncryption;
 
 use super::AwsCloud;
-use super::failure::{failure, look_error};
+use super::failure::{failure, look_error, status_of_head};
 use crate::cloud::classify::describe;
 use crate::cloud::{Failure, LookError, Refusal, classify};
 use crate::encryption::Encryption;
 use crate::plan::REQUEST_TIMEOUT;
+use crate::state_key::StateKey;
 
 /// A bucket.
 #[derive(Clone, Debug)]
@@ -18,7 +19,14 @@ pub struct Bucket {
     s3: s3::Client,
     name: String,
     encryption: Option<Encryption>,
+    state_key: Option<StateKey>,
+    /// The account that must own it, where another one's is not to be read.
+    owner: Option<String>,
 }
+
+/// How many bytes of an object are read: a deployment's copy, which is the largest, has some
+/// hundred thousand.
+pub const OBJECT_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// An object as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,6 +88,8 @@ impl<P> AwsCloud<P> {
             s3: self.s3.clone(),
             name: name.to_owned(),
             encryption: self.encryption.clone(),
+            state_key: self.state_key.clone(),
+            owner: None,
         }
     }
 
@@ -128,12 +138,48 @@ impl Bucket {
         &self.name
     }
 
-    /// Reads an object; none where there is none.
+    /// The same where this account owns it: S3 denies what is asked of another one's (user guide,
+    /// "Verifying bucket ownership with bucket owner condition").
+    #[must_use]
+    pub fn owned_by(self, account: &str) -> Bucket {
+        let owner = Some(account.to_owned());
+        Bucket { owner, ..self }
+    }
+
+    /// Whether there is such a bucket.
+    ///
+    /// # Errors
+    /// [`LookError`]; [`LookError::Refused`] where it may not be read.
+    pub async fn exists(&self) -> Result<bool, LookError> {
+        let head = self.s3.head_bucket().bucket(&self.name);
+        let head = head.set_expected_bucket_owner(self.owner.clone());
+        match head.send().await {
+            Ok(_) => Ok(true),
+            Err(error) => match status_of_head(&error) {
+                Some(404) => Ok(false),
+                Some(status @ (301 | 401 | 403)) => Err(LookError::Refused(format!(
+                    "HeadBucket {}: answered {status}; is it in this region, and may it be read?",
+                    self.name
+                ))),
+                _ => Err(look_error("HeadBucket", &error)),
+            },
+        }
+    }
+
+    /// The key that authenticates the objects in it, where one is given.
+    #[must_use]
+    pub fn state_key(&self) -> Option<&StateKey> {
+        self.state_key.as_ref()
+    }
+
+    /// Reads an object; none where there is none. Of one that has more than
+    /// [`OBJECT_BYTES_MAX`] bytes no more is read than tells that.
     ///
     /// # Errors
     /// [`LookError`].
     pub async fn get(&self, key: &str) -> Result<Option<Object>, LookError> {
         let answer = self.s3.get_object().bucket(&self.name).key(key);
+        let answer = answer.set_expected_bucket_owner(self.owner.clone());
         let answer = match answer.customize().config_override(bounded()).send().await {
             Ok(answer) => answer,
             Err(error) => {
@@ -146,15 +192,13 @@ impl Bucket {
         let etag = answer
             .e_tag
             .ok_or_else(|| LookError::Passing(format!("GetObject {key}: {UNTAGGED}")))?;
-        let body = answer
-            .body
-            .collect()
-            .await
-            .map_err(|e| LookError::Passing(format!("GetObject: {e}")))?;
-        Ok(Some(Object {
-            body: body.to_vec(),
-            etag,
-        }))
+        let (mut body, mut rest) = (Vec::new(), answer.body);
+        while body.len() <= OBJECT_BYTES_MAX
+            && let Some(more) = rest.next().await
+        {
+            body.extend(more.map_err(|e| LookError::Passing(format!("GetObject: {e}")))?);
+        }
+        Ok(Some(Object { body, etag }))
     }
 
     /// Writes an object where the condition holds.

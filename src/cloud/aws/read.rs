@@ -296,23 +296,6 @@ impl<P> AwsCloud<P> {
         }
     }
 
-    /// Whether the bucket is there.
-    ///
-    /// # Errors
-    /// [`LookError`].
-    pub async fn bucket_exists(&self, bucket: &str) -> Result<bool, LookError> {
-        match self.s3.head_bucket().bucket(bucket).send().await {
-            Ok(_) => Ok(true),
-            Err(error) => match status_of_head(&error) {
-                Some(404) => Ok(false),
-                Some(status @ (301 | 401 | 403)) => Err(LookError::Refused(format!(
-                    "HeadBucket {bucket}: answered {status}; is it in this region, and may it be read?"
-                ))),
-                _ => Err(look_error("HeadBucket", &error)),
-            },
-        }
-    }
-
     /// The events of a request to an environment, oldest first.
     pub(super) async fn events_of(
         &self,

@@ -115,7 +115,7 @@ impl<P: Prober> Inspector<'_, P> {
 
     pub(super) async fn bucket(&self) -> Found {
         let bucket = &self.config.bucket;
-        if !self.cloud.bucket_exists(bucket).await? {
+        if !self.cloud.bucket(bucket).exists().await? {
             return Ok(
                 Check::Bucket.refused(format!("there is no bucket {bucket}"), "is --bucket right?")
             );
@@ -123,18 +123,21 @@ impl<P: Prober> Inspector<'_, P> {
         if !self.config.shared_state {
             return Ok(Check::Bucket.passed(format!("bucket {bucket} is there")));
         }
-        let lease = self
-            .cloud
-            .bucket(bucket)
-            .get(&lease_key(self.target))
-            .await?;
-        let lease = match lease {
+        let state = self.cloud.bucket(bucket);
+        let authentic = match state.state_key() {
+            Some(_) => "what is kept there is authenticated with the state key",
+            None => {
+                "what is kept there is not authenticated: docs/security.md recommends \
+                 BLUEGREEN_STATE_KEY"
+            }
+        };
+        let lease = match state.get(&lease_key(self.target)).await? {
             Some(_) => "the target's lease can be read",
             None => "the target has no lease in it yet",
         };
         Ok(match self.cloud.conditional_writes(bucket).await? {
             ConditionalWrites::Honoured => Check::Bucket.passed(format!(
-                "bucket {bucket} heeds the conditions of writes; {lease}"
+                "bucket {bucket} heeds the conditions of writes; {lease}; {authentic}"
             )),
             ConditionalWrites::Unknown => Check::Bucket.unknown(format!(
                 "bucket {bucket} refused a write whose condition does not hold, but for another \

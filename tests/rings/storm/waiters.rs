@@ -60,7 +60,7 @@ pub(super) enum Waited {
 impl Waiter {
     /// One or two, the version of the one that comes later the newer one.
     pub fn some(rng: &mut fastrand::Rng) -> Vec<Waiter> {
-        let ids = ["01JVIRTUALWORLD00000000003", "01JVIRTUALWORLD00000000004"];
+        let ids = ["01JV1RT0A1W0R1D00000000003", "01JV1RT0A1W0R1D00000000004"];
         let first = rng.u64(..2_400);
         let waiters = ["v3", "v4"].into_iter().zip(ids).zip([first, first + 60]);
         let waiters = waiters.map(|((label, id), from)| Waiter {
