@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use super::context::Context;
-use super::finish::{Asked, exit_code, go_on, report};
+use super::finish::{Asked, as_its_run, exit_code, go_on, report};
 use super::take::{Attempt, Taken};
 use super::{Exit, Failed, Unheeded};
 use crate::cloud::HttpProber;
@@ -44,6 +44,8 @@ pub(super) async fn run(
     let found = context
         .find_or_rebuild(args.id.as_deref(), Some(Goal::Previous))
         .await?;
+    // Before the word to go back is left.
+    as_its_run(&found.deployment, &named)?;
     let Deployment { state, plan, .. } = found.deployment;
     obey(&state, &plan, Order::Retreat)?;
     let id = plan.id;

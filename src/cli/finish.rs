@@ -110,7 +110,7 @@ pub(super) async fn go_on(
 }
 
 /// Refuses hooks and preview hostnames that are named and are not those that the run was given.
-fn as_its_run(deployment: &Deployment, named: &Named) -> Result<(), Failed> {
+pub(super) fn as_its_run(deployment: &Deployment, named: &Named) -> Result<(), Failed> {
     let plan = &deployment.plan;
     let (hooks, previews) = (&named.hooks, &named.previews);
     let flag = if hooks.as_ref().is_some_and(|hooks| *hooks != plan.hooks) {
