@@ -212,11 +212,14 @@ mod tests {
         assert_eq!(untrusted(&Configured::of(&plan), &plan), [""; 0]);
     }
 
+    /// What somebody has done to a copy.
+    type Change = fn(&mut Plan);
+
     /// One that differs in what it sends or runs, however little, is another.
     #[test]
     fn what_differs_is_not_trusted() {
         let own = Configured::of(&everything());
-        let changes: [(&str, fn(&mut Plan)); 6] = [
+        let changes: [(&str, Change); 6] = [
             ("--hook before Cloning", |plan| {
                 plan.hooks[0].command.push(' ')
             }),

@@ -76,7 +76,7 @@ impl LeaseRecord {
 /// A lease that this process holds.
 #[derive(Debug)]
 pub struct Lease {
-    state: SharedState,
+    state: Box<SharedState>,
     clock: Clock,
     inner: Mutex<Inner>,
 }
@@ -103,7 +103,7 @@ impl Lease {
             renewed,
         });
         Lease {
-            state,
+            state: Box::new(state),
             clock,
             inner,
         }
