@@ -17,6 +17,7 @@ mod rollback;
 mod run;
 #[cfg(feature = "sandbox")]
 mod sandbox;
+mod signals;
 mod status;
 mod take;
 mod trust;
@@ -42,6 +43,7 @@ use crate::config::keys::{with_switches, without_values_of_variables};
 use crate::config::layers::{Layers, LayersError};
 use crate::config::lines::with_one_line;
 use crate::config::{Config, ConfigError, LIMIT_FLAGS, LogFormat, Named, Options, TEST_FLAGS};
+use signals::Signals;
 
 /// Crash-safe blue/green deployments for AWS Elastic Beanstalk
 #[derive(Debug, Parser)]
@@ -310,32 +312,36 @@ async fn command(cli: Cli, layers: &Layers) -> Result<Exit, Failed> {
             ..named
         })
     };
-    match cli.command {
-        Command::Run(args) => run::run(options, &args).await,
-        Command::Deploy(args) => run::run(options, &args.pausing()).await,
-        Command::Doctor(args) => doctor::run(options, &args).await,
-        Command::Rehearse(args) => rehearse::run(options, &args).await,
-        Command::Plan(args) => plan::run(options, &args).await,
-        Command::Resume(args) => {
-            resume::run(options, &args, named(args.discard_changes)?, unheeded).await
+    let signals = Signals::of_this_process()?;
+    let done = async {
+        match cli.command {
+            Command::Run(args) => run::run(options, &args).await,
+            Command::Deploy(args) => run::run(options, &args.pausing()).await,
+            Command::Doctor(args) => doctor::run(options, &args).await,
+            Command::Rehearse(args) => rehearse::run(options, &args).await,
+            Command::Plan(args) => plan::run(options, &args).await,
+            Command::Resume(args) => {
+                resume::run(options, &args, named(args.discard_changes)?, unheeded).await
+            }
+            Command::Rollback(args) => {
+                rollback::run(options, &args, named(args.discard_changes)?, unheeded).await
+            }
+            Command::Abort(args) => {
+                abort::run(options, &args, named(args.discard_changes)?, unheeded).await
+            }
+            Command::Status(_) | Command::Wait(_) if let Some(unheeded) = unheeded => {
+                Err(unheeded.into())
+            }
+            Command::Status(args) => status::run(options, &args).await,
+            Command::Wait(args) => wait::run(options, &args).await,
+            Command::Cleanup(args) => cleanup::run(options, &args).await,
+            Command::IamPolicy(args) => iam_policy::run(options, &args).await,
+            Command::Config(args) => config::run(options, &args, layers),
+            #[cfg(feature = "sandbox")]
+            Command::Sandbox(args) => sandbox::run(options, &args).await,
         }
-        Command::Rollback(args) => {
-            rollback::run(options, &args, named(args.discard_changes)?, unheeded).await
-        }
-        Command::Abort(args) => {
-            abort::run(options, &args, named(args.discard_changes)?, unheeded).await
-        }
-        Command::Status(_) | Command::Wait(_) if let Some(unheeded) = unheeded => {
-            Err(unheeded.into())
-        }
-        Command::Status(args) => status::run(options, &args).await,
-        Command::Wait(args) => wait::run(options, &args).await,
-        Command::Cleanup(args) => cleanup::run(options, &args).await,
-        Command::IamPolicy(args) => iam_policy::run(options, &args).await,
-        Command::Config(args) => config::run(options, &args, layers),
-        #[cfg(feature = "sandbox")]
-        Command::Sandbox(args) => sandbox::run(options, &args).await,
-    }
+    };
+    signals.heeded(Box::pin(done)).await
 }
 
 /// The log goes to standard error; standard output is for results.

@@ -37,8 +37,12 @@ use gates::Word;
 use rules::Rules;
 use test_run::TestRun;
 
-/// How long a request that is on its way may still be answered after a signal.
+/// How long a request that is on its way, and the checkpoint of its answer, may take after a
+/// signal.
 const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// How long the lease may take to be given back after a signal.
+const GIVING_BACK: Duration = Duration::from_millis(300);
 
 /// How long the last look before an effect that touches service may be trusted.
 const LOOK_HOLDS: Duration = Duration::from_secs(60);
@@ -187,17 +191,25 @@ impl<'a, C: Cloud> Driver<'a, C> {
     /// # Errors
     /// [`DriveError`]; the deployment stands at its last checkpoint.
     pub async fn drive(mut self, deployment: &mut Deployment) -> Result<(), DriveError> {
-        let driven = match self.journal.lease() {
-            None => self.turns(deployment).await,
-            Some(lease) => tokio::select! {
-                biased;
-                driven = self.turns(deployment) => driven,
-                lost = lease.keep() => Err(lost.into()),
-            },
+        let (interrupted, lease) = (self.interrupted.clone(), self.journal.lease());
+        let lost = async {
+            match lease {
+                Some(lease) => lease.keep().await,
+                None => std::future::pending().await,
+            }
+        };
+        let driven = tokio::select! {
+            biased;
+            driven = self.turns(deployment) => driven,
+            lost = lost => Err(lost.into()),
+            // What hangs is given up: a request is unclear then, as the journal says already,
+            // and a checkpoint that is in SQLite alone is caught up with by whoever goes on.
+            () = signalled_for(interrupted.clone(), LAST_WORDS) => Err(DriveError::Signal),
         };
         // Nothing that this process started outlives its lease.
         self.test_run = TestRun::None;
-        self.journal.close().await;
+        let end = signalled_for(interrupted, GIVING_BACK);
+        self.journal.close_before(end).await;
         driven
     }
 
@@ -636,7 +648,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
         // quarantine, nor its lease would cover that.
         let send_by = self.journal.send_by(written, send_by).await;
         info!("asking AWS: {}", effect.kind().operation());
-        let outcome = self.ask(deployment, effect, &send_by).await?;
+        let outcome = self.cloud.ask(&deployment.plan, effect, &send_by).await;
         if let Outcome::Applied {
             environment_id: Some(id),
             ..
@@ -659,25 +671,6 @@ impl<'a, C: Cloud> Driver<'a, C> {
         self.streaks
             .put_off(put_off(effect.kind().operation(), &outcome));
         understand(effect, outcome)
-    }
-
-    /// Sends the request. A signal gives it a moment to be answered; after that
-    /// its outcome is unclear, as the journal says already.
-    async fn ask(
-        &self,
-        deployment: &Deployment,
-        effect: &Effect,
-        send_by: &Deadline,
-    ) -> Result<Outcome, DriveError> {
-        let asked = self.cloud.ask(&deployment.plan, effect, send_by);
-        tokio::pin!(asked);
-        tokio::select! {
-            biased;
-            outcome = &mut asked => Ok(outcome),
-            () = signalled(self.interrupted.clone()) => {
-                tokio::time::timeout(LAST_WORDS, asked).await.map_err(|_| DriveError::Signal)
-            }
-        }
     }
 
     async fn write_intent(
@@ -969,6 +962,12 @@ fn understand(effect: &Effect, outcome: Outcome) -> Result<Act, DriveError> {
             })),
         },
     }
+}
+
+/// Returns this long after the signal has come.
+async fn signalled_for(interrupted: watch::Receiver<bool>, span: Duration) {
+    signalled(interrupted).await;
+    tokio::time::sleep(span).await;
 }
 
 /// Returns once the signal has come; never where it cannot come any more.

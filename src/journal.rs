@@ -80,10 +80,11 @@ impl<'a> Journal<'a> {
     /// [`JournalError`], and what `vouch` refuses; the lease is given back then.
     pub async fn take_up<E: From<JournalError>>(
         store: &'a mut Store,
-        lease: Lease,
+        lease: impl Into<Arc<Lease>>,
         id: &str,
         vouch: impl AsyncFn(&Record, Option<&Deployment>) -> Result<(), E>,
     ) -> Result<Option<(Journal<'a>, Deployment)>, E> {
+        let lease = lease.into();
         loop {
             let ours = store.find(id).map_err(JournalError::from)?;
             // No lease was taken since what the journal here has: nobody can have written later.
@@ -143,7 +144,7 @@ impl<'a> Journal<'a> {
                 store.keep_output(id, output).map_err(JournalError::from)?;
             }
             let copy = Copy {
-                lease: Arc::new(lease),
+                lease,
                 etag,
                 transitions: record.transitions,
                 outputs: record.outputs,
@@ -301,9 +302,21 @@ impl<'a> Journal<'a> {
     /// Gives the lease back. Where the bucket does not answer it runs out by
     /// itself.
     pub async fn close(self) {
-        if let Some(copy) = self.copy {
-            let _ = tokio::time::timeout(GIVING_BACK, copy.lease.release()).await;
+        self.close_before(std::future::pending()).await;
+    }
+
+    /// The same, and no later than this comes.
+    pub async fn close_before(self, end: impl Future<Output = ()>) {
+        let Some(copy) = self.copy else {
+            return;
+        };
+        tokio::select! {
+            biased;
+            () = copy.lease.release() => return,
+            () = tokio::time::sleep(GIVING_BACK) => {}
+            () = end => {}
         }
+        warn!("the lease could not be given back in time, and runs out by itself");
     }
 }
 

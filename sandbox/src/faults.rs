@@ -21,6 +21,9 @@ pub struct Fault {
     /// The operation it strikes; none for every one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<String>,
+    /// Of S3, what the object's key holds, as in `bluegreen/leases/`; none for every request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     /// How many requests it lets pass first.
     #[serde(default)]
     pub skip: u32,
@@ -64,6 +67,7 @@ impl From<FaultEffect> for Fault {
         Fault {
             effect,
             operation: None,
+            key: None,
             skip: 0,
             times: None,
             probability: None,
@@ -104,6 +108,11 @@ pub enum FaultEffect {
         /// What becomes of the request.
         #[serde(default)]
         reaches: Reaches,
+    },
+    /// Applied, and answered this much later: nobody hears of it before.
+    SlowAnswer {
+        /// Milliseconds of the wall's time, as clients measure it.
+        milliseconds: u64,
     },
     /// 403 ExpiredToken.
     ExpiredCredentials,
@@ -763,6 +772,7 @@ impl World {
             | FaultEffect::DropRequest
             | FaultEffect::Late { .. }
             | FaultEffect::ForeignAnswer { .. }
+            | FaultEffect::SlowAnswer { .. }
             | FaultEffect::ExpiredCredentials
             | FaultEffect::ClockSkewed => self.faults.push(fault),
         }
@@ -782,12 +792,16 @@ impl World {
         &self.faults
     }
 
-    /// The fault that strikes this request, if any.
-    pub(crate) fn struck(&mut self, operation: &str) -> Option<FaultEffect> {
+    /// The fault that strikes this request, if any; `key` is the object's, of S3.
+    pub(crate) fn struck(&mut self, operation: &str, key: &str) -> Option<FaultEffect> {
         for at in 0..self.faults.len() {
             let chance = self.random() as f64 / u64::MAX as f64;
             let fault = &mut self.faults[at];
             if fault.operation.as_ref().is_some_and(|o| o != operation)
+                || fault
+                    .key
+                    .as_ref()
+                    .is_some_and(|k| !key.contains(k.as_str()))
                 || fault.times == Some(0)
                 || fault.probability.is_some_and(|p| chance >= p)
             {

@@ -13,6 +13,8 @@ mod update;
 
 pub(crate) use platform::STACK;
 
+use std::time::Duration;
+
 use crate::faults::{FaultEffect, Page, Reaches};
 use crate::wire::{ApiError, Form, Node, answer};
 use crate::world::World;
@@ -31,8 +33,17 @@ pub enum Reply {
     },
     /// An answer that is not AWS's.
     Foreign(Page),
+    /// The same, this much later.
+    Slow(Box<Reply>, Duration),
     /// The connection closes without an answer.
     HangUp,
+}
+
+impl Reply {
+    /// The same so many milliseconds later.
+    pub(crate) fn after(self, milliseconds: u64) -> Reply {
+        Reply::Slow(Box::new(self), Duration::from_millis(milliseconds))
+    }
 }
 
 /// The result of an operation; none for a void one.
@@ -43,11 +54,14 @@ impl World {
     pub fn apply(&mut self, form: &Form) -> Reply {
         let operation = form.operation().to_owned();
         *self.calls.entry(operation.clone()).or_default() += 1;
-        match self.struck(&operation) {
+        match self.struck(&operation, "") {
             None => self.perform(form),
             Some(FaultEffect::DropAnswer) => {
                 let _ = self.perform(form);
                 Reply::HangUp
+            }
+            Some(FaultEffect::SlowAnswer { milliseconds }) => {
+                self.perform(form).after(milliseconds)
             }
             Some(FaultEffect::DropRequest) => Reply::HangUp,
             Some(FaultEffect::Late { seconds }) => {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HOST, LOCATION, ORIGIN};
@@ -128,10 +129,10 @@ impl Sandbox {
         }
         let origin = Origin::of(&request);
         if let Some(request) = ServiceRequest::read(&request) {
-            return self.service(&request, origin);
+            return self.service(&request, origin).await;
         }
         match query_form(&request) {
-            Some(form) => self.query(form, origin),
+            Some(form) => self.query(form, origin).await,
             None => self.s3(request).await,
         }
     }
@@ -161,7 +162,11 @@ impl Sandbox {
         }
     }
 
-    fn service(&self, request: &ServiceRequest, origin: Origin) -> Result<Response<Bytes>, Hangup> {
+    async fn service(
+        &self,
+        request: &ServiceRequest,
+        origin: Origin,
+    ) -> Result<Response<Bytes>, Hangup> {
         let call = self.call(request.service.into(), &request.operation, origin);
         self.tell(&call, Phase::Before)?;
         let reply = self.with_world(|world, _| {
@@ -169,13 +174,13 @@ impl Sandbox {
             world.serve(request)
         });
         self.tell(&call, Phase::After)?;
-        match reply {
+        match due(reply).await {
             Reply::Foreign(page) => Ok(page.answer()),
             reply => Ok(request.dressed(responded(reply)?)),
         }
     }
 
-    fn query(&self, form: Form, origin: Origin) -> Result<Response<Bytes>, Hangup> {
+    async fn query(&self, form: Form, origin: Origin) -> Result<Response<Bytes>, Hangup> {
         let call = self.call(Service::ElasticBeanstalk, form.operation(), origin);
         self.tell(&call, Phase::Before)?;
         let reply = self.with_world(|world, _| {
@@ -184,7 +189,7 @@ impl Sandbox {
             world.apply(&form)
         });
         self.tell(&call, Phase::After)?;
-        responded(reply)
+        responded(due(reply).await)
     }
 
     async fn s3(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Hangup> {
@@ -193,10 +198,10 @@ impl Sandbox {
         self.tell(&call, Phase::Before)?;
         let fault = self.with_world(|world, _| {
             *world.calls.entry(call.operation.clone()).or_default() += 1;
-            world.struck(&call.operation)
+            world.struck(&call.operation, &call.origin.path)
         });
         let response = match fault {
-            None | Some(FaultEffect::DropAnswer) => {
+            None | Some(FaultEffect::DropAnswer | FaultEffect::SlowAnswer { .. }) => {
                 self.permitted_s3(request, &call.origin.access_key).await
             }
             Some(FaultEffect::ForeignAnswer { ref page, reaches }) => {
@@ -227,6 +232,10 @@ impl Sandbox {
         match fault {
             Some(FaultEffect::DropAnswer) => Err(Hangup),
             Some(FaultEffect::ForeignAnswer { .. }) => Ok(response),
+            Some(FaultEffect::SlowAnswer { milliseconds }) => {
+                tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+                Ok(numbered(response, call.number))
+            }
             _ => Ok(numbered(response, call.number)),
         }
     }
@@ -393,10 +402,21 @@ fn query_form(request: &Request<Bytes>) -> Option<Form> {
     (!form.operation().is_empty() && !scoped("s3")).then_some(form)
 }
 
+/// What is answered, once it is.
+async fn due(mut reply: Reply) -> Reply {
+    while let Reply::Slow(slow, after) = reply {
+        tokio::time::sleep(after).await;
+        reply = *slow;
+    }
+    reply
+}
+
 fn responded(reply: Reply) -> Result<Response<Bytes>, Hangup> {
     match reply {
         Reply::HangUp => Err(Hangup),
         Reply::Foreign(page) => Ok(page.answer()),
+        // Whoever asked has waited for it.
+        Reply::Slow(reply, _) => responded(*reply),
         Reply::Answer {
             status,
             body,

@@ -253,11 +253,14 @@ impl World {
     /// Carries out a request at the world's present time, faults included.
     pub(crate) fn serve(&mut self, request: &ServiceRequest) -> Reply {
         *self.calls.entry(request.operation.clone()).or_default() += 1;
-        match self.struck(&request.operation) {
+        match self.struck(&request.operation, "") {
             None => self.perform_service(request),
             Some(FaultEffect::DropAnswer) => {
                 let _ = self.perform_service(request);
                 Reply::HangUp
+            }
+            Some(FaultEffect::SlowAnswer { milliseconds }) => {
+                self.perform_service(request).after(milliseconds)
             }
             Some(FaultEffect::DropRequest) => Reply::HangUp,
             Some(FaultEffect::Late { seconds }) => {

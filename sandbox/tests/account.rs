@@ -16,7 +16,7 @@ const HISTORY: &str = "Action=DescribeEnvironmentManagedActionHistory&Environmen
 fn ask(world: &mut World, request: &str) -> (u16, String) {
     match world.apply(&Form::parse(request.as_bytes())) {
         Reply::Answer { status, body, .. } => (status, body.replace("&apos;", "'")),
-        Reply::Foreign(_) | Reply::HangUp => (0, String::new()),
+        Reply::Foreign(_) | Reply::Slow(..) | Reply::HangUp => (0, String::new()),
     }
 }
 

@@ -35,7 +35,7 @@ impl Play {
     fn ask(&mut self, request: &str) -> (u16, String) {
         match self.world.apply(&Form::parse(request.as_bytes())) {
             Reply::Answer { status, body, .. } => (status, body.replace("&apos;", "'")),
-            Reply::Foreign(_) | Reply::HangUp => (0, String::new()),
+            Reply::Foreign(_) | Reply::Slow(..) | Reply::HangUp => (0, String::new()),
         }
     }
 

@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tracing::{info, warn};
 
 use super::context::Context;
 use super::finish::{Asked, as_its_run, exit_code, go_on, report};
+use super::signals::Standing;
 use super::take::{Attempt, Taken};
 use super::{Exit, Failed, Unheeded};
 use crate::cloud::HttpProber;
@@ -50,7 +50,7 @@ pub(super) async fn run(
     obey(&state, &plan, Order::Retreat)?;
     let id = plan.id;
     context.store.request_retreat(&id, context.clock.now())?;
-    let mut interrupted = context.signals()?;
+    context.signals.stand(the_word_is_left(&id, false));
     let mut told = false;
     let mut other = None;
     let mut seen_at = context.clock.now();
@@ -65,7 +65,7 @@ pub(super) async fn run(
             }
             Other::Unseen(failed) => {
                 warn!("{}", failed.message());
-                rest(poll, &mut interrupted, &id).await?;
+                rest(&context, poll).await?;
                 continue;
             }
             Other::Obeyed(exit) => return Ok(exit),
@@ -85,24 +85,37 @@ pub(super) async fn run(
                 );
             }
             told = true;
+            context.signals.stand(the_word_is_left(&id, true));
         }
-        rest(pause, &mut interrupted, &id).await?;
+        rest(&context, pause).await?;
     }
 }
 
-async fn rest(
-    pause: Duration,
-    interrupted: &mut watch::Receiver<bool>,
-    id: &str,
-) -> Result<(), Failed> {
-    tokio::select! {
-        () = tokio::time::sleep(pause) => Ok(()),
-        _ = interrupted.wait_for(|yes| *yes) => {
-            let message = "interrupted by a signal; the word to go back is left";
-            Err(Failed::new(Exit::Interrupted, message)
-                .hint(format!("follow it with: bluegreen status {id} --watch")))
-        }
-    }
+/// The word to go back is in the journal; whether whoever drives the deployment `is_told`.
+fn the_word_is_left(id: &str, is_told: bool) -> Standing {
+    let (told, hint) = match is_told {
+        true => (
+            "interrupted by a signal; the word to go back is left",
+            format!("follow it with: bluegreen status {id} --watch"),
+        ),
+        false => (
+            "interrupted by a signal; the word to go back is left in this journal alone",
+            format!(
+                "a process elsewhere may not have it; give it again with: bluegreen abort {id}"
+            ),
+        ),
+    };
+    let told = told.to_owned();
+    Standing::Begun { told, hint }
+}
+
+/// Waits for `pause` of the wall's time, or for a signal.
+async fn rest(context: &Context, pause: Duration) -> Result<(), Failed> {
+    let sleeps = async {
+        tokio::time::sleep(pause).await;
+        Ok(())
+    };
+    context.signals.unless(sleeps).await
 }
 
 /// What is needed to look after a process elsewhere.
@@ -180,7 +193,7 @@ async fn look_after(
     let (found, word_is_left) = match &lease {
         None => (found, word_is_left),
         // Its holder may have come to rest since it was looked at.
-        Some(lease) => match context.find(Some(id)).await {
+        Some(lease) => match context.signals.unless(context.find(Some(id))).await {
             Ok(found) => (found, lease.retreat_requested().await),
             Err(failed) => {
                 lease.release().await;

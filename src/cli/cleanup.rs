@@ -7,6 +7,7 @@ use tracing::info;
 use super::context::Context;
 use super::finish::{Asked, drive_new};
 use super::remains::{deployment_of, kept_elsewhere, tagged_by_this_program};
+use super::signals::Standing;
 use super::take::{in_flight, pause};
 use super::{Exit, Failed, say};
 use crate::clock::Deadline;
@@ -72,15 +73,15 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
         )
         .hint("`bluegreen status --discover` lists what is left"));
     }
-    if !args.yes
-        && !confirmed(&format!(
-            "Remove {}, left by deployment {id}?",
-            what.join(", ")
-        ))?
-    {
+    let question = format!("Remove {}, left by deployment {id}?", what.join(", "));
+    if !args.yes && !confirmed(question).await? {
         say("Nothing was changed.");
         return Ok(Exit::Completed);
     }
+    context.signals.stand(Standing::Begun {
+        told: "interrupted by a signal, in the middle of the removal".to_owned(),
+        hint: format!("remove the rest with: bluegreen cleanup {id}"),
+    });
     if let Some(lease) = lease {
         release(&context, shared, &lease.target, &id).await?;
     }
@@ -155,6 +156,7 @@ async fn remove_green(
         .into());
     }
     context.store.create(&deployment)?;
+    context.signals.stand(Standing::Driven(new_id.clone()));
     info!(
         id = new_id,
         "removing {} and its template", remains.green.name
@@ -172,13 +174,12 @@ pub(super) fn swap_by_hand(green: &str, blue: &str) -> String {
 
 /// The lease of a target where it is free, or once it has run out.
 async fn take(context: &Context, contender: &mut Contender) -> Result<Lease, Failed> {
-    let mut interrupted = context.signals()?;
     loop {
         let is_dead = |lease: &LeaseRecord| context.holder_is_dead(lease, "");
-        match contender.attempt("Discarding", is_dead).await? {
+        match context.claim(contender, "Discarding", is_dead).await?? {
             Claim::Taken(lease) => return Ok(lease),
             Claim::Held(held) if held.renewed => return Err(held.into()),
-            Claim::Held(held) => context.rest(pause(&held), &mut interrupted).await?,
+            Claim::Held(held) => context.rest(pause(&held)).await?,
             Claim::Unfinished(_, record) => return Err(in_flight(&record.deployment).into()),
         }
     }
@@ -217,8 +218,13 @@ async fn held_lease(shared: &SharedState, id: &str) -> Result<Option<LeaseRecord
     Ok(leases.found.into_iter().find(held))
 }
 
-/// Asks on the terminal.
-fn confirmed(question: &str) -> Result<bool, Failed> {
+/// Asks on the terminal, where a signal may come in place of the answer.
+async fn confirmed(question: String) -> Result<bool, Failed> {
+    let asked = tokio::task::spawn_blocking(move || ask(&question));
+    asked.await.map_err(|e| Failed::bug(&e))?
+}
+
+fn ask(question: &str) -> Result<bool, Failed> {
     if !std::io::stdin().is_terminal() {
         return Err(
             Failed::new(Exit::Usage, format!("{question} Nobody can be asked here"))

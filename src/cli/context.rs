@@ -3,13 +3,12 @@
 
 use std::fmt::Display;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use aws_config::SdkConfig;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{OnceCell, watch};
+use tokio::sync::OnceCell;
 use tracing::warn;
 
+use super::signals::Signals;
 use super::{Exit, Failed, Unheeded};
 use crate::clock::Clock;
 use crate::cloud::aws::{AwsCloud, Connection, Recorder, connect};
@@ -31,8 +30,8 @@ pub(super) struct Context {
     connection: Connection,
     /// Made once: credentials are looked up anew with every one.
     clients: OnceCell<(AwsCloud<HttpProber>, SdkConfig)>,
-    /// Becomes true at the first signal, once somebody has asked for it.
-    interrupted: std::cell::OnceCell<watch::Receiver<bool>>,
+    /// What interrupts it, and what is told then.
+    pub signals: Signals,
     #[cfg(feature = "sandbox")]
     pub sandbox: Option<super::sandbox::InUse>,
 }
@@ -134,26 +133,10 @@ impl Context {
                 sandbox: None,
             },
             clients: OnceCell::new(),
-            interrupted: std::cell::OnceCell::new(),
+            signals: Signals::of_this_process()?,
             #[cfg(feature = "sandbox")]
             sandbox: None,
         })
-    }
-
-    /// Becomes true at the first SIGINT or SIGTERM, and stays so whoever asks: one that comes
-    /// between two of a command's waits is not lost.
-    pub fn signals(&self) -> Result<watch::Receiver<bool>, Failed> {
-        if let Some(interrupted) = self.interrupted.get() {
-            return Ok(interrupted.clone());
-        }
-        let interrupted = signals()?;
-        Ok(self.interrupted.get_or_init(|| interrupted).clone())
-    }
-
-    /// Forgets the signals that came so far: only another one interrupts what follows.
-    pub fn await_another_signal(&mut self) -> Result<(), Failed> {
-        self.interrupted = std::cell::OnceCell::from(signals()?);
-        Ok(())
     }
 
     /// Moves the context into the sandbox that `--sandbox` names: its endpoint,
@@ -192,7 +175,7 @@ impl Context {
             unheeded: None,
             connection: self.connection.clone(),
             clients: OnceCell::new(),
-            interrupted: self.interrupted.clone(),
+            signals: self.signals.apart(),
             #[cfg(feature = "sandbox")]
             sandbox: None,
         })
@@ -218,11 +201,11 @@ impl Context {
     }
 
     /// What waits for AWS to answer, by this context's clock and signals.
-    pub fn patient(&self) -> Result<Patient, Failed> {
-        Ok(Patient {
+    pub fn patient(&self) -> Patient {
+        Patient {
             clock: self.clock,
-            interrupted: self.signals()?,
-        })
+            signals: self.signals.clone(),
+        }
     }
 
     /// The clients for a deployment: in its region, and only where blue is of its
@@ -248,7 +231,7 @@ impl Context {
         // nothing is decided before AWS has told what time it is.
         let names = [plan.target.blue.clone(), plan.green.clone()];
         let look = async || cloud.environments(&names).await;
-        let found = self.patient()?.until_it_answers(plan, look).await?;
+        let found = self.patient().until_it_answers(plan, look).await?;
         self.clock = cloud.corrected(self.clock);
         let account =
             |environment: &Environment| environment.arn.split(':').nth(4).map(str::to_owned);
@@ -276,7 +259,7 @@ impl Context {
 /// Waits for AWS to answer, as long as a deployment's patience lasts.
 pub(super) struct Patient {
     clock: Clock,
-    interrupted: watch::Receiver<bool>,
+    signals: Signals,
 }
 
 impl Patient {
@@ -287,9 +270,9 @@ impl Patient {
         look: impl AsyncFn() -> Result<T, LookError>,
     ) -> Result<T, Failed> {
         let since = self.clock.now();
-        let mut interrupted = self.interrupted.clone();
         loop {
-            let message = match look().await {
+            let looked = async { Ok(look().await) };
+            let message = match self.signals.unless(looked).await? {
                 Ok(found) => return Ok(found),
                 Err(error) => DriveError::unless_passing(error)
                     .map_err(|ends| Failed::drive(&plan.id, ends))?,
@@ -300,22 +283,7 @@ impl Patient {
                 return Err(Failed::drive(&plan.id, error));
             }
             warn!("cannot see AWS for now: {message}");
-            rest(&self.clock, plan.limits.poll, &mut interrupted).await?;
-        }
-    }
-}
-
-/// Waits for `pause` of a clock's time, or for a signal.
-pub(super) async fn rest(
-    clock: &Clock,
-    pause: Duration,
-    interrupted: &mut watch::Receiver<bool>,
-) -> Result<(), Failed> {
-    tokio::select! {
-        () = clock.sleep(pause) => Ok(()),
-        _ = interrupted.wait_for(|yes| *yes) => {
-            let message = "interrupted by a signal while waiting";
-            Err(Failed::new(Exit::Interrupted, message).hint("nothing was changed"))
+            self.signals.rest(&self.clock, plan.limits.poll).await?;
         }
     }
 }
@@ -392,21 +360,6 @@ fn state_path(options: &Options) -> Result<PathBuf, Failed> {
     Ok(folder.join("bluegreen").join(name))
 }
 
-/// Waits for something unless a signal comes first, while nothing was changed yet.
-pub(super) async fn unless_interrupted<T>(
-    mut interrupted: watch::Receiver<bool>,
-    awaited: impl Future<Output = Result<T, Failed>>,
-) -> Result<T, Failed> {
-    tokio::select! {
-        biased;
-        _ = interrupted.wait_for(|yes| *yes) => {
-            Err(Failed::new(Exit::Interrupted, "interrupted by a signal")
-                .hint("nothing was changed"))
-        }
-        done = awaited => done,
-    }
-}
-
 /// No client could be made, for want of certificates that it trusts.
 pub(super) fn without_roots(why: impl Display) -> Failed {
     let message = format!("this machine's trusted certificates cannot be read: {why}");
@@ -414,21 +367,4 @@ pub(super) fn without_roots(why: impl Display) -> Failed {
         "nothing was changed; install them (the package ca-certificates, as a rule), or name \
          them with SSL_CERT_FILE",
     )
-}
-
-/// Becomes true at the first SIGINT or SIGTERM.
-pub(super) fn signals() -> Result<watch::Receiver<bool>, Failed> {
-    let (sender, receiver) = watch::channel(false);
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| Failed::bug(&e))?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(|e| Failed::bug(&e))?;
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-        let _ = sender.send(true);
-        // Keeps the channel open: a closed one would read as no signal.
-        std::future::pending::<()>().await;
-    });
-    Ok(receiver)
 }

@@ -15,6 +15,7 @@ use super::finish::{Asked, go_on};
 use super::plan::{Looked, look};
 use super::rehearse::of_rehearsal;
 use super::run::{self, Overridden, Which};
+use super::signals::Standing;
 use super::{Exit, Failed, say, warn_of};
 use crate::acceptance::all_set;
 use crate::cloud::aws::Recorder;
@@ -178,10 +179,14 @@ async fn take_back(
         "removing what the rehearsal has made, which takes some minutes; another signal leaves that to: \
          bluegreen abort {id}"
     );
-    let removed = match context.await_another_signal() {
-        Ok(()) => retreat(context, id).await,
-        Err(error) => Err(error),
-    };
+    context.signals.await_another();
+    context.signals.stand(Standing::Begun {
+        told: "interrupted by another signal, in the middle of the removal".to_owned(),
+        hint: format!(
+            "users are on blue, which was not touched; remove the rest with: bluegreen abort {id}"
+        ),
+    });
+    let removed = retreat(context, id).await;
     let why = failed.message();
     let (verdict, evidence, told) = match &removed {
         Ok(Exit::Completed) => {

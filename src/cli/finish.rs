@@ -1,8 +1,11 @@
 //! Driving to the end, saying what happened, and the exit code that follows.
 
+use std::sync::Arc;
+
 use tracing::info;
 
 use super::context::Context;
+use super::signals::Standing;
 use super::take::Taken;
 use super::{Exit, Failed, say};
 use crate::acceptance::all_set;
@@ -46,7 +49,7 @@ pub(super) async fn go_on(
         rested,
     } = taken;
     let clock = context.clock;
-    let interrupted = context.signals()?;
+    let signals = context.signals.clone();
     let id = deployment.plan.id.clone();
     let given = approver(&context.options).and_then(|approver| {
         as_its_run(&deployment, &named)?;
@@ -69,7 +72,16 @@ pub(super) async fn go_on(
                     .await
                     .map_err(Ends::Here)
             };
-            let journal = Journal::take_up(&mut context.store, lease, &id, vouch).await;
+            let lease = Arc::new(lease);
+            let taking = Journal::take_up(&mut context.store, Arc::clone(&lease), &id, vouch);
+            let taking = async { Ok(taking.await) };
+            let journal = match signals.unless(taking).await {
+                Ok(journal) => journal,
+                Err(interrupted) => {
+                    lease.release().await;
+                    return Err(interrupted);
+                }
+            };
             let found = journal.map_err(|ends| match ends {
                 Ends::Here(failed) => failed,
                 Ends::Journal(error) => Failed::taking_up(&id, error.into()),
@@ -94,7 +106,15 @@ pub(super) async fn go_on(
                 discard_changes: named.discard_changes,
                 accept_traffic_loss: context.options.accept_traffic_loss,
             };
-            ordered(&cloud, &mut journal, &mut deployment, order, wishes, clock).await
+            signals.stand(Standing::Begun {
+                told: "interrupted by a signal".to_owned(),
+                hint: format!(
+                    "`bluegreen status {id}` tells whether the order was taken; give it again where \
+                     it was not, else go on with: bluegreen resume {id}"
+                ),
+            });
+            let ordering = ordered(&cloud, &mut journal, &mut deployment, order, wishes, clock);
+            signals.unless(ordering).await
         }
     };
     if let Err(failed) = done {
@@ -102,7 +122,8 @@ pub(super) async fn go_on(
         return Err(failed);
     }
     info!(id, "going on from {}", deployment.state.kind());
-    let driven = Driver::new(&cloud, journal, clock, interrupted)
+    signals.stand(Standing::Driven(id));
+    let driven = Driver::new(&cloud, journal, clock, signals.came())
         .approved_by(approver)
         .drive(&mut deployment)
         .await;
@@ -337,7 +358,7 @@ pub(super) async fn drive_new(
     asked: Asked,
 ) -> Result<Exit, Failed> {
     let approver = approver(&context.options)?;
-    let interrupted = context.signals()?;
+    let interrupted = context.signals.came();
     let journal = match lease {
         None => Journal::local(&mut context.store),
         Some(lease) => Journal::beginning(&mut context.store, lease),

@@ -5,6 +5,7 @@ use tracing::{error, info};
 
 use super::context::Context;
 use super::finish::{Asked, go_on};
+use super::signals::Standing;
 use super::take::InFlight;
 use super::{Exit, Failed, Unheeded, say};
 use crate::config::{Named, NamedLimits, Options};
@@ -78,6 +79,10 @@ async fn all(context: &Context, limits: &NamedLimits) -> Result<Exit, Failed> {
         say("No deployment is interrupted.");
         return Ok(Exit::Completed);
     }
+    context.signals.stand(Standing::Begun {
+        told: "interrupted by a signal".to_owned(),
+        hint: "go on with: bluegreen resume --all".to_owned(),
+    });
     // The store is not shared between threads.
     let local = LocalSet::new();
     let mut driven = Vec::new();

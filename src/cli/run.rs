@@ -6,9 +6,10 @@ use std::time::Duration;
 use clap::ValueEnum;
 use tracing::{info, warn};
 
-use super::context::{Context, unless_interrupted};
+use super::context::Context;
 use super::finish::{Asked, drive_new};
 use super::plan::surroundings;
+use super::signals::Standing;
 use super::{Exit, Failed};
 use crate::acceptance::all_set;
 use crate::bundle;
@@ -314,7 +315,6 @@ impl Release<'_> {
         context: &mut Context,
         turn: &mut Option<Turn>,
     ) -> Result<(Deployment, Option<Lease>), Failed> {
-        let mut interrupted = context.signals()?;
         let mut told = String::new();
         let since = Stopwatch::start(&context.clock);
         loop {
@@ -333,9 +333,7 @@ impl Release<'_> {
                 info!("waiting for its turn: {}", busy.message());
                 busy.message().clone_into(&mut told);
             }
-            context
-                .rest(self.config.limits.poll, &mut interrupted)
-                .await?;
+            context.rest(self.config.limits.poll).await?;
         }
     }
 
@@ -346,9 +344,9 @@ impl Release<'_> {
         turn: &mut Option<Turn>,
     ) -> Result<Attempt, Failed> {
         let (cloud, config) = (self.cloud, self.config);
-        let interrupted = context.signals()?;
+        let signals = context.signals.clone();
         let look = async || Ok(preflight::find_target(cloud, config, self.region).await?);
-        let mut found = unless_interrupted(interrupted.clone(), look()).await?;
+        let mut found = signals.unless(look()).await?;
         let turn = match turn {
             Some(turn) => turn,
             none => {
@@ -360,13 +358,18 @@ impl Release<'_> {
                 })
             }
         };
-        let (store, clock) = (&mut context.store, context.clock);
-        if let Some(busy) = turn.hindrance(store, &clock, &found.1).await? {
+        let clock = context.clock;
+        if !self.wait.is_zero() {
+            // Its place in the queue.
+            signals.stand(Standing::Holding);
+        }
+        let hindrance = async { Ok(turn.hindrance(&mut context.store, &clock, &found.1).await?) };
+        if let Some(busy) = signals.unless(hindrance).await? {
             return Ok(Attempt::Busy(busy.into()));
         }
         if !self.wait.is_zero() {
             // What it waited for may have ended since that look.
-            found = unless_interrupted(interrupted.clone(), look()).await?;
+            found = signals.unless(look()).await?;
         }
         // Whether a Warning is accepted, which blue's own settings may say, is preflight's to judge.
         let worth_checking = self.config.healthy.max(Health::Warning);
@@ -375,15 +378,19 @@ impl Release<'_> {
         }
         let label = self.wanted.label.as_deref();
         if self.wanted.strategy != plan::Strategy::Rehearse {
-            turn.not_overtaken(&mut context.store, &found.1, label)
-                .await??;
+            let overtaken = async {
+                Ok(turn
+                    .not_overtaken(&mut context.store, &found.1, label)
+                    .await??)
+            };
+            signals.unless(overtaken).await?;
         }
         let around = surroundings(&context.store, &found.0, &context.clock)?;
         let checked = async {
             let id = self.id.to_owned();
             Ok(preflight::plan(cloud, config, id, self.wanted, found, &around).await)
         };
-        let plan = match unless_interrupted(interrupted.clone(), checked).await? {
+        let plan = match signals.unless(checked).await? {
             Ok(plan) => plan,
             Err(refused) if refused.may_pass() => {
                 turn.waits_for_blue = true;
@@ -391,13 +398,22 @@ impl Release<'_> {
             }
             Err(refused) => return Err(refused.into()),
         };
-        let lease = match turn.take(&context.store, &context.clock).await? {
+        signals.stand(Standing::Holding);
+        let taking = async { Ok(turn.take(&context.store, &clock).await?) };
+        let returned = async |taken: Result<_, _>| give_back(taken.unwrap_or_default()).await;
+        let lease = match signals.take(taking, returned).await? {
             Ok(lease) => lease,
             Err(busy) => return Ok(Attempt::Busy(busy.into())),
         };
         // Another release may have come and gone between the plan and its turn.
-        let again = still_fits(&plan, cloud, config);
-        match unless_interrupted(interrupted, again).await {
+        let begins = async {
+            let fits = still_fits(&plan, cloud, config).await?;
+            if fits {
+                turn.begins(&mut context.store, &clock).await;
+            }
+            Ok(fits)
+        };
+        match signals.unless(begins).await {
             Ok(true) => {}
             Ok(false) => {
                 give_back(lease).await;
@@ -409,13 +425,15 @@ impl Release<'_> {
                 return Err(failed);
             }
         }
-        turn.begins(&mut context.store, &clock).await;
         let mut deployment = Deployment::new(plan, context.clock.now());
         if let Some(lease) = &lease {
             deployment.fence = lease.fence().await;
         }
         match context.store.create(&deployment) {
-            Ok(()) => Ok(Attempt::Begun(Box::new((deployment, lease)))),
+            Ok(()) => {
+                signals.stand(Standing::Driven(deployment.plan.id.clone()));
+                Ok(Attempt::Begun(Box::new((deployment, lease))))
+            }
             Err(error) => {
                 give_back(lease).await;
                 match error {

@@ -9,8 +9,10 @@ use bluegreen_sandbox::{
 };
 use serde::Deserialize;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
-use super::context::{signals, without_roots};
+use super::context::without_roots;
+use super::signals::{Signals, Standing};
 use super::{Exit, Failed, say};
 use crate::clock::{Clock, Moment};
 use crate::cloud::aws::SandboxEndpoint;
@@ -95,13 +97,20 @@ pub(super) async fn run(_options: &Options, args: &Args) -> Result<Exit, Failed>
          \u{20} curl http://{address}/_sandbox/report",
         args.speed
     ));
-    let mut interrupted = signals()?;
+    let mut interrupted = until_a_signal()?;
     let serving = sandbox.clone().serve(listener, async move {
         let _ = interrupted.wait_for(|yes| *yes).await;
     });
     serving.await.map_err(|e| Failed::bug(&e))?;
     say(&summary(&sandbox.report()));
     Ok(Exit::Completed)
+}
+
+/// Becomes true once it is to end.
+fn until_a_signal() -> Result<watch::Receiver<bool>, Failed> {
+    let signals = Signals::of_this_process()?;
+    signals.stand(Standing::Serving);
+    Ok(signals.came())
 }
 
 async fn listen(address: &str) -> Result<TcpListener, Failed> {
@@ -134,7 +143,7 @@ async fn replay(replay: Replay, address: &str) -> Result<Exit, Failed> {
         name("green"),
         name("bucket")
     ));
-    let mut interrupted = signals()?;
+    let mut interrupted = until_a_signal()?;
     let serving = replay.serve(listener, async move {
         let _ = interrupted.wait_for(|yes| *yes).await;
     });

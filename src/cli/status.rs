@@ -36,10 +36,16 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
         return discover::run(Context::open(options).await?, args.json).await;
     }
     let context = Context::for_reading(options).await?;
-    let mut interrupted = context.signals()?;
+    let mut interrupted = context.signals.came();
     let mut shown = String::new();
     loop {
-        let (entries, unseen) = entries(&context, args).await?;
+        let (entries, unseen) = match context.signals.unless(entries(&context, args)).await {
+            // Whoever has seen enough ends it so.
+            Err(failed) if failed.exit() == Exit::Interrupted && !shown.is_empty() => {
+                return Ok(Exit::Completed);
+            }
+            entries => entries?,
+        };
         if let Some(failed) = unseen.filter(|_| entries.is_empty()) {
             return Err(failed);
         }

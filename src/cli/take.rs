@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tracing::{info, warn};
 
-use super::context::{Context, rest};
+use super::context::Context;
+use super::signals::Standing;
 use super::{Exit, Failed};
 use crate::cloud::HttpProber;
 use crate::cloud::aws::AwsCloud;
@@ -379,7 +379,6 @@ impl Context {
         let id = &deployment.plan.id;
         let limits = &deployment.plan.limits;
         let since = self.clock.now();
-        let mut interrupted = self.signals()?;
         let mut told = false;
         loop {
             match self.attempt(contender, deployment).await? {
@@ -389,7 +388,7 @@ impl Context {
                 }
                 Attempt::Away(error) => {
                     warn!("the lease cannot be taken for now: {error}");
-                    self.rest(limits.poll, &mut interrupted).await?;
+                    self.rest(limits.poll).await?;
                 }
                 Attempt::Held(held) if held.renewed => return Err(held.into()),
                 Attempt::Held(held) => {
@@ -403,7 +402,7 @@ impl Context {
                         told = true;
                     }
                     let pause = pause(&held);
-                    self.rest(pause, &mut interrupted).await?;
+                    self.rest(pause).await?;
                 }
             }
         }
@@ -418,13 +417,30 @@ impl Context {
         let id = &deployment.plan.id;
         let doing = deployment.state.kind().to_string();
         let is_dead = |lease: &LeaseRecord| self.holder_is_dead(lease, id);
-        match contender.attempt(&doing, is_dead).await {
+        match self.claim(contender, &doing, is_dead).await? {
             Ok(Claim::Taken(lease)) => Ok(Attempt::Taken(lease)),
             Ok(Claim::Held(held)) => Ok(Attempt::Held(held)),
             Ok(Claim::Unfinished(_, record)) => Err(in_flight(&record.deployment).into()),
             Err(error @ SharedError::Away { .. }) => Ok(Attempt::Away(error)),
             Err(error) => Err(Failed::taking_up(id, error.into())),
         }
+    }
+
+    /// One attempt at a lease, which is given back where a signal comes meanwhile.
+    pub async fn claim(
+        &self,
+        contender: &mut Contender,
+        doing: &str,
+        is_dead: impl Fn(&LeaseRecord) -> bool,
+    ) -> Result<Result<Claim, SharedError>, Failed> {
+        self.signals.stand(Standing::Holding);
+        let claiming = async { Ok(contender.attempt(doing, is_dead).await) };
+        let give_back = async |claim| {
+            if let Ok(Claim::Taken(lease)) = claim {
+                lease.release().await;
+            }
+        };
+        self.signals.take(claiming, give_back).await
     }
 
     /// A holder that drove with this journal on this machine, and does so no more.
@@ -437,12 +453,8 @@ impl Context {
     }
 
     /// Waits for `pause` of this context's time, or for a signal.
-    pub async fn rest(
-        &self,
-        pause: Duration,
-        interrupted: &mut watch::Receiver<bool>,
-    ) -> Result<(), Failed> {
-        rest(&self.clock, pause, interrupted).await
+    pub async fn rest(&self, pause: Duration) -> Result<(), Failed> {
+        self.signals.rest(&self.clock, pause).await
     }
 }
 

@@ -29,7 +29,7 @@ impl Context {
             cloud: cloud.clone(),
             configured: self.options.configured()?,
             previews: self.options.previews()?,
-            patient: self.patient()?,
+            patient: self.patient(),
         })
     }
 }

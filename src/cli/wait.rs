@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use clap::ValueEnum;
-use tokio::sync::watch;
 use tracing::warn;
 
 use super::context::Context;
@@ -50,7 +49,6 @@ const LOOK_AFTER: Duration = Duration::from_secs(2);
 
 pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> {
     let context = Context::for_reading(options).await?;
-    let mut interrupted = context.signals()?;
     let since = context.clock.now();
     let mut id = args.id.clone();
     loop {
@@ -66,7 +64,7 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
                     return Err(failed);
                 }
                 warn!("{}", failed.message());
-                rest(&context, left, &mut interrupted).await?;
+                rest(&context, left).await?;
                 continue;
             }
             Err(failed) => return Err(failed),
@@ -100,23 +98,18 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
             };
             return Err(Failed::new(Exit::Interrupted, message).hint(hint));
         }
-        rest(&context, left, &mut interrupted).await?;
+        rest(&context, left).await?;
     }
 }
 
 /// Waits until the next look, and no longer than there is time left.
-async fn rest(
-    context: &Context,
-    left: Option<(Duration, Duration)>,
-    interrupted: &mut watch::Receiver<bool>,
-) -> Result<(), Failed> {
+async fn rest(context: &Context, left: Option<(Duration, Duration)>) -> Result<(), Failed> {
     let left = left.map_or(Duration::MAX, |(left, _)| left);
-    tokio::select! {
-        () = tokio::time::sleep(LOOK_AFTER.min(context.clock.wall(left))) => Ok(()),
-        _ = interrupted.wait_for(|yes| *yes) => {
-            Err(Failed::new(Exit::Interrupted, "interrupted by a signal while waiting"))
-        }
-    }
+    let sleeps = async {
+        tokio::time::sleep(LOOK_AFTER.min(context.clock.wall(left))).await;
+        Ok(())
+    };
+    context.signals.unless(sleeps).await
 }
 
 impl Until {

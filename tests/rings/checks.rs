@@ -31,7 +31,7 @@ fn by_hand(world: &VirtualWorld, request: &str) -> (u16, String) {
     });
     match reply {
         Reply::Answer { status, body, .. } => (status, body.replace("&apos;", "'")),
-        Reply::Foreign(_) | Reply::HangUp => (0, String::new()),
+        Reply::Foreign(_) | Reply::Slow(..) | Reply::HangUp => (0, String::new()),
     }
 }
 

@@ -287,7 +287,9 @@ fn with_awkward_names(served: &Served) {
         served.sandbox.with_world(
             |world, _| match world.apply(&Form::parse(form.as_bytes())) {
                 Reply::Answer { status, body, .. } => assert_eq!(status, 200, "{form}: {body}"),
-                Reply::Foreign(_) | Reply::HangUp => panic!("{form} is not answered"),
+                Reply::Foreign(_) | Reply::Slow(..) | Reply::HangUp => {
+                    panic!("{form} is not answered")
+                }
             },
         );
     };
@@ -339,7 +341,7 @@ fn with_awkward_names(served: &Served) {
         let told = |world: &mut World| world.apply(&Form::parse(asks.as_bytes()));
         match served.sandbox.with_world(|world, _| told(world)) {
             Reply::Answer { body, .. } => body.contains("<HealthStatus>Ok</HealthStatus>"),
-            Reply::Foreign(_) | Reply::HangUp => false,
+            Reply::Foreign(_) | Reply::Slow(..) | Reply::HangUp => false,
         }
     };
     while !is_well() {

@@ -39,6 +39,7 @@ mod served;
 mod services;
 mod settings;
 mod shared;
+mod signals;
 mod staying;
 mod steady_health;
 mod storage;

@@ -430,6 +430,7 @@ fn a_bucket_that_is_away_is_waited_for_and_then_it_stops_resumable() {
             message: "away".to_owned(),
         },
         operation: Some("PutObject".to_owned()),
+        key: None,
         skip,
         times: None,
         probability: None,

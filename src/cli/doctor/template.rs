@@ -5,6 +5,7 @@ use tokio::sync::watch;
 use tracing::warn;
 
 use super::super::context::Context;
+use super::super::signals::Standing;
 use super::super::{Exit, Failed, say};
 use crate::clock::Deadline;
 use crate::cloud::aws::{AwsCloud, TemplateBesideBlue};
@@ -32,14 +33,18 @@ pub(super) async fn examine(
     verdicts: &mut Vec<Verdict>,
 ) -> Result<(), Failed> {
     let (cloud, _) = context.cloud().await?;
-    let interrupted = context.signals()?;
     let mut tell = |verdict: Verdict| {
         let [step, what, evidence] = &verdict;
         say(&format!("{step}: {what}, {evidence}"));
         verdicts.push(verdict);
     };
+    let signals = &context.signals;
+    signals.stand(Standing::Begun {
+        told: "interrupted by a signal".to_owned(),
+        hint: may_still_be_made(plan),
+    });
     tell(made(&cloud, plan).await?);
-    let read = read(&cloud, plan, interrupted.clone()).await;
+    let read = read(&cloud, plan, signals.came()).await;
     let failed = match read {
         Ok(beside) => {
             tell(described(plan, &beside));
@@ -52,6 +57,8 @@ pub(super) async fn examine(
             Some(failed)
         }
     };
+    // The removal is not to be cut short by the signal that asks for it.
+    signals.await_another();
     let deleted = deleted(context, &cloud, plan).await;
     tell(match &deleted {
         Ok(()) => step(
@@ -62,6 +69,7 @@ pub(super) async fn examine(
         Err(left) => step("template deleted", "FAILED", left.message().to_owned()),
     });
     deleted?;
+    signals.stand(Standing::Idle);
     match failed {
         None => Ok(()),
         Some(failed) => Err(failed),
@@ -103,13 +111,17 @@ async fn made(cloud: &AwsCloud<HttpProber>, plan: &Plan) -> Result<Verdict, Fail
                 return Ok(step("template made", "passed", of_blue));
             }
             let message = format!("no clear answer to CreateConfigurationTemplate: {why}");
-            Err(Failed::new(Exit::Interrupted, message).hint(format!(
-                "users are on blue; the template {name} may still be made: bluegreen status \
-                 --discover shows it, bluegreen cleanup {} --yes removes it",
-                plan.id
-            )))
+            Err(Failed::new(Exit::Interrupted, message).hint(may_still_be_made(plan)))
         }
     }
+}
+
+fn may_still_be_made(plan: &Plan) -> String {
+    format!(
+        "users are on blue; the template {} may still be made: bluegreen status --discover shows \
+         it, bluegreen cleanup {} --yes removes it",
+        plan.template, plan.id
+    )
 }
 
 /// Reads the template and blue, unless a signal comes.

@@ -1,0 +1,203 @@
+//! Ring 3: a signal that comes while a request hangs. Every command ends within a moment, says
+//! what is true, and whatever it had begun can be gone on with.
+
+use std::time::{Duration, Instant};
+
+use bluegreen_sandbox::{Fault, FaultEffect};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::served::{Patience, Served};
+use crate::shared::{all_is_well, begun, exits, started};
+
+const SPEED: f64 = 600.0;
+
+/// Within this a command ends on a machine as busy as may be; what hangs does so for longer
+/// than any time-out.
+const SOON: Duration = Duration::from_secs(5);
+
+const LOOK: (&str, &str) = ("DescribeEnvironments", "");
+const READ_LEASE: (&str, &str) = ("GetObject", "bluegreen/leases/");
+const WRITE_LEASE: (&str, &str) = ("PutObject", "bluegreen/leases/");
+const READ_COPY: (&str, &str) = ("GetObject", "bluegreen/deployments/");
+const WRITE_COPY: (&str, &str) = ("PutObject", "bluegreen/deployments/");
+const LIST: (&str, &str) = ("ListObjectsV2", "");
+const QUEUE: (&str, &str) = ("PutObject", "bluegreen/queues/");
+
+/// Runs a command until it hangs in a request, the first such but `skip`, and ends it by a
+/// signal; gives what it told.
+#[track_caller]
+fn interrupted(
+    served: &Served,
+    arguments: &[&str],
+    (operation, key): (&str, &str),
+    skip: u32,
+) -> String {
+    let strikes = || {
+        let strikes = served.sandbox.report().strikes;
+        strikes.get("slow_answer").copied().unwrap_or_default()
+    };
+    let before = strikes();
+    served.inject(Fault {
+        operation: Some(operation.to_owned()),
+        key: Some(key.to_owned()).filter(|key| !key.is_empty()),
+        skip,
+        ..Fault::from(FaultEffect::SlowAnswer {
+            milliseconds: 3_600_000,
+        })
+    });
+    let child = started(served.bluegreen(arguments));
+    let case = format!("{arguments:?} that hangs in {operation} {key} after {skip}");
+    let patience = Patience::new();
+    while strikes() == before {
+        patience.check(&case);
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let since = Instant::now();
+    kill_process(Pid::from_child(&child), Signal::TERM).expect("it can be signalled");
+    let ended = child.wait_with_output().expect("it ends");
+    let after = since.elapsed();
+    served.sandbox.with_world(|world, _| world.clear_faults());
+    let told = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert_eq!(ended.status.code(), Some(75), "{case}: {told}");
+    assert!(after < SOON, "{case}: it took {after:?}");
+    assert!(told.contains("interrupted by a signal"), "{case}: {told}");
+    told
+}
+
+#[track_caller]
+fn says(told: &str, what: &str) {
+    assert!(told.contains(what), "{what:?} is not in: {told}");
+}
+
+/// A release that is paused before its last swap.
+fn paused() -> (Served, String) {
+    let served = Served::at_speed(SPEED);
+    let release = ["run", "--version-label", "v2", "--pause-before", "cutover"];
+    exits(&served.run(&release), 0);
+    let id = begun(&served);
+    (served, id)
+}
+
+#[test]
+fn a_release_that_has_not_begun_ends_soon_and_changes_nothing() {
+    let served = Served::at_speed(SPEED);
+    let run = ["run", "--version-label", "v2"];
+    for at in [LOOK, READ_LEASE, WRITE_LEASE, QUEUE] {
+        for command in ["run", "rehearse"] {
+            let told = interrupted(&served, &[command, "--version-label", "v2"], at, 0);
+            says(&told, "nothing was changed");
+        }
+    }
+    let waiting = [&run[..], &["--wait", "1h"]].concat();
+    says(
+        &interrupted(&served, &waiting, QUEUE, 0),
+        "nothing was changed",
+    );
+    for command in ["plan", "doctor"] {
+        says(
+            &interrupted(&served, &[command], LOOK, 0),
+            "nothing was changed",
+        );
+    }
+    let calls = served.sandbox.report().calls;
+    assert!(
+        !calls.contains_key("CreateConfigurationTemplate"),
+        "{calls:?}"
+    );
+    exits(&served.run(&run), 0);
+    all_is_well(&served, "v2");
+}
+
+#[test]
+fn a_release_that_hangs_in_the_middle_ends_soon_and_goes_on() {
+    for (at, skip) in [
+        (WRITE_COPY, 0),
+        (WRITE_COPY, 3),
+        (("CreateEnvironment", ""), 0),
+        (("SwapEnvironmentCNAMEs", ""), 0),
+        (LOOK, 12),
+    ] {
+        let served = Served::at_speed(SPEED);
+        let told = interrupted(&served, &["run", "--version-label", "v2"], at, skip);
+        says(&told, "go on with: bluegreen resume");
+        exits(&served.run(&["resume"]), 0);
+        all_is_well(&served, "v2");
+    }
+}
+
+#[test]
+fn whoever_goes_on_ends_soon_where_a_request_hangs() {
+    let (served, id) = paused();
+    for at in [LOOK, READ_LEASE, WRITE_LEASE, READ_COPY] {
+        for command in [&["resume"][..], &["rollback", &id], &["resume", &id]] {
+            let told = interrupted(&served, command, at, 0);
+            says(&told, "nothing was changed");
+        }
+    }
+    says(
+        &interrupted(&served, &["resume"], LIST, 0),
+        "nothing was changed",
+    );
+    // The copy is written anew under the lease, then with the order.
+    says(
+        &interrupted(&served, &["resume"], WRITE_COPY, 0),
+        "nothing was changed",
+    );
+    let told = interrupted(&served, &["resume"], WRITE_COPY, 1);
+    says(
+        &told,
+        &format!("`bluegreen status {id}` tells whether the order was taken"),
+    );
+    let told = interrupted(&served, &["resume"], WRITE_COPY, 2);
+    says(&told, &format!("go on with: bluegreen resume {id}"));
+    exits(&served.run(&["resume", "--all"]), 0);
+    all_is_well(&served, "v2");
+}
+
+#[test]
+fn everything_that_is_resumed_ends_soon_where_a_request_hangs() {
+    for at in [LOOK, READ_LEASE, WRITE_LEASE, WRITE_COPY] {
+        let served = Served::at_speed(SPEED);
+        let release = ["run", "--version-label", "v2"];
+        interrupted(&served, &release, ("UpdateEnvironment", ""), 0);
+        interrupted_all(&served, at);
+        exits(&served.run(&["resume", "--all"]), 0);
+        all_is_well(&served, "v2");
+    }
+}
+
+/// What each deployment tells is in the log there.
+#[track_caller]
+fn interrupted_all(served: &Served, at: (&str, &str)) {
+    interrupted(served, &["resume", "--all"], at, 0);
+}
+
+#[test]
+fn whoever_goes_back_ends_soon_and_says_what_is_left() {
+    let (served, id) = paused();
+    for at in [LOOK, READ_LEASE, WRITE_LEASE, WRITE_COPY] {
+        let told = interrupted(&served, &["abort", &id], at, 0);
+        assert!(!told.contains("nothing was changed"), "{told}");
+    }
+    exits(&served.run(&["abort", &id]), 0);
+    all_is_well(&served, "v1");
+}
+
+#[test]
+fn whoever_only_looks_ends_soon() {
+    let (served, id) = paused();
+    for (command, at) in [
+        (&["status"][..], LIST),
+        (&["status"], READ_COPY),
+        (&["status", "--all"], READ_COPY),
+        (&["status", &id], READ_LEASE),
+        (&["status", "--discover"], LOOK),
+        (&["wait", &id, "--for", "end"], READ_COPY),
+        (&["cleanup", "01ARZ3NDEKTSV4RRFFQ69G5FAV", "--yes"], LOOK),
+        (&["iam-policy"], LOOK),
+    ] {
+        says(&interrupted(&served, command, at, 0), "nothing was changed");
+    }
+    exits(&served.run(&["resume"]), 0);
+    all_is_well(&served, "v2");
+}
