@@ -9,6 +9,7 @@ mod bounds;
 mod contender;
 mod holder;
 mod lease;
+mod listing;
 mod queue;
 #[cfg(test)]
 mod tests;
@@ -205,8 +206,28 @@ impl Record {
 pub struct Listed<T> {
     /// What they hold.
     pub found: Vec<T>,
-    /// Why each of the others could not be read: it is damaged, or a newer program's.
+    /// Why each of the others could not be read: it is damaged, a newer program's, or there was
+    /// no answer.
     pub unreadable: Vec<SharedError>,
+}
+
+impl<T> Listed<T> {
+    /// What was found, unless there was no answer for any of it.
+    ///
+    /// # Errors
+    /// The first error that is none of an object's content.
+    pub fn answered(self) -> Result<Vec<T>, SharedError> {
+        let is_unanswered = |error: &SharedError| {
+            matches!(
+                error,
+                SharedError::Away { .. } | SharedError::Unusable { .. }
+            )
+        };
+        match self.unreadable.into_iter().find(is_unanswered) {
+            Some(error) => Err(error),
+            None => Ok(self.found),
+        }
+    }
 }
 
 impl<T> Default for Listed<T> {
@@ -356,73 +377,6 @@ impl SharedState {
         self.read(&lease_key(target)).await
     }
 
-    /// Every deployment in the bucket, oldest first.
-    ///
-    /// # Errors
-    /// [`SharedError`].
-    pub async fn deployments(&self) -> Result<Listed<Record>, SharedError> {
-        let keys = self.keys(DEPLOYMENTS).await?;
-        self.read_all(&keys).await
-    }
-
-    /// Every lease in the bucket.
-    ///
-    /// # Errors
-    /// [`SharedError`].
-    pub async fn leases(&self) -> Result<Listed<LeaseRecord>, SharedError> {
-        let keys = self.keys(LEASES).await?;
-        self.read_all(&keys).await
-    }
-
-    /// What has not ended, oldest first, with its lease: the deployments that the leases
-    /// name, and, where a lease was removed or cannot be read, those among the newest
-    /// [`UNLEASED_MAX`].
-    ///
-    /// # Errors
-    /// [`SharedError`].
-    pub async fn unfinished(&self) -> Result<Listed<(Record, Option<LeaseRecord>)>, SharedError> {
-        let leases = self.leases().await?;
-        let mut keys: Vec<_> = leases
-            .found
-            .iter()
-            .map(|l| deployment_key(&l.deployment))
-            .collect();
-        // An id begins with its time: the newest are the last.
-        let newest = self.keys(DEPLOYMENTS).await?.into_iter().rev();
-        let unleased: Vec<_> = newest
-            .filter(|key| !keys.contains(key))
-            .take(UNLEASED_MAX)
-            .collect();
-        keys.extend(unleased);
-        let records = self.read_all::<Record>(&keys).await?;
-        let lease_of = |record: &Record| {
-            let id = &record.deployment.plan.id;
-            leases
-                .found
-                .iter()
-                .find(|lease| lease.deployment == *id)
-                .cloned()
-        };
-        let mut found: Vec<_> = records
-            .found
-            .into_iter()
-            .filter(|record| !record.deployment.state.is_end())
-            .map(|record| {
-                let lease = lease_of(&record);
-                (record, lease)
-            })
-            .collect();
-        found.sort_by(|(a, _), (b, _)| a.deployment.plan.id.cmp(&b.deployment.plan.id));
-        Ok(Listed {
-            found,
-            unreadable: leases
-                .unreadable
-                .into_iter()
-                .chain(records.unreadable)
-                .collect(),
-        })
-    }
-
     /// The deployment that a lease names, where it has not ended.
     ///
     /// # Errors
@@ -511,28 +465,6 @@ impl SharedState {
                 key: deployment_key(&id),
             },
         }
-    }
-
-    async fn keys(&self, prefix: &str) -> Result<Vec<String>, SharedError> {
-        self.bucket.list(prefix).await.map_err(|e| self.error(e))
-    }
-
-    async fn read_all<T: Kept>(&self, keys: &[String]) -> Result<Listed<T>, SharedError> {
-        let mut listed = Listed::default();
-        for key in keys {
-            match self.read::<T>(key).await {
-                Ok(object) => listed.found.extend(object.map(|object| object.value)),
-                Err(
-                    error @ (SharedError::Newer { .. }
-                    | SharedError::Damaged { .. }
-                    | SharedError::Unauthenticated { .. }),
-                ) => {
-                    listed.unreadable.push(error);
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(listed)
     }
 
     async fn read<T: Kept>(&self, key: &str) -> Result<Option<Tagged<T>>, SharedError> {

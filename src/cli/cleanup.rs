@@ -215,7 +215,7 @@ pub(super) async fn left_templates(
 async fn held_lease(shared: &SharedState, id: &str) -> Result<Option<LeaseRecord>, Failed> {
     let leases = shared.leases().await?;
     let held = |lease: &LeaseRecord| lease.deployment == id && lease.holder.is_some();
-    Ok(leases.found.into_iter().find(held))
+    Ok(leases.answered()?.into_iter().find(held))
 }
 
 /// Asks on the terminal, where a signal may come in place of the answer.

@@ -172,7 +172,7 @@ async fn left(context: &mut Context) -> Result<Vec<Left>, Failed> {
         }
     }
     if let Some(shared) = context.shared().await? {
-        for lease in shared.leases().await?.found {
+        for lease in shared.leases().await?.answered()? {
             if lease.holder.is_none() || is_owned(&lease.deployment) {
                 continue;
             }

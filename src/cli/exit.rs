@@ -82,6 +82,12 @@ impl Failed {
         self
     }
 
+    /// The same, saying first what it is about.
+    pub(super) fn about(mut self, what: &str) -> Failed {
+        self.message = format!("{what}: {}", self.message);
+        self
+    }
+
     pub(super) fn message(&self) -> &str {
         &self.message
     }

@@ -59,7 +59,8 @@ impl Context {
     /// That no deployment is in flight, with what leads back from the last one.
     async fn after_the_last(&self, failed: Failed) -> Failed {
         let named = |given: &Option<String>, name: &str| given.as_deref().is_none_or(|g| g == name);
-        let all = self.all().await.unwrap_or_default();
+        let found = self.newest().await.map(|all| all.found);
+        let all = found.unwrap_or_default();
         let of_target = all.iter().rev().find(|(record, _)| {
             let target = &record.deployment.plan.target;
             named(&self.options.app, &target.application)

@@ -46,8 +46,15 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
             }
             entries => entries?,
         };
-        if let Some(failed) = unseen.filter(|_| entries.is_empty()) {
-            return Err(failed);
+        if entries.is_empty() {
+            // Of what is not to be seen nobody says that there is none.
+            if let Some(failed) = unseen {
+                return Err(failed);
+            }
+            let only_here = "only the deployments of this machine's journal are looked at";
+            if let Err(unnamed) = context.names_a_bucket(only_here) {
+                tracing::warn!("{}", unnamed.message());
+            }
         }
         let text = if args.json {
             report::json(&entries)
@@ -62,7 +69,8 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
             shown = text;
         }
         if !args.watch || entries.iter().all(|entry| entry.deployment.state.is_end()) {
-            return Ok(Exit::Completed);
+            // What was shown is not all.
+            return unseen.map_or(Ok(Exit::Completed), Err);
         }
         tokio::select! {
             () = tokio::time::sleep(WATCH) => {}
@@ -80,11 +88,13 @@ async fn entries(context: &Context, args: &Args) -> Result<(Vec<Entry>, Option<F
             let lease = context.lease_of(&record.deployment).await;
             vec![(record, lease)]
         }
-        (None, true) => context.all().await?,
-        (None, false) => {
-            let in_flight = context.unfinished().await?;
-            unseen = in_flight.unseen;
-            in_flight.found
+        (None, all) => {
+            let found = match all {
+                true => context.all().await?,
+                false => context.unfinished().await?,
+            };
+            unseen = found.unseen;
+            found.found
         }
     };
     let entry = |(record, lease): (Record, Option<LeaseRecord>)| Entry {

@@ -1,5 +1,6 @@
 //! Finding a deployment, wherever it is kept, and becoming the one who drives it.
 
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use tracing::{info, warn};
@@ -30,7 +31,7 @@ pub(super) struct Taken {
     pub rested: bool,
 }
 
-/// What is in flight.
+/// What is in flight, or was.
 pub(super) struct InFlight {
     pub found: Vec<(Record, Option<LeaseRecord>)>,
     /// Why what the bucket lists is not among them, or not all of it.
@@ -203,18 +204,15 @@ impl Context {
             Ok(None) => Ok(Listed::default()),
             Err(failed) => Err(failed),
         };
+        let bucket = self.options.bucket.as_deref().unwrap_or_default();
         match listed {
             Ok(Listed { found, unreadable }) => {
-                for error in &unreadable {
-                    warn!("{error}");
-                }
-                (found, unreadable.into_iter().next().map(Failed::from))
+                let not_all = format!("not all that is in bucket {bucket} is to be seen");
+                (found, first_of(unreadable, &not_all))
             }
             Err(failed) => {
-                warn!(
-                    "what is in the bucket is not to be seen: {}",
-                    failed.message()
-                );
+                let failed = failed.about(&format!("what is in bucket {bucket} is not to be seen"));
+                warn!("{}", failed.message());
                 (Vec::new(), Some(failed))
             }
         }
@@ -222,24 +220,16 @@ impl Context {
 
     /// What is in flight, here and in the bucket, with its lease.
     pub async fn unfinished(&self) -> Result<InFlight, Failed> {
+        let here = self.store.unfinished()?;
+        let (mut copies, uncopied) = self.copies_of(&here).await;
         let mut found = Vec::new();
-        for deployment in self.store.unfinished()? {
-            let id = deployment.plan.id.clone();
-            let there = self.copy_of(&id, Some(&deployment)).await;
-            let there = there.unwrap_or_else(|failed| {
-                warn!(
-                    id,
-                    "the copy in the bucket is not to be seen: {}",
-                    failed.message()
-                );
-                None
-            });
+        for deployment in here {
+            let there = copies.remove(&deployment.plan.id);
             let here = self.record(deployment)?;
             found.extend(later(Some(here), there).map(|record| (record, None)));
         }
-        let (listed, unseen) = self
-            .listed(async |shared| bounded(shared.unfinished()).await)
-            .await;
+        let (listed, unseen) = self.listed(async |shared| shared.unfinished().await).await;
+        let unseen = unseen.or(uncopied);
         for (record, lease) in listed {
             let id = &record.deployment.plan.id;
             match found.iter_mut().find(|(r, _)| r.deployment.plan.id == *id) {
@@ -252,25 +242,69 @@ impl Context {
         Ok(InFlight { found, unseen })
     }
 
+    /// The copies of these deployments of the journal, each in its bucket, and why some are not
+    /// to be seen; that is warned of.
+    async fn copies_of(&self, here: &[Deployment]) -> (HashMap<String, Record>, Option<Failed>) {
+        let mut ids = BTreeMap::<_, Vec<_>>::new();
+        for Deployment { plan, .. } in here.iter().filter(|one| one.plan.shared_state) {
+            ids.entry(&*plan.bucket).or_default().push(&*plan.id);
+        }
+        let (mut copies, mut unseen) = (HashMap::new(), None);
+        for (bucket, ids) in ids {
+            let what = format!("copies of this journal's deployments in bucket {bucket}");
+            let failed = match self.shared_in(bucket).await {
+                Ok(None) => None,
+                Ok(Some(shared)) => {
+                    let Listed { found, unreadable } = Box::pin(shared.copies(ids)).await;
+                    let found = found.into_iter();
+                    copies.extend(found.map(|copy| (copy.deployment.plan.id.clone(), copy)));
+                    first_of(unreadable, &format!("not all {what} are to be seen"))
+                }
+                Err(failed) => {
+                    let failed = failed.about(&format!("the {what} are not to be seen"));
+                    warn!("{}", failed.message());
+                    Some(failed)
+                }
+            };
+            unseen = unseen.or(failed);
+        }
+        (copies, unseen)
+    }
+
     /// Every deployment, here and in the bucket.
-    pub async fn all(&self) -> Result<Vec<(Record, Option<LeaseRecord>)>, Failed> {
+    pub async fn all(&self) -> Result<InFlight, Failed> {
+        let list = async |shared: SharedState| shared.deployments().await;
+        self.all_of(list).await
+    }
+
+    /// Every deployment here, and the newest in the bucket.
+    pub async fn newest(&self) -> Result<InFlight, Failed> {
+        let list = async |shared: SharedState| shared.newest().await;
+        self.all_of(list).await
+    }
+
+    async fn all_of(
+        &self,
+        list: impl AsyncFnOnce(SharedState) -> Result<Listed<Record>, SharedError>,
+    ) -> Result<InFlight, Failed> {
         let mut found = Vec::new();
         for deployment in self.store.all()? {
             found.push((self.record(deployment)?, None));
         }
-        let (listed, _) = self
-            .listed(async |shared| bounded(shared.deployments()).await)
-            .await;
-        for there in listed {
-            let id = &there.deployment.plan.id;
-            let here = found
-                .iter()
-                .position(|(r, _)| r.deployment.plan.id == *id)
-                .map(|at| found.remove(at).0);
-            found.extend(later(here, Some(there)).map(|record| (record, None)));
+        let (listed, unseen) = self.listed(list).await;
+        let there = listed.into_iter();
+        let mut there: BTreeMap<_, _> = there
+            .map(|copy| (copy.deployment.plan.id.clone(), copy))
+            .collect();
+        for (record, _) in &mut found {
+            let copy = there.remove(&record.deployment.plan.id);
+            if let Some(later) = copy.filter(|c| c.deployment.age() > record.deployment.age()) {
+                *record = later;
+            }
         }
+        found.extend(there.into_values().map(|record| (record, None)));
         found.sort_by(|(a, _), (b, _)| a.deployment.plan.id.cmp(&b.deployment.plan.id));
-        Ok(found)
+        Ok(InFlight { found, unseen })
     }
 
     /// The lease of a deployment's target, where it is to be seen and is for it.
@@ -485,6 +519,22 @@ pub(super) fn in_flight(deployment: &Deployment) -> StoreError {
         blue: plan.target.blue.clone(),
         state: deployment.state.kind().to_string(),
     }
+}
+
+/// How many objects that cannot be read are named.
+const NAMED_MAX: usize = 5;
+
+/// Warns of what could not be read, and gives the first of it.
+fn first_of(unreadable: Vec<SharedError>, about: &str) -> Option<Failed> {
+    for error in unreadable.iter().take(NAMED_MAX) {
+        warn!("{error}");
+    }
+    let more = unreadable.len().saturating_sub(NAMED_MAX);
+    if more > 0 {
+        warn!("{about}: {more} more could not be read");
+    }
+    let first = unreadable.into_iter().next();
+    first.map(|error| Failed::from(error).about(about))
 }
 
 /// How long the bucket is waited for where the journal here may do.

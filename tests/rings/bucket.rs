@@ -221,9 +221,9 @@ async fn a_write_takes_place_under_its_condition_only() {
     assert_eq!(replaced, Ok(Put::ConditionFailed));
     let listed = place
         .bucket
-        .list(&format!("bluegreen/test/{}", place.id))
+        .list(&format!("bluegreen/test/{}", place.id), None)
         .await;
-    assert_eq!(listed, Ok(vec![key]));
+    assert_eq!(listed, Ok((vec![key], None)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

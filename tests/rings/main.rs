@@ -28,6 +28,7 @@ mod hands;
 mod inputs;
 mod kill;
 mod launches;
+mod listing;
 mod model;
 mod plan;
 mod policy;

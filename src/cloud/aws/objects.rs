@@ -246,38 +246,35 @@ impl Bucket {
         }
     }
 
-    /// The keys that begin with `prefix`, in their order.
+    /// A page of the keys that begin with `prefix`, in their order, and what the next page is
+    /// asked for with.
     ///
     /// # Errors
     /// [`LookError`].
-    pub async fn list(&self, prefix: &str) -> Result<Vec<String>, LookError> {
-        let mut keys = Vec::new();
-        let mut token = None;
-        loop {
-            let page = self
-                .s3
-                .list_objects_v2()
-                .bucket(&self.name)
-                .prefix(prefix)
-                .set_continuation_token(token)
-                .send()
-                .await;
-            let page = page.map_err(|error| {
-                self.unfit(&failure(&error), || look_error("ListObjectsV2", &error))
-            })?;
-            keys.extend(
-                page.contents
-                    .unwrap_or_default()
-                    .into_iter()
-                    .filter_map(|o| o.key),
-            );
-            token = page
-                .next_continuation_token
-                .filter(|token| !token.is_empty());
-            if token.is_none() {
-                return Ok(keys);
-            }
-        }
+    pub async fn list(
+        &self,
+        prefix: &str,
+        after: Option<String>,
+    ) -> Result<(Vec<String>, Option<String>), LookError> {
+        let page = self
+            .s3
+            .list_objects_v2()
+            .bucket(&self.name)
+            .prefix(prefix)
+            .set_continuation_token(after)
+            .customize()
+            .config_override(bounded())
+            .send()
+            .await;
+        let page = page.map_err(|error| {
+            self.unfit(&failure(&error), || look_error("ListObjectsV2", &error))
+        })?;
+        let keys = page.contents.unwrap_or_default().into_iter();
+        let next = page.next_continuation_token;
+        Ok((
+            keys.filter_map(|object| object.key).collect(),
+            next.filter(|token| !token.is_empty()),
+        ))
     }
 
     /// A missing bucket is told by its name.

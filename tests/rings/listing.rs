@@ -1,0 +1,221 @@
+//! A bucket that holds the state of many deployments and targets, answers slowly, or does not
+//! show all of it.
+
+use std::time::Duration;
+
+use bluegreen::plan::{Target, template_name};
+use bluegreen::shared::{LeaseRecord, SharedError, deployment_key, lease_key};
+use bluegreen_sandbox::{BUCKET, Fault, FaultEffect, Sandbox};
+use bytes::Bytes;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use ulid::Ulid;
+
+use crate::served::Served;
+use crate::shared::{Elsewhere, exits, objects, run_killed_after};
+use crate::virtual_world::VirtualWorld;
+
+const SPEED: f64 = 600.0;
+
+/// More than can be read one after the other while anybody waits.
+const OLD: u64 = 60;
+const TARGETS: u64 = 12;
+
+async fn put(sandbox: &Sandbox, key: &str, object: &impl serde::Serialize) {
+    let body = serde_json::to_vec(object).expect("it serializes");
+    let request = http::Request::put(format!("http://localhost/{BUCKET}/{key}"))
+        .header("host", "localhost")
+        .header("content-length", body.len())
+        .body(Bytes::from(body))
+        .expect("a request");
+    let answer = sandbox.handle(request).await.expect("it answers");
+    assert!(answer.status().is_success(), "{key}: {answer:?}");
+}
+
+fn read(served: &Served, key: &str) -> Value {
+    let request = http::Request::get(format!("http://localhost/{key}"))
+        .header("host", "localhost")
+        .body(Bytes::new())
+        .expect("a request");
+    serde_json::from_slice(served.by_hand(request).body()).expect("it is JSON")
+}
+
+fn target(number: u64) -> Target {
+    Target {
+        account: "123456789012".to_owned(),
+        region: "us-east-1".to_owned(),
+        application: format!("app-{number}"),
+        blue: "app-blue".to_owned(),
+    }
+}
+
+fn old(number: u64) -> String {
+    Ulid::from_parts(1_600_000_000_000 + number, number.into()).to_string()
+}
+
+/// Old deployments of many targets, and a release of v1 that was interrupted after them; the
+/// key of an old one that its lease names.
+fn filled() -> (Served, String) {
+    let served = Served::at_speed(SPEED);
+    exits(&served.run(&["run", "--version-label", "v2"]), 0);
+    let kept = objects(&served);
+    let [deployment, lease] = ["/deployments/", "/leases/"].map(|folder| {
+        let key = kept.iter().find(|key| key.contains(folder));
+        read(&served, key.expect("it is kept"))
+    });
+    served.sandbox.set_policy(None);
+    for number in 0..OLD {
+        let (id, target) = (old(number), target(number % TARGETS));
+        let (mut deployment, mut lease) = (deployment.clone(), lease.clone());
+        let plan = &mut deployment["deployment"]["plan"];
+        plan["target"] = json!(target);
+        plan["template"] = json!(template_name(&id));
+        plan["id"] = json!(id);
+        served.block_on(put(&served.sandbox, &deployment_key(&id), &deployment));
+        lease["target"] = json!(target);
+        lease["deployment"] = json!(id);
+        served.block_on(put(&served.sandbox, &lease_key(&target), &lease));
+    }
+    let release = ["run", "--version-label", "v1"];
+    run_killed_after(&served, &release, "UpdateEnvironment", 1);
+    (served, deployment_key(&old(OLD - 1)))
+}
+
+#[track_caller]
+fn v1_is_released(served: &Served) {
+    let report = served.sandbox.report();
+    assert_eq!(report.lost, 0, "{:?}", report.losses);
+    assert_eq!(report.leftovers.environments, [""; 0]);
+    served.sandbox.with_world(|world, _| {
+        let blue = world.environment("shop-blue").expect("blue is there");
+        assert_eq!(blue.version_label, "v1");
+    });
+}
+
+#[test]
+fn what_is_interrupted_is_found_among_many_from_far() {
+    let (served, _) = filled();
+    served.inject(Fault {
+        operation: Some("GetObject".to_owned()),
+        ..Fault::from(FaultEffect::SlowAnswer { milliseconds: 200 })
+    });
+    let elsewhere = Elsewhere::of(&served);
+    let (shown, _) = exits(&elsewhere.run(&["status", "--all", "--json"]), 0);
+    let shown: Value = serde_json::from_str(&shown).expect("it is JSON");
+    let all = shown["deployments"].as_array().expect("a list");
+    assert_eq!(all.len() as u64, OLD + 2);
+    exits(&elsewhere.run(&["resume", "--all"]), 0);
+    v1_is_released(&served);
+}
+
+#[test]
+fn what_is_not_to_be_seen_is_named_and_hides_nothing() {
+    let (served, key) = filled();
+    let denied = |operation: &str, key: &str| Fault {
+        operation: Some(operation.to_owned()),
+        key: Some(key.to_owned()),
+        ..Fault::from(FaultEffect::Refuse {
+            status: 403,
+            code: "AccessDenied".to_owned(),
+            message: "Access Denied".to_owned(),
+        })
+    };
+    served.inject(denied("GetObject", &key));
+    let elsewhere = Elsewhere::of(&served);
+    for command in [&["status"][..], &["status", "--all"]] {
+        let (shown, told) = exits(&elsewhere.run(command), 20);
+        assert!(shown.contains("Deploying"), "{shown}");
+        let not_all = format!("not all that is in bucket {BUCKET} is to be seen");
+        assert!(told.contains(&not_all) && told.contains(&key), "{told}");
+    }
+    exits(&elsewhere.run(&["resume", "--all"]), 20);
+    v1_is_released(&served);
+    // Nobody says of what is not to be seen that there is none.
+    served.inject(denied("ListObjectsV2", ""));
+    for command in [
+        &["status"][..],
+        &["status", "--all"],
+        &["status", "--json"],
+        &["resume"],
+    ] {
+        let (shown, told) = exits(&Elsewhere::of(&served).run(command), 20);
+        assert_eq!(shown, "", "{command:?}");
+        assert!(
+            told.contains(&format!("what is in bucket {BUCKET}")),
+            "{told}"
+        );
+    }
+}
+
+/// Leases of so many targets, whose readers wait in virtual time.
+async fn with_leases(count: u64) -> VirtualWorld {
+    let world = VirtualWorld::new().await;
+    for number in 0..count {
+        let lease = LeaseRecord {
+            format: bluegreen::shared::FORMAT,
+            fence: 1,
+            target: target(number),
+            deployment: old(number),
+            doing: "Completed".to_owned(),
+            holder: None,
+            taken_at: world.clock.now(),
+            renewed_at: world.clock.now(),
+            renewals: 0,
+            length_seconds: 90,
+            retreat_requested: false,
+        };
+        put(&world.sandbox, &lease_key(&lease.target), &lease).await;
+    }
+    world
+}
+
+fn hanging(key: &str) -> Fault {
+    Fault {
+        operation: Some("GetObject".to_owned()),
+        key: Some(key.to_owned()),
+        ..Fault::from(FaultEffect::SlowAnswer {
+            milliseconds: 3_600_000,
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_that_never_answers_hides_no_other() {
+    let world = with_leases(150).await;
+    let hangs = lease_key(&target(7));
+    world.inject(hanging(&hangs));
+    let since = Instant::now();
+    let listed = world.shared().leases().await.expect("they are listed");
+    assert!(
+        since.elapsed() < Duration::from_secs(15),
+        "{:?}",
+        since.elapsed()
+    );
+    let found: Vec<_> = listed.found.iter().map(|l| l.target.clone()).collect();
+    assert_eq!(found.len(), 149);
+    assert!(found.is_sorted_by_key(lease_key), "in their order");
+    assert!(
+        matches!(&listed.unreadable[..], [SharedError::Away { message, .. }]
+            if message.contains(&hangs) && message.contains("no answer within 10s")),
+        "{:?}",
+        listed.unreadable
+    );
+    assert!(listed.answered().is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bucket_that_never_answers_is_not_asked_for_everything() {
+    let world = with_leases(300).await;
+    world.inject(hanging("bluegreen/leases/"));
+    let since = Instant::now();
+    let listed = world.shared().leases().await.expect("they are listed");
+    assert!(
+        since.elapsed() < Duration::from_secs(25),
+        "{:?}",
+        since.elapsed()
+    );
+    assert_eq!(listed.found, []);
+    let last = listed.unreadable.last().map(ToString::to_string);
+    let last = last.expect("it tells why");
+    assert!(last.contains("more objects were not asked for"), "{last}");
+}
