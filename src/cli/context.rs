@@ -81,7 +81,10 @@ impl Context {
         };
         Ok(match id {
             Some(id) => shared.deployment(&id.to_uppercase()).await?.is_some(),
-            None => !shared.unfinished().await?.found.is_empty(),
+            None => {
+                let listed = shared.unfinished().await?;
+                !listed.found.is_empty() || !listed.answered()?.is_empty()
+            }
         })
     }
 

@@ -117,6 +117,9 @@ async fn all(context: &Context, limits: &NamedLimits) -> Result<Exit, Failed> {
             }
         })
         .await;
+    if worst == Exit::Interrupted && *context.signals.came().borrow() {
+        return Err(context.signals.interrupted());
+    }
     match unseen {
         Some(failed) if failed.exit() as u8 > worst as u8 => Err(failed),
         _ => Ok(worst),

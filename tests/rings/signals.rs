@@ -160,16 +160,11 @@ fn everything_that_is_resumed_ends_soon_where_a_request_hangs() {
         let served = Served::at_speed(SPEED);
         let release = ["run", "--version-label", "v2"];
         interrupted(&served, &release, ("UpdateEnvironment", ""), 0);
-        interrupted_all(&served, at);
+        let told = interrupted(&served, &["resume", "--all"], at, 0);
+        says(&told, "go on with: bluegreen resume --all");
         exits(&served.run(&["resume", "--all"]), 0);
         all_is_well(&served, "v2");
     }
-}
-
-/// What each deployment tells is in the log there.
-#[track_caller]
-fn interrupted_all(served: &Served, at: (&str, &str)) {
-    interrupted(served, &["resume", "--all"], at, 0);
 }
 
 #[test]
@@ -177,6 +172,7 @@ fn whoever_goes_back_ends_soon_and_says_what_is_left() {
     let (served, id) = paused();
     for at in [LOOK, READ_LEASE, WRITE_LEASE, WRITE_COPY] {
         let told = interrupted(&served, &["abort", &id], at, 0);
+        says(&told, "the word to go back is left");
         assert!(!told.contains("nothing was changed"), "{told}");
     }
     exits(&served.run(&["abort", &id]), 0);
