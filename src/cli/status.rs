@@ -81,10 +81,11 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
 
 /// What is to be shown, and why it may not be all.
 async fn entries(context: &Context, args: &Args) -> Result<(Vec<Entry>, Option<Failed>), Failed> {
-    let mut unseen = None;
+    let unseen;
     let records = match (&args.id, args.all) {
         (Some(id), _) => {
             let record = context.find(Some(id)).await?;
+            unseen = context.uncopied(&record.deployment).await;
             let lease = context.lease_of(&record.deployment).await;
             vec![(record, lease)]
         }

@@ -271,6 +271,12 @@ impl Context {
         (copies, unseen)
     }
 
+    /// Why the copy of a deployment is not to be seen, where it is not: what the journal here
+    /// has of it may be old.
+    pub async fn uncopied(&self, deployment: &Deployment) -> Option<Failed> {
+        self.copies_of(std::slice::from_ref(deployment)).await.1
+    }
+
     /// Every deployment, here and in the bucket.
     pub async fn all(&self) -> Result<InFlight, Failed> {
         let list = async |shared: SharedState| shared.deployments().await;

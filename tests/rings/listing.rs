@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use ulid::Ulid;
 
 use crate::served::Served;
-use crate::shared::{Elsewhere, exits, objects, run_killed_after};
+use crate::shared::{Elsewhere, begun, exits, objects, run_killed_after};
 use crate::virtual_world::VirtualWorld;
 
 const SPEED: f64 = 600.0;
@@ -108,10 +108,8 @@ fn what_is_interrupted_is_found_among_many_from_far() {
     v1_is_released(&served);
 }
 
-#[test]
-fn what_is_not_to_be_seen_is_named_and_hides_nothing() {
-    let (served, key) = filled();
-    let denied = |operation: &str, key: &str| Fault {
+fn denied(operation: &str, key: &str) -> Fault {
+    Fault {
         operation: Some(operation.to_owned()),
         key: Some(key.to_owned()),
         ..Fault::from(FaultEffect::Refuse {
@@ -119,7 +117,12 @@ fn what_is_not_to_be_seen_is_named_and_hides_nothing() {
             code: "AccessDenied".to_owned(),
             message: "Access Denied".to_owned(),
         })
-    };
+    }
+}
+
+#[test]
+fn what_is_not_to_be_seen_is_named_and_hides_nothing() {
+    let (served, key) = filled();
     served.inject(denied("GetObject", &key));
     let elsewhere = Elsewhere::of(&served);
     for command in [&["status"][..], &["status", "--all"]] {
@@ -144,6 +147,20 @@ fn what_is_not_to_be_seen_is_named_and_hides_nothing() {
             told.contains(&format!("what is in bucket {BUCKET}")),
             "{told}"
         );
+    }
+}
+
+#[test]
+fn a_journal_that_may_be_old_is_not_shown_as_if_it_were_not() {
+    let served = Served::at_speed(SPEED);
+    let release = ["run", "--version-label", "v2", "--pause-before", "cutover"];
+    exits(&served.run(&release), 0);
+    let id = begun(&served);
+    served.inject(denied("GetObject", &deployment_key(&id)));
+    for command in [&["status"][..], &["status", &id]] {
+        let (shown, told) = exits(&served.run(command), 20);
+        assert!(shown.contains("AwaitingCutover"), "{shown}");
+        assert!(told.contains("to be seen"), "{told}");
     }
 }
 
