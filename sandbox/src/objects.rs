@@ -20,6 +20,8 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s_fs::FileSystem;
 use tokio::runtime::Runtime;
 
+use crate::route;
+
 /// The hosts below which a bucket may be a host of its own.
 const HOSTS: [&str; 3] = [
     "localhost",
@@ -143,6 +145,10 @@ impl Objects {
 
     /// Carries out a request.
     pub async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
+        if climbs(&request) {
+            let message = "The key may not leave its bucket.";
+            return failure(StatusCode::BAD_REQUEST, "InvalidURI", message);
+        }
         let Some(request) = unsigned(request) else {
             return failure(
                 StatusCode::BAD_REQUEST,
@@ -246,6 +252,21 @@ fn exclusive(root: &Path) -> std::io::Result<File> {
     Ok(file)
 }
 
+/// Whether a bucket or a key names the folder that it is in, or the one above: it would be
+/// another's on disk.
+fn climbs(request: &Request<Bytes>) -> bool {
+    let (bucket, key) = target(request);
+    let source = request.headers().get("x-amz-copy-source");
+    let source = source.and_then(|source| source.to_str().ok());
+    let names = [bucket, key, decoded(source.unwrap_or_default())];
+    let climbs = |name: &str| name.split('/').any(|part| matches!(part, "." | ".."));
+    let many = String::from_utf8_lossy(match operation(request) {
+        "DeleteObjects" => request.body(),
+        _ => &[],
+    });
+    names.iter().any(|name| climbs(name)) || many.contains("../")
+}
+
 /// The request without its signature and with its body unpacked; none where the
 /// body is malformed.
 fn unsigned(mut request: Request<Bytes>) -> Option<Request<Bytes>> {
@@ -273,20 +294,13 @@ fn unsigned(mut request: Request<Bytes>) -> Option<Request<Bytes>> {
     request.headers_mut().remove(AUTHORIZATION);
     request.headers_mut().remove(sha256);
     // s3s reads the bucket from the host's name; an address is path style.
-    if let Some(host) = header(&request, &HOST)
-        && host
-            .split(':')
-            .next()
-            .is_some_and(|name| name.parse::<std::net::IpAddr>().is_ok())
-    {
-        request
-            .headers_mut()
-            .insert(HOST, HeaderValue::from_static("localhost"));
-    } else if let Some(host) = header(&request, &HOST) {
-        let name = host.split(':').next().unwrap_or_default();
-        if let Ok(name) = HeaderValue::from_str(name) {
-            request.headers_mut().insert(HOST, name);
-        }
+    let host = route::host(&request);
+    let name = match host.parse::<std::net::IpAddr>() {
+        Ok(_) => "localhost",
+        Err(_) => &host,
+    };
+    if let Ok(name) = HeaderValue::from_str(name) {
+        request.headers_mut().insert(HOST, name);
     }
     Some(request)
 }

@@ -119,8 +119,7 @@ impl Sandbox {
             }
             return Ok(answer);
         }
-        // A browser says which page asks: none of the clients of AWS is one.
-        if request.headers().contains_key(ORIGIN) {
+        if is_of_a_page(&request) {
             let why = "the sandbox takes no requests of web pages\n".to_owned();
             return Ok(text(403, why));
         }
@@ -148,18 +147,21 @@ impl Sandbox {
         if let Some(to) = self.with_world(|world, _| world.led_elsewhere(&host)) {
             return (to, true);
         }
-        // The sandbox's own addresses, and those of AWS, are in no hosted zone.
-        let is_own = host == "localhost"
-            || host.ends_with(".localhost")
-            || host.ends_with(".amazonaws.com")
-            || host.parse::<std::net::IpAddr>().is_ok();
-        if is_own {
+        // These are in no hosted zone.
+        if is_own(&host) {
             return (host, false);
         }
         match self.with_world(|world, _| world.led_to(&host)) {
             Some(led_to) => (led_to, true),
             None => (host, false),
         }
+    }
+
+    /// Whether a request may be for a sandbox that only this machine reaches: a web page that has
+    /// led a name of its own here (DNS rebinding) asks by that name.
+    pub(crate) fn is_meant<B>(&self, request: &Request<B>) -> bool {
+        let host = host(request);
+        host.is_empty() || is_own(&host) || self.led_to(host).1
     }
 
     async fn service(
@@ -355,13 +357,30 @@ impl Sandbox {
 
 /// The host that a request is for, without its port, in lower case: of an
 /// absolute URI as a proxy gets it, else of the Host header.
-pub(crate) fn host(request: &Request<Bytes>) -> String {
+pub(crate) fn host<B>(request: &Request<B>) -> String {
     let header = || request.headers().get(HOST)?.to_str().ok();
     let host = request.uri().host().or_else(header).unwrap_or_default();
-    host.split(':')
-        .next()
-        .unwrap_or_default()
-        .to_ascii_lowercase()
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next(),
+        None => host.split(':').next(),
+    };
+    name.unwrap_or_default().to_ascii_lowercase()
+}
+
+/// Whether a host is an address of the sandbox's own, or one of AWS.
+fn is_own(host: &str) -> bool {
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || host.ends_with(".amazonaws.com")
+        || host.parse::<std::net::IpAddr>().is_ok()
+}
+
+/// Whether a web page asks, as browsers tell: none of the clients of AWS is one. An image or a
+/// form of another site's comes without an origin.
+fn is_of_a_page<B>(request: &Request<B>) -> bool {
+    let site = request.headers().get("sec-fetch-site");
+    request.headers().contains_key(ORIGIN)
+        || site.is_some_and(|site| site != "none" && site != "same-origin")
 }
 
 impl Origin {

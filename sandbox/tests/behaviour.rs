@@ -1049,3 +1049,136 @@ async fn a_site_may_send_http_to_https_of_the_same_host() {
     let https = format!("http://{PRODUCTION}:443/a?b=c");
     assert_eq!(asked(&sandbox, &https).await, Some((200, None)));
 }
+
+/// The status of an answer over the wire; the request is told as it is sent.
+async fn status_over(address: std::net::SocketAddr, request: &str) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut stream = tokio::net::TcpStream::connect(address)
+        .await
+        .expect("it listens");
+    stream
+        .write_all(request.as_bytes())
+        .await
+        .expect("it is sent");
+    let mut answer = vec![0; 64];
+    let length = stream.read(&mut answer).await.expect("it answers");
+    let answer = String::from_utf8_lossy(&answer[..length]).into_owned();
+    answer.split(' ').nth(1).unwrap_or_default().to_owned()
+}
+
+async fn listening() -> std::net::SocketAddr {
+    let sandbox = Sandbox::open(Options::default()).expect("it opens");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(sandbox.serve(listener, std::future::pending()));
+    address
+}
+
+/// A page whose name leads to this machine (DNS rebinding) asks by that name; an image or a form
+/// of a page comes without an origin.
+#[tokio::test]
+async fn what_a_web_page_asks_is_refused() {
+    let address = listening().await;
+    let asked = |host: &str, more: &str| {
+        let request = format!("GET /_sandbox/clock HTTP/1.1\r\nhost: {host}\r\n{more}\r\n");
+        async move { status_over(address, &request).await }
+    };
+    for host in [
+        &*address.to_string(),
+        "localhost:4577",
+        "[::1]:4577",
+        "elasticbeanstalk.us-east-1.amazonaws.com",
+    ] {
+        assert_eq!(asked(host, "").await, "200", "{host}");
+    }
+    for host in ["evil.example", "localhost.evil.example", "[evil"] {
+        assert_eq!(asked(host, "").await, "421", "{host}");
+    }
+    let bucket = "shop-artifacts.localhost:4577";
+    let listed = format!("GET / HTTP/1.1\r\nhost: {bucket}\r\n\r\n");
+    assert_eq!(status_over(address, &listed).await, "200");
+    assert_eq!(
+        asked(PRODUCTION, "").await,
+        "200",
+        "a site answers any path"
+    );
+    assert_eq!(asked("localhost", "sec-fetch-site: none\r\n").await, "200");
+    assert_eq!(
+        asked("localhost", "sec-fetch-site: cross-site\r\n").await,
+        "403"
+    );
+    assert_eq!(
+        asked("localhost", "origin: http://evil.example\r\n").await,
+        "403"
+    );
+}
+
+#[tokio::test]
+async fn large_bodies_wait_for_room_and_small_ones_do_not() {
+    let address = listening().await;
+    let put = |length: usize| {
+        format!(
+            "PUT /shop-artifacts/k HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n\r\n"
+        )
+    };
+    assert_eq!(
+        status_over(address, &put(600 * 1024 * 1024 + 1)).await,
+        "413"
+    );
+    // All of the room is taken by what is never sent.
+    let mut takes_it = tokio::net::TcpStream::connect(address)
+        .await
+        .expect("it listens");
+    let announced = put(600 * 1024 * 1024);
+    tokio::io::AsyncWriteExt::write_all(&mut takes_it, announced.as_bytes())
+        .await
+        .expect("it is sent");
+    let large = put(2 * 1024 * 1024) + &"x".repeat(2 * 1024 * 1024);
+    let waits = tokio::spawn(async move { status_over(address, &large).await });
+    let small = put(5) + "small";
+    assert_eq!(status_over(address, &small).await, "200");
+    assert!(!waits.is_finished(), "there is no room for it");
+    drop(takes_it);
+    assert_eq!(waits.await.expect("no panic"), "200");
+}
+
+#[tokio::test]
+async fn a_key_does_not_leave_its_bucket() {
+    let sandbox = Sandbox::open(Options::default()).expect("it opens");
+    let url = |path: &str| format!("http://127.0.0.1/{path}");
+    for path in [
+        "shop-artifacts/../pwn.txt",
+        "shop-artifacts/a/%2e%2e/%2e%2e/pwn.txt",
+        "../pwn.txt",
+        "shop-artifacts/./k",
+    ] {
+        let (status, told) = send(&sandbox, http::Request::put(url(path)), b"x").await;
+        assert!(
+            status == 400 && told.contains("InvalidURI"),
+            "{path}: {told}"
+        );
+    }
+    let copied = http::Request::put(url("shop-artifacts/k"))
+        .header("x-amz-copy-source", "/shop-artifacts/../other/k");
+    assert_eq!(send(&sandbox, copied, b"").await.0, 400);
+    let deleted = http::Request::post(url("shop-artifacts?delete"));
+    let keys = b"<Delete><Object><Key>../other/k</Key></Object></Delete>";
+    assert_eq!(send(&sandbox, deleted, keys).await.0, 400);
+    let (status, _) = send(
+        &sandbox,
+        http::Request::put(url("shop-artifacts/a..b")),
+        b"x",
+    )
+    .await;
+    assert_eq!(status, 200);
+    assert!(
+        sandbox
+            .report()
+            .leftovers
+            .objects
+            .iter()
+            .all(|key| key == "shop-artifacts/a..b")
+    );
+}
