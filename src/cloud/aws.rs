@@ -33,6 +33,7 @@ pub use checks::{CnameAvailability, ManagedAction, OptionFault, Platform, Quota,
 pub use configuration::{Configuration, EnvironmentType, Setting, TemplateBesideBlue};
 pub use connect::{ConnectError, Connection, SandboxEndpoint, connect};
 pub use dns::HostedZone;
+pub(crate) use failure::{PAGES_MAX, endless};
 pub use objects::{Bucket, Condition, ConditionalWrites, OBJECT_BYTES_MAX, Object, Put};
 pub use permissions::{Asked, Caller, Denial, Denied};
 pub use preview::PreviewRefused;

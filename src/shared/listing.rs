@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use super::{DEPLOYMENTS, LEASES, LeaseRecord, Listed, Record, SharedError, SharedState};
 use super::{UNLEASED_MAX, deployment_key};
 use crate::cloud::LookError;
+use crate::cloud::aws::{PAGES_MAX, endless};
 
 /// How many objects are read at the same time: far from the bucket an answer takes a fifth of a
 /// second, and S3 gives thousands a second.
@@ -150,7 +151,7 @@ impl SharedState {
     /// The keys that begin with `prefix`, in their order.
     async fn keys(&self, prefix: &str) -> Result<Vec<String>, SharedError> {
         let (mut keys, mut next) = (Vec::new(), None);
-        loop {
+        for _ in 0..PAGES_MAX {
             let page = async {
                 let page = self.bucket.list(prefix, next.take()).await;
                 page.map_err(|error| self.error(error))
@@ -162,6 +163,7 @@ impl SharedState {
             }
             next = after;
         }
+        Err(self.error(endless("ListObjectsV2")))
     }
 
     /// Reads each of these objects; what is found is in the order of the keys.

@@ -17,6 +17,7 @@ use bluegreen_sandbox::{
     Fault, FaultEffect, HOSTS_PARAMETER, Options, PRODUCTION, Sandbox, ZONE_PARAMETER,
 };
 use bytes::Bytes;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use crate::served::Patience;
@@ -296,6 +297,33 @@ async fn records_that_lead_past_the_cname_are_found_on_every_page() {
         "names below are not its own"
     );
     assert!(applied(&place.replace(&many, &Record::Absent).await));
+}
+
+/// A service, or what stands in its place, whose every page tells of one more.
+#[tokio::test]
+async fn a_list_without_an_end_is_given_up() {
+    let page = "<ListResourceRecordSetsResponse xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\">\
+                <ResourceRecordSets/><IsTruncated>true</IsTruncated><MaxItems>300</MaxItems>\
+                <NextRecordName>a.example.</NextRecordName></ListResourceRecordSetsResponse>";
+    let answer = format!(
+        "HTTP/1.1 200 OK\r\nx-amzn-requestid: 1\r\ncontent-type: text/xml\r\n\
+         content-length: {}\r\nconnection: close\r\n\r\n{page}",
+        page.len()
+    );
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.read(&mut [0; 8192]).await;
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    let cloud = crate::served::clients_of(&url).await;
+    let endless = cloud.hosted_zone("Z1").records().await;
+    let Err(LookError::Refused(words)) = endless else {
+        panic!("{endless:?}");
+    };
+    assert!(words.contains("no end after 1000 pages"), "{words}");
 }
 
 #[tokio::test]

@@ -3,8 +3,9 @@
 use aws_sdk_cloudwatch::types::{AlarmType, StateValue};
 
 use super::AwsCloud;
-use super::failure::look_error;
+use super::failure::{PAGES_MAX, endless, look_error};
 use crate::cloud::LookError;
+use crate::table::foreign;
 
 /// How many alarms one request names and one answer tells (API reference,
 /// `DescribeAlarms`: at most 100 of each).
@@ -69,7 +70,7 @@ impl<P> AwsCloud<P> {
     async fn some_alarms(&self, names: &[String]) -> Result<Vec<Alarm>, LookError> {
         let mut found = Vec::new();
         let mut token = None;
-        loop {
+        for _ in 0..PAGES_MAX {
             let page = self
                 .cloudwatch
                 .describe_alarms()
@@ -88,13 +89,14 @@ impl<P> AwsCloud<P> {
             found.extend(metric.chain(composite).map(|(name, state, reason)| Alarm {
                 name: name.unwrap_or_default(),
                 state: state_of(state.as_ref()),
-                reason: reason.unwrap_or_default(),
+                reason: foreign(&reason.unwrap_or_default()),
             }));
             token = page.next_token.filter(|token| !token.is_empty());
             if token.is_none() {
                 return Ok(found);
             }
         }
+        Err(endless("DescribeAlarms"))
     }
 }
 

@@ -15,6 +15,7 @@ use crate::fidelity::{Differing, Marked, Traits, template_differences, template_
 use crate::health::Health;
 use crate::machine::Instances;
 use crate::plan::{Plan, Sizes, TemplateSets};
+use crate::table::foreign;
 
 /// The settings of an environment as `DescribeConfigurationSettings` tells them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -346,7 +347,10 @@ impl<P> AwsCloud<P> {
             .send()
             .await;
         match answer {
-            Ok(health) => Ok(health.causes.unwrap_or_default()),
+            Ok(health) => {
+                let causes = health.causes.unwrap_or_default();
+                Ok(causes.iter().map(|cause| foreign(cause)).collect())
+            }
             Err(error) => {
                 health_error("DescribeEnvironmentHealth", &error).map(|BasicHealth| Vec::new())
             }

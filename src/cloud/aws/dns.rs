@@ -6,7 +6,7 @@ use aws_sdk_route53::error::BuildError;
 use aws_sdk_route53::types::{Change, ChangeAction, ChangeBatch, RrType};
 
 use super::AwsCloud;
-use super::failure::{failure, look_error};
+use super::failure::{PAGES_MAX, endless, failure, look_error};
 use super::time::SendBy;
 use crate::clock::Deadline;
 use crate::cloud::classify::describe;
@@ -66,7 +66,7 @@ impl HostedZone {
     async fn sets(&self, host: Option<&str>) -> Result<Vec<RecordSet>, LookError> {
         let mut found = Vec::new();
         let mut from = (host.map(str::to_owned), None::<RrType>, None::<String>);
-        loop {
+        for _ in 0..PAGES_MAX {
             let (name, kind, identifier) = from;
             let page = self
                 .client
@@ -94,6 +94,7 @@ impl HostedZone {
                 page.next_record_identifier,
             );
         }
+        Err(endless("ListResourceRecordSets"))
     }
 
     /// Makes a hostname that holds `from` hold `to`, in one batch: Route 53 deletes

@@ -6,7 +6,7 @@ use aws_smithy_runtime_api::client::orchestrator::OrchestratorError;
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
-use super::failure::look_error;
+use super::failure::{PAGES_MAX, endless, look_error};
 use super::origin::OnlyAws;
 use super::seldom::Seldom;
 use super::signed::{Service, Signed, Told};
@@ -39,7 +39,7 @@ pub(super) async fn security_groups(
 ) -> Result<Vec<SecurityGroup>, LookError> {
     let mut groups = Vec::new();
     let mut next: Option<String> = None;
-    loop {
+    for _ in 0..PAGES_MAX {
         let mut fields = vec![
             ("MaxResults", PAGE_MAX),
             ("Filter.1.Name", filter),
@@ -53,6 +53,7 @@ pub(super) async fn security_groups(
             return Ok(groups);
         }
     }
+    Err(endless("DescribeSecurityGroups"))
 }
 
 /// The Elastic IP addresses of the account in its region, and how many it may have at most; none

@@ -11,6 +11,7 @@ use super::time::TooLate;
 use crate::cloud::classify::describe;
 use crate::cloud::{Failure, LookError, Outcome, Refusal, classify};
 use crate::machine::EffectKind;
+use crate::secrets::Secrets;
 use crate::table::foreign;
 
 /// The answer to an effect; `request_id` reads the id from a good one.
@@ -97,7 +98,9 @@ where
     match error {
         _ if is_too_late(error) => Failure::NotSent(TooLate.to_string()),
         SdkError::ConstructionFailure(_) => Failure::NotSent(root_cause(error)),
-        SdkError::DispatchFailure(_) if is_unsigned(error) => Failure::NotSigned(root_cause(error)),
+        SdkError::DispatchFailure(_) if is_unsigned(error) => {
+            Failure::NotSigned(without_secrets(&root_cause(error)))
+        }
         SdkError::DispatchFailure(_) if is_unconnected(error) => {
             Failure::NotSent(root_cause(error))
         }
@@ -155,6 +158,27 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn 
         (*link).source()
     })
 }
+
+/// A list has no more pages than this: no account holds so much.
+pub(crate) const PAGES_MAX: usize = 1_000;
+
+/// A list that goes on after [`PAGES_MAX`].
+pub(crate) fn endless(operation: &str) -> LookError {
+    LookError::Refused(format!(
+        "{operation}: there is no end after {PAGES_MAX} pages"
+    ))
+}
+
+/// Why there are no credentials, a line for each place that was looked in. What a credential
+/// process has said is among it.
+fn without_secrets(why: &str) -> String {
+    let why = Secrets::of_this_process(&[]).hide(why);
+    let lines: Vec<_> = why.lines().take(LINES_MAX).map(foreign).collect();
+    lines.join("\n  | ")
+}
+
+/// So many lines of it are told.
+const LINES_MAX: usize = 12;
 
 /// The error's chain in words, without its generic first links.
 fn root_cause(error: &(dyn Error + 'static)) -> String {

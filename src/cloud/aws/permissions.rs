@@ -7,7 +7,7 @@ use aws_sdk_iam::types::{
 };
 
 use super::AwsCloud;
-use super::failure::{failure, look_error};
+use super::failure::{PAGES_MAX, endless, failure, look_error};
 use crate::cloud::{Failure, LookError};
 
 /// Who asks, as `GetCallerIdentity` of STS tells it; nobody can be denied to ask it.
@@ -142,7 +142,7 @@ impl<P> AwsCloud<P> {
     ) -> Result<Option<Vec<Denied>>, LookError> {
         let mut denied = Vec::new();
         let mut marker = None;
-        loop {
+        for _ in 0..PAGES_MAX {
             let request = self
                 .seldom
                 .iam()
@@ -168,6 +168,7 @@ impl<P> AwsCloud<P> {
                 return Ok(Some(denied));
             }
         }
+        Err(endless("NoSuchEntity"))
     }
 
     /// The managed policy AdministratorAccess-AWSElasticBeanstalk lets instances be launched by a

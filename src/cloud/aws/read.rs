@@ -11,7 +11,7 @@ use std::time::Duration;
 use aws_sdk_elasticbeanstalk::config::http::HttpResponse;
 use aws_sdk_elasticbeanstalk::error::{ProvideErrorMetadata, SdkError};
 
-use super::failure::{failure, look_error, status_of_head};
+use super::failure::{PAGES_MAX, endless, failure, look_error, status_of_head};
 use super::{AwsCloud, DESCRIPTION};
 use crate::clock::Moment;
 use crate::cloud::{
@@ -62,7 +62,7 @@ impl<P> AwsCloud<P> {
     pub async fn all_environments(&self) -> Result<Vec<Environment>, LookError> {
         let mut found = Vec::new();
         let mut token = None;
-        loop {
+        for _ in 0..PAGES_MAX {
             let page = self
                 .eb
                 .describe_environments()
@@ -83,6 +83,7 @@ impl<P> AwsCloud<P> {
                 return Ok(found);
             }
         }
+        Err(endless("DescribeEnvironments"))
     }
 
     /// The greens of this program among environments, with their tags.
@@ -223,7 +224,7 @@ impl<P> AwsCloud<P> {
     ) -> Result<Vec<(DateTime, VersionRecord)>, LookError> {
         let mut versions = Vec::new();
         let mut token = None;
-        loop {
+        for _ in 0..PAGES_MAX {
             let page = self
                 .eb
                 .describe_application_versions()
@@ -242,6 +243,7 @@ impl<P> AwsCloud<P> {
                 return Ok(versions);
             }
         }
+        Err(endless("DescribeApplicationVersions"))
     }
 
     /// The tags of an environment.
@@ -333,7 +335,7 @@ impl<P> AwsCloud<P> {
     ) -> Result<Option<Vec<InstanceVersion>>, LookError> {
         let mut versions = Vec::new();
         let mut token = None;
-        loop {
+        for _ in 0..PAGES_MAX {
             let page = self
                 .eb
                 .describe_instances_health()
@@ -366,6 +368,7 @@ impl<P> AwsCloud<P> {
                 return Ok(Some(versions));
             }
         }
+        Err(endless("DescribeInstancesHealth"))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The DNS records of the account's hosted zones.
 
 use super::AwsCloud;
-use super::failure::look_error;
+use super::failure::{PAGES_MAX, endless, look_error};
 use crate::cloud::LookError;
 use crate::preview::RecordSet;
 
@@ -56,7 +56,7 @@ impl<P> AwsCloud<P> {
     async fn hosted_zones(&self) -> Result<Vec<(String, String)>, LookError> {
         let mut found = Vec::new();
         let mut marker = None;
-        loop {
+        for _ in 0..PAGES_MAX {
             let request = self.seldom.route53().list_hosted_zones();
             let page = request.set_marker(marker).send().await;
             let page = page.map_err(|e| look_error("ListHostedZones", &e))?;
@@ -69,5 +69,6 @@ impl<P> AwsCloud<P> {
                 return Ok(found);
             }
         }
+        Err(endless("ListHostedZones"))
     }
 }

@@ -7,7 +7,7 @@ use aws_sdk_elasticloadbalancingv2::types::{
 };
 
 use super::AwsCloud;
-use super::failure::{look_error, outcome_without_effect};
+use super::failure::{PAGES_MAX, endless, look_error, outcome_without_effect};
 use super::time::SendBy;
 use crate::clock::Deadline;
 use crate::cloud::{LookError, Outcome};
@@ -115,7 +115,7 @@ impl<P> AwsCloud<P> {
     ) -> Result<Vec<elb::types::Rule>, LookError> {
         let mut rules = Vec::new();
         let mut marker = None;
-        loop {
+        for _ in 0..PAGES_MAX {
             let page = self
                 .elb
                 .describe_rules()
@@ -130,6 +130,7 @@ impl<P> AwsCloud<P> {
                 return Ok(rules);
             }
         }
+        Err(endless("DescribeRules"))
     }
 
     pub(super) async fn listeners(
@@ -138,7 +139,7 @@ impl<P> AwsCloud<P> {
     ) -> Result<Vec<elb::types::Listener>, LookError> {
         let mut listeners = Vec::new();
         let mut marker = None;
-        loop {
+        for _ in 0..PAGES_MAX {
             let page = self
                 .elb
                 .describe_listeners()
@@ -153,6 +154,7 @@ impl<P> AwsCloud<P> {
                 return Ok(listeners);
             }
         }
+        Err(endless("DescribeListeners"))
     }
 
     /// The target groups of environments behind a load balancer.
@@ -195,7 +197,7 @@ impl<P> AwsCloud<P> {
     async fn target_group_arns(&self, load_balancer: &str) -> Result<Vec<String>, LookError> {
         let mut arns = Vec::new();
         let mut marker = None;
-        loop {
+        for _ in 0..PAGES_MAX {
             let page = self
                 .elb
                 .describe_target_groups()
@@ -211,6 +213,7 @@ impl<P> AwsCloud<P> {
                 return Ok(arns);
             }
         }
+        Err(endless("DescribeTargetGroups"))
     }
 
     pub(super) async fn elb_tags(

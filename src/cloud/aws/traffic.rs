@@ -8,7 +8,7 @@ use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat};
 use aws_sdk_elasticbeanstalk::types::{ApplicationMetrics, EnvironmentHealthAttribute};
 
 use super::configuration::counted;
-use super::failure::look_error;
+use super::failure::{PAGES_MAX, endless, look_error};
 use super::read::{BasicHealth, health_error};
 use super::{AwsCloud, all};
 use crate::clock::Moment;
@@ -195,7 +195,7 @@ impl<P> AwsCloud<P> {
         let at = |moment: Moment| DateTime::from_millis(i64::try_from(moment.0).unwrap_or(0));
         let queries: Vec<_> = queries.collect();
         let (mut sum, mut token) = (0.0, None);
-        loop {
+        for _ in 0..PAGES_MAX {
             let page = self
                 .cloudwatch
                 .get_metric_data()
@@ -215,6 +215,7 @@ impl<P> AwsCloud<P> {
                 return Ok(sum.max(0.0) as u32);
             }
         }
+        Err(endless("GetMetricData"))
     }
 }
 

@@ -6,6 +6,7 @@ use std::fmt;
 
 use aws_sdk_elasticloadbalancingv2::types::{Action, Listener, Rule};
 
+use super::failure::{PAGES_MAX, endless, look_error};
 use super::rules::{TAG_ENVIRONMENT_ID, hosts, tag, targets};
 use super::{AwsCloud, Configuration, waf};
 use crate::cloud::LookError;
@@ -209,7 +210,7 @@ impl<P> AwsCloud<P> {
     async fn certificates(&self, listener: &str) -> Result<Vec<String>, LookError> {
         let mut found = Vec::new();
         let mut marker = None;
-        loop {
+        for _ in 0..PAGES_MAX {
             let page = self
                 .elb
                 .describe_listener_certificates()
@@ -217,7 +218,7 @@ impl<P> AwsCloud<P> {
                 .set_marker(marker)
                 .send()
                 .await
-                .map_err(|e| super::failure::look_error("DescribeListenerCertificates", &e))?;
+                .map_err(|e| look_error("DescribeListenerCertificates", &e))?;
             let certificates = page.certificates.unwrap_or_default().into_iter();
             found.extend(certificates.filter_map(|certificate| certificate.certificate_arn));
             marker = page.next_marker.filter(|marker| !marker.is_empty());
@@ -225,6 +226,7 @@ impl<P> AwsCloud<P> {
                 return Ok(found);
             }
         }
+        Err(endless("DescribeListenerCertificates"))
     }
 }
 
