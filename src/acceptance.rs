@@ -17,7 +17,7 @@ use serde_json::{Number, Value};
 use thiserror::Error;
 
 use crate::secrets::Secrets;
-use crate::table::{foreign, short};
+use crate::table::{for_shell, foreign, short};
 
 /// What stands in a whole URL for the CNAME of the environment under test.
 pub const CNAME: &str = "{cname}";
@@ -332,7 +332,7 @@ impl AcceptanceTest {
             true => format!("{{ url = {url} }}"),
             false => format!("{{ url = {url}, expect-status = {statuses:?} }}"),
         };
-        Some(format!("--test '{}'", table.replace('\'', "'\\''")))
+        Some(format!("--test {}", for_shell(&table)))
     }
 
     /// Whether the body is part of what is judged.
@@ -397,10 +397,8 @@ impl AcceptanceTest {
         if let Some(text) = &self.body_contains {
             let body = String::from_utf8_lossy(&answer.body);
             if !body.contains(text) {
-                return Some(format!(
-                    "whose body lacks {:?}",
-                    short(text, TOLD_CHARS_MAX)
-                ));
+                // The text is not told: `config show` hides it as well.
+                return Some("whose body lacks the text of body-contains".to_owned());
             }
         }
         if self.json.is_empty() {

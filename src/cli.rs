@@ -31,11 +31,13 @@ use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::builder::Resettable;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -43,6 +45,7 @@ use crate::config::keys::{with_switches, without_values_of_variables};
 use crate::config::layers::{Layers, LayersError};
 use crate::config::lines::with_one_line;
 use crate::config::{Config, ConfigError, LIMIT_FLAGS, LogFormat, Named, Options, TEST_FLAGS};
+use crate::secrets::Secrets;
 use signals::Signals;
 
 /// Crash-safe blue/green deployments for AWS Elastic Beanstalk
@@ -181,24 +184,48 @@ fn exit_code() -> ExitCode {
     }
     log_to_stderr(cli.options.log_format);
     let only_tells = cli.command.only_tells();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build();
-    let done = match runtime {
+    let runtime = || {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+    };
+    let done = match may_start_threads().and_then(|()| runtime()) {
         Ok(runtime) => {
             let done = runtime.block_on(command(cli, &layers));
             // What is still being read from disk must not hold up the exit.
             runtime.shutdown_background();
             done
         }
-        Err(error) => Err(Failed::bug(&error)),
+        Err(error) => {
+            let message = format!("this machine does not let bluegreen start: {error}");
+            Err(Failed::new(Exit::Refused, message).hint(
+                "nothing was changed; are its limits too low (ulimit -a) of memory, of processes, or \
+                 of open files?",
+            ))
+        }
     };
     let done = match done {
         Ok(_) if only_tells && IS_UNHEARD.load(Ordering::Relaxed) => Err(unheard()),
         done => done,
     };
     ended(done, Some(&layers))
+}
+
+/// So many threads are needed at a time: two to work, others to look up names and read files.
+const THREADS: usize = 4;
+
+/// Whether there may be that many, as the runtime starts them: it panics where there may not.
+fn may_start_threads() -> std::io::Result<()> {
+    let gate = Mutex::new(());
+    std::thread::scope(|scope| {
+        let _shut = gate.lock();
+        for _ in 0..THREADS {
+            let thread = std::thread::Builder::new();
+            thread.spawn_scoped(scope, || drop(gate.lock()))?;
+        }
+        Ok(())
+    })
 }
 
 /// Says what failed, and gives the exit code.
@@ -347,10 +374,12 @@ async fn command(cli: Cli, layers: &Layers) -> Result<Exit, Failed> {
 /// The log goes to standard error; standard output is for results.
 /// `BLUEGREEN_LOG` takes tracing's filter directives.
 fn log_to_stderr(format: LogFormat) {
-    let filter = EnvFilter::try_from_env("BLUEGREEN_LOG")
-        .unwrap_or_else(|_| EnvFilter::new("warn,aws_config=error,bluegreen=info"));
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    let registry = tracing_subscriber::registry().with(filter);
+    let asked = std::env::var("BLUEGREEN_LOG").unwrap_or_default();
+    let asked = Some(asked).filter(|directives| !directives.trim().is_empty());
+    let filter = asked.and_then(|directives| EnvFilter::try_new(directives).ok());
+    let filter = filter.unwrap_or_else(|| EnvFilter::new("warn,bluegreen=info"));
+    let layer = tracing_subscriber::fmt::layer().with_writer(|| Log);
+    let registry = tracing_subscriber::registry().with(filter).with(loudest());
     match format {
         LogFormat::Text => registry
             .with(
@@ -361,6 +390,35 @@ fn log_to_stderr(format: LogFormat) {
             )
             .init(),
         LogFormat::Json => registry.with(layer.json().flatten_event(true)).init(),
+    }
+}
+
+/// What may be logged whatever is asked for. At finer levels other crates log what is sent and
+/// answered, which holds credentials and the environments' variables; where credentials cannot
+/// be loaded, `aws_config` warns with what their process has said, which is told as an error.
+fn loudest() -> Targets {
+    Targets::new()
+        .with_default(LevelFilter::WARN)
+        .with_target("aws_config", LevelFilter::ERROR)
+        .with_target("bluegreen", LevelFilter::TRACE)
+}
+
+/// Standard error, for events of the log: each begins one line, and others of it begin with a
+/// bar, so that none is taken for another event or for a CI system's command.
+struct Log;
+
+impl Write for Log {
+    fn write(&mut self, event: &[u8]) -> std::io::Result<usize> {
+        let text = Secrets::default().hide(&String::from_utf8_lossy(event));
+        let text = text.trim_end_matches('\n').replace('\r', "\\r");
+        // In one go: other processes may write there too.
+        let text = text.replace('\n', "\n  | ") + "\n";
+        std::io::stderr().write_all(text.as_bytes())?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().flush()
     }
 }
 

@@ -25,6 +25,7 @@ use crate::plan::{
 };
 use crate::preview::Preview;
 use crate::rebuild::strategy_of;
+use crate::table::for_shell;
 
 pub use check::{About, Allowing, Check, Finding, Verdict};
 pub use health_checks::HealthChecks;
@@ -350,8 +351,10 @@ async fn missing<P: Prober>(
     };
     let remedy = match green {
         Some(green) if was_promoted(cloud, green).await => format!(
-            "production was promoted to {green}, so say --blue {green} --green {blue}",
-            green = green.name
+            "production was promoted to {}, so say --blue {} --green {}",
+            green.name,
+            for_shell(&green.name),
+            for_shell(blue)
         ),
         _ => "is --blue right?".to_owned(),
     };

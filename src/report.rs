@@ -14,6 +14,7 @@ use crate::machine::{Cause, Kind, State};
 use crate::plan::{Allowed, Goal, Plan, Role, Strategy};
 use crate::shared::LeaseRecord;
 use crate::store::{Output, Transition};
+use crate::table::for_shell;
 
 /// A deployment and how it came where it stands.
 #[derive(Clone, Debug)]
@@ -234,7 +235,7 @@ pub fn serving(entry: &Entry) -> Option<Role> {
 /// The commands that lead on from where a deployment rests.
 #[must_use]
 pub fn leads_on(deployment: &Deployment) -> Vec<String> {
-    let id = &deployment.plan.id;
+    let id = &for_shell(&deployment.plan.id);
     match &deployment.state {
         State::Held {
             cause: Cause::ChangedMeanwhile { on, .. },
@@ -280,7 +281,7 @@ pub fn leads_on(deployment: &Deployment) -> Vec<String> {
 /// What leads on from a deployment that is held for what somebody else has changed.
 fn changed(deployment: &Deployment, on: Role) -> Vec<String> {
     let plan = &deployment.plan;
-    let (id, previous) = (&plan.id, &plan.previous_version);
+    let (id, previous) = (for_shell(&plan.id), &plan.previous_version);
     let goes_on = match on {
         Role::Green => vec![
             format!("bluegreen resume {id}   goes on once the changes are on both environments"),
@@ -311,7 +312,7 @@ fn changed(deployment: &Deployment, on: Role) -> Vec<String> {
 /// shell takes it.
 fn held(deployment: &Deployment, cause: &Cause) -> Vec<String> {
     let plan = &deployment.plan;
-    let (id, previous) = (&plan.id, &plan.previous_version);
+    let (id, previous) = (for_shell(&plan.id), &plan.previous_version);
     let resumes = match cause {
         Cause::OutOfPatience {
             during: Kind::Deploying,

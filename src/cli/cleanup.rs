@@ -19,6 +19,7 @@ use crate::plan::{Target, template_name};
 use crate::rebuild::{Remains, clean_up};
 use crate::shared::{Claim, Contender, Lease, LeaseRecord, SharedState};
 use crate::store::StoreError;
+use crate::table::for_shell;
 
 /// What `cleanup` takes.
 #[derive(Clone, Debug, clap::Args)]
@@ -167,8 +168,10 @@ async fn remove_green(
 /// What brings production back where a deployment has ended with green serving.
 pub(super) fn swap_by_hand(green: &str, blue: &str) -> String {
     format!(
-        "aws elasticbeanstalk swap-environment-cnames --source-environment-name {green} \
-         --destination-environment-name {blue}"
+        "aws elasticbeanstalk swap-environment-cnames --source-environment-name {} \
+         --destination-environment-name {}",
+        for_shell(green),
+        for_shell(blue)
     )
 }
 

@@ -17,6 +17,7 @@ use crate::config::Options;
 use crate::driver::DriveError;
 use crate::plan::Plan;
 use crate::store::{Store, StoreError, is_in_use, set_aside};
+use crate::table::for_shell;
 
 /// Everything a command works with.
 pub(super) struct Context {
@@ -222,7 +223,7 @@ impl Context {
                 "--region {region}: deployment {} is in {}",
                 plan.id, target.region
             );
-            let hint = format!("say --region {}", target.region);
+            let hint = format!("say --region {}", for_shell(&target.region));
             return Err(Failed::new(Exit::Refused, message).hint(hint));
         }
         if self.connection.region.as_ref() != Some(&target.region) {

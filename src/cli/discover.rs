@@ -14,6 +14,7 @@ use crate::plan::{Strategy, TAG_BLUE, TAG_PRODUCTION_CNAME, template_name};
 use crate::rebuild::strategy_of;
 use crate::report::JSON_VERSION;
 use crate::shared::Record;
+use crate::table::for_shell;
 
 /// Something that was left.
 #[derive(Serialize)]
@@ -131,7 +132,7 @@ async fn left(context: &mut Context) -> Result<Vec<Left>, Failed> {
             // Without blue nothing is left to release onto, and nothing to swap with.
             (false, None) => format!(
                 "aws elasticbeanstalk terminate-environment --environment-id {}",
-                green.id
+                for_shell(&green.id)
             ),
             (true, Some(blue)) if elsewhere.is_some() || context.has_ended(id).await? => {
                 format!(
@@ -178,7 +179,7 @@ async fn left(context: &mut Context) -> Result<Vec<Left>, Failed> {
             }
             found.push(Left {
                 kind: "lease",
-                remove_with: format!("bluegreen cleanup {}", lease.deployment),
+                remove_with: format!("bluegreen cleanup {}", for_shell(&lease.deployment)),
                 name: lease.target.blue,
                 application: lease.target.application,
                 created_at: Some(lease.taken_at.to_string()),

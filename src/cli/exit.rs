@@ -16,8 +16,10 @@ use crate::driver::DriveError;
 use crate::journal::JournalError;
 use crate::machine::NotPossible;
 use crate::preflight::Refused;
+use crate::secrets::Secrets;
 use crate::shared::{Held, SharedError};
 use crate::store::StoreError;
+use crate::table::for_shell;
 
 /// The exit codes of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,7 +118,8 @@ impl Failed {
 
 /// Standard error may be closed; that is no reason to fail otherwise.
 fn complain(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{}", harmless(text));
+    let text = Secrets::default().hide(text);
+    let _ = writeln!(std::io::stderr(), "{}", harmless(&text));
 }
 
 impl From<ConfigError> for Failed {
@@ -330,7 +333,7 @@ impl From<JournalError> for Failed {
 /// Somebody else holds the target's lease.
 impl From<Held> for Failed {
     fn from(held: Held) -> Failed {
-        let id = &held.lease.deployment;
+        let id = for_shell(&held.lease.deployment);
         let when =
             humantime::format_duration(std::time::Duration::from_secs(held.runs_out_in.as_secs()));
         Failed::new(Exit::Busy, held.lease.in_words()).hint(match held.has_begun {
@@ -361,7 +364,7 @@ impl Failed {
 
     /// A drive that ended early: the deployment stands at its last checkpoint.
     pub(super) fn drive(id: &str, error: DriveError) -> Failed {
-        let resume = format!("go on with: bluegreen resume {id}");
+        let resume = format!("go on with: bluegreen resume {}", for_shell(id));
         match error {
             DriveError::Store(
                 error @ (StoreError::Write { .. }

@@ -12,6 +12,7 @@ use crate::deployment::Deployment;
 use crate::plan::{Goal, TAG_BLUE, TAG_BUCKET, TAG_DEPLOYMENT, TAG_VERSION, label_of_tag, tag_of};
 use crate::rebuild::{Remains, Unsettled, rebuild};
 use crate::shared::{Record, SharedState};
+use crate::table::for_shell;
 
 /// The deployment that a green belongs to, by its tag; empty where that is no id, which this
 /// program has not written.
@@ -51,7 +52,7 @@ pub(super) fn kept_elsewhere(record: &Record) -> Failed {
     );
     Failed::new(Exit::Refused, message).hint(format!(
         "nothing was changed; name it with --bucket {}, without --no-shared-state",
-        plan.bucket
+        for_shell(&plan.bucket)
     ))
 }
 

@@ -7,6 +7,7 @@ use crate::config::{Named, Options};
 use crate::deployment::Deployment;
 use crate::machine::{Kind, NotPossible, Order};
 use crate::plan::Goal;
+use crate::table::for_shell;
 
 /// What `rollback` takes.
 #[derive(Clone, Debug, clap::Args)]
@@ -50,7 +51,10 @@ fn release_of_the_previous(deployment: &Deployment) -> Option<String> {
         format!(
             "deployment {} has released {} in place of {}; release that again: bluegreen run \
              --version-label {}",
-            plan.id, plan.version, plan.previous_version, plan.previous_version
+            plan.id,
+            plan.version,
+            plan.previous_version,
+            for_shell(&plan.previous_version)
         )
     })
 }

@@ -18,6 +18,7 @@ use crate::clock::{Clock, Moment};
 use crate::cloud::aws::SandboxEndpoint;
 use crate::cloud::root_cause;
 use crate::config::{EMBEDDED, Options};
+use crate::table::for_shell;
 
 /// What `sandbox` takes.
 #[derive(Clone, Debug, clap::Args)]
@@ -126,9 +127,9 @@ async fn listen(address: &str) -> Result<TcpListener, Failed> {
 async fn replay(replay: Replay, address: &str) -> Result<Exit, Failed> {
     let listener = listen(address).await?;
     let address = listener.local_addr().map_err(|e| Failed::bug(&e))?;
-    let name = |which: &str| replay.names().get(which).cloned().unwrap_or_default();
+    let name = |which: &str| for_shell(replay.names().get(which).map_or("", String::as_str));
     let version = match replay.names().get("version") {
-        Some(version) => format!(" --version-label {version}"),
+        Some(version) => format!(" --version-label {}", for_shell(version)),
         None => String::new(),
     };
     say(&format!(
@@ -137,7 +138,7 @@ async fn replay(replay: Replay, address: &str) -> Result<Exit, Failed> {
          --app {} --blue {} --green {} --bucket {}{version}",
         replay.requests(),
         replay.region(),
-        replay.region(),
+        for_shell(replay.region()),
         name("application"),
         name("blue"),
         name("green"),

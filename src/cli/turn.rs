@@ -4,6 +4,7 @@ use super::take::{in_flight, whole_seconds};
 use super::{Exit, Failed};
 use crate::deployment::Deployment;
 use crate::shared::{LeaseRecord, Ticket};
+use crate::table::for_shell;
 use crate::turn::{Hindrance, Overtaken};
 
 impl From<Hindrance> for Failed {
@@ -51,7 +52,7 @@ fn goes_first(ahead: &[Ticket]) -> Failed {
 /// names the commands that lead on: nothing does so by itself.
 fn busy_with(deployment: &Deployment, lease: Option<&LeaseRecord>, is_driven: bool) -> Failed {
     let in_flight = in_flight(deployment);
-    let id = &deployment.plan.id;
+    let id = for_shell(&deployment.plan.id);
     if !is_driven {
         let why = match deployment.state.rests() {
             true => "it waits for an operator",

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::remedy::with_remedy;
 use super::{Drift, Kind};
 use crate::plan::Role;
+use crate::table::for_shell;
 
 /// Why a deployment is held, was rolled back or is stuck.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -212,7 +213,9 @@ impl fmt::Display for Cause {
                 f,
                 "somebody else has terminated {blue} while {green} served production: users are \
                  safe on {green}, which is the only environment now, so do not terminate it. The \
-                 next release names it: bluegreen run --blue {green} --green {blue}"
+                 next release names it: bluegreen run --blue {} --green {}",
+                for_shell(green),
+                for_shell(blue)
             ),
             Cause::BlueGone { .. } => write!(f, "blue is gone"),
             Cause::ProductionTerminated {
@@ -306,7 +309,8 @@ fn production_terminated(
         // the same name, id and CNAME.
         write!(
             f,
-            ". Restore it: aws elasticbeanstalk rebuild-environment --environment-id {id}"
+            ". Restore it: aws elasticbeanstalk rebuild-environment --environment-id {}",
+            for_shell(id)
         )?;
     }
     match left {
@@ -348,11 +352,7 @@ fn changed(
 fn expecting(differences: &[String]) -> String {
     let flag = |difference: &String| {
         let what = difference.split(": ").next().unwrap_or_default();
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || "_.:-".contains(c);
-        match what.chars().all(is_plain) {
-            true => format!("--expect-difference {what}"),
-            false => format!("--expect-difference '{}'", what.replace('\'', "'\\''")),
-        }
+        format!("--expect-difference {}", for_shell(what))
     };
     differences.iter().map(flag).collect::<Vec<_>>().join(" ")
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::plan::{Plan, Strategy, Target};
 use crate::preflight::{Finding, Step, Takes, Verdict, together};
+use crate::table::on_one_line;
 
 /// The version of the JSON document. Fields are only ever added to a version.
 pub const JSON_VERSION: u32 = 1;
@@ -88,8 +89,8 @@ fn steps(steps: &[Step]) -> String {
         table.add_row([
             step.kind.to_string(),
             step.takes.map_or_else(|| "-".to_owned(), range),
-            step.what.clone(),
-            step.because.clone(),
+            on_one_line(&step.what),
+            on_one_line(&step.because),
         ]);
     }
     table.trim_fmt()
@@ -110,7 +111,7 @@ pub fn checks(findings: &[Finding]) -> String {
         table.add_row([
             finding.check.to_string(),
             in_words(&finding.verdict).to_owned(),
-            evidence,
+            on_one_line(&evidence),
         ]);
     }
     table.trim_fmt()

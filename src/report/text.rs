@@ -10,7 +10,7 @@ use crate::clock::Moment;
 use crate::deployment::{DeployWarning, Deployment};
 use crate::machine::Cause;
 use crate::store::{Output, Transition};
-use crate::table::short;
+use crate::table::{foreign, on_one_line, short};
 
 /// What happened, stage by stage, where it ended, and what leads on.
 #[must_use]
@@ -23,14 +23,14 @@ pub fn story(deployment: &Deployment, transitions: &[Transition]) -> String {
     let mut began = deployment.started_at;
     for transition in transitions {
         table.add_row([
-            transition.from.clone(),
+            foreign(&transition.from),
             span(began, transition.at),
-            transition.why.clone(),
+            foreign(&transition.why),
         ]);
         began = transition.at;
     }
     let of = format!("{} of {}", plan.target.blue, plan.target.application);
-    let mut lines = vec![match plan.rehearses() {
+    let title = match plan.rehearses() {
         true => format!(
             "Rehearsal {} of {} on {}, a clone of {of}, which runs {}",
             plan.id, plan.version, plan.green, plan.previous_version
@@ -39,14 +39,13 @@ pub fn story(deployment: &Deployment, transitions: &[Transition]) -> String {
             "Deployment {}: {of} from {} to {}",
             plan.id, plan.previous_version, plan.version
         ),
-    }];
-    lines.push(table.trim_fmt());
-    lines.push(format!(
+    };
+    let mut lines = vec![format!(
         "{} after {}: {}",
         deployment.state.kind(),
         span(deployment.started_at, deployment.updated_at),
         deployment.meaning()
-    ));
+    )];
     for allowed in &plan.allowed {
         lines.push(format!(
             "Allowed: {}, although {}",
@@ -63,10 +62,17 @@ pub fn story(deployment: &Deployment, transitions: &[Transition]) -> String {
         ));
     }
     lines.extend(warnings(deployment));
-    for command in leads_on(deployment) {
-        lines.push(format!("  {command}"));
-    }
-    lines.join("\n")
+    // Names and reasons are somebody else's; a command is whole or of no use.
+    let told = lines.iter().map(|line| foreign(line));
+    let commands = leads_on(deployment).into_iter();
+    let commands = commands.map(|command| format!("  {}", on_one_line(&command)));
+    let first = [foreign(&title), table.trim_fmt()];
+    first
+        .into_iter()
+        .chain(told)
+        .chain(commands)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// What the events of the deploy warned of, but for what is told as its failure's cause.
@@ -115,7 +121,7 @@ pub fn table(entries: &[Entry], details: bool) -> String {
     for entry in entries {
         let deployment = &entry.deployment;
         let plan = &deployment.plan;
-        table.add_row([
+        let cells = [
             plan.id.clone(),
             deployment.state.kind().to_string(),
             serving(entry).map_or_else(|| "?".to_owned(), |role| role.to_string()),
@@ -124,7 +130,8 @@ pub fn table(entries: &[Entry], details: bool) -> String {
             plan.version.clone(),
             plan.previous_version.clone(),
             deployment.updated_at.to_string(),
-        ]);
+        ];
+        table.add_row(cells.map(|cell| foreign(&cell)));
     }
     table.trim_fmt()
 }
@@ -136,7 +143,12 @@ const LINES_SHOWN: usize = 3;
 fn said(output: &Output) -> String {
     let lines: Vec<_> = output.output.lines().collect();
     let shown = &lines[lines.len().saturating_sub(LINES_SHOWN)..];
-    let mut text = format!("\n{}: {} at {}", output.what, output.ended, output.at);
+    let mut text = format!(
+        "\n{}: {} at {}",
+        foreign(&output.what),
+        foreign(&output.ended.to_string()),
+        output.at
+    );
     if shown.len() < lines.len() {
         text.push_str(&format!(", after {} lines", lines.len()));
     }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::table::foreign;
+
 /// A process that holds a lease.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
@@ -52,9 +54,9 @@ fn under_this_kernel(journal: &str) -> Option<String> {
 /// As in `process 4711 on ci-7 (https://…)`.
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "process {} on {}", self.process, self.host)?;
+        write!(f, "process {} on {}", self.process, foreign(&self.host))?;
         match &self.job {
-            Some(job) => write!(f, " ({job})"),
+            Some(job) => write!(f, " ({})", foreign(job)),
             None => Ok(()),
         }
     }

@@ -9,6 +9,7 @@ use tracing::{debug, info, warn};
 use super::{Holder, SharedError, SharedState, Written};
 use crate::clock::{Clock, Moment, Stopwatch};
 use crate::plan::{REQUEST_TIMEOUT, Target};
+use crate::table::foreign;
 
 /// How much longer than a request's time-out a lease must last for the request to
 /// be sent: for clocks that run at different speeds, and for a process that is
@@ -54,7 +55,7 @@ impl LeaseRecord {
     /// Who holds it, since when, and what he is doing.
     #[must_use]
     pub fn in_words(&self) -> String {
-        match &self.holder {
+        let words = match &self.holder {
             Some(holder) => format!(
                 "{holder} has held {}/{} since {} for deployment {}, which is {} (lease {}, last renewed {})",
                 self.target.application,
@@ -69,7 +70,8 @@ impl LeaseRecord {
                 "{}/{} is free since deployment {} (lease {})",
                 self.target.application, self.target.blue, self.deployment, self.fence
             ),
-        }
+        };
+        foreign(&words)
     }
 }
 

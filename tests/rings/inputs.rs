@@ -3,7 +3,7 @@
 
 use bluegreen_sandbox::{Fault, FaultEffect};
 
-use crate::served::{Served, bundle};
+use crate::served::{Served, bundle, hermetic};
 use crate::shared::exits;
 
 const SPEED: f64 = 600.0;
@@ -133,6 +133,24 @@ fn a_rollback_after_a_completed_release_names_the_release_that_leads_back() {
     assert!(told.contains(back), "{told}");
 }
 
+/// A label may hold whatever a shell would take for something else.
+#[test]
+fn a_name_in_a_command_to_paste_is_quoted() {
+    let served = Served::at_speed(SPEED);
+    let label = "v2; echo 'it' $HOME #";
+    let file = served.folder.path().join("shop.zip");
+    std::fs::write(&file, bundle(b"v2")).expect("it is written");
+    let file = file.to_str().expect("a path");
+    exits(
+        &served.run(&["run", "--version-label", label, "--bundle", file]),
+        0,
+    );
+    exits(&served.run(&["run", "--version-label", "v1"]), 0);
+    let (_, told) = exits(&served.run(&["rollback"]), 13);
+    let back = r"bluegreen run --version-label 'v2; echo '\''it'\'' $HOME #'";
+    assert!(told.contains(back), "{told}");
+}
+
 /// The SDK ends the program over some of what CI systems set; nothing is asked of anybody, and
 /// no value is told.
 #[test]
@@ -206,4 +224,86 @@ fn certificates_that_are_missing_are_named() {
     planned.env("SSL_CERT_FILE", "/dev/null");
     let (_, told) = exits(&planned.output().expect("the binary runs"), 3);
     assert!(told.contains("ca-certificates"), "{told}");
+}
+
+/// At these levels the SDK logs answers whole, and its HTTP client what is sent.
+#[test]
+fn no_level_of_the_log_tells_what_blue_or_aws_was_given() {
+    let served = Served::at_speed(SPEED);
+    let namespace = "aws:elasticbeanstalk:application:environment";
+    served.sandbox.with_world(|world, _| {
+        world.set("shop-blue", namespace, "DB_URL", "hunter2-of-blue");
+    });
+    for level in [
+        "trace",
+        "debug,hyper=trace,aws_config=trace",
+        "bluegreen=trace",
+    ] {
+        let mut command = hermetic(&["plan", "--app", "shop", "--blue", "shop-blue"]);
+        command
+            .args(["--bucket", "shop-artifacts", "--region", "us-east-1"])
+            .current_dir(served.folder.path())
+            .env("BLUEGREEN_STATE", served.journal())
+            .env("AWS_ENDPOINT_URL", &served.url)
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7HUNTER2")
+            .env("AWS_SECRET_ACCESS_KEY", "hunter2-secret-key")
+            .env("AWS_SESSION_TOKEN", "hunter2-session-token")
+            .env("BLUEGREEN_LOG", level);
+        let planned = command.output().expect("the binary runs");
+        let (told, logged) = exits(&planned, 0);
+        let all = format!("{told}{logged}").to_lowercase();
+        assert!(
+            !all.contains("hunter2") && !all.contains("aws4-hmac"),
+            "{level}: {all}"
+        );
+    }
+    let mut release = served.bluegreen(&["run", "--version-label", "v2"]);
+    let done = release.env("BLUEGREEN_LOG", "trace").output();
+    let (told, logged) = exits(&done.expect("the binary runs"), 0);
+    assert!(
+        logged.contains("looked"),
+        "what is bluegreen's own is told: {logged}"
+    );
+    assert!(!format!("{told}{logged}").contains("hunter2"), "{logged}");
+}
+
+/// What a credential process says is somebody else's: it holds secrets, and begins lines.
+#[test]
+fn passwords_of_others_are_not_told_in_errors() {
+    let served = Served::at_speed(SPEED);
+    let refused = hermetic(&["status", "--sandbox=http://ann:hunter2@127.0.0.1:1"])
+        .current_dir(served.folder.path())
+        .output();
+    let (_, told) = exits(&refused.expect("the binary runs"), 3);
+    assert!(told.contains("ann:***@127.0.0.1:1"), "{told}");
+    assert!(!told.contains("hunter2"), "{told}");
+    let file = served.folder.path().join("config");
+    let says =
+        r#"printf '%s\n::error::\033[31m %s\n' "$VAULT_TOKEN" http://a:hunter2@b.example >&2"#;
+    let program = served.folder.path().join("vault.sh");
+    std::fs::write(&program, format!("{says}\nexit 1\n")).expect("it is written");
+    let profile = format!("[default]\ncredential_process = sh {}\n", program.display());
+    std::fs::write(&file, profile).expect("it is written");
+    for level in ["info", "trace"] {
+        let mut command = hermetic(&["run", "--app", "shop", "--blue", "shop-blue"]);
+        command
+            .args(["--bucket", "shop-artifacts", "--region", "us-east-1"])
+            .current_dir(served.folder.path())
+            .env("PATH", "/usr/bin:/bin")
+            .env("BLUEGREEN_STATE", served.journal())
+            .env("BLUEGREEN_LOG", level)
+            .env("AWS_ENDPOINT_URL", &served.url)
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env("AWS_CONFIG_FILE", &file)
+            .env("VAULT_TOKEN", "hunter2-of-the-vault");
+        let (_, told) = exits(&command.output().expect("the binary runs"), 3);
+        assert!(told.contains("process exited with"), "{told}");
+        assert!(
+            !told.contains("hunter2") && !told.contains('\u{1b}'),
+            "{told}"
+        );
+        let begins = |line: &str| line.trim_start().starts_with("::");
+        assert!(!told.lines().any(begins), "{told}");
+    }
 }

@@ -364,3 +364,37 @@ fn what_serves_or_has_lost_its_blue_is_removed_by_hand() {
     let (_, told) = exits(&nowhere, 3);
     assert!(told.contains("no bucket is named"), "{told}");
 }
+
+/// The lease and the copy are whoever's who may write into the bucket.
+#[test]
+fn what_others_have_written_moves_no_terminal_and_begins_no_line() {
+    let served = Served::at_speed(SPEED);
+    killed_after(&served, "CreateEnvironment", 1);
+    let lease = objects(&served)
+        .into_iter()
+        .find(|key| key.contains("/leases/"));
+    let lease = lease.expect("a lease");
+    let request = http::Request::get(format!("http://localhost/{lease}"))
+        .header("host", "localhost")
+        .body(Bytes::new())
+        .expect("a request");
+    let body = served.by_hand(request).into_body();
+    let mut record: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+    let hostile = "x\n::error::\u{1b}[31m\u{9b}0m";
+    for place in ["/doing", "/holder/host", "/holder/job"] {
+        let (above, name) = place.rsplit_once('/').expect("a place");
+        record.pointer_mut(above).expect("it is there")[name] = hostile.into();
+    }
+    let key = lease.split_once('/').expect("a bucket").1;
+    put(&served, key, &record.to_string());
+    for (arguments, code) in [
+        (&["run", "--version-label", "v2"][..], 12),
+        (&["status", "--discover"], 0),
+    ] {
+        let (shown, told) = exits(&Elsewhere::of(&served).run(arguments), code);
+        let all = shown + &told;
+        assert!(!all.contains(['\u{1b}', '\u{9b}']), "{all}");
+        let begins = |line: &str| line.trim_start().starts_with("::");
+        assert!(!all.lines().any(begins), "{all}");
+    }
+}
