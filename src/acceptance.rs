@@ -650,7 +650,7 @@ mod tests {
                 greeting,
                 answer(200, "not yet"),
                 false,
-                "200 OK, whose body lacks \"ready\"",
+                "200 OK, whose body lacks the text of body-contains",
             ),
             (
                 json("/status", json!("ok")),

@@ -154,6 +154,9 @@ pub struct Output {
     pub output: String,
 }
 
+/// How often a journal is copied that cannot be written and does not read.
+const COPIES_MAX: u32 = 3;
+
 /// The open journal.
 pub struct Store {
     path: PathBuf,
@@ -218,6 +221,58 @@ impl Store {
                 prepared => return prepared.map(|()| store),
             }
         }
+    }
+
+    /// Opens the journal for what only reads: where it may not be written, as on a read-only disk
+    /// or another user's, what is read is a copy of it and of its log.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn open_to_read(path: &Path) -> Result<Store, StoreError> {
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
+        let may_write = |at: &Path| rustix::fs::access(at, rustix::fs::Access::WRITE_OK).is_ok();
+        if !path.exists() || may_write(path) && may_write(folder.unwrap_or(Path::new("."))) {
+            return Store::open(path);
+        }
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            match Store::open_copy(path) {
+                // A process that writes it may have come between the two files.
+                Err(StoreError::Damaged { .. }) if attempts < COPIES_MAX => {}
+                opened => return opened,
+            }
+        }
+    }
+
+    /// Opens a copy of the journal that is gone with this process.
+    fn open_copy(path: &Path) -> Result<Store, StoreError> {
+        let open_error = |error: std::io::Error| StoreError::Open {
+            path: path.to_owned(),
+            message: error.to_string(),
+        };
+        let folder = std::env::temp_dir().join(format!("bluegreen-{}", ulid::Ulid::new()));
+        let made = DirBuilder::new().mode(0o700).create(&folder);
+        made.map_err(open_error)?;
+        let copy = folder.join("journal.db");
+        let beside = |path: &Path, suffix: &str| {
+            let mut name = path.as_os_str().to_owned();
+            name.push(suffix);
+            PathBuf::from(name)
+        };
+        let copied = ["", "-wal"].into_iter().try_for_each(|suffix| {
+            match std::fs::copy(beside(path, suffix), beside(&copy, suffix)) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+                copied => copied.map(drop),
+            }
+        });
+        let opened = copied.map_err(open_error).and_then(|()| Store::open(&copy));
+        // What is open stays readable without its name.
+        let _ = std::fs::remove_dir_all(&folder);
+        opened.map(|store| Store {
+            path: path.to_owned(),
+            ..store
+        })
     }
 
     /// A journal that is kept nowhere: to look around with, where there is none that can be

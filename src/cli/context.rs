@@ -93,7 +93,7 @@ impl Context {
     /// be had, the journal alone must do.
     pub async fn for_reading(options: &Options) -> Result<Context, Failed> {
         #[cfg(feature = "sandbox")]
-        match Context::of_journal(options)?.in_sandbox().await {
+        match Context::to_read(options)?.in_sandbox().await {
             Ok(context) => return Ok(context),
             Err(failed) => warn!("{}", failed.message()),
         }
@@ -102,7 +102,12 @@ impl Context {
             no_shared_state: true,
             ..options.clone()
         };
-        Context::of_journal(options)
+        Context::to_read(options)
+    }
+
+    /// The journal alone, for what only reads.
+    fn to_read(options: &Options) -> Result<Context, Failed> {
+        Context::with_journal(options, Store::open_to_read(&state_path(options)?)?)
     }
 
     /// For what needs AWS, or a sandbox, and no journal.

@@ -181,7 +181,7 @@ fn each_condition_that_fails_holds_the_release() {
                 "--test",
                 r#"{ url = "/", body-contains = "ready", on = "release" }"#,
             ],
-            "/ answered 200 OK, whose body lacks \"ready\"",
+            "/ answered 200 OK, whose body lacks the text of body-contains",
         ),
         (
             Some(slow.clone()),

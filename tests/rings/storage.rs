@@ -657,3 +657,31 @@ fn a_new_folder_of_a_journal_is_its_owners_alone() {
     let made = std::fs::metadata(folder).expect("it is made");
     assert_eq!(made.permissions().mode() & 0o777, 0o700);
 }
+
+/// Another user, as an operator at night is, reads a journal that is not his.
+#[test]
+fn a_journal_that_may_only_be_read_is_shown() {
+    let served = killed(&[]);
+    let id = id(&served);
+    let is_root = rustix::process::getuid().is_root();
+    let folder = served.folder.path();
+    for (path, mode) in [
+        (folder.to_owned(), 0o755),
+        (served.journal(), 0o644),
+        (wal(&served), 0o644),
+    ] {
+        let mode = if is_root { mode } else { mode & 0o555 };
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("it is ours");
+    }
+    let before = std::fs::read(served.journal()).expect("it reads");
+    let mut status = served.bluegreen(&["status", &id, "--no-shared-state"]);
+    if is_root {
+        status.uid(65_534).gid(65_534);
+    }
+    let output = status.output().expect("the binary runs");
+    exits(&output, 0);
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(shown.contains("SwappingToGreen"), "{shown}");
+    assert_eq!(std::fs::read(served.journal()).expect("it reads"), before);
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755)).expect("it is ours");
+}
