@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
+use bluegreen::machine::State;
 use bluegreen::plan::{Target, template_name};
-use bluegreen::shared::{LeaseRecord, SharedError, deployment_key, lease_key};
+use bluegreen::shared::{LeaseRecord, Record, SharedError, deployment_key, lease_key};
 use bluegreen_sandbox::{BUCKET, Fault, FaultEffect, Sandbox};
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -13,7 +14,7 @@ use ulid::Ulid;
 
 use crate::served::Served;
 use crate::shared::{Elsewhere, begun, exits, objects, run_killed_after};
-use crate::virtual_world::VirtualWorld;
+use crate::virtual_world::{VirtualWorld, v2};
 
 const SPEED: f64 = 600.0;
 
@@ -184,6 +185,39 @@ async fn with_leases(count: u64) -> VirtualWorld {
         put(&world.sandbox, &lease_key(&lease.target), &lease).await;
     }
     world
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_interrupted_among_ten_thousand_is_found_within_seconds() {
+    const TARGETS: u64 = 1_000;
+    let world = with_leases(TARGETS).await;
+    let begun = world.begin(v2()).await.expect("nothing refuses it");
+    let begun = json!(Record::new(begun, Vec::new()));
+    // Those that a lease names, of which one was interrupted, and the others after them.
+    for number in 0..10_000 {
+        let id = old(number);
+        let mut record = begun.clone();
+        let deployment = &mut record["deployment"];
+        deployment["plan"]["target"] = json!(target(number % TARGETS));
+        deployment["plan"]["template"] = json!(template_name(&id));
+        deployment["plan"]["id"] = json!(id);
+        deployment["plan"]["shared_state"] = json!(true);
+        if number != 777 {
+            deployment["state"] = json!(State::Completed);
+        }
+        put(&world.sandbox, &deployment_key(&id), &record).await;
+    }
+    world.inject(FaultEffect::SlowAnswer { milliseconds: 200 });
+    let since = Instant::now();
+    let listed = world.shared().unfinished().await.expect("they are listed");
+    let took = since.elapsed();
+    assert_eq!(listed.unreadable.len(), 0, "{:?}", listed.unreadable);
+    let [(record, Some(lease))] = &listed.found[..] else {
+        panic!("{:?}", listed.found);
+    };
+    assert_eq!(record.deployment.plan.id, old(777));
+    assert_eq!(lease.deployment, old(777));
+    assert!(took < Duration::from_secs(10), "{took:?}");
 }
 
 fn hanging(key: &str) -> Fault {

@@ -1,6 +1,8 @@
 //! The rings of tests, from the pure machine to the killed process.
 
+use std::any::Any;
 use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 
 mod acceptance;
@@ -56,6 +58,11 @@ fn tell(line: &str) {
 }
 
 /// Works on every one of these, on so many threads at a time.
+///
+/// # Panics
+/// Where the work on any of them panics: all that they said is said once more at the end, where
+/// whoever reads a long log looks first.
+#[track_caller]
 fn in_parallel<T>(
     threads: usize,
     all: impl IntoIterator<Item = T, IntoIter: Send>,
@@ -63,15 +70,34 @@ fn in_parallel<T>(
 ) {
     let all = Mutex::new(all.into_iter());
     let next = || all.lock().expect("no panic holds it").next();
+    let failed = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
                 while let Some(one) = next() {
-                    work(one);
+                    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| work(one))) {
+                        let said = panic_message(&*panic).to_owned();
+                        failed.lock().expect("no panic holds it").push(said);
+                    }
                 }
             });
         }
     });
+    let failed = failed.into_inner().expect("no panic holds it");
+    assert!(
+        failed.is_empty(),
+        "{} failed:\n{}",
+        failed.len(),
+        failed.join("\n")
+    );
+}
+
+/// What a panic said.
+fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    match panic.downcast_ref::<String>() {
+        Some(said) => said,
+        None => panic.downcast_ref::<&str>().unwrap_or(&"a panic"),
+    }
 }
 
 fn cores() -> usize {
