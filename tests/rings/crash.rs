@@ -12,8 +12,12 @@ use bluegreen::preflight::Wanted;
 use bluegreen::store::Store;
 use bluegreen_sandbox::{FaultEffect, Phase, TapVerdict};
 
+use crate::sample::{is_full, sampled};
 use crate::tell;
 use crate::virtual_world::{Kill, VirtualWorld, phases_of};
+
+/// How many crashes of each scenario a quick run tries.
+const SAMPLE: usize = 8;
 
 /// What happens in a scenario, and how it must end.
 #[derive(Clone, Copy, Debug)]
@@ -189,21 +193,25 @@ async fn sweep(scenario: Scenario) {
     let calls = play(scenario, None, Disk::Kept).await;
     let found = calls.len();
     assert!(found > 40, "only {found} calls: is the scenario whole?");
-    let mut crashes = 0;
-    for (call, operation) in calls {
-        for &phase in phases_of(&operation) {
-            // Each change meets both, and both phases do; reads meet one by turns.
-            let disk = match (call % 2 == 0) == (phase == Phase::Before) {
-                true => Disk::Kept,
-                false => Disk::Lost,
-            };
-            play(scenario, Some(Kill { call, phase }), disk).await;
-            crashes += 1;
-        }
+    let kills = calls.iter().flat_map(|(call, operation)| {
+        let phases = phases_of(operation).iter();
+        phases.map(|&phase| Kill { call: *call, phase })
+    });
+    let what = format!("crashes of {:?} with {}", scenario.ends, scenario.strategy);
+    let kills = sampled(&what, kills, SAMPLE);
+    for kill in &kills {
+        // Each change meets both, and both phases do; reads meet one by turns.
+        let disk = match (kill.call % 2 == 0) == (kill.phase == Phase::Before) {
+            true => Disk::Kept,
+            false => Disk::Lost,
+        };
+        play(scenario, Some(*kill), disk).await;
     }
     tell(&format!(
-        "{crashes} crashes at {found} calls of {:?} with {} resumed",
-        scenario.ends, scenario.strategy
+        "{} crashes at {found} calls of {:?} with {} resumed",
+        kills.len(),
+        scenario.ends,
+        scenario.strategy
     ));
 }
 
@@ -289,7 +297,7 @@ async fn a_release_may_be_sent_back_at_every_call() {
     let (calls, ends, _) = release_retreating_at(Strategy::Restore, 0).await;
     assert_eq!(ends, Kind::Completed);
     let mut too_late = 0;
-    for call in 1..=calls {
+    for call in sampled("retreats of a release", 1..=calls, SAMPLE) {
         let (_, ends, taken) = release_retreating_at(Strategy::Restore, call).await;
         let expected = if taken {
             Kind::RolledBack
@@ -311,15 +319,15 @@ async fn a_promotion_may_be_sent_back_until_blue_goes() {
     let (calls, ends, _) = release_retreating_at(Strategy::Promote, 0).await;
     assert_eq!(ends, Kind::Completed);
     let mut ends = Vec::new();
-    for call in 1..=calls {
+    for call in sampled("retreats of a promotion", 1..=calls, SAMPLE) {
         ends.push(release_retreating_at(Strategy::Promote, call).await.1);
     }
     let back = ends
         .iter()
         .take_while(|end| **end == Kind::RolledBack)
         .count();
-    println!("{back} of {calls} retreats in time");
-    assert!(back > 40, "only {back} of {calls}");
+    println!("{back} of {} retreats in time", ends.len());
+    assert!(!is_full() || back > 40, "only {back} of {calls}");
     assert!(
         ends[back..].iter().all(|end| *end == Kind::Completed),
         "{ends:?}"
@@ -332,7 +340,7 @@ async fn a_rehearsal_may_be_called_off_at_every_call() {
     let (calls, ends, _) = release_retreating_at(Strategy::Rehearse, 0).await;
     assert_eq!(ends, Kind::Completed);
     let mut too_late = 0;
-    for call in 1..=calls {
+    for call in sampled("retreats of a rehearsal", 1..=calls, SAMPLE) {
         let (_, ends, taken) = release_retreating_at(Strategy::Rehearse, call).await;
         let expected = match taken {
             true => Kind::RolledBack,

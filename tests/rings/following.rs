@@ -14,6 +14,7 @@ use bluegreen::preview::{Asked, Record};
 use bluegreen_sandbox::{Fault, FaultEffect, HOSTS_PARAMETER, Phase, ZONE_PARAMETER};
 use bytes::Bytes;
 
+use crate::sample::sampled;
 use crate::served::Served;
 use crate::virtual_world::{Fate, Kill, VirtualWorld, v2};
 
@@ -343,15 +344,21 @@ async fn play(course: Course, kill: Option<Kill>, keeps_its_disk: bool) -> Vec<(
 async fn sweep(course: Course) {
     let calls = play(course, None, true).await;
     assert!(calls.len() > 10, "only {}: is it whole?", calls.len());
-    let mut crashes = 0;
-    for (at, (call, changes)) in calls.into_iter().enumerate() {
-        for (phase, keeps) in [(Phase::Before, at % 2 == 0), (Phase::After, at % 2 == 1)] {
+    let kills = calls
+        .into_iter()
+        .enumerate()
+        .flat_map(|(at, (call, changes))| {
+            let phases = [(Phase::Before, at % 2 == 0), (Phase::After, at % 2 == 1)];
             // Before and after a read are the same to everybody else.
-            if changes || keeps {
-                play(course, Some(Kill { call, phase }), at % 4 < 2).await;
-                crashes += 1;
-            }
-        }
+            let struck = phases
+                .into_iter()
+                .filter(move |(_, keeps)| changes || *keeps);
+            struck.map(move |(phase, _)| (Kill { call, phase }, at % 4 < 2))
+        });
+    let kills = sampled(&format!("crashes of {course:?}"), kills, 6);
+    let crashes = kills.len();
+    for (kill, keeps_its_disk) in kills {
+        play(course, Some(kill), keeps_its_disk).await;
     }
     println!("{crashes} crashes of {course:?} resumed");
 }

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use bluegreen::plan::Strategy;
 use bluegreen_sandbox::{PRODUCTION, Phase, TapVerdict};
 
+use crate::sample::{is_full, random};
 use crate::served::{Served, Victim};
 use crate::virtual_world::{only_reads, phases_of};
 use crate::{cores, in_parallel, policy, tell};
@@ -76,9 +77,12 @@ fn release(speed: f64, strategy: Strategy, kill: Option<&Kill>) -> (BTreeMap<Str
     let counted = calls.lock().expect("no panic holds it").clone();
     let killed = counted.values().any(|count| *count >= 1_000_000);
     // The last renewal of a lease may be on its way from a process that is over.
-    assert!(killed || ended == Some(0), "{kill:?}: {ended:?}");
+    assert!(
+        killed || ended == Some(0) || is_starved(ended),
+        "{kill:?}: {ended:?}"
+    );
     if ended != Some(0) {
-        assert_eq!(ended, None, "{kill:?}");
+        assert!(ended.is_none() || is_starved(ended), "{kill:?}: {ended:?}");
         std::fs::remove_file(served.journal()).ok();
         match begun(&served) {
             Some(id) => elsewhere(&served, kill, &["resume", &id]),
@@ -99,14 +103,27 @@ fn begun(served: &Served) -> Option<String> {
     })
 }
 
+/// Whether a process stopped because it was not heard of for as long as its lease: less than half
+/// a second of the wall's, which a busy machine lets pass. It is resumed as one that was killed.
+fn is_starved(ended: Option<i32>) -> bool {
+    ended == Some(75)
+}
+
 /// The binary completes with an empty disk.
 fn elsewhere(served: &Served, kill: Option<&Kill>, arguments: &[&str]) {
     let disk = tempfile::tempdir().expect("a temporary folder");
-    let mut command = served.bluegreen(arguments);
-    command.env("BLUEGREEN_STATE", disk.path().join("journal.db"));
-    let ended = command.output().expect("the binary runs");
-    let told = String::from_utf8_lossy(&ended.stderr);
-    assert_eq!(ended.status.code(), Some(0), "{kill:?}: {told}");
+    for _ in 0..3 {
+        let mut command = served.bluegreen(arguments);
+        command.env("BLUEGREEN_STATE", disk.path().join("journal.db"));
+        let ended = command.output().expect("the binary runs");
+        if is_starved(ended.status.code()) {
+            continue;
+        }
+        let told = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(0), "{kill:?}: {told}");
+        return;
+    }
+    panic!("{kill:?}: it is starved each time");
 }
 
 fn check_all_is_well(served: &Served, strategy: Strategy, kill: Option<&Kill>) {
@@ -141,6 +158,10 @@ fn kill_at(strategy: Strategy, calls: &[(String, u64)]) -> BTreeSet<(String, boo
             phases.map(|phase| (operation.clone(), *nth, *phase))
         })
         .collect();
+    let kills = match is_full() {
+        true => kills,
+        false => one_of_each(kills),
+    };
     let died = Mutex::new(BTreeSet::new());
     let deaths = AtomicUsize::new(0);
     in_parallel(AT_A_TIME * cores(), &kills, |kill| {
@@ -159,6 +180,16 @@ fn kill_at(strategy: Strategy, calls: &[(String, u64)]) -> BTreeSet<(String, boo
     // Even so, no two releases make the very same reads.
     assert!(deaths * 10 > kills.len() * 9, "only {deaths} deaths");
     died.into_inner().expect("no panic holds it")
+}
+
+/// One call of each operation, before and after, where not all are to be tried.
+fn one_of_each(mut kills: Vec<Kill>) -> Vec<Kill> {
+    random().shuffle(&mut kills);
+    let mut struck = BTreeSet::new();
+    kills.retain(|(operation, _, phase)| {
+        struck.insert((operation.clone(), *phase == Phase::Before))
+    });
+    kills
 }
 
 /// Every operation of a release that matters was struck, before and after.

@@ -38,6 +38,7 @@ mod queue;
 mod race;
 mod reasons;
 mod rules;
+mod sample;
 mod served;
 mod services;
 mod settings;

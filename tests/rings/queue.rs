@@ -11,6 +11,8 @@ use bluegreen_sandbox::{Phase, Status, TapVerdict};
 use bytes::Bytes;
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::in_parallel;
+use crate::sample::sampled;
 use crate::served::{Patience, Served};
 use crate::shared::{Elsewhere, UnderWay, begun, exits, killed_after, started};
 
@@ -175,22 +177,14 @@ fn three_waiters() {
 
 #[test]
 fn three_waiters_on_three_machines_keep_their_order() {
-    let next = AtomicUsize::new(0);
-    std::thread::scope(|scope| {
-        for _ in 0..AT_A_TIME {
-            scope.spawn(|| {
-                while next.fetch_add(1, Ordering::SeqCst) < ROUNDS {
-                    three_waiters();
-                }
-            });
-        }
-    });
+    let rounds = sampled("rounds", 0..ROUNDS, AT_A_TIME);
+    in_parallel(AT_A_TIME, rounds, |_| three_waiters());
 }
 
 /// Without the bucket the file on one machine keeps the order.
 #[test]
 fn three_waiters_keep_their_order_in_the_file_alone() {
-    for _ in 0..3 {
+    for _ in sampled("rounds", 0..3, 1) {
         let served = Served::at_speed(SPEED);
         register(&served, &["v3", "v4"]);
         let gate = served.folder.path().join("gate");

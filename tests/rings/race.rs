@@ -13,6 +13,7 @@ use bluegreen_sandbox::{Call, Phase, Service, TapVerdict};
 use bytes::Bytes;
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::sample::sampled;
 use crate::served::{Patience, Served};
 use crate::{in_parallel, tell};
 
@@ -309,12 +310,14 @@ fn round(number: u64, zombies: &AtomicU64) {
 
 #[test]
 fn two_hands_never_move_production_twice() {
-    let rounds = std::env::var("BLUEGREEN_RACES")
-        .ok()
-        .and_then(|n| n.parse().ok());
-    let rounds: u64 = rounds.unwrap_or(ROUNDS);
+    let asked = std::env::var("BLUEGREEN_RACES").ok();
+    let rounds: Vec<u64> = match asked.and_then(|n| n.parse().ok()) {
+        Some(rounds) => (0..rounds).collect(),
+        None => sampled("rounds", 0..ROUNDS, 24),
+    };
     let zombies = AtomicU64::new(0);
-    in_parallel(AT_A_TIME, 0..rounds, |number| round(number, &zombies));
+    in_parallel(AT_A_TIME, &rounds, |number| round(*number, &zombies));
+    let rounds = rounds.len() as u64;
     let zombies = zombies.load(Ordering::SeqCst);
     tell(&format!(
         "{rounds} rounds, {zombies} zombies stopped at their next step"

@@ -21,6 +21,7 @@ use bluegreen::preflight::Wanted;
 use bluegreen::store::Transition;
 use tokio::sync::watch;
 
+use crate::sample::sampled;
 use crate::virtual_world::{Fate, VirtualWorld, v2};
 use crate::{cores, following_rules, in_parallel, tell};
 use waiters::{Waited, Waiter};
@@ -395,10 +396,10 @@ impl Season {
     }
 }
 
-/// Plays so many storms, as many at a time as there are cores.
-fn season(storms: u64) -> Season {
+/// Plays the storms of these seeds, as many at a time as there are cores.
+fn season(seeds: &[u64]) -> Season {
     let season = Mutex::new(Season::default());
-    in_parallel(cores(), 0..storms, |seed| {
+    in_parallel(cores(), seeds.iter().copied(), |seed| {
         let outcome = play(seed);
         season.lock().expect("no panic holds it").add(seed, outcome);
     });
@@ -411,13 +412,17 @@ fn storms_lose_nothing() {
         println!("{:?}", play(seed).expect("nothing is lost"));
         return;
     }
-    let storms = number("BLUEGREEN_STORMS").unwrap_or(STORMS);
+    let seeds: Vec<u64> = match number("BLUEGREEN_STORMS") {
+        Some(storms) => (0..storms).collect(),
+        None => sampled("storms", 0..STORMS, 40),
+    };
+    let storms = seeds.len() as u64;
     let Season {
         struck,
         ways,
         ends,
         lost,
-    } = season(storms);
+    } = season(&seeds);
     tell(&format!("{storms} storms struck: {struck:?}"));
     tell(&format!("states entered in them: {ways:?}"));
     for (weather, ends) in &ends {

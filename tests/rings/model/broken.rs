@@ -7,7 +7,7 @@ use bluegreen::machine::{
 use bluegreen::plan::{OwnSizes, Plan, Role, Strategy};
 
 use super::driver::{Config, Model};
-use super::explore::explore_for;
+use super::explore::{Extent, explore_for};
 use super::look::{LeaseRule, Rules};
 use super::stage::sizes;
 use super::{
@@ -20,7 +20,9 @@ use super::{
 /// whatever else they break on the way.
 #[track_caller]
 fn finds(what: &str, config: Config, rules: Rules, property: &str) {
-    let explored = explore_for(&Model::new(config, rules), |broken| broken == property);
+    let explored = explore_for(&Model::new(config, rules), Extent::Whole, |broken| {
+        broken == property
+    });
     let Some(violation) = explored.violation else {
         panic!(
             "{what}: not found among {} nodes of the configuration {}",

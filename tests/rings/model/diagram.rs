@@ -10,12 +10,22 @@ use bluegreen::machine::Kind;
 use super::explore::Transition;
 use super::stage::{Stage, Why};
 use super::{RUNS, explored};
+use crate::sample::is_full;
 
 type Transitions = BTreeMap<(Kind, Kind), Transition>;
 
 #[test]
 fn state_machine_md_is_fresh() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/state-machine.md");
+    if !is_full() {
+        // A part of the exploration finds nothing that is not drawn.
+        let kept = std::fs::read_to_string(&path).expect("it is there");
+        let drawn: Vec<_> = kept.lines().filter_map(arrow).collect();
+        for line in diagram(&all_transitions()).lines().filter_map(arrow) {
+            assert!(drawn.contains(&line), "{line:?} is not in the diagram");
+        }
+        return;
+    }
     let drawn = document(&all_transitions());
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(&path, &drawn).expect("docs/ can be written to");
@@ -24,8 +34,14 @@ fn state_machine_md_is_fresh() {
     assert!(
         kept == drawn,
         "docs/state-machine.md is not what the machine does; write it anew with \
-         UPDATE_DOCS=1 cargo test --test rings state_machine_md_is_fresh"
+         BLUEGREEN_TESTS=full UPDATE_DOCS=1 cargo test --test rings state_machine_md_is_fresh"
     );
+}
+
+/// The two states that a line of the diagram leads from and to.
+fn arrow(line: &str) -> Option<(&str, &str)> {
+    let (from, to) = line.trim().split_once(" --> ")?;
+    Some((from, to.split(':').next()?))
 }
 
 #[test]
@@ -62,8 +78,8 @@ fn all_transitions() -> Transitions {
 fn document(transitions: &Transitions) -> String {
     format!(
         "<!-- Drawn by tests/rings/model/diagram.rs from what the exhaustive exploration of the \
-         machine reached; write it anew with UPDATE_DOCS=1 cargo test --test rings \
-         state_machine_md_is_fresh -->\n\n{}\n{}\n{}\n{}\n{}\n{}",
+         machine reached; write it anew with BLUEGREEN_TESTS=full UPDATE_DOCS=1 cargo test \
+         --test rings state_machine_md_is_fresh -->\n\n{}\n{}\n{}\n{}\n{}\n{}",
         include_str!("diagram/reading.md"),
         diagram(transitions),
         "## The states\n",

@@ -1,7 +1,7 @@
 //! Breadth-first exploration: every node that can be reached, the shortest way
-//! to it, and from where what can be reached.
+//! to it, and from where what can be reached; or a part of them, drawn by a seed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt::Write as _;
 use std::hash::{BuildHasherDefault, Hasher};
 
@@ -14,6 +14,7 @@ use super::node::{By, Next, Node};
 use super::properties;
 use super::stage::{Stage, Terms};
 use super::world::Label;
+use crate::sample::random;
 
 /// What an exploration found.
 pub struct Explored {
@@ -46,6 +47,8 @@ struct Graph {
     /// The node from which each was reached first.
     parents: Vec<u32>,
     edges: Vec<Edge>,
+    /// Which of the nodes were not followed any further.
+    open: Vec<bool>,
 }
 
 #[derive(Clone, Copy)]
@@ -57,18 +60,27 @@ struct Edge {
     by_operator: bool,
 }
 
-/// Explores everything, or up to the first violation.
-pub fn explore(model: &Model) -> Explored {
-    explore_for(model, |_| true)
+/// How much of a model is explored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    Whole,
+    /// So many nodes, each drawn from those that were found until then.
+    Part(usize),
 }
 
-/// Explores everything, or up to the first violation of a property that counts.
-pub fn explore_for(model: &Model, counts: impl Fn(&str) -> bool) -> Explored {
+/// Explores as much as this, or up to the first violation.
+pub fn explore(model: &Model, extent: Extent) -> Explored {
+    explore_for(model, extent, |_| true)
+}
+
+/// Explores as much as this, or up to the first violation of a property that counts.
+pub fn explore_for(model: &Model, extent: Extent, counts: impl Fn(&str) -> bool) -> Explored {
     let mut graph = Graph {
         ids: HashMap::default(),
         nodes: Vec::new(),
         parents: Vec::new(),
         edges: Vec::new(),
+        open: Vec::new(),
     };
     let mut transitions = BTreeMap::new();
     let Config {
@@ -79,11 +91,21 @@ pub fn explore_for(model: &Model, counts: impl Fn(&str) -> bool) -> Explored {
     } = model.config;
     graph.add(Node::root(Terms::new(strategy, pause, resizes)), 0);
     let mut violation = None;
-    let mut at = 0;
+    let mut found = VecDeque::from([0_u32]);
+    let (mut random, mut followed) = (random(), 0);
     let mut next = Vec::new();
-    while at < graph.nodes.len() && violation.is_none() {
-        let node = graph.nodes[at];
-        let from = u32::try_from(at).expect("the model stays small");
+    while violation.is_none() {
+        let taken = match extent {
+            Extent::Whole => found.pop_front(),
+            Extent::Part(nodes) if followed == nodes || found.is_empty() => None,
+            Extent::Part(_) => found.swap_remove_back(random.usize(..found.len())),
+        };
+        let Some(from) = taken else {
+            break;
+        };
+        followed += 1;
+        let node = graph.nodes[from as usize];
+        graph.open[from as usize] = false;
         next.clear();
         model.next(&node, &mut next);
         for Next { what, by, node: to } in &next {
@@ -95,6 +117,9 @@ pub fn explore_for(model: &Model, counts: impl Fn(&str) -> bool) -> Explored {
                 by_itself: matches!(by, By::Driver | By::World),
                 by_operator: *by == By::Operator,
             });
+            if is_new {
+                found.push_back(id);
+            }
             if is_new
                 && violation.is_none()
                 && let Some(property) = properties::broken(to)
@@ -103,7 +128,6 @@ pub fn explore_for(model: &Model, counts: impl Fn(&str) -> bool) -> Explored {
                 violation = Some(graph.violation(model, property, id));
             }
         }
-        at += 1;
     }
     if violation.is_none() {
         violation = ways_out(model, &graph);
@@ -185,11 +209,13 @@ impl Graph {
         if id == new {
             self.nodes.push(node);
             self.parents.push(parent);
+            self.open.push(true);
         }
         (id, id == new)
     }
 
-    /// From which nodes one of the targets can be reached along these edges.
+    /// From which nodes one of the targets can be reached along these edges, or a node that was
+    /// not followed any further: it may lead anywhere.
     fn reaching(&self, target: impl Fn(&Node) -> bool, edge: impl Fn(&Edge) -> bool) -> Vec<bool> {
         let count = self.nodes.len();
         let mut starts = vec![0_u32; count + 1];
@@ -207,7 +233,10 @@ impl Graph {
             sources[*slot as usize] = edge.from;
             *slot += 1;
         }
-        let mut reaches: Vec<bool> = self.nodes.iter().map(target).collect();
+        let mut reaches: Vec<bool> = {
+            let nodes = self.nodes.iter().zip(&self.open);
+            nodes.map(|(node, open)| *open || target(node)).collect()
+        };
         let mut todo: Vec<usize> = (0..count).filter(|nth| reaches[*nth]).collect();
         while let Some(to) = todo.pop() {
             for source in &sources[starts[to] as usize..starts[to + 1] as usize] {
