@@ -35,7 +35,8 @@ pub struct Fault {
     pub probability: Option<f64>,
 }
 
-/// An answer that is not AWS's: it tells no request's id.
+/// An answer that is not AWS's: it tells no request's id, unless a filter has left that in the
+/// headers of AWS's own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page {
     /// The HTTP status.
@@ -43,6 +44,9 @@ pub struct Page {
     /// The header `Location`, with which a redirect names another place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub location: Option<String>,
+    /// More headers by their names, as `etag` or `x-amzn-requestid`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
     /// The content; of type `text/html` where there is any.
     #[serde(default)]
     pub body: String,
@@ -838,6 +842,7 @@ mod tests {
             FaultEffect::ForeignAnswer {
                 page: Page {
                     status: 302,
+                    headers: BTreeMap::new(),
                     location: Some("https://login.example/".to_owned()),
                     body: "<html/>".to_owned(),
                 },

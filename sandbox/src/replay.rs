@@ -265,6 +265,12 @@ impl Replay {
             }
             false => self.found(&request),
         };
+        // The ids of requests are not recorded; a page in AWS's place had none.
+        let is_page = |kind: &HeaderValue| kind.as_bytes().starts_with(b"text/html");
+        if !response.headers().get(CONTENT_TYPE).is_some_and(is_page) {
+            let id = HeaderValue::from_static("00000000");
+            response.headers_mut().insert("x-amz-request-id", id);
+        }
         let now = httpdate::fmt_http_date(self.now());
         if let Ok(now) = HeaderValue::from_str(&now) {
             response.headers_mut().insert(DATE, now);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HOST, LOCATION, ORIGIN};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use serde_json::json;
 
 use crate::encryption;
@@ -475,6 +475,12 @@ impl Page {
         let location = self.location.as_deref().map(HeaderValue::from_str);
         if let Some(Ok(location)) = location {
             response.headers_mut().insert(LOCATION, location);
+        }
+        for (name, value) in &self.headers {
+            let name = HeaderName::from_bytes(name.as_bytes());
+            if let (Ok(name), Ok(value)) = (name, HeaderValue::from_str(value)) {
+                response.headers_mut().insert(name, value);
+            }
         }
         response
     }

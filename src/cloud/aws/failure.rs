@@ -6,7 +6,7 @@ use aws_sdk_elasticbeanstalk::config::http::HttpResponse;
 use aws_sdk_elasticbeanstalk::error::{ProvideErrorMetadata, SdkError};
 use hyper_util::client::legacy;
 
-use super::origin::{Foreign, has_request_id, is_page};
+use super::origin::{Foreign, has_content, has_request_id};
 use super::time::TooLate;
 use crate::cloud::classify::describe;
 use crate::cloud::{Failure, LookError, Outcome, Refusal, classify};
@@ -104,15 +104,18 @@ where
         SdkError::DispatchFailure(_) if is_unconnected(error) => {
             Failure::NotSent(root_cause(error))
         }
-        SdkError::ServiceError(service)
-            if error.code().is_some() || has_request_id(service.raw()) =>
-        {
-            Failure::Service {
-                status: service.raw().status().as_u16(),
-                code: foreign(error.code().unwrap_or("Unknown")),
-                message: foreign(error.message().unwrap_or_default()),
+        SdkError::ServiceError(service) => match error.code() {
+            // The SDK gives an empty answer of status 404 a code of its own.
+            Some(code) if has_request_id(service.raw()) || has_content(service.raw()) => {
+                Failure::Service {
+                    status: service.raw().status().as_u16(),
+                    code: foreign(code),
+                    message: foreign(error.message().unwrap_or_default()),
+                }
             }
-        }
+            // A filter on the way may replace what an answer says and leave its headers.
+            _ => Failure::NoAnswer(Foreign::of(service.raw()).to_string()),
+        },
         _ => {
             let answer = error.raw_response();
             let told = answer.filter(|answer| !has_request_id(answer));
@@ -128,8 +131,7 @@ where
 /// there was none, or where a page answered in S3's place.
 pub(super) fn status_of_head<E>(error: &SdkError<E, HttpResponse>) -> Option<u16> {
     let answer = error.raw_response()?;
-    let is_its_own = has_request_id(answer) || !is_page(answer);
-    is_its_own.then(|| answer.status().as_u16())
+    has_request_id(answer).then(|| answer.status().as_u16())
 }
 
 /// No credentials were found, or they could not be refreshed: nothing was sent.

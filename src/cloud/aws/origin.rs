@@ -76,7 +76,7 @@ pub(super) fn is_foreign(context: &InterceptorContext) -> bool {
     let answer = context.response().filter(|_| has_failed);
     answer.is_some_and(|answer| {
         let is_no_error = matches!(answer.status().as_u16(), 200..400 | 407);
-        !has_request_id(answer) && (is_no_error || is_page(answer))
+        !has_request_id(answer) && (is_no_error || is_page(answer) || !has_content(answer))
     })
 }
 
@@ -117,8 +117,13 @@ pub(super) fn has_request_id(answer: &HttpResponse) -> bool {
     REQUEST_ID.iter().any(|name| headers.contains_key(name))
 }
 
+/// Whether it says anything beside its status and headers.
+pub(super) fn has_content(answer: &HttpResponse) -> bool {
+    answer.body().bytes().is_some_and(|body| !body.is_empty())
+}
+
 /// Whether it is a page for people.
-pub(super) fn is_page(answer: &HttpResponse) -> bool {
+fn is_page(answer: &HttpResponse) -> bool {
     let content_type = answer.headers().get("content-type").unwrap_or_default();
     content_type.trim_start().starts_with("text/html")
 }
@@ -138,13 +143,9 @@ impl OnlyAws {
                 let content_type = headers.get("content-type").unwrap_or_default();
                 content_type.contains("amz-json") || content_type.contains("cbor")
             }
-            // What has no tag that should have one is looked at by whoever asked.
-            OnlyAws::Objects => {
-                let is_object = headers.contains_key("etag");
-                let is_empty = answer.body().bytes().is_none_or(<[u8]>::is_empty);
-                let is_document = !root.is_empty() && !root.eq_ignore_ascii_case("html");
-                is_object || !is_page(answer) && (is_empty || is_document)
-            }
+            // An object may be anything: only the id that S3 gives every request tells it from
+            // a page (S3 API reference, "Common response headers").
+            OnlyAws::Objects => false,
         }
     }
 }
@@ -189,13 +190,6 @@ mod tests {
                 answer(200, &[("x-amz-request-id", "1")], ""),
             ),
             (
-                OnlyAws::Objects,
-                answer(200, &[("etag", "\"1\"")], "<html>"),
-            ),
-            (OnlyAws::Objects, answer(204, &[], "")),
-            (OnlyAws::Objects, answer(200, &[], "")),
-            (OnlyAws::Objects, answer(200, &[], "<ListBucketResult/>")),
-            (
                 OnlyAws::Typed,
                 answer(200, &[("content-type", "application/x-amz-json-1.1")], "{}"),
             ),
@@ -222,6 +216,19 @@ mod tests {
                 let answer = answer(200, &[("content-type", "text/html")], body);
                 assert!(!protocol.bears_a_mark(&answer), "{protocol:?}: {body}");
             }
+        }
+    }
+
+    #[test]
+    fn an_object_without_the_id_of_its_request_is_not_s3s() {
+        let etag = ("etag", "\"1\"");
+        for answer in [
+            answer(200, &[etag, ("content-type", "text/html")], "<html>"),
+            answer(200, &[etag], "{}"),
+            answer(204, &[], ""),
+            answer(200, &[], "<ListBucketResult/>"),
+        ] {
+            assert!(!OnlyAws::Objects.bears_a_mark(&answer), "{answer:?}");
         }
     }
 
