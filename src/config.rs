@@ -482,6 +482,14 @@ pub struct Named {
     pub previews: Option<Asked>,
 }
 
+/// Whether a bucket may have this name (S3 user guide, "General purpose bucket naming rules": in
+/// us-east-1 there are older ones with capitals and underscores, of up to 255 characters).
+#[must_use]
+pub fn is_bucket_name(name: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b".-_".contains(&b);
+    (3..=255).contains(&name.len()) && name.bytes().all(allowed) && !name.contains("..")
+}
+
 /// A value that cannot be used.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum ConfigError {
@@ -563,6 +571,11 @@ impl Options {
             "--bucket",
             "S3_ARTIFACTS_BUCKET",
         );
+        if !is_bucket_name(&bucket) {
+            let why = "a bucket's name has 3 to 255 letters, digits, dots, hyphens and underscores, \
+                       without s3:// and without a path";
+            wrong.push(invalid("--bucket", &bucket, why));
+        }
         let green = given(&self.green).map_or_else(|| default_green(&blue), str::to_owned);
         wrong.extend(environment_name("--blue", &blue).err());
         // What follows from a name that is wrong already is not told again.
@@ -687,11 +700,14 @@ impl Options {
     /// # Errors
     /// [`ConfigError`].
     pub fn configured(&self) -> Result<Configured, ConfigError> {
+        let target = given(&self.app).zip(given(&self.blue));
         Ok(Configured {
+            target: target.map(|(app, blue)| (app.to_owned(), blue.to_owned())),
             hooks: self.hooks().into_iter().collect::<Result<_, _>>()?,
             commands: self.command().into_iter().collect(),
             tests: self.tests().into_iter().collect::<Result<_, _>>()?,
             previews: Vec::new(),
+            plan: None,
         })
     }
 

@@ -10,13 +10,15 @@ use thiserror::Error;
 use crate::acceptance::{AcceptanceTest, TestCommand};
 use crate::hooks::Hook;
 use crate::machine::{Cause, State};
-use crate::plan::Plan;
+use crate::plan::{Plan, Strategy};
 use crate::preview::Wanted;
 use crate::table::{foreign, short};
 
-/// What this machine says itself.
+/// What this machine says itself of one target.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Configured {
+    /// The application and its blue environment; what is said of others vouches for nothing here.
+    pub target: Option<(String, String)>,
     /// The operator's commands before and after the stages.
     pub hooks: Vec<Hook>,
     /// The commands that test.
@@ -25,13 +27,15 @@ pub struct Configured {
     pub tests: Vec<AcceptanceTest>,
     /// The hosted zones and hostnames of previews.
     pub previews: Vec<Wanted>,
+    /// The plan of the journal here: what lets its deployment go on is not to be missing.
+    pub plan: Option<Box<Plan>>,
 }
 
 /// A deployment's copy asks for what this machine does not say.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error(
-    "the copy of deployment {id} in bucket {bucket} asks for what this command's own configuration \
-     does not say, and whoever may write there may have written it: {}",
+    "the copy of deployment {id} in bucket {bucket} is not what this command's own configuration \
+     or journal says, and whoever may write there may have written it: {}",
     .parts.join(", ")
 )]
 pub struct Untrusted {
@@ -39,7 +43,7 @@ pub struct Untrusted {
     id: String,
     /// The bucket.
     bucket: String,
-    /// What it asks for, by the flags, without values.
+    /// What it asks for, and what it lacks, by the flags, without values.
     parts: Vec<String>,
 }
 
@@ -53,31 +57,95 @@ impl Configured {
             hosts: preview.hosts.clone(),
         });
         Configured {
+            target: Some(named(plan)),
             hooks: plan.hooks.clone(),
             commands: commands(plan).cloned().collect(),
             tests: (plan.tests.iter().chain(back.flat_map(|back| &back.tests)))
                 .cloned()
                 .collect(),
             previews: preview.collect(),
+            plan: Some(Box::new(plan.clone())),
         }
     }
 
-    /// Both together.
-    #[must_use]
-    pub fn and(mut self, more: Configured) -> Configured {
-        self.hooks.extend(more.hooks);
-        self.commands.extend(more.commands);
-        self.tests.extend(more.tests);
-        self.previews.extend(more.previews);
-        self
+    /// What a plan of the bucket's lacks of what is said here: whoever takes it away goes on
+    /// without it.
+    fn missing_in(&self, plan: &Plan) -> Vec<String> {
+        let hooks = self.hooks.iter().filter(|hook| !plan.hooks.contains(hook));
+        let hooks = hooks.map(|hook| format!("no --hook {hook}"));
+        let is_missing = |own: &TestCommand| !commands(plan).any(|c| c.command == own.command);
+        let command = self.commands.iter().any(is_missing);
+        let (mut tests, mut gates) = (Vec::new(), Vec::new());
+        if let Some(own) = &self.plan {
+            let missing = own.tests.iter().filter(|test| !plan.tests.contains(test));
+            tests.extend(missing.map(|test| format!("no {}", named_test(test))));
+            for (gate, was, is) in [
+                ("swap", own.pause_before_swap, plan.pause_before_swap),
+                (
+                    "cutover",
+                    own.pause_before_cutover,
+                    plan.pause_before_cutover,
+                ),
+            ] {
+                if was && !is {
+                    gates.push(format!("no --pause-before {gate}"));
+                }
+            }
+            if own.asks_approval && !plan.asks_approval {
+                gates.push("no --approve-url".to_owned());
+            }
+        }
+        hooks
+            .chain(command.then(|| "no --test-command".to_owned()))
+            .chain(tests)
+            .chain(gates)
+            .collect()
     }
+}
 
-    /// Whether everything that a plan of the bucket's runs, sends elsewhere or changes beside the
-    /// two environments is said here too.
-    ///
-    /// # Errors
-    /// [`Untrusted`] names what is not.
-    pub fn vouches_for(&self, plan: &Plan, state: &State) -> Result<(), Untrusted> {
+/// Whether everything that a plan of the bucket's runs, sends elsewhere or changes beside the
+/// two environments is said here of its target too, and nothing is missing that is.
+///
+/// # Errors
+/// [`Untrusted`] names what is not.
+pub fn vouch_for(known: &[Configured], plan: &Plan, state: &State) -> Result<(), Untrusted> {
+    let target = named(plan);
+    let known = known
+        .iter()
+        .filter(|one| one.target.as_ref() == Some(&target));
+    let mut own = Configured::default();
+    let (mut said, mut missing) = (false, Vec::new());
+    for one in known {
+        missing.extend(one.missing_in(plan));
+        own.hooks.extend(one.hooks.clone());
+        own.commands.extend(one.commands.clone());
+        own.tests.extend(one.tests.clone());
+        own.previews.extend(one.previews.clone());
+        said = true;
+    }
+    // A rehearsal does without them all.
+    if plan.strategy == Strategy::Rehearse {
+        missing.clear();
+    }
+    let mut parts = own.unsaid_in(plan, state);
+    if !said && !parts.is_empty() {
+        parts.push("its target, which --app and --blue do not name".to_owned());
+    }
+    missing.dedup();
+    parts.extend(missing);
+    match parts.is_empty() {
+        true => Ok(()),
+        false => Err(Untrusted {
+            id: plan.id.clone(),
+            bucket: plan.bucket.clone(),
+            parts,
+        }),
+    }
+}
+
+impl Configured {
+    /// What a plan runs, sends elsewhere or changes that is not said here.
+    fn unsaid_in(&self, plan: &Plan, state: &State) -> Vec<String> {
         let hooks = plan.hooks.iter().filter(|hook| !self.hooks.contains(hook));
         let hooks = hooks.map(|hook| format!("--hook {hook}"));
         let says_command = |command: &&TestCommand| {
@@ -89,7 +157,7 @@ impl Configured {
         let back = plan.tests_back.iter().flat_map(|back| &back.tests);
         let tests = (plan.tests.iter().chain(back))
             .filter(|test| carries_out(test) && !self.tests.iter().any(|own| own.sends_as(test)))
-            .map(|test| format!("--test {}", short(&foreign(&test.to_string()), NAMED_CHARS)));
+            .map(named_test);
         let preview = plan.preview.iter().filter(|preview| {
             let same = |own: &Wanted| own.zone_id == preview.zone_id && own.hosts == preview.hosts;
             !self.previews.iter().any(same)
@@ -97,21 +165,22 @@ impl Configured {
         let preview = preview.map(|preview| format!("--preview-host {}", preview.hosts.join(",")));
         let orphaned = matches!(state.cause(), Some(Cause::Orphaned { .. }));
         let orphaned = orphaned.then(|| "`bluegreen cleanup`, which can be begun anew".to_owned());
-        let parts: Vec<_> = hooks
+        hooks
             .chain(command)
             .chain(tests)
             .chain(preview)
             .chain(orphaned)
-            .collect();
-        match parts.is_empty() {
-            true => Ok(()),
-            false => Err(Untrusted {
-                id: plan.id.clone(),
-                bucket: plan.bucket.clone(),
-                parts,
-            }),
-        }
+            .collect()
     }
+}
+
+/// The application and the blue environment of a plan.
+fn named(plan: &Plan) -> (String, String) {
+    (plan.target.application.clone(), plan.target.blue.clone())
+}
+
+fn named_test(test: &AcceptanceTest) -> String {
+    format!("--test {}", short(&foreign(&test.to_string()), NAMED_CHARS))
 }
 
 /// How much of a test's URL is told.
@@ -164,7 +233,7 @@ mod tests {
     }
 
     fn untrusted(own: &Configured, plan: &Plan) -> Vec<String> {
-        match own.vouches_for(plan, &State::Preparing) {
+        match vouch_for(std::slice::from_ref(own), plan, &State::Preparing) {
             Ok(()) => Vec::new(),
             Err(untrusted) => untrusted.parts,
         }
@@ -202,6 +271,7 @@ mod tests {
                 "--test GET /health",
                 "--test GET https://elsewhere.example/",
                 "--test POST /back",
+                "its target, which --app and --blue do not name",
             ]
         );
     }
@@ -212,13 +282,72 @@ mod tests {
         assert_eq!(untrusted(&Configured::of(&plan), &plan), [""; 0]);
     }
 
+    /// What a command is given for one target is nothing that another's copy may ask for.
+    #[test]
+    fn what_the_runner_says_of_another_target_vouches_for_nothing() {
+        let own = flags();
+        let mut plan = everything();
+        plan.target.blue = "evil-env".to_owned();
+        let parts = untrusted(&own, &plan);
+        assert!(
+            parts.contains(&"--hook before Cloning".to_owned()),
+            "{parts:?}"
+        );
+        assert!(
+            parts.contains(&"--test GET /health".to_owned()),
+            "{parts:?}"
+        );
+        plan.hooks.clear();
+        plan.test_command = None;
+        plan.tests.clear();
+        plan.tests_back = None;
+        assert_eq!(untrusted(&own, &plan), [""; 0], "and it asks for nothing");
+    }
+
+    /// Whoever takes away what is to pass would have what does not pass released.
+    #[test]
+    fn what_is_taken_away_is_missed() {
+        let mut own = everything();
+        own.pause_before_cutover = true;
+        own.asks_approval = true;
+        let mut plan = own.clone();
+        plan.hooks.clear();
+        plan.test_command = None;
+        plan.tests_back = None;
+        plan.tests.remove(2);
+        plan.tests[0].expect_status = vec![418];
+        plan.pause_before_cutover = false;
+        plan.asks_approval = false;
+        let taken = [
+            "no --hook before Cloning",
+            "no --test-command",
+            "no --test GET /health",
+            "no --test GET /plain",
+            "no --pause-before cutover",
+            "no --approve-url",
+        ];
+        assert_eq!(untrusted(&Configured::of(&own), &plan), taken);
+        // Flags say what is run; what else a run was given only its journal knows.
+        assert_eq!(untrusted(&flags(), &plan), taken[..2]);
+        plan.strategy = Strategy::Rehearse;
+        assert_eq!(untrusted(&flags(), &plan), [""; 0]);
+    }
+
+    /// What flags say that are those of the run.
+    fn flags() -> Configured {
+        Configured {
+            plan: None,
+            ..Configured::of(&everything())
+        }
+    }
+
     /// What somebody has done to a copy.
     type Change = fn(&mut Plan);
 
     /// One that differs in what it sends or runs, however little, is another.
     #[test]
     fn what_differs_is_not_trusted() {
-        let own = Configured::of(&everything());
+        let own = flags();
         let changes: [(&str, Change); 6] = [
             ("--hook before Cloning", |plan| {
                 plan.hooks[0].command.push(' ')
@@ -243,14 +372,15 @@ mod tests {
         for (part, change) in changes {
             let mut plan = everything();
             change(&mut plan);
-            assert_eq!(untrusted(&own, &plan), [part]);
+            let parts = untrusted(&own, &plan);
+            assert_eq!(parts.first().map(String::as_str), Some(part), "{parts:?}");
         }
     }
 
     /// What it expects of an answer, and towards which version, harms nobody.
     #[test]
     fn what_is_only_judged_may_differ() {
-        let own = Configured::of(&everything());
+        let own = flags();
         let mut plan = everything();
         plan.tests[0].expect_status = vec![418];
         plan.tests[0].on = crate::acceptance::On::Release;

@@ -8,6 +8,7 @@ use crate::clock::Moment;
 use crate::cloud::aws::AwsCloud;
 use crate::cloud::{Environment, HttpProber};
 use crate::config::Config;
+use crate::config::is_bucket_name;
 use crate::deployment::Deployment;
 use crate::plan::{Goal, TAG_BLUE, TAG_BUCKET, TAG_DEPLOYMENT, TAG_VERSION, label_of_tag, tag_of};
 use crate::rebuild::{Remains, Unsettled, rebuild};
@@ -34,12 +35,6 @@ pub(super) fn tagged_by_this_program(
         );
         Failed::new(Exit::Refused, message).hint("nothing was changed; put the tags right")
     })
-}
-
-/// Whether a bucket may have this name (S3 user guide, "General purpose bucket naming rules").
-fn is_bucket_name(name: &str) -> bool {
-    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-".contains(&b);
-    (3..=63).contains(&name.len()) && name.bytes().all(allowed)
 }
 
 /// A deployment whose journal's copy is in another bucket than the one that was looked in.

@@ -11,7 +11,7 @@ use crate::plan::{
 use crate::preview::Asked;
 use crate::shared::{Origin, Record};
 use crate::table::foreign;
-use crate::trust::{Configured, Untrusted};
+use crate::trust::{Configured, Untrusted, vouch_for};
 
 /// What a record from the bucket is held against.
 pub(super) struct Trust {
@@ -48,18 +48,17 @@ impl Trust {
             return Ok(());
         }
         let plan = &deployment.plan;
-        let mut known = self.configured.clone();
-        if let Some(here) = here {
-            known = known.and(Configured::of(&here.plan));
-        }
+        let mut configured = self.configured.clone();
         if plan.preview.is_some()
             && let Some(asked) = &self.previews
         {
             let read = async || self.cloud.parameters(&asked.parameters()).await;
             let parameters = self.patient.until_it_answers(plan, read).await?;
-            known.previews.extend(asked.resolve(&parameters).ok());
+            configured.previews.extend(asked.resolve(&parameters).ok());
         }
-        known.vouches_for(plan, &deployment.state)?;
+        let here = here.map(|here| Configured::of(&here.plan));
+        let known: Vec<_> = here.into_iter().chain([configured]).collect();
+        vouch_for(&known, plan, &deployment.state)?;
         self.is_of_these_environments(deployment).await
     }
 

@@ -585,7 +585,7 @@ fn credentials_and_region_are_named_before_anything() {
             "--blue",
             "shop-blue",
             "--bucket",
-            "b",
+            "shop-artifacts",
         ]);
         command
             .current_dir(served.folder.path())

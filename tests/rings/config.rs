@@ -222,7 +222,7 @@ fn a_configuration_in_order_is_said_to_be() {
     let named = [
         ("BEANSTALK_APP_NAME", "shop"),
         ("BLUE_ENV_NAME", "shop-blue"),
-        ("S3_ARTIFACTS_BUCKET", "b"),
+        ("S3_ARTIFACTS_BUCKET", "shop-artifacts"),
     ];
     folder.check("config_in_order_with_none", &none, &named);
     Folder::empty().check("config_in_order_without_a_file", &check, &named);

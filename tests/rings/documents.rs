@@ -339,7 +339,14 @@ fn the_settings_of_the_guide_are_read_by_the_real_configuration() {
         let file = File::parse(&text, &definition());
         assert_eq!(file.problems, [], "{table}");
     }
-    let names = ["--app", "shop", "--blue", "shop-blue", "--bucket", "b"];
+    let names = [
+        "--app",
+        "shop",
+        "--blue",
+        "shop-blue",
+        "--bucket",
+        "shop-artifacts",
+    ];
     for flags in &typed.flags {
         let (flag, value) = flags.split_once(' ').expect("a value");
         let value = value.trim_matches('\'');

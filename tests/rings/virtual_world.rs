@@ -35,7 +35,7 @@ use bluegreen::shared::{
     Claim, Contender, Holder, Lease, LeaseRecord, Record, SharedError, SharedState,
 };
 use bluegreen::store::{Store, Transition};
-use bluegreen::trust::Configured;
+use bluegreen::trust::{Configured, vouch_for};
 use bluegreen_sandbox::{
     BUCKET, Call, Environment, Fault, FaultEffect, Options, PRODUCTION, Sandbox, TimeSource,
 };
@@ -465,10 +465,10 @@ impl VirtualWorld {
         let mut store = self.store();
         let id = deployment.plan.id.clone();
         // Whoever resumes has the configuration of the run.
-        let configured = Configured::of(&deployment.plan);
+        let configured = [Configured::of(&deployment.plan)];
         let vouch = async |record: &Record, _: Option<&Deployment>| {
-            let trusted = configured.vouches_for(&record.deployment.plan, &record.deployment.state);
-            trusted.expect("it is what the run was given");
+            let Deployment { plan, state, .. } = &record.deployment;
+            vouch_for(&configured, plan, state).expect("it is what the run was given");
             Ok::<_, DriveError>(())
         };
         let taken_up = Journal::take_up(&mut store, lease, &id, vouch).await?;
