@@ -46,6 +46,7 @@ use crate::config::layers::{Layers, LayersError};
 use crate::config::lines::with_one_line;
 use crate::config::{Config, ConfigError, LIMIT_FLAGS, LogFormat, Named, Options, TEST_FLAGS};
 use crate::secrets::Secrets;
+use crate::table::is_unseen;
 use signals::Signals;
 
 /// Crash-safe blue/green deployments for AWS Elastic Beanstalk
@@ -256,10 +257,13 @@ fn without_empty_variables(command: clap::Command) -> clap::Command {
 impl Command {
     /// Whether what it prints is all that it does.
     fn only_tells(&self) -> bool {
-        matches!(
-            self,
-            Command::Plan(_) | Command::Status(_) | Command::IamPolicy(_) | Command::Config(_)
-        )
+        match self {
+            Command::Plan(_) | Command::Status(_) | Command::IamPolicy(_) | Command::Config(_) => {
+                true
+            }
+            Command::Doctor(args) => args.only_looks(),
+            _ => false,
+        }
     }
 
     /// Whether it tells by itself what is wrong with the file.
@@ -442,7 +446,7 @@ fn unheard() -> Failed {
 
 /// A text without what moves a terminal: names and reasons in it may be somebody else's.
 fn harmless(text: &str) -> Cow<'_, str> {
-    let is_harmful = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    let is_harmful = |c: char| c.is_control() && !matches!(c, '\n' | '\t') || is_unseen(c);
     match text.contains(is_harmful) {
         true => text.replace(is_harmful, "\u{fffd}").into(),
         false => text.into(),

@@ -98,17 +98,17 @@ impl<'a> Journal<'a> {
                     lease.rest().await;
                     continue;
                 }
-                Err(
-                    error @ (SharedError::Damaged { .. } | SharedError::Unauthenticated { .. }),
-                ) if is_latest => {
+                Err(error) if error.is_of_content() && is_latest => {
                     warn!("{error}; the journal here is whole, and writes it anew");
                     let tag = lease.state().tag(id).await;
                     (None, tag.map_err(JournalError::from)?)
                 }
-                read => match read.map_err(JournalError::from)? {
-                    Some(tagged) => (Some(tagged.value), Some(tagged.etag)),
-                    None => (None, None),
-                },
+                Err(error) => {
+                    lease.release().await;
+                    return Err(JournalError::from(error).into());
+                }
+                Ok(Some(tagged)) => (Some(tagged.value), Some(tagged.etag)),
+                Ok(None) => (None, None),
             };
             let latest = latest(store, id, ours.clone(), theirs).map_err(JournalError::from)?;
             let Some(mut record) = latest else {

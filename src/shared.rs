@@ -24,6 +24,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
+use tracing::debug;
 
 use crate::cloud::LookError;
 use crate::cloud::aws::{Bucket, Condition, OBJECT_BYTES_MAX, Object, Put};
@@ -37,7 +38,7 @@ use crate::table::{end_of, short};
 pub const FORMAT: u32 = 2;
 
 const DEPLOYMENTS: &str = "bluegreen/deployments/";
-const LEASES: &str = "bluegreen/leases/";
+pub(crate) const LEASES: &str = "bluegreen/leases/";
 const QUEUES: &str = "bluegreen/queues/";
 
 /// What can go wrong with the state in the bucket.
@@ -87,6 +88,8 @@ pub enum SharedError {
         bucket: String,
         /// The object's key.
         key: String,
+        /// Whether it says that its deployment has ended.
+        has_ended: bool,
     },
     /// A deployment's copy was changed or removed although this process holds its lease.
     #[error(
@@ -128,6 +131,28 @@ pub enum SharedError {
         /// By whom, as far as it is known.
         by: String,
     },
+}
+
+impl SharedError {
+    /// Whether what an object holds is the reason, and not that the bucket does not answer.
+    pub(crate) fn is_of_content(&self) -> bool {
+        matches!(
+            self,
+            SharedError::Damaged { .. } | SharedError::Unauthenticated { .. }
+        )
+    }
+
+    /// Whether it is of a deployment that has ended: it was written before the state key was
+    /// given, or with another one, and nobody goes on with it.
+    pub(crate) fn has_ended(&self) -> bool {
+        matches!(
+            self,
+            SharedError::Unauthenticated {
+                has_ended: true,
+                ..
+            }
+        )
+    }
 }
 
 /// A deployment's copy in the bucket.
@@ -277,6 +302,11 @@ trait Kept: DeserializeOwned {
     /// Whether it may be taken for what it says, as far as its code tells. What is in it that
     /// only somebody with the key may say is left out.
     fn is_acceptable(&mut self, authenticity: Authenticity) -> bool;
+
+    /// Whether it is of a deployment that has ended.
+    fn has_ended(&self) -> bool {
+        false
+    }
 }
 
 impl Kept for Record {
@@ -315,6 +345,10 @@ impl Kept for Record {
             Authenticity::Wrong => return false,
         };
         true
+    }
+
+    fn has_ended(&self) -> bool {
+        self.deployment.state.is_end()
     }
 }
 
@@ -382,10 +416,33 @@ impl SharedState {
     /// # Errors
     /// [`SharedError`].
     pub async fn unfinished_of(&self, lease: &LeaseRecord) -> Result<Option<Record>, SharedError> {
-        let record = self.deployment(&lease.deployment).await?;
-        Ok(record
-            .map(|record| record.value)
-            .filter(|record| !record.deployment.state.is_end()))
+        let (record, has_ended) = self.last_of(lease).await?;
+        Ok(record.filter(|_| !has_ended))
+    }
+
+    /// The deployment that a lease names, and whether it has ended. The copy of one that has is
+    /// not needed: it may be damaged, or written before the state key was given.
+    ///
+    /// # Errors
+    /// [`SharedError`].
+    pub(crate) async fn last_of(
+        &self,
+        lease: &LeaseRecord,
+    ) -> Result<(Option<Record>, bool), SharedError> {
+        match self.deployment(&lease.deployment).await {
+            Ok(found) => {
+                let record = found.map(|found| found.value);
+                let has_ended = record.as_ref().is_some_and(Kept::has_ended);
+                Ok((record, has_ended))
+            }
+            Err(unreadable)
+                if unreadable.has_ended() || unreadable.is_of_content() && lease.has_ended() =>
+            {
+                debug!("{unreadable}; that deployment has ended");
+                Ok((None, true))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// The queue of a target, after `change`. Nothing is written where that changes nothing;
@@ -557,7 +614,12 @@ fn kept<T: Kept>(
         None => Authenticity::Unknown,
     };
     if !value.is_acceptable(authenticity) {
-        return Err(SharedError::Unauthenticated { bucket, key });
+        let has_ended = value.has_ended();
+        return Err(SharedError::Unauthenticated {
+            bucket,
+            key,
+            has_ended,
+        });
     }
     Ok(value)
 }

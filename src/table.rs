@@ -125,12 +125,23 @@ pub fn foreign(text: &str) -> String {
     }
 }
 
-/// All of such a text, with its control characters written out.
+/// Whether a character shows nothing itself and changes how others are shown: breaks of lines and
+/// paragraphs, and the format characters that turn the direction of writing or have no width
+/// (Unicode, general categories Zl, Zp and Cf; UTR 36, "bidirectional text spoofing").
+#[must_use]
+pub fn is_unseen(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{180e}'
+        | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// All of such a text, with the characters written out that control or hide something.
 #[must_use]
 pub fn on_one_line(text: &str) -> String {
     let mut shown = String::new();
     for c in text.chars() {
-        match c.is_control() {
+        match c.is_control() || is_unseen(c) {
             true => shown.extend(c.escape_default()),
             false => shown.push(c),
         }

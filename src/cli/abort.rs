@@ -55,7 +55,14 @@ pub(super) async fn run(
     let mut other = None;
     let mut seen_at = context.clock.now();
     loop {
-        let looked = look_after(&mut context, &id, &mut other, told).await?;
+        let looked = match look_after(&mut context, &id, &mut other, told).await {
+            // Nobody has the word, and whoever resumes later is not to find it.
+            Err(failed) if failed.exit() == Exit::Refused && !told => {
+                context.store.withdraw_retreat(&id)?;
+                return Err(failed);
+            }
+            looked => looked?,
+        };
         let (poll, now) = (context.clock.wall(plan.limits.poll), context.clock.now());
         let (holder, pause) = match looked {
             Other::DrivesHere(holder) => (holder, LOOK_AFTER),

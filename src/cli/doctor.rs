@@ -45,6 +45,13 @@ pub(super) struct Args {
     output: Option<PathBuf>,
 }
 
+impl Args {
+    /// Whether it changes nothing at AWS.
+    pub(super) fn only_looks(&self) -> bool {
+        !self.create
+    }
+}
+
 pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> {
     let mut context = Context::open(options).await?;
     let recorder = Recorder::keeping();

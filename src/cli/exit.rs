@@ -17,7 +17,7 @@ use crate::journal::JournalError;
 use crate::machine::NotPossible;
 use crate::preflight::Refused;
 use crate::secrets::Secrets;
-use crate::shared::{Held, SharedError};
+use crate::shared::{Held, LEASES, SharedError};
 use crate::store::StoreError;
 use crate::table::for_shell;
 
@@ -92,6 +92,11 @@ impl Failed {
 
     pub(super) fn message(&self) -> &str {
         &self.message
+    }
+
+    /// What to do, where that is known.
+    pub(super) fn advice(&self) -> Option<&str> {
+        self.hint.as_deref()
     }
 
     /// Whether trying again may work.
@@ -298,6 +303,13 @@ impl From<SharedError> for Failed {
             SharedError::Unusable { error, .. } => error.into(),
             error @ SharedError::Newer { .. } => {
                 Failed::new(Exit::Refused, error).hint("use the newer bluegreen")
+            }
+            SharedError::Damaged { ref key, .. } if key.starts_with(LEASES) => {
+                Failed::new(Exit::Refused, &error).hint(
+                    "nothing was changed, and the object is left as it is; restore it (a bucket with \
+                     versions has the one before), or delete it once nobody drives its deployment, \
+                     which is found without it",
+                )
             }
             error @ SharedError::Damaged { .. } => Failed::new(Exit::Refused, error)
                 .hint(

@@ -121,6 +121,9 @@ fn free(busy: Result<Option<Failed>, Failed>) -> Finding {
         Ok(Some(busy)) => {
             Check::FreeTarget.refused(busy.message(), Check::FreeTarget.about().remedy)
         }
+        Err(failed) if failed.exit() == Exit::Refused => {
+            Check::FreeTarget.refused(failed.message(), Check::FreeTarget.about().remedy)
+        }
         Err(failed) => Check::FreeTarget.unknown(failed.message()),
     }
 }

@@ -92,6 +92,7 @@ async fn all(context: &Context, limits: &NamedLimits) -> Result<Exit, Failed> {
         let context = context.another()?;
         driven.push((id, local.spawn_local(one(context, record, limits.clone()))));
     }
+    let has_driven = !driven.is_empty();
     let mut worst = Exit::Completed;
     local
         .run_until(async {
@@ -104,6 +105,9 @@ async fn all(context: &Context, limits: &NamedLimits) -> Result<Exit, Failed> {
                     }
                     Ok(Err(failed)) => {
                         error!(id, "{}", failed.message());
+                        if let Some(advice) = failed.advice() {
+                            info!(id, "{advice}");
+                        }
                         failed.exit()
                     }
                     Err(panicked) => {
@@ -121,7 +125,10 @@ async fn all(context: &Context, limits: &NamedLimits) -> Result<Exit, Failed> {
         return Err(context.signals.interrupted());
     }
     match unseen {
-        Some(failed) if failed.exit() as u8 > worst as u8 => Err(failed),
+        Some(failed) if failed.exit() as u8 > worst as u8 => Err(match has_driven {
+            true => failed.hint("everything else was driven; see to what is named above"),
+            false => failed,
+        }),
         _ => Ok(worst),
     }
 }

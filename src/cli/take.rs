@@ -531,7 +531,16 @@ pub(super) fn in_flight(deployment: &Deployment) -> StoreError {
 const NAMED_MAX: usize = 5;
 
 /// Warns of what could not be read, and gives the first of it.
-fn first_of(unreadable: Vec<SharedError>, about: &str) -> Option<Failed> {
+fn first_of(mut unreadable: Vec<SharedError>, about: &str) -> Option<Failed> {
+    let all = unreadable.len();
+    unreadable.retain(|error| !error.has_ended());
+    let ended = all - unreadable.len();
+    if ended > 0 {
+        info!(
+            "{ended} deployments that have ended were not written with the state key that is given, \
+             and are not shown"
+        );
+    }
     for error in unreadable.iter().take(NAMED_MAX) {
         warn!("{error}");
     }

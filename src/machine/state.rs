@@ -115,29 +115,7 @@ impl State {
     /// Whether this is an end: nothing leads out of it.
     #[must_use]
     pub fn is_end(&self) -> bool {
-        match self.kind() {
-            Kind::Completed | Kind::RolledBack | Kind::Stuck => true,
-            Kind::Preparing
-            | Kind::Cloning
-            | Kind::Warming
-            | Kind::DeployingGreen
-            | Kind::TestingGreen
-            | Kind::AwaitingSwap
-            | Kind::SwappingToGreen
-            | Kind::DrainingBlue
-            | Kind::Deploying
-            | Kind::AbortingDeploy
-            | Kind::Testing
-            | Kind::AwaitingCutover
-            | Kind::SwappingToBlue
-            | Kind::Baking
-            | Kind::ReturningToGreen
-            | Kind::ReturningToBlue
-            | Kind::TerminatingGreen
-            | Kind::TerminatingBlue
-            | Kind::Held
-            | Kind::Discarding => false,
-        }
+        self.kind().is_end()
     }
 
     /// Whether nothing happens in it until an operator says so.
@@ -208,6 +186,11 @@ impl State {
             State::RolledBack {
                 cause: Cause::Orphaned { .. },
             } => return "what was left is removed; blue was left as it is",
+            State::RolledBack {
+                cause: Cause::VersionMoved { .. },
+            } => {
+                return "blue was left as somebody else has made it, and nothing is left behind";
+            }
             _ => return self.kind().meaning(),
         };
         match cause {
@@ -365,6 +348,34 @@ impl Kind {
 }
 
 impl Kind {
+    /// Whether this is an end: nothing leads out of it.
+    #[must_use]
+    pub fn is_end(self) -> bool {
+        match self {
+            Kind::Completed | Kind::RolledBack | Kind::Stuck => true,
+            Kind::Preparing
+            | Kind::Cloning
+            | Kind::Warming
+            | Kind::DeployingGreen
+            | Kind::TestingGreen
+            | Kind::AwaitingSwap
+            | Kind::SwappingToGreen
+            | Kind::DrainingBlue
+            | Kind::Deploying
+            | Kind::AbortingDeploy
+            | Kind::Testing
+            | Kind::AwaitingCutover
+            | Kind::SwappingToBlue
+            | Kind::Baking
+            | Kind::ReturningToGreen
+            | Kind::ReturningToBlue
+            | Kind::TerminatingGreen
+            | Kind::TerminatingBlue
+            | Kind::Held
+            | Kind::Discarding => false,
+        }
+    }
+
     /// Why the state is left for the next one of the way, where nothing failed.
     #[must_use]
     pub fn left_because(self) -> &'static str {

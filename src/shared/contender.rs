@@ -104,11 +104,21 @@ impl Contender {
                 }
             };
             let lease = found.value;
-            let record = self.state.deployment(&lease.deployment).await?;
-            let record = record.map(|record| record.value);
-            let has_begun = record.is_some();
-            let has_ended = record.as_ref().is_some_and(|r| r.deployment.state.is_end());
             let is_ours = lease.deployment == self.deployment;
+            let (record, has_begun, has_ended) = match self.state.last_of(&lease).await {
+                Ok((record, has_ended)) => {
+                    let has_begun = record.is_some() || has_ended;
+                    (record, has_begun, has_ended)
+                }
+                // Nobody has written it since this journal's last checkpoint: what is wrong with
+                // it is judged, and mended, by whoever takes the deployment up.
+                Err(unreadable)
+                    if is_ours && unreadable.is_of_content() && self.fence == lease.fence =>
+                {
+                    (None, true, false)
+                }
+                Err(error) => return Err(error),
+            };
             if let Some(record) = record.filter(|_| !has_ended && !is_ours) {
                 return Ok(Claim::Unfinished(lease, Box::new(record)));
             }

@@ -8,6 +8,7 @@ use tracing::{debug, info, warn};
 
 use super::{Holder, SharedError, SharedState, Written};
 use crate::clock::{Clock, Moment, Stopwatch};
+use crate::machine::Kind;
 use crate::plan::{REQUEST_TIMEOUT, Target};
 use crate::table::foreign;
 
@@ -46,6 +47,13 @@ pub struct LeaseRecord {
 }
 
 impl LeaseRecord {
+    /// Whether it was given back once its deployment had ended, as far as it says itself.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        let mut ends = Kind::ALL.into_iter().filter(|kind| kind.is_end());
+        self.holder.is_none() && ends.any(|kind| kind.to_string() == self.doing)
+    }
+
     /// For how long it lasts without a renewal.
     #[must_use]
     pub fn length(&self) -> Duration {

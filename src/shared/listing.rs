@@ -115,6 +115,7 @@ impl SharedState {
                 Err(error) => unreadable.push(error),
             }
         }
+        unreadable.retain(|error| !error.has_ended());
         let mut found: Vec<_> = found
             .into_values()
             .filter(|(record, _)| !record.deployment.state.is_end())

@@ -11,7 +11,10 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::served::Served;
-use crate::shared::{Elsewhere, all_is_well, exits, killed_after, run_killed_after};
+use crate::shared::{
+    Elsewhere, all_is_well, all_is_well_after, begun, exits, killed_after,
+    killed_with_its_disk_kept, run_killed_after,
+};
 
 const SPEED: f64 = 600.0;
 
@@ -321,8 +324,11 @@ fn a_lease_that_this_program_would_not_write_is_damaged() {
     plant(&served, &key, forged.to_string());
     let (_, told) = exits(&Elsewhere::of(&served).run(&["resume", &id]), 3);
     assert!(told.contains("another target"), "{told}");
+    // Whoever asks to go back where nobody can be told has asked for nothing.
+    let (_, told) = exits(&served.run(&["abort", &id]), 3);
+    assert!(told.contains("or delete it once nobody drives"), "{told}");
     plant(&served, &key, honest.to_string());
-    exits(&Elsewhere::of(&served).run(&["resume", &id]), 0);
+    exits(&served.run(&["resume", &id]), 0);
     all_is_well(&served, "v2");
 }
 
@@ -393,4 +399,139 @@ fn an_order_in_a_lease_without_the_code_is_not_heeded() {
     plant(&served, &key, forged.to_string());
     exits(&run.wait_with_output().expect("it ends"), 0);
     all_is_well(&served, "v2");
+}
+
+/// What has ended is nobody's to go on with: no key that comes later, and no other one, has it
+/// stand in anybody's way.
+#[test]
+fn a_state_key_may_be_introduced_and_changed() {
+    let served = Served::at_speed(SPEED);
+    const OTHER: &str = "fedcba9876543210fedcba9876543210";
+    exits(&served.run(&["run", "--version-label", "v2"]), 0);
+    for (releases, version, key) in [(2, "v1", KEY), (3, "v2", OTHER)] {
+        let elsewhere = Elsewhere::of(&served);
+        let with_key = |arguments: &[&str]| {
+            exits(
+                &elsewhere.run(&[arguments, &["--state-key", key]].concat()),
+                0,
+            )
+        };
+        with_key(&["status"]);
+        with_key(&["resume", "--all"]);
+        with_key(&["plan", "--version-label", version]);
+        let (shown, told) = with_key(&["status", "--all"]);
+        assert!(!shown.contains("Completed"), "{shown}");
+        assert!(told.contains("that have ended were not written"), "{told}");
+        with_key(&["run", "--version-label", version]);
+        all_is_well_after(releases, &served, version);
+    }
+}
+
+/// What has not ended is finished with the key that it was begun with, and nothing begins
+/// beside it.
+#[test]
+fn a_state_key_that_comes_in_the_middle_is_refused() {
+    let served = Served::at_speed(SPEED);
+    let id = killed_after(&served, "CreateEnvironment", 1);
+    for arguments in [
+        &["run", "--version-label", "v1"][..],
+        &["plan", "--version-label", "v1"],
+        &["resume", &id],
+    ] {
+        let with_key = [arguments, &["--state-key", KEY]].concat();
+        let (shown, told) = exits(&Elsewhere::of(&served).run(&with_key), 3);
+        assert!(
+            (shown + &told).contains("state key"),
+            "{arguments:?}: {told}"
+        );
+    }
+    exits(&Elsewhere::of(&served).run(&["resume", &id]), 0);
+    all_is_well(&served, "v2");
+}
+
+/// A copy that somebody has damaged is written anew where nobody has driven the deployment since
+/// what the journal here has.
+#[test]
+fn a_damaged_copy_is_written_anew_from_a_whole_journal() {
+    for key in [None, Some(KEY)] {
+        let served = Served::at_speed(SPEED);
+        let key = key.map_or_else(Vec::new, |key| vec!["--state-key", key]);
+        let release = [&["run", "--version-label", "v2"][..], &key].concat();
+        let id = killed_with_its_disk_kept(&served, &release, "CreateEnvironment", 1);
+        let whole = bytes(&served, &deployment_key(&id));
+        plant(&served, &deployment_key(&id), whole.slice(..900));
+        let resume = [&["resume", &id][..], &key].concat();
+        let (_, told) = exits(&Elsewhere::of(&served).run(&resume), 3);
+        assert!(told.contains("is damaged"), "{told}");
+        let (_, told) = exits(&served.run(&resume), 0);
+        assert!(told.contains("writes it anew"), "{told}");
+        all_is_well(&served, "v2");
+        // Once it has ended, nobody waits for it.
+        plant(&served, &deployment_key(&id), "{}");
+        let release = [&["run", "--version-label", "v1"][..], &key].concat();
+        exits(&Elsewhere::of(&served).run(&release), 0);
+        all_is_well_after(2, &served, "v1");
+    }
+}
+
+/// The operator's own hook, for the operator's own target, is nothing that a copy of another
+/// target may ask for.
+#[test]
+fn a_hook_of_the_runner_runs_for_its_target_alone() {
+    let served = Served::at_speed(SPEED);
+    let marker = marker(&served);
+    let hook = format!(
+        r#"{{ when = "before", stage = "deploying", command = "touch {}", on-failure = "hold" }}"#,
+        marker.display()
+    );
+    let release = ["run", "--version-label", "v2", "--hook", &hook];
+    let id = run_killed_after(&served, &release, "CreateEnvironment", 1);
+    let sweep = ["resume", "--all", "--hook", &hook];
+    let of_another = [&sweep[..], &["--blue", "shop-other"]].concat();
+    let (_, told) = exits(&Elsewhere::of(&served).run(&of_another), 3);
+    assert!(
+        told.contains("its target, which --app and --blue"),
+        "{told}"
+    );
+    assert!(!marker.exists(), "{told}");
+    exits(&Elsewhere::of(&served).run(&sweep), 0);
+    assert!(marker.exists(), "{id}: the hook was not run");
+    all_is_well(&served, "v2");
+}
+
+/// A copy that lacks what is to pass before users have the version is not gone on with where
+/// the journal here, or the configuration, has it.
+#[test]
+fn gates_that_are_taken_out_of_a_copy_are_missed() {
+    let served = Served::at_speed(SPEED);
+    let hook = r#"{ when = "before", stage = "swapping-to-blue", command = "false", on-failure = "hold" }"#;
+    let release = [
+        "run",
+        "--version-label",
+        "v2",
+        "--pause-before",
+        "cutover",
+        "--hook",
+        hook,
+    ];
+    exits(&served.run(&release), 0);
+    let id = begun(&served);
+    let key = deployment_key(&id);
+    let honest = object(&served, &key);
+    let mut forged = honest.clone();
+    let deployment = &mut forged["deployment"];
+    deployment["state"] = json!({ "state": "testing" });
+    deployment["revision"] = json!(deployment["revision"].as_u64().expect("a number") + 5);
+    deployment["plan"]["pause_before_cutover"] = json!(false);
+    deployment["plan"]["hooks"] = json!([]);
+    plant(&served, &key, forged.to_string());
+    let before = changes(&served);
+    let (_, told) = exits(&served.run(&["resume", "--all"]), 3);
+    assert!(told.contains("no --pause-before cutover"), "{told}");
+    assert!(told.contains("no --hook before SwappingToBlue"), "{told}");
+    // A sweep elsewhere has what it is given.
+    let sweep = ["resume", "--all", "--hook", hook];
+    let (_, told) = exits(&Elsewhere::of(&served).run(&sweep), 3);
+    assert!(told.contains("no --hook before SwappingToBlue"), "{told}");
+    assert_eq!(changes(&served), before);
 }

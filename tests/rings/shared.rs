@@ -80,7 +80,20 @@ pub fn killed_after(served: &Served, operation: &'static str, times: u64) -> Str
     run_killed_after(served, &release, operation, times)
 }
 
+/// A release that dies once its nth request of this operation is applied, and its disk with it.
 pub fn run_killed_after(
+    served: &Served,
+    release: &[&str],
+    operation: &'static str,
+    times: u64,
+) -> String {
+    let id = killed_with_its_disk_kept(served, release, operation, times);
+    std::fs::remove_file(served.journal()).expect("there was a journal");
+    id
+}
+
+/// The same, whose journal stays.
+pub fn killed_with_its_disk_kept(
     served: &Served,
     release: &[&str],
     operation: &'static str,
@@ -101,7 +114,6 @@ pub fn run_killed_after(
     });
     let ended = victim.run(&mut served.bluegreen(release));
     assert_eq!(ended.code(), None, "it was killed");
-    std::fs::remove_file(served.journal()).expect("there was a journal");
     begun(served)
 }
 
@@ -112,7 +124,7 @@ pub fn all_is_well(served: &Served, version: &str) {
 
 /// The same after so many releases, each of which has made one green.
 #[track_caller]
-fn all_is_well_after(releases: usize, served: &Served, version: &str) {
+pub fn all_is_well_after(releases: usize, served: &Served, version: &str) {
     let report = served.sandbox.report();
     assert_eq!(report.lost, 0, "{:?}", report.losses);
     assert_eq!(report.interruptions, []);
