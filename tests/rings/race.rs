@@ -13,7 +13,7 @@ use bluegreen_sandbox::{Call, Phase, Service, TapVerdict};
 use bytes::Bytes;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::sample::sampled;
+use crate::sample::{is_full, sampled};
 use crate::served::{Patience, Served};
 use crate::{in_parallel, tell};
 
@@ -326,4 +326,126 @@ fn two_hands_never_move_production_twice() {
         zombies >= rounds / 10,
         "only {zombies} zombies: does the race race?"
     );
+}
+
+/// How many rounds of the crowd.
+const CROWDS: u64 = 48;
+/// How many processes of it live at a time.
+const CROWD: usize = 5;
+
+/// What operators, jobs and timers may start beside each other.
+fn any_command(rng: &mut fastrand::Rng, ids: &[String]) -> Vec<String> {
+    let id = match ids.is_empty() {
+        true => "01J00000000000000000000000".to_owned(),
+        false => ids[rng.usize(..ids.len())].clone(),
+    };
+    let command: &[&str] = match rng.u8(..10) {
+        0..3 => &RUN,
+        3 | 4 => &["resume", &id],
+        5 => &["resume", "--all"],
+        6 => &["abort", &id],
+        7 => &["rollback", &id],
+        8 => &["status", "--all"],
+        _ => &["plan", "--version-label", "v2"],
+    };
+    command.iter().map(|&word| word.to_owned()).collect()
+}
+
+/// A process that nobody stops any more has ended in a way that the contract has.
+fn has_ended_well(runner: Runner, command: &[String]) {
+    let (code, told) = runner.ends();
+    let known = [0, 3, 10, 12, 13, 14, 75];
+    let is_known = code.is_none_or(|code| known.contains(&code));
+    assert!(is_known, "{command:?}: {code:?}: {told}");
+}
+
+/// Five processes at a time run, resume, abort and roll back, from three machines, and are
+/// killed, interrupted, and stopped for longer than their leases; then an operator tidies up.
+fn crowd(number: u64, greens: &AtomicU64) {
+    let mut rng = fastrand::Rng::with_seed(number);
+    let served = Served::at_speed(SPEED);
+    let disks = [empty_disk(), empty_disk(), empty_disk()];
+    let mut alive = Vec::new();
+    for _ in 0..16 {
+        let any = rng.usize(..alive.len().max(1));
+        match rng.u8(..5) {
+            0 if !alive.is_empty() => {
+                let (runner, command): (Runner, Vec<String>) = alive.swap_remove(any);
+                let signal = [Signal::KILL, Signal::TERM][rng.usize(..2)];
+                let _ = kill_process(runner.pid(), signal);
+                has_ended_well(runner, &command);
+            }
+            1 if !alive.is_empty() => {
+                let pid = alive[any].0.pid();
+                let _ = kill_process(pid, Signal::STOP);
+                std::thread::sleep(Duration::from_millis(rng.u64(..900)));
+                let _ = kill_process(pid, Signal::CONT);
+            }
+            _ if alive.len() < CROWD => {
+                let command = any_command(&mut rng, &begun(&served));
+                let words: Vec<_> = command.iter().map(String::as_str).collect();
+                let disk = &disks[rng.usize(..disks.len())];
+                alive.push((Runner::start_on(disk, &served, &words), command));
+            }
+            _ => {}
+        }
+        std::thread::sleep(Duration::from_millis(rng.u64(..250)));
+    }
+    for (runner, command) in alive {
+        has_ended_well(runner, &command);
+    }
+    tidied_up(&served);
+    let report = served.sandbox.report();
+    assert_eq!(report.lost, 0, "crowd {number}: {:?}", report.losses);
+    assert_eq!(report.interruptions, [], "crowd {number}");
+    greens.fetch_add(report.created.len() as u64, Ordering::SeqCst);
+    let left = report.leftovers;
+    assert_eq!(left.environments, [""; 0], "crowd {number}");
+    assert_eq!(left.templates, [""; 0], "crowd {number}");
+}
+
+/// Goes on with what is interrupted, and back with what is held, until nothing is in flight.
+fn tidied_up(served: &Served) {
+    let run = |arguments: &[&str]| Runner::start(served, arguments).ends();
+    for _ in 0..8 {
+        let (code, told) = run(&["resume", "--all"]);
+        let known = [0, 10, 12, 14, 75];
+        assert!(
+            code.is_some_and(|code| known.contains(&code)),
+            "{code:?}: {told}"
+        );
+        let left = in_flight(served);
+        if left.is_empty() {
+            return;
+        }
+        for (id, state) in left {
+            if state == "Held" {
+                run(&["rollback", &id]);
+            }
+        }
+    }
+    panic!("something stays in flight: {:?}", in_flight(served));
+}
+
+/// The deployments in flight by their ids, and their states.
+fn in_flight(served: &Served) -> Vec<(String, String)> {
+    let disk = empty_disk();
+    let mut status = served.bluegreen(&["status", "--json"]);
+    status.env("BLUEGREEN_STATE", disk.path().join("journal.db"));
+    let told = status.output().expect("the binary runs");
+    let told: serde_json::Value = serde_json::from_slice(&told.stdout).expect("it is JSON");
+    let all = told["deployments"].as_array().expect("a list").iter();
+    let text = |value: &serde_json::Value| value.as_str().expect("a text").to_owned();
+    all.map(|one| (text(&one["id"]), text(&one["state"])))
+        .collect()
+}
+
+#[test]
+fn a_crowd_of_commands_loses_nothing() {
+    let crowds = sampled("crowds", 0..CROWDS, 3);
+    let greens = AtomicU64::new(0);
+    in_parallel(AT_A_TIME / 2, &crowds, |number| crowd(*number, &greens));
+    let (crowds, greens) = (crowds.len() as u64, greens.into_inner());
+    tell(&format!("{crowds} crowds made {greens} greens"));
+    assert!(!is_full() || greens > crowds / 2, "do the crowds release?");
 }
