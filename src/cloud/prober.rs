@@ -504,6 +504,66 @@ mod tests {
         );
     }
 
+    /// A server that goes on until nobody listens: gives how many bytes it was rid of.
+    async fn endless(
+        begins: &'static str,
+        goes_on: String,
+        pause: Duration,
+    ) -> (SocketAddr, tokio::task::JoinHandle<usize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let serving = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.expect("a client");
+            let mut sent = Vec::new();
+            while !sent.ends_with(b"\r\n\r\n") {
+                sent.push(stream.read_u8().await.expect("it reads"));
+            }
+            let mut said = 0;
+            let mut next = begins;
+            while stream.write_all(next.as_bytes()).await.is_ok() {
+                said += next.len();
+                next = &goes_on;
+                tokio::time::sleep(pause).await;
+            }
+            said
+        });
+        (address, serving)
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_an_end_is_given_up_in_time_and_in_bounds() {
+        let body = "HTTP/1.1 200 OK\r\n\r\n";
+        let chunks = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+        let interim = "HTTP/1.1 100 Continue\r\n\r\n";
+        let (no, little) = (Duration::ZERO, Duration::from_millis(10));
+        for (begins, goes_on, pause) in [
+            (body, "x".repeat(4096), no),
+            (body, "\0".repeat(4096), no),
+            (body, "[".repeat(4096), no),
+            (body, "x".to_owned(), little),
+            (chunks, format!("1000\r\n{}\r\n", "x".repeat(4096)), no),
+            (chunks, "1\r\nx\r\n".to_owned(), little),
+            ("HTTP/1.1 200 OK\r\n", "x-y: z\r\n".repeat(64), no),
+            ("HTTP/1.1 200 OK\r\nx-y: ", "z".repeat(4096), no),
+            (interim, interim.repeat(64), no),
+            (interim, interim.to_owned(), little),
+            ("", "x".repeat(4096), no),
+        ] {
+            let (address, serving) = endless(begins, goes_on, pause).await;
+            let mut test = AcceptanceTest::get("http://{cname}/");
+            test.timeout = Duration::from_millis(100);
+            test.json = [("/status".to_owned(), "ok".into())].into();
+            let probe = prober().probe(&test, &at(address)).await;
+            assert!(
+                !probe.passed && probe.got.len() < 1_000,
+                "{begins:?}: {probe:?}"
+            );
+            let said = serving.await.expect("nobody listens any more");
+            // What is under way in the sockets is among it.
+            assert!(said < 64 * BODY_BYTES_MAX, "{begins:?}: {said}");
+        }
+    }
+
     /// A CNAME that leads nowhere, or elsewhere, as a cached DNS answer does after a swap:
     /// the environment's own endpoint is asked under it.
     #[tokio::test]
