@@ -3,10 +3,19 @@
 //! Everything that waits or dates anything does so through [`Clock`]. Under
 //! tokio's paused time the same clock is virtual.
 
+// Numbers here are read from others.
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
+
+/// So large a part of a duration; all of it where it is to be in none.
+#[must_use]
+pub fn part(whole: Duration, parts: u32) -> Duration {
+    whole.checked_div(parts).unwrap_or(whole)
+}
 
 /// A moment in milliseconds since the Unix epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -40,7 +49,9 @@ impl From<SystemTime> for Moment {
 
 impl From<Moment> for SystemTime {
     fn from(moment: Moment) -> SystemTime {
-        UNIX_EPOCH + Duration::from_millis(moment.0)
+        UNIX_EPOCH
+            .checked_add(Duration::from_millis(moment.0))
+            .unwrap_or(UNIX_EPOCH)
     }
 }
 

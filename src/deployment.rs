@@ -1,6 +1,9 @@
 //! One deployment as the journal keeps it: the plan, the state, and what was
 //! asked of AWS. Pure.
 
+// Numbers here are read from others.
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -455,7 +458,7 @@ impl Deployment {
             Kind::DrainingBlue => longest_drain,
             // However short the patience, a termination takes its minutes.
             Kind::TerminatingGreen | Kind::TerminatingBlue | Kind::Discarding => {
-                longest_drain + CLEARING_AWAY
+                longest_drain.saturating_add(CLEARING_AWAY)
             }
             Kind::Baking => limits.bake.max(longest_drain),
             Kind::SwappingToGreen
@@ -477,7 +480,7 @@ impl Deployment {
             | Kind::RolledBack
             | Kind::Stuck => Duration::ZERO,
         };
-        own + of_state.unwrap_or(limits.patience)
+        own.saturating_add(of_state.unwrap_or(limits.patience))
     }
 
     /// Which requests may still arrive at AWS, or may have arrived unseen.
@@ -490,7 +493,9 @@ impl Deployment {
                     && match intent.shown_at {
                         // A staler look may hide again what this one showed.
                         Some(shown) => now.since(shown) < limits.settle,
-                        None => now.since(intent.at) < limits.quarantine + SEND_WITHIN,
+                        None => {
+                            now.since(intent.at) < limits.quarantine.saturating_add(SEND_WITHIN)
+                        }
                     }
             })
         };

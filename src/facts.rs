@@ -1,5 +1,8 @@
 //! From what AWS tells to the facts the machine decides on. Pure.
 
+// Numbers here are read from others.
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 mod launch;
 mod others;
 mod reasons;
@@ -102,7 +105,9 @@ pub fn needs(deployment: &Deployment) -> Needs {
         within: (kind == Kind::Baking).then(|| {
             let limits = &deployment.plan.limits;
             // A test that was slow and passed is not to fail for being watched.
-            let slow = deployment.slowest_answer * limits.latency_rise.max(1);
+            let slow = deployment
+                .slowest_answer
+                .saturating_mul(limits.latency_rise.max(1));
             limits.watch_within().max(slow)
         }),
         likeness: false,
@@ -959,7 +964,7 @@ fn update(deployment: &Deployment, sighting: &Sighting, (began, now): (Moment, M
         };
     match (
         goes_on,
-        now.since(began) < deployment.patience() * PATIENCES_MAX,
+        now.since(began) < deployment.patience().saturating_mul(PATIENCES_MAX),
     ) {
         (false, _) => Update::Silent,
         (true, true) => Update::GoesOn,

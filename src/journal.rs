@@ -4,6 +4,9 @@
 //! effect is asked for until both hold it; where they differ, the later one is
 //! right ([`Deployment::age`]), because nothing was done after the earlier.
 
+// Numbers here are read from others.
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -89,7 +92,7 @@ impl<'a> Journal<'a> {
             let ours = store.find(id).map_err(JournalError::from)?;
             // No lease was taken since what the journal here has: nobody can have written later.
             let is_latest = match &ours {
-                Some(ours) => lease.fence().await == ours.fence + 1,
+                Some(ours) => lease.fence().await == ours.fence.saturating_add(1),
                 None => false,
             };
             let (theirs, etag) = match lease.state().deployment(id).await {
@@ -123,7 +126,7 @@ impl<'a> Journal<'a> {
                 etag
             } else {
                 record.deployment.fence = lease.fence().await;
-                record.deployment.revision += 1;
+                record.deployment.revision = record.deployment.revision.saturating_add(1);
                 let bounded = record.clone().bounded();
                 let written = lease.state().write_deployment(&bounded, etag.as_deref());
                 match written.await {

@@ -2,6 +2,9 @@
 //! before the first effect and kept with every checkpoint, so that asking again
 //! asks for the same thing.
 
+// Numbers here are read from others.
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 mod rollout;
 
 pub use rollout::Rollout;
@@ -18,6 +21,7 @@ use sha2::{Digest, Sha256};
 use crate::hooks::Hook;
 
 use crate::acceptance::{AcceptanceTest, Front, On, TestCommand, one_or_many};
+use crate::clock::part;
 use crate::health::Health;
 use crate::preview::Preview;
 use crate::table::short;
@@ -435,7 +439,7 @@ impl Default for Limits {
             patience: Duration::from_secs(30 * 60),
             patience_of: BTreeMap::new(),
             rollout: Rollout::default(),
-            quarantine: REQUEST_TIMEOUT + Duration::from_secs(5 * 60),
+            quarantine: REQUEST_TIMEOUT.saturating_add(Duration::from_mins(5)),
             settle: Duration::from_secs(30),
             healthy_looks: 3,
             sick_looks: 2,
@@ -458,7 +462,7 @@ impl Limits {
     /// poll.
     #[must_use]
     pub fn watch_interval(&self) -> Duration {
-        self.poll / self.sick_looks.max(1).saturating_add(1)
+        part(self.poll, self.sick_looks.max(1).saturating_add(1))
     }
 
     /// How long an answer of production that is watched is waited for at most. The quarter
@@ -466,7 +470,7 @@ impl Limits {
     #[must_use]
     pub fn watch_within(&self) -> Duration {
         let quarters = self.sick_looks.max(1).saturating_add(1).saturating_mul(4);
-        (self.poll * 3 / quarters).max(WATCH_WITHIN_MIN)
+        part(self.poll.saturating_mul(3), quarters).max(WATCH_WITHIN_MIN)
     }
 }
 
@@ -893,7 +897,7 @@ pub fn tag_value(label: &str) -> String {
     }
     let digest = Sha256::digest(label.as_bytes());
     let digest: String = digest[..16].iter().map(|b| format!("{b:02x}")).collect();
-    let kept = TAG_VALUE_MAX - digest.len() - TAG_DIGEST.len_utf8();
+    let kept = TAG_VALUE_MAX.saturating_sub(digest.len().saturating_add(TAG_DIGEST.len_utf8()));
     format!("{}{TAG_DIGEST}{digest}", &whole[..kept])
 }
 

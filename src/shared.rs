@@ -5,6 +5,9 @@
 //! and compared, and one that somebody else was faster with changes nothing.
 //! docs/shared-state.md describes the objects.
 
+// Numbers here are read from others.
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 mod bounds;
 mod contender;
 mod holder;
@@ -466,7 +469,7 @@ impl SharedState {
             if queue == before {
                 return Ok(told);
             }
-            queue.revision += 1;
+            queue.revision = queue.revision.saturating_add(1);
             if let Written::Done(_) = self.write(&key, &queue, etag.as_deref()).await? {
                 return Ok(told);
             }

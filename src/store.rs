@@ -3,6 +3,9 @@
 //! A checkpoint is one transaction that changes exactly one row of the expected
 //! revision. WAL and `synchronous=FULL` make it durable before the call returns.
 
+// Numbers here are read from others.
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 mod lock;
 #[cfg(test)]
 mod tests;
@@ -234,15 +237,15 @@ impl Store {
         if !path.exists() || may_write(path) && may_write(folder.unwrap_or(Path::new("."))) {
             return Store::open(path);
         }
-        let mut attempts = 0;
-        loop {
-            attempts += 1;
-            match Store::open_copy(path) {
-                // A process that writes it may have come between the two files.
-                Err(StoreError::Damaged { .. }) if attempts < COPIES_MAX => {}
-                opened => return opened,
-            }
+        let mut opened = Store::open_copy(path);
+        for _ in 1..COPIES_MAX {
+            // A process that writes it may have come between the two files.
+            let Err(StoreError::Damaged { .. }) = opened else {
+                break;
+            };
+            opened = Store::open_copy(path);
         }
+        opened
     }
 
     /// Opens a copy of the journal that is gone with this process.
@@ -433,7 +436,7 @@ impl Store {
         why: &str,
         seen: Option<&Seen>,
     ) -> Result<(), StoreError> {
-        next.revision = deployment.revision + 1;
+        next.revision = deployment.revision.saturating_add(1);
         next.updated_at = now;
         match self.write_checkpoint(deployment, &next, why, seen) {
             Ok(1) => {

@@ -1,6 +1,9 @@
 //! What an environment's web servers answered lately, and what that tells: whether the
 //! environment is drained, and whether production is worse than before. Pure.
 
+// Numbers here are read from others.
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -40,14 +43,21 @@ impl Traffic {
     #[must_use]
     pub fn per_instance(&self) -> u64 {
         let seconds = self.counted.as_secs().max(1);
-        let a_minute = u64::from(self.requests) * 60 / seconds;
+        let a_minute = u64::from(self.requests)
+            .saturating_mul(60)
+            .checked_div(seconds)
+            .unwrap_or_default();
         a_minute.div_ceil(u64::from(self.instances.max(1)))
     }
 
     /// Requests a minute of the whole environment.
     #[must_use]
     pub fn a_minute(&self) -> u64 {
-        u64::from(self.requests) * 60 / self.counted.as_secs().max(1)
+        let seconds = self.counted.as_secs().max(1);
+        u64::from(self.requests)
+            .saturating_mul(60)
+            .checked_div(seconds)
+            .unwrap_or_default()
     }
 }
 
@@ -70,12 +80,14 @@ impl Usual {
         let tenth = traffic.slowest_tenth.map(|tenth| tenth.as_millis());
         let tenth = tenth.map(|tenth| u64::try_from(tenth).unwrap_or(u64::MAX));
         Usual {
-            requests: self.requests + requests,
-            server_errors: self.server_errors + u64::from(traffic.server_errors),
+            requests: self.requests.saturating_add(requests),
+            server_errors: self
+                .server_errors
+                .saturating_add(traffic.server_errors.into()),
             milliseconds: self
                 .milliseconds
                 .saturating_add(tenth.unwrap_or(0).saturating_mul(requests)),
-            timed: self.timed + tenth.map_or(0, |_| requests),
+            timed: self.timed.saturating_add(tenth.map_or(0, |_| requests)),
         }
     }
 
@@ -86,7 +98,8 @@ impl Usual {
 
     fn slowest_tenth(&self) -> Option<Duration> {
         let enough = self.timed >= u64::from(REQUESTS_MIN);
-        enough.then(|| Duration::from_millis(self.milliseconds / self.timed))
+        let tenth = self.milliseconds.checked_div(self.timed);
+        tenth.filter(|_| enough).map(Duration::from_millis)
     }
 }
 
@@ -112,7 +125,7 @@ impl Served {
     /// Requests a minute on average; none where nothing was read.
     #[must_use]
     pub fn a_minute(&self) -> Option<u64> {
-        (self.seconds > 0).then(|| self.requests.saturating_mul(60) / self.seconds)
+        self.requests.saturating_mul(60).checked_div(self.seconds)
     }
 }
 
@@ -185,7 +198,7 @@ pub fn ailment(now: &Traffic, usual: &Usual, limits: &Limits) -> Option<String> 
     }
     let errors = per_mille(u64::from(now.server_errors), u64::from(now.requests));
     let before = usual.errors_per_mille();
-    if errors > before + 10 * u64::from(limits.error_rise) {
+    if errors > before.saturating_add(u64::from(limits.error_rise).saturating_mul(10)) {
         return Some(format!(
             "{} of its requests are answered with a server error, {} were before",
             percent(errors),
@@ -193,8 +206,8 @@ pub fn ailment(now: &Traffic, usual: &Usual, limits: &Limits) -> Option<String> 
         ));
     }
     let (tenth, before) = (now.slowest_tenth?, usual.slowest_tenth()?);
-    let worse = before * limits.latency_rise;
-    (tenth > worse && tenth > before + LATENCY_NOISE).then(|| {
+    let worse = before.saturating_mul(limits.latency_rise);
+    (tenth > worse && tenth > before.saturating_add(LATENCY_NOISE)).then(|| {
         format!(
             "the slowest tenth of its requests take {} on average, {} before",
             humantime::format_duration(whole_milliseconds(tenth)),
@@ -204,7 +217,10 @@ pub fn ailment(now: &Traffic, usual: &Usual, limits: &Limits) -> Option<String> 
 }
 
 fn per_mille(part: u64, whole: u64) -> u64 {
-    part.saturating_mul(1000) / whole.max(1)
+    let whole = whole.max(1);
+    part.saturating_mul(1000)
+        .checked_div(whole)
+        .unwrap_or_default()
 }
 
 fn percent(per_mille: u64) -> String {

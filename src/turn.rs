@@ -1,6 +1,9 @@
 //! Whose turn it is at a target: what it has, who waits and came first, and whether a release
 //! was overtaken while it waited.
 
+// Numbers here are read from others.
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 use std::time::Duration;
 
 use thiserror::Error;
@@ -180,7 +183,10 @@ impl Turn {
             holder: self.me.clone(),
             joined_at: now,
             renewed_at: now,
-            length_seconds: (self.lease + 2 * self.poll).as_secs(),
+            length_seconds: self
+                .lease
+                .saturating_add(self.poll.saturating_mul(2))
+                .as_secs(),
         });
         let change = |queue: &mut Queue| {
             let number = mine.as_ref().map(|mine| queue.wait(mine, &is_gone));
@@ -459,7 +465,7 @@ fn change_locally<T>(
         if queue == before {
             return (None, Ok(told));
         }
-        queue.revision += 1;
+        queue.revision = queue.revision.saturating_add(1);
         let text = serde_json::to_string(&queue).expect("plain data is always JSON");
         (Some(text), Ok(told))
     })?

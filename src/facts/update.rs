@@ -91,7 +91,7 @@ impl Endings {
         told.dedup();
         if told.len() > TELLING_MAX {
             // The first says what broke, the last how it ended.
-            let last = told.len() - 1;
+            let last = told.len().saturating_sub(1);
             told.swap(TELLING_MAX - 1, last);
             told.truncate(TELLING_MAX);
         }

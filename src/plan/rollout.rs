@@ -63,24 +63,22 @@ impl Rollout {
             Duration::from_secs(number(namespace, name, default).into())
         };
         let policy = option(COMMAND, "DeploymentPolicy").unwrap_or("AllAtOnce");
-        let command = seconds(COMMAND, "Timeout", 600) + ADDED_TO_TIMEOUT;
-        let checks = seconds(PROCESS, "HealthCheckInterval", 15).max(seconds(
-            "aws:elb:healthcheck",
-            "Interval",
-            10,
-        )) * CHECKS_OF_A_BATCH;
+        let command = seconds(COMMAND, "Timeout", 600).saturating_add(ADDED_TO_TIMEOUT);
+        let checks = seconds(PROCESS, "HealthCheckInterval", 15)
+            .max(seconds("aws:elb:healthcheck", "Interval", 10))
+            .saturating_mul(CHECKS_OF_A_BATCH);
         let drain = seconds(PROCESS, "DeregistrationDelay", 20).max(seconds(
             "aws:elb:policies",
             "ConnectionDrainingTimeout",
             20,
         ));
-        let batch = command + checks + drain;
+        let batch = command.saturating_add(checks).saturating_add(drain);
         let launch = option("aws:autoscaling:updatepolicy:rollingupdate", "Timeout");
         let launch = launch
             .and_then(iso8601)
             .unwrap_or(Duration::from_secs(30 * 60));
         let minutes = number("aws:elasticbeanstalk:trafficsplitting", "EvaluationTime", 5);
-        let evaluation = Duration::from_secs(60) * minutes;
+        let evaluation = Duration::from_secs(60).saturating_mul(minutes);
         let instances = instances.max(1);
         let size = number(COMMAND, "BatchSize", 100);
         let size = match option(COMMAND, "BatchSizeType") {
@@ -88,20 +86,23 @@ impl Rollout {
             _ => instances.saturating_mul(size.min(100)) / 100,
         };
         let in_turn = instances.div_ceil(size.max(1));
-        let launched = launch + batch;
+        let launched = launch.saturating_add(batch);
         let (batches, limit, silence) = match policy {
-            "Rolling" => (in_turn, batch * in_turn, batch),
+            "Rolling" => (in_turn, batch.saturating_mul(in_turn), batch),
             "RollingWithAdditionalBatch" => {
                 let batches = in_turn.saturating_add(1);
-                (batches, launch + batch * batches, launched)
+                let limit = launch.saturating_add(batch.saturating_mul(batches));
+                (batches, limit, launched)
             }
             // One instance alone, then the others.
             "Immutable" => {
                 let turns = instances.min(2);
-                (turns, launched * turns + CLEARING_AWAY, launched)
+                let limit = launched.saturating_mul(turns);
+                (turns, limit.saturating_add(CLEARING_AWAY), launched)
             }
             "TrafficSplitting" => {
-                let limit = launched + evaluation + CLEARING_AWAY;
+                let limit = launched.saturating_add(evaluation);
+                let limit = limit.saturating_add(CLEARING_AWAY);
                 (1, limit, launched.max(evaluation))
             }
             _ => (1, command, command),
@@ -125,15 +126,18 @@ impl Rollout {
     /// launched, 8 to 25 minutes (18 in a public event log of three instances).
     #[must_use]
     pub fn typical(&self) -> (Duration, Duration) {
-        let minutes = |n: u64| Duration::from_secs(n * 60);
+        let minutes = Duration::from_mins;
+        let of_batches = |n: u64| minutes(n).saturating_mul(self.batches);
         match self.policy.as_str() {
-            "Rolling" => (minutes(3) * self.batches, minutes(10) * self.batches),
-            "RollingWithAdditionalBatch" => (
-                minutes(3) * self.batches,
-                minutes(10) * self.batches + minutes(5),
-            ),
+            "Rolling" => (of_batches(3), of_batches(10)),
+            "RollingWithAdditionalBatch" => {
+                (of_batches(3), of_batches(10).saturating_add(minutes(5)))
+            }
             "Immutable" => (minutes(8), minutes(25)),
-            "TrafficSplitting" => (minutes(8) + self.evaluation, minutes(25) + self.evaluation),
+            "TrafficSplitting" => (
+                minutes(8).saturating_add(self.evaluation),
+                minutes(25).saturating_add(self.evaluation),
+            ),
             _ => (Duration::from_secs(30), minutes(10)),
         }
     }
@@ -165,7 +169,7 @@ fn iso8601(text: &str) -> Option<Duration> {
             'S' => 1,
             _ => return None,
         };
-        whole += Duration::from_secs(unit) * number;
+        whole = whole.saturating_add(Duration::from_secs(unit).saturating_mul(number));
         left = rest.as_str();
     }
     Some(whole)

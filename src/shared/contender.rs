@@ -98,7 +98,10 @@ impl Contender {
         loop {
             let sent = Stopwatch::start(&self.clock);
             let Some(found) = self.state.lease(&self.target).await? else {
-                match self.take(None, self.fence + 1, false, doing, sent).await? {
+                match self
+                    .take(None, self.fence.saturating_add(1), false, doing, sent)
+                    .await?
+                {
                     Some(lease) => return Ok(Claim::Taken(lease)),
                     None => continue,
                 }
@@ -132,7 +135,7 @@ impl Contender {
                     runs_out_in,
                 }));
             }
-            let fence = lease.fence.max(self.fence) + 1;
+            let fence = lease.fence.max(self.fence).saturating_add(1);
             let retreat = lease.retreat_requested && is_ours;
             let sent = Stopwatch::start(&self.clock);
             if let Some(lease) = self

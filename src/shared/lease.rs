@@ -7,7 +7,7 @@ use tokio::sync::Mutex;
 use tracing::{debug, info, warn};
 
 use super::{Holder, SharedError, SharedState, Written};
-use crate::clock::{Clock, Moment, Stopwatch};
+use crate::clock::{Clock, Moment, Stopwatch, part};
 use crate::machine::Kind;
 use crate::plan::{REQUEST_TIMEOUT, Target};
 use crate::table::foreign;
@@ -16,6 +16,9 @@ use crate::table::foreign;
 /// be sent: for clocks that run at different speeds, and for a process that is
 /// stopped between its last check and the sending.
 pub const SEND_MARGIN: Duration = Duration::from_secs(15);
+
+/// How much longer a lease must last than a request that is sent under it.
+const NEEDED: Duration = REQUEST_TIMEOUT.saturating_add(SEND_MARGIN);
 
 /// The lease object of a target. It stays when the lease is given back: its
 /// fencing number only ever grows.
@@ -163,7 +166,7 @@ impl Lease {
     /// the bucket cannot be asked. Nothing may be sent then.
     pub async fn outlive_request(&self) -> Result<(), SharedError> {
         let mut inner = self.inner.lock().await;
-        if !inner.outlives(REQUEST_TIMEOUT + 2 * SEND_MARGIN) {
+        if !inner.outlives(NEEDED.saturating_add(SEND_MARGIN)) {
             self.renew(&mut inner).await?;
         }
         Ok(())
@@ -172,30 +175,29 @@ impl Lease {
     /// Until when a request may be sent so that the lease outlives it.
     pub async fn send_by(&self) -> (Stopwatch, Duration) {
         let inner = self.inner.lock().await;
-        let needed = REQUEST_TIMEOUT + SEND_MARGIN;
-        (inner.renewed, inner.record.length().saturating_sub(needed))
+        (inner.renewed, inner.record.length().saturating_sub(NEEDED))
     }
 
     /// Whether it outlives a request that is sent now. Asks nobody.
     pub async fn outlives_request(&self) -> bool {
         let inner = self.inner.lock().await;
-        inner.outlives(REQUEST_TIMEOUT + SEND_MARGIN)
+        inner.outlives(NEEDED)
     }
 
     /// Renews it now and then; returns where somebody else has taken it.
     pub async fn keep(&self) -> SharedError {
         let (length, mut pause) = {
             let inner = self.inner.lock().await;
-            (inner.record.length(), inner.record.length() / 3)
+            (inner.record.length(), part(inner.record.length(), 3))
         };
         loop {
             self.clock.sleep(pause).await;
             let renewed = self.renew(&mut *self.inner.lock().await).await;
             pause = match renewed {
-                Ok(()) => length / 3,
+                Ok(()) => part(length, 3),
                 Err(SharedError::Away { message, .. }) => {
                     warn!("the lease cannot be renewed for now: {message}");
-                    length / 12
+                    part(length, 12)
                 }
                 // Lost for good, or not to be had in this way: nothing may be
                 // sent any more once it runs out, and nothing is.
@@ -204,7 +206,7 @@ impl Lease {
                 }
                 Err(error) => {
                     warn!("the lease cannot be renewed: {error}");
-                    length / 12
+                    part(length, 12)
                 }
             };
         }
@@ -214,7 +216,7 @@ impl Lease {
         loop {
             let sent = Stopwatch::start(&self.clock);
             let mut next = inner.record.clone();
-            next.renewals += 1;
+            next.renewals = next.renewals.saturating_add(1);
             next.renewed_at = self.clock.now();
             match self.state.write_lease(&next, Some(&inner.etag)).await? {
                 Written::Done(etag) => {
@@ -270,7 +272,7 @@ impl Lease {
 
     /// Waits a little where the bucket is away.
     pub(crate) async fn rest(&self) {
-        let pause = self.inner.lock().await.record.length() / 12;
+        let pause = part(self.inner.lock().await.record.length(), 12);
         self.clock.sleep(pause).await;
     }
 
@@ -329,6 +331,6 @@ impl Lease {
 
 impl Inner {
     fn outlives(&self, needed: Duration) -> bool {
-        self.renewed.elapsed_at_most() + needed <= self.record.length()
+        self.renewed.elapsed_at_most().saturating_add(needed) <= self.record.length()
     }
 }

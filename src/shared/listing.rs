@@ -179,7 +179,7 @@ impl SharedState {
     {
         let mut left = keys.into_iter().enumerate();
         let mut reading = JoinSet::new();
-        let mut unanswered = 0;
+        let mut unanswered = 0_usize;
         let (mut found, mut unreadable) = (Vec::new(), Vec::new());
         loop {
             while reading.len() < AT_A_TIME
@@ -194,7 +194,9 @@ impl SharedState {
             };
             let (at, read) = done.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()));
             unanswered = match &read {
-                Err(SharedError::Away { .. } | SharedError::Unusable { .. }) => unanswered + 1,
+                Err(SharedError::Away { .. } | SharedError::Unusable { .. }) => {
+                    unanswered.saturating_add(1)
+                }
                 _ => 0,
             };
             match read {

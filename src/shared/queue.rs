@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{FORMAT, Holder};
-use crate::clock::Moment;
+use crate::clock::{Moment, part};
 
 /// How many of the deployments that have begun the queue remembers.
 const BEGUN_MAX: usize = 50;
@@ -94,7 +94,7 @@ impl Queue {
             .position(|t| t.deployment == me.deployment);
         if let Some(at) = place {
             let mine = &self.waiting[at];
-            if now.since(mine.renewed_at) < me.length() / 3 {
+            if now.since(mine.renewed_at) < part(me.length(), 3) {
                 return mine.number;
             }
         }
@@ -123,7 +123,7 @@ impl Queue {
 
     fn draw(&mut self) -> u64 {
         let number = self.next;
-        self.next += 1;
+        self.next = self.next.saturating_add(1);
         number
     }
 

@@ -1,6 +1,9 @@
 //! What an environment's web servers answered lately; with basic health, which does not tell, how
 //! many requests its load balancer counted.
 
+// Numbers here are read from others.
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 use std::time::Duration;
 
 use aws_sdk_cloudwatch::primitives::DateTime;
@@ -126,7 +129,10 @@ impl<P> AwsCloud<P> {
         }
         // AWS's own time, as that answer has just told it.
         let now = self.time.last().map_or(Moment(0), |(now, _)| now);
-        let ended = Moment(now.0.saturating_sub(TOLD_AFTER.as_secs() * 1000) / MINUTE * MINUTE);
+        let ended = now
+            .0
+            .saturating_sub(TOLD_AFTER.as_secs().saturating_mul(1000));
+        let ended = Moment(ended.saturating_sub(ended % MINUTE));
         let began = Moment(ended.0.saturating_sub(MINUTE));
         let requests = self.sum(&metrics, (began, ended)).await?;
         Ok(Some((requests, ended)))
@@ -292,7 +298,8 @@ fn answered(metrics: &ApplicationMetrics) -> Traffic {
         0 => u32::try_from(sum).unwrap_or(u32::MAX),
         requests => requests,
     };
-    let errors = u64::from(requests) * u64::from(told[3]) / sum.max(1);
+    let errors = u64::from(requests).saturating_mul(told[3].into());
+    let errors = errors.checked_div(sum.max(1)).unwrap_or_default();
     let server_errors = u32::try_from(errors).unwrap_or(u32::MAX);
     let counted = metrics
         .duration
