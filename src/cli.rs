@@ -174,10 +174,13 @@ fn exit_code() -> ExitCode {
     let definition = without_empty_variables(definition());
     let layers = match Layers::parse(definition, &arguments) {
         Ok(layers) => layers,
-        Err(LayersError::Usage(error)) => error.exit(),
+        Err(LayersError::Usage(error)) => return told_by_clap(&error),
         Err(LayersError::File(error)) => return ended(Err(error.into()), None),
     };
-    let cli = Cli::from_arg_matches(&layers.matches).unwrap_or_else(|error| error.exit());
+    let cli = match Cli::from_arg_matches(&layers.matches) {
+        Ok(cli) => cli,
+        Err(error) => return told_by_clap(&error),
+    };
     if !cli.command.tells_problems()
         && let Err(failed) = config::whole(&layers)
     {
@@ -237,6 +240,17 @@ fn ended(done: Result<Exit, Failed>, layers: Option<&Layers>) -> ExitCode {
             failed.print(layers);
             failed.exit().into()
         }
+    }
+}
+
+/// Prints help, which was asked for, or what is wrong with the command line.
+fn told_by_clap(error: &clap::Error) -> ExitCode {
+    let is_unheard = error
+        .print()
+        .is_err_and(|e| e.kind() != ErrorKind::BrokenPipe);
+    match is_unheard && !error.use_stderr() {
+        true => ended(Err(unheard()), None),
+        false => u8::try_from(error.exit_code()).map_or(Exit::Bug.into(), ExitCode::from),
     }
 }
 

@@ -180,6 +180,9 @@ mod tests {
         let told = foreign("failed\r\n::error::\u{1b}[31mred\u{9b}0m \u{7}");
         assert_eq!(told, "failed\\r\\n::error::\\u{1b}[31mred\\u{9b}0m \\u{7}");
         assert_eq!(foreign(" 한국어 v2 \n"), "한국어 v2");
+        // What turns the direction of writing, ends a line elsewhere, or has no width.
+        let told = foreign("a\u{202e}b\u{2028}##vso[x]\u{200b}c");
+        assert_eq!(told, "a\\u{202e}b\\u{2028}##vso[x]\\u{200b}c");
         let long = foreign(&"x".repeat(100_000));
         assert_eq!(long.chars().count(), FOREIGN_CHARS_MAX + 1);
     }

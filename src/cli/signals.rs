@@ -86,9 +86,10 @@ impl Signals {
         self.came.subscribe()
     }
 
-    /// Forgets the signals that came so far: only another one interrupts what follows.
-    pub fn await_another(&self) {
-        self.came.send_replace(false);
+    /// Forgets the signals that came so far: only another one interrupts what follows. Whether
+    /// one had come.
+    pub fn await_another(&self) -> bool {
+        self.came.send_replace(false)
     }
 
     /// Notes how the command stands from now on. What has begun is not forgotten where
@@ -262,7 +263,8 @@ mod tests {
         let cleans_up = async {
             let interrupted = signals.unless(std::future::pending::<Result<(), _>>());
             interrupted.await.expect_err("a signal has come");
-            signals.await_another();
+            assert!(signals.await_another());
+            assert!(!signals.await_another());
             signals
                 .unless(async {
                     tokio::time::sleep(60 * MOMENT).await;

@@ -201,6 +201,29 @@ fn a_pipe_is_neither_a_bundle_nor_a_file_of_settings() {
     }
 }
 
+/// What no bucket is named is found before anything is asked.
+#[test]
+fn a_name_that_no_bucket_has_is_refused() {
+    let served = Served::at_speed(SPEED);
+    for bucket in [
+        "s3://shop-artifacts",
+        "shop-artifacts/",
+        "a/../c",
+        "a..c",
+        "x",
+    ] {
+        for command in [&["config", "check"][..], &["plan"], &["run"]] {
+            let named = [command, &["--bucket", bucket]].concat();
+            let (_, told) = exits(&served.run(&named), 3);
+            assert!(
+                told.contains("without s3://"),
+                "{command:?} {bucket}: {told}"
+            );
+            assert!(told.contains(bucket), "{told}");
+        }
+    }
+}
+
 /// A disk that is full keeps nothing of what was told; a reader that has gone wants no more.
 #[test]
 fn what_nobody_can_hear_is_an_error() {
@@ -209,6 +232,9 @@ fn what_nobody_can_hear_is_an_error() {
         &["plan", "--json"][..],
         &["status", "--json"],
         &["config", "show", "--json"],
+        &["doctor"],
+        &["run", "--help"],
+        &["--version"],
     ] {
         let full = std::fs::File::create("/dev/full").expect("it opens");
         let mut told = served.bluegreen(command);

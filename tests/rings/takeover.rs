@@ -155,6 +155,8 @@ fn what_cannot_be_read_hides_nothing_else() {
     assert!(told.contains("newer bluegreen"), "{told}");
     let (_, told) = exits(&sweeper.run(&["resume", "--all"]), 3);
     assert!(told.contains("newer bluegreen"), "{told}");
+    assert!(told.contains("everything else was driven"), "{told}");
+    assert!(!told.contains("nothing was changed"), "{told}");
     all_is_well(&served, "v2");
     let (shown, told) = exits(&sweeper.run(&["status"]), 3);
     assert!(!shown.contains("No deployment"), "{shown}");

@@ -58,7 +58,7 @@ pub(super) async fn examine(
         }
     };
     // The removal is not to be cut short by the signal that asks for it.
-    signals.await_another();
+    let has_come = signals.await_another();
     let deleted = deleted(context, &cloud, plan).await;
     tell(match &deleted {
         Ok(()) => step(
@@ -71,6 +71,8 @@ pub(super) async fn examine(
     deleted?;
     signals.stand(Standing::Idle);
     match failed {
+        // It came once everything was read.
+        None if has_come => Err(interrupted_by_a_signal()),
         None => Ok(()),
         Some(failed) => Err(failed),
     }
@@ -133,8 +135,7 @@ async fn read(
     let read = tokio::select! {
         biased;
         _ = interrupted.wait_for(|yes| *yes) => {
-            return Err(Failed::new(Exit::Interrupted, "interrupted by a signal")
-                .hint("users are on blue, which was not touched"));
+            return Err(interrupted_by_a_signal());
         }
         read = cloud.template_beside_blue(plan) => read?,
     };
@@ -145,6 +146,11 @@ async fn read(
              on templates, and reads AWS's own files with your rights",
         )
     })
+}
+
+fn interrupted_by_a_signal() -> Failed {
+    Failed::new(Exit::Interrupted, "interrupted by a signal")
+        .hint("users are on blue, which was not touched")
 }
 
 fn described(plan: &Plan, beside: &TemplateBesideBlue) -> Verdict {
