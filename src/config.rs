@@ -707,7 +707,6 @@ impl Options {
             commands: self.command().into_iter().collect(),
             tests: self.tests().into_iter().collect::<Result<_, _>>()?,
             previews: Vec::new(),
-            plan: None,
         })
     }
 

@@ -159,7 +159,7 @@ fn dashed(kind: Kind) -> String {
 }
 
 fn is_end(kind: Kind) -> bool {
-    matches!(kind, Kind::Completed | Kind::RolledBack | Kind::Stuck)
+    kind.is_end()
 }
 
 impl Hook {

@@ -145,8 +145,8 @@ impl SharedError {
         )
     }
 
-    /// Whether it is of a deployment that has ended: it was written before the state key was
-    /// given, or with another one, and nobody goes on with it.
+    /// Whether the object is the copy of a deployment that has ended, and another state key, or
+    /// none, was in use when the program wrote it.
     pub(crate) fn has_ended(&self) -> bool {
         matches!(
             self,

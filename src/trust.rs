@@ -14,10 +14,10 @@ use crate::plan::{Plan, Strategy};
 use crate::preview::Wanted;
 use crate::table::{foreign, short};
 
-/// What this machine says itself of one target.
+/// What this machine's flags, variables and file, or its journal, say of one target.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Configured {
-    /// The application and its blue environment; what is said of others vouches for nothing here.
+    /// The application and its blue environment. It vouches for no other target.
     pub target: Option<(String, String)>,
     /// The operator's commands before and after the stages.
     pub hooks: Vec<Hook>,
@@ -27,8 +27,6 @@ pub struct Configured {
     pub tests: Vec<AcceptanceTest>,
     /// The hosted zones and hostnames of previews.
     pub previews: Vec<Wanted>,
-    /// The plan of the journal here: what lets its deployment go on is not to be missing.
-    pub plan: Option<Box<Plan>>,
 }
 
 /// A deployment's copy asks for what this machine does not say.
@@ -43,7 +41,7 @@ pub struct Untrusted {
     id: String,
     /// The bucket.
     bucket: String,
-    /// What it asks for, and what it lacks, by the flags, without values.
+    /// What the copy asks for and what it lacks, by the flags, without values.
     parts: Vec<String>,
 }
 
@@ -64,86 +62,30 @@ impl Configured {
                 .cloned()
                 .collect(),
             previews: preview.collect(),
-            plan: Some(Box::new(plan.clone())),
         }
     }
 
-    /// What a plan of the bucket's lacks of what is said here: whoever takes it away goes on
-    /// without it.
+    /// Both together.
+    fn and(mut self, more: &Configured) -> Configured {
+        let hooks = more.hooks.iter().filter(|hook| !self.hooks.contains(hook));
+        let hooks: Vec<_> = hooks.cloned().collect();
+        self.hooks.extend(hooks);
+        self.commands.extend(more.commands.clone());
+        self.tests.extend(more.tests.clone());
+        self.previews.extend(more.previews.clone());
+        self
+    }
+
+    /// The hooks and the test command of this machine that a plan from the bucket lacks.
     fn missing_in(&self, plan: &Plan) -> Vec<String> {
         let hooks = self.hooks.iter().filter(|hook| !plan.hooks.contains(hook));
         let hooks = hooks.map(|hook| format!("no --hook {hook}"));
         let is_missing = |own: &TestCommand| !commands(plan).any(|c| c.command == own.command);
         let command = self.commands.iter().any(is_missing);
-        let (mut tests, mut gates) = (Vec::new(), Vec::new());
-        if let Some(own) = &self.plan {
-            let missing = own.tests.iter().filter(|test| !plan.tests.contains(test));
-            tests.extend(missing.map(|test| format!("no {}", named_test(test))));
-            for (gate, was, is) in [
-                ("swap", own.pause_before_swap, plan.pause_before_swap),
-                (
-                    "cutover",
-                    own.pause_before_cutover,
-                    plan.pause_before_cutover,
-                ),
-            ] {
-                if was && !is {
-                    gates.push(format!("no --pause-before {gate}"));
-                }
-            }
-            if own.asks_approval && !plan.asks_approval {
-                gates.push("no --approve-url".to_owned());
-            }
-        }
-        hooks
-            .chain(command.then(|| "no --test-command".to_owned()))
-            .chain(tests)
-            .chain(gates)
-            .collect()
+        let command = command.then(|| "no --test-command".to_owned());
+        hooks.chain(command).collect()
     }
-}
 
-/// Whether everything that a plan of the bucket's runs, sends elsewhere or changes beside the
-/// two environments is said here of its target too, and nothing is missing that is.
-///
-/// # Errors
-/// [`Untrusted`] names what is not.
-pub fn vouch_for(known: &[Configured], plan: &Plan, state: &State) -> Result<(), Untrusted> {
-    let target = named(plan);
-    let known = known
-        .iter()
-        .filter(|one| one.target.as_ref() == Some(&target));
-    let mut own = Configured::default();
-    let (mut said, mut missing) = (false, Vec::new());
-    for one in known {
-        missing.extend(one.missing_in(plan));
-        own.hooks.extend(one.hooks.clone());
-        own.commands.extend(one.commands.clone());
-        own.tests.extend(one.tests.clone());
-        own.previews.extend(one.previews.clone());
-        said = true;
-    }
-    // A rehearsal does without them all.
-    if plan.strategy == Strategy::Rehearse {
-        missing.clear();
-    }
-    let mut parts = own.unsaid_in(plan, state);
-    if !said && !parts.is_empty() {
-        parts.push("its target, which --app and --blue do not name".to_owned());
-    }
-    missing.dedup();
-    parts.extend(missing);
-    match parts.is_empty() {
-        true => Ok(()),
-        false => Err(Untrusted {
-            id: plan.id.clone(),
-            bucket: plan.bucket.clone(),
-            parts,
-        }),
-    }
-}
-
-impl Configured {
     /// What a plan runs, sends elsewhere or changes that is not said here.
     fn unsaid_in(&self, plan: &Plan, state: &State) -> Vec<String> {
         let hooks = plan.hooks.iter().filter(|hook| !self.hooks.contains(hook));
@@ -172,6 +114,66 @@ impl Configured {
             .chain(orphaned)
             .collect()
     }
+}
+
+/// Refuses a plan from the bucket that runs, sends elsewhere or changes, beside the two
+/// environments, what this machine does not say of its target, or that lacks what this machine
+/// says. `here` is the plan of the same deployment in the journal on this machine.
+///
+/// # Errors
+/// [`Untrusted`] names what differs.
+pub fn vouch_for(
+    configured: &Configured,
+    here: Option<&Plan>,
+    plan: &Plan,
+    state: &State,
+) -> Result<(), Untrusted> {
+    let target = named(plan);
+    let configured = Some(configured).filter(|own| own.target.as_ref() == Some(&target));
+    let here = here.filter(|here| named(here) == target);
+    let mut own = here.map(Configured::of).unwrap_or_default();
+    if let Some(configured) = configured {
+        own = own.and(configured);
+    }
+    let mut parts = own.unsaid_in(plan, state);
+    if configured.is_none() && here.is_none() && !parts.is_empty() {
+        parts.push("its target, which --app and --blue do not name".to_owned());
+    }
+    // A rehearsal needs none of them.
+    if plan.strategy != Strategy::Rehearse {
+        parts.extend(own.missing_in(plan));
+        parts.extend(
+            here.into_iter()
+                .flat_map(|here| gates_missing_in(plan, here)),
+        );
+    }
+    match parts.is_empty() {
+        true => Ok(()),
+        false => Err(Untrusted {
+            id: plan.id.clone(),
+            bucket: plan.bucket.clone(),
+            parts,
+        }),
+    }
+}
+
+/// The tests, pauses and approval of the journal here that a plan from the bucket lacks.
+fn gates_missing_in(plan: &Plan, here: &Plan) -> Vec<String> {
+    let tests = here.tests.iter().filter(|test| !plan.tests.contains(test));
+    let tests = tests.map(|test| format!("no {}", named_test(test)));
+    let gates = [
+        ("swap", here.pause_before_swap, plan.pause_before_swap),
+        (
+            "cutover",
+            here.pause_before_cutover,
+            plan.pause_before_cutover,
+        ),
+    ];
+    let gates = gates.into_iter().filter(|(_, was, is)| *was && !is);
+    let gates = gates.map(|(gate, ..)| format!("no --pause-before {gate}"));
+    let approval = here.asks_approval && !plan.asks_approval;
+    let approval = approval.then(|| "no --approve-url".to_owned());
+    tests.chain(gates).chain(approval).collect()
 }
 
 /// The application and the blue environment of a plan.
@@ -233,10 +235,17 @@ mod tests {
     }
 
     fn untrusted(own: &Configured, plan: &Plan) -> Vec<String> {
-        match vouch_for(std::slice::from_ref(own), plan, &State::Preparing) {
-            Ok(()) => Vec::new(),
-            Err(untrusted) => untrusted.parts,
-        }
+        parts(vouch_for(own, None, plan, &State::Preparing))
+    }
+
+    /// The same where only the journal here says something.
+    fn untrusted_by(here: &Plan, plan: &Plan) -> Vec<String> {
+        let nothing = Configured::default();
+        parts(vouch_for(&nothing, Some(here), plan, &State::Preparing))
+    }
+
+    fn parts(vouched: Result<(), Untrusted>) -> Vec<String> {
+        vouched.map_or_else(|untrusted| untrusted.parts, |()| Vec::new())
     }
 
     /// One plan with everything that is taken from nobody's word but the runner's.
@@ -279,7 +288,8 @@ mod tests {
     #[test]
     fn what_the_runner_says_itself_is_trusted() {
         let plan = everything();
-        assert_eq!(untrusted(&Configured::of(&plan), &plan), [""; 0]);
+        assert_eq!(untrusted(&flags(), &plan), [""; 0]);
+        assert_eq!(untrusted_by(&plan, &plan), [""; 0]);
     }
 
     /// What a command is given for one target is nothing that another's copy may ask for.
@@ -326,7 +336,10 @@ mod tests {
             "no --pause-before cutover",
             "no --approve-url",
         ];
-        assert_eq!(untrusted(&Configured::of(&own), &plan), taken);
+        assert_eq!(untrusted_by(&own, &plan), taken);
+        // What both say is told once.
+        let both = vouch_for(&flags(), Some(&own), &plan, &State::Preparing);
+        assert_eq!(parts(both), taken);
         // Flags say what is run; what else a run was given only its journal knows.
         assert_eq!(untrusted(&flags(), &plan), taken[..2]);
         plan.strategy = Strategy::Rehearse;
@@ -335,10 +348,7 @@ mod tests {
 
     /// What flags say that are those of the run.
     fn flags() -> Configured {
-        Configured {
-            plan: None,
-            ..Configured::of(&everything())
-        }
+        Configured::of(&everything())
     }
 
     /// What somebody has done to a copy.
@@ -372,8 +382,10 @@ mod tests {
         for (part, change) in changes {
             let mut plan = everything();
             change(&mut plan);
-            let parts = untrusted(&own, &plan);
-            assert_eq!(parts.first().map(String::as_str), Some(part), "{parts:?}");
+            let mut parts = untrusted(&own, &plan);
+            // What it has in place of the runner's own is missing, too.
+            parts.retain(|part| !part.starts_with("no --"));
+            assert_eq!(parts, [part]);
         }
     }
 

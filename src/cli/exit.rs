@@ -304,18 +304,16 @@ impl From<SharedError> for Failed {
             error @ SharedError::Newer { .. } => {
                 Failed::new(Exit::Refused, error).hint("use the newer bluegreen")
             }
-            SharedError::Damaged { ref key, .. } if key.starts_with(LEASES) => {
-                Failed::new(Exit::Refused, &error).hint(
+            SharedError::Damaged { ref key, .. } => {
+                let otherwise = match key.starts_with(LEASES) {
+                    true => "delete it once nobody drives its deployment, which is found without it",
+                    false => "resume where the deployment's own journal is",
+                };
+                Failed::new(Exit::Refused, &error).hint(format!(
                     "nothing was changed, and the object is left as it is; restore it (a bucket with \
-                     versions has the one before), or delete it once nobody drives its deployment, \
-                     which is found without it",
-                )
+                     versions has the one before), or {otherwise}"
+                ))
             }
-            error @ SharedError::Damaged { .. } => Failed::new(Exit::Refused, error)
-                .hint(
-                    "nothing was changed, and the object is left as it is; restore it (a bucket with \
-                     versions has the one before), or resume where the deployment's own journal is",
-                ),
             error @ SharedError::Unauthenticated { .. } => Failed::new(Exit::Refused, error).hint(
                 "nothing was changed; what was begun without BLUEGREEN_STATE_KEY, or with another \
                  one, is resumed so, with the configuration that its run was given: docs/security.md",

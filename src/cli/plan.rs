@@ -118,13 +118,12 @@ fn told(outlook: &Outlook<'_>, args: &Args) -> Exit {
 fn free(busy: Result<Option<Failed>, Failed>) -> Finding {
     match busy {
         Ok(None) => Check::FreeTarget.passed("no deployment of the target is in flight"),
-        Ok(Some(busy)) => {
-            Check::FreeTarget.refused(busy.message(), Check::FreeTarget.about().remedy)
+        Err(failed) if failed.exit() != Exit::Refused => {
+            Check::FreeTarget.unknown(failed.message())
         }
-        Err(failed) if failed.exit() == Exit::Refused => {
-            Check::FreeTarget.refused(failed.message(), Check::FreeTarget.about().remedy)
+        Ok(Some(refused)) | Err(refused) => {
+            Check::FreeTarget.refused(refused.message(), Check::FreeTarget.about().remedy)
         }
-        Err(failed) => Check::FreeTarget.unknown(failed.message()),
     }
 }
 

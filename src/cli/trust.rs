@@ -56,9 +56,8 @@ impl Trust {
             let parameters = self.patient.until_it_answers(plan, read).await?;
             configured.previews.extend(asked.resolve(&parameters).ok());
         }
-        let here = here.map(|here| Configured::of(&here.plan));
-        let known: Vec<_> = here.into_iter().chain([configured]).collect();
-        vouch_for(&known, plan, &deployment.state)?;
+        let here = here.map(|here| &here.plan);
+        vouch_for(&configured, here, plan, &deployment.state)?;
         self.is_of_these_environments(deployment).await
     }
 

@@ -85,7 +85,7 @@ proptest! {
             let _ = deployment.entered_at.after(limits.patience + limits.quarantine + limits.drain);
             let _ = (limits.watch_interval(), limits.watch_within(), deployment.age());
             let _ = crate::report::text::story(deployment, &read.transitions);
-            let _ = vouch_for(&[Configured::default()], &deployment.plan, &deployment.state);
+            let _ = vouch_for(&Configured::default(), None, &deployment.plan, &deployment.state);
             let next = deployment.entering(deployment.state.clone(), Moment(1_800_000_000_000));
             prop_assert!(next.revision < u64::MAX && next.fence < u64::MAX);
         }

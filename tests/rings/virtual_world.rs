@@ -465,10 +465,10 @@ impl VirtualWorld {
         let mut store = self.store();
         let id = deployment.plan.id.clone();
         // Whoever resumes has the configuration of the run.
-        let configured = [Configured::of(&deployment.plan)];
+        let configured = Configured::of(&deployment.plan);
         let vouch = async |record: &Record, _: Option<&Deployment>| {
             let Deployment { plan, state, .. } = &record.deployment;
-            vouch_for(&configured, plan, state).expect("it is what the run was given");
+            vouch_for(&configured, None, plan, state).expect("it is what the run was given");
             Ok::<_, DriveError>(())
         };
         let taken_up = Journal::take_up(&mut store, lease, &id, vouch).await?;
