@@ -193,14 +193,12 @@ pub fn page(status: u16, body: &str, reaches: Reaches) -> FaultEffect {
 
 /// The same with headers.
 fn page_with(headers: &[(&str, &str)], status: u16, body: &str, reaches: Reaches) -> FaultEffect {
-    let headers = headers.iter();
+    let named = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
     FaultEffect::ForeignAnswer {
         page: Page {
             status,
             location: (status == 302).then(|| "https://login.example/".to_owned()),
-            headers: headers
-                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-                .collect(),
+            headers: headers.iter().map(named).collect(),
             body: body.to_owned(),
         },
         reaches,

@@ -344,17 +344,15 @@ async fn play(course: Course, kill: Option<Kill>, keeps_its_disk: bool) -> Vec<(
 async fn sweep(course: Course) {
     let calls = play(course, None, true).await;
     assert!(calls.len() > 10, "only {}: is it whole?", calls.len());
-    let kills = calls
-        .into_iter()
-        .enumerate()
-        .flat_map(|(at, (call, changes))| {
-            let phases = [(Phase::Before, at % 2 == 0), (Phase::After, at % 2 == 1)];
+    let mut kills = Vec::new();
+    for (at, (call, changes)) in calls.into_iter().enumerate() {
+        for (phase, keeps) in [(Phase::Before, at % 2 == 0), (Phase::After, at % 2 == 1)] {
             // Before and after a read are the same to everybody else.
-            let struck = phases
-                .into_iter()
-                .filter(move |(_, keeps)| changes || *keeps);
-            struck.map(move |(phase, _)| (Kill { call, phase }, at % 4 < 2))
-        });
+            if changes || keeps {
+                kills.push((Kill { call, phase }, at % 4 < 2));
+            }
+        }
+    }
     let kills = sampled(&format!("crashes of {course:?}"), kills, 6);
     let crashes = kills.len();
     for (kill, keeps_its_disk) in kills {

@@ -201,7 +201,7 @@ fn a_pipe_is_neither_a_bundle_nor_a_file_of_settings() {
     }
 }
 
-/// What no bucket is named is found before anything is asked.
+/// The program refuses a name that S3 gives no bucket before it asks AWS for anything.
 #[test]
 fn a_name_that_no_bucket_has_is_refused() {
     let served = Served::at_speed(SPEED);

@@ -61,8 +61,8 @@ fn tell(line: &str) {
 /// Works on every one of these, on so many threads at a time.
 ///
 /// # Panics
-/// Where the work on any of them panics: all that they said is said once more at the end, where
-/// whoever reads a long log looks first.
+/// Where the work on any of them panics. It repeats every panic's message at the end, where people
+/// look first in a long log.
 #[track_caller]
 fn in_parallel<T>(
     threads: usize,

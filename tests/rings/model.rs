@@ -285,10 +285,10 @@ impl Run {
     }
 }
 
-/// Models of no more nodes than this are explored whole whatever is asked for.
+/// A quick run explores models of up to so many nodes whole, too.
 const SMALL: usize = 40_000;
 
-/// How many nodes of a larger one are followed where not everything is to be tried.
+/// How many nodes of a larger model a quick run follows.
 const PART: usize = 20_000;
 
 fn extent(nodes_min: usize) -> Extent {
@@ -299,9 +299,8 @@ fn extent(nodes_min: usize) -> Extent {
 }
 
 fn explored(run: &Run) -> &Explored {
-    let model = || Model::new(run.config, RULES);
     run.explored
-        .get_or_init(|| explore(&model(), extent(run.nodes_min)))
+        .get_or_init(|| explore(&Model::new(run.config, RULES), extent(run.nodes_min)))
 }
 
 #[track_caller]

@@ -43,7 +43,7 @@ pub fn random() -> fastrand::Rng {
 }
 
 /// The seed of the samples.
-pub fn seed() -> u64 {
+fn seed() -> u64 {
     static DRAWN: OnceLock<u64> = OnceLock::new();
     *DRAWN.get_or_init(|| match std::env::var(SEED) {
         Ok(given) => given

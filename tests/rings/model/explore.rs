@@ -47,8 +47,8 @@ struct Graph {
     /// The node from which each was reached first.
     parents: Vec<u32>,
     edges: Vec<Edge>,
-    /// Which of the nodes were not followed any further.
-    open: Vec<bool>,
+    /// The nodes that the exploration did not follow any further.
+    unfollowed: VecDeque<u32>,
 }
 
 #[derive(Clone, Copy)]
@@ -80,7 +80,7 @@ pub fn explore_for(model: &Model, extent: Extent, counts: impl Fn(&str) -> bool)
         nodes: Vec::new(),
         parents: Vec::new(),
         edges: Vec::new(),
-        open: Vec::new(),
+        unfollowed: VecDeque::new(),
     };
     let mut transitions = BTreeMap::new();
     let Config {
@@ -105,7 +105,6 @@ pub fn explore_for(model: &Model, extent: Extent, counts: impl Fn(&str) -> bool)
         };
         followed += 1;
         let node = graph.nodes[from as usize];
-        graph.open[from as usize] = false;
         next.clear();
         model.next(&node, &mut next);
         for Next { what, by, node: to } in &next {
@@ -117,11 +116,11 @@ pub fn explore_for(model: &Model, extent: Extent, counts: impl Fn(&str) -> bool)
                 by_itself: matches!(by, By::Driver | By::World),
                 by_operator: *by == By::Operator,
             });
-            if is_new {
-                found.push_back(id);
+            if !is_new {
+                continue;
             }
-            if is_new
-                && violation.is_none()
+            found.push_back(id);
+            if violation.is_none()
                 && let Some(property) = properties::broken(to)
                 && counts(property)
             {
@@ -129,6 +128,7 @@ pub fn explore_for(model: &Model, extent: Extent, counts: impl Fn(&str) -> bool)
             }
         }
     }
+    graph.unfollowed = found;
     if violation.is_none() {
         violation = ways_out(model, &graph);
     }
@@ -209,13 +209,12 @@ impl Graph {
         if id == new {
             self.nodes.push(node);
             self.parents.push(parent);
-            self.open.push(true);
         }
         (id, id == new)
     }
 
-    /// From which nodes one of the targets can be reached along these edges, or a node that was
-    /// not followed any further: it may lead anywhere.
+    /// From which nodes one of the targets can be reached along these edges. A node that the
+    /// exploration did not follow any further may lead anywhere, and counts as a target.
     fn reaching(&self, target: impl Fn(&Node) -> bool, edge: impl Fn(&Edge) -> bool) -> Vec<bool> {
         let count = self.nodes.len();
         let mut starts = vec![0_u32; count + 1];
@@ -233,10 +232,10 @@ impl Graph {
             sources[*slot as usize] = edge.from;
             *slot += 1;
         }
-        let mut reaches: Vec<bool> = {
-            let nodes = self.nodes.iter().zip(&self.open);
-            nodes.map(|(node, open)| *open || target(node)).collect()
-        };
+        let mut reaches: Vec<bool> = self.nodes.iter().map(target).collect();
+        for unfollowed in &self.unfollowed {
+            reaches[*unfollowed as usize] = true;
+        }
         let mut todo: Vec<usize> = (0..count).filter(|nth| reaches[*nth]).collect();
         while let Some(to) = todo.pop() {
             for source in &sources[starts[to] as usize..starts[to + 1] as usize] {
