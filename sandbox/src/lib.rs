@@ -6,6 +6,7 @@
 #![warn(missing_docs)]
 
 mod account;
+mod body;
 mod clock;
 mod deploys;
 mod disk;

@@ -10,16 +10,16 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
-use http_body_util::BodyExt;
 use s3s::Body;
 use s3s::host::MultiDomain;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s_fs::FileSystem;
 use tokio::runtime::Runtime;
 
+use crate::body::{self, Spooled, Streamed};
 use crate::route;
 
 /// The hosts below which a bucket may be a host of its own.
@@ -143,13 +143,18 @@ impl Objects {
         self.has_bucket(bucket) && !self.root.join(bucket).join(key).is_file()
     }
 
-    /// Carries out a request.
+    /// Where the bodies of requests may be put while they come.
+    pub fn folder(&self) -> &Path {
+        &self.root
+    }
+
+    /// Carries out a request, whose body may be [`Spooled`] and whose answer's [`Streamed`].
     pub async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
         if climbs(&request) {
             let message = "The key may not leave its bucket.";
             return failure(StatusCode::BAD_REQUEST, "InvalidURI", message);
         }
-        let Some(request) = unsigned(request) else {
+        let Some(request) = unsigned(request, &self.root) else {
             return failure(
                 StatusCode::BAD_REQUEST,
                 "InvalidRequest",
@@ -179,10 +184,17 @@ impl Objects {
             let message = "The specified bucket does not exist";
             return Ok(failure(StatusCode::NOT_FOUND, "NoSuchBucket", message));
         }
-        let response = self.service.call(request.map(Body::from)).await;
-        let (parts, body) = response.map_err(|e| format!("{e:?}"))?.into_parts();
-        let body = body.collect().await.map_err(|e| e.to_string())?;
-        Ok(Response::from_parts(parts, body.to_bytes()))
+        let spooled = Spooled::of(&request).cloned();
+        let request = request.map(|held| match spooled {
+            Some(spooled) => Body::http_body(spooled.pieces()),
+            None => Body::from(held),
+        });
+        let response = self.service.call(request).await;
+        let response = Streamed::or_held(response.map_err(|e| format!("{e:?}"))?).await?;
+        match self.aside {
+            Some(_) => Streamed::whole(response).await,
+            None => Ok(response),
+        }
     }
 
     /// Whether an object's bucket is missing, which s3s-fs tells as a missing key, or after
@@ -267,9 +279,9 @@ fn climbs(request: &Request<Bytes>) -> bool {
     names.iter().any(|name| climbs(name)) || many.contains("../")
 }
 
-/// The request without its signature and with its body unpacked; none where the
-/// body is malformed.
-fn unsigned(mut request: Request<Bytes>) -> Option<Request<Bytes>> {
+/// The request without its signature and with its body unpacked, below `folder` where it is
+/// large; none where the body is malformed.
+fn unsigned(mut request: Request<Bytes>, folder: &Path) -> Option<Request<Bytes>> {
     let sha256 = HeaderName::from_static("x-amz-content-sha256");
     let header = |request: &Request<Bytes>, name: &HeaderName| {
         let value = request.headers().get(name)?.to_str().ok()?;
@@ -278,8 +290,18 @@ fn unsigned(mut request: Request<Bytes>) -> Option<Request<Bytes>> {
     let chunked = header(&request, &sha256).is_some_and(|v| v.starts_with("STREAMING-"))
         || header(&request, &CONTENT_ENCODING).is_some_and(|v| v.contains("aws-chunked"));
     if chunked {
-        let body = unpack(request.body())?;
-        *request.body_mut() = body;
+        let length = match Spooled::of(&request) {
+            Some(spooled) => {
+                let content = spooled.unpacked(folder).ok()?;
+                let length = content.length();
+                request.extensions_mut().insert(content);
+                length
+            }
+            None => {
+                *request.body_mut() = body::unpacked(request.body())?;
+                request.body().len() as u64
+            }
+        };
         for name in [
             CONTENT_ENCODING,
             TRANSFER_ENCODING,
@@ -288,7 +310,7 @@ fn unsigned(mut request: Request<Bytes>) -> Option<Request<Bytes>> {
         ] {
             request.headers_mut().remove(name);
         }
-        let length = HeaderValue::from(request.body().len());
+        let length = HeaderValue::from(length);
         request.headers_mut().insert(CONTENT_LENGTH, length);
     }
     request.headers_mut().remove(AUTHORIZATION);
@@ -303,24 +325,6 @@ fn unsigned(mut request: Request<Bytes>) -> Option<Request<Bytes>> {
         request.headers_mut().insert(HOST, name);
     }
     Some(request)
-}
-
-/// The content of an `aws-chunked` body: lines of a length in hexadecimal, each
-/// followed by that many bytes, until a length of zero; trailers are ignored.
-fn unpack(body: &[u8]) -> Option<Bytes> {
-    let mut content = BytesMut::with_capacity(body.len());
-    let mut rest = body;
-    loop {
-        let end = rest.windows(2).position(|pair| pair == b"\r\n")?;
-        let line = std::str::from_utf8(&rest[..end]).ok()?;
-        let length = usize::from_str_radix(line.split(';').next()?, 16).ok()?;
-        rest = rest.get(end + 2..)?;
-        if length == 0 {
-            return Some(content.freeze());
-        }
-        content.extend_from_slice(rest.get(..length)?);
-        rest = rest.get(length..)?.strip_prefix(b"\r\n")?;
-    }
 }
 
 /// An S3 error answer (API reference, "Error responses").

@@ -248,11 +248,12 @@ impl Replay {
         listener: TcpListener,
         shutdown: impl Future<Output = ()>,
     ) -> io::Result<()> {
+        let folder = self.inner.objects.folder().to_owned();
         let answer = move |request| {
             let replay = self.clone();
             async move { Ok::<_, Hangup>(replay.answer(request).await) }
         };
-        server::serve(listener, shutdown, answer).await
+        server::serve(listener, shutdown, folder, answer).await
     }
 
     /// Answers one HTTP request.

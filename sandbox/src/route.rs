@@ -10,6 +10,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HOST, LOCATION, ORIGIN};
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use serde_json::json;
 
+use crate::body::{Spooled, Streamed};
 use crate::encryption;
 use crate::faults::{Fault, FaultEffect, Page, Reaches};
 use crate::objects;
@@ -101,6 +102,14 @@ impl Sandbox {
     /// # Errors
     /// [`Hangup`]: the connection is to be closed without an answer.
     pub async fn handle(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Hangup> {
+        let response = self.answer(request).await?;
+        let whole = Streamed::whole(response).await;
+        whole.or(Err(Hangup))
+    }
+
+    /// Carries out one HTTP request, whose body may be [`Spooled`] and whose answer's
+    /// [`Streamed`].
+    pub(crate) async fn answer(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Hangup> {
         let mut response = self.dispatch(request).await?;
         let now = httpdate::fmt_http_date(self.clock().now);
         if let Ok(now) = HeaderValue::from_str(&now) {
@@ -111,6 +120,10 @@ impl Sandbox {
 
     async fn dispatch(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Hangup> {
         let (host, is_site) = self.led_to(host(&request));
+        let is_bundle = matches!(objects::operation(&request), "PutObject" | "UploadPart");
+        if Spooled::of(&request).is_some() && (is_site || !is_bundle) {
+            return Ok(too_large());
+        }
         if is_site {
             let answered = self.with_world(|world, _| site::answer(world, &host, &request));
             let (answer, after) = answered?;
@@ -484,6 +497,11 @@ impl Page {
         }
         response
     }
+}
+
+/// What nginx and AWS say to a body that is larger than they take.
+pub(crate) fn too_large() -> Response<Bytes> {
+    text(413, "the body is too large\n".to_owned())
 }
 
 pub(crate) fn answer(status: u16, content_type: &'static str, body: String) -> Response<Bytes> {

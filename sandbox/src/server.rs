@@ -4,33 +4,26 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::{Body, Incoming};
+use http::{Request, Response};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::Sandbox;
+use crate::body::{self, Streamed};
 use crate::route::Hangup;
 use crate::{dns, route};
 
 /// How soon a connection is taken again after one could not be.
 const AGAIN_AFTER: Duration = Duration::from_millis(50);
-
-/// The largest body that is taken: more than the largest source bundle. All bodies that are
-/// held at a time take no more than this together, but for small ones.
-const BODY_BYTES_MAX: u32 = 600 * 1024 * 1024;
-
-/// A body up to this length is held beside large ones: calls go on while those are sent.
-const SMALL_BYTES_MAX: u32 = 1024 * 1024;
 
 /// What is told of a host that is not the sandbox's, where it listens on this machine alone.
 const MISLED: &str = "this is a sandbox of AWS on localhost: ask it by that name, by its address, or by \
@@ -50,16 +43,17 @@ impl Sandbox {
         let address = listener.local_addr()?;
         let names = UdpSocket::bind(address).await;
         let resolver = self.clone();
+        let folder = self.0.objects.folder().to_owned();
         let answer = move |request| {
             let sandbox = self.clone();
             async move {
                 if address.ip().is_loopback() && !sandbox.is_meant(&request) {
                     return Ok(route::text(421, MISLED.to_owned()));
                 }
-                sandbox.handle(request).await
+                sandbox.answer(request).await
             }
         };
-        let serving = serve(listener, shutdown, answer);
+        let serving = serve(listener, shutdown, folder, answer);
         match names {
             Ok(socket) => tokio::select! {
                 served = serving => served,
@@ -88,10 +82,12 @@ impl Sandbox {
     }
 }
 
-/// Answers every request until `shutdown` is done; open connections are closed then.
+/// Answers every request until `shutdown` is done; open connections are closed then. Large
+/// bodies are put below `folder` while they come.
 pub(crate) async fn serve<A, F>(
     listener: TcpListener,
     shutdown: impl Future<Output = ()>,
+    folder: PathBuf,
     answer: A,
 ) -> io::Result<()>
 where
@@ -99,14 +95,14 @@ where
     F: Future<Output = Result<Response<Bytes>, Hangup>> + Send + 'static,
 {
     let mut connections = JoinSet::new();
-    let room = Arc::new(Semaphore::new(BODY_BYTES_MAX as usize));
+    let folder: Arc<Path> = folder.into();
     tokio::pin!(shutdown);
     loop {
         tokio::select! {
             () = &mut shutdown => return Ok(()),
             accepted = listener.accept() => {
                 match accepted {
-                    Ok((stream, _)) => _ = connections.spawn(converse(stream, answer.clone(), room.clone())),
+                    Ok((stream, _)) => _ = connections.spawn(converse(stream, answer.clone(), folder.clone())),
                     // Out of descriptors, as a rule: some are let go of in a moment.
                     Err(_) => tokio::time::sleep(AGAIN_AFTER).await,
                 }
@@ -116,31 +112,25 @@ where
     }
 }
 
-async fn converse<A, F>(stream: TcpStream, answer: A, room: Arc<Semaphore>)
+async fn converse<A, F>(stream: TcpStream, answer: A, folder: Arc<Path>)
 where
     A: Fn(Request<Bytes>) -> F + Clone + Send + 'static,
     F: Future<Output = Result<Response<Bytes>, Hangup>> + Send + 'static,
 {
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request: Request<Incoming>| {
-        let (answer, room) = (answer.clone(), room.clone());
+        let (answer, folder) = (answer.clone(), folder.clone());
         async move {
-            let (parts, body) = request.into_parts();
-            // One that does not tell its length may have any.
-            let length = body.size_hint().upper().unwrap_or(BODY_BYTES_MAX.into());
-            let Ok(length @ ..=BODY_BYTES_MAX) = u32::try_from(length) else {
-                return Ok(too_large());
-            };
-            let _room = match length {
-                ..=SMALL_BYTES_MAX => None,
-                large => room.acquire_many(large).await.ok(),
-            };
-            let Ok(body) = Limited::new(body, length as usize).collect().await else {
-                return Ok::<_, Hangup>(too_large());
-            };
-            let body = body.to_bytes();
-            let response = answer(Request::from_parts(parts, body)).await?;
-            Ok(response.map(Full::new))
+            match body::receive(request, &folder).await {
+                Ok(request) => answer(request).await.map(Streamed::sent),
+                Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+                    Ok(Streamed::sent(route::too_large()))
+                }
+                Err(error) => {
+                    tracing::debug!("the body of a request: {error}");
+                    Err(Hangup)
+                }
+            }
         }
     });
     // A hang-up ends here too: the error closes the connection.
@@ -150,10 +140,4 @@ where
     {
         tracing::debug!("connection: {error}");
     }
-}
-
-fn too_large() -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::from("the body is too large\n"));
-    *response.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
-    response
 }

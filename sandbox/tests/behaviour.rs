@@ -1115,33 +1115,65 @@ async fn what_a_web_page_asks_is_refused() {
     );
 }
 
+/// All of what is answered over a connection of its own.
+async fn answer_over(address: std::net::SocketAddr, request: &[u8]) -> Vec<u8> {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let stream = tokio::net::TcpStream::connect(address).await;
+    let (mut reads, mut writes) = stream.expect("it listens").into_split();
+    let mut answer = Vec::new();
+    let sent = writes.write_all(request);
+    let (_, read) = tokio::join!(sent, reads.read_to_end(&mut answer));
+    read.expect("it is read");
+    answer
+}
+
+/// What lies in a folder has a name; a body on its way has none, and no other waits for it.
 #[tokio::test]
-async fn large_bodies_wait_for_room_and_small_ones_do_not() {
+async fn large_bodies_come_and_go_in_pieces() {
     let address = listening().await;
-    let put = |length: usize| {
-        format!(
-            "PUT /shop-artifacts/k HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n\r\n"
-        )
+    let head = |line: &str, headers: &str| {
+        format!("{line} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{headers}\r\n")
+            .into_bytes()
     };
-    assert_eq!(
-        status_over(address, &put(600 * 1024 * 1024 + 1)).await,
-        "413"
-    );
-    // All of the room is taken by what is never sent.
-    let mut takes_it = tokio::net::TcpStream::connect(address)
+    let put = |key: &str, headers: &str| head(&format!("PUT /shop-artifacts/{key}"), headers);
+    let told = async |request: Vec<u8>| {
+        let answer = answer_over(address, &request).await;
+        String::from_utf8_lossy(&answer[..answer.len().min(15)]).into_owned()
+    };
+    let content: Vec<u8> = (0..5_000_000_u32).map(|at| (at % 251) as u8).collect();
+    let mut packed = Vec::new();
+    for chunk in content.chunks(1_999_999) {
+        packed.extend(format!("{:x};chunk-signature=00\r\n", chunk.len()).into_bytes());
+        packed.extend(chunk);
+        packed.extend(b"\r\n");
+    }
+    packed.extend(b"0\r\nx-amz-checksum-crc32:AAAAAA==\r\n\r\n");
+    let announced = |length: usize| format!("content-length: {length}\r\n");
+    let chunked = |length: usize| announced(length) + "content-encoding: aws-chunked\r\n";
+    // A client that never sends what it has announced is in nobody's way.
+    let mut idle = tokio::net::TcpStream::connect(address)
         .await
         .expect("it listens");
-    let announced = put(600 * 1024 * 1024);
-    tokio::io::AsyncWriteExt::write_all(&mut takes_it, announced.as_bytes())
+    let never = put("never", &announced(600 * 1024 * 1024));
+    tokio::io::AsyncWriteExt::write_all(&mut idle, &never)
         .await
         .expect("it is sent");
-    let large = put(2 * 1024 * 1024) + &"x".repeat(2 * 1024 * 1024);
-    let waits = tokio::spawn(async move { status_over(address, &large).await });
-    let small = put(5) + "small";
-    assert_eq!(status_over(address, &small).await, "200");
-    assert!(!waits.is_finished(), "there is no room for it");
-    drop(takes_it);
-    assert_eq!(waits.await.expect("no panic"), "200");
+
+    for (key, headers, body) in [
+        ("whole", announced(content.len()), &content),
+        ("chunked", chunked(packed.len()), &packed),
+    ] {
+        let request = [put(key, &headers), body.clone()].concat();
+        assert_eq!(told(request).await, "HTTP/1.1 200 OK", "{key}");
+        let got = answer_over(address, &head(&format!("GET /shop-artifacts/{key}"), "")).await;
+        assert!(got.ends_with(&content), "{key} is another");
+    }
+    let garbled = [put("garbled", &chunked(content.len())), content.clone()].concat();
+    assert_eq!(told(garbled).await, "HTTP/1.1 400 Ba");
+    let form = [head("POST /", &announced(content.len())), content.clone()].concat();
+    assert_eq!(told(form).await, "HTTP/1.1 413 Pa");
+    let endless = put("endless", &announced(600 * 1024 * 1024 + 1));
+    assert_eq!(told(endless).await, "HTTP/1.1 413 Pa");
 }
 
 #[tokio::test]
