@@ -83,7 +83,7 @@ impl Context {
         Ok(match id {
             Some(id) => shared.deployment(&id.to_uppercase()).await?.is_some(),
             None => {
-                let listed = shared.unfinished().await?;
+                let listed = shared.unfinished(context.clock.now()).await?;
                 !listed.found.is_empty() || !listed.answered()?.is_empty()
             }
         })

@@ -228,7 +228,9 @@ impl Context {
             let here = self.record(deployment)?;
             found.extend(later(Some(here), there).map(|record| (record, None)));
         }
-        let (listed, unseen) = self.listed(async |shared| shared.unfinished().await).await;
+        let (listed, unseen) = self
+            .listed(async |shared| shared.unfinished(self.clock.now()).await)
+            .await;
         let unseen = unseen.or(uncopied);
         for (record, lease) in listed {
             let id = &record.deployment.plan.id;
@@ -285,7 +287,7 @@ impl Context {
 
     /// Every deployment here, and the newest in the bucket.
     pub async fn newest(&self) -> Result<InFlight, Failed> {
-        let list = async |shared: SharedState| shared.newest().await;
+        let list = async |shared: SharedState| shared.newest(self.clock.now()).await;
         self.all_of(list).await
     }
 

@@ -5,9 +5,11 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
+use ulid::Ulid;
 
 use super::{DEPLOYMENTS, LEASES, LeaseRecord, Listed, Record, SharedError, SharedState};
 use super::{UNLEASED_MAX, deployment_key};
+use crate::clock::Moment;
 use crate::cloud::LookError;
 use crate::cloud::aws::{PAGES_MAX, endless};
 
@@ -21,23 +23,33 @@ const EACH: Duration = Duration::from_secs(10);
 /// After so many reads in a row that got no answer no more are begun: the bucket is away.
 const UNANSWERED_MAX: usize = AT_A_TIME;
 
+/// When a deployment that no lease names counts as archived: only those who ask for every
+/// deployment list it from then on. A release may pause for days.
+const ARCHIVED_AFTER: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+
+/// The key after which the deployments come that are not archived: an id begins with its time,
+/// and the newest are the last.
+fn last_archived(now: Moment) -> String {
+    deployment_key(&Ulid::from_parts(now.before(ARCHIVED_AFTER).0, 0).to_string())
+}
+
 impl SharedState {
     /// Every deployment in the bucket, oldest first.
     ///
     /// # Errors
     /// [`SharedError`] where they cannot be listed.
     pub async fn deployments(&self) -> Result<Listed<Record>, SharedError> {
-        let keys = self.keys(DEPLOYMENTS).await?;
+        let keys = self.keys(DEPLOYMENTS, "").await?;
         Ok(self.records(keys).await)
     }
 
-    /// The newest [`UNLEASED_MAX`] deployments in the bucket, oldest first.
+    /// The newest [`UNLEASED_MAX`] deployments in the bucket that are not [`ARCHIVED_AFTER`] its
+    /// time, oldest first.
     ///
     /// # Errors
     /// [`SharedError`] where they cannot be listed.
-    pub async fn newest(&self) -> Result<Listed<Record>, SharedError> {
-        let mut keys = self.keys(DEPLOYMENTS).await?;
-        // An id begins with its time.
+    pub async fn newest(&self, now: Moment) -> Result<Listed<Record>, SharedError> {
+        let mut keys = self.keys(DEPLOYMENTS, &last_archived(now)).await?;
         keys.drain(..keys.len().saturating_sub(UNLEASED_MAX));
         Ok(self.records(keys).await)
     }
@@ -53,7 +65,7 @@ impl SharedState {
     /// # Errors
     /// [`SharedError`] where they cannot be listed.
     pub async fn leases(&self) -> Result<Listed<LeaseRecord>, SharedError> {
-        let keys = self.keys(LEASES).await?;
+        let keys = self.keys(LEASES, "").await?;
         let read = |state: SharedState, key: String| async move {
             let read = state.promptly(&key, state.read(&key)).await?;
             Ok(read.map(|lease| lease.value))
@@ -62,13 +74,17 @@ impl SharedState {
     }
 
     /// What has not ended, oldest first, with its lease: the deployments that the leases
-    /// name, and, where a lease was removed or cannot be read, those among the newest
-    /// [`UNLEASED_MAX`].
+    /// name, and, where a lease was removed or cannot be read, those among the
+    /// [newest](Self::newest).
     ///
     /// # Errors
     /// [`SharedError`] where neither can be listed.
-    pub async fn unfinished(&self) -> Result<Listed<(Record, Option<LeaseRecord>)>, SharedError> {
-        let (leased, keys) = tokio::join!(self.leased(), self.keys(DEPLOYMENTS));
+    pub async fn unfinished(
+        &self,
+        now: Moment,
+    ) -> Result<Listed<(Record, Option<LeaseRecord>)>, SharedError> {
+        let archived = last_archived(now);
+        let (leased, keys) = tokio::join!(self.leased(), self.keys(DEPLOYMENTS, &archived));
         let mut unreadable = Vec::new();
         let mut leased = match leased {
             Ok(Listed {
@@ -89,7 +105,6 @@ impl SharedState {
             .map(|(lease, _)| deployment_key(&lease.deployment))
             .collect();
         let unleased = match keys {
-            // An id begins with its time: the newest are the last.
             Ok(keys) => {
                 let newest = keys.into_iter().rev();
                 let unleased = newest.filter(|key| !named.contains(key));
@@ -127,7 +142,7 @@ impl SharedState {
     /// Every lease with the deployment that it names: each is asked for as soon as its lease
     /// has been read.
     async fn leased(&self) -> Result<Listed<Leased>, SharedError> {
-        let keys = self.keys(LEASES).await?;
+        let keys = self.keys(LEASES, "").await?;
         let read = |state: SharedState, key: String| async move {
             let Some(lease) = state.promptly(&key, state.read(&key)).await? else {
                 return Ok(None);
@@ -149,12 +164,12 @@ impl SharedState {
         self.read_each(keys, read).await
     }
 
-    /// The keys that begin with `prefix`, in their order.
-    async fn keys(&self, prefix: &str) -> Result<Vec<String>, SharedError> {
+    /// The keys that begin with `prefix` and come after `start_after`, in their order.
+    async fn keys(&self, prefix: &str, start_after: &str) -> Result<Vec<String>, SharedError> {
         let (mut keys, mut next) = (Vec::new(), None);
         for _ in 0..PAGES_MAX {
             let page = async {
-                let page = self.bucket.list(prefix, next.take()).await;
+                let page = self.bucket.list(prefix, start_after, next.take()).await;
                 page.map_err(|error| self.error(error))
             };
             let (more, after) = self.promptly(prefix, page).await?;

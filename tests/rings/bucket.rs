@@ -221,7 +221,7 @@ async fn a_write_takes_place_under_its_condition_only() {
     assert_eq!(replaced, Ok(Put::ConditionFailed));
     let listed = place
         .bucket
-        .list(&format!("bluegreen/test/{}", place.id), None)
+        .list(&format!("bluegreen/test/{}", place.id), "", None)
         .await;
     assert_eq!(listed, Ok((vec![key], None)));
 }
@@ -438,7 +438,11 @@ async fn the_later_copy_wins_and_the_target_is_busy_until_it_ends() {
     let refused = other.attempt("", |_| true).await;
     assert!(matches!(refused, Ok(Claim::Unfinished(..))), "{refused:?}");
     deployment = theirs;
-    let all = place.state().unfinished().await.expect("it answers");
+    let all = place
+        .state()
+        .unfinished(Moment(0))
+        .await
+        .expect("it answers");
     assert!(
         all.found
             .iter()

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use bluegreen::clock::Moment;
 use bluegreen::machine::State;
 use bluegreen::plan::{Target, template_name};
 use bluegreen::shared::{LeaseRecord, Record, SharedError, deployment_key, lease_key};
@@ -212,8 +213,10 @@ async fn what_is_interrupted_among_ten_thousand_is_found_within_seconds() {
         put(&world.sandbox, &deployment_key(&id), &record).await;
     }
     world.inject(FaultEffect::SlowAnswer { milliseconds: 200 });
+    let before = pages(&world);
     let since = Instant::now();
-    let listed = world.shared().unfinished().await.expect("they are listed");
+    let listed = world.shared().unfinished(world.clock.now()).await;
+    let listed = listed.expect("they are listed");
     let took = since.elapsed();
     assert_eq!(listed.unreadable.len(), 0, "{:?}", listed.unreadable);
     let [(record, Some(lease))] = &listed.found[..] else {
@@ -222,6 +225,40 @@ async fn what_is_interrupted_among_ten_thousand_is_found_within_seconds() {
     assert_eq!(record.deployment.plan.id, old(277));
     assert_eq!(lease.deployment, old(277));
     assert!(took < Duration::from_secs(10), "{took:?}");
+    // One of leases, and one of the deployments that are not archived.
+    let asked = pages(&world) - before;
+    let archive = world.shared().unfinished(Moment(0)).await;
+    archive.expect("they are listed");
+    let asked_of_all = pages(&world) - before - asked;
+    assert_eq!((asked, asked_of_all), (2, 1 + deployments / 1_000));
+}
+
+fn pages(world: &VirtualWorld) -> u64 {
+    let calls = world.sandbox.report().calls;
+    calls.get("ListObjectsV2").copied().unwrap_or_default()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_no_lease_names_is_found_until_it_is_archived() {
+    let world = VirtualWorld::new().await;
+    let begun = world.begin(v2()).await.expect("nothing refuses it");
+    let record = Record::new(begun.clone(), Vec::new());
+    put(&world.sandbox, &deployment_key(&begun.plan.id), &record).await;
+    let days = |days: u64| {
+        world
+            .clock
+            .now()
+            .after(Duration::from_secs(days * 24 * 60 * 60))
+    };
+    for (now, is_found) in [(days(0), true), (days(89), true), (days(91), false)] {
+        let unfinished = world.shared().unfinished(now).await;
+        let unfinished = unfinished.expect("they are listed");
+        assert_eq!(!unfinished.found.is_empty(), is_found, "{now}");
+        let newest = world.shared().newest(now).await.expect("they are listed");
+        assert_eq!(!newest.found.is_empty(), is_found, "{now}");
+    }
+    let all = world.shared().deployments().await.expect("they are listed");
+    assert_eq!(all.found.len(), 1);
 }
 
 fn hanging(key: &str) -> Fault {

@@ -254,6 +254,7 @@ impl Bucket {
     pub async fn list(
         &self,
         prefix: &str,
+        start_after: &str,
         after: Option<String>,
     ) -> Result<(Vec<String>, Option<String>), LookError> {
         let page = self
@@ -261,6 +262,7 @@ impl Bucket {
             .list_objects_v2()
             .bucket(&self.name)
             .prefix(prefix)
+            .set_start_after((!start_after.is_empty()).then(|| start_after.to_owned()))
             .set_continuation_token(after)
             .customize()
             .config_override(bounded())
