@@ -17,7 +17,7 @@ use serde_json::{Number, Value};
 use thiserror::Error;
 
 use crate::secrets::Secrets;
-use crate::table::{for_shell, foreign, short};
+use crate::text::{for_shell, foreign, short};
 
 /// What stands in a whole URL for the CNAME of the environment under test.
 pub const CNAME: &str = "{cname}";

@@ -9,7 +9,7 @@ use reqwest::{Client, Response, StatusCode, Url};
 
 use crate::acceptance::without_secrets;
 use crate::cloud::root_cause;
-use crate::table::short;
+use crate::text::short;
 
 /// How long one question may take.
 const TIMEOUT: Duration = Duration::from_secs(10);

@@ -46,7 +46,7 @@ use crate::config::layers::{Layers, LayersError};
 use crate::config::lines::with_one_line;
 use crate::config::{Config, ConfigError, LIMIT_FLAGS, LogFormat, Named, Options, TEST_FLAGS};
 use crate::secrets::Secrets;
-use crate::table::is_unseen;
+use crate::text::is_unseen;
 use signals::Signals;
 
 /// Crash-safe blue/green deployments for AWS Elastic Beanstalk

@@ -17,7 +17,7 @@ use tokio::net::unix::pipe;
 use tokio::process::{Child, ChildStdin};
 
 use crate::secrets::Secrets;
-use crate::table::{end_of, short};
+use crate::text::{end_of, short};
 
 /// How much of a command's output is kept: its last bytes.
 pub const OUTPUT_BYTES_MAX: usize = 64 * 1024;

@@ -32,6 +32,7 @@ pub mod shared;
 pub mod state_key;
 pub mod store;
 pub mod table;
+pub mod text;
 pub mod traffic;
 pub mod trust;
 pub mod turn;

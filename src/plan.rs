@@ -24,7 +24,7 @@ use crate::acceptance::{AcceptanceTest, Front, On, TestCommand, one_or_many};
 use crate::clock::part;
 use crate::health::Health;
 use crate::preview::Preview;
-use crate::table::short;
+use crate::text::short;
 
 /// The tag on green that names the deployment it belongs to.
 pub const TAG_DEPLOYMENT: &str = "bluegreen:deployment";

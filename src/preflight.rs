@@ -25,7 +25,7 @@ use crate::plan::{
 };
 use crate::preview::Preview;
 use crate::rebuild::strategy_of;
-use crate::table::for_shell;
+use crate::text::for_shell;
 
 pub use check::{About, Allowing, Check, Finding, Verdict};
 pub use health_checks::HealthChecks;

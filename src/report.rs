@@ -14,7 +14,7 @@ use crate::machine::{Cause, Kind, State};
 use crate::plan::{Allowed, Goal, Plan, Role, Strategy};
 use crate::shared::LeaseRecord;
 use crate::store::{Output, Transition};
-use crate::table::for_shell;
+use crate::text::for_shell;
 
 /// A deployment and how it came where it stands.
 #[derive(Clone, Debug)]

@@ -35,7 +35,7 @@ use crate::deployment::Deployment;
 use crate::plan::{Target, is_id};
 use crate::state_key::{Authenticity, StateKey};
 use crate::store::{Output, Transition};
-use crate::table::{end_of, short};
+use crate::text::{end_of, short};
 
 /// The version of the objects: 2 has several tests.
 pub const FORMAT: u32 = 2;

@@ -12,7 +12,7 @@ use crate::hooks::Hook;
 use crate::machine::{Cause, State};
 use crate::plan::{Plan, Strategy};
 use crate::preview::Wanted;
-use crate::table::{foreign, short};
+use crate::text::{foreign, short};
 
 /// What this machine's flags, variables and file, or its journal, say of one target.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -19,7 +19,7 @@ use crate::plan::{Target, template_name};
 use crate::rebuild::{Remains, clean_up};
 use crate::shared::{Claim, Contender, Lease, LeaseRecord, SharedState};
 use crate::store::StoreError;
-use crate::table::for_shell;
+use crate::text::for_shell;
 
 /// What `cleanup` takes.
 #[derive(Clone, Debug, clap::Args)]

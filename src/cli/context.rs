@@ -17,7 +17,7 @@ use crate::config::Options;
 use crate::driver::DriveError;
 use crate::plan::Plan;
 use crate::store::{Store, StoreError, is_in_use, set_aside};
-use crate::table::for_shell;
+use crate::text::for_shell;
 
 /// Everything a command works with.
 pub(super) struct Context {

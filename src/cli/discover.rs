@@ -14,7 +14,7 @@ use crate::plan::{Strategy, TAG_BLUE, TAG_PRODUCTION_CNAME, template_name};
 use crate::rebuild::strategy_of;
 use crate::report::JSON_VERSION;
 use crate::shared::Record;
-use crate::table::for_shell;
+use crate::text::for_shell;
 
 /// Something that was left.
 #[derive(Serialize)]

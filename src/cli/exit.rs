@@ -19,7 +19,7 @@ use crate::preflight::Refused;
 use crate::secrets::Secrets;
 use crate::shared::{Held, LEASES, SharedError};
 use crate::store::StoreError;
-use crate::table::for_shell;
+use crate::text::for_shell;
 
 /// The exit codes of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

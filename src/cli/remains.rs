@@ -12,7 +12,7 @@ use crate::deployment::Deployment;
 use crate::plan::{Goal, TAG_BLUE, TAG_BUCKET, TAG_DEPLOYMENT, TAG_VERSION, label_of_tag, tag_of};
 use crate::rebuild::{Remains, Unsettled, rebuild};
 use crate::shared::{Record, SharedState};
-use crate::table::for_shell;
+use crate::text::for_shell;
 
 /// The deployment that a green belongs to, by its tag; empty where that is no id, which this
 /// program has not written.

@@ -7,7 +7,7 @@ use crate::config::{Named, Options};
 use crate::deployment::Deployment;
 use crate::machine::{Kind, NotPossible, Order};
 use crate::plan::Goal;
-use crate::table::for_shell;
+use crate::text::for_shell;
 
 /// What `rollback` takes.
 #[derive(Clone, Debug, clap::Args)]

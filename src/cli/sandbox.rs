@@ -18,7 +18,7 @@ use crate::clock::{Clock, Moment};
 use crate::cloud::aws::SandboxEndpoint;
 use crate::cloud::root_cause;
 use crate::config::{EMBEDDED, Options};
-use crate::table::for_shell;
+use crate::text::for_shell;
 
 /// What `sandbox` takes.
 #[derive(Clone, Debug, clap::Args)]

@@ -10,7 +10,7 @@ use crate::plan::{
 };
 use crate::preview::Asked;
 use crate::shared::{Origin, Record};
-use crate::table::foreign;
+use crate::text::foreign;
 use crate::trust::{Configured, Untrusted, vouch_for};
 
 /// What a record from the bucket is held against.

@@ -4,7 +4,7 @@ use super::take::{in_flight, whole_seconds};
 use super::{Exit, Failed};
 use crate::deployment::Deployment;
 use crate::shared::{LeaseRecord, Ticket};
-use crate::table::for_shell;
+use crate::text::for_shell;
 use crate::turn::{Hindrance, Overtaken};
 
 impl From<Hindrance> for Failed {

@@ -11,7 +11,7 @@ use crate::cloud::{Event, Sighting};
 use crate::deployment::Deployment;
 use crate::machine::Kind;
 use crate::plan::{Goal, Role};
-use crate::table::short;
+use crate::text::short;
 
 /// How many tests, and how many causes of a health, are told at most.
 const TOLD_MAX: usize = 3;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::remedy::with_remedy;
 use super::{Drift, Kind};
 use crate::plan::Role;
-use crate::table::for_shell;
+use crate::text::for_shell;
 
 /// Why a deployment is held, was rolled back or is stuck.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::plan::{Plan, Strategy, Target};
 use crate::preflight::{Finding, Step, Takes, Verdict, together};
-use crate::table::on_one_line;
+use crate::text::on_one_line;
 
 /// The version of the JSON document. Fields are only ever added to a version.
 pub const JSON_VERSION: u32 = 1;

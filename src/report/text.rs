@@ -10,7 +10,7 @@ use crate::clock::Moment;
 use crate::deployment::{DeployWarning, Deployment};
 use crate::machine::Cause;
 use crate::store::{Output, Transition};
-use crate::table::{foreign, on_one_line, short};
+use crate::text::{foreign, on_one_line, short};
 
 /// What happened, stage by stage, where it ended, and what leads on.
 #[must_use]

@@ -10,7 +10,7 @@ use super::{Holder, SharedError, SharedState, Written};
 use crate::clock::{Clock, Moment, Stopwatch, part};
 use crate::machine::Kind;
 use crate::plan::{REQUEST_TIMEOUT, Target};
-use crate::table::foreign;
+use crate::text::foreign;
 
 /// How much longer than a request's time-out a lease must last for the request to
 /// be sent: for clocks that run at different speeds, and for a process that is

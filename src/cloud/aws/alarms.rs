@@ -5,7 +5,7 @@ use aws_sdk_cloudwatch::types::{AlarmType, StateValue};
 use super::AwsCloud;
 use super::failure::{PAGES_MAX, endless, look_error};
 use crate::cloud::LookError;
-use crate::table::foreign;
+use crate::text::foreign;
 
 /// How many alarms one request names and one answer tells (API reference,
 /// `DescribeAlarms`: at most 100 of each).

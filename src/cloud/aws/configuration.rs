@@ -15,7 +15,7 @@ use crate::fidelity::{Differing, Marked, Traits, template_differences, template_
 use crate::health::Health;
 use crate::machine::Instances;
 use crate::plan::{Plan, Sizes, TemplateSets};
-use crate::table::foreign;
+use crate::text::foreign;
 
 /// The settings of an environment as `DescribeConfigurationSettings` tells them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

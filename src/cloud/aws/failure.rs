@@ -12,7 +12,7 @@ use crate::cloud::classify::describe;
 use crate::cloud::{Failure, LookError, Outcome, Refusal, classify};
 use crate::machine::EffectKind;
 use crate::secrets::Secrets;
-use crate::table::foreign;
+use crate::text::foreign;
 
 /// The answer to an effect; `request_id` reads the id from a good one.
 pub(super) fn outcome<T, E>(

@@ -12,7 +12,7 @@ use aws_sdk_elasticbeanstalk::config::retry::{ClassifyRetry, RetryAction};
 use aws_sdk_elasticbeanstalk::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_elasticbeanstalk::error::BoxError;
 
-use crate::table::short;
+use crate::text::short;
 
 /// The headers in which AWS's services tell a request's id (S3 user guide, "Getting Amazon S3
 /// request IDs"; the others' name is that of the SDKs).

@@ -18,7 +18,7 @@ use crate::cloud::{
     Environment, Event, EventQuery, Failure, InstanceVersion, LookError, VersionRecord,
 };
 use crate::plan::TAG_DEPLOYMENT;
-use crate::table::foreign;
+use crate::text::foreign;
 
 /// How far the clocks of AWS and of this machine may differ when a deploy's
 /// events are looked for without its request's id.
