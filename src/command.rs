@@ -2,7 +2,6 @@
 //! its output kept.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
@@ -11,16 +10,14 @@ use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::pipe;
 use tokio::process::{Child, ChildStdin};
 
-use crate::secrets::Secrets;
-use crate::text::{end_of, short};
+pub use bluegreen_core::command::{End, OUTPUT_BYTES_MAX, Ran, Run};
 
-/// How much of a command's output is kept: its last bytes.
-pub const OUTPUT_BYTES_MAX: usize = 64 * 1024;
+use crate::secrets::{self, Secrets};
+use crate::text::end_of;
 
 /// How long a command that is told to end (SIGTERM) may take before it is killed.
 const GRACE: Duration = Duration::from_secs(5);
@@ -30,84 +27,6 @@ const GRACE_AT_THE_END: Duration = Duration::from_secs(2);
 
 /// How long the output of what a command has left running is read after its own end.
 const LAST_WORDS: Duration = Duration::from_millis(200);
-
-/// How many characters of a command's last line are told.
-const LINE_CHARS_MAX: usize = 200;
-
-/// A command to run.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Run {
-    /// What `sh -c` runs.
-    pub command: String,
-    /// Variables beside those of this process.
-    pub variables: Vec<(String, String)>,
-    /// What it reads on its standard input.
-    pub input: Vec<u8>,
-    /// How long it may take.
-    pub limit: Duration,
-    /// The variables whose values are left out of its output whatever they are named: those
-    /// that tests refer to.
-    pub secret: Vec<String>,
-}
-
-/// What became of a command.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ran {
-    /// How it ended.
-    pub end: End,
-    /// The last [`OUTPUT_BYTES_MAX`] bytes of its standard output and error, in the order
-    /// in which they were written, without [`Secrets`].
-    pub output: String,
-    /// How long it took.
-    pub lasted: Duration,
-}
-
-/// How a command ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum End {
-    /// By itself, with this exit code.
-    Exited(i32),
-    /// By this signal, which was not of this process.
-    Signalled(i32),
-    /// It was stopped at its limit.
-    OverLimit(Duration),
-    /// It could not be started, or not be waited for.
-    Failed(String),
-}
-
-impl fmt::Display for End {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            End::Exited(code) => write!(f, "exit code {code}"),
-            End::Signalled(signal) => write!(f, "killed by signal {signal}"),
-            End::OverLimit(limit) => write!(
-                f,
-                "stopped after its limit of {}",
-                humantime::format_duration(*limit)
-            ),
-            End::Failed(why) => write!(f, "it could not be run: {why}"),
-        }
-    }
-}
-
-impl Ran {
-    /// Whether it ended by itself with exit code 0.
-    #[must_use]
-    pub fn passed(&self) -> bool {
-        self.end == End::Exited(0)
-    }
-
-    /// How it ended and the last line that it said.
-    #[must_use]
-    pub fn in_words(&self) -> String {
-        let mut lines = self.output.lines().rev().map(str::trim);
-        match lines.find(|line| !line.is_empty()) {
-            Some(line) => format!("{}: {}", self.end, short(line, LINE_CHARS_MAX)),
-            None => self.end.to_string(),
-        }
-    }
-}
 
 /// Runs commands to their end.
 pub trait Runner: Send + Sync {
@@ -140,7 +59,7 @@ pub async fn run(run: &Run) -> Ran {
     };
     Ran {
         end,
-        output: tail.text(&Secrets::of_this_process(&run.secret)),
+        output: tail.text(&secrets::of_this_process(&run.secret)),
         lasted: began.elapsed(),
     }
 }
@@ -179,17 +98,15 @@ async fn attend(
     }
     match ended {
         _ if is_over => End::OverLimit(run.limit),
-        Ok(status) => End::of(status),
+        Ok(status) => end_of_process(status),
         Err(error) => End::Failed(error.to_string()),
     }
 }
 
-impl End {
-    fn of(status: ExitStatus) -> End {
-        match (status.code(), status.signal()) {
-            (Some(code), _) => End::Exited(code),
-            (None, signal) => End::Signalled(signal.unwrap_or_default()),
-        }
+fn end_of_process(status: ExitStatus) -> End {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => End::Exited(code),
+        (None, signal) => End::Signalled(signal.unwrap_or_default()),
     }
 }
 
@@ -327,8 +244,11 @@ mod tests {
     use std::path::Path;
 
     use rustix::process::kill_process;
+    use serde_json::{Value, json};
 
     use super::*;
+    use crate::hooks::{HookTable, Passage, document};
+    use crate::machine::Kind;
 
     fn command(command: &str) -> Run {
         Run {
@@ -488,5 +408,30 @@ mod tests {
         assert_eq!(run(&tells).await.output, format!("at {home}\n"));
         tells.secret = vec!["HOME".to_owned()];
         assert_eq!(run(&tells).await.output, "at ***\n");
+    }
+
+    #[tokio::test]
+    async fn a_hook_reads_the_deployment_and_the_change() {
+        let hook = HookTable::inline(
+            r#"{ when = "before", stage = "testing", on-failure = "ignore",
+                 command = "cat; echo $BLUEGREEN_ID $BLUEGREEN_HOOK_WHEN $BLUEGREEN_STAGE" }"#,
+        );
+        let hook = hook.and_then(HookTable::check).expect("a hook");
+        let passage = Passage {
+            from: Some(Kind::Deploying),
+            to: Kind::Testing,
+        };
+        let document = document(&hook, passage, &json!({ "id": "01J" }));
+        let ran = run(&hook.run("01J", &document)).await;
+        let (read, variables) = ran.output.split_once('\n').expect("two lines");
+        assert_eq!(variables, "01J before Testing\n");
+        let read: Value = serde_json::from_str(read).expect("JSON");
+        let expected = json!({
+            "version": 1,
+            "hook": { "when": "before", "stage": "Testing" },
+            "transition": { "from": "Deploying", "to": "Testing" },
+            "deployment": { "id": "01J" },
+        });
+        assert_eq!(read, expected);
     }
 }

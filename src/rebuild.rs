@@ -410,9 +410,9 @@ mod tests {
     use proptest::prelude::{prop, proptest};
 
     use super::*;
-    use crate::garbled::garbled_text;
     use crate::machine::Kind;
     use crate::plan::{Kept, Sizes};
+    use bluegreen_testing::garbled::garbled_text;
 
     const CNAME: &str = "shop.us-east-1.elasticbeanstalk.com";
 

@@ -26,7 +26,7 @@ use crate::plan::{Plan, Strategy};
 use crate::preflight::{Finding, Wanted};
 use crate::recording::{Exchange, Recording};
 use crate::report::outlook;
-use crate::secrets::Secrets;
+use crate::secrets;
 
 /// What `doctor` takes.
 #[derive(Clone, Debug, clap::Args)]
@@ -98,7 +98,7 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
         .flat_map(|test| test.variables())
         .collect();
     let variables: Vec<_> = variables.into_iter().map(str::to_owned).collect();
-    let document = recording.redacted(Secrets::of_this_process(&variables));
+    let document = recording.redacted(secrets::of_this_process(&variables));
     let path = match &args.output {
         Some(path) => path.clone(),
         None => PathBuf::from(format!("bluegreen-doctor-{}.json", ulid::Ulid::new())),

@@ -12,42 +12,11 @@ use reqwest::{Client, ClientBuilder, Method, Url};
 
 use super::names::{Led, Resolver};
 use super::trust::whatever_name;
-use crate::acceptance::{AcceptanceTest, Answer, BODY_BYTES_MAX, Front, Request, led_to};
+use crate::acceptance::{AcceptanceTest, Answer, BODY_BYTES_MAX, Request};
 use crate::command::{self, Ran, Run};
+use crate::facts::{Probe, Site};
 use crate::plan::{Goal, Plan, Role};
-use crate::secrets::Secrets;
-
-/// The answer to one HTTP test.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Probe {
-    /// What was asked, as in `GET http://…/`.
-    pub asked: String,
-    /// What came back: a status and what is wrong with it, or why there was none.
-    pub got: String,
-    /// Whether that passes.
-    pub passed: bool,
-    /// Whether it is the environment's own answer, or silence: a name may have led to the
-    /// other one, where a DNS answer from before a swap is still cached.
-    pub is_sure: bool,
-    /// How long the answer took; none where there was none.
-    pub latency: Option<Duration>,
-    /// Its status; none where there was none.
-    pub status: Option<u16>,
-    /// The host that it redirects to; none where it does not.
-    pub led_to: Option<String>,
-}
-
-/// Where an environment is asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Site {
-    /// The CNAME that it holds, which every request presents.
-    pub cname: String,
-    /// Its load balancer's name, or its only instance's address, to connect to: no swap
-    /// moves it. None where the service does not tell it.
-    pub endpoint: Option<String>,
-    /// How it is asked for a path.
-    pub front: Front,
-}
+use crate::secrets;
 
 /// How long a name server's answer is waited for where it is not needed.
 const RESOLVED_WITHIN: Duration = Duration::from_secs(5);
@@ -293,7 +262,9 @@ impl Prober for HttpProber {
             Err(unset) => Ok(Err(unset.to_string())),
         };
         let answered = answered.unwrap_or_else(|_| Err(late(test.timeout)));
-        Probe::of(test, site, answered).sure(is_sure)
+        let variables: Vec<String> = test.variables().map(str::to_owned).collect();
+        let secrets = secrets::of_this_process(&variables);
+        Probe::of(test, site, answered, &secrets).sure(is_sure)
     }
 
     async fn run(&self, run: &Run) -> Ran {
@@ -321,42 +292,6 @@ impl Prober for HttpProber {
             None => Resolver::System,
         };
         resolver.look_up(name).await
-    }
-}
-
-impl Probe {
-    /// What an answer is worth, or why there was none, in words without secrets; not known
-    /// to be the environment's own.
-    #[must_use]
-    pub fn of(test: &AcceptanceTest, site: &Site, answered: Result<Answer, String>) -> Probe {
-        let variables: Vec<String> = test.variables().map(str::to_owned).collect();
-        let secrets = Secrets::of_this_process(&variables);
-        let answer = answered.as_ref().ok();
-        let latency = answer.map(|answer| answer.latency);
-        let status = answer.map(|answer| answer.status);
-        let led_to = answer.and_then(led_to);
-        let (got, passed) = match answered {
-            Ok(answer) => {
-                let verdict = test.judge(&answer, &secrets);
-                (verdict.got, verdict.passed)
-            }
-            Err(why) => (secrets.hide(&why), false),
-        };
-        Probe {
-            latency,
-            status,
-            led_to,
-            asked: test.asked(site.front, &site.cname),
-            got,
-            passed,
-            is_sure: false,
-        }
-    }
-
-    /// The same, known to be the environment's own or not.
-    #[must_use]
-    pub fn sure(self, is_sure: bool) -> Probe {
-        Probe { is_sure, ..self }
     }
 }
 
@@ -415,6 +350,7 @@ pub(crate) fn root_cause(error: reqwest::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::acceptance::Front;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 

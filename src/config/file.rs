@@ -565,7 +565,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::garbled::garbled_text;
+    use bluegreen_testing::garbled::garbled_text;
 
     fn example() -> String {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/bluegreen.toml");

@@ -2,9 +2,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::clock::Moment;
-use crate::garbled::garbled;
 use crate::plan::{Plan, template_name};
 use crate::trust::{Configured, vouch_for};
+use bluegreen_testing::garbled::garbled;
 
 #[test]
 fn names_become_safe_parts_of_keys() {

@@ -5,9 +5,9 @@ use std::os::unix::fs::PermissionsExt;
 use proptest::prelude::*;
 
 use super::*;
-use crate::garbled::garbled_text;
 use crate::machine::{Cause, State};
 use crate::plan::Plan;
+use bluegreen_testing::garbled::garbled_text;
 
 proptest! {
     /// Also where its checksum is right: somebody has computed that anew.

@@ -12,9 +12,9 @@ use bluegreen::preflight::Wanted;
 use bluegreen::store::Store;
 use bluegreen_sandbox::{FaultEffect, Phase, TapVerdict};
 
-use crate::sample::{is_full, sampled};
-use crate::tell;
 use crate::virtual_world::{Kill, VirtualWorld, phases_of};
+use bluegreen_testing::sample::{is_full, sampled};
+use bluegreen_testing::tell;
 
 /// How many crashes of each scenario a quick run tries.
 const SAMPLE: usize = 8;

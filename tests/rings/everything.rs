@@ -8,9 +8,9 @@ use bluegreen::plan::Strategy;
 use bluegreen::preflight::Wanted;
 use bluegreen_sandbox::Phase;
 
-use crate::sample::sampled;
 use crate::virtual_world::{Features, Kill, VirtualWorld, only_reads, phases_of, v2};
 use crate::{following_rules, tell};
+use bluegreen_testing::sample::sampled;
 
 /// Of the checkpoints in the bucket, one in so many is struck.
 const STRIDE: usize = 6;

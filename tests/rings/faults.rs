@@ -11,8 +11,8 @@ use bluegreen::plan::{Goal, Role, SEND_WITHIN, Strategy};
 use bluegreen::preflight::Wanted;
 use bluegreen_sandbox::{Fault, FaultEffect, Page, Phase, Reaches};
 
-use crate::sample::sampled;
 use crate::virtual_world::{Fate, VirtualWorld, v2};
+use bluegreen_testing::sample::sampled;
 
 async fn release_under(fault: impl Into<Fault>) {
     let fault = fault.into();

@@ -14,9 +14,9 @@ use bluegreen::preview::{Asked, Record};
 use bluegreen_sandbox::{Fault, FaultEffect, HOSTS_PARAMETER, Phase, ZONE_PARAMETER};
 use bytes::Bytes;
 
-use crate::sample::sampled;
 use crate::served::Served;
 use crate::virtual_world::{Fate, Kill, VirtualWorld, v2};
+use bluegreen_testing::sample::sampled;
 
 /// Seeded, and parked at a name that nobody serves.
 const PARKED: &str = "preview.shop.example";

@@ -10,10 +10,10 @@ use std::sync::{Arc, Mutex};
 use bluegreen::plan::Strategy;
 use bluegreen_sandbox::{PRODUCTION, Phase, TapVerdict};
 
-use crate::sample::{is_full, random};
 use crate::served::{Served, Victim};
 use crate::virtual_world::{only_reads, phases_of};
 use crate::{cores, in_parallel, policy, tell};
+use bluegreen_testing::sample::{is_full, random};
 
 /// How many times as fast as the wall's the sandboxes' clocks run. At a fast clock a
 /// busy machine polls less often, and a late read is never made: such a one is tried

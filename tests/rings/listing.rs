@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use ulid::Ulid;
 
-use crate::sample::is_full;
 use crate::served::Served;
 use crate::shared::{Elsewhere, begun, exits, objects, run_killed_after};
 use crate::virtual_world::{VirtualWorld, v2};
+use bluegreen_testing::sample::is_full;
 
 const SPEED: f64 = 600.0;
 
@@ -56,6 +56,15 @@ fn old(number: u64) -> String {
     Ulid::from_parts(1_600_000_000_000 + number, number.into()).to_string()
 }
 
+/// Makes a record that of another deployment, which has a copy in the bucket.
+fn name(record: &mut Value, id: &str, target: &Target) {
+    let plan = &mut record["deployment"]["plan"];
+    plan["target"] = json!(target);
+    plan["template"] = json!(template_name(id));
+    plan["id"] = json!(id);
+    plan["shared_state"] = json!(true);
+}
+
 /// Old deployments of many targets, and a release of v1 that was interrupted after them; the
 /// key of an old one that its lease names.
 fn filled() -> (Served, String) {
@@ -70,10 +79,7 @@ fn filled() -> (Served, String) {
     for number in 0..OLD {
         let (id, target) = (old(number), target(number % TARGETS));
         let (mut deployment, mut lease) = (deployment.clone(), lease.clone());
-        let plan = &mut deployment["deployment"]["plan"];
-        plan["target"] = json!(target);
-        plan["template"] = json!(template_name(&id));
-        plan["id"] = json!(id);
+        name(&mut deployment, &id, &target);
         served.block_on(put(&served.sandbox, &deployment_key(&id), &deployment));
         lease["target"] = json!(target);
         lease["deployment"] = json!(id);
@@ -202,13 +208,9 @@ async fn what_is_interrupted_among_ten_thousand_is_found_within_seconds() {
     for number in 0..deployments {
         let id = old(number);
         let mut record = begun.clone();
-        let deployment = &mut record["deployment"];
-        deployment["plan"]["target"] = json!(target(number % targets));
-        deployment["plan"]["template"] = json!(template_name(&id));
-        deployment["plan"]["id"] = json!(id);
-        deployment["plan"]["shared_state"] = json!(true);
+        name(&mut record, &id, &target(number % targets));
         if number != 277 {
-            deployment["state"] = json!(State::Completed);
+            record["deployment"]["state"] = json!(State::Completed);
         }
         put(&world.sandbox, &deployment_key(&id), &record).await;
     }
@@ -242,8 +244,10 @@ fn pages(world: &VirtualWorld) -> u64 {
 async fn what_no_lease_names_is_found_until_it_is_archived() {
     let world = VirtualWorld::new().await;
     let begun = world.begin(v2()).await.expect("nothing refuses it");
-    let record = Record::new(begun.clone(), Vec::new());
-    put(&world.sandbox, &deployment_key(&begun.plan.id), &record).await;
+    let mut record = json!(Record::new(begun, Vec::new()));
+    let id = Ulid::from_parts(world.clock.now().0, 1).to_string();
+    name(&mut record, &id, &target(1));
+    put(&world.sandbox, &deployment_key(&id), &record).await;
     let days = |days: u64| {
         world
             .clock

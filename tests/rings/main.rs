@@ -1,7 +1,7 @@
 //! The rings of tests, from the pure machine to the killed process.
 
+use bluegreen_testing::tell;
 use std::any::Any;
-use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 
@@ -31,14 +31,12 @@ mod inputs;
 mod kill;
 mod launches;
 mod listing;
-mod model;
 mod plan;
 mod policy;
 mod queue;
 mod race;
 mod reasons;
 mod rules;
-mod sample;
 mod served;
 mod services;
 mod settings;
@@ -51,12 +49,6 @@ mod storm;
 mod takeover;
 mod verdicts;
 mod virtual_world;
-
-/// Says something that is seen of a test that passes, too: only what the printing macros
-/// write is kept back.
-fn tell(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
-}
 
 /// Works on every one of these, on so many threads at a time.
 ///

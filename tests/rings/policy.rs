@@ -18,8 +18,8 @@ use serde_json::Value;
 
 use crate::following;
 use crate::following_rules;
-use crate::sample::sampled;
 use crate::virtual_world::{Fate, VirtualWorld, v2};
+use bluegreen_testing::sample::sampled;
 
 /// A role that Elastic Beanstalk operates environments with.
 pub const OPERATIONS_ROLE: &str = "arn:aws:iam::123456789012:role/shop-operations";
@@ -998,7 +998,7 @@ async fn what_is_not_settled_goes_either_way() {
 #[tokio::test(start_paused = true)]
 async fn the_managed_policy_is_enough_beneath() {
     let managed = include_str!(
-        "../../sandbox/src/policy/managed/AdministratorAccess-AWSElasticBeanstalk.json"
+        "../../crates/sandbox/src/policy/managed/AdministratorAccess-AWSElasticBeanstalk.json"
     );
     let mut managed: Value = serde_json::from_str(managed).expect("JSON");
     let mut document = DOCUMENT.clone();

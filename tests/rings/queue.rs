@@ -12,9 +12,9 @@ use bytes::Bytes;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::in_parallel;
-use crate::sample::sampled;
 use crate::served::{Patience, Served};
 use crate::shared::{Elsewhere, UnderWay, begun, exits, killed_after, started};
+use bluegreen_testing::sample::sampled;
 
 const SPEED: f64 = 600.0;
 /// How often three waiters are tried; some at a time, for they wait more than they work.

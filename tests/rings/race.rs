@@ -13,9 +13,9 @@ use bluegreen_sandbox::{Call, Phase, Service, TapVerdict};
 use bytes::Bytes;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::sample::{is_full, sampled};
 use crate::served::{Patience, Served};
 use crate::{in_parallel, tell};
+use bluegreen_testing::sample::{is_full, sampled};
 
 const SPEED: f64 = 200.0;
 const ROUNDS: u64 = 240;

@@ -21,9 +21,9 @@ use bluegreen::preflight::Wanted;
 use bluegreen::store::Transition;
 use tokio::sync::watch;
 
-use crate::sample::sampled;
 use crate::virtual_world::{Fate, VirtualWorld, v2};
 use crate::{cores, following_rules, in_parallel, tell};
+use bluegreen_testing::sample::sampled;
 use waiters::{Waited, Waiter};
 use weather::{Weather, break_loose, clear_up};
 

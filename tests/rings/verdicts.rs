@@ -10,8 +10,8 @@ use crate::plan::{
 };
 
 use crate::policy::{OPERATIONS_ROLE, operate_with, promoting, without_statement};
-use crate::sample::sampled;
 use crate::served::Served;
+use bluegreen_testing::sample::sampled;
 
 /// From now on the files of AWS's own may not be read.
 fn lack_assets(served: &Served) {

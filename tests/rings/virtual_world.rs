@@ -31,6 +31,7 @@ use bluegreen::journal::Journal;
 use bluegreen::machine::Kind;
 use bluegreen::plan::{ApprovalLimit, Limits, Strategy};
 use bluegreen::preflight::{self, Past, Refused, Surroundings, Verdict, Wanted};
+use bluegreen::secrets::Secrets;
 use bluegreen::shared::{
     Claim, Contender, Holder, Lease, LeaseRecord, Record, SharedError, SharedState,
 };
@@ -894,7 +895,7 @@ impl Prober for DirectProber {
         };
         let answered = tokio::time::timeout(test.timeout, answered).await;
         let answered = answered.unwrap_or_else(|_| Err("no answer".to_owned()));
-        Probe::of(test, site, answered).sure(is_sure)
+        Probe::of(test, site, answered, &Secrets::default()).sure(is_sure)
     }
 
     async fn run(&self, run: &Run) -> Ran {

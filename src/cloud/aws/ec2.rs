@@ -206,7 +206,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::garbled::garbled_text;
+    use bluegreen_testing::garbled::garbled_text;
 
     const GROUPS: &str = "<DescribeSecurityGroupsResponse><requestId>r</requestId>\
         <securityGroupInfo><item><groupId>sg-1</groupId><groupName>a&amp;b</groupName></item>\

@@ -11,7 +11,7 @@ use super::time::TooLate;
 use crate::cloud::classify::describe;
 use crate::cloud::{Failure, LookError, Outcome, Refusal, classify};
 use crate::machine::EffectKind;
-use crate::secrets::Secrets;
+use crate::secrets;
 use crate::text::foreign;
 
 /// The answer to an effect; `request_id` reads the id from a good one.
@@ -174,7 +174,7 @@ pub(crate) fn endless(operation: &str) -> LookError {
 /// Why there are no credentials, a line for each place that was looked in. What a credential
 /// process has said is among it.
 fn without_secrets(why: &str) -> String {
-    let why = Secrets::of_this_process(&[]).hide(why);
+    let why = secrets::of_this_process(&[]).hide(why);
     let lines: Vec<_> = why.lines().take(LINES_MAX).map(foreign).collect();
     lines.join("\n  | ")
 }

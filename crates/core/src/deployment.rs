@@ -1,0 +1,680 @@
+//! One deployment as the journal keeps it: the plan, the state, and what was
+//! asked of AWS. Pure.
+
+// Numbers here are read from others.
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::fidelity::Marks;
+use crate::health::Health;
+use crate::machine::{
+    Cause, Change, Deploy, Drift, Effect, EffectKind, EnvSeen, Kind, MayArrive, Phase, Seen, State,
+};
+use crate::moment::Moment;
+use crate::plan::{Goal, OwnSizes, Plan, Role, SEND_WITHIN, Sizes, Which};
+use crate::traffic::{Idle, Served, Traffic, Usual};
+
+/// What a termination may take on top of the patience: several minutes, and again
+/// where a security group was still in use.
+const CLEARING_AWAY: Duration = Duration::from_secs(15 * 60);
+
+/// However much green is asked before it serves, no more than so many times the plan's
+/// figure passes for health checks: those of ten load balancer nodes, each every five
+/// seconds, make six times the default.
+const MEASURED_FACTOR_MAX: u64 = 6;
+
+/// What a checkpoint holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Deployment {
+    /// Everything decided beforehand.
+    pub plan: Plan,
+    /// Where it stands.
+    pub state: State,
+    /// When that state was entered.
+    pub entered_at: Moment,
+    /// When the deployment began.
+    pub started_at: Moment,
+    /// When it was last checkpointed.
+    pub updated_at: Moment,
+    /// Grows with every checkpoint; a process that holds an older one has been
+    /// overtaken.
+    pub revision: u64,
+    /// The fencing number of the lease under which it was last checkpointed; 0
+    /// where there is none.
+    #[serde(default)]
+    pub fence: u64,
+    /// When production last left an environment, as far as this deployment did it.
+    pub traffic_moved_at: Option<Moment>,
+    /// When the environment that production left was found drained.
+    #[serde(default)]
+    pub drained_at: Option<Moment>,
+    /// What production answered before it moved last.
+    #[serde(default)]
+    pub usual: Usual,
+    /// The worst that production's health was before the release touched it; none where it was
+    /// not seen.
+    #[serde(default)]
+    pub usual_health: Option<Health>,
+    /// How many requests production got before it moved.
+    #[serde(default)]
+    pub served: Served,
+    /// How many requests a minute and instance green got at most before it took any traffic:
+    /// what health checks make.
+    #[serde(default)]
+    pub health_checks: u64,
+    /// Why nobody counts the requests of the environment that production left, in words, so that
+    /// it drains by time alone; none where they are counted.
+    #[serde(default)]
+    pub uncounted: Option<String>,
+    /// The state that an operator's order has led out of, while the hooks of that change
+    /// have yet to run.
+    #[serde(default)]
+    pub left: Option<Kind>,
+    /// Why it goes back to the previous version, where no operator has asked for that: a hook
+    /// failed, or nobody approved it.
+    #[serde(default)]
+    pub turned_back: Option<Cause>,
+    /// The slowest answer that passed a test before production moved last to where it is
+    /// watched.
+    #[serde(default)]
+    pub slowest_answer: Duration,
+    /// What the events of the deploy that was asked for last have warned of, oldest first.
+    #[serde(default)]
+    pub deploy_warnings: Vec<DeployWarning>,
+    /// The terminations that were asked for in the present state, oldest first.
+    #[serde(default)]
+    pub terminations: Vec<AskedTermination>,
+    /// Green's environment id, once its tag or its creation's answer told it.
+    pub green_id: Option<String>,
+    /// What each environment was when green was last found fit to take production; none where
+    /// that was not read.
+    #[serde(default)]
+    pub known: BTreeMap<Role, Known>,
+    /// The version labels that it has deployed to blue, or was about to.
+    #[serde(default)]
+    pub deployed: Vec<String>,
+    /// What somebody else has changed and an operator has given up.
+    #[serde(default)]
+    pub discarded: Vec<Drift>,
+    /// What it has set of the sizes of each environment; none where that is not known.
+    #[serde(default)]
+    pub sized: Option<BTreeMap<Role, OwnSizes>>,
+    /// The last request of each effect that must not be asked for twice.
+    pub intents: BTreeMap<EffectKind, Intent>,
+}
+
+/// What an environment was at a moment, by which a later change is noticed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Known {
+    /// The version label it showed.
+    pub version: Option<String>,
+    /// What it was configured with.
+    pub marks: Marks,
+}
+
+/// A warning or an error among the events of a deploy. One that succeeds may have some.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeployWarning {
+    /// When.
+    pub at: Moment,
+    /// WARN, ERROR or FATAL.
+    pub severity: String,
+    /// The service's words.
+    pub message: String,
+}
+
+/// How many of them are kept.
+const WARNINGS_MAX: usize = 50;
+
+/// How many terminations are kept: one that fails takes minutes.
+const TERMINATIONS_MAX: usize = 32;
+
+/// A termination that AWS has taken, or may have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AskedTermination {
+    /// When it was answered, or found to be without an answer.
+    pub at: Moment,
+    /// The id that its events bear; none where no answer told it.
+    pub request_id: Option<String>,
+}
+
+/// A request that was, or was about to be, sent to AWS.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    /// When it was written down, just before it was sent.
+    pub at: Moment,
+    /// What is known of it.
+    pub outcome: Sent,
+    /// When a look first showed what became of it.
+    pub shown_at: Option<Moment>,
+    /// Of a change of sizes: whose, and which.
+    #[serde(default)]
+    pub sizes: Option<(Role, Sizes)>,
+    /// Which of these sizes it sets; where it neither sets nor removes any, all.
+    #[serde(default)]
+    pub sets: Which,
+    /// Which of them it removes.
+    #[serde(default)]
+    pub removes: Which,
+    /// Of a swap: which.
+    #[serde(default)]
+    pub swap: Option<SwapIntent>,
+}
+
+/// A swap that was, or was about to be, asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct SwapIntent {
+    /// The environment that is to hold the production CNAME afterwards.
+    pub to: Role,
+    /// Whether the other one had been seen to hold it for so long
+    /// ([`Limits::settle`](crate::plan::Limits::settle)) that a look that shows it at `to`
+    /// is no stale one.
+    pub from_settled: bool,
+}
+
+impl Intent {
+    /// A request that may be on its way from now on.
+    #[must_use]
+    pub fn at(now: Moment) -> Intent {
+        Intent {
+            at: now,
+            outcome: Sent::Unclear,
+            shown_at: None,
+            sizes: None,
+            sets: Which::NONE,
+            removes: Which::NONE,
+            swap: None,
+        }
+    }
+}
+
+impl Intent {
+    /// Whether an environment has the sizes that were asked for, and none of those that were
+    /// to be removed.
+    fn shows_sizes(&self, sizes: Sizes, found: &EnvSeen) -> bool {
+        let Some(has) = found.sizes else {
+            return false;
+        };
+        let sets = match self.sets.any() || self.removes.any() {
+            true => self.sets,
+            false => Which::BOTH,
+        };
+        let differing = Which::differing(has, sizes);
+        let own = found.own_sizes.as_ref();
+        let ours = own.map_or(Which::NONE, |own| own.among(has));
+        !(sets.min && differing.min
+            || sets.max && differing.max
+            || self.removes.min && ours.min
+            || self.removes.max && ours.max)
+    }
+}
+
+/// What the answer to a request told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sent {
+    /// No answer is known: it may be on its way, applied, or lost.
+    Unclear,
+    /// The service took it; with the request's id where it gave one.
+    Applied {
+        /// The id that isolates the request's events.
+        request_id: Option<String>,
+    },
+    /// It was refused or never sent.
+    NotApplied,
+}
+
+impl Deployment {
+    /// A new deployment in its first state.
+    #[must_use]
+    pub fn new(plan: Plan, now: Moment) -> Deployment {
+        Deployment {
+            plan,
+            state: State::Preparing,
+            entered_at: now,
+            started_at: now,
+            updated_at: now,
+            revision: 0,
+            fence: 0,
+            traffic_moved_at: None,
+            drained_at: None,
+            usual: Usual::default(),
+            usual_health: None,
+            served: Served::default(),
+            health_checks: 0,
+            uncounted: None,
+            slowest_answer: Duration::ZERO,
+            left: None,
+            deploy_warnings: Vec::new(),
+            turned_back: None,
+            terminations: Vec::new(),
+            green_id: None,
+            known: BTreeMap::new(),
+            deployed: Vec::new(),
+            discarded: Vec::new(),
+            sized: Some(BTreeMap::new()),
+            intents: BTreeMap::new(),
+        }
+    }
+
+    /// What has sent it back, in place of an operator who has not. The machine knows of the way
+    /// back alone, and not of who ordered it.
+    #[must_use]
+    pub fn told<'a>(&'a self, cause: &'a Cause) -> &'a Cause {
+        match &self.turned_back {
+            Some(told) if self.plan.goal == Goal::Previous && *cause == Cause::AskedToRetreat => {
+                told
+            }
+            _ => cause,
+        }
+    }
+
+    /// An end, or the way to one, for what has sent the deployment there.
+    #[must_use]
+    pub fn for_its_cause(&self, state: State) -> State {
+        let is_told = matches!(
+            state.kind(),
+            Kind::Discarding | Kind::RolledBack | Kind::Stuck
+        );
+        match state.cause() {
+            Some(cause) if is_told => {
+                let told = self.told(cause).clone();
+                state.because(told)
+            }
+            _ => state,
+        }
+    }
+
+    /// The same deployment in another state. Leaving a swap state dates the move
+    /// of production, from which draining counts.
+    #[must_use]
+    pub fn entering(&self, state: State, now: Moment) -> Deployment {
+        let mut next = self.clone();
+        let state = self.for_its_cause(state);
+        if self.state.is_swapping() && self.state.kind() != state.kind() {
+            next.traffic_moved_at = Some(now);
+            next.drained_at = None;
+        }
+        if self.state.kind() != state.kind() {
+            next.terminations.clear();
+        }
+        next.state = state;
+        next.entered_at = now;
+        next.left = None;
+        next
+    }
+
+    /// What is given up of somebody else's changes once those that it is held for are too; none
+    /// where it is not held for any.
+    #[must_use]
+    pub fn with_changes_discarded(&self) -> Option<Vec<Drift>> {
+        let Some(Cause::ChangedMeanwhile { changes, .. }) = self.state.cause() else {
+            return None;
+        };
+        Some([self.discarded.as_slice(), changes].concat())
+    }
+
+    /// What its state means, in one sentence without a full stop.
+    #[must_use]
+    pub fn meaning(&self) -> &'static str {
+        self.state.meaning(self.plan.strategy)
+    }
+
+    /// Keeps a warning of the deploy; false where it is kept already, or too many are.
+    pub fn keep_warning(&mut self, warning: DeployWarning) -> bool {
+        let kept = &mut self.deploy_warnings;
+        let is_new = kept.len() < WARNINGS_MAX && !kept.contains(&warning);
+        if is_new {
+            kept.push(warning);
+        }
+        is_new
+    }
+
+    /// Keeps a termination that AWS has taken, or may have.
+    pub fn keep_termination(&mut self, asked: AskedTermination) {
+        let kept = &mut self.terminations;
+        kept.push(asked);
+        let over = kept.len().saturating_sub(TERMINATIONS_MAX);
+        kept.drain(..over);
+    }
+
+    /// Whether it is paused until its approval, which a URL is asked for.
+    #[must_use]
+    pub fn awaits_approval(&self) -> bool {
+        let is_paused = matches!(self.state, State::AwaitingSwap | State::AwaitingCutover);
+        is_paused && self.plan.asks_approval
+    }
+
+    /// What tells a later checkpoint from an earlier one: a higher fencing number
+    /// is always later.
+    #[must_use]
+    pub fn age(&self) -> (u64, u64) {
+        (self.fence, self.revision)
+    }
+
+    /// Whether the environment that production left is drained: no cached DNS answer
+    /// leads there any more, and it is quiet, or no more than a remainder comes once the
+    /// limit is over. Once it was, it is until production moves again, unless a substantial
+    /// share of the traffic is back.
+    #[must_use]
+    pub fn is_drained(&self, idle: Idle, now: Moment) -> bool {
+        let limits = &self.plan.limits;
+        let Some(moved) = self.traffic_moved_at else {
+            return true;
+        };
+        let is_substantial = idle == Idle::Substantial && !limits.accept_traffic_loss;
+        if self.drained_at.is_some() {
+            return !is_substantial;
+        }
+        let since = now.since(moved);
+        let is_forgiven = since >= limits.drain_limit && !is_substantial;
+        since >= limits.drain && (idle == Idle::Quiet || is_forgiven)
+    }
+
+    /// How many requests a minute one instance of an environment may get that serves nobody:
+    /// what the plan says, or half as many again as green got before it served.
+    #[must_use]
+    pub fn quiet_requests(&self) -> u64 {
+        let planned = u64::from(self.plan.limits.drain_requests);
+        let measured = self.health_checks.saturating_mul(3).div_ceil(2);
+        planned.max(measured.min(planned.saturating_mul(MEASURED_FACTOR_MAX)))
+    }
+
+    /// Counts in what green gets before it serves, and what production gets meanwhile.
+    pub fn learn_the_usual_traffic(
+        &mut self,
+        production: Option<&Traffic>,
+        idle: Option<&Traffic>,
+    ) {
+        let kind = self.state.kind();
+        if let (Some(traffic), Kind::Warming | Kind::Testing) = (production, kind) {
+            self.served = self.served.with(traffic);
+        }
+        if let (Some(traffic), Kind::Warming) = (idle, kind) {
+            self.health_checks = self.health_checks.max(traffic.per_instance());
+        }
+    }
+
+    /// Whether the traffic of the environment that production left has had its time to
+    /// leave: what still comes then stays.
+    #[must_use]
+    pub fn has_waited_for_traffic(&self, now: Moment) -> bool {
+        let limit = self.plan.limits.drain_limit.max(self.plan.limits.drain);
+        let moved = self.traffic_moved_at;
+        self.drained_at.is_some() || moved.is_some_and(|moved| now.since(moved) >= limit)
+    }
+
+    /// Whether a count began before production moved: it is of the requests that production got
+    /// there, and tells nothing of who stays.
+    #[must_use]
+    pub fn is_of_before(&self, traffic: &Traffic) -> bool {
+        let moved = self.traffic_moved_at;
+        let times = traffic.ended.zip(moved);
+        times.is_some_and(|(ended, moved)| ended < moved.after(traffic.counted))
+    }
+
+    /// Whether to read what the environment that does not serve is asked: before it first
+    /// does, from when production left it until it is drained, and again before it is
+    /// deployed to or terminated.
+    #[must_use]
+    pub fn reads_idle_traffic(&self) -> bool {
+        if self.state.kind() == Kind::Warming {
+            return true;
+        }
+        let is_next_interrupted = matches!(
+            self.state.kind(),
+            Kind::Deploying | Kind::TerminatingGreen | Kind::TerminatingBlue | Kind::Discarding
+        );
+        self.traffic_moved_at.is_some() && (self.drained_at.is_none() || is_next_interrupted)
+    }
+
+    /// Whether no DNS answer from before production moved may still be cached, as far as
+    /// clients heed how long they may keep one.
+    #[must_use]
+    pub fn caches_are_over(&self, now: Moment) -> bool {
+        let moved = self.traffic_moved_at;
+        moved.is_none_or(|moved| now.since(moved) >= self.plan.limits.drain)
+    }
+
+    /// Whether that is still to be found out.
+    #[must_use]
+    pub fn may_drain(&self) -> bool {
+        self.traffic_moved_at.is_some() && self.drained_at.is_none()
+    }
+
+    /// How long the present state may last before it is given up. A state that
+    /// waits for a time of its own has its patience on top of that.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        let limits = &self.plan.limits;
+        let kind = self.state.kind();
+        let of_state = limits.patience_of.get(&kind.to_string()).copied();
+        let longest_drain = limits.drain.max(limits.drain_limit);
+        let own = match kind {
+            Kind::DrainingBlue => longest_drain,
+            // However short the patience, a termination takes its minutes.
+            Kind::TerminatingGreen | Kind::TerminatingBlue | Kind::Discarding => {
+                longest_drain.saturating_add(CLEARING_AWAY)
+            }
+            Kind::Baking => limits.bake.max(longest_drain),
+            Kind::SwappingToGreen
+            | Kind::SwappingToBlue
+            | Kind::ReturningToGreen
+            | Kind::ReturningToBlue
+            | Kind::Cloning
+            | Kind::DeployingGreen
+            | Kind::Deploying
+            | Kind::AbortingDeploy => limits.quarantine,
+            Kind::Preparing
+            | Kind::Warming
+            | Kind::TestingGreen
+            | Kind::AwaitingSwap
+            | Kind::Testing
+            | Kind::AwaitingCutover
+            | Kind::Held
+            | Kind::Completed
+            | Kind::RolledBack
+            | Kind::Stuck => Duration::ZERO,
+        };
+        own.saturating_add(of_state.unwrap_or(limits.patience))
+    }
+
+    /// Which requests may still arrive at AWS, or may have arrived unseen.
+    #[must_use]
+    pub fn may_arrive(&self, now: Moment) -> MayArrive {
+        let limits = &self.plan.limits;
+        let open = |kind| {
+            self.intents.get(&kind).is_some_and(|intent| {
+                intent.outcome != Sent::NotApplied
+                    && match intent.shown_at {
+                        // A staler look may hide again what this one showed.
+                        Some(shown) => now.since(shown) < limits.settle,
+                        None => {
+                            now.since(intent.at) < limits.quarantine.saturating_add(SEND_WITHIN)
+                        }
+                    }
+            })
+        };
+        MayArrive {
+            template: open(EffectKind::CreateTemplate),
+            green: open(EffectKind::CreateGreen),
+            swap: open(EffectKind::Swap) && !self.is_over_with_the_swap_before(),
+            deploy: open(EffectKind::Deploy),
+            resize: open(EffectKind::Resize),
+        }
+    }
+
+    /// Writes down what an effect that is about to be asked for sets of the sizes of an
+    /// environment.
+    pub fn sizing(&mut self, effect: &Effect) {
+        let Some(sized) = &mut self.sized else {
+            return;
+        };
+        let mut add = |role: Role, sizes: Sizes, sets: Which, over: Sizes| {
+            sized.entry(role).or_default().add(sizes, sets, over);
+        };
+        match effect {
+            Effect::Resize {
+                role,
+                sizes,
+                sets,
+                over,
+                change: Change::Raise,
+                ..
+            } => add(*role, *sizes, *sets, *over),
+            Effect::CreateGreen => {
+                if let (Some(own), Some(wanted)) = (self.plan.sizes, self.plan.green_sizes()) {
+                    add(Role::Green, wanted, Which::differing(wanted, own), own);
+                }
+            }
+            Effect::Resize {
+                change: Change::PutBack,
+                ..
+            }
+            | Effect::UploadBundle
+            | Effect::RegisterVersion
+            | Effect::CreateTemplate
+            | Effect::Swap { .. }
+            | Effect::Deploy { .. }
+            | Effect::AbortUpdate { .. }
+            | Effect::TerminateGreen { .. }
+            | Effect::TerminateBlue { .. }
+            | Effect::DeleteTemplate => {}
+        }
+    }
+
+    /// Writes down that the last swap has failed: nothing of it can move production any more.
+    pub fn swap_has_failed(&mut self) {
+        if let Some(intent) = self.intents.get_mut(&EffectKind::Swap) {
+            intent.outcome = Sent::NotApplied;
+        }
+    }
+
+    /// Whose environment the present state deploys to; none where it deploys nothing.
+    #[must_use]
+    pub fn deploys_to(&self) -> Option<Role> {
+        match self.state.kind() {
+            Kind::Deploying | Kind::AbortingDeploy => Some(Role::Blue),
+            Kind::DeployingGreen => Some(Role::Green),
+            _ => None,
+        }
+    }
+
+    /// Where the present state is to move production.
+    fn swaps_to(&self) -> Option<Role> {
+        match self.state.kind() {
+            Kind::SwappingToGreen | Kind::ReturningToGreen => Some(Role::Green),
+            Kind::SwappingToBlue | Kind::ReturningToBlue => Some(Role::Blue),
+            _ => None,
+        }
+    }
+
+    /// Whether the last swap is the one that this state is to undo, and has been seen.
+    /// Nothing has been asked for since that a staler look could be taken for, so production
+    /// need not stay where it is sick until looks have settled.
+    fn is_over_with_the_swap_before(&self) -> bool {
+        self.intents.get(&EffectKind::Swap).is_some_and(|intent| {
+            let is_undone = |swap: SwapIntent| self.swaps_to() == Some(swap.to.other());
+            intent.shown_at.is_some() && intent.swap.is_some_and(is_undone)
+        })
+    }
+
+    /// Writes down that a look has shown what became of a request: the swap's
+    /// target holds production, green or the template is there, the deploy's
+    /// version or events show, the sizes are there; and that the environment that
+    /// production left is drained.
+    pub fn resolve(&mut self, seen: &Seen, now: Moment) {
+        if self.may_drain() && seen.drained {
+            self.drained_at = Some(now);
+        }
+        let swaps_to = self.swaps_to();
+        let deploys_to = self.deploys_to();
+        let deploy_ran = matches!(
+            seen.deploy,
+            Deploy::Running | Deploy::Failed(_) | Deploy::Unproven | Deploy::Proven
+        );
+        let target = match deploys_to {
+            Some(Role::Blue) => seen.blue.as_ref(),
+            Some(Role::Green) => seen.our_green(),
+            None => None,
+        };
+        let is_busy = target.is_some_and(|target| target.phase == Phase::Busy);
+        for (kind, intent) in &mut self.intents {
+            let shows = match kind {
+                EffectKind::CreateTemplate => seen.template,
+                // One that goes may be an earlier one, which a stale look still shows.
+                EffectKind::CreateGreen => seen
+                    .our_green()
+                    .is_some_and(|green| green.phase != Phase::Terminating),
+                EffectKind::Swap => {
+                    // A stale look may show where production was before the swap before.
+                    let is_certain =
+                        intent.swap.is_none_or(|swap| swap.from_settled) || seen.production_settled;
+                    swaps_to.is_some() && seen.production == swaps_to && is_certain
+                }
+                EffectKind::Deploy => {
+                    let taken = matches!(intent.outcome, Sent::Applied { .. });
+                    deploys_to.is_some() && (deploy_ran || taken && is_busy)
+                }
+                EffectKind::Resize => intent.sizes.is_some_and(|(role, sizes)| {
+                    let environment = match role {
+                        Role::Blue => seen.blue.as_ref(),
+                        Role::Green => seen.our_green(),
+                    };
+                    environment.is_some_and(|found| intent.shows_sizes(sizes, found))
+                }),
+                EffectKind::UploadBundle
+                | EffectKind::RegisterVersion
+                | EffectKind::AbortUpdate
+                | EffectKind::TerminateGreen
+                | EffectKind::TerminateBlue
+                | EffectKind::DeleteTemplate => false,
+            };
+            if shows {
+                intent.shown_at.get_or_insert(now);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_may_have_a_patience_of_its_own() {
+        let minutes = |n: u64| Duration::from_secs(n * 60);
+        let mut plan = Plan::sample("01J");
+        plan.limits.patience = minutes(30);
+        let states = [
+            ("Warming".to_owned(), minutes(10)),
+            ("Baking".to_owned(), minutes(1)),
+        ];
+        plan.limits.patience_of = states.into();
+        let limits = plan.limits.clone();
+        let now = Moment(0);
+        let preparing = Deployment::new(plan, now);
+        let patience = |state| preparing.entering(state, now).patience();
+        assert_eq!(preparing.patience(), minutes(30));
+        assert_eq!(patience(State::Warming), minutes(10));
+        assert_eq!(
+            patience(State::Baking),
+            limits.bake.max(limits.drain_limit) + minutes(1)
+        );
+        assert_eq!(patience(State::Testing), minutes(30));
+    }
+
+    /// A journal of a version that knew one patience only.
+    #[test]
+    fn an_older_plan_has_one_patience() {
+        let plan = Plan::sample("01J");
+        let mut older = serde_json::to_value(&plan).expect("JSON");
+        let limits = older["limits"].as_object_mut().expect("limits");
+        assert!(limits.remove("patience_of").is_some());
+        assert_eq!(serde_json::from_value::<Plan>(older).expect("a plan"), plan);
+    }
+}

@@ -1,0 +1,32 @@
+//! The rules of a blue/green deployment, without any input or output: what a deployment is, what
+//! AWS shows of it, and what to do next.
+//!
+//! In the order in which to read it: a [`plan`] says what is wanted, the [`machine`] goes from
+//! state to state, [`facts`] tell the machine what AWS shows, and a [`deployment`] is all of that as
+//! the journal keeps it. The other modules are the parts of a plan ([`acceptance`], [`hooks`],
+//! [`preview`], [`listener_rules`], [`health`]), what is judged ([`fidelity`], [`traffic`]), and
+//! what these are written with ([`command`], [`moment`], [`secrets`], [`table`], [`text`]).
+#![warn(missing_docs)]
+
+pub mod plan;
+
+pub mod machine;
+
+pub mod facts;
+
+pub mod deployment;
+
+pub mod acceptance;
+pub mod health;
+pub mod hooks;
+pub mod listener_rules;
+pub mod preview;
+
+pub mod fidelity;
+pub mod traffic;
+
+pub mod command;
+pub mod moment;
+pub mod secrets;
+pub mod table;
+pub mod text;

@@ -1,0 +1,225 @@
+//! What the driver keeps: the durable journal, and where it stands in its loop.
+
+use bluegreen_core::deployment::SwapIntent;
+use bluegreen_core::machine::{Effect, Kind, NotPossible, Order, State, Step, obey};
+use bluegreen_core::plan::{Passed, Role};
+
+use super::service::Request;
+use super::stage::{Stage, Terms, Why};
+
+/// What is durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Journal {
+    pub stage: Stage,
+    pub terms: Terms,
+    /// The pauses out of which an operator has led this version: what the machine's own word
+    /// for it is held against.
+    pub approved: Passed,
+    /// The requests whose last intent is in doubt.
+    pub open: Open,
+    /// Those that a look has shown, which a staler look may still hide.
+    pub shown: Open,
+    pub deploy: Asked,
+    /// Whether the deploy's answer was recorded as applied.
+    pub deploy_taken: bool,
+    pub drain: Drain,
+    /// The last change of sizes: whose, and whether to more.
+    pub resize: Option<(Role, bool)>,
+    /// Whether blue was given other sizes, and whether green was.
+    pub sized: (bool, bool),
+    /// The last swap, while it is in doubt.
+    pub swap: Option<SwapIntent>,
+    /// Whether the operator has given up what a person has changed.
+    pub discarded: bool,
+}
+
+/// The kinds of request that are sent only once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Open {
+    pub template: bool,
+    pub green: bool,
+    pub swap: bool,
+    pub deploy: bool,
+    pub resize: bool,
+}
+
+/// When the last deploy was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Asked {
+    Never,
+    BeforeEntry,
+    SinceEntry,
+}
+
+/// The drain since production was last moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Drain {
+    NeverMoved,
+    Running,
+    Over,
+}
+
+/// Where the driver stands between two of its operations. Held in memory: a
+/// crash leads back to the top of the loop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Pc {
+    /// About to look.
+    Top,
+    /// About to checkpoint this state.
+    Enter(Stage),
+    /// About to look again, for the live-safety rule.
+    Check(Errand),
+    /// Everything is durable and safe; about to send.
+    Send(Errand),
+    /// It has sent before its intent is durable, which is against the rules; about
+    /// to write that down.
+    Note(Errand),
+}
+
+/// A request that is to be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Errand {
+    pub request: Request,
+    pub once: bool,
+    /// The state to enter when it is refused for good.
+    pub refused: Stage,
+}
+
+/// What a look leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Move {
+    Rest,
+    Enter(Stage),
+    Wait(Stage),
+    Ask(Errand, Stage),
+}
+
+impl Open {
+    pub fn minus(self, other: Open) -> Open {
+        Open {
+            template: self.template && !other.template,
+            green: self.green && !other.green,
+            swap: self.swap && !other.swap,
+            deploy: self.deploy && !other.deploy,
+            resize: self.resize && !other.resize,
+        }
+    }
+
+    pub fn plus(self, other: Open) -> Open {
+        Open {
+            template: self.template || other.template,
+            green: self.green || other.green,
+            swap: self.swap || other.swap,
+            deploy: self.deploy || other.deploy,
+            resize: self.resize || other.resize,
+        }
+    }
+
+    pub fn and(self, other: Open) -> Open {
+        self.minus(self.minus(other))
+    }
+
+    /// Whether a request is marked.
+    pub fn has(mut self, request: Request) -> bool {
+        let was = self;
+        self.set(request, false);
+        self != was
+    }
+
+    /// Marks a request, where it is one that is sent only once.
+    pub fn set(&mut self, request: Request, is_open: bool) {
+        match request {
+            Request::CreateTemplate => self.template = is_open,
+            Request::CreateGreen => self.green = is_open,
+            Request::Swap(_) => self.swap = is_open,
+            Request::Deploy(_) | Request::DeployGreen(_) => self.deploy = is_open,
+            Request::Resize(..) => self.resize = is_open,
+            Request::UploadBundle
+            | Request::RegisterVersion
+            | Request::AbortUpdate
+            | Request::AbortGreen
+            | Request::TerminateGreen
+            | Request::TerminateBlue
+            | Request::DeleteTemplate => {}
+        }
+    }
+}
+
+impl Journal {
+    /// Remembers that an environment is given other sizes.
+    pub fn sizes(&mut self, role: Role) {
+        match role {
+            Role::Blue => self.sized.0 = true,
+            Role::Green => self.sized.1 = true,
+        }
+    }
+
+    pub fn new(terms: Terms) -> Journal {
+        Journal {
+            stage: Stage {
+                kind: Kind::Preparing,
+                why: Why::Any,
+            },
+            terms,
+            approved: Passed::default(),
+            open: Open::default(),
+            shown: Open::default(),
+            deploy: Asked::Never,
+            deploy_taken: false,
+            drain: Drain::NeverMoved,
+            resize: None,
+            sized: (false, false),
+            swap: None,
+            discarded: false,
+        }
+    }
+
+    /// A swap that is in doubt no more is not followed.
+    pub fn forget_the_swap(&mut self) {
+        self.swap = self.swap.filter(|_| self.open.swap);
+    }
+
+    /// Whether entering this state dates a move of production.
+    pub fn leaves_a_swap_for(&self, stage: Stage) -> bool {
+        self.stage.state().is_swapping() && self.stage.kind != stage.kind
+    }
+
+    /// The journal in another state; leaving a swap dates the move of production.
+    pub fn entering(mut self, stage: Stage) -> Journal {
+        if self.leaves_a_swap_for(stage) {
+            self.drain = Drain::Running;
+        }
+        if self.deploy == Asked::SinceEntry {
+            self.deploy = Asked::BeforeEntry;
+        }
+        self.stage = stage;
+        self
+    }
+
+    /// The state and terms after an order.
+    pub fn obey(&self, order: Order) -> Result<(Stage, Terms), NotPossible> {
+        let (state, plan) = obey(&self.stage.state(), &self.terms.plan(), order)?;
+        Ok((Stage::of(&state), Terms::of(&plan)))
+    }
+}
+
+impl Move {
+    pub fn of(step: &Step) -> Move {
+        let errand = |effect: &Effect, once: bool, otherwise: &State| {
+            let otherwise = Stage::of(otherwise);
+            let errand = Errand {
+                request: Request::of(effect),
+                once,
+                refused: otherwise.because_refused(effect),
+            };
+            Move::Ask(errand, otherwise)
+        };
+        match step {
+            Step::Rest => Move::Rest,
+            Step::Enter(state) => Move::Enter(Stage::of(state)),
+            Step::Wait { otherwise } => Move::Wait(Stage::of(otherwise)),
+            Step::Ask { effect, otherwise } => errand(effect, false, otherwise),
+            Step::Once { effect, otherwise } => errand(effect, true, otherwise),
+        }
+    }
+}

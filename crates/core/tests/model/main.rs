@@ -1,0 +1,421 @@
+//! The pure machine, exhaustively explored.
+//!
+//! The machine (`step`, `is_safe`, `obey`) is the real one; around it stand the
+//! smallest driver, journal, service and clients that can hurt it. A breadth-first
+//! search visits every situation that can follow from the start and checks the
+//! [`properties`] in each; then it walks backwards to see that a rest, an end and a
+//! good end can be reached from everywhere.
+//!
+//! # What can happen
+//! - The driver dies between any two of its operations.
+//! - A request is throttled, refused for good, lost on its way, applied without its
+//!   answer coming back, or still on its way when it is given up: then it arrives
+//!   at any later moment before its quarantine ends.
+//! - A look shows the world as it was earlier, even after a fresher one.
+//! - Operations take their time, and fail: a swap, a deploy (also one that misses
+//!   an instance), a launch (which the service may roll back by itself), a termination,
+//!   a version that cannot be processed. What their events tell may not be read.
+//! - A deploy ends with its terminal text or without any, whatever became of it; its events
+//!   keep coming or fall silent. That it takes longer than it is ever waited for is taken for
+//!   silence.
+//! - Health comes and goes: an environment that was healthy once since its launch
+//!   or deploy may be found trusted, untrusted or sick at any look, so streaks that
+//!   a crash loses need no memory here. One that never was is never trusted.
+//! - Patience may be spent, tests may pass or fail, the bake may be over at any look.
+//! - An operator gives any order at any time, any number of times.
+//! - A person at the console acts once: swaps the CNAMEs, deploys to blue,
+//!   terminates blue or green, or takes green's name.
+//! - Blue runs more instances than its group's least, or none of an environment's is
+//!   healthy, at any look; sizes are changed, or cannot be.
+//! - A hook fails and holds the deployment at any change of state.
+//! - Nobody approves a pause within its limit, at any time.
+//! - A runner is stopped between any two of its operations, for any time: its lease
+//!   runs out, another takes it, reads the shared record and writes it anew under
+//!   its own fencing number, each at any later moment or not at all. Until the
+//!   record is written anew the first goes on and its checkpoints are taken; from
+//!   then on none is. Quarantines end meanwhile ([`hands`]).
+//!
+//! # What is bounded, and why
+//! - Nothing is counted: the model is finite without bounds on crashes, lost
+//!   answers or orders. The corrected version is always the same one.
+//! - One request of each kind is on its way at most; that the journal never sends a
+//!   second is what the quarantine is for. A quarantine ends only when its request
+//!   has arrived or is lost. Between the intent and the sending it only ends where
+//!   the lease has run out too: a driver that slept there must not send.
+//! - Requests on their way do not outlive a launch and a termination, which together
+//!   take longer than a signature is valid.
+//! - Looks are stale for less than the settling time, which is less than a drain, a
+//!   quarantine and a patience; the configuration says how many changes back.
+//! - Causes are merged where the machine does not tell them apart ([`stage`]).
+//! - With the person at the console there are no late requests and no stale looks,
+//!   and the last look and the request are one: AWS accepts no fencing token, so
+//!   nothing can protect from a hand that comes between. What the person breaks is
+//!   not the machine's doing; that it never interrupts or terminates what clients
+//!   reach holds even then.
+//! - Sizes are counted in configurations of their own, and clients that stay where
+//!   production was are in configurations of their own. What they ask is read of the
+//!   environment itself, so no look is stale in that; those who come back between the last
+//!   look and a request, or while one is on its way, nobody can know of.
+//! - A rehearsal deploys to green and to nothing else; of somebody else's deploy onto green
+//!   nothing depends, as nobody reaches it.
+//! - A second runner comes in a configuration of its own, without a person at the
+//!   console. Of the two one is followed whole. Of the one that was overtaken only
+//!   that it stands before a sending is kept, because everywhere else it can do no
+//!   more than look until it meets a checkpoint or a sending, which ends it. A third
+//!   comes once the overtaken one has ended; the rules leave it nothing else to do.
+//! - That the runner's lease is its own and that its request is sent are one moment:
+//!   whoever is stopped between the two sends what nothing protects from. So what
+//!   is checked must be as late as the request's signature, which ends the request
+//!   by itself.
+//! - Leases are kept truly: whoever takes one has waited for its whole length by a
+//!   clock that does not run ahead, and whoever holds it counts from before the
+//!   renewal was sent, by a clock that does not stand still. A lease that is taken
+//!   so early that the runner still sends what it stands before does no harm either,
+//!   which is explored; one that is taken from a runner that looks on does.
+//! - SQLite and the bucket are one record. Nothing is done before a checkpoint is in
+//!   both, so one that is only in the first passes for one that was not written.
+//! - Names are unique at the service, so a second green cannot exist beside the
+//!   first; what is checked is that none is left or made after an end.
+//!
+//! An environment *answers* when it is Ready or being swapped, was healthy since its
+//! launch or deploy, and runs one version on all instances. A version that passes
+//! its test and is broken all the same cannot be told from a good one, here or there.
+
+mod broken;
+mod diagram;
+mod driver;
+mod events;
+mod explore;
+mod hands;
+mod journal;
+mod look;
+mod node;
+mod outside;
+mod properties;
+mod service;
+mod stage;
+mod trace;
+mod world;
+
+use std::sync::OnceLock;
+
+use bluegreen_core::machine::{is_safe, step};
+use bluegreen_core::plan::Strategy;
+
+use driver::{Config, Model, Staleness};
+use explore::{Explored, Extent, explore};
+use look::{LeaseRule, Rules};
+
+use bluegreen_testing::sample::is_full;
+
+/// The rules as they are.
+const RULES: Rules = Rules {
+    step,
+    is_safe,
+    believes_the_deploys_answer: false,
+    believes_the_first_look: false,
+    believes_the_swap_before: false,
+    believes_a_green_that_goes: false,
+    gives_up_on_an_unclear_answer: false,
+    sends_before_its_intent: false,
+    lease: LeaseRule::Kept,
+};
+
+const LATE: Config = Config {
+    name: "late requests",
+    strategy: Strategy::Restore,
+    pause: true,
+    late: true,
+    staleness: Staleness::Fresh,
+    console: false,
+    two_hands: false,
+    resizes: false,
+    stubborn: false,
+};
+
+const STALE: Config = Config {
+    name: "stale looks",
+    strategy: Strategy::Restore,
+    pause: false,
+    late: false,
+    staleness: Staleness::Window,
+    console: false,
+    two_hands: false,
+    resizes: false,
+    stubborn: false,
+};
+
+const LATE_AND_STALE: Config = Config {
+    name: "late requests and stale looks",
+    strategy: Strategy::Restore,
+    pause: true,
+    late: true,
+    staleness: Staleness::OneChange,
+    console: false,
+    two_hands: false,
+    resizes: false,
+    stubborn: false,
+};
+
+const CONSOLE: Config = Config {
+    name: "a person at the console",
+    strategy: Strategy::Restore,
+    pause: true,
+    late: false,
+    staleness: Staleness::Fresh,
+    console: true,
+    two_hands: false,
+    resizes: false,
+    stubborn: false,
+};
+
+const TWO_HANDS: Config = Config {
+    name: "two hands",
+    strategy: Strategy::Restore,
+    pause: true,
+    late: true,
+    staleness: Staleness::Fresh,
+    console: false,
+    two_hands: true,
+    resizes: false,
+    stubborn: false,
+};
+
+/// A configuration that is explored once for all tests that ask for it.
+struct Run {
+    config: Config,
+    /// So that the model cannot shrink to nothing unnoticed.
+    nodes_min: usize,
+    explored: OnceLock<Explored>,
+}
+
+const PROMOTE_LATE_AND_STALE: Config = Config {
+    name: "promote: late requests and stale looks",
+    strategy: Strategy::Promote,
+    staleness: Staleness::Window,
+    ..LATE_AND_STALE
+};
+
+const PROMOTE_CONSOLE: Config = Config {
+    name: "promote: a person at the console",
+    strategy: Strategy::Promote,
+    ..CONSOLE
+};
+
+const PROMOTE_TWO_HANDS: Config = Config {
+    name: "promote: two hands",
+    strategy: Strategy::Promote,
+    ..TWO_HANDS
+};
+
+const SIZES: Config = Config {
+    name: "sizes, late requests",
+    pause: false,
+    resizes: true,
+    ..LATE
+};
+
+const PROMOTE_SIZES: Config = Config {
+    name: "promote: sizes, two hands",
+    resizes: true,
+    ..PROMOTE_TWO_HANDS
+};
+
+const REHEARSE: Config = Config {
+    name: "rehearse: late requests and stale looks",
+    strategy: Strategy::Rehearse,
+    pause: false,
+    resizes: true,
+    ..LATE_AND_STALE
+};
+
+const REHEARSE_CONSOLE: Config = Config {
+    name: "rehearse: a person at the console",
+    strategy: Strategy::Rehearse,
+    pause: false,
+    ..CONSOLE
+};
+
+const REHEARSE_TWO_HANDS: Config = Config {
+    name: "rehearse: two hands",
+    strategy: Strategy::Rehearse,
+    pause: false,
+    ..TWO_HANDS
+};
+
+const STUBBORN: Config = Config {
+    name: "traffic that stays, late requests and stale looks",
+    staleness: Staleness::OneChange,
+    pause: false,
+    stubborn: true,
+    ..LATE
+};
+
+const PROMOTE_STUBBORN: Config = Config {
+    name: "promote: traffic that stays, late requests and stale looks",
+    strategy: Strategy::Promote,
+    ..STUBBORN
+};
+
+static RUNS: [Run; 15] = [
+    Run::new(LATE, 35_000),
+    Run::new(STALE, 40_000),
+    Run::new(LATE_AND_STALE, 250_000),
+    Run::new(CONSOLE, 100_000),
+    Run::new(TWO_HANDS, 500_000),
+    Run::new(PROMOTE_LATE_AND_STALE, 25_000),
+    Run::new(PROMOTE_CONSOLE, 5_000),
+    Run::new(PROMOTE_TWO_HANDS, 10_000),
+    Run::new(SIZES, 250_000),
+    Run::new(PROMOTE_SIZES, 20_000),
+    Run::new(REHEARSE, 70_000),
+    Run::new(REHEARSE_CONSOLE, 12_000),
+    Run::new(REHEARSE_TWO_HANDS, 40_000),
+    Run::new(STUBBORN, 100_000),
+    Run::new(PROMOTE_STUBBORN, 10_000),
+];
+
+impl Run {
+    const fn new(config: Config, nodes_min: usize) -> Run {
+        Run {
+            config,
+            nodes_min,
+            explored: OnceLock::new(),
+        }
+    }
+}
+
+/// A quick run explores models of up to so many nodes whole, too.
+const SMALL: usize = 40_000;
+
+/// How many nodes of a larger model a quick run follows.
+const PART: usize = 20_000;
+
+fn extent(nodes_min: usize) -> Extent {
+    match is_full() || nodes_min <= SMALL {
+        true => Extent::Whole,
+        false => Extent::Part(PART),
+    }
+}
+
+fn explored(run: &Run) -> &Explored {
+    run.explored
+        .get_or_init(|| explore(&Model::new(run.config, RULES), extent(run.nodes_min)))
+}
+
+#[track_caller]
+fn holds(run: &Run) {
+    all_hold(run.config.name, explored(run), run.nodes_min);
+}
+
+#[track_caller]
+fn all_hold(name: &str, explored: &Explored, nodes_min: usize) {
+    bluegreen_testing::tell(&format!(
+        "model, {name}: {} unique states, {} edges",
+        explored.nodes, explored.edges
+    ));
+    if let Some(violation) = &explored.violation {
+        panic!(
+            "{name}: broken: {}\n{}",
+            violation.property, violation.trace
+        );
+    }
+    let nodes_min = match extent(nodes_min) {
+        Extent::Whole => nodes_min,
+        Extent::Part(nodes) => nodes,
+    };
+    assert!(
+        explored.nodes >= nodes_min,
+        "{name}: only {} nodes",
+        explored.nodes
+    );
+}
+
+#[test]
+fn every_property_holds_with_late_requests() {
+    holds(&RUNS[0]);
+}
+
+#[test]
+fn every_property_holds_with_stale_looks() {
+    holds(&RUNS[1]);
+}
+
+#[test]
+fn every_property_holds_with_late_requests_and_stale_looks() {
+    holds(&RUNS[2]);
+}
+
+#[test]
+fn every_property_holds_with_late_requests_and_looks_of_any_staleness() {
+    let config = Config {
+        name: "late requests and looks of any staleness",
+        staleness: Staleness::Window,
+        ..LATE_AND_STALE
+    };
+    holds(&Run::new(config, 1_000_000));
+}
+
+#[test]
+fn every_property_holds_with_a_person_at_the_console() {
+    holds(&RUNS[3]);
+}
+
+#[test]
+fn every_property_holds_with_two_hands() {
+    holds(&RUNS[4]);
+}
+
+#[test]
+fn every_property_holds_where_green_keeps_production() {
+    for run in &RUNS[5..8] {
+        holds(run);
+    }
+}
+
+#[test]
+fn every_property_holds_where_sizes_change() {
+    for run in &RUNS[8..10] {
+        holds(run);
+    }
+}
+
+#[test]
+fn every_property_holds_in_a_rehearsal() {
+    for run in &RUNS[10..13] {
+        holds(run);
+    }
+}
+
+/// Nothing that interrupts service is asked of an environment that a substantial share of
+/// the traffic still reaches, however long it stays.
+#[test]
+fn every_property_holds_where_traffic_stays() {
+    for run in &RUNS[13..] {
+        holds(run);
+    }
+}
+
+/// Clocks that run at different speeds, by less than it takes a runner to look
+/// again, do no harm: the age of an intent and the record's fence hold.
+#[test]
+fn every_property_holds_where_a_lease_is_taken_a_little_too_early() {
+    let rules = Rules {
+        lease: LeaseRule::TakenEarly,
+        ..RULES
+    };
+    let explored = explore(&Model::new(TWO_HANDS, rules), extent(500_000));
+    all_hold("two hands, leases taken too early", &explored, 500_000);
+}
+
+#[test]
+#[ignore = "takes minutes: four and a half million nodes"]
+fn every_property_holds_with_two_hands_and_stale_looks() {
+    let config = Config {
+        name: "two hands and stale looks",
+        pause: false,
+        staleness: Staleness::OneChange,
+        ..TWO_HANDS
+    };
+    holds(&Run::new(config, 4_000_000));
+}

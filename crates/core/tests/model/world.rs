@@ -1,0 +1,254 @@
+//! What the service and its clients do, as small as the machine's rules need it.
+
+use bluegreen_core::plan::Role;
+
+use super::service::{InFlight, Request};
+
+/// The versions there are: the one before, the release, a corrected release, and
+/// one that a person at the console deploys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Label {
+    Previous,
+    New,
+    Fixed,
+    Other,
+}
+
+/// What a look can show of the world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct View {
+    /// Who holds the production CNAME; none once its environment is gone.
+    pub holder: Option<Role>,
+    pub swap: Swap,
+    pub blue: Blue,
+    pub green: Green,
+    pub template: bool,
+    /// Whether the events of green's last launch tell that it failed.
+    pub launch_failed: bool,
+    /// The events of the last deploy that the journal knows of.
+    pub events: Events,
+}
+
+/// A swap that the service is carrying out: both environments are busy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Swap {
+    Idle,
+    /// Taken; the names have not moved.
+    Started,
+    /// The names have moved.
+    Moved,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Blue {
+    pub phase: BluePhase,
+    /// The version of the last update that succeeded.
+    pub label: Label,
+    /// Whether it has been healthy since its last launch or deploy began.
+    pub fit: bool,
+    /// Whether some of its instances may run another version than its label.
+    pub mixed: bool,
+    /// Whether its group has room for more than its own sizes.
+    pub raised: bool,
+    /// Whether the update that goes on is a person's.
+    pub theirs: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BluePhase {
+    Ready,
+    Updating(Label),
+    Aborting,
+    /// Its sizes change; it serves meanwhile.
+    Resizing(bool),
+    Terminating,
+    Gone,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Green {
+    pub phase: GreenPhase,
+    /// Whether it has been healthy since its launch.
+    pub fit: bool,
+    /// Whether its group has room for more than blue's own sizes.
+    pub raised: bool,
+    /// Whether it was given the version to release, which a rehearsal does.
+    pub upgraded: bool,
+    /// Whether a person has changed it while it served: its version, its settings or its sizes.
+    pub changed: bool,
+    /// Whether some of its instances may run another version than it shows.
+    pub mixed: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum GreenPhase {
+    Absent,
+    Launching,
+    Ready,
+    /// The version to release is going onto it.
+    Updating,
+    Aborting,
+    /// Its sizes change; it serves meanwhile.
+    Resizing(bool),
+    Terminating,
+    /// Somebody else's environment has the name.
+    Foreign,
+}
+
+/// What the events of a deploy tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Events {
+    None,
+    /// They keep coming.
+    Running,
+    /// None has come lately, or they have come for so long that it is given up.
+    Silent,
+    Failed,
+    Unproven,
+    /// Whether they tell of errors too is no fact of the machine's: the terminal text decides.
+    Proven,
+}
+
+/// Clients with a cached DNS answer that leads to where production was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Stale {
+    None,
+    /// They are there, and the journal does not date the move that made them.
+    Undated,
+    /// They are there since a move that the journal's drain covers.
+    Dated,
+    /// They are there although they have had their time to leave: proxies that keep
+    /// addresses, or a record that leads to the load balancer.
+    Stay,
+}
+
+/// The bundle and the version to release, as far as they are registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Bundle {
+    Missing,
+    Uploaded,
+    Processing,
+    Processed,
+    Failed,
+}
+
+/// The whole world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct World {
+    pub view: View,
+    pub stale_on_blue: Stale,
+    pub stale_on_green: Stale,
+    pub in_flight: InFlight,
+    pub bundle: Bundle,
+}
+
+impl View {
+    pub fn blue_ready(&self) -> bool {
+        self.blue.phase == BluePhase::Ready && self.swap == Swap::Idle
+    }
+
+    pub fn green_ready(&self) -> bool {
+        self.green.phase == GreenPhase::Ready && self.swap == Swap::Idle
+    }
+
+    /// Whether an environment serves whoever reaches it. A swap in progress does
+    /// not interrupt it.
+    pub fn answers(&self, role: Role) -> bool {
+        match role {
+            Role::Blue => {
+                let phase = self.blue.phase;
+                matches!(phase, BluePhase::Ready | BluePhase::Resizing(_))
+                    && self.blue.fit
+                    && !self.blue.mixed
+            }
+            Role::Green => {
+                let phase = self.green.phase;
+                matches!(phase, GreenPhase::Ready | GreenPhase::Resizing(_))
+                    && self.green.fit
+                    && !self.green.mixed
+            }
+        }
+    }
+
+    /// Whether a request names an environment that is gone: ids are never given
+    /// again.
+    pub fn finds_nothing(&self, request: Request) -> bool {
+        match request {
+            Request::TerminateGreen
+            | Request::DeployGreen(_)
+            | Request::AbortGreen
+            | Request::Resize(Role::Green, _) => !self.green_is_ours(),
+            Request::TerminateBlue | Request::Resize(Role::Blue, _) => {
+                self.blue.phase == BluePhase::Gone
+            }
+            _ => false,
+        }
+    }
+
+    pub fn green_is_ours(&self) -> bool {
+        match self.green.phase {
+            GreenPhase::Launching
+            | GreenPhase::Ready
+            | GreenPhase::Updating
+            | GreenPhase::Aborting
+            | GreenPhase::Resizing(_)
+            | GreenPhase::Terminating => true,
+            GreenPhase::Absent | GreenPhase::Foreign => false,
+        }
+    }
+}
+
+impl World {
+    /// Blue is live and healthy on the previous version, and nothing else is there.
+    pub fn new() -> World {
+        World {
+            view: View {
+                holder: Some(Role::Blue),
+                swap: Swap::Idle,
+                blue: Blue {
+                    phase: BluePhase::Ready,
+                    label: Label::Previous,
+                    fit: true,
+                    mixed: false,
+                    raised: false,
+                    theirs: false,
+                },
+                green: Green::absent(),
+                template: false,
+                launch_failed: false,
+                events: Events::None,
+            },
+            stale_on_blue: Stale::None,
+            stale_on_green: Stale::None,
+            in_flight: InFlight::default(),
+            bundle: Bundle::Missing,
+        }
+    }
+
+    pub fn is_stale_on(&self, role: Role) -> Stale {
+        match role {
+            Role::Blue => self.stale_on_blue,
+            Role::Green => self.stale_on_green,
+        }
+    }
+
+    pub fn stale_on(&mut self, role: Role) -> &mut Stale {
+        match role {
+            Role::Blue => &mut self.stale_on_blue,
+            Role::Green => &mut self.stale_on_green,
+        }
+    }
+}
+
+impl Green {
+    pub fn absent() -> Green {
+        Green {
+            phase: GreenPhase::Absent,
+            fit: false,
+            raised: false,
+            upgraded: false,
+            changed: false,
+            mixed: false,
+        }
+    }
+}
