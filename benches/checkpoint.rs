@@ -7,8 +7,10 @@
 
 use std::hint::black_box;
 use std::io::{Seek, SeekFrom, Write};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
 use bluegreen::acceptance::{AcceptanceTest, Front};
@@ -31,9 +33,10 @@ use tokio::runtime::Runtime;
 /// About as long as a checkpoint: one page of SQLite.
 const PAGE: usize = 4096;
 
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 struct NoProber;
 
+#[async_trait]
 impl Prober for NoProber {
     async fn probe(&self, _test: &AcceptanceTest, _site: &Site) -> Probe {
         unreachable!("nothing is tested here")
@@ -157,7 +160,7 @@ fn on_disk(criterion: &mut Criterion) {
     group.finish();
 }
 
-async fn cloud() -> AwsCloud<NoProber> {
+async fn cloud() -> AwsCloud {
     let sandbox = Sandbox::open(Options::default()).expect("a sandbox opens");
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
@@ -168,7 +171,7 @@ async fn cloud() -> AwsCloud<NoProber> {
         .credentials_provider(Credentials::new("AKIABENCH", "bench", None, None, "bench"))
         .load()
         .await;
-    AwsCloud::new(&config, NoProber)
+    AwsCloud::new(&config, Arc::new(NoProber))
 }
 
 fn in_the_bucket(criterion: &mut Criterion) {

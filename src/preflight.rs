@@ -14,7 +14,7 @@ use tracing::warn;
 use crate::acceptance::{AcceptanceTest, On};
 use crate::clock::Moment;
 use crate::cloud::aws::{AwsCloud, Configuration};
-use crate::cloud::{Environment, LookError, Prober, VersionRecord};
+use crate::cloud::{Environment, LookError, VersionRecord};
 use crate::config::Config;
 use crate::facts::health_of;
 use crate::health::Health;
@@ -299,8 +299,8 @@ fn limits(config: &Config, configuration: &Configuration, instances: u32) -> Lim
 /// # Errors
 /// [`Refused::Checks`] with what was found where there is no such application or environment,
 /// or it may not be looked for; [`Refused::Look`] where nothing can be read.
-pub async fn find_target<P: Prober>(
-    cloud: &AwsCloud<P>,
+pub async fn find_target(
+    cloud: &AwsCloud,
     config: &Config,
     region: &str,
 ) -> Result<(Target, Environment, Option<Environment>), Refused> {
@@ -332,8 +332,8 @@ pub async fn find_target<P: Prober>(
 }
 
 /// What is missing where there is no blue.
-async fn missing<P: Prober>(
-    cloud: &AwsCloud<P>,
+async fn missing(
+    cloud: &AwsCloud,
     config: &Config,
     region: &str,
     green: Option<&Environment>,
@@ -366,7 +366,7 @@ async fn missing<P: Prober>(
 }
 
 /// Whether an earlier release was to leave production on the environment with green's name.
-async fn was_promoted<P: Prober>(cloud: &AwsCloud<P>, green: &Environment) -> bool {
+async fn was_promoted(cloud: &AwsCloud, green: &Environment) -> bool {
     // This is for a hint alone.
     let tags = cloud.tags(&green.arn).await.unwrap_or_default();
     strategy_of(&tags) == Strategy::Promote
@@ -376,8 +376,8 @@ async fn was_promoted<P: Prober>(cloud: &AwsCloud<P>, green: &Environment) -> bo
 ///
 /// # Errors
 /// [`Refused::Look`] where there are no credentials: nothing can be read then.
-pub async fn inspect<P: Prober + Clone>(
-    cloud: &AwsCloud<P>,
+pub async fn inspect(
+    cloud: &AwsCloud,
     config: &Config,
     wanted: &Wanted,
     (target, blue, green): &(Target, Environment, Option<Environment>),
@@ -399,8 +399,8 @@ pub async fn inspect<P: Prober + Clone>(
 ///
 /// # Errors
 /// [`Refused`].
-pub async fn plan<P: Prober + Clone>(
-    cloud: &AwsCloud<P>,
+pub async fn plan(
+    cloud: &AwsCloud,
     config: &Config,
     id: String,
     wanted: &Wanted,

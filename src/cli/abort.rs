@@ -10,7 +10,6 @@ use super::finish::{Asked, as_its_run, exit_code, go_on, report};
 use super::signals::Standing;
 use super::take::{Attempt, Taken};
 use super::{Exit, Failed, Unheeded};
-use crate::cloud::HttpProber;
 use crate::cloud::aws::AwsCloud;
 use crate::config::{Named, Options};
 use crate::deployment::Deployment;
@@ -127,7 +126,7 @@ async fn rest(context: &Context, pause: Duration) -> Result<(), Failed> {
 
 /// What is needed to look after a process elsewhere.
 struct Elsewhere {
-    cloud: AwsCloud<HttpProber>,
+    cloud: AwsCloud,
     /// None where the journal is in SQLite alone.
     contender: Option<Contender>,
 }

@@ -12,8 +12,8 @@ use super::take::{in_flight, pause};
 use super::{Exit, Failed, say};
 use crate::clock::Deadline;
 use crate::cloud::Outcome;
+use crate::cloud::Refusal;
 use crate::cloud::aws::AwsCloud;
-use crate::cloud::{HttpProber, Refusal};
 use crate::config::Options;
 use crate::plan::{Target, template_name};
 use crate::rebuild::{Remains, clean_up};
@@ -109,7 +109,7 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
 /// holds the production CNAME.
 async fn remove_green(
     context: &mut Context,
-    cloud: &AwsCloud<HttpProber>,
+    cloud: &AwsCloud,
     remains: &Remains,
     has_ended: bool,
 ) -> Result<Exit, Failed> {
@@ -203,7 +203,7 @@ async fn release(
 
 /// The templates that a deployment has left, each with its application.
 pub(super) async fn left_templates(
-    cloud: &AwsCloud<HttpProber>,
+    cloud: &AwsCloud,
     id: &str,
 ) -> Result<Vec<(String, String)>, Failed> {
     let name = template_name(id);

@@ -3,6 +3,7 @@
 
 use std::fmt::Display;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use aws_config::SdkConfig;
 use tokio::sync::OnceCell;
@@ -30,7 +31,7 @@ pub(super) struct Context {
     pub unheeded: Option<Unheeded>,
     connection: Connection,
     /// Made once: credentials are looked up anew with every one.
-    clients: OnceCell<(AwsCloud<HttpProber>, SdkConfig)>,
+    clients: OnceCell<(AwsCloud, SdkConfig)>,
     /// What interrupts it, and what is told then.
     pub signals: Signals,
     #[cfg(feature = "sandbox")]
@@ -191,7 +192,7 @@ impl Context {
     }
 
     /// The clients of AWS, or of the sandbox.
-    pub async fn cloud(&self) -> Result<(AwsCloud<HttpProber>, SdkConfig), Failed> {
+    pub async fn cloud(&self) -> Result<(AwsCloud, SdkConfig), Failed> {
         let clients = self.clients.get_or_try_init(|| async {
             let config = connect(&self.connection).await?;
             let proxy = self
@@ -201,7 +202,7 @@ impl Context {
                 .map(|sandbox| sandbox.url.as_str());
             let prober = HttpProber::new(proxy).map_err(without_roots)?;
             let recorder = self.recorder.clone();
-            let cloud = AwsCloud::recorded_by(&config, prober, recorder)
+            let cloud = AwsCloud::recorded_by(&config, Arc::new(prober), recorder)
                 .encrypting(self.options.sse.clone())
                 .authenticating(self.options.state_key()?);
             Ok::<_, Failed>((cloud, config))
@@ -219,7 +220,7 @@ impl Context {
 
     /// The clients for a deployment: in its region, and only where blue is of its
     /// account. Elsewhere an empty answer would read as blue and green gone.
-    pub async fn cloud_of(&mut self, plan: &Plan) -> Result<AwsCloud<HttpProber>, Failed> {
+    pub async fn cloud_of(&mut self, plan: &Plan) -> Result<AwsCloud, Failed> {
         let target = &plan.target;
         if let Some(region) = self.options.region.as_ref().filter(|r| !r.is_empty())
             && *region != target.region

@@ -11,7 +11,6 @@ use super::{Exit, Failed, say};
 use crate::acceptance::all_set;
 use crate::approval::Approver;
 use crate::clock::Clock;
-use crate::cloud::HttpProber;
 use crate::cloud::aws::AwsCloud;
 use crate::config::{Named, NamedLimits, NamedTests, Options};
 use crate::deployment::Deployment;
@@ -204,7 +203,7 @@ struct Wishes {
 
 /// Checks an order and writes down what follows from it.
 async fn ordered(
-    cloud: &AwsCloud<HttpProber>,
+    cloud: &AwsCloud,
     journal: &mut Journal<'_>,
     deployment: &mut Deployment,
     order: Order,
@@ -321,10 +320,7 @@ async fn write_down(
 
 /// A deployment that is resumed elsewhere before its bundle was uploaded needs
 /// the file.
-async fn has_its_bundle(
-    cloud: &AwsCloud<HttpProber>,
-    deployment: &Deployment,
-) -> Result<(), Failed> {
+async fn has_its_bundle(cloud: &AwsCloud, deployment: &Deployment) -> Result<(), Failed> {
     let plan = &deployment.plan;
     let Some(bundle) = &plan.bundle else {
         return Ok(());
@@ -351,7 +347,7 @@ async fn has_its_bundle(
 /// Drives a deployment that was just created in the journal.
 pub(super) async fn drive_new(
     context: &mut Context,
-    cloud: &AwsCloud<HttpProber>,
+    cloud: &AwsCloud,
     mut deployment: Deployment,
     lock: DriveLock,
     lease: Option<Lease>,

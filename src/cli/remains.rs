@@ -5,8 +5,8 @@ use tracing::warn;
 use super::context::Context;
 use super::{Exit, Failed};
 use crate::clock::Moment;
+use crate::cloud::Environment;
 use crate::cloud::aws::AwsCloud;
-use crate::cloud::{Environment, HttpProber};
 use crate::config::{Config, is_bucket_name};
 use crate::deployment::Deployment;
 use crate::plan::{Goal, TAG_BLUE, TAG_BUCKET, TAG_DEPLOYMENT, TAG_VERSION, label_of_tag, tag_of};
@@ -134,7 +134,7 @@ impl Context {
     /// is asked that another account owns.
     pub async fn known_elsewhere(
         &self,
-        cloud: &AwsCloud<HttpProber>,
+        cloud: &AwsCloud,
         (green, tags): (&Environment, &[(String, String)]),
     ) -> Result<Option<Record>, Failed> {
         let Some(name) = tag_of(tags, TAG_BUCKET).filter(|name| is_bucket_name(name)) else {
@@ -166,7 +166,7 @@ impl Context {
     /// of the application and environments that are named.
     pub async fn remains(
         &self,
-        cloud: &AwsCloud<HttpProber>,
+        cloud: &AwsCloud,
         id: Option<&str>,
     ) -> Result<Option<Remains>, Failed> {
         let named = |given: &Option<String>, name: &str| given.as_deref().is_none_or(|g| g == name);
@@ -202,7 +202,7 @@ impl Context {
 }
 
 async fn remains_of(
-    cloud: &AwsCloud<HttpProber>,
+    cloud: &AwsCloud,
     green: Environment,
     tags: Vec<(String, String)>,
 ) -> Result<Remains, Failed> {

@@ -14,8 +14,8 @@ use super::{Exit, Failed};
 use crate::acceptance::all_set;
 use crate::bundle;
 use crate::clock::Stopwatch;
+use crate::cloud::Environment;
 use crate::cloud::aws::AwsCloud;
-use crate::cloud::{Environment, HttpProber};
 use crate::config::keys::RELEASE;
 use crate::config::{Config, Options, duration};
 use crate::deployment::Deployment;
@@ -290,7 +290,7 @@ pub(super) async fn begin(
 
 /// A release that is to begin, and how long it waits for its turn.
 struct Release<'a> {
-    cloud: &'a AwsCloud<HttpProber>,
+    cloud: &'a AwsCloud,
     config: &'a Config,
     wanted: &'a Wanted,
     region: &'a str,
@@ -456,11 +456,7 @@ fn not_yet(blue: &Environment) -> Failed {
 }
 
 /// Whether blue is still what a plan was made for.
-async fn still_fits(
-    plan: &Plan,
-    cloud: &AwsCloud<HttpProber>,
-    config: &Config,
-) -> Result<bool, Failed> {
+async fn still_fits(plan: &Plan, cloud: &AwsCloud, config: &Config) -> Result<bool, Failed> {
     let (_, blue, _) = preflight::find_target(cloud, config, &plan.target.region).await?;
     let runs = blue.version_label.as_deref() == Some(plan.previous_version.as_str());
     Ok(blue.id == plan.blue_id && runs && blue.holds(&plan.production_cname))

@@ -8,7 +8,6 @@ use tracing::{info, warn};
 use super::context::Context;
 use super::signals::Standing;
 use super::{Exit, Failed};
-use crate::cloud::HttpProber;
 use crate::cloud::aws::AwsCloud;
 use crate::config::Config;
 use crate::deployment::Deployment;
@@ -21,7 +20,7 @@ use crate::turn::Turn;
 
 /// A deployment that this process may drive.
 pub(super) struct Taken {
-    pub cloud: AwsCloud<HttpProber>,
+    pub cloud: AwsCloud,
     pub lock: DriveLock,
     /// None where the journal is in SQLite alone.
     pub lease: Option<Lease>,
@@ -40,11 +39,7 @@ pub(super) struct InFlight {
 
 impl Context {
     /// The state in the bucket of a deployment, where it has one.
-    pub fn shared_of(
-        &self,
-        cloud: &AwsCloud<HttpProber>,
-        plan: &Plan,
-    ) -> Result<Option<SharedState>, Failed> {
+    pub fn shared_of(&self, cloud: &AwsCloud, plan: &Plan) -> Result<Option<SharedState>, Failed> {
         if plan.shared_state && self.options.no_shared_state {
             let message = format!(
                 "--no-shared-state: deployment {} has its lease in bucket {}, and without it two \
@@ -402,7 +397,7 @@ impl Context {
     /// The turn of a deployment that is to have this id.
     pub fn turn(
         &self,
-        cloud: &AwsCloud<HttpProber>,
+        cloud: &AwsCloud,
         config: &Config,
         target: &Target,
         id: &str,

@@ -2,7 +2,6 @@
 
 use super::context::{Context, Patient};
 use super::{Exit, Failed};
-use crate::cloud::HttpProber;
 use crate::cloud::aws::AwsCloud;
 use crate::deployment::Deployment;
 use crate::plan::{
@@ -15,7 +14,7 @@ use crate::trust::{Configured, Untrusted, vouch_for};
 
 /// What a record from the bucket is held against.
 pub(super) struct Trust {
-    cloud: AwsCloud<HttpProber>,
+    cloud: AwsCloud,
     configured: Configured,
     previews: Option<Asked>,
     patient: Patient,
@@ -24,7 +23,7 @@ pub(super) struct Trust {
 impl Context {
     /// What records from the bucket are held against: this command's own configuration, and
     /// what AWS shows.
-    pub fn trust(&self, cloud: &AwsCloud<HttpProber>) -> Result<Trust, Failed> {
+    pub fn trust(&self, cloud: &AwsCloud) -> Result<Trust, Failed> {
         Ok(Trust {
             cloud: cloud.clone(),
             configured: self.options.configured()?,

@@ -43,6 +43,7 @@ pub use traffic::Counted;
 pub use unmanaged::{Beside, Unmanaged};
 
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -84,7 +85,7 @@ use time::{SendBy, ServiceTime};
 
 /// The clients of one region and account.
 #[derive(Clone, Debug)]
-pub struct AwsCloud<P> {
+pub struct AwsCloud {
     eb: eb::Client,
     s3: s3::Client,
     seldom: Seldom,
@@ -95,7 +96,7 @@ pub struct AwsCloud<P> {
     encryption: Option<Encryption>,
     /// What authenticates the state in it.
     state_key: Option<StateKey>,
-    prober: P,
+    prober: Arc<dyn Prober>,
 }
 
 /// How the description of everything that this program makes begins; the
@@ -121,16 +122,20 @@ const CHECK_TIME_MAX: Duration = Duration::from_secs(2 * 60);
 /// A retry of what was throttled takes five: two retries in five seconds are no storm.
 const RETRY_TOKENS_A_SECOND: f32 = 2.0;
 
-impl<P: Prober> AwsCloud<P> {
+impl AwsCloud {
     /// Clients with this configuration; `prober` asks the environments' web sites.
     #[must_use]
-    pub fn new(config: &SdkConfig, prober: P) -> AwsCloud<P> {
+    pub fn new(config: &SdkConfig, prober: Arc<dyn Prober>) -> AwsCloud {
         AwsCloud::recorded_by(config, prober, Recorder::default())
     }
 
     /// The same, whose requests and answers this recorder keeps.
     #[must_use]
-    pub fn recorded_by(config: &SdkConfig, prober: P, recorder: Recorder) -> AwsCloud<P> {
+    pub fn recorded_by(
+        config: &SdkConfig,
+        prober: Arc<dyn Prober>,
+        recorder: Recorder,
+    ) -> AwsCloud {
         let time = ServiceTime::default();
         let retries = config.retry_config().cloned();
         let retries = retries.unwrap_or_else(RetryConfig::standard);
@@ -173,13 +178,13 @@ impl<P: Prober> AwsCloud<P> {
 
     /// The same, asking S3 to encrypt every upload to the artifacts bucket so.
     #[must_use]
-    pub fn encrypting(self, encryption: Option<Encryption>) -> AwsCloud<P> {
+    pub fn encrypting(self, encryption: Option<Encryption>) -> AwsCloud {
         AwsCloud { encryption, ..self }
     }
 
     /// The same, authenticating the state in the artifacts bucket with this key.
     #[must_use]
-    pub fn authenticating(self, state_key: Option<StateKey>) -> AwsCloud<P> {
+    pub fn authenticating(self, state_key: Option<StateKey>) -> AwsCloud {
         AwsCloud { state_key, ..self }
     }
 
@@ -192,10 +197,7 @@ impl<P: Prober> AwsCloud<P> {
     /// The same for the checks before a release, which are asked once: passing errors are
     /// tried again for longer.
     #[must_use]
-    pub fn patient(&self) -> AwsCloud<P>
-    where
-        P: Clone,
-    {
+    pub fn patient(&self) -> AwsCloud {
         let config = self.seldom.config();
         let retries = config.retry_config().cloned();
         let retries = retries.unwrap_or_else(RetryConfig::standard);
@@ -237,7 +239,7 @@ impl<P: Prober> AwsCloud<P> {
     }
 }
 
-impl<P: Prober> Cloud for AwsCloud<P> {
+impl Cloud for AwsCloud {
     async fn look(&self, plan: &Plan, needs: &Needs) -> Result<Sighting, LookError> {
         let names = [plan.target.blue.clone(), plan.green.clone()];
         let environments = self.environments(&names).await?;
@@ -412,7 +414,7 @@ impl<P: Prober> Cloud for AwsCloud<P> {
     }
 }
 
-impl<P: Prober> AwsCloud<P> {
+impl AwsCloud {
     /// Reads what is wanted of the environments themselves.
     async fn look_closer(
         &self,
@@ -661,7 +663,7 @@ async fn all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
     pending.into_iter().filter_map(|(_, done)| done).collect()
 }
 
-impl<P> AwsCloud<P> {
+impl AwsCloud {
     async fn register_version(&self, plan: &Plan, send_by: &Deadline) -> Outcome {
         let key = plan.bundle.as_ref().map(|bundle| bundle.key.as_str());
         let bundle = S3Location::builder()

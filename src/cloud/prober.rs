@@ -3,10 +3,11 @@
 
 use std::collections::BTreeSet;
 use std::error::Error;
-use std::future::Future;
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
 use reqwest::header::{HOST, HeaderValue, LOCATION};
 use reqwest::{Client, ClientBuilder, Method, Url};
 
@@ -22,21 +23,22 @@ use crate::secrets;
 const RESOLVED_WITHIN: Duration = Duration::from_secs(5);
 
 /// Tests an environment.
-pub trait Prober {
+#[async_trait]
+pub trait Prober: fmt::Debug + Send + Sync {
     /// Asks an environment.
-    fn probe(&self, test: &AcceptanceTest, site: &Site) -> impl Future<Output = Probe>;
+    async fn probe(&self, test: &AcceptanceTest, site: &Site) -> Probe;
 
     /// Runs a command that tests an environment.
-    fn run(&self, run: &Run) -> impl Future<Output = Ran>;
+    async fn run(&self, run: &Run) -> Ran;
 
     /// How many addresses a load balancer's name leads to: each is one of its nodes. None where
     /// that is not known.
-    fn nodes(&self, _endpoint: &str) -> impl Future<Output = Option<u32>> {
-        std::future::ready(None)
+    async fn nodes(&self, _endpoint: &str) -> Option<u32> {
+        None
     }
 
     /// Where a name leads, as DNS tells it; why nobody knows, in words.
-    fn look_up(&self, name: &str) -> impl Future<Output = Result<Led, String>>;
+    async fn look_up(&self, name: &str) -> Result<Led, String>;
 }
 
 /// The prober that asks over the network.
@@ -249,6 +251,7 @@ fn builder() -> ClientBuilder {
         .pool_max_idle_per_host(0)
 }
 
+#[async_trait]
 impl Prober for HttpProber {
     async fn probe(&self, test: &AcceptanceTest, site: &Site) -> Probe {
         let mut is_sure = false;

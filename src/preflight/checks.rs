@@ -17,7 +17,7 @@ use self::traffic::{previewed, unfit};
 use super::check::{Check, Finding};
 use super::{Facts, Inspection, Surroundings, Wanted};
 use crate::cloud::aws::{AwsCloud, Configuration};
-use crate::cloud::{Environment, LookError, Prober, VersionRecord};
+use crate::cloud::{Environment, LookError, VersionRecord};
 use crate::config::Config;
 use crate::listener_rules::Rule;
 use crate::plan::Target;
@@ -27,8 +27,8 @@ use crate::preview::Preview;
 pub(super) const GRANT: &str = "grant it, as docs/permissions.md says";
 
 /// What is looked at, and what for.
-pub(super) struct Inspector<'a, P> {
-    pub cloud: &'a AwsCloud<P>,
+pub(super) struct Inspector<'a> {
+    pub cloud: &'a AwsCloud,
     pub config: &'a Config,
     pub wanted: &'a Wanted,
     pub target: &'a Target,
@@ -55,7 +55,7 @@ struct Read {
     nodes: Option<u32>,
 }
 
-impl<P: Prober> Inspector<'_, P> {
+impl Inspector<'_> {
     /// Every check. What cannot be read refuses where a release needs it, and leaves a check
     /// unknown where that alone does.
     ///

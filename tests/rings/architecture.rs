@@ -1,5 +1,6 @@
 //! The invariants of docs/architecture.md that the source itself can show.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -36,26 +37,53 @@ fn absent(folder: &str, words: &[&str], except: &[&str]) {
     }
 }
 
-/// The packages that a package of the workspace is built with, those of its dependencies included
-/// (`cargo tree`).
-fn built_with(package: &str) -> Vec<String> {
+/// What `cargo tree` tells of these packages, a line each.
+fn tree(format: &str, of: &[&str]) -> BTreeSet<String> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let tree = Command::new(cargo)
-        .args(["tree", "--offline", "--locked", "--edges", "normal"])
-        .args(["--prefix", "none", "--format", "{p}", "--package", package])
+        .args(["tree", "--offline", "--locked", "--prefix", "none"])
+        .args(["--no-dedupe", "--format", format])
+        .args(of)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .expect("cargo runs");
     assert!(tree.status.success(), "{tree:?}");
-    let names = String::from_utf8_lossy(&tree.stdout);
-    let names = names.lines().filter_map(|line| line.split(' ').next());
+    let lines = String::from_utf8_lossy(&tree.stdout);
+    lines.lines().map(str::to_owned).collect()
+}
+
+/// The names of the packages that one is built with, those of its dependencies included.
+fn built_with(package: &str) -> BTreeSet<String> {
+    let lines = tree("{p}", &["--edges", "normal", "--package", package]);
+    let names = lines.iter().filter_map(|line| line.split(' ').next());
     names.map(str::to_owned).collect()
+}
+
+/// A package that the tests want with other features is compiled twice by the README's two
+/// commands, and so is everything that stands on it.
+#[test]
+fn the_program_and_its_tests_share_one_build_of_the_sdk() {
+    let below = built_with("aws-config");
+    assert!(below.contains("tokio"), "{below:?}");
+    let features = |of: &[&str]| {
+        let lines = tree("{p} with {f}", of);
+        let of_sdk = |line: &String| {
+            line.split(' ')
+                .next()
+                .is_some_and(|name| below.contains(name))
+        };
+        lines.into_iter().filter(of_sdk).collect::<BTreeSet<_>>()
+    };
+    let program = features(&["--package", "bluegreen", "--edges", "no-dev"]);
+    let tests = features(&["--workspace", "--edges", "normal,build,dev"]);
+    let differ: Vec<_> = program.difference(&tests).collect();
+    assert!(differ.is_empty(), "other features in tests: {differ:#?}");
 }
 
 #[test]
 fn the_core_is_built_without_input_and_output() {
     let packages = built_with("bluegreen-core");
-    assert!(packages.contains(&"serde".to_owned()), "{packages:?}");
+    assert!(packages.contains("serde"), "{packages:?}");
     for package in packages {
         let is_out = [
             "tokio",
@@ -75,7 +103,7 @@ fn the_core_is_built_without_input_and_output() {
 fn the_sandbox_knows_nothing_of_bluegreen() {
     let of_ours = |name: &String| name.starts_with("bluegreen") && name != "bluegreen-sandbox";
     let packages = built_with("bluegreen-sandbox");
-    assert!(packages.contains(&"tokio".to_owned()), "{packages:?}");
+    assert!(packages.contains("tokio"), "{packages:?}");
     assert_eq!(packages.into_iter().find(of_ours), None);
 }
 

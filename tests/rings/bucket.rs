@@ -4,6 +4,7 @@
 //! conformance script runs them against moto's server, so that they do not lean on
 //! the sandbox.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region};
@@ -33,7 +34,7 @@ const LENGTH: Duration = Duration::from_secs(1_200);
 
 /// A bucket, and a target and deployment of this test alone.
 struct Place {
-    cloud: AwsCloud<HttpProber>,
+    cloud: AwsCloud,
     bucket: Bucket,
     clock: Clock,
     target: Target,
@@ -53,7 +54,7 @@ impl Place {
             .credentials_provider(Credentials::new("AKIATEST", "test", None, None, "test"))
             .load()
             .await;
-        let cloud = AwsCloud::new(&config, HttpProber::new(None).expect("a prober"));
+        let cloud = AwsCloud::new(&config, Arc::new(HttpProber::new(None).expect("a prober")));
         let id = ulid::Ulid::new().to_string();
         Place {
             bucket: cloud.bucket(BUCKET),

@@ -102,14 +102,14 @@ impl Served {
 }
 
 /// Clients of the AWS at this URL.
-pub async fn clients_of(url: &str) -> AwsCloud<HttpProber> {
+pub async fn clients_of(url: &str) -> AwsCloud {
     let config = aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
         .endpoint_url(url)
         .credentials_provider(Credentials::new("AKIATEST", "test", None, None, "test"))
         .load()
         .await;
-    AwsCloud::new(&config, HttpProber::new(None).expect("a prober"))
+    AwsCloud::new(&config, Arc::new(HttpProber::new(None).expect("a prober")))
 }
 
 /// The binary with these arguments and nothing of the environment.

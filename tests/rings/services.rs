@@ -5,6 +5,7 @@
 //! conformance script runs them against moto's, so that they do not lean on the
 //! sandbox. Either holds zone `shop.example` and the parameters that name it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bluegreen::clock::{Clock, Deadline, Moment, Stopwatch};
@@ -27,7 +28,7 @@ const SPEED: f64 = 600.0;
 
 /// A hostname of this test alone, in a zone.
 struct Place {
-    cloud: AwsCloud<HttpProber>,
+    cloud: AwsCloud,
     zone_id: String,
     host: String,
     url: String,
@@ -50,7 +51,7 @@ impl Place {
             }),
         };
         let config = connect(&connection).await.expect("a configuration");
-        let cloud = AwsCloud::new(&config, HttpProber::new(None).expect("a prober"));
+        let cloud = AwsCloud::new(&config, Arc::new(HttpProber::new(None).expect("a prober")));
         let asked = Asked::read(&[param(HOSTS_PARAMETER)], Some(&param(ZONE_PARAMETER)));
         let asked = asked.expect("it reads").expect("it asks");
         let values = cloud.parameters(&asked.parameters()).await;

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
+use async_trait::async_trait;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
@@ -65,7 +66,7 @@ const EPOCH: Moment = Moment(1_800_000_000_000);
 pub struct VirtualWorld {
     pub sandbox: Sandbox,
     pub clock: Clock,
-    pub cloud: AwsCloud<DirectProber>,
+    pub cloud: AwsCloud,
     pub folder: tempfile::TempDir,
     /// What the next release asks for.
     pub config: Config,
@@ -178,7 +179,7 @@ impl VirtualWorld {
         VirtualWorld {
             by_name: prober.by_name.clone(),
             asked: prober.asked.clone(),
-            cloud: AwsCloud::new(&config, prober),
+            cloud: AwsCloud::new(&config, Arc::new(prober)),
             sandbox,
             clock,
             folder: tempfile::tempdir().expect("a temporary folder"),
@@ -199,7 +200,7 @@ impl VirtualWorld {
         VirtualWorld {
             by_name: prober.by_name.clone(),
             asked: prober.asked.clone(),
-            cloud: AwsCloud::new(&config, prober),
+            cloud: AwsCloud::new(&config, Arc::new(prober)),
             sandbox: self.sandbox.clone(),
             clock: self.clock,
             folder: tempfile::tempdir().expect("a temporary folder"),
@@ -819,7 +820,7 @@ impl HttpConnector for DirectConnector {
 
 /// Asks the sandbox's web sites without a network, by a resolver whose answers were cached at
 /// the worst moment.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct DirectProber {
     sandbox: Sandbox,
     by_name: Arc<AtomicBool>,
@@ -866,6 +867,7 @@ impl DirectProber {
     }
 }
 
+#[async_trait]
 impl Prober for DirectProber {
     async fn probe(&self, test: &AcceptanceTest, site: &Site) -> Probe {
         let cname = &site.cname;

@@ -918,9 +918,8 @@ pub fn label_of_tag(value: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-#[cfg(any(test, feature = "test-support"))]
 impl Plan {
-    /// A plan to release `v2` where `v1` runs, for tests.
+    /// A plan to release `v2` where `v1` runs, for tests and examples.
     #[must_use]
     pub fn sample(id: &str) -> Plan {
         Plan {

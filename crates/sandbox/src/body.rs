@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Either, Full};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
@@ -182,7 +183,9 @@ impl Streamed {
     /// # Errors
     /// The body cannot be read.
     pub async fn or_held(answer: Response<s3s::Body>) -> Result<Response<Bytes>, String> {
-        if answer.body().size_hint().lower() <= HELD_BYTES_MAX as u64 {
+        let length = answer.headers().get(CONTENT_LENGTH);
+        let length: Option<usize> = length.and_then(|length| length.to_str().ok()?.parse().ok());
+        if length.is_none_or(|length| length <= HELD_BYTES_MAX) {
             return held(answer).await;
         }
         let (parts, body) = answer.into_parts();

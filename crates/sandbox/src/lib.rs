@@ -51,6 +51,7 @@ pub use traffic::{Loss, Traffic};
 pub use wire::{ApiError, Form};
 pub use world::{Timings, World};
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -129,6 +130,12 @@ struct Inner {
     tap: Mutex<Option<Tap>>,
     calls: std::sync::atomic::AtomicU64,
     _scratch: Option<tempfile::TempDir>,
+}
+
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sandbox").finish_non_exhaustive()
+    }
 }
 
 impl Sandbox {

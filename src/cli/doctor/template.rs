@@ -9,7 +9,7 @@ use super::super::signals::Standing;
 use super::super::{Exit, Failed, say};
 use crate::clock::Deadline;
 use crate::cloud::aws::{AwsCloud, TemplateBesideBlue};
-use crate::cloud::{Cloud, HttpProber, Outcome, Refusal};
+use crate::cloud::{Cloud, Outcome, Refusal};
 use crate::machine::Effect;
 use crate::plan::Plan;
 
@@ -83,7 +83,7 @@ fn step(what: &str, verdict: &str, evidence: String) -> Verdict {
 }
 
 /// Asks for the template. Where no clear answer comes, whether it is there decides.
-async fn made(cloud: &AwsCloud<HttpProber>, plan: &Plan) -> Result<Verdict, Failed> {
+async fn made(cloud: &AwsCloud, plan: &Plan) -> Result<Verdict, Failed> {
     let name = &plan.template;
     let nothing = "nothing was changed, and users are on blue";
     let of_blue = format!("{name} is made of {}", plan.target.blue);
@@ -128,7 +128,7 @@ fn may_still_be_made(plan: &Plan) -> String {
 
 /// Reads the template and blue, unless a signal comes.
 async fn read(
-    cloud: &AwsCloud<HttpProber>,
+    cloud: &AwsCloud,
     plan: &Plan,
     mut interrupted: watch::Receiver<bool>,
 ) -> Result<TemplateBesideBlue, Failed> {
@@ -204,11 +204,7 @@ fn compared(plan: &Plan, beside: &TemplateBesideBlue) -> Verdict {
 }
 
 /// Deletes the template. A signal does not end that: nothing is to be left.
-async fn deleted(
-    context: &Context,
-    cloud: &AwsCloud<HttpProber>,
-    plan: &Plan,
-) -> Result<(), Failed> {
+async fn deleted(context: &Context, cloud: &AwsCloud, plan: &Plan) -> Result<(), Failed> {
     let mut why = String::new();
     for asked in 0..DELETIONS_MAX {
         if asked > 0 {

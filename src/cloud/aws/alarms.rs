@@ -42,7 +42,7 @@ impl Alarm {
     }
 }
 
-impl<P> AwsCloud<P> {
+impl AwsCloud {
     /// The alarms with these names, in their order.
     ///
     /// # Errors

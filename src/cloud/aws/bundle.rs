@@ -28,7 +28,7 @@ const UPLOADED: Outcome = Outcome::Applied {
     environment_id: None,
 };
 
-impl<P> AwsCloud<P> {
+impl AwsCloud {
     /// Puts the plan's bundle under its key unless the key holds it already.
     pub(super) async fn upload_bundle(&self, plan: &Plan) -> Outcome {
         let Some((key, file)) = plan

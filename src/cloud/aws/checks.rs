@@ -120,7 +120,7 @@ pub struct CnameAvailability {
     pub available: bool,
 }
 
-impl<P> AwsCloud<P> {
+impl AwsCloud {
     /// The managed action of an environment that comes first; none where none is to come.
     ///
     /// # Errors

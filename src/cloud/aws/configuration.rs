@@ -210,7 +210,7 @@ pub(super) fn settings_by_name(configuration: Configuration) -> BTreeMap<String,
     configuration.settings.into_iter().map(named).collect()
 }
 
-impl<P> AwsCloud<P> {
+impl AwsCloud {
     /// What an environment is compared by.
     ///
     /// # Errors

@@ -23,7 +23,7 @@ pub struct HostedZone {
     id: String,
 }
 
-impl<P> AwsCloud<P> {
+impl AwsCloud {
     /// The hosted zone with this id.
     #[must_use]
     pub fn hosted_zone(&self, id: &str) -> HostedZone {

@@ -80,7 +80,7 @@ const REFUSED_KEY: &str = "bluegreen/conditional-writes";
 const NO_ETAG: &str = "\"00000000000000000000000000000000\"";
 const NO_DIGEST: &str = "AAAAAAAAAAAAAAAAAAAAAA==";
 
-impl<P> AwsCloud<P> {
+impl AwsCloud {
     /// A bucket of this account and region.
     #[must_use]
     pub fn bucket(&self, name: &str) -> Bucket {

@@ -9,7 +9,7 @@ use super::failure::{failure, look_error};
 use crate::cloud::{Failure, LookError};
 use crate::preview::ParameterValue;
 
-impl<P> AwsCloud<P> {
+impl AwsCloud {
     /// What the parameters with these names hold, secure ones decrypted.
     ///
     /// # Errors

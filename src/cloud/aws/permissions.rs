@@ -82,7 +82,7 @@ const CONTEXT: [(&str, ContextKeyTypeEnum, &str); 4] = [
     ),
 ];
 
-impl<P> AwsCloud<P> {
+impl AwsCloud {
     /// Whose credentials these are.
     ///
     /// # Errors

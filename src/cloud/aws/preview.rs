@@ -15,7 +15,7 @@ pub enum PreviewRefused {
     Unfit(#[from] PreviewError),
 }
 
-impl<P> AwsCloud<P> {
+impl AwsCloud {
     /// The preview hostnames that are asked for, with what each holds now. `production`
     /// are the names that lead to production: its CNAME and its load balancer's.
     ///

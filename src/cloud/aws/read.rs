@@ -31,7 +31,7 @@ pub struct Application {
     pub templates: Vec<String>,
 }
 
-impl<P> AwsCloud<P> {
+impl AwsCloud {
     /// The environments with these names, which are unique in an account and region, that are not
     /// terminated, in one call.
     ///

@@ -27,7 +27,7 @@ impl ZoneRecords {
     }
 }
 
-impl<P> AwsCloud<P> {
+impl AwsCloud {
     /// The records of the account's hosted zones. Zones of other accounts and other DNS
     /// services are not seen.
     ///

@@ -14,7 +14,7 @@ pub(super) struct Resources {
     pub balancer: Option<String>,
 }
 
-impl<P> AwsCloud<P> {
+impl AwsCloud {
     pub(super) async fn resources(&self, environment_id: &str) -> Result<Resources, LookError> {
         let answer = self
             .eb

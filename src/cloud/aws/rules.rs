@@ -21,7 +21,7 @@ pub(super) const TAG_ENVIRONMENT_ID: &str = "elasticbeanstalk:environment-id";
 /// The tag that CloudFormation puts on everything of a stack's.
 const TAG_PART: &str = "aws:cloudformation:logical-id";
 
-impl<P> AwsCloud<P> {
+impl AwsCloud {
     /// The rules of a load balancer, those that are tagged [`TAG_FOLLOW`] apart, and the
     /// target groups of environments behind it.
     ///

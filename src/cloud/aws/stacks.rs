@@ -6,7 +6,7 @@ use super::failure::{failure, look_error};
 use crate::cloud::{Failure, LookError};
 use crate::plan::SecurityGroup;
 
-impl<P> AwsCloud<P> {
+impl AwsCloud {
     /// Whether the stack behind an environment is protected against termination; none
     /// where no stack is to be seen. A protected environment cannot be terminated.
     ///

@@ -15,12 +15,12 @@ use super::failure::{PAGES_MAX, endless, look_error};
 use super::read::{BasicHealth, health_error};
 use super::{AwsCloud, all};
 use crate::clock::Moment;
-use crate::cloud::{Led, LookError, Prober, Sighting};
+use crate::cloud::{Led, LookError, Sighting};
 use crate::health::Health;
 use crate::plan::{Plan, Role};
 use crate::traffic::Traffic;
 
-impl<P: Prober> AwsCloud<P> {
+impl AwsCloud {
     /// How many nodes a load balancer has; none where that is not known.
     pub async fn nodes(&self, endpoint: &str) -> Option<u32> {
         self.prober.nodes(endpoint).await
@@ -33,7 +33,7 @@ impl<P: Prober> AwsCloud<P> {
     }
 }
 
-impl<P> AwsCloud<P> {
+impl AwsCloud {
     /// The same of the environment of a role; none where there is none that serves.
     pub(super) async fn traffic_of(
         &self,

@@ -86,7 +86,7 @@ pub struct Beside {
     pub unread: Vec<String>,
 }
 
-impl<P> AwsCloud<P> {
+impl AwsCloud {
     /// What is on the load balancer that an environment has for itself, an application or network
     /// one, and not in its settings.
     ///

@@ -5,8 +5,8 @@ use super::super::permissions::{
     Balancing, By, DeploymentPolicy, Launch, Needed, Scope, Use, needed,
 };
 use super::{Found, Inspector, Read};
+use crate::cloud::LookError;
 use crate::cloud::aws::{Asked, Caller, ConditionalWrites, Configuration, Denial, Denied};
-use crate::cloud::{LookError, Prober};
 use crate::encryption::Encryption;
 use crate::plan::template_name;
 use crate::shared::lease_key;
@@ -14,7 +14,7 @@ use crate::shared::lease_key;
 /// How many missing permissions one sentence names.
 const NAMED_MAX: usize = 5;
 
-impl<P: Prober> Inspector<'_, P> {
+impl Inspector<'_> {
     pub(super) fn credentials(&self, caller: Result<Caller, LookError>) -> Found {
         let Caller { account, arn, .. } = caller?;
         if account != self.target.account {

@@ -3,12 +3,12 @@
 use super::super::reach::goes_by_cname;
 use super::{Configuration, Inspector};
 use crate::acceptance::{AcceptanceTest, Front, On, without_secrets};
-use crate::cloud::{Probe, Prober, Site};
+use crate::cloud::{Probe, Site};
 
 /// A test, by its place in the configuration, and what blue answered to it.
 pub(super) type Answered = (usize, Probe);
 
-impl<P: Prober> Inspector<'_, P> {
+impl Inspector<'_> {
     /// What blue answers to each test that its running version is to pass too: each is asked
     /// once. What may write is not asked of production, and neither is what is not known to
     /// lead to blue.

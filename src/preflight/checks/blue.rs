@@ -6,14 +6,14 @@ use super::super::Inspection;
 use super::super::check::{Check, Finding};
 use super::super::steps::{steps, together};
 use super::{Found, Inspector};
+use crate::cloud::LookError;
 use crate::cloud::aws::{Configuration, EnvironmentType, ManagedAction};
-use crate::cloud::{LookError, Prober};
 use crate::facts::{health_of, is_healthy};
 use crate::health::Health;
 use crate::listener_rules::{Balancer, Follow, can_follow};
 use crate::plan::Strategy;
 
-impl<P: Prober> Inspector<'_, P> {
+impl Inspector<'_> {
     /// Green is made in the tier WebServer of type Standard, and no other is known to hold a
     /// CNAME that can be swapped.
     pub(super) fn worker_tier(&self) -> Finding {

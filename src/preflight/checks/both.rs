@@ -2,13 +2,12 @@
 
 use super::super::check::{Check, Finding};
 use super::Inspector;
-use crate::cloud::Prober;
 use crate::cloud::aws::{Configuration, EnvironmentType};
 
 /// The namespace of what an environment notifies people by.
 const TOPICS: &str = "aws:elasticbeanstalk:sns:topics";
 
-impl<P: Prober> Inspector<'_, P> {
+impl Inspector<'_> {
     /// Blue's settings do not tell what its application does beside answering requests: that
     /// is said of every environment.
     pub(super) fn two_environments(&self, configuration: &Configuration) -> Finding {

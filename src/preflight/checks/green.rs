@@ -2,12 +2,12 @@
 
 use super::super::check::{Check, Finding};
 use super::{Found, Inspector};
+use crate::cloud::LookError;
 use crate::cloud::aws::{Configuration, EnvironmentType, Quota};
-use crate::cloud::{LookError, Prober};
 use crate::fidelity::{OPERATIONS_ROLE, is_called};
 use crate::plan::{Kept, Sizes, TAG_DEPLOYMENT, TAGS_MAX, is_own_tag};
 
-impl<P: Prober> Inspector<'_, P> {
+impl Inspector<'_> {
     pub(super) async fn green_name(&self) -> Found {
         let name = &self.config.green;
         let Some(green) = self.green else {

@@ -2,10 +2,10 @@
 
 use super::super::check::{Check, Finding};
 use super::Inspector;
-use crate::cloud::{LookError, Prober};
+use crate::cloud::LookError;
 use crate::plan::{SecurityGroup, Strategy};
 
-impl<P: Prober> Inspector<'_, P> {
+impl Inspector<'_> {
     /// What names the group that the service made for blue's instances, and that group, which
     /// is known although what names it may not be read.
     pub(super) async fn security_groups(

@@ -6,7 +6,7 @@ use super::super::check::{Check, Finding};
 use super::{Found, Inspector};
 use crate::clock::Moment;
 use crate::cloud::aws::Configuration;
-use crate::cloud::{LookError, Prober, VersionRecord};
+use crate::cloud::{LookError, VersionRecord};
 use crate::plan::Strategy;
 
 /// The namespace of time-based scaling (developer guide, "General options for all
@@ -33,7 +33,7 @@ struct Action {
     is_suspended: bool,
 }
 
-impl<P: Prober> Inspector<'_, P> {
+impl Inspector<'_> {
     /// Green is launched with the version that blue runs. Lifecycle rules of the bucket, or
     /// of the application's versions (`DeleteSourceFromS3`), may have deleted its bundle.
     pub(super) async fn previous_version(&self) -> Found {

@@ -3,10 +3,10 @@
 use super::super::check::{Check, Finding};
 use super::launch::Kept;
 use super::{Inspector, Version};
-use crate::cloud::{LookError, Prober, VersionRecord};
+use crate::cloud::{LookError, VersionRecord};
 use crate::plan::Strategy;
 
-impl<P: Prober> Inspector<'_, P> {
+impl Inspector<'_> {
     /// The label to release, where it is, or can be, registered.
     pub(super) async fn version(&self) -> Result<Version, LookError> {
         let (application, bucket) = (&self.config.app, &self.config.bucket);

@@ -7,12 +7,12 @@ use super::super::reach::{Known, Reach, as_records, is_same_place, reach, to_loo
 use super::{Answered, Found, Inspector, Read, unread};
 use crate::acceptance::without_secrets;
 use crate::cloud::aws::{Alarm, Configuration, Counted, PreviewRefused, ZoneRecords};
-use crate::cloud::{Led, LookError, Prober};
+use crate::cloud::{Led, LookError};
 use crate::plan::{Role, Strategy};
 use crate::preview::{Preview, RecordSet};
 use crate::traffic::Traffic;
 
-impl<P: Prober> Inspector<'_, P> {
+impl Inspector<'_> {
     pub(super) async fn preview(&self) -> Result<Option<Preview>, PreviewRefused> {
         let Some(asked) = &self.config.preview else {
             return Ok(None);

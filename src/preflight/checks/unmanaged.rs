@@ -2,11 +2,10 @@
 
 use super::super::check::Check;
 use super::{Found, Inspector};
-use crate::cloud::Prober;
 use crate::cloud::aws::{Configuration, EnvironmentType};
 use crate::plan::Strategy;
 
-impl<P: Prober> Inspector<'_, P> {
+impl Inspector<'_> {
     pub(super) async fn unmanaged_changes(&self, configuration: Option<&Configuration>) -> Found {
         let check = Check::UnmanagedChanges;
         let Some(configuration) = configuration else {
