@@ -15,7 +15,7 @@ use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
 use bluegreen::acceptance::{AcceptanceTest, Front};
 use bluegreen::clock::{Clock, Moment};
-use bluegreen::cloud::aws::{AwsCloud, Condition, Put};
+use bluegreen::cloud::{AwsCloud, Condition, Put};
 use bluegreen::cloud::{Led, Probe, Prober, Sighting, Site};
 use bluegreen::command::{Ran, Run};
 use bluegreen::deployment::Deployment;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use reqwest::{Client, Response, StatusCode, Url};
 
 use crate::acceptance::without_secrets;
-use crate::cloud::root_cause;
+use crate::prober::root_cause;
 use crate::text::short;
 
 /// How long one question may take.

@@ -4,117 +4,15 @@ mod extensions;
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rawzip::{RECOMMENDED_BUFFER_SIZE, ZipArchive};
-use sha2::{Digest, Sha256};
-use thiserror::Error;
+
+pub use bluegreen_aws::bundle_file::{BYTES_MAX, BundleError, read};
+
+use bluegreen_aws::bundle_file::open;
 
 use crate::plan::{Bundle, BundleFile};
-
-/// Elastic Beanstalk's limit for a source bundle (developer guide, "Create an
-/// application source bundle").
-pub const BYTES_MAX: u64 = 500 * 1024 * 1024;
-
-/// A bundle that cannot be used.
-#[derive(Debug, Error)]
-pub enum BundleError {
-    /// It cannot be read.
-    #[error("cannot read the bundle {}: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// Its path is not text, so the journal cannot keep it.
-    #[error("the path of the bundle {} is not UTF-8: rename it", path.display())]
-    NotText {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A pipe or a device: what is read twice must be there twice.
-    #[error("the bundle {} is no regular file: write it to one first", path.display())]
-    NotAFile {
-        /// The file.
-        path: PathBuf,
-    },
-    /// It is larger than the service takes.
-    #[error("the bundle {} has {bytes} bytes; Elastic Beanstalk takes at most {BYTES_MAX}", path.display())]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-        /// Its length.
-        bytes: u64,
-    },
-    /// It is nothing that the service can deploy.
-    #[error(
-        "the bundle {} {what}: Elastic Beanstalk takes a ZIP or WAR file, or a single file such as \
-         Dockerrun.aws.json on Docker",
-        path.display()
-    )]
-    NotABundle {
-        /// The file.
-        path: PathBuf,
-        /// What it is instead.
-        what: String,
-    },
-}
-
-/// Reads a bundle's length and SHA-256.
-///
-/// # Errors
-/// [`BundleError`].
-pub fn read(path: &Path) -> Result<BundleFile, BundleError> {
-    let read_error = |source| BundleError::Read {
-        path: path.to_owned(),
-        source,
-    };
-    if path.to_str().is_none() {
-        return Err(BundleError::NotText {
-            path: path.to_owned(),
-        });
-    }
-    let mut file = open(path)?;
-    let mut hash = Sha256::new();
-    let mut bytes = 0;
-    let mut buffer = vec![0; 64 * 1024];
-    loop {
-        let read = file.read(&mut buffer).map_err(read_error)?;
-        if read == 0 {
-            break;
-        }
-        hash.update(&buffer[..read]);
-        bytes += read as u64;
-        if bytes > BYTES_MAX {
-            return Err(BundleError::TooLarge {
-                path: path.to_owned(),
-                bytes: file.metadata().map_or(bytes, |m| m.len()),
-            });
-        }
-    }
-    let sha256 = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
-    Ok(BundleFile {
-        path: std::path::absolute(path).map_err(read_error)?,
-        sha256,
-        bytes,
-    })
-}
-
-/// Opens a regular file: a pipe blocks until somebody writes to it, and can be read once.
-fn open(path: &Path) -> Result<File, BundleError> {
-    let read_error = |source| BundleError::Read {
-        path: path.to_owned(),
-        source,
-    };
-    let found = std::fs::metadata(path).map_err(read_error)?;
-    match found.is_file() || found.is_dir() {
-        true => File::open(path).map_err(read_error),
-        false => Err(BundleError::NotAFile {
-            path: path.to_owned(),
-        }),
-    }
-}
 
 /// Opens a bundle, and gives what is to be warned of. Elastic Beanstalk finds most of it out
 /// only once green is being cloned.

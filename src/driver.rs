@@ -20,7 +20,7 @@ use tracing::{debug, info, warn};
 
 use crate::approval::Approves;
 use crate::clock::{Clock, Deadline, Moment, Stopwatch};
-use crate::cloud::{Alarms, Cloud, LookError, Outcome, Refusal, Sighting, test_run};
+use crate::cloud::{Alarms, Cloud, LookError, Outcome, Refusal, Sighting};
 use crate::command::{Processes, Runner};
 use crate::deployment::{AskedTermination, Deployment, Intent, Sent, SwapIntent};
 use crate::facts::{
@@ -30,6 +30,7 @@ use crate::fidelity::{Weight, template_sets};
 use crate::journal::{Journal, JournalError};
 use crate::machine::{Cause, Effect, Kind, Order, Seen, State, Step, hold, is_safe, obey, step};
 use crate::plan::{Goal, Role};
+use crate::prober::test_run;
 use crate::shared::SharedError;
 use crate::store::{Output, StoreError};
 use following::{Following, Turn};

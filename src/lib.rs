@@ -1,28 +1,41 @@
-//! Crash-safe blue/green deployments for AWS Elastic Beanstalk.
+//! Crash-safe blue/green deployments for AWS Elastic Beanstalk: the program above its crates.
+//!
+//! Read it from the outside in. The [`cli`] has a file for each command. [`config`] makes values
+//! that cannot be wrong of flags, variables and a file, and [`preflight`] checks a release with them
+//! before anything begins. The [`driver`] drives a deployment to its end, asking the outside through
+//! the [`prober`], a [`command`] or an [`approval`]; [`report`] tells what became of it.
+//!
+//! [`trust`] judges what only a bucket says, [`rebuild`] makes a deployment of what AWS shows, and
+//! [`bundle`] reads a bundle on disk.
 #![warn(missing_docs)]
 
-pub mod approval;
-pub mod bundle;
 pub mod cli;
-pub mod clock;
-pub mod cloud;
-pub mod command;
-pub mod config;
-pub mod driver;
-pub mod encryption;
-pub mod journal;
-pub mod preflight;
-pub mod rebuild;
-pub mod recording;
-pub mod report;
-pub mod secrets;
-pub mod shared;
-pub mod state_key;
-pub mod store;
-pub mod trust;
-pub mod turn;
 
+pub mod config;
+
+pub mod preflight;
+
+pub mod driver;
+
+pub mod approval;
+pub mod command;
+pub mod prober;
+
+pub mod report;
+
+pub mod bundle;
+pub mod rebuild;
+pub mod trust;
+
+#[cfg(test)]
+mod garbled;
+
+// The crates below, by the names that the modules here use.
+pub use bluegreen_aws as cloud;
+pub use bluegreen_aws::{encryption, recording, secrets, state_key};
+pub use bluegreen_clock as clock;
 pub use bluegreen_core::{
     acceptance, deployment, facts, fidelity, health, hooks, listener_rules, machine, plan, preview,
     table, text, traffic,
 };
+pub use bluegreen_journal::{journal, shared, store, turn};

@@ -13,7 +13,7 @@ use tracing::warn;
 
 use crate::acceptance::{AcceptanceTest, On};
 use crate::clock::Moment;
-use crate::cloud::aws::{AwsCloud, Configuration};
+use crate::cloud::{AwsCloud, Configuration};
 use crate::cloud::{Environment, LookError, VersionRecord};
 use crate::config::Config;
 use crate::facts::health_of;

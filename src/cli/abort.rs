@@ -10,7 +10,7 @@ use super::finish::{Asked, as_its_run, exit_code, go_on, report};
 use super::signals::Standing;
 use super::take::{Attempt, Taken};
 use super::{Exit, Failed, Unheeded};
-use crate::cloud::aws::AwsCloud;
+use crate::cloud::AwsCloud;
 use crate::config::{Named, Options};
 use crate::deployment::Deployment;
 use crate::machine::{Kind, NotPossible, Order, State, obey};

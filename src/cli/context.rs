@@ -12,11 +12,12 @@ use tracing::warn;
 use super::signals::Signals;
 use super::{Exit, Failed, Unheeded};
 use crate::clock::Clock;
-use crate::cloud::aws::{AwsCloud, Connection, Recorder, connect};
-use crate::cloud::{Environment, HttpProber, LookError};
+use crate::cloud::{AwsCloud, Connection, Recorder, connect};
+use crate::cloud::{Environment, LookError};
 use crate::config::Options;
 use crate::driver::DriveError;
 use crate::plan::Plan;
+use crate::prober::HttpProber;
 use crate::store::{Store, StoreError, is_in_use, set_aside};
 use crate::text::for_shell;
 

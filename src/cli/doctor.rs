@@ -18,7 +18,7 @@ use super::run::{self, Overridden, Which};
 use super::signals::Standing;
 use super::{Exit, Failed, say, warn_of};
 use crate::acceptance::all_set;
-use crate::cloud::aws::Recorder;
+use crate::cloud::Recorder;
 use crate::config::keys::RELEASE;
 use crate::config::{Config, Named, Options};
 use crate::machine::Order;

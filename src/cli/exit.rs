@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use super::harmless;
 use crate::acceptance::Unset;
 use crate::bundle::BundleError;
-use crate::cloud::aws::ConnectError;
+use crate::cloud::ConnectError;
 use crate::cloud::{LookError, is_clock};
 use crate::config::ConfigError;
 use crate::config::file::FileError;

@@ -11,7 +11,7 @@ use super::{Exit, Failed, say};
 use crate::acceptance::all_set;
 use crate::approval::Approver;
 use crate::clock::Clock;
-use crate::cloud::aws::AwsCloud;
+use crate::cloud::AwsCloud;
 use crate::config::{Named, NamedLimits, NamedTests, Options};
 use crate::deployment::Deployment;
 use crate::driver::{DriveError, Driver};

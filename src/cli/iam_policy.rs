@@ -5,7 +5,7 @@ use tracing::{info, warn};
 
 use super::context::Context;
 use super::{Exit, Failed, say};
-use crate::cloud::aws::{Caller, Configuration};
+use crate::cloud::{Caller, Configuration};
 use crate::cloud::{Environment, LookError};
 use crate::config::{Config, Options};
 use crate::encryption::Encryption;

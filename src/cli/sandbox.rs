@@ -15,9 +15,9 @@ use super::context::without_roots;
 use super::signals::{Signals, Standing};
 use super::{Exit, Failed, say};
 use crate::clock::{Clock, Moment};
-use crate::cloud::aws::SandboxEndpoint;
-use crate::cloud::root_cause;
+use crate::cloud::SandboxEndpoint;
 use crate::config::{EMBEDDED, Options};
+use crate::prober::root_cause;
 use crate::text::for_shell;
 
 /// What `sandbox` takes.

@@ -8,7 +8,7 @@ use tracing::{info, warn};
 use super::context::Context;
 use super::signals::Standing;
 use super::{Exit, Failed};
-use crate::cloud::aws::AwsCloud;
+use crate::cloud::AwsCloud;
 use crate::config::Config;
 use crate::deployment::Deployment;
 use crate::plan::{Plan, Target};

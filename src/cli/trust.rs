@@ -2,7 +2,7 @@
 
 use super::context::{Context, Patient};
 use super::{Exit, Failed};
-use crate::cloud::aws::AwsCloud;
+use crate::cloud::AwsCloud;
 use crate::deployment::Deployment;
 use crate::plan::{
     Role, TAG_BLUE, TAG_DEPLOYMENT, TAG_PRODUCTION_CNAME, TAG_STRATEGY, tag_of, template_name,

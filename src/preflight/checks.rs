@@ -16,7 +16,7 @@ use self::answers::Answered;
 use self::traffic::{previewed, unfit};
 use super::check::{Check, Finding};
 use super::{Facts, Inspection, Surroundings, Wanted};
-use crate::cloud::aws::{AwsCloud, Configuration};
+use crate::cloud::{AwsCloud, Configuration};
 use crate::cloud::{Environment, LookError, VersionRecord};
 use crate::config::Config;
 use crate::listener_rules::Rule;

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::cloud::aws::{Configuration, EnvironmentType};
+use crate::cloud::{Configuration, EnvironmentType};
 use crate::plan::Limits;
 
 /// The namespaces of the processes behind an application or network load balancer begin so.
@@ -100,7 +100,7 @@ fn zones(configuration: &Configuration) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cloud::aws::Setting;
+    use crate::cloud::Setting;
 
     fn configuration(settings: &[(&str, &str, &str)]) -> Configuration {
         let setting = |(namespace, name, value): &(&str, &str, &str)| Setting {

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::cloud::aws::{Configuration, EnvironmentType};
+use crate::cloud::{Configuration, EnvironmentType};
 use crate::plan::Strategy;
 
 /// The policy as it is shipped: what this program asks, and what Elastic Beanstalk does beneath.

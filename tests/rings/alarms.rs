@@ -1,7 +1,7 @@
 //! The alarms that watch production, through the real SDK.
 
 use bluegreen::cloud::LookError;
-use bluegreen::cloud::aws::{Alarm, AlarmState};
+use bluegreen::cloud::{Alarm, AlarmState};
 use bluegreen_sandbox::{Fault, FaultEffect};
 
 use crate::served::{Served, clients_of};

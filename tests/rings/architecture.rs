@@ -100,14 +100,6 @@ fn the_core_is_built_without_input_and_output() {
 }
 
 #[test]
-fn the_sandbox_knows_nothing_of_bluegreen() {
-    let of_ours = |name: &String| name.starts_with("bluegreen") && name != "bluegreen-sandbox";
-    let packages = built_with("bluegreen-sandbox");
-    assert!(packages.contains("tokio"), "{packages:?}");
-    assert_eq!(packages.into_iter().find(of_ours), None);
-}
-
-#[test]
 fn the_core_reads_no_clock_no_file_and_no_variable() {
     let words = [
         "std::fs",
@@ -124,21 +116,65 @@ fn the_core_reads_no_clock_no_file_and_no_variable() {
     absent("crates/core/src", &words, &["core/src/text.rs"]);
 }
 
-#[test]
-fn only_the_client_names_the_sdk() {
-    absent("src", &["aws_sdk_"], &["src/cloud/aws"]);
+/// The packages that a package of the workspace names in its manifest.
+fn named_by(package: &str) -> BTreeSet<String> {
+    let direct = ["--edges", "normal", "--depth", "1", "--package", package];
+    let names = tree("{p}", &direct);
+    let names = names.iter().filter_map(|line| line.split(' ').next());
+    names.map(str::to_owned).collect()
 }
 
+const CRATES: [&str; 6] = [
+    "bluegreen",
+    "bluegreen-aws",
+    "bluegreen-clock",
+    "bluegreen-core",
+    "bluegreen-journal",
+    "bluegreen-sandbox",
+];
+
 #[test]
-fn only_the_store_names_sqlite() {
-    absent("src", &["rusqlite"], &["src/store"]);
+fn one_crate_names_the_sdk_and_one_sqlite() {
+    for (prefix, of) in [
+        ("aws-sdk-", "bluegreen-aws"),
+        ("rusqlite", "bluegreen-journal"),
+    ] {
+        for package in CRATES {
+            let named = named_by(package);
+            let names_it = named.iter().any(|name| name.starts_with(prefix));
+            assert_eq!(names_it, package == of, "{package} and {prefix}: {named:?}");
+        }
+    }
+}
+
+/// Each of our crates is built with those below it alone.
+#[test]
+fn the_crates_lie_above_one_another() {
+    let below: [(&str, &[&str]); 6] = [
+        ("bluegreen-core", &[]),
+        ("bluegreen-sandbox", &[]),
+        ("bluegreen-clock", &["bluegreen-core"]),
+        ("bluegreen-aws", &["bluegreen-clock", "bluegreen-core"]),
+        (
+            "bluegreen-journal",
+            &["bluegreen-aws", "bluegreen-clock", "bluegreen-core"],
+        ),
+        ("bluegreen", &CRATES[1..]),
+    ];
+    for (package, below) in below {
+        let ours = |name: &String| name.starts_with("bluegreen") && name != package;
+        let found: Vec<_> = named_by(package).into_iter().filter(ours).collect();
+        assert_eq!(found, below, "{package}");
+    }
 }
 
 #[test]
 fn only_the_command_line_prints() {
     let words = ["println!", "print!(", "eprintln!", "dbg!("];
     absent("src", &words, &["src/cli"]);
-    absent("crates/core/src", &words, &[]);
+    for below in ["core", "clock", "aws", "journal"] {
+        absent(&format!("crates/{below}/src"), &words, &[]);
+    }
 }
 
 /// What the source takes in at build time is in the image's build context.

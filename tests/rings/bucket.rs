@@ -11,12 +11,13 @@ use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
 use bluegreen::acceptance::{AcceptanceTest, Front};
 use bluegreen::clock::{Clock, Deadline, Moment, Stopwatch};
-use bluegreen::cloud::aws::{AwsCloud, Bucket, Condition, Put};
-use bluegreen::cloud::{HttpProber, LookError};
+use bluegreen::cloud::LookError;
+use bluegreen::cloud::{AwsCloud, Bucket, Condition, Put};
 use bluegreen::deployment::Deployment;
 use bluegreen::journal::{Journal, JournalError};
 use bluegreen::machine::State;
 use bluegreen::plan::{Goal, Limits, Plan, Strategy, Target, template_name};
+use bluegreen::prober::HttpProber;
 use bluegreen::shared::{
     Claim, Contender, Holder, Lease, LeaseRecord, Record, SharedError, SharedState, deployment_key,
     lease_key,

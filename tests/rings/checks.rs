@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bluegreen::clock::Deadline;
-use bluegreen::cloud::aws::{
+use bluegreen::cloud::{
     Asked, CnameAvailability, ConditionalWrites, Configuration, Denial, Denied, EnvironmentType,
     Quota, ZoneRecords,
 };
@@ -242,7 +242,7 @@ async fn the_configuration_tells_what_kind_of_environment_it_is() {
 #[test]
 fn a_database_that_was_decoupled_is_none() {
     let told = |settings: &[(&str, &str)]| {
-        let setting = |(name, value): &(&str, &str)| bluegreen::cloud::aws::Setting {
+        let setting = |(name, value): &(&str, &str)| bluegreen::cloud::Setting {
             namespace: "aws:rds:dbinstance".to_owned(),
             name: (*name).to_owned(),
             resource: None,

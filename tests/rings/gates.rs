@@ -623,7 +623,7 @@ fn no_variable_of_a_command_is_one_of_a_flag() {
     assert!(all.contains("BLUEGREEN_HOOK"), "{all:?}");
     let given = [
         &bluegreen::hooks::VARIABLES[..],
-        &bluegreen::cloud::TEST_VARIABLES,
+        &bluegreen::prober::TEST_VARIABLES,
     ]
     .concat();
     for name in given {

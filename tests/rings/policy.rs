@@ -1060,7 +1060,7 @@ async fn everything_that_is_written_asks_for_the_encryption() {
         .sandbox
         .with_world(|world, _| world.demand_encryption(BUCKET, "aws:kms", Some(KEY)));
     let lease = |world: &VirtualWorld| world.cloud.bucket(BUCKET);
-    let absent = bluegreen::cloud::aws::Condition::Absent;
+    let absent = bluegreen::cloud::Condition::Absent;
     let refused = lease(&world).put("bluegreen/lease", b"{}", absent).await;
     let denied = refused.expect_err("it asks for nothing").to_string();
     assert!(
@@ -1073,7 +1073,7 @@ async fn everything_that_is_written_asks_for_the_encryption() {
     let written = lease(&world).put("bluegreen/lease", b"{}", absent).await;
     assert!(written.is_ok(), "{written:?}");
     let honoured = world.cloud.conditional_writes(BUCKET).await;
-    let expected = bluegreen::cloud::aws::ConditionalWrites::Honoured;
+    let expected = bluegreen::cloud::ConditionalWrites::Honoured;
     assert_eq!(honoured, Ok(expected));
     drop(world);
     assert_eq!(Try::EncryptedRelease.under(shipped()).await, Ok(()));

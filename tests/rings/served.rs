@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
-use bluegreen::cloud::HttpProber;
-use bluegreen::cloud::aws::AwsCloud;
+use bluegreen::cloud::AwsCloud;
+use bluegreen::prober::HttpProber;
 use bluegreen_sandbox::{Fault, Options, Sandbox};
 use bytes::Bytes;
 

@@ -9,11 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bluegreen::clock::{Clock, Deadline, Moment, Stopwatch};
-use bluegreen::cloud::aws::{
+use bluegreen::cloud::{
     AwsCloud, Connection, PreviewRefused, SandboxEndpoint, ZoneRecords, connect,
 };
-use bluegreen::cloud::{HttpProber, LookError, Outcome, Refusal};
+use bluegreen::cloud::{LookError, Outcome, Refusal};
 use bluegreen::preview::{Asked, Preview, PreviewError, Record, RecordSet, Standing};
+use bluegreen::prober::HttpProber;
 use bluegreen_sandbox::{
     Fault, FaultEffect, HOSTS_PARAMETER, Options, PRODUCTION, Sandbox, ZONE_PARAMETER,
 };

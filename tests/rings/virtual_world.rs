@@ -20,7 +20,7 @@ use aws_smithy_types::body::SdkBody;
 use bluegreen::acceptance::{AcceptanceTest, Answer, Request, TestCommand};
 use bluegreen::approval::{Approval, Approves};
 use bluegreen::clock::{Clock, Moment};
-use bluegreen::cloud::aws::AwsCloud;
+use bluegreen::cloud::AwsCloud;
 use bluegreen::cloud::{Led, LookError, Probe, Prober, Site};
 use bluegreen::command::{End, Ran, Run, Runner};
 use bluegreen::config::Config;

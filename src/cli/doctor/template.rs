@@ -8,7 +8,7 @@ use super::super::context::Context;
 use super::super::signals::Standing;
 use super::super::{Exit, Failed, say};
 use crate::clock::Deadline;
-use crate::cloud::aws::{AwsCloud, TemplateBesideBlue};
+use crate::cloud::{AwsCloud, TemplateBesideBlue};
 use crate::cloud::{Cloud, Outcome, Refusal};
 use crate::machine::Effect;
 use crate::plan::Plan;

@@ -6,7 +6,7 @@ use super::super::permissions::{
 };
 use super::{Found, Inspector, Read};
 use crate::cloud::LookError;
-use crate::cloud::aws::{Asked, Caller, ConditionalWrites, Configuration, Denial, Denied};
+use crate::cloud::{Asked, Caller, ConditionalWrites, Configuration, Denial, Denied};
 use crate::encryption::Encryption;
 use crate::plan::template_name;
 use crate::shared::lease_key;

@@ -7,7 +7,7 @@ use super::super::check::{Check, Finding};
 use super::super::steps::{steps, together};
 use super::{Found, Inspector};
 use crate::cloud::LookError;
-use crate::cloud::aws::{Configuration, EnvironmentType, ManagedAction};
+use crate::cloud::{Configuration, EnvironmentType, ManagedAction};
 use crate::facts::{health_of, is_healthy};
 use crate::health::Health;
 use crate::listener_rules::{Balancer, Follow, can_follow};

@@ -2,7 +2,7 @@
 
 use super::super::check::{Check, Finding};
 use super::Inspector;
-use crate::cloud::aws::{Configuration, EnvironmentType};
+use crate::cloud::{Configuration, EnvironmentType};
 
 /// The namespace of what an environment notifies people by.
 const TOPICS: &str = "aws:elasticbeanstalk:sns:topics";

@@ -3,7 +3,7 @@
 use super::super::check::{Check, Finding};
 use super::{Found, Inspector};
 use crate::cloud::LookError;
-use crate::cloud::aws::{Configuration, EnvironmentType, Quota};
+use crate::cloud::{Configuration, EnvironmentType, Quota};
 use crate::fidelity::{OPERATIONS_ROLE, is_called};
 use crate::plan::{Kept, Sizes, TAG_DEPLOYMENT, TAGS_MAX, is_own_tag};
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::super::check::{Check, Finding};
 use super::{Found, Inspector};
 use crate::clock::Moment;
-use crate::cloud::aws::Configuration;
+use crate::cloud::Configuration;
 use crate::cloud::{LookError, VersionRecord};
 use crate::plan::Strategy;
 

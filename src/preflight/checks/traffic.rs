@@ -6,7 +6,7 @@ use super::super::check::{Check, Finding};
 use super::super::reach::{Known, Reach, as_records, is_same_place, reach, to_look_up};
 use super::{Answered, Found, Inspector, Read, unread};
 use crate::acceptance::without_secrets;
-use crate::cloud::aws::{Alarm, Configuration, Counted, PreviewRefused, ZoneRecords};
+use crate::cloud::{Alarm, Configuration, Counted, PreviewRefused, ZoneRecords};
 use crate::cloud::{Led, LookError};
 use crate::plan::{Role, Strategy};
 use crate::preview::{Preview, RecordSet};

@@ -2,7 +2,7 @@
 
 use super::super::check::Check;
 use super::{Found, Inspector};
-use crate::cloud::aws::{Configuration, EnvironmentType};
+use crate::cloud::{Configuration, EnvironmentType};
 use crate::plan::Strategy;
 
 impl Inspector<'_> {

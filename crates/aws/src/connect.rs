@@ -1,0 +1,102 @@
+//! Where AWS is, and who asks.
+
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use thiserror::Error;
+
+use bluegreen_core::plan::REQUEST_TIMEOUT;
+
+/// How to reach AWS.
+#[derive(Clone, Debug, Default)]
+pub struct Connection {
+    /// The region; none for the one of the SDK's own chain.
+    pub region: Option<String>,
+    /// The profile; none for the one of the SDK's own chain.
+    pub profile: Option<String>,
+    /// A sandbox to talk to instead of AWS.
+    pub sandbox: Option<SandboxEndpoint>,
+}
+
+/// A sandbox's address and the speed of its clock.
+#[derive(Clone, Debug)]
+pub struct SandboxEndpoint {
+    /// Its URL, as in `http://127.0.0.1:4577`.
+    pub url: String,
+    /// How many of its seconds pass in one of the wall's.
+    pub speed: f64,
+}
+
+/// AWS cannot be reached as configured.
+#[derive(Debug, Error)]
+pub enum ConnectError {
+    /// No region is configured.
+    #[error("no AWS region is set: name one with --region or AWS_REGION")]
+    NoRegion,
+}
+
+/// The credentials of a session that a sandbox has begun (`aws sts assume-role`), where the SDK's
+/// own variables hold such; nobody's real ones go to a sandbox. Else any key is taken, and one of
+/// its own tells a process from every other.
+fn sandbox_credentials() -> Credentials {
+    let variable = |name| std::env::var(name).ok();
+    let session = variable("AWS_ACCESS_KEY_ID").filter(|key| key.starts_with("ASIASANDBOX"));
+    match session {
+        Some(key) => Credentials::new(
+            key,
+            variable("AWS_SECRET_ACCESS_KEY").unwrap_or_default(),
+            variable("AWS_SESSION_TOKEN"),
+            None,
+            "sandbox",
+        ),
+        None => Credentials::new(
+            format!("AKIASANDBOX{}", std::process::id()),
+            "sandbox",
+            None,
+            None,
+            "sandbox",
+        ),
+    }
+}
+
+/// The SDK's configuration. Credentials, proxies and endpoints follow the SDK's
+/// own variables; so do retries, in its standard mode by default
+/// and with a budget of each client's own (docs/decisions/0020).
+///
+/// # Errors
+/// [`ConnectError`]; nothing has been sent.
+pub async fn connect(connection: &Connection) -> Result<SdkConfig, ConnectError> {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(5))
+        .operation_attempt_timeout(REQUEST_TIMEOUT)
+        .build();
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .timeout_config(timeouts)
+        .app_name(aws_config::AppName::new("bluegreen").expect("the name is a valid app name"));
+    if let Some(region) = &connection.region {
+        loader = loader.region(Region::new(region.clone()));
+    }
+    if let Some(profile) = &connection.profile {
+        loader = loader.profile_name(profile);
+    }
+    if let Some(sandbox) = &connection.sandbox {
+        let retries = RetryConfig::standard()
+            .with_initial_backoff(Duration::from_secs(1).div_f64(sandbox.speed.max(1.0)))
+            .with_max_backoff(Duration::from_secs(20).div_f64(sandbox.speed.max(1.0)));
+        loader = loader
+            .retry_config(retries)
+            .endpoint_url(&sandbox.url)
+            .credentials_provider(sandbox_credentials());
+    }
+    let config = loader.load().await;
+    if config
+        .region()
+        .is_none_or(|region| region.as_ref().is_empty())
+    {
+        return Err(ConnectError::NoRegion);
+    }
+    Ok(config)
+}

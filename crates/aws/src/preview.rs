@@ -1,0 +1,40 @@
+//! The preview hostnames of a new plan: what SSM and Route 53 say of them.
+
+use super::AwsCloud;
+use crate::LookError;
+use bluegreen_core::preview::{Asked, Preview, PreviewError};
+
+/// Why preview hostnames cannot be taken into a plan. Nothing has been changed.
+#[derive(Debug, thiserror::Error)]
+pub enum PreviewRefused {
+    /// AWS could not be read.
+    #[error("{0}")]
+    Look(#[from] LookError),
+    /// They cannot be used.
+    #[error("{0}")]
+    Unfit(#[from] PreviewError),
+}
+
+impl AwsCloud {
+    /// The preview hostnames that are asked for, with what each holds now. `production`
+    /// are the names that lead to production: its CNAME and its load balancer's.
+    ///
+    /// # Errors
+    /// [`PreviewRefused`]; only reads.
+    pub async fn preview(
+        &self,
+        asked: &Asked,
+        production: &[String],
+    ) -> Result<Preview, PreviewRefused> {
+        let parameters = self.parameters(&asked.parameters()).await?;
+        let wanted = asked.resolve(&parameters)?;
+        let zone = self.hosted_zone(&wanted.zone_id);
+        let names: Vec<&str> = production.iter().map(String::as_str).collect();
+        wanted.check(&zone.name().await?, &names)?;
+        let mut present = Vec::with_capacity(wanted.hosts.len());
+        for host in &wanted.hosts {
+            present.push(zone.record(host).await?);
+        }
+        Ok(wanted.begin(present, production)?)
+    }
+}

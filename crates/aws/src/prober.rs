@@ -1,0 +1,38 @@
+//! Who asks environments' web sites, and name servers, in this crate's place: it asks AWS alone.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use async_trait::async_trait;
+use bluegreen_core::acceptance::AcceptanceTest;
+use bluegreen_core::command::{Ran, Run};
+use bluegreen_core::facts::{Probe, Site};
+
+/// Tests an environment.
+#[async_trait]
+pub trait Prober: fmt::Debug + Send + Sync {
+    /// Asks an environment.
+    async fn probe(&self, test: &AcceptanceTest, site: &Site) -> Probe;
+
+    /// Runs a command that tests an environment.
+    async fn run(&self, run: &Run) -> Ran;
+
+    /// How many addresses a load balancer's name leads to: each is one of its nodes. None where
+    /// that is not known.
+    async fn nodes(&self, _endpoint: &str) -> Option<u32> {
+        None
+    }
+
+    /// Where a name leads, as DNS tells it; why nobody knows, in words.
+    async fn look_up(&self, name: &str) -> Result<Led, String>;
+}
+
+/// Where a name leads.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Led {
+    /// The names on the way after it, in lower case and without their last dot: that of each
+    /// CNAME record. A provider that flattens CNAMEs tells none.
+    pub names: Vec<String>,
+    /// The addresses in the end; none where there is no such name.
+    pub addresses: Vec<IpAddr>,
+}

@@ -1,0 +1,127 @@
+//! The CloudFormation stacks behind the environments, and the security groups in them.
+
+use super::AwsCloud;
+use super::ec2::security_groups;
+use super::failure::{failure, look_error};
+use super::query::{Query, unreadable, values};
+use super::signed::Service;
+use crate::{Failure, LookError};
+use bluegreen_core::plan::SecurityGroup;
+
+const CLOUDFORMATION: Query = Query {
+    service: Service {
+        id: "CloudFormation",
+        name: "cloudformation",
+    },
+    version: "2010-05-15",
+};
+
+impl AwsCloud {
+    /// Whether the stack behind an environment is protected against termination; none
+    /// where no stack is to be seen. A protected environment cannot be terminated.
+    ///
+    /// # Errors
+    /// [`LookError`].
+    pub async fn termination_protection(
+        &self,
+        environment_id: &str,
+    ) -> Result<Option<bool>, LookError> {
+        let root = "/DescribeStacksResult/Stacks/member";
+        let read = |document: &str| {
+            let of = |name: &str| {
+                values(
+                    document,
+                    "DescribeStacksResponse",
+                    &format!("{root}/{name}"),
+                )
+            };
+            let is_there = !of("StackName")?.is_empty();
+            let protected = of("EnableTerminationProtection")?;
+            Some(is_there.then(|| {
+                protected
+                    .first()
+                    .is_some_and(|protected| protected == "true")
+            }))
+        };
+        let protection = self
+            .stack("DescribeStacks", environment_id, &[], read)
+            .await?;
+        Ok(protection.flatten())
+    }
+
+    /// Asks for the stack behind an environment; none where there is no stack, or not what is
+    /// asked of it.
+    async fn stack<T>(
+        &self,
+        operation: &'static str,
+        environment_id: &str,
+        of_it: &[(&str, &str)],
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<T>, LookError> {
+        let name = format!("awseb-{environment_id}-stack");
+        let mut fields = vec![("StackName", name.as_str())];
+        fields.extend(of_it);
+        match CLOUDFORMATION
+            .ask(&self.seldom, operation, &fields, parse)
+            .await
+        {
+            Ok(Some(read)) => Ok(Some(read)),
+            Ok(None) => Err(unreadable(operation)),
+            Err(error) => match failure(&error) {
+                Failure::Service { code, message, .. }
+                    if code == "ValidationError" && message.contains("does not exist") =>
+                {
+                    Ok(None)
+                }
+                _ => Err(look_error(operation, &error)),
+            },
+        }
+    }
+
+    /// The security group that the service made for an environment's instances; none where it
+    /// is told to make none. Its stack alone tells it from those that others have put the
+    /// instances in.
+    ///
+    /// # Errors
+    /// [`LookError`].
+    pub async fn own_group(
+        &self,
+        environment_id: &str,
+    ) -> Result<Option<SecurityGroup>, LookError> {
+        let of_it = [("LogicalResourceId", "AWSEBSecurityGroup")];
+        let read = |document: &str| {
+            let id = "/DescribeStackResourceResult/StackResourceDetail/PhysicalResourceId";
+            values(document, "DescribeStackResourceResponse", id)
+        };
+        let found = self
+            .stack("DescribeStackResource", environment_id, &of_it, read)
+            .await?;
+        let Some(known_as) = found.and_then(|found| found.into_iter().next()) else {
+            return Ok(None);
+        };
+        // In a VPC that is named the stack tells the id, else the name.
+        let filter = match known_as.starts_with("sg-") {
+            true => "group-id",
+            false => "group-name",
+        };
+        let found = security_groups(&self.seldom, filter, &known_as).await?;
+        Ok(found.into_iter().next())
+    }
+
+    /// The security groups whose rules name one: those that admit it, and those that may reach
+    /// it.
+    ///
+    /// # Errors
+    /// [`LookError`].
+    pub async fn groups_that_name(
+        &self,
+        group: &SecurityGroup,
+    ) -> Result<(Vec<SecurityGroup>, Vec<SecurityGroup>), LookError> {
+        let clients = &self.seldom;
+        let (admit, reach) = tokio::join!(
+            security_groups(clients, "ip-permission.group-id", &group.id),
+            security_groups(clients, "egress.ip-permission.group-id", &group.id),
+        );
+        Ok((admit?, reach?))
+    }
+}

@@ -1,0 +1,14 @@
+//! Where a deployment is kept, and who may drive it.
+//!
+//! The [`store`] is a SQLite file on this machine, [`shared`] the copy in the artifacts bucket with
+//! the lease of each target and the queue of those who wait. A [`journal`] writes both, and
+//! [`turn`] waits until a process may begin.
+#![warn(missing_docs)]
+
+pub mod store;
+
+pub mod shared;
+
+pub mod journal;
+
+pub mod turn;

@@ -1,0 +1,336 @@
+//! The lease of a target: one process at a time may drive it.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
+use tracing::{debug, info, warn};
+
+use super::{Holder, SharedError, SharedState, Written};
+use bluegreen_clock::{Clock, Moment, Stopwatch, part};
+use bluegreen_core::machine::Kind;
+use bluegreen_core::plan::{REQUEST_TIMEOUT, Target};
+use bluegreen_core::text::foreign;
+
+/// How much longer than a request's time-out a lease must last for the request to
+/// be sent: for clocks that run at different speeds, and for a process that is
+/// stopped between its last check and the sending.
+pub const SEND_MARGIN: Duration = Duration::from_secs(15);
+
+/// How much longer a lease must last than a request that is sent under it.
+const NEEDED: Duration = REQUEST_TIMEOUT.saturating_add(SEND_MARGIN);
+
+/// The lease object of a target. It stays when the lease is given back: its
+/// fencing number only ever grows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaseRecord {
+    /// [`super::FORMAT`].
+    pub format: u32,
+    /// The fencing number: grows whenever the lease is taken.
+    pub fence: u64,
+    /// What the lease is of.
+    pub target: Target,
+    /// The deployment that it was last taken for.
+    pub deployment: String,
+    /// The kind of the state that deployment is in.
+    pub doing: String,
+    /// Who holds it; none where it is free.
+    pub holder: Option<Holder>,
+    /// When it was taken.
+    pub taken_at: Moment,
+    /// When it was last renewed, by the holder's clock: for people. Whether it
+    /// has run out is judged by whoever waits for it, by his own.
+    pub renewed_at: Moment,
+    /// How often it was renewed.
+    pub renewals: u64,
+    /// For how long it lasts without a renewal.
+    pub length_seconds: u64,
+    /// Whether an operator has left word for the holder to go back.
+    pub retreat_requested: bool,
+}
+
+impl LeaseRecord {
+    /// Whether it was given back once its deployment had ended, as far as it says itself.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        let mut ends = Kind::ALL.into_iter().filter(|kind| kind.is_end());
+        self.holder.is_none() && ends.any(|kind| kind.to_string() == self.doing)
+    }
+
+    /// For how long it lasts without a renewal.
+    #[must_use]
+    pub fn length(&self) -> Duration {
+        Duration::from_secs(self.length_seconds)
+    }
+
+    /// Who holds it, since when, and what he is doing.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let words = match &self.holder {
+            Some(holder) => format!(
+                "{holder} has held {}/{} since {} for deployment {}, which is {} (lease {}, last renewed {})",
+                self.target.application,
+                self.target.blue,
+                self.taken_at,
+                self.deployment,
+                self.doing,
+                self.fence,
+                self.renewed_at,
+            ),
+            None => format!(
+                "{}/{} is free since deployment {} (lease {})",
+                self.target.application, self.target.blue, self.deployment, self.fence
+            ),
+        };
+        foreign(&words)
+    }
+}
+
+/// A lease that this process holds.
+#[derive(Debug)]
+pub struct Lease {
+    state: Box<SharedState>,
+    clock: Clock,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    record: LeaseRecord,
+    etag: String,
+    /// Runs since the last renewal that succeeded was sent.
+    renewed: Stopwatch,
+}
+
+impl Lease {
+    pub(super) fn new(
+        state: SharedState,
+        clock: Clock,
+        record: LeaseRecord,
+        etag: String,
+        renewed: Stopwatch,
+    ) -> Lease {
+        let inner = Mutex::new(Inner {
+            record,
+            etag,
+            renewed,
+        });
+        Lease {
+            state: Box::new(state),
+            clock,
+            inner,
+        }
+    }
+
+    /// Its fencing number.
+    pub async fn fence(&self) -> u64 {
+        self.inner.lock().await.record.fence
+    }
+
+    /// The state of the bucket it is kept in.
+    #[must_use]
+    pub fn state(&self) -> &SharedState {
+        &self.state
+    }
+
+    /// Makes sure that the bucket heeds the conditions of writes, which every promise of a
+    /// lease rests on. Asks for one write that must be refused. Nothing else may have begun
+    /// under this lease yet.
+    ///
+    /// # Errors
+    /// [`SharedError::Unconditional`] where it takes the write; others where it does not
+    /// answer. The lease is given back then.
+    pub async fn prove(self) -> Result<Lease, SharedError> {
+        let proof = self
+            .state
+            .must_refuse(&self.inner.lock().await.record)
+            .await;
+        match proof {
+            Ok(()) => Ok(self),
+            Err(error) => {
+                if let SharedError::Unconditional { .. } = error {
+                    // Written again, it may have another tag.
+                    let _ = self.reread(&mut *self.inner.lock().await).await;
+                }
+                self.release().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Makes sure that the lease outlives a request that is sent now, renewing it
+    /// where need be.
+    ///
+    /// # Errors
+    /// [`SharedError::Overtaken`] where somebody else has taken it; others where
+    /// the bucket cannot be asked. Nothing may be sent then.
+    pub async fn outlive_request(&self) -> Result<(), SharedError> {
+        let mut inner = self.inner.lock().await;
+        if !inner.outlives(NEEDED.saturating_add(SEND_MARGIN)) {
+            self.renew(&mut inner).await?;
+        }
+        Ok(())
+    }
+
+    /// Until when a request may be sent so that the lease outlives it.
+    pub async fn send_by(&self) -> (Stopwatch, Duration) {
+        let inner = self.inner.lock().await;
+        (inner.renewed, inner.record.length().saturating_sub(NEEDED))
+    }
+
+    /// Whether it outlives a request that is sent now. Asks nobody.
+    pub async fn outlives_request(&self) -> bool {
+        let inner = self.inner.lock().await;
+        inner.outlives(NEEDED)
+    }
+
+    /// Renews it now and then; returns where somebody else has taken it.
+    pub async fn keep(&self) -> SharedError {
+        let (length, mut pause) = {
+            let inner = self.inner.lock().await;
+            (inner.record.length(), part(inner.record.length(), 3))
+        };
+        loop {
+            self.clock.sleep(pause).await;
+            let renewed = self.renew(&mut *self.inner.lock().await).await;
+            pause = match renewed {
+                Ok(()) => part(length, 3),
+                Err(SharedError::Away { message, .. }) => {
+                    warn!("the lease cannot be renewed for now: {message}");
+                    part(length, 12)
+                }
+                // Lost for good, or not to be had in this way: nothing may be
+                // sent any more once it runs out, and nothing is.
+                Err(error @ (SharedError::Overtaken { .. } | SharedError::LeaseRemoved { .. })) => {
+                    return error;
+                }
+                Err(error) => {
+                    warn!("the lease cannot be renewed: {error}");
+                    part(length, 12)
+                }
+            };
+        }
+    }
+
+    async fn renew(&self, inner: &mut Inner) -> Result<(), SharedError> {
+        loop {
+            let sent = Stopwatch::start(&self.clock);
+            let mut next = inner.record.clone();
+            next.renewals = next.renewals.saturating_add(1);
+            next.renewed_at = self.clock.now();
+            match self.state.write_lease(&next, Some(&inner.etag)).await? {
+                Written::Done(etag) => {
+                    *inner = Inner {
+                        record: next,
+                        etag,
+                        renewed: sent,
+                    };
+                    debug!("renewed the lease");
+                    return Ok(());
+                }
+                Written::Overtaken => self.reread(inner).await?,
+            }
+        }
+    }
+
+    /// The object has changed: an operator has left word in it, an earlier write
+    /// of ours arrived late, or somebody else has taken it.
+    async fn reread(&self, inner: &mut Inner) -> Result<(), SharedError> {
+        let ours = inner.record.holder.as_ref().map(|holder| &holder.token);
+        let found = self.state.lease(&inner.record.target).await?;
+        match found {
+            Some(found)
+                if found.value.fence == inner.record.fence
+                    && found.value.holder.as_ref().map(|h| &h.token) == ours =>
+            {
+                if found.value.retreat_requested && !inner.record.retreat_requested {
+                    info!("an operator has left word to go back");
+                }
+                inner.record.retreat_requested |= found.value.retreat_requested;
+                // The next renewal must differ from one of ours that arrived late: whoever
+                // waits for the lease tells them apart by their number.
+                inner.record.renewals = inner.record.renewals.max(found.value.renewals);
+                inner.etag = found.etag;
+                Ok(())
+            }
+            Some(found) => Err(SharedError::Overtaken {
+                id: inner.record.deployment.clone(),
+                by: found.value.in_words(),
+            }),
+            None => Err(SharedError::LeaseRemoved {
+                id: inner.record.deployment.clone(),
+            }),
+        }
+    }
+
+    /// Whether this is the lease that the object tells of.
+    pub(crate) async fn is(&self, found: &LeaseRecord) -> bool {
+        let inner = self.inner.lock().await;
+        let token = |record: &LeaseRecord| record.holder.as_ref().map(|h| h.token.clone());
+        found.fence == inner.record.fence && token(found) == token(&inner.record)
+    }
+
+    /// Waits a little where the bucket is away.
+    pub(crate) async fn rest(&self) {
+        let pause = part(self.inner.lock().await.record.length(), 12);
+        self.clock.sleep(pause).await;
+    }
+
+    /// Whether an operator has left word to go back.
+    pub async fn retreat_requested(&self) -> bool {
+        self.inner.lock().await.record.retreat_requested
+    }
+
+    /// Takes the word back once it is obeyed. Where that cannot be written down
+    /// now, the next renewal does; obeying it twice changes nothing more.
+    pub async fn withdraw_retreat(&self) {
+        let mut inner = self.inner.lock().await;
+        inner.record.retreat_requested = false;
+        if let Err(error) = self.renew(&mut inner).await {
+            debug!("the word to go back is still in the lease: {error}");
+        }
+    }
+
+    /// What the deployment is doing, told with the next renewal.
+    pub async fn tell(&self, doing: String) {
+        self.inner.lock().await.record.doing = doing;
+    }
+
+    /// Gives it back. Where that fails it runs out by itself.
+    pub async fn release(&self) {
+        match self.try_release().await {
+            Ok(()) => {}
+            Err(SharedError::Overtaken { .. } | SharedError::LeaseRemoved { .. }) => {
+                debug!("the lease is this process's no more");
+            }
+            Err(error) => {
+                warn!("the lease could not be given back and runs out by itself: {error}");
+            }
+        }
+    }
+
+    async fn try_release(&self) -> Result<(), SharedError> {
+        let mut inner = self.inner.lock().await;
+        loop {
+            let mut free = inner.record.clone();
+            free.holder = None;
+            match self.state.write_lease(&free, Some(&inner.etag)).await {
+                Ok(Written::Done(etag)) => {
+                    inner.record = free;
+                    inner.etag = etag;
+                    return Ok(());
+                }
+                // Word has come that is for whoever takes it next, or a renewal that
+                // was given up arrived all the same.
+                Ok(Written::Overtaken) => self.reread(&mut inner).await?,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+impl Inner {
+    fn outlives(&self, needed: Duration) -> bool {
+        self.renewed.elapsed_at_most().saturating_add(needed) <= self.record.length()
+    }
+}

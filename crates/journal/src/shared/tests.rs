@@ -1,0 +1,107 @@
+use proptest::prelude::*;
+
+use super::*;
+use bluegreen_clock::Moment;
+use bluegreen_core::plan::{Plan, template_name};
+use bluegreen_testing::garbled::garbled;
+
+#[test]
+fn names_become_safe_parts_of_keys() {
+    let target = Target {
+        account: "123456789012".to_owned(),
+        region: "us-east-1".to_owned(),
+        application: "my shop/../x.é".to_owned(),
+        blue: "shop-blue".to_owned(),
+    };
+    assert_eq!(
+        lease_key(&target),
+        "bluegreen/leases/123456789012/us-east-1/my=20shop=2F=2E=2E=2Fx=2E=C3=A9/shop-blue.json"
+    );
+    assert_eq!(deployment_key("01j"), "bluegreen/deployments/01J.json");
+}
+
+const ID: &str = "01J00000000000000000000000";
+
+fn record() -> Record {
+    let mut plan = Plan::sample(ID);
+    plan.template = template_name(ID);
+    plan.shared_state = true;
+    let transition = Transition {
+        revision: 1,
+        from: "Preparing".to_owned(),
+        to: "Cloning".to_owned(),
+        at: Moment(1_800_000_000_000),
+        why: "the version is registered".to_owned(),
+    };
+    let mut deployment = Deployment::new(plan, Moment(1_800_000_000_000));
+    deployment.revision = 2;
+    Record::new(deployment, vec![transition])
+}
+
+fn lease() -> LeaseRecord {
+    let at = Moment(1_800_000_000_000);
+    LeaseRecord {
+        format: FORMAT,
+        fence: 3,
+        target: Plan::sample(ID).target,
+        deployment: ID.to_owned(),
+        doing: "Cloning".to_owned(),
+        holder: Some(Holder::this_process(None)),
+        taken_at: at,
+        renewed_at: at,
+        renewals: 7,
+        length_seconds: 120,
+        retreat_requested: false,
+    }
+}
+
+fn json(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect("it is JSON")
+}
+
+#[test]
+fn what_this_program_writes_is_read() {
+    let key = deployment_key(ID);
+    let read: Record = kept(("b", &key), None, &json(&record())).expect("it is whole");
+    assert_eq!(read.deployment, record().deployment);
+    assert_eq!(read.origin, Origin::Bucket);
+    let lease = lease();
+    let key = lease_key(&lease.target);
+    let read: LeaseRecord = kept(("b", &key), None, &json(&lease)).expect("it is whole");
+    assert_eq!(read, lease);
+}
+
+proptest! {
+    /// Whatever is in its place, a copy is refused or is one that may be reckoned with: its dates,
+    /// its limits and its words are read as the commands read them.
+    #[test]
+    fn a_garbled_copy_is_refused_or_harmless(object in garbled(json(&record()))) {
+        let key = deployment_key(ID);
+        if let Ok(read) = kept::<Record>(("b", &key), None, &object) {
+            let deployment = &read.deployment;
+            prop_assert_eq!(&deployment.plan.id, ID);
+            let limits = &deployment.plan.limits;
+            let _ = deployment.entered_at.after(limits.patience + limits.quarantine + limits.drain);
+            let _ = (limits.watch_interval(), limits.watch_within(), deployment.age());
+            let next = deployment.entering(deployment.state.clone(), Moment(1_800_000_000_000));
+            prop_assert!(next.revision < u64::MAX && next.fence < u64::MAX);
+        }
+    }
+
+    #[test]
+    fn a_garbled_lease_is_refused_or_harmless(object in garbled(json(&lease()))) {
+        let key = lease_key(&lease().target);
+        if let Ok(read) = kept::<LeaseRecord>(("b", &key), None, &object) {
+            prop_assert_eq!(&read.target, &lease().target);
+            prop_assert!(read.length() < std::time::Duration::MAX / 2);
+            let _ = read.in_words();
+        }
+    }
+
+    #[test]
+    fn a_garbled_queue_is_refused_or_harmless(object in garbled(json(&Queue::default()))) {
+        if let Ok(mut read) = kept::<Queue>(("b", "q"), None, &object) {
+            read.begin(ID, None, Moment(1_800_000_000_000));
+        }
+    }
+}
