@@ -14,25 +14,29 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
 use thiserror::Error;
 use tokio::sync::watch;
-use tracing::{debug, info, warn};
+use tracing::debug;
 
 use crate::approval::Approves;
 use crate::clock::{Clock, Deadline, Moment, Stopwatch};
 use crate::cloud::{Alarms, Cloud, LookError, Outcome, Refusal, Sighting};
 use crate::command::{Processes, Runner};
 use crate::deployment::{AskedTermination, Deployment, Intent, Sent, SwapIntent};
+use crate::events::{
+    Answer, Deaf, DeploymentEvent, Drain, Happened, Listener, Poll, PolledEnvironment, Tests,
+};
 use crate::facts::{
     PutOff, Streaks, TEST_COMMAND, known, needs, tells_the_usual, usual_health, version_under_test,
 };
-use crate::fidelity::{Weight, template_sets};
+use crate::fidelity::template_sets;
 use crate::journal::{Journal, JournalError};
 use crate::machine::{Cause, Effect, Kind, Order, Seen, State, Step, hold, is_safe, obey, step};
-use crate::plan::{Goal, Role};
+use crate::plan::{Goal, Plan, Role};
 use crate::prober::test_run;
 use crate::shared::SharedError;
-use crate::store::{Output, StoreError};
+use crate::store::{Output, StoreError, Transition};
 use following::{Following, Turn};
 use gates::Word;
 use rules::Rules;
@@ -110,6 +114,9 @@ impl From<JournalError> for DriveError {
     }
 }
 
+/// A deployment and how it came where it is, as operators are shown it in JSON.
+pub type Shown = fn(Deployment, Vec<Transition>) -> Value;
+
 /// Drives one deployment.
 pub struct Driver<'a, C> {
     cloud: &'a C,
@@ -135,6 +142,11 @@ pub struct Driver<'a, C> {
     said_it_takes_long: Option<Moment>,
     /// What was said of other people's hands, and when.
     said_of_others: BTreeMap<String, Moment>,
+    /// How hooks are shown the deployment.
+    shown: Shown,
+    /// Who hears of what happens, and how often it has.
+    listener: &'a dyn Listener,
+    told: u64,
 }
 
 /// What became of an effect.
@@ -146,14 +158,17 @@ enum Act {
 }
 
 impl<'a, C: Cloud> Driver<'a, C> {
-    /// A driver that stops at the next safe point once `interrupted` is true.
+    /// A driver that stops at the next safe point once `interrupted` is true, and shows hooks the
+    /// deployment as `shown` does.
     pub fn new(
         cloud: &'a C,
         journal: Journal<'a>,
         clock: Clock,
         interrupted: watch::Receiver<bool>,
+        shown: Shown,
     ) -> Driver<'a, C> {
         Driver {
+            shown,
             cloud,
             journal,
             clock,
@@ -169,7 +184,23 @@ impl<'a, C: Cloud> Driver<'a, C> {
             looked_at: None,
             said_it_takes_long: None,
             said_of_others: BTreeMap::new(),
+            listener: &Deaf,
+            told: 0,
         }
+    }
+
+    /// The same, telling this listener what happens.
+    #[must_use]
+    pub fn heard_by(mut self, listener: &'a dyn Listener) -> Driver<'a, C> {
+        self.listener = listener;
+        self
+    }
+
+    /// Tells of something that has happened.
+    fn tell(&mut self, deployment: &Deployment, happened: Happened) {
+        self.told = self.told.saturating_add(1);
+        let event = DeploymentEvent::of(deployment, self.clock.now(), self.told, happened);
+        self.listener.hear(&event);
     }
 
     /// The same, asking this approver while the deployment is paused.
@@ -199,14 +230,25 @@ impl<'a, C: Cloud> Driver<'a, C> {
                 None => std::future::pending().await,
             }
         };
+        if self.journal.lease().is_some() {
+            let state = deployment.state.kind();
+            self.tell(deployment, Happened::LockTaken { state });
+        }
+        let mut lock_lost = None;
         let driven = tokio::select! {
             biased;
             driven = self.turns(deployment) => driven,
-            lost = lost => Err(lost.into()),
+            lost = lost => {
+                lock_lost = Some(lost.to_string());
+                Err(lost.into())
+            }
             // What hangs is given up: a request is unclear then, as the journal says already,
             // and a checkpoint that is in SQLite alone is caught up with by whoever goes on.
             () = signalled_for(interrupted.clone(), LAST_WORDS) => Err(DriveError::Signal),
         };
+        if let Some(why) = lock_lost {
+            self.tell(deployment, Happened::LockLost { why });
+        }
         // Nothing that this process started outlives its lease.
         self.test_run = TestRun::None;
         let end = signalled_for(interrupted, GIVING_BACK);
@@ -442,7 +484,14 @@ impl<'a, C: Cloud> Driver<'a, C> {
                             ended: ran.end.clone(),
                             output: ran.output.clone(),
                         };
+                        let ended = Happened::TestEnded {
+                            test: TEST_COMMAND.to_owned(),
+                            environment: role,
+                            end: ran.end.clone(),
+                            lasted: ran.lasted,
+                        };
                         self.journal.keep_output(&deployment.plan.id, output)?;
+                        self.tell(deployment, ended);
                     }
                     if let Some(traffic) = &sighting.production_traffic
                         && tells_the_usual(deployment)
@@ -460,46 +509,38 @@ impl<'a, C: Cloud> Driver<'a, C> {
                         deployment.uncounted = sighting.uncounted.clone();
                     }
                     for difference in sighting.differences.iter().flatten() {
-                        match difference.weight {
-                            Weight::Refuses => {
-                                warn!("green differs from blue:\n{}", difference.as_diff());
-                            }
-                            Weight::Warns => warn!(
-                                "green differs from blue in what blue's template does not set, \
-                                 which stops nothing:\n{}",
-                                difference.as_diff()
-                            ),
-                        }
+                        let differs = Happened::Differs {
+                            weight: difference.weight,
+                            difference: difference.as_diff().to_string(),
+                        };
+                        self.tell(deployment, differs);
                     }
                     if let (Some(settings), None) =
                         (&sighting.template_settings, &deployment.plan.template_sets)
                     {
                         let sets = template_sets(&deployment.plan, settings);
                         if let Some(groups) = &sets.groups {
-                            info!(
-                                "the template keeps the security group that Elastic Beanstalk made \
-                                 for blue; green is made with {} instead",
-                                match groups.is_empty() {
-                                    true => "a group of its own".to_owned(),
-                                    false =>
-                                        format!("{} and a group of its own", groups.join(", ")),
-                                }
-                            );
+                            let groups = groups.clone();
+                            self.tell(deployment, Happened::GroupReplaced { groups });
                         }
                         deployment.plan.template_sets = Some(sets);
                     }
                     let failed = self.streaks.failure_of_the_swap(deployment, &sighting, now);
                     if let Some(failure) = failed {
-                        warn!("the swap has failed, and may be asked for again: {failure}");
+                        let why = failure.to_string();
+                        self.tell(deployment, Happened::SwapFailed { why });
                         deployment.swap_has_failed();
                     }
-                    deploys::keep_warnings(deployment, &sighting);
-                    for told in self.streaks.news(deployment, &sighting) {
-                        warn!("Elastic Beanstalk reports an error: {told}");
+                    for warning in deploys::keep_warnings(deployment, &sighting) {
+                        self.tell(deployment, warning);
+                    }
+                    for message in self.streaks.news(deployment, &sighting) {
+                        self.tell(deployment, Happened::ServiceError { message });
                     }
                     self.following.look(&deployment.plan, &sighting);
                     if let Alarms::Unread(why) = &sighting.alarms {
-                        warn!("the alarms cannot be read, so the bake does not end: {why}");
+                        let why = why.clone();
+                        self.tell(deployment, Happened::AlarmsUnread { why });
                     }
                     if let Some(known) = known(deployment, &sighting) {
                         deployment.known = known;
@@ -510,7 +551,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
                     }
                     self.say_what_others_do(deployment, &sighting, &seen);
                     if let Some(told) = self.streaks.notices(deployment, &sighting) {
-                        warn!("{told}");
+                        self.tell(deployment, Happened::Noticed { what: told });
                     }
                     self.begin_test_run(deployment, &sighting, now);
                     self.tell_the_drain(deployment, &sighting, &seen, now);
@@ -520,6 +561,8 @@ impl<'a, C: Cloud> Driver<'a, C> {
                     );
                     deployment.resolve(&seen, now);
                     debug!(?seen, "looked");
+                    let poll = polled(&deployment.plan, &sighting, seen.production);
+                    self.tell(deployment, Happened::Polled(poll));
                     return Ok(Some((seen, began)));
                 }
                 Err(error) => DriveError::unless_passing(error)?,
@@ -528,7 +571,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
             if lasted >= deployment.plan.limits.patience {
                 return Err(DriveError::Unreachable { lasted, message });
             }
-            warn!("cannot see AWS for now: {message}");
+            self.tell(deployment, Happened::PollFailed { why: message });
             self.pause(deployment).await?;
             let before = deployment.revision;
             self.retreat_if_asked(deployment).await?;
@@ -541,7 +584,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
     /// Tells who still comes to the environment that production left, and when requests are
     /// given up.
     fn tell_the_drain(
-        &self,
+        &mut self,
         deployment: &Deployment,
         sighting: &Sighting,
         seen: &Seen,
@@ -550,48 +593,39 @@ impl<'a, C: Cloud> Driver<'a, C> {
         let Some(serving) = seen.production.filter(|_| deployment.may_drain()) else {
             return;
         };
-        let (idle, served) = (serving.other(), &deployment.served);
+        let (environment, limits) = (serving.other(), &deployment.plan.limits);
         if let Some(why) = &sighting.uncounted {
-            info!(
-                "Draining {idle}: nobody counts its requests ({why}): it is drained after --drain, {}, \
-                 whoever still comes",
-                humantime::format_duration(deployment.plan.limits.drain)
-            );
+            let (why, limit) = (why.clone(), limits.drain);
+            let drain = Drain::Uncounted { why, limit };
+            self.tell(deployment, Happened::Draining { environment, drain });
         }
         let Some(traffic) = &sighting.idle_traffic else {
             return;
         };
-        if deployment.is_of_before(traffic) {
-            info!(
-                "Draining {idle}: its load balancer's requests are told some minutes late, and those \
-                 since production left are not told yet"
-            );
-            return;
-        }
-        let beside = traffic.beside(served);
-        let done = deployment.quiet_requests();
-        let each = traffic.per_instance();
+        let counted = traffic.beside(&deployment.served);
+        let (per_instance, done_at) = (traffic.per_instance(), deployment.quiet_requests());
         // Until the swap has ended its clients have had no time to leave.
         let has_waited = !deployment.state.is_swapping() && deployment.has_waited_for_traffic(now);
-        if !seen.drained && has_waited {
-            warn!(
-                "{idle} still gets {beside}, after its clients had {} to leave: it is neither deployed \
-                 to nor terminated while they come",
-                humantime::format_duration(deployment.plan.limits.drain_limit)
-            );
+        let drain = if deployment.is_of_before(traffic) {
+            Drain::NotToldYet
+        } else if !seen.drained && has_waited {
+            let limit = limits.drain_limit;
+            Drain::Overdue { counted, limit }
         } else if !seen.drained {
-            info!(
-                "Draining {idle}: {each} requests/min per instance (done at {done} or fewer); {beside}"
-            );
-        } else if each > done {
-            warn!(
-                "{idle} still gets {beside}: these requests are given up, {}",
-                match deployment.plan.limits.accept_traffic_loss {
-                    true => "as --accept-traffic-loss says",
-                    false => "a remainder once --drain-limit is over",
-                }
-            );
-        }
+            Drain::Requests {
+                per_instance,
+                done_at,
+                counted,
+            }
+        } else if per_instance > done_at {
+            Drain::GivenUp {
+                counted,
+                is_accepted: limits.accept_traffic_loss,
+            }
+        } else {
+            return;
+        };
+        self.tell(deployment, Happened::Draining { environment, drain });
     }
 
     /// Begins the command that tests where it is due.
@@ -604,7 +638,11 @@ impl<'a, C: Cloud> Driver<'a, C> {
             && let Some(site) = sighting.site(plan, role)
             && let Some(run) = test_run(plan, role, version_under_test(deployment), &site)
         {
-            info!("running {TEST_COMMAND} on {role}");
+            let began = Happened::TestBegan {
+                test: TEST_COMMAND.to_owned(),
+                environment: role,
+            };
+            self.tell(deployment, began);
             let cloud = self.cloud;
             let running = Box::pin(async move { cloud.run_test(&run).await });
             self.test_run = TestRun::Running(deployment.state.kind(), running);
@@ -648,7 +686,12 @@ impl<'a, C: Cloud> Driver<'a, C> {
         // A process that slept since then sends nothing: neither what it saw, nor its
         // quarantine, nor its lease would cover that.
         let send_by = self.journal.send_by(written, send_by).await;
-        info!("asking AWS: {}", effect.kind().operation());
+        let operation = effect.kind().operation();
+        let asked = Happened::Asked {
+            operation: operation.to_owned(),
+            subject: None,
+        };
+        self.tell(deployment, asked);
         let outcome = self.cloud.ask(&deployment.plan, effect, &send_by).await;
         if let Outcome::Applied {
             environment_id: Some(id),
@@ -669,9 +712,26 @@ impl<'a, C: Cloud> Driver<'a, C> {
         } else if effect.terminates() {
             self.write_termination(deployment, &outcome).await?;
         }
-        self.streaks
-            .put_off(put_off(effect.kind().operation(), &outcome));
-        understand(effect, outcome)
+        self.streaks.put_off(put_off(operation, &outcome));
+        self.tell_the_answer(deployment, operation, &outcome);
+        understand(operation, outcome)
+    }
+
+    /// Tells what AWS has answered.
+    fn tell_the_answer(&mut self, deployment: &Deployment, operation: &str, outcome: &Outcome) {
+        let answer = match outcome {
+            Outcome::Applied { .. } => Answer::Accepted,
+            Outcome::Unclear(why) => Answer::InDoubt(why.clone()),
+            Outcome::NotApplied(Refusal::AlreadySo(why)) => Answer::AlreadySo(why.clone()),
+            Outcome::NotApplied(
+                Refusal::Throttled(why) | Refusal::Busy(why) | Refusal::Unreachable(why),
+            ) => Answer::BackingOff(why.clone()),
+            Outcome::NotApplied(
+                Refusal::Credentials(why) | Refusal::Denied(why) | Refusal::Invalid(why),
+            ) => Answer::Refused(why.clone()),
+        };
+        let operation = operation.to_owned();
+        self.tell(deployment, Happened::Answered { operation, answer });
     }
 
     async fn write_intent(
@@ -755,7 +815,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
     ) -> Result<(), DriveError> {
         let from = Some(deployment.state.kind()).filter(|from| *from != state.kind());
         if let Some(told) = seen.and_then(|seen| sizes_that_stay(deployment, &state, seen)) {
-            warn!("{told}");
+            self.tell(deployment, Happened::Noticed { what: told });
         }
         let word = match from {
             Some(_) => {
@@ -776,18 +836,20 @@ impl<'a, C: Cloud> Driver<'a, C> {
         seen: Option<&Seen>,
     ) -> Result<(), DriveError> {
         let now = self.clock.now();
-        let moved = next.state != deployment.state;
+        let (from, moved) = (deployment.state.kind(), next.state != deployment.state);
         let written = self
             .journal
             .checkpoint(deployment, next, now, why, seen)
             .await;
         self.until_in_the_bucket(deployment, written).await?;
         if moved {
-            info!(
-                state = %deployment.state.kind(),
-                "{} ({why})",
-                deployment.meaning()
-            );
+            let entered = Happened::StateEntered {
+                from,
+                to: deployment.state.kind(),
+                meaning: deployment.meaning().to_owned(),
+                why: why.to_owned(),
+            };
+            self.tell(deployment, entered);
         }
         Ok(())
     }
@@ -839,7 +901,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
         if lasted >= deployment.plan.limits.patience {
             return Err(DriveError::BucketAway { lasted, message });
         }
-        warn!("nothing goes on for now: {message}");
+        self.tell(deployment, Happened::BucketAway { why: message });
         self.pause(deployment).await?;
         self.began_at = self.clock.now();
         Ok(())
@@ -938,29 +1000,42 @@ fn put_off(operation: &str, outcome: &Outcome) -> Option<PutOff> {
     Some(PutOff { what, to, why })
 }
 
-fn understand(effect: &Effect, outcome: Outcome) -> Result<Act, DriveError> {
-    let operation = effect.kind().operation();
+fn understand(operation: &str, outcome: Outcome) -> Result<Act, DriveError> {
     match outcome {
-        Outcome::Applied { .. } => Ok(Act::Again),
-        Outcome::Unclear(why) => {
-            warn!("no clear answer to {operation}, looking what became of it: {why}");
-            Ok(Act::Again)
-        }
+        Outcome::Applied { .. } | Outcome::Unclear(_) => Ok(Act::Again),
         Outcome::NotApplied(refusal) => match refusal {
-            Refusal::AlreadySo(why) => {
-                debug!("{operation} is so already: {why}");
-                Ok(Act::Again)
-            }
-            Refusal::Throttled(why) | Refusal::Busy(why) | Refusal::Unreachable(why) => {
-                warn!("{operation} must wait: {why}");
-                Ok(Act::Again)
-            }
+            Refusal::AlreadySo(_)
+            | Refusal::Throttled(_)
+            | Refusal::Busy(_)
+            | Refusal::Unreachable(_) => Ok(Act::Again),
             Refusal::Credentials(why) => Err(DriveError::Credentials(why)),
             Refusal::Denied(why) => Err(DriveError::Denied(format!("{operation}: {why}"))),
             Refusal::Invalid(message) => Ok(Act::Refused(Cause::Refused {
                 operation: operation.to_owned(),
                 message,
             })),
+        },
+    }
+}
+
+/// What a poll saw, for those who listen.
+fn polled(plan: &Plan, sighting: &Sighting, production: Option<Role>) -> Poll {
+    let environments = [Role::Blue, Role::Green].into_iter().filter_map(|role| {
+        let found = sighting.of(plan, role)?;
+        Some(PolledEnvironment {
+            role,
+            name: found.name.clone(),
+            status: found.status.clone(),
+            health: found.health_status.clone().unwrap_or(found.health.clone()),
+            version: found.version_label.clone(),
+        })
+    });
+    Poll {
+        environments: environments.collect(),
+        production,
+        tests: Tests {
+            asked: sighting.probes.len(),
+            passed: sighting.probes.iter().filter(|probe| probe.passed).count(),
         },
     }
 }

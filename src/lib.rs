@@ -35,7 +35,7 @@ pub use bluegreen_aws as cloud;
 pub use bluegreen_aws::{encryption, recording, secrets, state_key};
 pub use bluegreen_clock as clock;
 pub use bluegreen_core::{
-    acceptance, deployment, facts, fidelity, health, hooks, listener_rules, machine, plan, preview,
-    table, text, traffic,
+    acceptance, deployment, events, facts, fidelity, health, hooks, listener_rules, machine, plan,
+    preview, table, text, traffic,
 };
 pub use bluegreen_journal::{journal, shared, store, turn};

@@ -392,7 +392,8 @@ pub async fn inspect(
         green: green.as_ref(),
         around,
     };
-    Ok(inspector.inspect().await?)
+    // On the heap: it holds a request of every check, and every caller's future would hold it.
+    Ok(Box::pin(inspector.inspect()).await?)
 }
 
 /// Checks what can be known beforehand and chooses every name.

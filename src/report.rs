@@ -1,5 +1,6 @@
 //! What the journal knows, as text and as JSON.
 
+pub mod listeners;
 pub mod outlook;
 pub mod settings;
 pub mod text;
@@ -122,10 +123,16 @@ pub fn json(entries: &[Entry]) -> String {
     serde_json::to_string_pretty(&document).expect("the document is plain strings and numbers")
 }
 
-/// One deployment as that document shows it.
+/// One deployment as that document shows it: without outputs, and without who drives it.
 #[must_use]
-pub fn value(entry: &Entry) -> serde_json::Value {
-    serde_json::to_value(item(entry)).expect("the document is plain strings and numbers")
+pub fn value(deployment: Deployment, transitions: Vec<Transition>) -> serde_json::Value {
+    let entry = Entry {
+        deployment,
+        transitions,
+        outputs: Vec::new(),
+        lease: None,
+    };
+    serde_json::to_value(item(&entry)).expect("the document is plain strings and numbers")
 }
 
 fn item(entry: &Entry) -> Item<'_> {

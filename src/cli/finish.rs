@@ -20,6 +20,7 @@ use crate::machine::{Drift, Kind, NotPossible, Order, State, obey};
 use crate::plan::Plan;
 use crate::preflight::{Refused, asks_for, usable};
 use crate::report;
+use crate::report::listeners::Lines;
 use crate::shared::{Lease, Record};
 use crate::store::DriveLock;
 
@@ -122,7 +123,8 @@ pub(super) async fn go_on(
     }
     info!(id, "going on from {}", deployment.state.kind());
     signals.stand(Standing::Driven(id));
-    let driven = Driver::new(&cloud, journal, clock, signals.came())
+    let driven = Driver::new(&cloud, journal, clock, signals.came(), report::value)
+        .heard_by(&Lines)
         .approved_by(approver)
         .drive(&mut deployment)
         .await;
@@ -359,7 +361,8 @@ pub(super) async fn drive_new(
         None => Journal::local(&mut context.store),
         Some(lease) => Journal::beginning(&mut context.store, lease),
     };
-    let driven = Driver::new(cloud, journal, context.clock, interrupted)
+    let driven = Driver::new(cloud, journal, context.clock, interrupted, report::value)
+        .heard_by(&Lines)
         .approved_by(approver)
         .drive(&mut deployment)
         .await;

@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use humantime::format_duration;
-use tracing::warn;
-
 use super::Driver;
 use crate::cloud::{Cloud, Sighting};
 use crate::deployment::{DeployWarning, Deployment};
+use crate::events::Happened;
 use crate::facts::update::is_warning;
 use crate::facts::{PATIENCES_MAX, events_of_the_deploy};
 use crate::machine::{Seen, Update};
@@ -28,13 +26,12 @@ impl<C: Cloud> Driver<'_, C> {
         }
         self.said_it_takes_long = Some(now);
         let patience = deployment.patience();
-        warn!(
-            "the deploy onto {} takes longer than its timeout of {}, and goes on: bluegreen waits for \
-             up to {} as long as it does; production serves meanwhile",
-            target(deployment),
-            format_duration(patience),
-            format_duration(patience * PATIENCES_MAX)
-        );
+        let long = Happened::DeployTakesLong {
+            environment: target(deployment).to_owned(),
+            timeout: patience,
+            limit: patience.saturating_mul(PATIENCES_MAX),
+        };
+        self.tell(deployment, long);
     }
 }
 
@@ -44,10 +41,10 @@ fn target(deployment: &Deployment) -> &str {
     deployment.plan.environment(role)
 }
 
-/// Shows what the events of the deploy warn of, each once, and keeps it for the report.
-pub(super) fn keep_warnings(deployment: &mut Deployment, sighting: &Sighting) {
+/// Keeps what the events of the deploy warn of, each once, for the report, and returns what is new.
+pub(super) fn keep_warnings(deployment: &mut Deployment, sighting: &Sighting) -> Vec<Happened> {
     let events = events_of_the_deploy(deployment, sighting).into_iter();
-    let warnings: Vec<_> = events
+    let mut warnings: Vec<_> = events
         .filter(|event| is_warning(event))
         .map(|event| DeployWarning {
             at: event.at,
@@ -55,14 +52,12 @@ pub(super) fn keep_warnings(deployment: &mut Deployment, sighting: &Sighting) {
             message: event.message.clone(),
         })
         .collect();
-    for warning in warnings {
-        if deployment.keep_warning(warning.clone()) {
-            warn!(
-                "Elastic Beanstalk says of the deploy onto {}: {} {}",
-                target(deployment),
-                warning.severity,
-                warning.message
-            );
-        }
-    }
+    warnings.retain(|warning| deployment.keep_warning(warning.clone()));
+    let environment = target(deployment).to_owned();
+    let told = warnings.into_iter().map(|warning| Happened::DeployWarning {
+        environment: environment.clone(),
+        severity: warning.severity,
+        message: warning.message,
+    });
+    told.collect()
 }

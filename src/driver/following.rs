@@ -7,13 +7,12 @@
 
 use std::collections::BTreeMap;
 
-use tracing::{info, warn};
-
 use super::rules::needs_rules;
 use super::{DriveError, Driver, signalled};
 use crate::clock::{Deadline, Moment, Stopwatch};
 use crate::cloud::{Cloud, LookError, Outcome, Refusal, Sighting};
 use crate::deployment::Deployment;
+use crate::events::Happened;
 use crate::machine::{Cause, Effect, Kind, Seen, State, Step};
 use crate::plan::{Goal, Plan, Role};
 use crate::preview::{Preview, Record, Standing};
@@ -226,8 +225,8 @@ impl<C: Cloud> Driver<'_, C> {
             self.began_at = now;
             return Ok(Turn::Later);
         }
-        let hosts = self.following.wrong.join(", ");
-        warn!("goes on although preview hostnames do not lead where they should: {hosts}");
+        let hosts = self.following.wrong.clone();
+        self.tell(deployment, Happened::HostsGivenUp { hosts });
         Ok(Turn::Now)
     }
 
@@ -265,7 +264,12 @@ impl<C: Cloud> Driver<'_, C> {
                 Ok(seen) => seen,
                 Err(LookError::Credentials(why)) => return Err(DriveError::Credentials(why)),
                 Err(error) => {
-                    warn!("cannot see what {host} holds for now: {error}");
+                    let waits = Happened::HostWaits {
+                        host: host.clone(),
+                        is_read: false,
+                        why: error.to_string(),
+                    };
+                    self.tell(deployment, waits);
                     away = true;
                     self.following.wrong.push(host.clone());
                     continue;
@@ -276,7 +280,8 @@ impl<C: Cloud> Driver<'_, C> {
             if let Due::Theirs(holds) = due {
                 let told = self.following.theirs.insert(host.clone(), holds.clone());
                 if told.as_ref() != Some(&holds) {
-                    warn!("{host} was changed by somebody else and is left so: {holds}");
+                    let (host, holds) = (host.clone(), holds.to_string());
+                    self.tell(deployment, Happened::HostForeign { host, holds });
                 }
                 continue;
             }
@@ -301,10 +306,11 @@ impl<C: Cloud> Driver<'_, C> {
         let Some(send_by) = self.may_send(deployment).await? else {
             return Ok(());
         };
-        info!(
-            "asking AWS: ChangeResourceRecordSets, {host}: {}",
-            to.in_words()
-        );
+        let asked = Happened::Asked {
+            operation: "ChangeResourceRecordSets".to_owned(),
+            subject: Some(format!("{host}: {}", to.in_words())),
+        };
+        self.tell(deployment, asked);
         let zone_id = &preview.zone_id;
         let outcome = tokio::select! {
             biased;
@@ -322,7 +328,12 @@ impl<C: Cloud> Driver<'_, C> {
                 | Refusal::Denied(why)
                 | Refusal::Invalid(why),
             ) => {
-                warn!("{host} cannot be changed for now: {why}");
+                let waits = Happened::HostWaits {
+                    host: host.to_owned(),
+                    is_read: true,
+                    why,
+                };
+                self.tell(deployment, waits);
                 Ok(())
             }
         }

@@ -1,16 +1,14 @@
 //! What may stop or turn a deployment beside AWS: approvals while it is paused, and the
 //! operator's hooks at its changes of state.
 
-use tracing::{debug, info, warn};
-
 use super::{DriveError, Driver, signalled};
 use crate::approval::Approval;
 use crate::cloud::Cloud;
 use crate::deployment::Deployment;
+use crate::events::{ApprovalAnswer, Happened};
 use crate::hooks::{self, Hook, OnFailure, Passage};
 use crate::machine::{Cause, Kind, Order, State, unapproved};
 use crate::plan::Goal;
-use crate::report::{self, Entry};
 use crate::store::Output;
 
 /// What hooks say of a change of state.
@@ -36,6 +34,13 @@ impl<C: Cloud> Driver<'_, C> {
             answer = approver.ask(&deployment.plan.id) => answer,
             () = signalled(self.interrupted.clone()) => return Err(DriveError::Signal),
         };
+        let approval = match &answer {
+            Approval::Granted => ApprovalAnswer::Granted,
+            Approval::Refused(said) => ApprovalAnswer::Refused(said.clone()),
+            Approval::Wait => ApprovalAnswer::NotYet,
+            Approval::Unclear(why) => ApprovalAnswer::Unclear(why.clone()),
+        };
+        self.tell(deployment, Happened::ApprovalAsked { approval });
         match answer {
             Approval::Granted => {
                 self.order(deployment, Order::Approve, "it was approved", None)
@@ -49,8 +54,7 @@ impl<C: Cloud> Driver<'_, C> {
                     .await?;
                 return Ok(true);
             }
-            Approval::Wait => debug!("not approved yet"),
-            Approval::Unclear(why) => warn!("whether it is approved is unclear: {why}"),
+            Approval::Wait | Approval::Unclear(_) => {}
         }
         let waited = self.clock.now().since(deployment.entered_at);
         match deployment.plan.approval {
@@ -97,15 +101,12 @@ impl<C: Cloud> Driver<'_, C> {
         let mut word = Word::GoOn;
         for hook in due {
             let id = &deployment.plan.id;
-            let shown = report::value(&Entry {
-                deployment: deployment.clone(),
-                transitions: self.journal.store().transitions(id)?,
-                outputs: Vec::new(),
-                lease: None,
-            });
+            let transitions = self.journal.store().transitions(id)?;
+            let shown = (self.shown)(deployment.clone(), transitions);
             let mut run = hook.run(id, &hooks::document(&hook, passage, &shown));
             run.secret = deployment.plan.test_variables();
-            info!("running the hook {hook}");
+            let name = hook.to_string();
+            self.tell(deployment, Happened::HookBegan { hook: name });
             let ran = tokio::select! {
                 biased;
                 ran = self.runner.run(&run) => ran,
@@ -118,11 +119,17 @@ impl<C: Cloud> Driver<'_, C> {
                 output: ran.output.clone(),
             };
             self.journal.keep_output(id, output)?;
+            let ended = ran.in_words();
+            let told = Happened::HookEnded {
+                hook: hook.to_string(),
+                end: ran.end.clone(),
+                told: ended.clone(),
+                lasted: ran.lasted,
+            };
+            self.tell(deployment, told);
             if ran.passed() {
                 continue;
             }
-            let ended = ran.in_words();
-            warn!("the hook {hook} failed: {ended}");
             word = match hook.on_failure {
                 OnFailure::Ignore => continue,
                 // Nothing stops the way back.

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use tracing::warn;
-
 use super::Driver;
 use crate::cloud::{Cloud, Sighting};
 use crate::deployment::Deployment;
+use crate::events::Happened;
 use crate::facts::{options_of_blue, terminating};
 use crate::machine::{Kind, Seen};
 use crate::plan::Role;
@@ -54,8 +53,8 @@ impl<C: Cloud> Driver<'_, C> {
             if said.is_some_and(|at| now.since(*at) < SAID_AGAIN_AFTER) {
                 continue;
             }
-            warn!("{text}");
-            self.said_of_others.insert(text, now);
+            self.said_of_others.insert(text.clone(), now);
+            self.tell(deployment, Happened::Noticed { what: text });
         }
     }
 }

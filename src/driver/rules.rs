@@ -9,11 +9,10 @@
 //! follow the swap; it too must be seen to. Before a termination no rule of anybody may
 //! forward to the environment, for then its stack cannot be deleted.
 
-use tracing::{info, warn};
-
 use super::{DriveError, Driver, signalled};
 use crate::cloud::{Cloud, LookError, Outcome, Refusal};
 use crate::deployment::Deployment;
+use crate::events::Happened;
 use crate::listener_rules::{Change, Follow, changes};
 use crate::machine::{Effect, Kind, Seen, Step};
 use crate::plan::Role;
@@ -133,14 +132,14 @@ impl<C: Cloud> Driver<'_, C> {
         let wrong = match looked {
             Ok(Ok(wrong)) => wrong,
             Ok(Err(why)) => {
-                warn!("{why}");
+                self.rules_wait(deployment, &why, false);
                 return Ok(Some(why));
             }
             Err(LookError::Credentials(why)) => return Err(DriveError::Credentials(why)),
             Err(LookError::Denied(why)) => return Err(DriveError::Denied(why)),
             Err(LookError::Passing(why) | LookError::Refused(why)) => {
                 let why = format!("cannot see the rules of the shared load balancer: {why}");
-                warn!("{why}");
+                self.rules_wait(deployment, &why, false);
                 return Ok(Some(why));
             }
         };
@@ -157,6 +156,11 @@ impl<C: Cloud> Driver<'_, C> {
         Ok(Some(told.unwrap_or_else(asked)))
     }
 
+    fn rules_wait(&mut self, deployment: &Deployment, why: &str, is_asked: bool) {
+        let why = why.to_owned();
+        self.tell(deployment, Happened::RulesWait { why, is_asked });
+    }
+
     /// Asks for a rule to forward elsewhere; tells why where it cannot now. The next look
     /// shows what became of it.
     async fn point(
@@ -167,7 +171,11 @@ impl<C: Cloud> Driver<'_, C> {
         let Some(send_by) = self.may_send(deployment).await? else {
             return Ok(None);
         };
-        info!("asking AWS: ModifyRule, {}", change.rule);
+        let asked = Happened::Asked {
+            operation: "ModifyRule".to_owned(),
+            subject: Some(change.rule.to_string()),
+        };
+        self.tell(deployment, asked);
         let outcome = tokio::select! {
             biased;
             outcome = self.cloud.move_rule(change, &send_by) => outcome,
@@ -190,7 +198,7 @@ impl<C: Cloud> Driver<'_, C> {
                 | Refusal::Invalid(why),
             ) => {
                 let why = format!("AWS does not change {}: {why}", change.rule);
-                warn!("{why}; it is asked again");
+                self.rules_wait(deployment, &why, true);
                 Ok(Some(why))
             }
         }

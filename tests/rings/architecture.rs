@@ -168,6 +168,18 @@ fn the_crates_lie_above_one_another() {
     }
 }
 
+/// The driver tells what happens; whoever listens renders it.
+#[test]
+fn the_driver_renders_nothing() {
+    let words = ["crate::report", "info!(", "warn!(", "error!("];
+    absent("src/driver", &words, &[]);
+    let (_, driver) = sources("src")
+        .into_iter()
+        .find(|(path, _)| path.ends_with("src/driver.rs"))
+        .expect("it is there");
+    assert!(words.iter().all(|word| !driver.contains(word)));
+}
+
 #[test]
 fn only_the_command_line_prints() {
     let words = ["println!", "print!(", "eprintln!", "dbg!("];

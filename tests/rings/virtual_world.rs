@@ -32,6 +32,7 @@ use bluegreen::journal::Journal;
 use bluegreen::machine::Kind;
 use bluegreen::plan::{ApprovalLimit, Limits, Strategy};
 use bluegreen::preflight::{self, Past, Refused, Surroundings, Verdict, Wanted};
+use bluegreen::report;
 use bluegreen::secrets::Secrets;
 use bluegreen::shared::{
     Claim, Contender, Holder, Lease, LeaseRecord, Record, SharedError, SharedState,
@@ -479,7 +480,7 @@ impl VirtualWorld {
         };
         *deployment = found;
         let approver = Some(self.desk.clone()).filter(|_| deployment.plan.approval.is_some());
-        let driver = Driver::new(&self.cloud, journal, clock, interrupted)
+        let driver = Driver::new(&self.cloud, journal, clock, interrupted, report::value)
             .approved_by(approver)
             .hooks_run_by(&self.desk);
         driver.drive(deployment).await?;

@@ -70,11 +70,19 @@ impl fmt::Display for End {
     }
 }
 
+impl End {
+    /// Whether it ended by itself with exit code 0.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        *self == End::Exited(0)
+    }
+}
+
 impl Ran {
     /// Whether it ended by itself with exit code 0.
     #[must_use]
     pub fn passed(&self) -> bool {
-        self.end == End::Exited(0)
+        self.end.is_success()
     }
 
     /// How it ended and the last line that it said.

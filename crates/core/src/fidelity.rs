@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::Serialize;
+
 use crate::plan::{Plan, TemplateSets, is_own_tag};
 
 mod marks;
@@ -62,7 +64,7 @@ pub struct Differing {
 }
 
 /// What follows from a difference.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Weight {
     /// Green does not take production.
     Refuses,

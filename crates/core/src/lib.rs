@@ -3,7 +3,7 @@
 //!
 //! In the order in which to read it: a [`plan`] says what is wanted, the [`machine`] goes from
 //! state to state, [`facts`] tell the machine what AWS shows, and a [`deployment`] is all of that as
-//! the journal keeps it. The other modules are the parts of a plan ([`acceptance`], [`hooks`],
+//! the journal keeps it; [`events`] are what happens in it. The other modules are the parts of a plan ([`acceptance`], [`hooks`],
 //! [`preview`], [`listener_rules`], [`health`]), what is judged ([`fidelity`], [`traffic`]), and
 //! what these are written with ([`command`], [`moment`], [`secrets`], [`table`], [`text`]).
 #![warn(missing_docs)]
@@ -15,6 +15,8 @@ pub mod machine;
 pub mod facts;
 
 pub mod deployment;
+
+pub mod events;
 
 pub mod acceptance;
 pub mod health;

@@ -1,0 +1,5 @@
+//! Who hears of what happens in a deployment, and renders it: a file each.
+
+mod lines;
+
+pub use lines::Lines;
