@@ -35,7 +35,7 @@ pub struct Ran {
     /// How it ended.
     pub end: End,
     /// The last [`OUTPUT_BYTES_MAX`] bytes of its standard output and error, in the order
-    /// in which they were written, without [`Secrets`].
+    /// in which they were written, without [secrets](crate::secrets::Secrets).
     pub output: String,
     /// How long it took.
     pub lasted: Duration,

@@ -21,6 +21,7 @@ pub use bounds::within_bounds;
 pub use contender::{Claim, Contender, Held};
 pub use holder::Holder;
 pub use lease::{Lease, LeaseRecord, SEND_MARGIN};
+pub use listing::ARCHIVED_AFTER;
 pub use queue::{Begun, Queue, Ticket};
 
 use serde::de::DeserializeOwned;

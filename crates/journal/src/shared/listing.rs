@@ -25,7 +25,7 @@ const UNANSWERED_MAX: usize = AT_A_TIME;
 
 /// When a deployment that no lease names counts as archived: only those who ask for every
 /// deployment list it from then on. A release may pause for days.
-const ARCHIVED_AFTER: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+pub const ARCHIVED_AFTER: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
 /// The key after which the deployments come that are not archived: an id begins with its time,
 /// and the newest are the last.
