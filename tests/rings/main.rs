@@ -30,6 +30,7 @@ mod hands;
 mod inputs;
 mod kill;
 mod launches;
+mod links;
 mod listing;
 mod plan;
 mod policy;

@@ -64,7 +64,7 @@ fn sandbox_credentials() -> Credentials {
 
 /// The SDK's configuration. Credentials, proxies and endpoints follow the SDK's
 /// own variables; so do retries, in its standard mode by default
-/// and with a budget of each client's own (docs/decisions/0020).
+/// and with a budget of each client's own (docs/decisions/0014).
 ///
 /// # Errors
 /// [`ConnectError`]; nothing has been sent.

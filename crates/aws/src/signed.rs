@@ -1,5 +1,5 @@
 //! A request to a service of which a release needs one operation, and whose client in the SDK
-//! takes minutes to build (docs/decisions/0030): the SDK's runtime with that request, which is
+//! takes minutes to build (docs/decisions/0022): the SDK's runtime with that request, which is
 //! signed, sent, retried and timed out as every other.
 
 use std::error::Error;
