@@ -1,25 +1,25 @@
 //! The command line: one file a command, exit codes and hints decided here.
 
 mod abort;
+mod claim;
 mod cleanup;
 mod config;
 mod context;
 mod discover;
 mod doctor;
 mod exit;
-mod finish;
 mod iam_policy;
+mod orphans;
 mod plan;
 mod rehearse;
-mod remains;
 mod resume;
 mod rollback;
 mod run;
 #[cfg(feature = "sandbox")]
 mod sandbox;
+mod session;
 mod signals;
 mod status;
-mod take;
 mod trust;
 mod turn;
 mod variables;

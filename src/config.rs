@@ -4,7 +4,7 @@ pub mod file;
 pub mod keys;
 pub mod layers;
 pub(crate) mod lines;
-pub mod shown;
+pub mod redaction;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;

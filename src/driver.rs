@@ -4,10 +4,10 @@
 //! only another look: `run` makes a plan and drives, `resume` drives.
 
 mod deploys;
-mod following;
+mod followers;
 mod gates;
+mod listener_rules;
 mod others;
-mod rules;
 mod test_run;
 
 use std::collections::BTreeMap;
@@ -37,9 +37,9 @@ use crate::plan::{Goal, Plan, Role};
 use crate::prober::test_run;
 use crate::shared::SharedError;
 use crate::store::{Output, StoreError, Transition};
-use following::{Following, Turn};
+use followers::{Following, Turn};
 use gates::Word;
-use rules::Rules;
+use listener_rules::Rules;
 use test_run::TestRun;
 
 /// How long a request that is on its way, and the checkpoint of its answer, may take after a

@@ -5,8 +5,8 @@ mod checks;
 mod health_checks;
 mod iam_policy;
 mod permissions;
-mod reach;
 mod steps;
+mod test_hosts;
 
 use thiserror::Error;
 use tracing::warn;
@@ -31,8 +31,8 @@ pub use check::{About, Allowing, Check, Finding, Verdict};
 pub use health_checks::HealthChecks;
 pub use iam_policy::{Granted, INLINE_MAX, MANAGED_MAX, characters, document, parts};
 pub use permissions::{Balancing, DeploymentPolicy, Launch, Scope, passed_roles};
-pub use reach::asks_for;
 pub use steps::{Past, Step, Takes, steps, together};
+pub use test_hosts::asks_for;
 
 /// Which version to release, and how.
 #[derive(Clone, Debug, Default)]

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
+use super::claim::{Attempt, Taken};
 use super::context::Context;
-use super::finish::{Asked, as_its_run, exit_code, go_on, report};
+use super::session::{Asked, as_its_run, exit_code, go_on, report};
 use super::signals::Standing;
-use super::take::{Attempt, Taken};
 use super::{Exit, Failed, Unheeded};
 use crate::cloud::AwsCloud;
 use crate::config::{Named, Options};

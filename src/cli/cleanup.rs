@@ -4,11 +4,11 @@ use std::io::{IsTerminal, Write};
 
 use tracing::info;
 
+use super::claim::{in_flight, pause};
 use super::context::Context;
-use super::finish::{Asked, drive_new};
-use super::remains::{deployment_of, kept_elsewhere, tagged_by_this_program};
+use super::orphans::{deployment_of, kept_elsewhere, tagged_by_this_program};
+use super::session::{Asked, drive_new};
 use super::signals::Standing;
-use super::take::{in_flight, pause};
 use super::{Exit, Failed, say};
 use crate::clock::Deadline;
 use crate::cloud::AwsCloud;

@@ -4,10 +4,10 @@
 use comfy_table::{Table, presets};
 use serde::Serialize;
 
+use super::claim::{InFlight, whole_seconds};
 use super::cleanup::swap_by_hand;
 use super::context::Context;
-use super::remains::deployment_of;
-use super::take::{InFlight, whole_seconds};
+use super::orphans::deployment_of;
 use super::{Exit, Failed, say};
 use crate::clock::Moment;
 use crate::plan::{Strategy, TAG_BLUE, TAG_PRODUCTION_CNAME, template_name};

@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 use tracing::{info, warn};
 
 use super::context::Context;
-use super::finish::{Asked, go_on};
 use super::plan::{Looked, look};
 use super::rehearse::of_rehearsal;
 use super::run::{self, Overridden, Which};
+use super::session::{Asked, go_on};
 use super::signals::Standing;
 use super::{Exit, Failed, say, warn_of};
 use crate::acceptance::all_set;

@@ -3,10 +3,10 @@
 use tokio::task::LocalSet;
 use tracing::{error, info};
 
+use super::claim::InFlight;
 use super::context::Context;
-use super::finish::{Asked, go_on};
+use super::session::{Asked, go_on};
 use super::signals::Standing;
-use super::take::InFlight;
 use super::{Exit, Failed, Unheeded, say};
 use crate::config::{Named, NamedLimits, Options};
 use crate::machine::Order;

@@ -1,7 +1,7 @@
 //! `bluegreen rollback`: back to the previous version, by the same stages.
 
 use super::context::Context;
-use super::finish::{Asked, go_on};
+use super::session::{Asked, go_on};
 use super::{Exit, Failed, Unheeded};
 use crate::config::{Named, Options};
 use crate::deployment::Deployment;

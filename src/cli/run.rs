@@ -7,8 +7,8 @@ use clap::ValueEnum;
 use tracing::{info, warn};
 
 use super::context::Context;
-use super::finish::{Asked, drive_new};
 use super::plan::surroundings;
+use super::session::{Asked, drive_new};
 use super::signals::Standing;
 use super::{Exit, Failed};
 use crate::acceptance::all_set;

@@ -1,6 +1,6 @@
 //! What is told of a turn that has not come, or never will.
 
-use super::take::{in_flight, whole_seconds};
+use super::claim::{in_flight, whole_seconds};
 use super::{Exit, Failed};
 use crate::deployment::Deployment;
 use crate::shared::{LeaseRecord, Ticket};

@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use tracing::warn;
 
 use super::context::Context;
-use super::finish::{Asked, exit_code};
+use super::session::{Asked, exit_code};
 use super::{Exit, Failed, say};
 use crate::config::{Options, duration};
 use crate::machine::{Kind, State};

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::config::keys::Form;
 use crate::config::layers::{Setting, Source};
-use crate::config::shown::shown;
+use crate::config::redaction::shown;
 
 /// The version of the JSON document. Fields are only ever added to a version.
 pub const JSON_VERSION: u32 = 1;

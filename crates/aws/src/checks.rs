@@ -206,7 +206,7 @@ impl AwsCloud {
     /// # Errors
     /// [`LookError`].
     pub async fn elastic_addresses(&self) -> Result<(Vec<String>, Option<u32>), LookError> {
-        super::ec2::elastic_addresses(&self.seldom).await
+        super::ec2::elastic_addresses(&self.lazy_clients).await
     }
 
     /// What the service finds wrong with an environment's own settings, where one was to be made

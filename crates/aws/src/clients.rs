@@ -24,8 +24,8 @@ use tracing::warn;
 use crate::configuration::settings_by_name;
 use crate::encryption::Encryption;
 use crate::failure::{outcome, outcome_of};
+use crate::lazy_clients::LazyClients;
 use crate::origin::{AgainWhereForeign, OnlyAws, is_foreign};
-use crate::seldom::Seldom;
 use crate::state_key::StateKey;
 use crate::time::{SendBy, ServiceTime};
 use crate::{
@@ -47,7 +47,7 @@ use bluegreen_core::preview::Record;
 pub struct AwsCloud {
     pub(crate) eb: eb::Client,
     pub(crate) s3: s3::Client,
-    pub(crate) seldom: Seldom,
+    pub(crate) lazy_clients: LazyClients,
     pub(crate) cloudwatch: cloudwatch::Client,
     pub(crate) elb: elb::Client,
     pub(crate) time: ServiceTime,
@@ -127,7 +127,7 @@ impl AwsCloud {
             elb: elb::Client::from_conf(elb.build()),
             eb: eb::Client::from_conf(eb.build()),
             s3: s3::Client::from_conf(s3.build()),
-            seldom: Seldom::new(config, recorder),
+            lazy_clients: LazyClients::new(config, recorder),
             time,
             encryption: None,
             state_key: None,
@@ -157,7 +157,7 @@ impl AwsCloud {
     /// tried again for longer.
     #[must_use]
     pub fn patient(&self) -> AwsCloud {
-        let config = self.seldom.config();
+        let config = self.lazy_clients.config();
         let retries = config.retry_config().cloned();
         let retries = retries.unwrap_or_else(RetryConfig::standard);
         let attempts = retries.max_attempts().max(CHECK_ATTEMPTS_MAX);
@@ -172,7 +172,11 @@ impl AwsCloud {
             time: self.time.clone(),
             encryption: self.encryption.clone(),
             state_key: self.state_key.clone(),
-            ..AwsCloud::recorded_by(&config, self.prober.clone(), self.seldom.recorder().clone())
+            ..AwsCloud::recorded_by(
+                &config,
+                self.prober.clone(),
+                self.lazy_clients.recorder().clone(),
+            )
         }
     }
 
@@ -496,7 +500,7 @@ impl AwsCloud {
         {
             let (blue, green) = (self.traits(blue).await?, self.traits(green).await?);
             sighting.differences = Some(differences(plan, &blue, &green));
-            let recorder = self.seldom.recorder();
+            let recorder = self.lazy_clients.recorder();
             recorder.compared("green", || every_difference(plan, &blue, &green));
             sighting.marked = [(Role::Blue, blue), (Role::Green, green)]
                 .map(|(role, traits)| (role, Marked::of(&traits.platform, &traits.settings)))
@@ -551,7 +555,7 @@ impl AwsCloud {
         }
         let answers = all(tests.iter().map(|test| self.prober.probe(test, &site))).await;
         for (test, probe) in tests.iter().zip(&answers) {
-            self.seldom.recorder().site(&site, test, probe);
+            self.lazy_clients.recorder().site(&site, test, probe);
         }
         answers
     }
@@ -560,7 +564,7 @@ impl AwsCloud {
     pub async fn answers(&self, tests: &[&AcceptanceTest], site: &Site) -> Vec<Probe> {
         let answers = all(tests.iter().map(|test| self.prober.probe(test, site))).await;
         for (test, probe) in tests.iter().zip(&answers) {
-            self.seldom.recorder().site(site, test, probe);
+            self.lazy_clients.recorder().site(site, test, probe);
         }
         answers
     }

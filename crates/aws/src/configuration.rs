@@ -292,7 +292,7 @@ impl AwsCloud {
         let template = settings_by_name(template);
         let blue = self.configuration(application, &plan.target.blue).await?;
         let differing = template_differences(plan, &settings_by_name(blue), &template);
-        let recorder = self.seldom.recorder();
+        let recorder = self.lazy_clients.recorder();
         recorder.compared("template", || differing.clone());
         Ok(Some(TemplateBesideBlue {
             sets: template_sets(plan, &template),

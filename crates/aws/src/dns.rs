@@ -28,7 +28,7 @@ impl AwsCloud {
     #[must_use]
     pub fn hosted_zone(&self, id: &str) -> HostedZone {
         HostedZone {
-            client: self.seldom.route53().clone(),
+            client: self.lazy_clients.route53().clone(),
             id: id.to_owned(),
         }
     }

@@ -1,8 +1,8 @@
 //! EC2, of which a release reads security groups and Elastic IP addresses by the Query protocol.
 
 use super::failure::{PAGES_MAX, endless, look_error};
+use super::lazy_clients::LazyClients;
 use super::query::{Query, texts, unreadable, values};
-use super::seldom::Seldom;
 use super::signed::Service;
 use crate::LookError;
 use bluegreen_core::plan::SecurityGroup;
@@ -27,7 +27,7 @@ const EC2: Query = Query {
 
 /// Asks an operation with these fields and reads its answer.
 async fn read<T>(
-    clients: &Seldom,
+    clients: &LazyClients,
     operation: &'static str,
     fields: &[(&str, &str)],
     parse: impl Fn(&str) -> Option<T>,
@@ -42,7 +42,7 @@ async fn read<T>(
 /// # Errors
 /// [`LookError`].
 pub(super) async fn security_groups(
-    clients: &Seldom,
+    clients: &LazyClients,
     filter: &str,
     value: &str,
 ) -> Result<Vec<SecurityGroup>, LookError> {
@@ -71,7 +71,7 @@ pub(super) async fn security_groups(
 /// # Errors
 /// [`LookError`].
 pub(super) async fn elastic_addresses(
-    clients: &Seldom,
+    clients: &LazyClients,
 ) -> Result<(Vec<String>, Option<u32>), LookError> {
     let allocated = read(clients, "DescribeAddresses", &[], |document| {
         values(

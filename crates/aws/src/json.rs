@@ -9,8 +9,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::lazy_clients::LazyClients;
 use super::origin::OnlyAws;
-use super::seldom::Seldom;
 use super::signed::{Service, Signed, Told};
 
 /// A service that is asked by this protocol.
@@ -37,7 +37,7 @@ impl Json {
     /// What went wrong, as [`failure`](super::failure::failure) understands it.
     pub async fn ask<T>(
         self,
-        clients: &Seldom,
+        clients: &LazyClients,
         operation: &'static str,
         body: &Value,
     ) -> Result<T, SdkError<Told, HttpResponse>>

@@ -62,7 +62,7 @@ impl AwsCloud {
 
     async fn parameter(&self, name: &str) -> Result<ParameterValue, LookError> {
         let asked = json!({ "Name": name, "WithDecryption": true });
-        let answer = SSM.ask(&self.seldom, "GetParameter", &asked).await;
+        let answer = SSM.ask(&self.lazy_clients, "GetParameter", &asked).await;
         let Found { parameter } = answer.map_err(|e| match failure(&e) {
             Failure::Service { code, .. } if code == "ParameterNotFound" => LookError::Refused(
                 format!("there is no SSM parameter {name}: is its name right, and the region?"),

@@ -88,7 +88,7 @@ impl AwsCloud {
     /// # Errors
     /// [`LookError`].
     pub async fn caller(&self) -> Result<Caller, LookError> {
-        let answer = self.seldom.sts().get_caller_identity().send().await;
+        let answer = self.lazy_clients.sts().get_caller_identity().send().await;
         let answer = answer.map_err(|e| look_error("GetCallerIdentity", &e))?;
         let arn = answer.arn.unwrap_or_default();
         Ok(Caller {
@@ -144,7 +144,7 @@ impl AwsCloud {
         let mut marker = None;
         for _ in 0..PAGES_MAX {
             let request = self
-                .seldom
+                .lazy_clients
                 .iam()
                 .simulate_principal_policy()
                 .policy_source_arn(principal)
@@ -206,7 +206,13 @@ impl AwsCloud {
     /// docs/iam-policy.json does not ask for.
     async fn role_with_path(&self, arn: &str) -> Option<String> {
         let (_, name) = arn.split_once(":role/")?;
-        let answer = self.seldom.iam().get_role().role_name(name).send().await;
+        let answer = self
+            .lazy_clients
+            .iam()
+            .get_role()
+            .role_name(name)
+            .send()
+            .await;
         answer.ok()?.role.map(|role| role.arn)
     }
 }

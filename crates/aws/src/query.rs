@@ -7,8 +7,8 @@ use aws_smithy_runtime_api::client::orchestrator::OrchestratorError;
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
+use super::lazy_clients::LazyClients;
 use super::origin::OnlyAws;
-use super::seldom::Seldom;
 use super::signed::{Service, Signed, Told};
 use crate::LookError;
 
@@ -28,7 +28,7 @@ impl Query {
     /// cannot be read is [`None`].
     pub async fn ask<T>(
         self,
-        clients: &Seldom,
+        clients: &LazyClients,
         operation: &'static str,
         fields: &[(&str, &str)],
         parse: impl Fn(&str) -> Option<T>,

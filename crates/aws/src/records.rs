@@ -57,7 +57,7 @@ impl AwsCloud {
         let mut found = Vec::new();
         let mut marker = None;
         for _ in 0..PAGES_MAX {
-            let request = self.seldom.route53().list_hosted_zones();
+            let request = self.lazy_clients.route53().list_hosted_zones();
             let page = request.set_marker(marker).send().await;
             let page = page.map_err(|e| look_error("ListHostedZones", &e))?;
             found.extend(page.hosted_zones.into_iter().map(|zone| {

@@ -29,8 +29,8 @@ use aws_types::SigningName;
 use aws_types::region::{Region, SigningRegion};
 use aws_types::service_config::ServiceConfigKey;
 
+use super::lazy_clients::LazyClients;
 use super::origin::{AgainWhereForeign, OnlyAws};
-use super::seldom::Seldom;
 
 /// A service.
 #[derive(Clone, Copy, Debug)]
@@ -86,7 +86,7 @@ impl Signed {
     /// Sends it; `answer` reads the response.
     pub async fn ask<T>(
         self,
-        clients: &Seldom,
+        clients: &LazyClients,
         answer: fn(&HttpResponse) -> Result<T, OrchestratorError<Told>>,
     ) -> Result<T, SdkError<Told, HttpResponse>>
     where

@@ -62,7 +62,7 @@ impl AwsCloud {
         let mut fields = vec![("StackName", name.as_str())];
         fields.extend(of_it);
         match CLOUDFORMATION
-            .ask(&self.seldom, operation, &fields, parse)
+            .ask(&self.lazy_clients, operation, &fields, parse)
             .await
         {
             Ok(Some(read)) => Ok(Some(read)),
@@ -104,7 +104,7 @@ impl AwsCloud {
             true => "group-id",
             false => "group-name",
         };
-        let found = security_groups(&self.seldom, filter, &known_as).await?;
+        let found = security_groups(&self.lazy_clients, filter, &known_as).await?;
         Ok(found.into_iter().next())
     }
 
@@ -117,7 +117,7 @@ impl AwsCloud {
         &self,
         group: &SecurityGroup,
     ) -> Result<(Vec<SecurityGroup>, Vec<SecurityGroup>), LookError> {
-        let clients = &self.seldom;
+        let clients = &self.lazy_clients;
         let (admit, reach) = tokio::join!(
             security_groups(clients, "ip-permission.group-id", &group.id),
             security_groups(clients, "egress.ip-permission.group-id", &group.id),

@@ -105,7 +105,7 @@ impl AwsCloud {
         };
         let mut beside = Beside::default();
         if balancer.contains(":loadbalancer/app/") {
-            match waf::web_acl_of(&self.seldom, &balancer).await {
+            match waf::web_acl_of(&self.lazy_clients, &balancer).await {
                 Ok(name) => beside.found.extend(name.map(Unmanaged::WebAcl)),
                 Err(LookError::Credentials(why)) => return Err(LookError::Credentials(why)),
                 Err(error) => beside.unread.push(error.to_string()),

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::failure::look_error;
 use super::json::Json;
-use super::seldom::Seldom;
+use super::lazy_clients::LazyClients;
 use super::signed::Service;
 use crate::LookError;
 
@@ -37,7 +37,7 @@ struct WebAcl {
 /// # Errors
 /// [`LookError`].
 pub(super) async fn web_acl_of(
-    clients: &Seldom,
+    clients: &LazyClients,
     balancer: &str,
 ) -> Result<Option<String>, LookError> {
     let body = json!({ "ResourceArn": balancer });

@@ -1,6 +1,6 @@
 //! What the running version answers to the tests, before anything is made.
 
-use super::super::reach::goes_by_cname;
+use super::super::test_hosts::goes_by_cname;
 use super::{Configuration, Inspector};
 use crate::acceptance::{AcceptanceTest, Front, On, without_secrets};
 use crate::cloud::{Probe, Site};

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::super::check::{Check, Finding};
-use super::super::reach::{Known, Reach, as_records, is_same_place, reach, to_look_up};
+use super::super::test_hosts::{Known, Reach, as_records, is_same_place, reach, to_look_up};
 use super::{Answered, Found, Inspector, Read, unread};
 use crate::acceptance::without_secrets;
 use crate::cloud::{Alarm, Configuration, Counted, PreviewRefused, ZoneRecords};

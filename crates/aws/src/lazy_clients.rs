@@ -10,7 +10,7 @@ use super::{Recorder, retry_budget};
 
 /// The clients of one region and account that are made when they are first used.
 #[derive(Clone, Debug)]
-pub(super) struct Seldom(Arc<Inner>);
+pub(super) struct LazyClients(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -21,9 +21,9 @@ struct Inner {
     sts: OnceLock<aws_sdk_sts::Client>,
 }
 
-impl Seldom {
-    pub fn new(config: &SdkConfig, recorder: Recorder) -> Seldom {
-        Seldom(Arc::new(Inner {
+impl LazyClients {
+    pub fn new(config: &SdkConfig, recorder: Recorder) -> LazyClients {
+        LazyClients(Arc::new(Inner {
             config: config.clone(),
             recorder,
             route53: OnceLock::new(),

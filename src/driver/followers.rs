@@ -1,5 +1,5 @@
 //! What leads to the environments beside their CNAMEs and is to follow them: preview
-//! hostnames, and the rules of a shared load balancer (`rules.rs`).
+//! hostnames, and the rules of a shared load balancer (`listener_rules.rs`).
 //!
 //! At every turn, where each should lead follows from the state and the last look; it is
 //! compared with what is read, and set right by writes that may be repeated. Nothing of it
@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use super::rules::needs_rules;
+use super::listener_rules::needs_rules;
 use super::{DriveError, Driver, signalled};
 use crate::clock::{Deadline, Moment, Stopwatch};
 use crate::cloud::{Cloud, LookError, Outcome, Refusal, Sighting};

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use tracing::info;
 
+use super::claim::Taken;
 use super::context::Context;
 use super::signals::Standing;
-use super::take::Taken;
 use super::{Exit, Failed, say};
 use crate::acceptance::all_set;
 use crate::approval::Approver;
