@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
-use bluegreen::acceptance::{AcceptanceTest, Front};
+use bluegreen::acceptance::AcceptanceTest;
 use bluegreen::clock::{Clock, Moment};
 use bluegreen::cloud::{AwsCloud, Condition, Put};
 use bluegreen::cloud::{Led, Probe, Prober, Sighting, Site};
@@ -22,7 +22,7 @@ use bluegreen::deployment::Deployment;
 use bluegreen::facts::Streaks;
 use bluegreen::journal::Journal;
 use bluegreen::machine::{Seen, State};
-use bluegreen::plan::{Limits, Plan, Strategy, Target};
+use bluegreen::plan::{Plan, template_name};
 use bluegreen::shared::{Claim, Contender, Holder, Lease, SharedState};
 use bluegreen::store::Store;
 use bluegreen_sandbox::{BUCKET, Options, Sandbox};
@@ -51,50 +51,14 @@ impl Prober for NoProber {
     }
 }
 
+const ID: &str = "01J00000000000000000000000";
+
 fn deployment() -> Deployment {
     let plan = Plan {
-        id: "01J00000000000000000000000".to_owned(),
-        target: Target {
-            account: "123456789012".to_owned(),
-            region: "us-east-1".to_owned(),
-            application: "shop".to_owned(),
-            blue: "shop-blue".to_owned(),
-        },
-        blue_id: "e-abcdefghij".to_owned(),
-        green: "shop-blue-green".to_owned(),
-        template: "bluegreen-01j00000000000000000000000".to_owned(),
-        production_cname: "shop.us-east-1.elasticbeanstalk.com".to_owned(),
-        strategy: Strategy::Restore,
-        previous_version: "v1".to_owned(),
-        version: "v2".to_owned(),
-        goal: bluegreen::plan::Goal::Release,
-        bundle: None,
         bucket: BUCKET.to_owned(),
         shared_state: true,
-        sizes: None,
-        template_sets: None,
-        blue_group: None,
-        operations_role: None,
-        instances: 0,
-        healthy: bluegreen::health::Health::Ok,
-        green_tags: Vec::new(),
-        front: Front::Http,
-        tests: vec![AcceptanceTest::get("/")],
-        test_command: None,
-        tests_back: None,
-        test_green: false,
-        test_production: true,
-        hooks: Vec::new(),
-        asks_approval: false,
-        approval: None,
-        pause_before_swap: false,
-        passed: bluegreen::plan::Passed::default(),
-        alarms: Vec::new(),
-        expected_differences: Vec::new(),
-        preview: None,
-        allowed: Vec::new(),
-        pause_before_cutover: false,
-        limits: Limits::default(),
+        template: template_name(ID),
+        ..Plan::sample(ID)
     };
     Deployment::new(plan, Moment(1))
 }

@@ -1065,7 +1065,26 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
+    use clap::builder::Resettable;
+    use clap::{CommandFactory, FromArgMatches, Parser};
+
     use super::*;
+
+    /// The flags alone.
+    #[derive(Parser)]
+    struct Flags {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    #[test]
+    fn the_defaults_of_the_flags_are_those_of_a_plan() {
+        let flags = Flags::command().mut_args(|arg| arg.env(Resettable::Reset));
+        let matches = flags.try_get_matches_from(["bluegreen"]);
+        let flags = Flags::from_arg_matches(&matches.expect("nothing is required"));
+        let (config, _) = flags.expect("they are values").options.examined();
+        assert_eq!(config.limits, Limits::default());
+    }
 
     #[test]
     fn greens_name_fits_and_is_blues_alone() {

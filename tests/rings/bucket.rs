@@ -9,14 +9,13 @@ use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
-use bluegreen::acceptance::{AcceptanceTest, Front};
 use bluegreen::clock::{Clock, Deadline, Moment, Stopwatch};
 use bluegreen::cloud::LookError;
 use bluegreen::cloud::{AwsCloud, Bucket, Condition, Put};
 use bluegreen::deployment::Deployment;
 use bluegreen::journal::{Journal, JournalError};
 use bluegreen::machine::State;
-use bluegreen::plan::{Goal, Limits, Plan, Strategy, Target, template_name};
+use bluegreen::plan::{Plan, Target, template_name};
 use bluegreen::prober::HttpProber;
 use bluegreen::shared::{
     Claim, Contender, Holder, Lease, LeaseRecord, Record, SharedError, SharedState, deployment_key,
@@ -103,43 +102,11 @@ impl Place {
 
     fn deployment(&self) -> Deployment {
         let plan = Plan {
-            id: self.id.clone(),
             target: self.target.clone(),
-            blue_id: "e-blue".to_owned(),
-            green: "green".to_owned(),
             template: template_name(&self.id),
-            production_cname: "shop.example".to_owned(),
-            strategy: Strategy::Restore,
-            previous_version: "v1".to_owned(),
-            version: "v2".to_owned(),
-            goal: Goal::Release,
-            bundle: None,
             bucket: BUCKET.to_owned(),
             shared_state: true,
-            sizes: None,
-            template_sets: None,
-            blue_group: None,
-            instances: 0,
-            healthy: bluegreen::health::Health::Ok,
-            operations_role: None,
-            green_tags: Vec::new(),
-            front: Front::Http,
-            tests: vec![AcceptanceTest::get("/")],
-            test_command: None,
-            tests_back: None,
-            test_green: false,
-            test_production: true,
-            hooks: Vec::new(),
-            asks_approval: false,
-            approval: None,
-            pause_before_swap: false,
-            passed: bluegreen::plan::Passed::default(),
-            alarms: Vec::new(),
-            expected_differences: Vec::new(),
-            preview: None,
-            allowed: Vec::new(),
-            pause_before_cutover: false,
-            limits: Limits::default(),
+            ..Plan::sample(&self.id)
         };
         Deployment::new(plan, self.clock.now())
     }

@@ -1,11 +1,7 @@
 //! States and plans, as far as the machine's rules tell them apart.
 
-use bluegreen_core::acceptance::{AcceptanceTest, Front};
-use bluegreen_core::health::Health;
 use bluegreen_core::machine::{Cause, Effect, Kind, Order, State, obey};
-use bluegreen_core::plan::{
-    Bundle, Goal, Limits, Passed, Plan, Sizes, Strategy, Target, TemplateSets,
-};
+use bluegreen_core::plan::{Bundle, Goal, Passed, Plan, Sizes, Strategy, TemplateSets};
 
 use super::world::Label;
 
@@ -183,17 +179,7 @@ impl Terms {
 
     pub fn plan(self) -> Plan {
         Plan {
-            id: "01J".to_owned(),
-            target: Target {
-                account: String::new(),
-                region: String::new(),
-                application: "shop".to_owned(),
-                blue: "shop-blue".to_owned(),
-            },
             blue_id: "e-blue".to_owned(),
-            green: "shop-green".to_owned(),
-            template: "bluegreen-01j".to_owned(),
-            production_cname: "shop.example".to_owned(),
             strategy: self.strategy,
             previous_version: Label::Previous.name().to_owned(),
             version: self.version.name().to_owned(),
@@ -202,34 +188,17 @@ impl Terms {
                 key: "bundle".to_owned(),
                 file: None,
             }),
-            bucket: "artifacts".to_owned(),
-            shared_state: false,
             sizes: self.resizes.then_some(sizes(false)),
             template_sets: Some(TemplateSets::default()),
-            blue_group: None,
             instances: RUNNING,
-            // The model says itself which environments are fit.
-            healthy: Health::Ok,
-            operations_role: None,
-            green_tags: Vec::new(),
-            front: Front::Http,
-            tests: vec![AcceptanceTest::get("/")],
-            test_command: None,
-            tests_back: None,
             // It changes no more than whether green's tests must pass.
             test_green: self.resizes,
-            test_production: true,
-            hooks: Vec::new(),
-            asks_approval: false,
-            approval: None,
             pause_before_swap: self.pause_before_swap,
             passed: self.passed,
             pause_before_cutover: self.pause_before_cutover,
-            alarms: Vec::new(),
-            expected_differences: Vec::new(),
-            preview: None,
-            allowed: Vec::new(),
-            limits: Limits::default(),
+            // The model says itself which environments are fit, so that health, tests and limits are
+            // those of any plan.
+            ..Plan::sample("01J")
         }
     }
 
