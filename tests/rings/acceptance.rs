@@ -7,7 +7,7 @@ use std::time::Duration;
 use bluegreen_sandbox::{FaultEffect, PRODUCTION};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::served::{Patience, Served};
+use crate::support::served::{Patience, Served};
 
 const SPEED: f64 = 600.0;
 

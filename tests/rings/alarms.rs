@@ -4,8 +4,8 @@ use bluegreen::cloud::LookError;
 use bluegreen::cloud::{Alarm, AlarmState};
 use bluegreen_sandbox::{Fault, FaultEffect};
 
-use crate::served::{Served, clients_of};
-use crate::virtual_world::VirtualWorld;
+use crate::support::served::{Served, clients_of};
+use crate::support::virtual_world::VirtualWorld;
 
 fn names(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()

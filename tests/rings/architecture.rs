@@ -1,27 +1,9 @@
 //! The invariants of docs/architecture.md that the source itself can show.
 
+use crate::support::sources::sources;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
-
-/// The Rust files below a folder of the project, with their text.
-pub fn sources(folder: &str) -> Vec<(PathBuf, String)> {
-    let mut found = Vec::new();
-    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).expect("the folder reads") {
-            let path = entry.expect("the entry reads").path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|e| e == "rs") {
-                let text = std::fs::read_to_string(&path).expect("the file reads");
-                found.push((path, text));
-            }
-        }
-    }
-    assert!(!found.is_empty());
-    found
-}
 
 /// No file below `folder` whose path lacks all of `except` holds one of `words`.
 #[track_caller]
@@ -212,4 +194,17 @@ fn what_is_embedded_is_built_into_the_image() {
         }
     }
     assert!(embedded > 0);
+}
+
+/// What several rings need lies in `support`.
+#[test]
+fn no_ring_uses_another() {
+    for (path, text) in sources("tests/rings") {
+        let others = text.split("crate::").skip(1);
+        for other in others.filter(|_| !path.ends_with("architecture.rs")) {
+            let is_shared = other.starts_with("support::");
+            let line = other.lines().next().unwrap_or_default();
+            assert!(is_shared, "{} uses {line}", path.display());
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::architecture::sources;
+use crate::support::sources::sources;
 
 /// One row of a table: the fact, how sure it is, its source, the tests, and what if not.
 struct Fact {

@@ -10,7 +10,7 @@ use bluegreen::plan::Strategy;
 use bluegreen::preflight::Wanted;
 use bluegreen_sandbox::{Fault, FaultEffect, PRODUCTION, Phase, TapVerdict, World};
 
-use crate::virtual_world::{Fate, ID, VirtualWorld, v2};
+use crate::support::virtual_world::{Fate, ID, VirtualWorld, v2};
 
 const MINUTE: Duration = Duration::from_secs(60);
 

@@ -25,7 +25,7 @@ use bluegreen::store::Store;
 use bluegreen_sandbox::{BUCKET, Options, Sandbox};
 use tokio::net::TcpListener;
 
-use crate::served::Patience;
+use crate::support::served::Patience;
 
 /// How many times as fast as the wall's the clocks of these tests run.
 const SPEED: f64 = 300.0;

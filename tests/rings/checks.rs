@@ -14,10 +14,10 @@ use bluegreen::store::Transition;
 use bluegreen_sandbox::{BUCKET, Fault, FaultEffect, ZONE};
 use bluegreen_sandbox::{Form, Policy, QuotaOf, Reply, Status};
 
-use crate::plan::{bad_digest, blue};
-use crate::policy::shipped;
-use crate::served::{Served, clients_of};
-use crate::virtual_world::{VirtualWorld, v2};
+use crate::support::plans::{bad_digest, blue};
+use crate::support::policies::shipped;
+use crate::support::served::{Served, clients_of};
+use crate::support::virtual_world::{VirtualWorld, v2};
 
 const BLUE: &str = "shop-blue";
 const USER: &str = "arn:aws:iam::123456789012:user/sandbox";

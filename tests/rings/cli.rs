@@ -1,6 +1,7 @@
 //! Ring 3: the real binary against the sandbox, standard output, standard error
 //! and exit code together.
 
+use crate::support::snapshot::check;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
@@ -9,46 +10,10 @@ use bluegreen_sandbox::{Fault, FaultEffect, PRODUCTION, Phase, Status, TapVerdic
 use rustix::process::{Pid, Signal, kill_process};
 use sha2::Digest as _;
 
-use crate::plan::nothing_was_written;
-use crate::served::{PATIENCE, Served, bundle, hermetic};
+use crate::support::plans::nothing_was_written;
+use crate::support::served::{PATIENCE, Served, bundle, hermetic};
 
 const SPEED: f64 = 600.0;
-
-/// Everything a user gets, with what varies between runs replaced. The log's
-/// lines are left out: they are not a contract.
-#[track_caller]
-pub fn check(name: &str, output: &Output) {
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("the output is UTF-8");
-    let is_log = |line: &&str| line.len() > 20 && line.as_bytes()[4] == b'-' && line.contains("Z ");
-    let stderr = text(&output.stderr);
-    let stderr: Vec<_> = stderr.lines().filter(|line| !is_log(line)).collect();
-    let all = format!(
-        "exit code: {:?}\n--- stdout\n{}--- stderr\n{}\n",
-        output.status.code(),
-        text(&output.stdout),
-        stderr.join("\n")
-    );
-    let mut settings = insta::Settings::clone_current();
-    for (pattern, replacement) in [
-        (r"(?i)\b01[0-9A-HJKMNP-TV-Z]{24}\b", "[id]"),
-        (r"\d{4}-\d\d-\d\dT[\d:.]+Z", "[time]"),
-        (r"127\.0\.0\.1:\d+", "[address]"),
-        (r"\be-[a-z0-9]{10}\b", "e-[environment]"),
-        (r"\beba-[a-z0-9]{8}\b", "eba-[cname]"),
-        (r"\bi-[0-9a-f]{17}\b", "i-[instance]"),
-        (r"/[^ ]*/\.tmp[A-Za-z0-9]+", "[folder]"),
-        (r"process \d+", "process [pid]"),
-        (r"Sandbox: \d+ requests", "Sandbox: [many] requests"),
-        (r"(after|for) (\d+(h|m|s|ms) ?)+:", "$1 [span]:"),
-        (r"(?m)^( [A-Z][A-Za-z]+ +)(\d+(h|m|s) ?)+ *", "$1[span]  "),
-        (r" {2,}", "  "),
-    ] {
-        settings.add_filter(pattern, replacement);
-    }
-    settings.set_prepend_module_to_snapshot(false);
-    settings.set_omit_expression(true);
-    settings.bind(|| insta::assert_snapshot!(name, all));
-}
 
 fn fault(effect: FaultEffect, operation: &str, skip: u32) -> Fault {
     Fault {
@@ -86,7 +51,9 @@ fn a_pause_is_resumed() {
 #[test]
 fn a_green_that_is_to_keep_production_is_promoted() {
     let served = Served::at_speed(SPEED);
-    served.sandbox.set_policy(Some(crate::policy::promoting()));
+    served
+        .sandbox
+        .set_policy(Some(crate::support::policies::promoting()));
     let promote = ["run", "--strategy", "promote", "--pause-before", "cutover"];
     check("paused_before_the_swap", &served.run(&promote));
     check("promoted", &served.run(&["resume"]));
@@ -141,7 +108,9 @@ fn a_rehearsal_takes_no_flag_of_a_release_that_it_does_not_heed() {
 #[test]
 fn a_promotion_of_what_fails_its_test_leaves_blue_alone() {
     let served = Served::at_speed(SPEED);
-    served.sandbox.set_policy(Some(crate::policy::promoting()));
+    served
+        .sandbox
+        .set_policy(Some(crate::support::policies::promoting()));
     served.inject(FaultEffect::VersionAnswers {
         label: "v2".to_owned(),
         status: 500,

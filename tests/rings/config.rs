@@ -4,8 +4,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::cli::check;
-use crate::served::{Served, hermetic};
+use crate::support::served::{Served, hermetic};
+use crate::support::snapshot::check;
 
 /// A folder that the binary works in.
 struct Folder(tempfile::TempDir);
@@ -320,7 +320,7 @@ fn a_file_that_cannot_be_read_is_refused() {
 #[test]
 fn a_release_is_configured_by_the_file() {
     let served = Served::at_speed(600.0);
-    let policy = crate::policy::shipped_for("shop-next");
+    let policy = crate::support::policies::shipped_for("shop-next");
     served.sandbox.set_policy(Some(policy));
     let file = served.folder.path().join("bluegreen.toml");
     let text =

@@ -12,7 +12,7 @@ use bluegreen::preflight::Wanted;
 use bluegreen::store::Store;
 use bluegreen_sandbox::{FaultEffect, Phase, TapVerdict};
 
-use crate::virtual_world::{Kill, VirtualWorld, phases_of};
+use crate::support::virtual_world::{Kill, VirtualWorld, phases_of};
 use bluegreen_testing::sample::{is_full, sampled};
 use bluegreen_testing::tell;
 

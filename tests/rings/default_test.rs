@@ -8,7 +8,7 @@ use bluegreen::plan::Strategy;
 use bluegreen::preflight::{Check, Wanted};
 use bluegreen_sandbox::FaultEffect;
 
-use crate::virtual_world::{VirtualWorld, v2};
+use crate::support::virtual_world::{VirtualWorld, v2};
 
 const STRATEGIES: [Strategy; 2] = [Strategy::Restore, Strategy::Promote];
 

@@ -9,7 +9,7 @@ use bluegreen::machine::{Cause, Kind, Order, State, obey};
 use bluegreen::report::text::story;
 use bluegreen_sandbox::{Fault, FaultEffect, Setting};
 
-use crate::virtual_world::{VirtualWorld, v2};
+use crate::support::virtual_world::{VirtualWorld, v2};
 
 const WSGI: &str = "Your WSGIPath refers to a file that does not exist.";
 

@@ -11,7 +11,7 @@ use bluegreen_sandbox::{
 };
 use serde_json::Value;
 
-use crate::served::{Patience, Served, Victim};
+use crate::support::served::{Patience, Served, Victim};
 
 const SECRET: &str = "hunter2-s3cr3t";
 

@@ -10,8 +10,8 @@ use serde_json::Value;
 use bluegreen::cli::definition;
 use bluegreen::config::file::{File, Text};
 
-use crate::policy;
-use crate::served::{Served, hermetic};
+use crate::support::policies;
+use crate::support::served::{Served, hermetic};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -163,7 +163,7 @@ fn the_policy_for_promotions_is_needed_for_them_and_holds_both_ways() {
         let need = bluegreen_sandbox::Need::new(action, format!("{scope}/{environment}"));
         policy.judge(&need) == bluegreen_sandbox::Verdict::Allowed
     };
-    let (usual, both) = (policy::shipped(), policy::promoting());
+    let (usual, both) = (policies::shipped(), policies::promoting());
     for action in [
         "AbortEnvironmentUpdate",
         "CreateEnvironment",
@@ -279,7 +279,7 @@ fn the_first_release_of_the_guide_works() {
     std::fs::create_dir(folder.join("target")).expect("a folder");
     std::fs::write(
         folder.join("target/shop.zip"),
-        crate::served::bundle(b"a bundle"),
+        crate::support::served::bundle(b"a bundle"),
     )
     .expect("it is written");
     let exported = typed.exports.iter();

@@ -8,9 +8,10 @@ use bluegreen::plan::Strategy;
 use bluegreen::preflight::Wanted;
 use bluegreen_sandbox::Phase;
 
-use crate::virtual_world::{Features, Kill, VirtualWorld, only_reads, phases_of, v2};
-use crate::{following_rules, tell};
+use crate::support::shared_balancer;
+use crate::support::virtual_world::{Features, Kill, VirtualWorld, only_reads, phases_of, v2};
 use bluegreen_testing::sample::sampled;
+use bluegreen_testing::tell;
 
 /// Of the checkpoints in the bucket, one in so many is struck.
 const STRIDE: usize = 6;
@@ -57,7 +58,7 @@ async fn play(
         Strategy::Promote => world.check_green_is_promoted("v2"),
         Strategy::Rehearse => world.check_all_is_well("v1"),
     }
-    following_rules::check_rules(&world, stays);
+    shared_balancer::check_rules(&world, stays);
     assert_eq!(world.sandbox.report().leftovers.records, [""; 0]);
     let calls = calls.lock().expect("no panic holds it");
     (calls.clone(), world.desk.hooks())

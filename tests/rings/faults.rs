@@ -1,6 +1,7 @@
 //! The faults of the wire, each through a whole release on a virtual clock: the
 //! answer is patience, never a failure and never a second swap.
 
+use crate::support::page::{page, page_with};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,9 +10,9 @@ use bluegreen::cloud::{Cloud, Outcome, Refusal};
 use bluegreen::machine::{Effect, Kind, State};
 use bluegreen::plan::{Goal, Role, SEND_WITHIN, Strategy};
 use bluegreen::preflight::Wanted;
-use bluegreen_sandbox::{Fault, FaultEffect, Page, Phase, Reaches};
+use bluegreen_sandbox::{Fault, FaultEffect, Phase, Reaches};
 
-use crate::virtual_world::{Fate, VirtualWorld, v2};
+use crate::support::virtual_world::{Fate, VirtualWorld, v2};
 use bluegreen_testing::sample::sampled;
 
 async fn release_under(fault: impl Into<Fault>) {
@@ -183,25 +184,6 @@ fn once(effect: FaultEffect, operation: &str, skip: u32) -> Fault {
         skip,
         times: Some(1),
         ..Fault::from(effect)
-    }
-}
-
-/// A proxy's answer; a redirect leads to its login page.
-pub fn page(status: u16, body: &str, reaches: Reaches) -> FaultEffect {
-    page_with(&[], status, body, reaches)
-}
-
-/// The same with headers.
-fn page_with(headers: &[(&str, &str)], status: u16, body: &str, reaches: Reaches) -> FaultEffect {
-    let named = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-    FaultEffect::ForeignAnswer {
-        page: Page {
-            status,
-            location: (status == 302).then(|| "https://login.example/".to_owned()),
-            headers: headers.iter().map(named).collect(),
-            body: body.to_owned(),
-        },
-        reaches,
     }
 }
 
@@ -415,7 +397,7 @@ async fn drained_of(cache: Duration, is_counted: bool) -> (VirtualWorld, Duratio
     let world = VirtualWorld::new().await;
     if !is_counted {
         world.basic_health();
-        let policy = crate::policy::without("cloudwatch:GetMetricData");
+        let policy = crate::support::policies::without("cloudwatch:GetMetricData");
         world.sandbox.set_policy(Some(policy));
     }
     world.inject(FaultEffect::LongCaches {

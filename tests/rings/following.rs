@@ -1,5 +1,6 @@
 //! What follows the environments of a release beside their CNAMEs: preview hostnames.
 
+use crate::support::previews::{FRESH, asked};
 use std::process::Output;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,18 +11,16 @@ use bluegreen::deployment::Deployment;
 use bluegreen::machine::{Kind, Order, obey};
 use bluegreen::plan::Strategy;
 use bluegreen::preflight::Wanted;
-use bluegreen::preview::{Asked, Record};
-use bluegreen_sandbox::{Fault, FaultEffect, HOSTS_PARAMETER, Phase, ZONE_PARAMETER};
+use bluegreen::preview::Record;
+use bluegreen_sandbox::{Fault, FaultEffect, Phase};
 use bytes::Bytes;
 
-use crate::served::Served;
-use crate::virtual_world::{Fate, Kill, VirtualWorld, v2};
+use crate::support::served::Served;
+use crate::support::virtual_world::{Fate, Kill, VirtualWorld, v2};
 use bluegreen_testing::sample::sampled;
 
 /// Seeded, and parked at a name that nobody serves.
 const PARKED: &str = "preview.shop.example";
-/// Below the zone; it holds nothing.
-const FRESH: &str = "fresh.shop.example";
 const ZONE: &str = "Z0SHOPEXAMPLE00000001";
 const CHANGE: &str = "ChangeResourceRecordSets";
 const LIST: &str = "ListResourceRecordSets";
@@ -31,13 +30,6 @@ async fn world() -> VirtualWorld {
     let mut world = VirtualWorld::new().await;
     world.config.preview = asked();
     world
-}
-
-/// The preview hostnames of a parameter, and another.
-pub fn asked() -> Option<Asked> {
-    let hosts = [format!("ssm:{HOSTS_PARAMETER}"), FRESH.to_owned()];
-    let zone = format!("ssm:{ZONE_PARAMETER}");
-    Asked::read(&hosts, Some(&zone)).expect("they read")
 }
 
 fn wanted(strategy: Strategy) -> Wanted {
@@ -423,7 +415,9 @@ fn a_release_is_told_by_variables() {
         // The shipped policy names one zone: without it a mistaken one is told as such.
         served.sandbox.set_policy(None);
         let refused = run(hosts, zone);
-        served.sandbox.set_policy(Some(crate::policy::shipped()));
+        served
+            .sandbox
+            .set_policy(Some(crate::support::policies::shipped()));
         assert_eq!(refused.status.code(), Some(3), "{}", told(&refused));
         assert!(told(&refused).contains(words), "{}", told(&refused));
     }

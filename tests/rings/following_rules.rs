@@ -1,5 +1,6 @@
 //! The rules of a shared load balancer through whole releases.
 
+use crate::support::shared_balancer::{SHOP, STAGING, check_rules, world};
 use std::sync::{Arc, Mutex};
 
 use bluegreen::deployment::Deployment;
@@ -9,48 +10,7 @@ use bluegreen::plan::Strategy;
 use bluegreen::preflight::Wanted;
 use bluegreen_sandbox::{Fault, FaultEffect, PRODUCTION, Phase};
 
-use crate::virtual_world::{Fate, Kill, VirtualWorld, v2};
-
-const SHOP: &str = "www.shop.example";
-const STAGING: &str = "staging.shop.example";
-
-/// Blue shares its load balancer, on which a rule of each kind forwards to it.
-pub async fn world() -> VirtualWorld {
-    let world = VirtualWorld::new().await;
-    share(&world);
-    world
-}
-
-/// Moves blue there.
-pub fn share(world: &VirtualWorld) {
-    world.sandbox.with_world(|world, _| {
-        world.share_load_balancer("shop-blue");
-        world.add_rule(SHOP, "shop-blue", &[(TAG_FOLLOW, "production")]);
-        world.add_rule(STAGING, "shop-blue", &[(TAG_FOLLOW, "staging")]);
-    });
-}
-
-/// Every rule forwards to this environment.
-#[track_caller]
-pub fn check_rules(world: &VirtualWorld, stays: &str) {
-    check_forwards(world, [SHOP, STAGING], stays);
-}
-
-/// Production's rule forwards to this environment, wherever staging's does.
-#[track_caller]
-pub fn check_productions_rule(world: &VirtualWorld, serves: &str) {
-    check_forwards(world, [SHOP], serves);
-}
-
-#[track_caller]
-fn check_forwards<const N: usize>(world: &VirtualWorld, hosts: [&str; N], to: &str) {
-    world.sandbox.with_world(|world, _| {
-        for host in hosts {
-            let reached = world.balanced_to(host).map(|e| e.name.as_str());
-            assert_eq!(reached, Some(to), "{host}");
-        }
-    });
-}
+use crate::support::virtual_world::{Fate, Kill, VirtualWorld, v2};
 
 async fn begun(world: &VirtualWorld, strategy: Strategy) -> Deployment {
     let wanted = Wanted { strategy, ..v2() };
@@ -173,7 +133,7 @@ async fn a_rule_that_cannot_be_moved_holds_the_deploy() {
 async fn a_rule_that_may_not_be_changed_loses_nothing() {
     let world = world().await;
     let mut deployment = begun(&world, Strategy::Restore).await;
-    let policy = crate::policy::without_statement("MoveTaggedRules");
+    let policy = crate::support::policies::without_statement("MoveTaggedRules");
     world.sandbox.set_policy(Some(policy));
     let driven = world.drive(&mut deployment).await.expect("nobody kills it");
     let told = driven.expect_err("it may not").to_string();
@@ -187,7 +147,9 @@ async fn a_rule_that_may_not_be_changed_loses_nothing() {
         let blue = world.environment("shop-blue").expect("blue");
         assert_eq!(blue.version_label, "v1");
     });
-    world.sandbox.set_policy(Some(crate::policy::shipped()));
+    world
+        .sandbox
+        .set_policy(Some(crate::support::policies::shipped()));
     let driven = world.drive(&mut deployment).await.expect("nobody kills it");
     driven.expect("it goes on");
     assert_eq!(deployment.state, State::Completed);

@@ -10,11 +10,11 @@ use bluegreen_sandbox::{BUCKET, Phase, TapVerdict};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use crate::served::Served;
-use crate::shared::{
+use crate::support::machines::{
     Elsewhere, all_is_well, all_is_well_after, begun, exits, killed_after,
     killed_with_its_disk_kept, run_killed_after,
 };
+use crate::support::served::Served;
 
 const SPEED: f64 = 600.0;
 
@@ -392,7 +392,7 @@ fn an_order_in_a_lease_without_the_code_is_not_heeded() {
         TapVerdict::Continue
     });
     let run = served.bluegreen(&["run", "--version-label", "v2", "--state-key", KEY]);
-    let run = crate::shared::started(run);
+    let run = crate::support::machines::started(run);
     receiver.recv().expect("green is asked for");
     let mut forged = object(&served, &key);
     forged["retreat_requested"] = json!(true);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use bluegreen_sandbox::{FaultEffect, PRODUCTION, Phase, Sandbox, TapVerdict};
 
-use crate::served::{Served, approver};
+use crate::support::served::{Served, approver};
 
 const SPEED: f64 = 600.0;
 

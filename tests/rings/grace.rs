@@ -8,7 +8,7 @@ use bluegreen::plan::Strategy;
 use bluegreen::preflight::Wanted;
 use bluegreen_sandbox::FaultEffect;
 
-use crate::virtual_world::{VirtualWorld, v2};
+use crate::support::virtual_world::{VirtualWorld, v2};
 
 const GRACE: Duration = Duration::from_secs(300);
 

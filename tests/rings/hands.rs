@@ -3,6 +3,7 @@
 //! while a release runs. Nothing of theirs is taken away without a word, nothing is done
 //! against them, and what they have broken is found at once.
 
+use crate::support::forms::{HOTFIX, deploys, sets, swaps, terminates};
 use std::time::Duration;
 
 use bluegreen::deployment::Deployment;
@@ -11,15 +12,12 @@ use bluegreen::plan::{Role, Strategy};
 use bluegreen::preflight::Wanted;
 use bluegreen_sandbox::{Fault, FaultEffect, Form, PRODUCTION, Reply, Status, World};
 
-use crate::virtual_world::{ID, VirtualWorld, v2};
+use crate::support::virtual_world::{ID, VirtualWorld, v2};
 
 const BLUE: &str = "shop-blue";
 const GREEN: &str = "shop-blue-green";
 /// An environment of the account that has nothing to do with the release.
 const THIRD: &str = "shop-third";
-/// Registers the version `hotfix`.
-pub const HOTFIX: &str = "Action=CreateApplicationVersion&ApplicationName=shop&VersionLabel=hotfix\
-                          &SourceBundle.S3Bucket=shop-artifacts&SourceBundle.S3Key=shop/v1.zip";
 const VARIABLE: &str = "aws:elasticbeanstalk:application:environment:DB_URL";
 
 /// What a person asks of AWS, who may do everything.
@@ -27,30 +25,6 @@ fn asks(world: &mut World, form: &str) -> bool {
     world.set_policy(None);
     let reply = world.apply(&Form::parse(form.as_bytes()));
     matches!(reply, Reply::Answer { status: 200, .. })
-}
-
-pub fn deploys(name: &str, label: &str) -> String {
-    format!("Action=UpdateEnvironment&EnvironmentName={name}&VersionLabel={label}")
-}
-
-pub fn sets(name: &str, options: &[(&str, &str)]) -> String {
-    let mut form = format!("Action=UpdateEnvironment&EnvironmentName={name}");
-    for (number, (option, value)) in (1..).zip(options) {
-        let (namespace, name) = option.rsplit_once(':').expect("NAMESPACE:OPTION");
-        let member = format!("OptionSettings.member.{number}");
-        form.push_str(&format!(
-            "&{member}.Namespace={namespace}&{member}.OptionName={name}&{member}.Value={value}"
-        ));
-    }
-    form
-}
-
-pub fn swaps(a: &str, b: &str) -> String {
-    format!("Action=SwapEnvironmentCNAMEs&SourceEnvironmentName={a}&DestinationEnvironmentName={b}")
-}
-
-pub fn terminates(name: &str) -> String {
-    format!("Action=TerminateEnvironment&EnvironmentName={name}")
 }
 
 /// A world in which nobody has begun anything, with a version for a hotfix.

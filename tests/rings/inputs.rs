@@ -3,8 +3,8 @@
 
 use bluegreen_sandbox::{Fault, FaultEffect};
 
-use crate::served::{Served, bundle, hermetic};
-use crate::shared::exits;
+use crate::support::machines::exits;
+use crate::support::served::{Served, bundle, hermetic};
 
 const SPEED: f64 = 600.0;
 
@@ -128,7 +128,7 @@ fn a_rollback_after_a_completed_release_names_the_release_that_leads_back() {
     let back = "bluegreen run --version-label v1";
     let (_, told) = exits(&served.run(&["rollback"]), 13);
     assert!(told.contains(back), "{told}");
-    let id = crate::shared::begun(&served);
+    let id = crate::support::machines::begun(&served);
     let (_, told) = exits(&served.run(&["rollback", &id]), 3);
     assert!(told.contains(back), "{told}");
 }

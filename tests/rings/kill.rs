@@ -10,10 +10,12 @@ use std::sync::{Arc, Mutex};
 use bluegreen::plan::Strategy;
 use bluegreen_sandbox::{PRODUCTION, Phase, TapVerdict};
 
-use crate::served::{Served, Victim};
-use crate::virtual_world::{only_reads, phases_of};
-use crate::{cores, in_parallel, policy, tell};
+use crate::support::parallel::{cores, in_parallel};
+use crate::support::policies;
+use crate::support::served::{Served, Victim};
+use crate::support::virtual_world::{only_reads, phases_of};
 use bluegreen_testing::sample::{is_full, random};
+use bluegreen_testing::tell;
 
 /// How many times as fast as the wall's the sandboxes' clocks run. At a fast clock a
 /// busy machine polls less often, and a late read is never made: such a one is tried
@@ -44,10 +46,10 @@ const CHANGES: [&str; 6] = [
 fn release(speed: f64, strategy: Strategy, kill: Option<&Kill>) -> (BTreeMap<String, u64>, bool) {
     let served = Served::at_speed(speed);
     if strategy == Strategy::Promote {
-        served.sandbox.set_policy(Some(policy::promoting()));
+        served.sandbox.set_policy(Some(policies::promoting()));
     }
     let bundle = served.folder.path().join("new.zip");
-    std::fs::write(&bundle, crate::served::bundle(b"a new version"))
+    std::fs::write(&bundle, crate::support::served::bundle(b"a new version"))
         .expect("the bundle is written");
     let victim = Victim::default();
     let calls = Arc::<Mutex<BTreeMap<String, u64>>>::default();

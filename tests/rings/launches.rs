@@ -10,8 +10,8 @@ use bluegreen::plan::Strategy;
 use bluegreen::preflight::{Check, Wanted};
 use bluegreen_sandbox::{Fault, FaultEffect, Form, LaunchFault, Phase, Setting, Status};
 
-use crate::policy::shipped;
-use crate::virtual_world::{Fate, ID, VirtualWorld, v2};
+use crate::support::policies::shipped;
+use crate::support::virtual_world::{Fate, ID, VirtualWorld, v2};
 
 const GREEN: &str = "shop-blue-green";
 

@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use ulid::Ulid;
 
-use crate::served::Served;
-use crate::shared::{Elsewhere, begun, exits, objects, run_killed_after};
-use crate::virtual_world::{VirtualWorld, v2};
+use crate::support::machines::{Elsewhere, begun, exits, objects, run_killed_after};
+use crate::support::served::Served;
+use crate::support::virtual_world::{VirtualWorld, v2};
 use bluegreen_testing::sample::is_full;
 
 const SPEED: f64 = 600.0;

@@ -1,10 +1,5 @@
 //! The rings of tests, from the pure machine to the killed process.
 
-use bluegreen_testing::tell;
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
-
 mod acceptance;
 mod alarms;
 mod architecture;
@@ -38,7 +33,6 @@ mod queue;
 mod race;
 mod reasons;
 mod rules;
-mod served;
 mod services;
 mod settings;
 mod shared;
@@ -47,53 +41,6 @@ mod staying;
 mod steady_health;
 mod storage;
 mod storm;
+mod support;
 mod takeover;
 mod verdicts;
-mod virtual_world;
-
-/// Works on every one of these, on so many threads at a time.
-///
-/// # Panics
-/// Where the work on any of them panics. It repeats every panic's message at the end, where people
-/// look first in a long log.
-#[track_caller]
-fn in_parallel<T>(
-    threads: usize,
-    all: impl IntoIterator<Item = T, IntoIter: Send>,
-    work: impl Fn(T) + Sync,
-) {
-    let all = Mutex::new(all.into_iter());
-    let next = || all.lock().expect("no panic holds it").next();
-    let failed = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                while let Some(one) = next() {
-                    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| work(one))) {
-                        let said = panic_message(&*panic).to_owned();
-                        failed.lock().expect("no panic holds it").push(said);
-                    }
-                }
-            });
-        }
-    });
-    let failed = failed.into_inner().expect("no panic holds it");
-    assert!(
-        failed.is_empty(),
-        "{} failed:\n{}",
-        failed.len(),
-        failed.join("\n")
-    );
-}
-
-/// What a panic said.
-fn panic_message(panic: &(dyn Any + Send)) -> &str {
-    match panic.downcast_ref::<String>() {
-        Some(said) => said,
-        None => panic.downcast_ref::<&str>().unwrap_or(&"a panic"),
-    }
-}
-
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
-}

@@ -1,9 +1,13 @@
 //! The permissions: a release succeeds under docs/iam-policy.json, and no action in it
 //! can be missed.
 
+use crate::support::policies::{
+    DOCUMENT, KEY, OPERATIONS_ROLE, actions, document_for_promotions, operate_with, parsed,
+    resources, shipped, shipped_text, statements, texts, without, without_resource,
+};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock};
 
 use bluegreen::machine::{Kind, State};
 use bluegreen::plan::{Bundle, Strategy};
@@ -16,147 +20,10 @@ use bluegreen_sandbox::{
 };
 use serde_json::Value;
 
-use crate::following;
-use crate::following_rules;
-use crate::virtual_world::{Fate, VirtualWorld, v2};
+use crate::support::previews;
+use crate::support::shared_balancer;
+use crate::support::virtual_world::{Fate, VirtualWorld, v2};
 use bluegreen_testing::sample::sampled;
-
-/// A role that Elastic Beanstalk operates environments with.
-pub const OPERATIONS_ROLE: &str = "arn:aws:iam::123456789012:role/shop-operations";
-
-/// A key that encrypts the artifacts bucket.
-const KEY: &str = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab";
-
-/// The policy as it is shipped, with the seeded world's names in its placeholders.
-static DOCUMENT: LazyLock<Value> = LazyLock::new(|| with_names("shop-blue-green"));
-
-/// Both files as they are shipped, in one.
-fn shipped_text() -> Value {
-    let [mut whole, beneath] = [
-        include_str!("../../docs/iam-policy.json"),
-        include_str!("../../docs/iam-policy-beneath.json"),
-    ]
-    .map(|text| serde_json::from_str::<Value>(text).expect("JSON"));
-    let beneath = beneath["Statement"].as_array().expect("statements").clone();
-    statements(&mut whole).extend(beneath);
-    whole
-}
-
-fn with_names(green: &str) -> Value {
-    let arn = World::seeded(1_800_000_000_000).balancer_arn();
-    let (_, balancer) = arn.split_once(":loadbalancer/app/").expect("it is one");
-    let mut text = shipped_text().to_string();
-    // In the order of the command in docs/permissions.md.
-    for (placeholder, value) in [
-        ("REGION", "us-east-1"),
-        ("ACCOUNT", "123456789012"),
-        ("APPLICATION", "shop"),
-        ("GREEN", green),
-        ("BLUE", "shop-blue"),
-        ("BUCKET", BUCKET),
-        ("HOSTED_ZONE", ZONE),
-        ("PARAMETERS", "shop/*"),
-        ("SHARED_BALANCER", balancer),
-        ("OPERATIONS_ROLE", OPERATIONS_ROLE),
-        ("KMS_KEY", KEY),
-        ("PRINCIPAL", "arn:aws:iam::123456789012:user/sandbox"),
-    ] {
-        text = text.replace(placeholder, value);
-    }
-    serde_json::from_str(&text).expect("the policy is JSON")
-}
-
-fn parsed(document: &Value) -> Policy {
-    Policy::parse(&document.to_string()).expect("the sandbox can judge by it")
-}
-
-/// The shipped policy.
-pub fn shipped() -> Policy {
-    parsed(&DOCUMENT)
-}
-
-/// The shipped policy where green has this name.
-pub fn shipped_for(green: &str) -> Policy {
-    parsed(&with_names(green))
-}
-
-/// The shipped policy for `--strategy promote`: blue and green change places with every
-/// release, so that each may do what the other may, as docs/permissions.md says.
-pub fn promoting() -> Policy {
-    parsed(&document_for_promotions())
-}
-
-fn document_for_promotions() -> Value {
-    let mut document = DOCUMENT.clone();
-    let environment = "arn:aws:elasticbeanstalk:us-east-1:123456789012:environment/shop";
-    let both = ["shop-blue", "shop-blue-green"].map(|name| format!("{environment}/{name}"));
-    for statement in statements(&mut document) {
-        if statement["Sid"] == "MakeAndTerminateGreen" {
-            statement["Resource"] = serde_json::json!(both);
-        }
-    }
-    document
-}
-
-fn statements(document: &mut Value) -> &mut Vec<Value> {
-    document["Statement"].as_array_mut().expect("statements")
-}
-
-fn actions(statement: &Value) -> Vec<String> {
-    texts(&statement["Action"])
-}
-
-fn resources(statement: &Value) -> Vec<String> {
-    texts(&statement["Resource"])
-}
-
-fn texts(value: &Value) -> Vec<String> {
-    let text = |value: &Value| value.as_str().expect("a text").to_owned();
-    match value {
-        Value::Array(values) => values.iter().map(text).collect(),
-        value => vec![text(value)],
-    }
-}
-
-/// The shipped policy without one resource of a statement, as the file names it.
-fn without_resource(sid: &str, resource: &str) -> Policy {
-    let mut shipped = shipped_text();
-    let shipped = statements(&mut shipped);
-    let at = shipped.iter().position(|statement| statement["Sid"] == sid);
-    let at = at.expect("a statement");
-    let which = resources(&shipped[at]).iter().position(|r| r == resource);
-    let mut document = DOCUMENT.clone();
-    let named = &mut statements(&mut document)[at];
-    let mut left = resources(named);
-    left.remove(which.expect("one of its resources"));
-    if left.is_empty() {
-        statements(&mut document).remove(at);
-    } else {
-        named["Resource"] = serde_json::json!(left);
-    }
-    parsed(&document)
-}
-
-/// The shipped policy without one statement.
-pub fn without_statement(sid: &str) -> Policy {
-    let mut document = DOCUMENT.clone();
-    let statements = statements(&mut document);
-    let before = statements.len();
-    statements.retain(|statement| statement["Sid"] != sid);
-    assert_eq!(statements.len() + 1, before, "{sid} is a statement");
-    parsed(&document)
-}
-
-/// The shipped policy without one action.
-pub fn without(action: &str) -> Policy {
-    let mut document = DOCUMENT.clone();
-    for statement in statements(&mut document) {
-        let left = actions(statement).into_iter().filter(|a| a != action);
-        statement["Action"] = left.collect();
-    }
-    statements(&mut document).retain(|statement| !actions(statement).is_empty());
-    parsed(&document)
-}
 
 /// What is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -547,14 +414,6 @@ const LIMITED: &[Limited] = &[
         "iam:PassedToService", ["elasticbeanstalk.amazonaws.com", "cloudformation.amazonaws.com"]),
 ];
 
-/// Blue has this operations role from now on.
-pub fn operate_with(sandbox: &Sandbox, role: &str) {
-    sandbox.with_world(|world, _| {
-        let blue = world.environment_mut("shop-blue").expect("blue");
-        blue.operations_role = Some(role.to_owned());
-    });
-}
-
 /// The artifacts bucket is encrypted from now on, and denies what does not ask for that; this
 /// program does.
 fn encrypted(world: &mut VirtualWorld) {
@@ -578,11 +437,11 @@ impl Try {
     /// Nothing where it went as it should, else everything that was said.
     async fn under(self, policy: Policy) -> Result<(), String> {
         let mut world = match self {
-            Try::SharedRelease | Try::OperatedSharedRelease => following_rules::world().await,
+            Try::SharedRelease | Try::OperatedSharedRelease => shared_balancer::world().await,
             _ => VirtualWorld::new().await,
         };
         if self == Try::PreviewedRelease {
-            world.config.preview = following::asked();
+            world.config.preview = previews::asked();
         }
         if self == Try::WatchedRelease {
             world
@@ -1043,7 +902,7 @@ async fn what_is_beneath_is_enough_for_an_operations_role() {
         .sandbox
         .with_world(|world, _| world.set_role_policy(OPERATIONS_ROLE, &beneath));
     given.expect("a policy");
-    let begun = world.begin(crate::virtual_world::v2()).await;
+    let begun = world.begin(crate::support::virtual_world::v2()).await;
     let mut deployment = begun.expect("it passes");
     let driven = world.drive(&mut deployment).await.expect("nobody kills it");
     driven.expect("it goes through");

@@ -11,9 +11,9 @@ use bluegreen_sandbox::{Phase, Status, TapVerdict};
 use bytes::Bytes;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::in_parallel;
-use crate::served::{Patience, Served};
-use crate::shared::{Elsewhere, UnderWay, begun, exits, killed_after, started};
+use crate::support::machines::{Elsewhere, UnderWay, begun, exits, killed_after, started};
+use crate::support::parallel::in_parallel;
+use crate::support::served::{Patience, Served};
 use bluegreen_testing::sample::sampled;
 
 const SPEED: f64 = 600.0;

@@ -13,9 +13,10 @@ use bluegreen_sandbox::{Call, Phase, Service, TapVerdict};
 use bytes::Bytes;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::served::{Patience, Served};
-use crate::{in_parallel, tell};
+use crate::support::parallel::in_parallel;
+use crate::support::served::{Patience, Served};
 use bluegreen_testing::sample::{is_full, sampled};
+use bluegreen_testing::tell;
 
 const SPEED: f64 = 200.0;
 const ROUNDS: u64 = 240;

@@ -8,7 +8,7 @@ use bluegreen::plan::Role;
 use bluegreen::preflight::Wanted;
 use bluegreen_sandbox::{Fault, FaultEffect, Form, Reply};
 
-use crate::virtual_world::{VirtualWorld, v2};
+use crate::support::virtual_world::{VirtualWorld, v2};
 
 /// Drives a release under these faults until it rests.
 async fn released(world: &VirtualWorld, wanted: Wanted, faults: Vec<Fault>) -> Deployment {

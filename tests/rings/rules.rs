@@ -6,8 +6,8 @@ use bluegreen::listener_rules::{Change, Follow, Rule, TAG_FOLLOW, changes};
 use bluegreen::plan::SEND_WITHIN;
 use bluegreen_sandbox::Form;
 
-use crate::served::{Served, clients_of};
-use crate::virtual_world::VirtualWorld;
+use crate::support::served::{Served, clients_of};
+use crate::support::virtual_world::VirtualWorld;
 
 const SHOP: &str = "www.shop.example";
 const STAGING: &str = "staging.shop.example";
@@ -148,7 +148,7 @@ async fn what_cannot_be_followed_is_told() {
     );
     assert_eq!(reached(&world, SHOP), "shop-blue");
     // Only tagged rules may be changed, but for what Elastic Beanstalk does beneath.
-    let policy = crate::policy::without_statement("BeneathSharedRules");
+    let policy = crate::support::policies::without_statement("BeneathSharedRules");
     world.sandbox.set_policy(Some(policy));
     let (foreign, _) = (
         world

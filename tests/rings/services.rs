@@ -22,7 +22,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::served::Patience;
+use crate::support::served::Patience;
 
 /// How many times as fast as the wall's the sandbox's clock runs.
 const SPEED: f64 = 600.0;
@@ -320,7 +320,7 @@ async fn a_list_without_an_end_is_given_up() {
             let _ = stream.write_all(answer.as_bytes()).await;
         }
     });
-    let cloud = crate::served::clients_of(&url).await;
+    let cloud = crate::support::served::clients_of(&url).await;
     let endless = cloud.hosted_zone("Z1").records().await;
     let Err(LookError::Refused(words)) = endless else {
         panic!("{endless:?}");

@@ -9,7 +9,7 @@ use bluegreen::plan::Strategy;
 use bluegreen::preflight::Wanted;
 use bluegreen_sandbox::{FaultEffect, Phase};
 
-use crate::virtual_world::{Fate, VirtualWorld, v2};
+use crate::support::virtual_world::{Fate, VirtualWorld, v2};
 
 const BLUE: &str = "shop-blue";
 const GREEN: &str = "shop-blue-green";

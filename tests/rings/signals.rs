@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use bluegreen_sandbox::{Fault, FaultEffect};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::served::{Patience, Served};
-use crate::shared::{all_is_well, begun, exits, started};
+use crate::support::machines::{all_is_well, begun, exits, started};
+use crate::support::served::{Patience, Served};
 
 const SPEED: f64 = 600.0;
 

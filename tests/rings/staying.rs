@@ -9,7 +9,7 @@ use bluegreen::plan::{Role, Strategy};
 use bluegreen::preflight::Wanted;
 use bluegreen_sandbox::{Fault, FaultEffect, Phase};
 
-use crate::virtual_world::{Fate, VirtualWorld, v2};
+use crate::support::virtual_world::{Fate, VirtualWorld, v2};
 
 /// Ten hours: longer than any release.
 const FOR_GOOD: u64 = 36_000;
@@ -218,7 +218,7 @@ async fn where_nobody_counts_requests_that_is_told() {
         }
         match cloudwatch {
             "denies" => {
-                let policy = crate::policy::without("cloudwatch:GetMetricData");
+                let policy = crate::support::policies::without("cloudwatch:GetMetricData");
                 world.sandbox.set_policy(Some(policy));
             }
             "is silent" => world.inject(Fault {

@@ -11,7 +11,7 @@ use bluegreen::plan::Strategy;
 use bluegreen::preflight::{Check, Wanted};
 use bluegreen_sandbox::{FaultEffect, Phase};
 
-use crate::virtual_world::{Fate, VirtualWorld, v2};
+use crate::support::virtual_world::{Fate, VirtualWorld, v2};
 
 const DAY: u64 = 24 * 3600;
 

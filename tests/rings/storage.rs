@@ -13,7 +13,7 @@ use bluegreen::machine::State;
 use bluegreen::store::{Store, StoreError};
 use bluegreen_sandbox::{Phase, TapVerdict};
 
-use crate::served::{Served, Victim};
+use crate::support::served::{Served, Victim};
 
 const SPEED: f64 = 600.0;
 

@@ -21,9 +21,11 @@ use bluegreen::preflight::Wanted;
 use bluegreen::store::Transition;
 use tokio::sync::watch;
 
-use crate::virtual_world::{Fate, VirtualWorld, v2};
-use crate::{cores, following_rules, in_parallel, tell};
+use crate::support::parallel::{cores, in_parallel};
+use crate::support::shared_balancer;
+use crate::support::virtual_world::{Fate, VirtualWorld, v2};
 use bluegreen_testing::sample::sampled;
+use bluegreen_testing::tell;
 use waiters::{Waited, Waiter};
 use weather::{Weather, break_loose, clear_up};
 
@@ -220,8 +222,8 @@ fn check(world: &VirtualWorld, weather: &Weather, deployment: &Deployment, way: 
         assert_eq!(world.sandbox.report().leftovers.records, [""; 0]);
     }
     match weather.features.shared_balancer {
-        true if is_over => following_rules::check_rules(world, stays),
-        true => following_rules::check_productions_rule(world, stays),
+        true if is_over => shared_balancer::check_rules(world, stays),
+        true => shared_balancer::check_productions_rule(world, stays),
         false => {}
     }
 }

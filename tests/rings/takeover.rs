@@ -11,11 +11,11 @@ use bluegreen_sandbox::{Fault, FaultEffect, Phase, TapVerdict};
 use bytes::Bytes;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::served::{Served, hermetic};
-use crate::shared::{
+use crate::support::machines::{
     Elsewhere, all_is_well, begun, empty_the_bucket, exits, killed_after, objects,
     run_killed_after, started,
 };
+use crate::support::served::{Served, hermetic};
 
 const SPEED: f64 = 600.0;
 

@@ -5,12 +5,12 @@ use bluegreen::preflight::{Allowing, Check};
 use bluegreen_sandbox::{Fault, FaultEffect, QuotaOf, Setting, Status, Tier, ZONE};
 use serde_json::Value;
 
-use crate::plan::{
+use crate::support::plans::{
     bad_digest, balanced_by, blue, found, nothing_was_written, option, planned, stderr,
 };
 
-use crate::policy::{OPERATIONS_ROLE, operate_with, promoting, without_statement};
-use crate::served::Served;
+use crate::support::policies::{OPERATIONS_ROLE, operate_with, promoting, without_statement};
+use crate::support::served::Served;
 use bluegreen_testing::sample::sampled;
 
 /// From now on the files of AWS's own may not be read.

@@ -10,8 +10,8 @@ use bluegreen::plan::Strategy;
 use bluegreen_sandbox::{Form, PRODUCTION, Reply, Status, World};
 
 use super::weather::{BLUE, GREEN};
-use crate::hands::{HOTFIX, deploys, sets, swaps, terminates};
-use crate::virtual_world::VirtualWorld;
+use crate::support::forms::{HOTFIX, deploys, sets, swaps, terminates};
+use crate::support::virtual_world::VirtualWorld;
 
 /// One act of somebody else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use super::weather::Weather;
 use super::{PROCESSES_MAX, Struck, count, obeyed};
-use crate::virtual_world::VirtualWorld;
+use crate::support::virtual_world::VirtualWorld;
 
 /// A process that comes and waits.
 #[derive(Clone, Copy, Debug)]

@@ -11,8 +11,8 @@ use bluegreen_sandbox::{Fault, FaultEffect, Phase, Reaches, Sandbox, Service, Se
 use super::hands::{Hand, Past};
 use super::waiters::Waiter;
 use super::{CLOCK_OFF, Struck, count};
-use crate::faults::page;
-use crate::virtual_world::{Fate, Features, VirtualWorld, set_the_walls_clocks};
+use crate::support::page::page;
+use crate::support::virtual_world::{Fate, Features, VirtualWorld, set_the_walls_clocks};
 
 /// What the weather is like.
 #[derive(Clone, Debug)]

@@ -34,7 +34,7 @@ impl Served {
             .expect("a runtime");
         let sandbox = Sandbox::open(Options {
             speed,
-            policy: Some(crate::policy::shipped()),
+            policy: Some(crate::support::policies::shipped()),
             ..Options::default()
         })
         .expect("a sandbox opens");
@@ -65,14 +65,15 @@ impl Served {
     pub fn by_hand(&self, request: http::Request<Bytes>) -> http::Response<Bytes> {
         self.sandbox.set_policy(None);
         let answer = self.block_on(self.sandbox.handle(request));
-        self.sandbox.set_policy(Some(crate::policy::shipped()));
+        self.sandbox
+            .set_policy(Some(crate::support::policies::shipped()));
         answer.expect("it answers")
     }
 
     /// From now on the shipped policy lacks this action.
     pub fn deny(&self, action: &str) {
         self.sandbox
-            .set_policy(Some(crate::policy::without(action)));
+            .set_policy(Some(crate::support::policies::without(action)));
     }
 
     pub fn inject(&self, fault: impl Into<Fault>) {

@@ -47,7 +47,9 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use tokio::sync::{Notify, watch};
 
-use crate::{following, following_rules, policy};
+use crate::support::policies;
+use crate::support::previews;
+use crate::support::shared_balancer;
 
 /// The release of version v2, which every virtual world has.
 pub fn v2() -> Wanted {
@@ -165,7 +167,7 @@ impl VirtualWorld {
         let time = TimeSource::Manual(Arc::new(move || SystemTime::from(clock.now())));
         let sandbox = Sandbox::open(Options {
             time,
-            policy: Some(crate::policy::shipped()),
+            policy: Some(crate::support::policies::shipped()),
             ..Options::default()
         })
         .expect("a sandbox in memory opens");
@@ -242,10 +244,10 @@ impl VirtualWorld {
             self.config.alarms = vec!["errors".to_owned()];
         }
         if preview {
-            self.config.preview = following::asked();
+            self.config.preview = previews::asked();
         }
         if shared_balancer {
-            following_rules::share(self);
+            shared_balancer::share(self);
         }
         self.config.test_green = test_green;
         if test_command {
@@ -351,7 +353,7 @@ impl VirtualWorld {
     /// Makes a plan and writes it down, as `run` does.
     pub async fn begin(&self, wanted: Wanted) -> Result<Deployment, Refused> {
         if wanted.strategy == Strategy::Promote {
-            self.sandbox.set_policy(Some(policy::promoting()));
+            self.sandbox.set_policy(Some(policies::promoting()));
         }
         let config = &self.config;
         let found = preflight::find_target(&self.cloud, config, "us-east-1").await?;

@@ -1,0 +1,14 @@
+//! What the rings share: no ring uses another.
+
+pub mod forms;
+pub mod machines;
+pub mod page;
+pub mod parallel;
+pub mod plans;
+pub mod policies;
+pub mod previews;
+pub mod served;
+pub mod shared_balancer;
+pub mod snapshot;
+pub mod sources;
+pub mod virtual_world;
