@@ -21,6 +21,7 @@ const EC2: Query = Query {
     service: Service {
         id: "EC2",
         name: "ec2",
+        gov_is_fips: true,
     },
     version: "2016-11-15",
 };

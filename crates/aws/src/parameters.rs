@@ -17,6 +17,7 @@ const SSM: Json = Json {
     service: Service {
         id: "SSM",
         name: "ssm",
+        gov_is_fips: true,
     },
     target: "AmazonSSM",
 };

@@ -39,6 +39,9 @@ pub(super) struct Service {
     pub id: &'static str,
     /// As its endpoint and its signatures name it.
     pub name: &'static str,
+    /// Whether its endpoints of GovCloud are FIPS endpoints under their plain names (the rules of
+    /// its endpoints in botocore, `endpoint-rule-set-1.json`).
+    pub gov_is_fips: bool,
 }
 
 /// A request that is to be signed.
@@ -188,53 +191,124 @@ fn endpoint(service: Service, config: &SdkConfig, region: &str) -> String {
         .ok()
         .and_then(|key| config.service_config()?.load_config(key));
     let own = of_service.or(set);
-    let fips = config.use_fips().unwrap_or(false);
-    own.unwrap_or_else(|| regional(service.name, region, fips))
+    let wanted = Wanted {
+        fips: config.use_fips().unwrap_or(false),
+        dual_stack: config.use_dual_stack().unwrap_or(false),
+    };
+    own.unwrap_or_else(|| regional(service, region, wanted))
 }
 
-fn regional(name: &str, region: &str, fips: bool) -> String {
-    let suffix = match region.split('-').next().unwrap_or_default() {
-        "cn" => "amazonaws.com.cn",
-        "eusc" => "amazonaws.eu",
-        _ if region.starts_with("us-iso-") => "c2s.ic.gov",
-        _ if region.starts_with("us-isob-") => "sc2s.sgov.gov",
-        _ if region.starts_with("eu-isoe-") => "cloud.adc-e.uk",
-        _ if region.starts_with("us-isof-") => "csp.hci.ic.gov",
-        _ => "amazonaws.com",
+/// Which of a region's endpoints is wanted.
+#[derive(Clone, Copy, Default)]
+struct Wanted {
+    /// One whose cryptography is validated.
+    fips: bool,
+    /// One that is reached over IPv6 too.
+    dual_stack: bool,
+}
+
+fn regional(service: Service, region: &str, wanted: Wanted) -> String {
+    let (suffix, dual_stack_suffix) = match region.split('-').next().unwrap_or_default() {
+        "cn" => ("amazonaws.com.cn", Some("api.amazonwebservices.com.cn")),
+        "eusc" => ("amazonaws.eu", Some("api.amazonwebservices.eu")),
+        _ if region.starts_with("us-iso-") => ("c2s.ic.gov", None),
+        _ if region.starts_with("us-isob-") => ("sc2s.sgov.gov", None),
+        _ if region.starts_with("eu-isoe-") => ("cloud.adc-e.uk", None),
+        _ if region.starts_with("us-isof-") => ("csp.hci.ic.gov", None),
+        _ => ("amazonaws.com", Some("api.aws")),
     };
-    let fips = if fips { "-fips" } else { "" };
-    format!("https://{name}{fips}.{region}.{suffix}")
+    let dual_stack_suffix = dual_stack_suffix.filter(|_| wanted.dual_stack);
+    let is_fips_anyway =
+        service.gov_is_fips && region.starts_with("us-gov-") && dual_stack_suffix.is_none();
+    let fips = match wanted.fips && !is_fips_anyway {
+        true => "-fips",
+        false => "",
+    };
+    let suffix = dual_stack_suffix.unwrap_or(suffix);
+    format!("https://{}{fips}.{region}.{suffix}", service.name)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// As the SDK's own clients choose them: the cases of their endpoint rules.
     #[test]
     fn the_endpoint_is_the_regions() {
-        for (region, fips, url) in [
+        let service = |name, gov_is_fips| Service {
+            id: "Any",
+            name,
+            gov_is_fips,
+        };
+        let (ec2, waf) = (service("ec2", true), service("wafv2", false));
+        for (service, region, fips, dual_stack, host) in [
             (
+                ec2,
                 "eu-central-1",
                 false,
-                "https://ec2.eu-central-1.amazonaws.com",
+                false,
+                "ec2.eu-central-1.amazonaws.com",
             ),
             (
+                ec2,
+                "us-east-1",
+                true,
+                false,
+                "ec2-fips.us-east-1.amazonaws.com",
+            ),
+            (ec2, "us-east-1", false, true, "ec2.us-east-1.api.aws"),
+            (
+                ec2,
                 "us-gov-west-1",
                 true,
-                "https://ec2-fips.us-gov-west-1.amazonaws.com",
+                false,
+                "ec2.us-gov-west-1.amazonaws.com",
             ),
             (
+                ec2,
+                "us-gov-east-1",
+                true,
+                true,
+                "ec2-fips.us-gov-east-1.api.aws",
+            ),
+            (
+                waf,
+                "us-gov-west-1",
+                true,
+                false,
+                "wafv2-fips.us-gov-west-1.amazonaws.com",
+            ),
+            (
+                ec2,
                 "cn-north-1",
                 false,
-                "https://ec2.cn-north-1.amazonaws.com.cn",
+                false,
+                "ec2.cn-north-1.amazonaws.com.cn",
             ),
             (
+                ec2,
+                "cn-north-1",
+                true,
+                true,
+                "ec2-fips.cn-north-1.api.amazonwebservices.com.cn",
+            ),
+            (
+                ec2,
                 "us-iso-east-1",
                 false,
-                "https://ec2.us-iso-east-1.c2s.ic.gov",
+                false,
+                "ec2.us-iso-east-1.c2s.ic.gov",
+            ),
+            (
+                ec2,
+                "us-iso-east-1",
+                true,
+                false,
+                "ec2-fips.us-iso-east-1.c2s.ic.gov",
             ),
         ] {
-            assert_eq!(regional("ec2", region, fips), url);
+            let wanted = Wanted { fips, dual_stack };
+            assert_eq!(regional(service, region, wanted), format!("https://{host}"));
         }
     }
 }

@@ -12,6 +12,7 @@ const CLOUDFORMATION: Query = Query {
     service: Service {
         id: "CloudFormation",
         name: "cloudformation",
+        gov_is_fips: true,
     },
     version: "2010-05-15",
 };

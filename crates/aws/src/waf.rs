@@ -14,6 +14,7 @@ const WAF: Json = Json {
     service: Service {
         id: "WAFV2",
         name: "wafv2",
+        gov_is_fips: false,
     },
     target: "AWSWAF_20190729",
 };
