@@ -14,6 +14,7 @@ mod default_test;
 mod deploys;
 mod doctor;
 mod documents;
+mod events;
 mod everything;
 mod faults;
 mod following;

@@ -26,6 +26,7 @@ use bluegreen::command::{End, Ran, Run, Runner};
 use bluegreen::config::Config;
 use bluegreen::deployment::Deployment;
 use bluegreen::driver::{DriveError, Driver};
+use bluegreen::events::{DeploymentEvent, Listener};
 use bluegreen::health::Health;
 use bluegreen::hooks::{Hook, HookTable};
 use bluegreen::journal::Journal;
@@ -75,10 +76,29 @@ pub struct VirtualWorld {
     pub config: Config,
     /// The operator's side of it.
     pub desk: Desk,
+    /// What its processes have told.
+    pub heard: Heard,
     /// Whether tests go by names alone, as through a proxy.
     by_name: Arc<AtomicBool>,
     asked: Arc<Mutex<Vec<String>>>,
     death: Arc<Death>,
+}
+
+/// Keeps every event.
+#[derive(Default)]
+pub struct Heard(Mutex<Vec<DeploymentEvent>>);
+
+impl Heard {
+    pub fn events(&self) -> Vec<DeploymentEvent> {
+        self.0.lock().expect("no panic holds it").clone()
+    }
+}
+
+impl Listener for Heard {
+    fn hear(&self, event: &DeploymentEvent) {
+        let mut heard = self.0.lock().expect("no panic holds it");
+        heard.push(event.clone());
+    }
 }
 
 /// The death of the process: from then on nothing is answered to it.
@@ -188,6 +208,7 @@ impl VirtualWorld {
             folder: tempfile::tempdir().expect("a temporary folder"),
             config: usual_config(),
             desk: Desk::default(),
+            heard: Heard::default(),
             death,
         }
     }
@@ -209,6 +230,7 @@ impl VirtualWorld {
             folder: tempfile::tempdir().expect("a temporary folder"),
             config: usual_config(),
             desk: Desk::default(),
+            heard: Heard::default(),
             death,
         }
     }
@@ -484,7 +506,8 @@ impl VirtualWorld {
         let approver = Some(self.desk.clone()).filter(|_| deployment.plan.approval.is_some());
         let driver = Driver::new(&self.cloud, journal, clock, interrupted, report::value)
             .approved_by(approver)
-            .hooks_run_by(&self.desk);
+            .hooks_run_by(&self.desk)
+            .heard_by(&self.heard);
         driver.drive(deployment).await?;
         Ok(true)
     }
