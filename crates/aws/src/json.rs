@@ -5,7 +5,6 @@ use std::fmt;
 use aws_sdk_elasticbeanstalk::config::http::HttpResponse;
 use aws_sdk_elasticbeanstalk::error::SdkError;
 use aws_smithy_runtime_api::client::orchestrator::OrchestratorError;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -19,15 +18,6 @@ pub(super) struct Json {
     pub service: Service,
     /// What stands before the operation in the header `x-amz-target`.
     pub target: &'static str,
-}
-
-/// An error of the protocol.
-#[derive(Debug, Default, Deserialize)]
-struct Refused {
-    #[serde(rename = "__type")]
-    code: Option<String>,
-    #[serde(alias = "Message", default)]
-    message: String,
 }
 
 impl Json {
@@ -62,11 +52,55 @@ fn answer<T: DeserializeOwned>(response: &HttpResponse) -> Result<T, Orchestrato
         return serde_json::from_slice(body)
             .map_err(|error| OrchestratorError::response(error.into()));
     }
-    let refused: Refused = serde_json::from_slice(body).unwrap_or_default();
+    let (code, message) = refusal(body);
+    Err(Told::error(code, message))
+}
+
+/// The code and the message of an error. Services name the message in either case, and some
+/// answers have it twice.
+fn refusal(body: &[u8]) -> (Option<String>, String) {
+    let refused: Value = serde_json::from_slice(body).unwrap_or_default();
+    let text = |key: &str| refused.get(key).and_then(Value::as_str);
     // A code may have the namespace of its model before it.
-    let code = refused.code.map(|code| {
-        let name = code.rsplit('#').next();
-        name.unwrap_or_default().to_owned()
-    });
-    Err(Told::error(code, refused.message))
+    let code = text("__type").and_then(|code| code.rsplit('#').next());
+    let message = text("message").or_else(|| text("Message"));
+    (
+        code.map(str::to_owned),
+        message.unwrap_or_default().to_owned(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use bluegreen_testing::garbled::garbled;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const REFUSAL: &str = r#"{"__type": "ParameterNotFound", "message": "not found"}"#;
+
+    #[test]
+    fn refusals_are_read_however_they_name_their_message() {
+        let found = (Some("ParameterNotFound".to_owned()), "not found".to_owned());
+        for body in [
+            REFUSAL,
+            r#"{"__type":"ParameterNotFound","Message":"not found"}"#,
+            r#"{"__type":"ParameterNotFound","message":"not found","Message":"not found"}"#,
+            r#"{"__type":"com.amazonaws.ssm#ParameterNotFound","message":"not found"}"#,
+        ] {
+            assert_eq!(refusal(body.as_bytes()), found, "{body}");
+        }
+        let bare = r#"{"__type":"ParameterNotFound"}"#;
+        assert_eq!(refusal(bare.as_bytes()), (found.0, String::new()));
+        for other in ["", "<html>", "[]", "{}", "7"] {
+            assert_eq!(refusal(other.as_bytes()), (None, String::new()), "{other}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_garbled_refusal_is_read_or_none(body in garbled(REFUSAL)) {
+            let _ = refusal(&body);
+        }
+    }
 }
