@@ -79,7 +79,7 @@ fn document(transitions: &Transitions) -> String {
     format!(
         "<!-- Drawn by crates/core/tests/model/diagram.rs from what the exhaustive exploration of the \
          machine reached; write it anew with BLUEGREEN_TESTS=full UPDATE_DOCS=1 cargo test \
-         --test rings state_machine_md_is_fresh -->\n\n{}\n{}\n{}\n{}\n{}\n{}",
+         -p bluegreen-core --test model state_machine_md_is_fresh -->\n\n{}\n{}\n{}\n{}\n{}\n{}",
         include_str!("diagram/reading.md"),
         diagram(transitions),
         "## The states\n",
