@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use reqwest::{Client, Response, StatusCode, Url};
 
+pub use crate::events::Approval;
+
 use crate::acceptance::without_secrets;
 use crate::prober::root_cause;
 use crate::text::short;
@@ -18,19 +20,6 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// every process, is kept nowhere, and shows itself without them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ApproveUrl(Url);
-
-/// What the answer means.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Approval {
-    /// 204, or 200 with the deployment's id in its header or text: go on.
-    Granted,
-    /// 403: not yet.
-    Wait,
-    /// 409: never; with the status and what the answer said.
-    Refused(String),
-    /// Anything else, and no answer: what came back. Asking again may help.
-    Unclear(String),
-}
 
 /// Who is asked for approval.
 pub trait Approves: Send + Sync {

@@ -1026,7 +1026,11 @@ fn polled(plan: &Plan, sighting: &Sighting, production: Option<Role>) -> Poll {
             role,
             name: found.name.clone(),
             status: found.status.clone(),
-            health: found.health_status.clone().unwrap_or(found.health.clone()),
+            health: found
+                .health_status
+                .as_ref()
+                .unwrap_or(&found.health)
+                .clone(),
             version: found.version_label.clone(),
         })
     });

@@ -5,7 +5,7 @@ use super::{DriveError, Driver, signalled};
 use crate::approval::Approval;
 use crate::cloud::Cloud;
 use crate::deployment::Deployment;
-use crate::events::{ApprovalAnswer, Happened};
+use crate::events::Happened;
 use crate::hooks::{self, Hook, OnFailure, Passage};
 use crate::machine::{Cause, Kind, Order, State, unapproved};
 use crate::plan::Goal;
@@ -34,12 +34,7 @@ impl<C: Cloud> Driver<'_, C> {
             answer = approver.ask(&deployment.plan.id) => answer,
             () = signalled(self.interrupted.clone()) => return Err(DriveError::Signal),
         };
-        let approval = match &answer {
-            Approval::Granted => ApprovalAnswer::Granted,
-            Approval::Refused(said) => ApprovalAnswer::Refused(said.clone()),
-            Approval::Wait => ApprovalAnswer::NotYet,
-            Approval::Unclear(why) => ApprovalAnswer::Unclear(why.clone()),
-        };
+        let approval = answer.clone();
         self.tell(deployment, Happened::ApprovalAsked { approval });
         match answer {
             Approval::Granted => {

@@ -34,11 +34,16 @@ fn tree(format: &str, of: &[&str]) -> BTreeSet<String> {
     lines.lines().map(str::to_owned).collect()
 }
 
-/// The names of the packages that one is built with, those of its dependencies included.
-fn built_with(package: &str) -> BTreeSet<String> {
-    let lines = tree("{p}", &["--edges", "normal", "--package", package]);
+/// The names of these packages.
+fn names(of: &[&str]) -> BTreeSet<String> {
+    let lines = tree("{p}", of);
     let names = lines.iter().filter_map(|line| line.split(' ').next());
     names.map(str::to_owned).collect()
+}
+
+/// The names of the packages that one is built with, those of its dependencies included.
+fn built_with(package: &str) -> BTreeSet<String> {
+    names(&["--edges", "normal", "--package", package])
 }
 
 /// A package that the tests want with other features is compiled twice by the README's two
@@ -100,10 +105,7 @@ fn the_core_reads_no_clock_no_file_and_no_variable() {
 
 /// The packages that a package of the workspace names in its manifest.
 fn named_by(package: &str) -> BTreeSet<String> {
-    let direct = ["--edges", "normal", "--depth", "1", "--package", package];
-    let names = tree("{p}", &direct);
-    let names = names.iter().filter_map(|line| line.split(' ').next());
-    names.map(str::to_owned).collect()
+    names(&["--edges", "normal", "--depth", "1", "--package", package])
 }
 
 const CRATES: [&str; 6] = [

@@ -2,24 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::support::sources::files;
+
 fn docs() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("docs")
-}
-
-/// Every Markdown file below a folder, with its text.
-fn documents(folder: &Path) -> Vec<(PathBuf, String)> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).expect("the folder reads") {
-        let path = entry.expect("the entry reads").path();
-        if path.is_dir() {
-            found.extend(documents(&path));
-        } else if path.extension().is_some_and(|ending| ending == "md") {
-            let text = std::fs::read_to_string(&path).expect("the document reads");
-            found.push((path, text));
-        }
-    }
-    found.sort();
-    found
 }
 
 /// Where a document's links lead within the project.
@@ -32,7 +18,7 @@ fn links(text: &str) -> impl Iterator<Item = &str> {
 
 #[test]
 fn links_lead_somewhere() {
-    let mut all = documents(&docs());
+    let mut all = files("docs", "md");
     let readme = docs().with_file_name("README.md");
     let text = std::fs::read_to_string(&readme).expect("the README reads");
     all.push((readme, text));
@@ -51,7 +37,7 @@ fn links_lead_somewhere() {
 fn the_index_lists_every_document() {
     let index = std::fs::read_to_string(docs().join("README.md")).expect("the index reads");
     let listed: Vec<_> = links(&index).map(|link| docs().join(link)).collect();
-    for (path, _) in documents(&docs()) {
+    for (path, _) in files("docs", "md") {
         let is_of_a_folder = path.parent() != Some(&docs());
         let is_listed = is_of_a_folder || path.ends_with("README.md") || listed.contains(&path);
         assert!(is_listed, "docs/README.md lacks {}", path.display());
@@ -60,7 +46,7 @@ fn the_index_lists_every_document() {
 
 #[test]
 fn decisions_are_numbered_dated_and_listed() {
-    let mut decisions = documents(&docs().join("decisions"));
+    let mut decisions = files("docs/decisions", "md");
     let at = decisions
         .iter()
         .position(|(path, _)| path.ends_with("README.md"));

@@ -30,7 +30,7 @@ use crate::state_key::StateKey;
 use crate::time::{SendBy, ServiceTime};
 use crate::{
     Alarm, Alarms, Cloud, Counted, Environment, Event, LookError, Needs, Outcome, Probe, Prober,
-    Recorder, Sighting, Site,
+    Recorder, Sighting, Site, alarms, configuration,
 };
 use bluegreen_clock::{Clock, Deadline};
 use bluegreen_core::acceptance::AcceptanceTest;
@@ -64,22 +64,22 @@ pub(crate) const DESCRIPTION: &str = "bluegreen deployment ";
 
 /// Clocks that differ by less are taken for the same: a Date header counts whole
 /// seconds, and an answer is under way for a while.
-pub(crate) const CLOCKS_AGREE: Duration = Duration::from_secs(5);
+const CLOCKS_AGREE: Duration = Duration::from_secs(5);
 
 /// How often a request to Elastic Beanstalk or S3 is tried at least. A look takes up to ten, and
 /// all of them must be answered: with the three of the SDK one look in ten gets through
 /// where 60 % of the requests are throttled. A run that begins reads its lease and its place in
 /// the queue once.
-pub(crate) const ATTEMPTS_MIN: u32 = 5;
+const ATTEMPTS_MIN: u32 = 5;
 
 /// How often a read before a release is tried at most, and how long that may take: what stays
 /// unanswered leaves a check unknown, which stops nothing. Where 60 % of all requests are
 /// throttled, one read in five hundred stays unanswered so.
-pub(crate) const CHECK_ATTEMPTS_MAX: u32 = 12;
-pub(crate) const CHECK_TIME_MAX: Duration = Duration::from_secs(2 * 60);
+const CHECK_ATTEMPTS_MAX: u32 = 12;
+const CHECK_TIME_MAX: Duration = Duration::from_secs(2 * 60);
 
 /// A retry of what was throttled takes five: two retries in five seconds are no storm.
-pub(crate) const RETRY_TOKENS_A_SECOND: f32 = 2.0;
+const RETRY_TOKENS_A_SECOND: f32 = 2.0;
 
 impl AwsCloud {
     /// Clients with this configuration; `prober` asks the environments' web sites.
@@ -519,11 +519,7 @@ impl AwsCloud {
 
     /// Why the environments that are not healthy are not. It is told, and decides nothing: what
     /// cannot be read is left out.
-    pub(crate) async fn causes(
-        &self,
-        plan: &Plan,
-        sighting: &Sighting,
-    ) -> Vec<(Role, Vec<String>)> {
+    async fn causes(&self, plan: &Plan, sighting: &Sighting) -> Vec<(Role, Vec<String>)> {
         let mut all = Vec::new();
         for role in [Role::Blue, Role::Green] {
             let ours = role == Role::Blue || sighting.green_is_ours;
@@ -539,7 +535,7 @@ impl AwsCloud {
     }
 
     /// Asks an environment its tests, all at once.
-    pub(crate) async fn test(
+    async fn test(
         &self,
         plan: &Plan,
         site: Option<(Goal, Site)>,
@@ -571,7 +567,7 @@ impl AwsCloud {
 
     /// What the alarms of production say. That they cannot be read fails no look: every
     /// other sign is judged all the same.
-    pub(crate) async fn watch(&self, plan: &Plan, needs: &Needs) -> Alarms {
+    async fn watch(&self, plan: &Plan, needs: &Needs) -> Alarms {
         if !needs.alarms {
             return Alarms::Unasked;
         }
@@ -585,8 +581,7 @@ impl AwsCloud {
             Ok(Err(error)) => Alarms::Unread(error.to_string()),
             Ok(Ok(found)) => match found.iter().find_map(Alarm::ringing) {
                 Some(ringing) => Alarms::Ringing(ringing),
-                None => crate::alarms::missing(&plan.alarms, &found)
-                    .map_or(Alarms::Quiet, Alarms::Unread),
+                None => alarms::missing(&plan.alarms, &found).map_or(Alarms::Quiet, Alarms::Unread),
             },
         }
     }
@@ -594,7 +589,7 @@ impl AwsCloud {
 
 /// An environment that was listed and is asked for again may be gone meanwhile, or not be
 /// known yet everywhere: then the service refuses the question, and the next look tells.
-pub(crate) fn gone_meanwhile(error: LookError) -> LookError {
+fn gone_meanwhile(error: LookError) -> LookError {
     match error {
         LookError::Refused(why) => LookError::Passing(why),
         other => other,
@@ -603,10 +598,7 @@ pub(crate) fn gone_meanwhile(error: LookError) -> LookError {
 
 /// The events of an environment that may be gone: then the service may refuse the question,
 /// and know of no right to ask it.
-pub(crate) fn told(
-    is_there: bool,
-    events: Result<Vec<Event>, LookError>,
-) -> Result<Vec<Event>, LookError> {
+fn told(is_there: bool, events: Result<Vec<Event>, LookError>) -> Result<Vec<Event>, LookError> {
     match events {
         Err(LookError::Refused(_)) => Ok(Vec::new()),
         Err(LookError::Denied(_)) if !is_there => Ok(Vec::new()),
@@ -635,7 +627,7 @@ pub(crate) async fn all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::O
 }
 
 impl AwsCloud {
-    pub(crate) async fn register_version(&self, plan: &Plan, send_by: &Deadline) -> Outcome {
+    async fn register_version(&self, plan: &Plan, send_by: &Deadline) -> Outcome {
         let key = plan.bundle.as_ref().map(|bundle| bundle.key.as_str());
         let bundle = S3Location::builder()
             .s3_bucket(&plan.bucket)
@@ -673,7 +665,7 @@ impl AwsCloud {
         outcome(EffectKind::DeleteTemplate, request.send().await, |_| None)
     }
 
-    pub(crate) async fn create_template(&self, plan: &Plan, send_by: &Deadline) -> Outcome {
+    async fn create_template(&self, plan: &Plan, send_by: &Deadline) -> Outcome {
         let answer = self
             .eb
             .create_configuration_template()
@@ -688,7 +680,7 @@ impl AwsCloud {
         outcome(EffectKind::CreateTemplate, answer, |_| None)
     }
 
-    pub(crate) async fn create_green(&self, plan: &Plan, send_by: &Deadline) -> Outcome {
+    async fn create_green(&self, plan: &Plan, send_by: &Deadline) -> Outcome {
         let tags = plan
             .green_tags
             .iter()
@@ -702,13 +694,10 @@ impl AwsCloud {
         let sets = plan.template_sets.as_ref();
         match sets.and_then(|sets| sets.groups.as_deref()) {
             None => {}
-            Some([]) => removed.push(specification(
-                crate::configuration::LAUNCH,
-                crate::configuration::GROUPS,
-            )),
+            Some([]) => removed.push(specification(configuration::LAUNCH, configuration::GROUPS)),
             Some(groups) => settings.push(setting(
-                crate::configuration::LAUNCH,
-                crate::configuration::GROUPS,
+                configuration::LAUNCH,
+                configuration::GROUPS,
                 groups.join(","),
             )),
         }
@@ -740,7 +729,7 @@ impl AwsCloud {
 }
 
 /// The only tier with a CNAME; preflight lets no other pass.
-pub(crate) fn web_server() -> EnvironmentTier {
+fn web_server() -> EnvironmentTier {
     EnvironmentTier::builder()
         .name("WebServer")
         .r#type("Standard")
@@ -748,15 +737,11 @@ pub(crate) fn web_server() -> EnvironmentTier {
 }
 
 /// A list that is left out where it is empty.
-pub(crate) fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
+fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
     (!list.is_empty()).then_some(list)
 }
 
-pub(crate) fn setting(
-    namespace: &str,
-    name: &str,
-    value: impl ToString,
-) -> ConfigurationOptionSetting {
+fn setting(namespace: &str, name: &str, value: impl ToString) -> ConfigurationOptionSetting {
     ConfigurationOptionSetting::builder()
         .namespace(namespace)
         .option_name(name)
@@ -764,7 +749,7 @@ pub(crate) fn setting(
         .build()
 }
 
-pub(crate) fn specification(namespace: &str, name: &str) -> OptionSpecification {
+fn specification(namespace: &str, name: &str) -> OptionSpecification {
     OptionSpecification::builder()
         .namespace(namespace)
         .option_name(name)
@@ -772,32 +757,24 @@ pub(crate) fn specification(namespace: &str, name: &str) -> OptionSpecification 
 }
 
 /// The option settings that set the sizes of an environment's group.
-pub(crate) fn size_settings(sizes: Sizes, sets: Which) -> Vec<ConfigurationOptionSetting> {
-    let min = setting(
-        crate::configuration::GROUP,
-        crate::configuration::MIN_SIZE,
-        sizes.min,
-    );
-    let max = setting(
-        crate::configuration::GROUP,
-        crate::configuration::MAX_SIZE,
-        sizes.max,
-    );
+fn size_settings(sizes: Sizes, sets: Which) -> Vec<ConfigurationOptionSetting> {
+    let min = setting(configuration::GROUP, configuration::MIN_SIZE, sizes.min);
+    let max = setting(configuration::GROUP, configuration::MAX_SIZE, sizes.max);
     let min = sets.min.then_some(min);
     min.into_iter().chain(sets.max.then_some(max)).collect()
 }
 
 /// The options of the sizes that nothing is to set any more.
-pub(crate) fn size_options(removes: Which) -> Vec<OptionSpecification> {
-    let option = |name| specification(crate::configuration::GROUP, name);
-    let min = removes.min.then(|| option(crate::configuration::MIN_SIZE));
-    let max = removes.max.then(|| option(crate::configuration::MAX_SIZE));
+fn size_options(removes: Which) -> Vec<OptionSpecification> {
+    let option = |name| specification(configuration::GROUP, name);
+    let min = removes.min.then(|| option(configuration::MIN_SIZE));
+    let max = removes.max.then(|| option(configuration::MAX_SIZE));
     min.into_iter().chain(max).collect()
 }
 
 /// The SDK's standard retries for an effect that must not be left in doubt: it
 /// is sent again only after an answer that says it was refused.
-pub(crate) fn retry_refusals_only(send_by: &Deadline) -> eb::config::Builder {
+fn retry_refusals_only(send_by: &Deadline) -> eb::config::Builder {
     bounded(send_by).retry_classifier(RefusalsOnly)
 }
 
@@ -813,7 +790,7 @@ pub(crate) fn retry_budget(service: &'static str) -> RetryPartition {
 
 /// All attempts of an effect together take no longer than one request may: the
 /// lease is checked before the first.
-pub(crate) fn bounded(send_by: &Deadline) -> eb::config::Builder {
+fn bounded(send_by: &Deadline) -> eb::config::Builder {
     let timeout = TimeoutConfig::builder().operation_timeout(REQUEST_TIMEOUT);
     eb::config::Builder::new()
         .timeout_config(timeout.build())
@@ -822,7 +799,7 @@ pub(crate) fn bounded(send_by: &Deadline) -> eb::config::Builder {
 
 /// Forbids a retry unless the service itself has answered with a status below 500.
 #[derive(Debug)]
-pub(crate) struct RefusalsOnly;
+struct RefusalsOnly;
 
 impl ClassifyRetry for RefusalsOnly {
     fn classify_retry(

@@ -12,7 +12,7 @@ use super::lazy_clients::LazyClients;
 use super::origin::OnlyAws;
 use super::signed::{Service, Signed, Told};
 
-/// A service that is asked by this protocol.
+/// A service that speaks this protocol.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Json {
     pub service: Service,

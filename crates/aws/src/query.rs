@@ -12,7 +12,7 @@ use super::origin::OnlyAws;
 use super::signed::{Service, Signed, Told};
 use crate::LookError;
 
-/// A service that is asked by the Query protocol.
+/// A service that speaks the Query protocol.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Query {
     pub service: Service,

@@ -204,7 +204,7 @@ pub enum Happened {
     /// Somebody was asked whether a pause is over.
     ApprovalAsked {
         /// The answer.
-        approval: ApprovalAnswer,
+        approval: Approval,
     },
     /// The bucket is away; the deployment waits, and sends nothing.
     BucketAway {
@@ -330,16 +330,16 @@ pub enum Answer {
     Refused(String),
 }
 
-/// What whoever is asked for approval has answered.
+/// What the approver of a pause has answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum ApprovalAnswer {
-    /// Go on.
+pub enum Approval {
+    /// 204, or 200 with the deployment's id in its header or text: go on.
     Granted,
-    /// Go back: what was said.
+    /// 403: not yet.
+    Wait,
+    /// 409: never; with the status and what the answer said.
     Refused(String),
-    /// Nothing yet.
-    NotYet,
-    /// Nothing that can be understood: what, in words.
+    /// Anything else, and no answer: what came back. Asking again may help.
     Unclear(String),
 }

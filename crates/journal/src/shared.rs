@@ -35,7 +35,8 @@ use bluegreen_aws::LookError;
 use bluegreen_aws::state_key::{Authenticity, StateKey};
 use bluegreen_aws::{Bucket, Condition, OBJECT_BYTES_MAX, Object, Put};
 use bluegreen_core::deployment::Deployment;
-use bluegreen_core::plan::{Target, is_id};
+use bluegreen_core::moment::Moment;
+use bluegreen_core::plan::{Plan, Target, is_id, template_name};
 use bluegreen_core::text::{end_of, short};
 
 /// The version of the objects: 2 has several tests.
@@ -211,6 +212,24 @@ impl Record {
             outputs: Vec::new(),
             origin: Origin::Journal,
         }
+    }
+
+    /// The copy of a [`Plan::sample`] that has made one change of state, for tests and examples.
+    #[must_use]
+    pub fn sample(id: &str) -> Record {
+        let mut plan = Plan::sample(id);
+        plan.template = template_name(id);
+        plan.shared_state = true;
+        let transition = Transition {
+            revision: 1,
+            from: "Preparing".to_owned(),
+            to: "Cloning".to_owned(),
+            at: Moment(1_800_000_000_000),
+            why: "the version is registered".to_owned(),
+        };
+        let mut deployment = Deployment::new(plan, Moment(1_800_000_000_000));
+        deployment.revision = 2;
+        Record::new(deployment, vec![transition])
     }
 
     /// The same with what its commands said.

@@ -3,7 +3,7 @@
 use humantime::format_duration;
 use tracing::{debug, info, warn};
 
-use crate::events::{Answer, ApprovalAnswer, DeploymentEvent, Drain, Happened, Listener};
+use crate::events::{Answer, Approval, DeploymentEvent, Drain, Happened, Listener};
 use crate::fidelity::Weight;
 use crate::plan::Role;
 
@@ -79,10 +79,10 @@ impl Listener for Lines {
                 }
             }
             Happened::ApprovalAsked { approval } => match approval {
-                ApprovalAnswer::NotYet => debug!("not approved yet"),
-                ApprovalAnswer::Unclear(why) => warn!("whether it is approved is unclear: {why}"),
+                Approval::Wait => debug!("not approved yet"),
+                Approval::Unclear(why) => warn!("whether it is approved is unclear: {why}"),
                 // The change of state tells the rest.
-                ApprovalAnswer::Granted | ApprovalAnswer::Refused(_) => {}
+                Approval::Granted | Approval::Refused(_) => {}
             },
             Happened::BucketAway { why } => warn!("nothing goes on for now: {why}"),
             Happened::HostWaits { host, is_read, why } => match is_read {

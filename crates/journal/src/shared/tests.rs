@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use bluegreen_clock::Moment;
-use bluegreen_core::plan::{Plan, template_name};
+use bluegreen_core::plan::Plan;
 use bluegreen_testing::garbled::garbled;
 
 #[test]
@@ -23,19 +23,7 @@ fn names_become_safe_parts_of_keys() {
 const ID: &str = "01J00000000000000000000000";
 
 fn record() -> Record {
-    let mut plan = Plan::sample(ID);
-    plan.template = template_name(ID);
-    plan.shared_state = true;
-    let transition = Transition {
-        revision: 1,
-        from: "Preparing".to_owned(),
-        to: "Cloning".to_owned(),
-        at: Moment(1_800_000_000_000),
-        why: "the version is registered".to_owned(),
-    };
-    let mut deployment = Deployment::new(plan, Moment(1_800_000_000_000));
-    deployment.revision = 2;
-    Record::new(deployment, vec![transition])
+    Record::sample(ID)
 }
 
 fn lease() -> LeaseRecord {
