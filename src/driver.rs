@@ -6,7 +6,6 @@
 mod deploys;
 mod followers;
 mod gates;
-mod listener_rules;
 mod others;
 mod test_run;
 
@@ -23,7 +22,7 @@ use crate::approval::Approves;
 use crate::clock::{Clock, Deadline, Moment, Stopwatch};
 use crate::cloud::{Alarms, Cloud, LookError, Outcome, Refusal, Sighting};
 use crate::command::{Processes, Runner};
-use crate::deployment::{AskedTermination, Deployment, Intent, Sent, SwapIntent};
+use crate::deployment::{AskedTermination, Deployment, Sent};
 use crate::events::{
     Answer, Deaf, DeploymentEvent, Drain, Happened, Listener, Poll, PolledEnvironment, Tests,
 };
@@ -32,14 +31,16 @@ use crate::facts::{
 };
 use crate::fidelity::template_sets;
 use crate::journal::{Journal, JournalError};
-use crate::machine::{Cause, Effect, Kind, Order, Seen, State, Step, hold, is_safe, obey, step};
+use crate::machine::{
+    Cause, Effect, Kind, Order, Seen, State, Step, hold, hosts_left_over, is_safe, is_still_wanted,
+    obey,
+};
 use crate::plan::{Goal, Plan, Role};
 use crate::prober::test_run;
 use crate::shared::SharedError;
 use crate::store::{Output, StoreError, Transition};
-use followers::{Following, Turn};
+use followers::Followers;
 use gates::Word;
-use listener_rules::Rules;
 use test_run::TestRun;
 
 /// How long a request that is on its way, and the checkpoint of its answer, may take after a
@@ -124,8 +125,7 @@ pub struct Driver<'a, C> {
     clock: Clock,
     interrupted: watch::Receiver<bool>,
     streaks: Streaks,
-    following: Following,
-    rules: Rules,
+    followers: Followers,
     /// When this process took the deployment up: patience counts from here, so
     /// that a resume has its own.
     began_at: Moment,
@@ -174,8 +174,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
             clock,
             interrupted,
             streaks: Streaks::default(),
-            following: Following::default(),
-            rules: Rules::default(),
+            followers: Followers::default(),
             began_at: clock.now(),
             jitter: fastrand::Rng::with_seed(clock.now().0),
             approver: None,
@@ -279,33 +278,25 @@ impl<'a, C: Cloud> Driver<'a, C> {
                 }
                 continue;
             }
-            let patience_spent = self.is_patience_spent(deployment);
-            let Some((seen, _)) = self.look(deployment).await? else {
+            let is_timed_out = self.is_patience_spent(deployment);
+            let Some((mut seen, _)) = self.look(deployment).await? else {
                 continue;
             };
-            let mut next = step(&deployment.state, &deployment.plan, &seen);
-            if patience_spent {
-                next = given_up(deployment, next);
+            if is_timed_out {
                 self.say_what_takes_long(deployment, &seen);
             }
-            match self
-                .set_right(deployment, &seen, &next, patience_spent)
-                .await?
-            {
-                Turn::Now => {}
-                Turn::Instead(state) => {
-                    self.enter(deployment, state, Some(&seen)).await?;
-                    continue;
-                }
-                Turn::Later => {
-                    self.pause(deployment).await?;
-                    continue;
-                }
-            }
-            match next {
+            match self.decide(deployment, &mut seen, is_timed_out).await? {
                 Step::Rest => return Ok(()),
                 Step::Enter(next) => self.enter(deployment, next, Some(&seen)).await?,
-                Step::Wait { .. } => self.pause(deployment).await?,
+                Step::Wait { .. } | Step::Read(_) | Step::Delay { effect: None } => {
+                    self.pause(deployment).await?;
+                }
+                Step::Delay {
+                    effect: Some(effect),
+                } => {
+                    self.act(deployment, &effect, true).await?;
+                    self.pause(deployment).await?;
+                }
                 Step::Ask { effect, otherwise } => {
                     let act = self.act(deployment, &effect, false).await?;
                     self.follow(deployment, act, otherwise, &seen).await?;
@@ -411,7 +402,8 @@ impl<'a, C: Cloud> Driver<'a, C> {
             Some(cause) => deployment.told(cause).to_string(),
             None => self.left_because(deployment.state.kind()),
         };
-        if let Some(left) = self.following.left_over().filter(|_| state.is_end()) {
+        let left = seen.filter(|_| state.is_end());
+        if let Some(left) = left.and_then(|seen| hosts_left_over(&deployment.plan, seen)) {
             why.push_str(&format!("; {left}"));
         }
         let next = deployment.entering(state, self.clock.now());
@@ -537,7 +529,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
                     for message in self.streaks.news(deployment, &sighting) {
                         self.tell(deployment, Happened::ServiceError { message });
                     }
-                    self.following.look(&deployment.plan, &sighting);
+                    self.followers.look(&deployment.plan, &sighting);
                     if let Alarms::Unread(why) = &sighting.alarms {
                         let why = why.clone();
                         self.tell(deployment, Happened::AlarmsUnread { why });
@@ -665,7 +657,8 @@ impl<'a, C: Cloud> Driver<'a, C> {
                 return Ok(Act::Again);
             };
             send_by = send_by.and(began, LOOK_HOLDS);
-            if !is_safe(effect, &fresh) || !still_wanted(deployment, effect, &fresh) {
+            let is_wanted = is_still_wanted(effect, &deployment.state, &deployment.plan, &fresh);
+            if !is_safe(effect, &fresh) || !is_wanted {
                 debug!(?effect, "not safe, or not wanted, any more");
                 return Ok(Act::Again);
             }
@@ -687,11 +680,13 @@ impl<'a, C: Cloud> Driver<'a, C> {
         // quarantine, nor its lease would cover that.
         let send_by = self.journal.send_by(written, send_by).await;
         let operation = effect.kind().operation();
-        let asked = Happened::Asked {
-            operation: operation.to_owned(),
-            subject: None,
-        };
-        self.tell(deployment, asked);
+        let subjects = effect.subjects().into_iter().map(Some);
+        let named: Vec<_> = subjects.collect();
+        let unnamed = named.is_empty().then_some(None);
+        for subject in named.into_iter().chain(unnamed) {
+            let operation = operation.to_owned();
+            self.tell(deployment, Happened::Asked { operation, subject });
+        }
         let outcome = self.cloud.ask(&deployment.plan, effect, &send_by).await;
         if let Outcome::Applied {
             environment_id: Some(id),
@@ -712,8 +707,11 @@ impl<'a, C: Cloud> Driver<'a, C> {
         } else if effect.terminates() {
             self.write_termination(deployment, &outcome).await?;
         }
-        self.streaks.put_off(put_off(operation, &outcome));
         self.tell_the_answer(deployment, operation, &outcome);
+        if effect.moves_followers() {
+            return self.moved_followers(deployment, effect, outcome);
+        }
+        self.streaks.put_off(put_off(operation, &outcome));
         understand(operation, outcome)
     }
 
@@ -740,38 +738,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
         effect: &Effect,
         is_settled: bool,
     ) -> Result<(), DriveError> {
-        let mut next = deployment.clone();
-        let mut intent = Intent::at(self.clock.now());
-        match effect {
-            Effect::Resize {
-                role,
-                sizes,
-                sets,
-                removes,
-                ..
-            } => {
-                intent.sizes = Some((*role, *sizes));
-                (intent.sets, intent.removes) = (*sets, *removes);
-            }
-            Effect::Swap { to, .. } => {
-                intent.swap = Some(SwapIntent {
-                    to: *to,
-                    from_settled: is_settled,
-                });
-            }
-            Effect::Deploy { version_label, .. } => {
-                // What an earlier one warned of is no part of this one.
-                next.deploy_warnings.clear();
-                if !next.deployed.contains(version_label) {
-                    next.deployed.push(version_label.clone());
-                }
-            }
-            // What is known is of an earlier green.
-            Effect::CreateGreen => next.known.clear(),
-            _ => {}
-        }
-        next.sizing(effect);
-        next.intents.insert(effect.kind(), intent);
+        let next = deployment.intending(effect, self.clock.now(), is_settled);
         self.checkpoint(deployment, next, "", None).await
     }
 
@@ -951,27 +918,6 @@ fn sizes_that_stay(deployment: &Deployment, end: &State, seen: &Seen) -> Option<
         "{name} may have {found} instances, and {at_first} at the start: somebody else has changed \
          that, or the version sets it, so it stays"
     ))
-}
-
-/// Whether the machine, on this look, asks for the same effect.
-fn still_wanted(deployment: &Deployment, effect: &Effect, fresh: &Seen) -> bool {
-    match step(&deployment.state, &deployment.plan, fresh) {
-        Step::Ask { effect: wanted, .. } | Step::Once { effect: wanted, .. } => wanted == *effect,
-        Step::Enter(_) | Step::Wait { .. } | Step::Rest => false,
-    }
-}
-
-/// The step once patience is spent. A wait whose other way is the state itself ends of its
-/// own accord.
-fn given_up(deployment: &Deployment, step: Step) -> Step {
-    match step {
-        Step::Wait { otherwise } | Step::Ask { otherwise, .. } | Step::Once { otherwise, .. }
-            if otherwise.kind() != deployment.state.kind() =>
-        {
-            Step::Enter(otherwise)
-        }
-        other => other,
-    }
 }
 
 /// Why a request has to wait; none where AWS took it, or refused it for good.

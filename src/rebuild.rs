@@ -388,6 +388,8 @@ fn at(plan: Plan, state: State, remains: &Remains, now: Moment) -> Deployment {
         EffectKind::Swap,
         EffectKind::Deploy,
         EffectKind::Resize,
+        EffectKind::MoveRules,
+        EffectKind::MoveRecords,
     ];
     let intents: BTreeMap<_, _> = kinds
         .into_iter()

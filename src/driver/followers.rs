@@ -1,66 +1,40 @@
-//! What leads to the environments beside their CNAMEs and is to follow them: preview
-//! hostnames, and the rules of a shared load balancer (`listener_rules.rs`).
-//!
-//! At every turn, where each should lead follows from the state and the last look; it is
-//! compared with what is read, and set right by writes that may be repeated. Nothing of it
-//! is kept but the plan, so that a crash is only another look.
+//! What leads to the environments beside their CNAMEs, as the driver reads and moves it: the rules
+//! of a shared load balancer, and preview hostnames. Where each should lead the machine says.
 
 use std::collections::BTreeMap;
 
-use super::listener_rules::needs_rules;
-use super::{DriveError, Driver, signalled};
-use crate::clock::{Deadline, Moment, Stopwatch};
+use super::{Act, DriveError, Driver, signalled};
+use crate::clock::Moment;
 use crate::cloud::{Cloud, LookError, Outcome, Refusal, Sighting};
 use crate::deployment::Deployment;
 use crate::events::Happened;
-use crate::machine::{Cause, Effect, Kind, Seen, State, Step};
-use crate::plan::{Goal, Plan, Role};
-use crate::preview::{Preview, Record, Standing};
+use crate::machine::{
+    Effect, FollowersSeen, HostSeen, Kind, RulesSeen, RulesStanding, Seen, Step, Unread, decide,
+    foreign_hosts, hosts_astray, rules_standing,
+};
+use crate::plan::{Plan, Role};
+use crate::preview::Preview;
 
-/// What this process has seen of what follows.
+/// What this process knows of what follows.
 #[derive(Debug, Default)]
-pub(super) struct Following {
+pub(super) struct Followers {
     /// The CNAMEs of both as last seen: a hostname may still lead to one that is gone.
     cnames: BTreeMap<Role, String>,
-    /// The hostnames that are not as they should be.
-    wrong: Vec<String>,
-    /// The hostnames that somebody else has changed, and what they hold.
-    theirs: BTreeMap<String, String>,
-    /// Since when, and in which state, a step waits for what follows.
+    /// The load balancer that the environments share; the outer none until it was read.
+    shared: Option<Option<String>>,
+    /// The state in which every rule was seen right.
+    rules_right_in: Option<Kind>,
+    /// What AWS last said, in this state, to a request to change rules that it did not take.
+    refused: Option<(Kind, String)>,
+    /// Since when, and in which state, a step waits for preview hostnames.
     waits: Option<(Kind, Moment)>,
+    /// The state in which it was told that they are waited for no longer.
+    given_up_in: Option<Kind>,
+    /// The hostnames that somebody else has changed, and what they hold.
+    foreign: BTreeMap<String, String>,
 }
 
-/// Whether the machine's step may be taken.
-pub(super) enum Turn {
-    /// It may.
-    Now,
-    /// What follows is to be seen right first.
-    Later,
-    /// This state is to be entered: what follows cannot be set right.
-    Instead(State),
-}
-
-/// Where the preview hostnames are to lead.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Lead {
-    /// To the environment under test, which answers under this name.
-    To(String),
-    /// Where they led before.
-    Back,
-}
-
-/// What is to be done with a preview hostname.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Due {
-    /// Nothing: it is as it should be.
-    Nothing,
-    /// Nothing: somebody else has made it hold this.
-    Theirs(String),
-    /// To make it hold this.
-    Replace(Record),
-}
-
-impl Following {
+impl Followers {
     /// Counts a look in.
     pub fn look(&mut self, plan: &Plan, sighting: &Sighting) {
         for role in [Role::Blue, Role::Green] {
@@ -72,254 +46,204 @@ impl Following {
         }
     }
 
-    /// What is left of the preview hostnames at an end, in words; none where all are as
-    /// they were before.
-    pub fn left_over(&self) -> Option<String> {
-        let mut words = Vec::new();
-        if !self.wrong.is_empty() {
-            words.push(format!(
-                "not seen to be put back: {}",
-                self.wrong.join(", ")
-            ));
+    /// What is known before rules and hostnames are read.
+    fn seen(&self, deployment: &Deployment, now: Moment) -> FollowersSeen {
+        let kind = deployment.state.kind();
+        let refused = self.refused.as_ref().filter(|(of, _)| *of == kind);
+        let waits = self.waits.filter(|(of, _)| *of == kind);
+        FollowersSeen {
+            cnames: self.cnames.clone(),
+            rules_were_right: self.rules_right_in == Some(kind),
+            refused: refused.map(|(_, why)| why.clone()),
+            hosts_given_up: waits
+                .is_some_and(|(_, since)| now.since(since) >= deployment.patience()),
+            ..deployment.followers(now)
         }
-        let theirs = self.theirs.iter();
-        words.extend(theirs.map(|(host, holds)| format!("left as found: {host}, {holds}")));
-        (!words.is_empty()).then(|| words.join("; "))
-    }
-
-    /// Where the preview hostnames are to lead before a step; none where that is not
-    /// known.
-    fn lead(&self, deployment: &Deployment, step: &Step) -> Option<Lead> {
-        if leads_to_an_end(step) {
-            return Some(Lead::Back);
-        }
-        let Some(role) = under_test(deployment) else {
-            return Some(Lead::Back);
-        };
-        let cname = self.cnames.get(&role)?;
-        // A stale look may show it where production is.
-        let production = cname.eq_ignore_ascii_case(&deployment.plan.production_cname);
-        (!production).then(|| Lead::To(cname.clone()))
-    }
-
-    /// Whether a record leads to one of the two environments, and not to production:
-    /// nobody else makes it so.
-    fn is_ours(&self, plan: &Plan, seen: &Record) -> bool {
-        !seen.leads_to(&plan.production_cname)
-            && self.cnames.values().any(|cname| seen.leads_to(cname))
-    }
-
-    fn due(&self, plan: &Plan, preview: &Preview, host: &str, seen: &Record, lead: &Lead) -> Due {
-        let wanted = match (lead, preview.before(host)) {
-            (Lead::To(target), _) => match preview.standing(host, target, seen) {
-                Standing::Pointing => return Due::Nothing,
-                Standing::AsBefore => return Due::Replace(Record::preview(target)),
-                Standing::Elsewhere(_) => Record::preview(target),
-            },
-            (Lead::Back, _) if preview.is_put_back(host, seen) => return Due::Nothing,
-            (Lead::Back, Some(before)) => before.clone(),
-            (Lead::Back, None) => return Due::Nothing,
-        };
-        if self.is_ours(plan, seen) {
-            Due::Replace(wanted)
-        } else {
-            Due::Theirs(seen.in_words())
-        }
-    }
-}
-
-/// Whose environment the preview hostnames lead to in the present state. On the way back
-/// there is nothing to preview.
-fn under_test(deployment: &Deployment) -> Option<Role> {
-    let plan = &deployment.plan;
-    match deployment.state.kind() {
-        Kind::Testing | Kind::AwaitingCutover if plan.goal == Goal::Release => Some(Role::Blue),
-        Kind::Warming | Kind::AwaitingSwap if plan.tests_green() => Some(Role::Green),
-        Kind::Testing
-        | Kind::AwaitingCutover
-        | Kind::Warming
-        | Kind::AwaitingSwap
-        | Kind::Preparing
-        | Kind::Cloning
-        | Kind::DeployingGreen
-        | Kind::TestingGreen
-        | Kind::SwappingToGreen
-        | Kind::DrainingBlue
-        | Kind::Deploying
-        | Kind::AbortingDeploy
-        | Kind::SwappingToBlue
-        | Kind::Baking
-        | Kind::ReturningToGreen
-        | Kind::ReturningToBlue
-        | Kind::TerminatingGreen
-        | Kind::TerminatingBlue
-        | Kind::Held
-        | Kind::Discarding
-        | Kind::Completed
-        | Kind::RolledBack
-        | Kind::Stuck => None,
-    }
-}
-
-/// Whether a step ends the deployment.
-fn leads_to_an_end(step: &Step) -> bool {
-    matches!(step, Step::Enter(next) if next.is_end())
-}
-
-/// Whether a step must find every preview hostname as it should be: it makes a name lead
-/// elsewhere or nowhere, ends the deployment, or pauses it so that people can look.
-fn needs_previews(step: &Step) -> bool {
-    match step {
-        Step::Enter(next) => {
-            next.is_end() || matches!(next, State::AwaitingSwap | State::AwaitingCutover)
-        }
-        Step::Ask { effect, .. } | Step::Once { effect, .. } => matches!(
-            effect,
-            Effect::Swap { .. } | Effect::TerminateGreen { .. } | Effect::TerminateBlue { .. }
-        ),
-        Step::Wait { .. } | Step::Rest => false,
     }
 }
 
 impl<C: Cloud> Driver<'_, C> {
-    /// Sets right what follows, as far as it can be done now, and says whether the step
-    /// may be taken. Rules are waited for as long as the state has patience; preview
-    /// hostnames, on which the environments' own course does not depend, no longer than
-    /// that patience, which begins anew afterwards.
-    pub(super) async fn set_right(
+    /// Decides what to do next, and reads for it what it depends on.
+    pub(super) async fn decide(
+        &mut self,
+        deployment: &Deployment,
+        seen: &mut Seen,
+        is_timed_out: bool,
+    ) -> Result<Step, DriveError> {
+        let now = self.clock.now();
+        seen.followers = self.followers.seen(deployment, now);
+        let (state, plan) = (&deployment.state, &deployment.plan);
+        let mut step = decide(state, plan, seen, is_timed_out);
+        while let Step::Read(unread) = step {
+            self.read_followers(deployment, seen, unread).await?;
+            step = decide(state, plan, seen, is_timed_out);
+        }
+        self.note_followers(deployment, seen, &step);
+        Ok(step)
+    }
+
+    async fn read_followers(
+        &mut self,
+        deployment: &Deployment,
+        seen: &mut Seen,
+        unread: Unread,
+    ) -> Result<(), DriveError> {
+        if unread.rules {
+            seen.followers.rules = Some(self.read_rules(deployment, seen).await?);
+        }
+        if let Some(preview) = deployment.plan.preview.as_ref().filter(|_| unread.records) {
+            seen.followers.records = Some(self.read_hosts(deployment, preview).await?);
+        }
+        Ok(())
+    }
+
+    async fn read_rules(
         &mut self,
         deployment: &Deployment,
         seen: &Seen,
-        step: &Step,
-        patience_spent: bool,
-    ) -> Result<Turn, DriveError> {
-        let rules = self.set_rules(deployment, seen, step).await?;
-        if let Some(why) = rules.filter(|_| needs_rules(step)) {
-            match step {
-                // It was given up, and now it is known why.
-                Step::Enter(next)
-                    if patience_spent
-                        && matches!(next.cause(), Some(Cause::OutOfPatience { .. })) =>
-                {
-                    let cause = Cause::RuleStays { why };
-                    return Ok(Turn::Instead(next.clone().because(cause)));
-                }
-                _ if !patience_spent => return Ok(Turn::Later),
-                _ => {}
-            }
-        }
-        let previews_are_right = self.set_previews(deployment, step).await?;
-        if previews_are_right {
-            self.following.waits = None;
-        }
-        if previews_are_right || !needs_previews(step) {
-            return Ok(Turn::Now);
-        }
-        let (now, kind) = (self.clock.now(), deployment.state.kind());
-        let since = match self.following.waits {
-            Some((waiting, since)) if waiting == kind => since,
-            _ => now,
+    ) -> Result<RulesSeen, DriveError> {
+        let plan = &deployment.plan;
+        let there = match seen.blue {
+            Some(_) => Role::Blue,
+            None => Role::Green,
         };
-        self.following.waits = Some((kind, since));
-        if now.since(since) < deployment.patience() {
-            self.began_at = now;
-            return Ok(Turn::Later);
-        }
-        let hosts = self.following.wrong.clone();
-        self.tell(deployment, Happened::HostsGivenUp { hosts });
-        Ok(Turn::Now)
-    }
-
-    /// Makes the preview hostnames lead where they should; true where all are seen to, or
-    /// to hold what somebody else has put there.
-    async fn set_previews(
-        &mut self,
-        deployment: &Deployment,
-        step: &Step,
-    ) -> Result<bool, DriveError> {
-        let Some(preview) = &deployment.plan.preview else {
-            return Ok(true);
-        };
-        // Until green is there nothing has been pointed at it.
-        let is_early = matches!(deployment.state.kind(), Kind::Preparing | Kind::Cloning);
-        let Some(lead) = self.following.lead(deployment, step) else {
-            return Ok(false);
-        };
-        if is_early && !leads_to_an_end(step) {
-            return Ok(true);
-        }
-        self.following.wrong.clear();
-        let mut away = false;
-        for host in &preview.hosts {
-            if away {
-                self.following.wrong.push(host.clone());
-                continue;
-            }
-            let seen = tokio::select! {
-                biased;
-                seen = self.cloud.record(&preview.zone_id, host) => seen,
-                () = signalled(self.interrupted.clone()) => return Err(DriveError::Signal),
-            };
-            let seen = match seen {
-                Ok(seen) => seen,
-                Err(LookError::Credentials(why)) => return Err(DriveError::Credentials(why)),
-                Err(error) => {
-                    let waits = Happened::HostWaits {
-                        host: host.clone(),
-                        is_read: false,
-                        why: error.to_string(),
-                    };
-                    self.tell(deployment, waits);
-                    away = true;
-                    self.following.wrong.push(host.clone());
-                    continue;
+        let (cloud, shared) = (self.cloud, self.followers.shared.clone());
+        let reading = async {
+            let shared = match shared {
+                Some(read) => read,
+                None => {
+                    let name = plan.environment(there);
+                    cloud
+                        .shared_balancer(&plan.target.application, name)
+                        .await?
                 }
             };
-            let plan = &deployment.plan;
-            let due = self.following.due(plan, preview, host, &seen, &lead);
-            if let Due::Theirs(holds) = due {
-                let told = self.following.theirs.insert(host.clone(), holds.clone());
-                if told.as_ref() != Some(&holds) {
-                    let (host, holds) = (host.clone(), holds.to_string());
-                    self.tell(deployment, Happened::HostForeign { host, holds });
-                }
-                continue;
+            let rules = match &shared {
+                Some(balancer) => RulesSeen::Read(cloud.rules(balancer).await?),
+                None => RulesSeen::NotShared,
+            };
+            Ok((shared, rules))
+        };
+        let read = tokio::select! {
+            biased;
+            read = reading => read,
+            () = signalled(self.interrupted.clone()) => return Err(DriveError::Signal),
+        };
+        match read {
+            Ok((shared, rules)) => {
+                self.followers.shared = Some(shared);
+                Ok(rules)
             }
-            self.following.theirs.remove(host);
-            if let Due::Replace(to) = due {
-                self.following.wrong.push(host.clone());
-                self.replace(deployment, preview, host, &seen, &to).await?;
+            Err(LookError::Credentials(why)) => Err(DriveError::Credentials(why)),
+            Err(LookError::Denied(why)) => Err(DriveError::Denied(why)),
+            Err(LookError::Passing(why) | LookError::Refused(why)) => {
+                let why = format!("cannot see the rules of the shared load balancer: {why}");
+                let waits = Happened::RulesWait {
+                    why: why.clone(),
+                    is_asked: false,
+                };
+                self.tell(deployment, waits);
+                Ok(RulesSeen::Unread(why))
             }
         }
-        Ok(self.following.wrong.is_empty())
     }
 
-    /// Asks for a hostname to hold something else. The next look shows what became of it.
-    async fn replace(
+    async fn read_hosts(
         &mut self,
         deployment: &Deployment,
         preview: &Preview,
-        host: &str,
-        from: &Record,
-        to: &Record,
-    ) -> Result<(), DriveError> {
-        let Some(send_by) = self.may_send(deployment).await? else {
-            return Ok(());
-        };
-        let asked = Happened::Asked {
-            operation: "ChangeResourceRecordSets".to_owned(),
-            subject: Some(format!("{host}: {}", to.in_words())),
-        };
-        self.tell(deployment, asked);
-        let zone_id = &preview.zone_id;
-        let outcome = tokio::select! {
-            biased;
-            outcome = self.cloud.replace_record(zone_id, host, from, to, &send_by) => outcome,
-            () = signalled(self.interrupted.clone()) => return Err(DriveError::Signal),
-        };
-        match outcome {
-            Outcome::Applied { .. } | Outcome::NotApplied(Refusal::AlreadySo(_)) => Ok(()),
-            Outcome::NotApplied(Refusal::Credentials(why)) => Err(DriveError::Credentials(why)),
+    ) -> Result<Vec<HostSeen>, DriveError> {
+        let mut hosts = Vec::with_capacity(preview.hosts.len());
+        let mut away = None;
+        for host in &preview.hosts {
+            // What does not answer for one host does not for the next.
+            if let Some(why) = &away {
+                hosts.push(HostSeen::Unread(String::clone(why)));
+                continue;
+            }
+            let read = tokio::select! {
+                biased;
+                read = self.cloud.record(&preview.zone_id, host) => read,
+                () = signalled(self.interrupted.clone()) => return Err(DriveError::Signal),
+            };
+            hosts.push(match read {
+                Ok(record) => HostSeen::Holds(record),
+                Err(LookError::Credentials(why)) => return Err(DriveError::Credentials(why)),
+                Err(error) => {
+                    let why = error.to_string();
+                    let waits = Happened::HostWaits {
+                        host: host.clone(),
+                        is_read: false,
+                        why: why.clone(),
+                    };
+                    self.tell(deployment, waits);
+                    away = Some(why.clone());
+                    HostSeen::Unread(why)
+                }
+            });
+        }
+        Ok(hosts)
+    }
+
+    /// Keeps what the next turns need of what was read and decided, and tells what is news.
+    fn note_followers(&mut self, deployment: &Deployment, seen: &Seen, step: &Step) {
+        let (now, kind) = (self.clock.now(), deployment.state.kind());
+        let (state, plan) = (&deployment.state, &deployment.plan);
+        if let Some(rules) = &seen.followers.rules {
+            let standing = rules_standing(state, plan, seen);
+            let are_right = standing == RulesStanding::Right;
+            self.followers.rules_right_in = are_right.then_some(kind);
+            if let (RulesStanding::Waiting(why), RulesSeen::Read(_)) = (standing, rules) {
+                let is_asked = false;
+                self.tell(deployment, Happened::RulesWait { why, is_asked });
+            }
+        }
+        for (host, holds) in foreign_hosts(plan, seen) {
+            let told = self.followers.foreign.insert(host.clone(), holds.clone());
+            if told.as_ref() != Some(&holds) {
+                self.tell(deployment, Happened::HostForeign { host, holds });
+            }
+        }
+        if let Step::Delay { .. } = step {
+            let waits = self.followers.waits.filter(|(of, _)| *of == kind);
+            self.followers.waits = Some(waits.unwrap_or((kind, now)));
+            self.began_at = now;
+        } else if seen.followers.records.is_some() {
+            let hosts = hosts_astray(state, plan, seen);
+            if hosts.is_empty() {
+                self.followers.waits = None;
+            } else if seen.followers.hosts_given_up && self.followers.given_up_in != Some(kind) {
+                self.followers.given_up_in = Some(kind);
+                self.tell(deployment, Happened::HostsGivenUp { hosts });
+            }
+        }
+    }
+
+    /// Tells what AWS has made of a request to move what follows. Nothing is given up for it but
+    /// what the credentials do not allow.
+    pub(super) fn moved_followers(
+        &mut self,
+        deployment: &Deployment,
+        effect: &Effect,
+        outcome: Outcome,
+    ) -> Result<Act, DriveError> {
+        let why = match outcome {
+            Outcome::Applied { .. } | Outcome::NotApplied(Refusal::AlreadySo(_)) => {
+                return Ok(Act::Again);
+            }
+            Outcome::NotApplied(Refusal::Credentials(why)) => {
+                return Err(DriveError::Credentials(why));
+            }
+            Outcome::NotApplied(Refusal::Denied(why))
+                if matches!(effect, Effect::MoveRules { .. }) =>
+            {
+                return Err(DriveError::Denied(format!(
+                    "{}: {why}; users who come by that rule still reach the environment that it \
+                     forwards to, and neither a deploy nor a termination is asked of that one \
+                     meanwhile; allow elasticloadbalancing:ModifyRule on it",
+                    effect.kind().operation()
+                )));
+            }
             Outcome::Unclear(why)
             | Outcome::NotApplied(
                 Refusal::Throttled(why)
@@ -327,34 +251,24 @@ impl<C: Cloud> Driver<'_, C> {
                 | Refusal::Unreachable(why)
                 | Refusal::Denied(why)
                 | Refusal::Invalid(why),
-            ) => {
-                let waits = Happened::HostWaits {
-                    host: host.to_owned(),
-                    is_read: true,
+            ) => why,
+        };
+        let waits = match effect {
+            Effect::MoveRules { .. } => {
+                let why = format!("AWS does not change {why}");
+                self.followers.refused = Some((deployment.state.kind(), why.clone()));
+                Happened::RulesWait {
                     why,
-                };
-                self.tell(deployment, waits);
-                Ok(())
+                    is_asked: true,
+                }
             }
-        }
-    }
-
-    /// Until when a write may be sent; none where the lease had to be waited for, so that
-    /// what was seen proves nothing any more.
-    pub(super) async fn may_send(
-        &mut self,
-        deployment: &Deployment,
-    ) -> Result<Option<Deadline>, DriveError> {
-        if *self.interrupted.borrow() {
-            return Err(DriveError::Signal);
-        }
-        if let Err(error) = self.journal.secure().await {
-            self.until_secure(deployment, error).await?;
-            return Ok(None);
-        }
-        let written = Stopwatch::start(&self.clock);
-        Ok(Some(
-            self.journal.send_by(written, Deadline::default()).await,
-        ))
+            _ => Happened::HostWaits {
+                host: effect.subjects().join(", "),
+                is_read: true,
+                why,
+            },
+        };
+        self.tell(deployment, waits);
+        Ok(Act::Again)
     }
 }

@@ -2,7 +2,7 @@
 
 use bluegreen::clock::{Deadline, Stopwatch};
 use bluegreen::cloud::{LookError, Outcome, Refusal};
-use bluegreen::listener_rules::{Change, Follow, Rule, TAG_FOLLOW, changes};
+use bluegreen::listener_rules::{Follow, Rule, RuleMove, TAG_FOLLOW, moves};
 use bluegreen::plan::SEND_WITHIN;
 use bluegreen_sandbox::Form;
 
@@ -46,7 +46,7 @@ async fn follow(world: &VirtualWorld, balancer: &str, production: &str, staging:
     let found = world.cloud.following_rules(balancer).await.expect("rules");
     let (rules, groups) = (found.following, found.groups);
     let both = [production, staging];
-    let changes = changes(&rules, &groups, both, |follow| match follow {
+    let changes = moves(&rules, &groups, both, |follow| match follow {
         Follow::Production => production,
         Follow::Staging => staging,
     });
@@ -101,7 +101,7 @@ async fn a_rule_keeps_its_environment_from_being_terminated() {
     // Before it goes every rule must forward to blue, staging's too.
     let found = world.cloud.following_rules(&balancer).await.expect("rules");
     let (rules, groups) = (found.following, found.groups);
-    let changes = changes(&rules, &groups, [&blue, &green], |_| &blue);
+    let changes = moves(&rules, &groups, [&blue, &green], |_| &blue);
     for change in &changes.expect("counterparts") {
         let outcome = world.cloud.point_rule(change, &Deadline::default()).await;
         assert!(matches!(outcome, Outcome::Applied { .. }), "{outcome:?}");
@@ -123,7 +123,7 @@ async fn what_cannot_be_followed_is_told() {
     );
     let found = world.cloud.following_rules(&balancer).await.expect("rules");
     let (rules, groups) = (found.following, found.groups);
-    let change = |to: &str| Change {
+    let change = |to: &str| RuleMove {
         rule: rules[0].arn.clone(),
         moves: vec![(rules[0].forwards[0].clone(), to.to_owned())],
     };
@@ -159,7 +159,7 @@ async fn what_cannot_be_followed_is_told() {
     let outcome = world
         .cloud
         .point_rule(
-            &Change {
+            &RuleMove {
                 rule: foreign,
                 moves: Vec::new(),
             },
@@ -223,7 +223,7 @@ fn rules_follow_over_the_wire() {
             let found = cloud.following_rules(&balancer).await.expect("rules");
             let (rules, groups) = (found.following, found.groups);
             let both = [production.as_str(), staging.as_str()];
-            let changes = changes(&rules, &groups, both, |follow| match follow {
+            let changes = moves(&rules, &groups, both, |follow| match follow {
                 Follow::Production => production,
                 Follow::Staging => staging,
             });

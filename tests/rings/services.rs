@@ -13,7 +13,7 @@ use bluegreen::cloud::{
     AwsCloud, Connection, PreviewRefused, SandboxEndpoint, ZoneRecords, connect,
 };
 use bluegreen::cloud::{LookError, Outcome, Refusal};
-use bluegreen::preview::{Asked, Preview, PreviewError, Record, RecordSet, Standing};
+use bluegreen::preview::{Asked, Hostname, Preview, PreviewError, Record, RecordSet};
 use bluegreen::prober::HttpProber;
 use bluegreen_sandbox::{
     Fault, FaultEffect, HOSTS_PARAMETER, Options, PRODUCTION, Sandbox, ZONE_PARAMETER,
@@ -372,7 +372,7 @@ async fn a_preview_is_planned_from_parameters_and_what_the_zone_holds() {
     let parked = planned.before("preview.shop.example");
     assert_eq!(parked, Some(&cname("parked.example.net")));
     let standing = planned.standing(&place.host, "blue.example", &place.seen().await);
-    assert_eq!(standing, Standing::AsBefore);
+    assert_eq!(standing, Hostname::AsBefore);
     for (hosts, zone, words) in [
         (
             ["www.shop.example"],

@@ -37,7 +37,7 @@ use bluegreen_core::acceptance::AcceptanceTest;
 use bluegreen_core::command::{Ran, Run};
 use bluegreen_core::facts::is_healthy;
 use bluegreen_core::fidelity::{Marked, differences, every_difference};
-use bluegreen_core::listener_rules::{Balancer, Change};
+use bluegreen_core::listener_rules::Balancer;
 use bluegreen_core::machine::{Effect, EffectKind};
 use bluegreen_core::plan::{Goal, Plan, REQUEST_TIMEOUT, Role, Sizes, Which};
 use bluegreen_core::preview::Record;
@@ -335,23 +335,13 @@ impl Cloud for AwsCloud {
                 self.delete_template(application, &plan.template, send_by)
                     .await
             }
+            Effect::MoveRules { moves, .. } => self.move_rules(moves, send_by).await,
+            Effect::MoveRecords { moves, .. } => self.move_records(plan, moves, send_by).await,
         }
     }
 
     async fn record(&self, zone_id: &str, host: &str) -> Result<Record, LookError> {
         self.hosted_zone(zone_id).record(host).await
-    }
-
-    async fn replace_record(
-        &self,
-        zone_id: &str,
-        host: &str,
-        from: &Record,
-        to: &Record,
-        send_by: &Deadline,
-    ) -> Outcome {
-        let zone = self.hosted_zone(zone_id);
-        zone.replace(host, from, to, send_by).await
     }
 
     async fn shared_balancer(
@@ -366,10 +356,6 @@ impl Cloud for AwsCloud {
 
     async fn rules(&self, balancer: &str) -> Result<Balancer, LookError> {
         self.following_rules(balancer).await
-    }
-
-    async fn move_rule(&self, change: &Change, send_by: &Deadline) -> Outcome {
-        self.point_rule(change, send_by).await
     }
 
     async fn run_test(&self, run: &Run) -> Ran {

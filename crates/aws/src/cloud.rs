@@ -8,7 +8,7 @@ use crate::{Needs, Refusal, Sighting};
 
 use bluegreen_clock::Deadline;
 use bluegreen_core::command::{Ran, Run};
-use bluegreen_core::listener_rules::{Balancer, Change};
+use bluegreen_core::listener_rules::Balancer;
 use bluegreen_core::machine::Effect;
 use bluegreen_core::plan::Plan;
 use bluegreen_core::preview::Record;
@@ -39,17 +39,6 @@ pub trait Cloud {
     /// [`LookError`].
     fn record(&self, zone_id: &str, host: &str) -> impl Future<Output = Result<Record, LookError>>;
 
-    /// Makes a hostname that holds `from` hold `to`; one that holds anything else is left
-    /// alone. Safe to repeat.
-    fn replace_record(
-        &self,
-        zone_id: &str,
-        host: &str,
-        from: &Record,
-        to: &Record,
-        send_by: &Deadline,
-    ) -> impl Future<Output = Outcome>;
-
     /// The ARN of the load balancer that an environment shares; none where it has its
     /// own.
     ///
@@ -66,9 +55,6 @@ pub trait Cloud {
     /// # Errors
     /// [`LookError`].
     fn rules(&self, balancer: &str) -> impl Future<Output = Result<Balancer, LookError>>;
-
-    /// Makes a rule forward elsewhere. Safe to repeat.
-    fn move_rule(&self, change: &Change, send_by: &Deadline) -> impl Future<Output = Outcome>;
 
     /// Runs a command that tests an environment.
     fn run_test(&self, run: &Run) -> impl Future<Output = Ran>;
@@ -88,6 +74,47 @@ pub enum Outcome {
     NotApplied(Refusal),
     /// It was sent, or may have been, and there is no answer; with what is known.
     Unclear(String),
+}
+
+impl Outcome {
+    /// The outcome of several requests of one effect: the one that leaves the most to be done.
+    #[must_use]
+    pub(crate) fn of_all(outcomes: Vec<Outcome>) -> Outcome {
+        let rank = |outcome: &Outcome| match outcome {
+            Outcome::Unclear(_) => 0,
+            Outcome::NotApplied(Refusal::Credentials(_)) => 1,
+            Outcome::NotApplied(Refusal::Denied(_)) => 2,
+            Outcome::NotApplied(Refusal::Invalid(_)) => 3,
+            Outcome::NotApplied(
+                Refusal::Throttled(_) | Refusal::Busy(_) | Refusal::Unreachable(_),
+            ) => 4,
+            Outcome::NotApplied(Refusal::AlreadySo(_)) | Outcome::Applied { .. } => 5,
+        };
+        let worst = outcomes.into_iter().min_by_key(rank);
+        worst.unwrap_or(Outcome::Applied {
+            request_id: None,
+            environment_id: None,
+        })
+    }
+
+    /// The same, telling whom it is about.
+    #[must_use]
+    pub(crate) fn of(self, subject: &str) -> Outcome {
+        let about = |why: String| format!("{subject}: {why}");
+        match self {
+            Outcome::Applied { .. } => self,
+            Outcome::Unclear(why) => Outcome::Unclear(about(why)),
+            Outcome::NotApplied(refusal) => Outcome::NotApplied(match refusal {
+                Refusal::AlreadySo(why) => Refusal::AlreadySo(about(why)),
+                Refusal::Throttled(why) => Refusal::Throttled(about(why)),
+                Refusal::Busy(why) => Refusal::Busy(about(why)),
+                Refusal::Unreachable(why) => Refusal::Unreachable(about(why)),
+                Refusal::Credentials(why) => Refusal::Credentials(about(why)),
+                Refusal::Denied(why) => Refusal::Denied(about(why)),
+                Refusal::Invalid(why) => Refusal::Invalid(about(why)),
+            }),
+        }
+    }
 }
 
 /// Why nothing could be seen.

@@ -1,8 +1,10 @@
 //! The preview hostnames of a new plan: what SSM and Route 53 say of them.
 
 use super::AwsCloud;
-use crate::LookError;
-use bluegreen_core::preview::{Asked, Preview, PreviewError};
+use crate::{LookError, Outcome};
+use bluegreen_clock::Deadline;
+use bluegreen_core::plan::Plan;
+use bluegreen_core::preview::{Asked, Preview, PreviewError, RecordMove};
 
 /// Why preview hostnames cannot be taken into a plan. Nothing has been changed.
 #[derive(Debug, thiserror::Error)]
@@ -36,5 +38,24 @@ impl AwsCloud {
             present.push(zone.record(host).await?);
         }
         Ok(wanted.begin(present, production)?)
+    }
+
+    /// Makes preview hostnames hold something else, one after the other; one that does not hold
+    /// what it held when it was read is left alone.
+    pub(super) async fn move_records(
+        &self,
+        plan: &Plan,
+        moves: &[RecordMove],
+        send_by: &Deadline,
+    ) -> Outcome {
+        let mut outcomes = Vec::new();
+        if let Some(preview) = &plan.preview {
+            let zone = self.hosted_zone(&preview.zone_id);
+            for change in moves {
+                let replaced = zone.replace(&change.host, &change.from, &change.to, send_by);
+                outcomes.push(replaced.await.of(&change.host));
+            }
+        }
+        Outcome::of_all(outcomes)
     }
 }

@@ -12,7 +12,7 @@ use super::time::SendBy;
 use crate::{LookError, Outcome};
 use bluegreen_clock::Deadline;
 use bluegreen_core::listener_rules::{
-    Balancer, Change, Follow, Rule, TAG_FOLLOW, TargetGroup, Untagged,
+    Balancer, Follow, Rule, RuleMove, TAG_FOLLOW, TargetGroup, Untagged,
 };
 use bluegreen_core::plan::REQUEST_TIMEOUT;
 
@@ -69,9 +69,19 @@ impl AwsCloud {
         })
     }
 
+    /// Points rules at other target groups, one after the other.
+    pub(super) async fn move_rules(&self, moves: &[RuleMove], send_by: &Deadline) -> Outcome {
+        let mut outcomes = Vec::new();
+        for change in moves {
+            let outcome = self.point_rule(change, send_by).await;
+            outcomes.push(outcome.of(&change.rule));
+        }
+        Outcome::of_all(outcomes)
+    }
+
     /// Points a rule at other target groups. Its other actions, and the weights, stay.
     /// Safe to repeat: a target group that it does not forward to any more is left alone.
-    pub async fn point_rule(&self, change: &Change, send_by: &Deadline) -> Outcome {
+    pub async fn point_rule(&self, change: &RuleMove, send_by: &Deadline) -> Outcome {
         let answer = self
             .elb
             .describe_rules()
@@ -292,7 +302,7 @@ pub(super) fn targets(action: &Action) -> Vec<String> {
 
 /// The action with its target groups moved; one that does not forward stays as it is.
 /// The service tells no client's secret, and keeps the one it has where it is asked to.
-fn moved(mut action: Action, change: &Change) -> Action {
+fn moved(mut action: Action, change: &RuleMove) -> Action {
     if let Some(oidc) = &mut action.authenticate_oidc_config {
         oidc.client_secret = None;
         oidc.use_existing_client_secret = Some(true);
@@ -347,7 +357,7 @@ mod tests {
             .target_group_arn("blue")
             .forward_config(forward.build())
             .build();
-        let change = Change {
+        let change = RuleMove {
             rule: "r".to_owned(),
             moves: vec![("blue".to_owned(), "green".to_owned())],
         };

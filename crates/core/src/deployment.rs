@@ -11,11 +11,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::fidelity::Marks;
 use crate::health::Health;
+use crate::listener_rules::RuleOwners;
 use crate::machine::{
-    Cause, Change, Deploy, Drift, Effect, EffectKind, EnvSeen, Kind, MayArrive, Phase, Seen, State,
+    Cause, Change, Deploy, Drift, Effect, EffectKind, EnvSeen, FollowersSeen, Kind, Late,
+    MayArrive, Phase, Seen, State,
 };
 use crate::moment::Moment;
-use crate::plan::{Goal, OwnSizes, Plan, Role, SEND_WITHIN, Sizes, Which};
+use crate::plan::{Goal, OwnSizes, Plan, REQUEST_TIMEOUT, Role, SEND_WITHIN, Sizes, Which};
+use crate::preview::Lead;
 use crate::traffic::{Idle, Served, Traffic, Usual};
 
 /// What a termination may take on top of the patience: several minutes, and again
@@ -163,6 +166,18 @@ pub struct Intent {
     /// Of a swap: which.
     #[serde(default)]
     pub swap: Option<SwapIntent>,
+    /// Of a change of rules: to whom they belong afterwards.
+    #[serde(default)]
+    pub owners: Option<RuleOwners>,
+    /// Of a change of preview hostnames: where they lead afterwards.
+    #[serde(default)]
+    pub lead: Option<Lead>,
+    /// When an earlier one for the same was written down of which nothing is known.
+    #[serde(default)]
+    pub earlier: Option<Moment>,
+    /// When the last one for something else was written down.
+    #[serde(default)]
+    pub other_at: Option<Moment>,
 }
 
 /// A swap that was, or was about to be, asked for.
@@ -188,6 +203,10 @@ impl Intent {
             sets: Which::NONE,
             removes: Which::NONE,
             swap: None,
+            owners: None,
+            lead: None,
+            earlier: None,
+            other_at: None,
         }
     }
 }
@@ -505,12 +524,129 @@ impl Deployment {
             swap: open(EffectKind::Swap) && !self.is_over_with_the_swap_before(),
             deploy: open(EffectKind::Deploy),
             resize: open(EffectKind::Resize),
+            rules: self.late(EffectKind::MoveRules, now, |intent| intent.owners),
+            records: self.late(EffectKind::MoveRecords, now, |intent| intent.lead),
         }
+    }
+
+    /// What a change of what follows may still bring about. Nothing that a look shows ends the
+    /// doubt: it may be stale, and show what was so before.
+    fn late<T>(&self, kind: EffectKind, now: Moment, brings: fn(&Intent) -> Option<T>) -> Late<T> {
+        let may_arrive = |at: Moment| {
+            let limits = &self.plan.limits;
+            let quarantine = limits.quarantine.saturating_add(SEND_WITHIN);
+            // One that arrives at its end may still be hidden by a stale look.
+            now.since(at) < quarantine.saturating_add(limits.settle)
+        };
+        let in_doubt = self.intents.get(&kind).filter(|intent| {
+            let unclear = Some(intent.at).filter(|_| intent.outcome == Sent::Unclear);
+            unclear.or(intent.earlier).is_some_and(may_arrive)
+        });
+        match in_doubt.map(brings) {
+            None => Late::Nothing,
+            Some(Some(brings)) => Late::This(brings),
+            Some(None) => Late::Anything,
+        }
+    }
+
+    /// What is known of what follows before it is read.
+    #[must_use]
+    pub fn followers(&self, now: Moment) -> FollowersSeen {
+        let records = self.intents.get(&EffectKind::MoveRecords);
+        FollowersSeen {
+            last_lead: records.and_then(|intent| intent.lead),
+            lately_given: self.lately(EffectKind::MoveRules, now, |intent| intent.owners),
+            lately_led: self.lately(EffectKind::MoveRecords, now, |intent| intent.lead),
+            ..FollowersSeen::default()
+        }
+    }
+
+    /// What changes of what follows have brought about so lately that a stale look may not show
+    /// it.
+    fn lately<T>(
+        &self,
+        kind: EffectKind,
+        now: Moment,
+        brings: fn(&Intent) -> Option<T>,
+    ) -> Late<T> {
+        // Its answer came no later than that.
+        let within = SEND_WITHIN
+            .saturating_add(REQUEST_TIMEOUT)
+            .saturating_add(self.plan.limits.settle);
+        let is_late = |at: Moment| now.since(at) < within;
+        let Some(intent) = self.intents.get(&kind).filter(|intent| is_late(intent.at)) else {
+            return Late::Nothing;
+        };
+        match brings(intent) {
+            Some(brings) if !intent.other_at.is_some_and(is_late) => Late::This(brings),
+            Some(_) | None => Late::Anything,
+        }
+    }
+
+    /// The same deployment with the intent of an effect that is about to be asked for.
+    /// `is_settled` tells whether production has been seen where it is for so long
+    /// ([`Limits::settle`](crate::plan::Limits::settle)) that it is no stale look.
+    #[must_use]
+    pub fn intending(&self, effect: &Effect, now: Moment, is_settled: bool) -> Deployment {
+        let mut next = self.clone();
+        let mut intent = Intent::at(now);
+        match effect {
+            Effect::Resize {
+                role,
+                sizes,
+                sets,
+                removes,
+                ..
+            } => {
+                intent.sizes = Some((*role, *sizes));
+                (intent.sets, intent.removes) = (*sets, *removes);
+            }
+            Effect::Swap { to, .. } => {
+                intent.swap = Some(SwapIntent {
+                    to: *to,
+                    from_settled: is_settled,
+                });
+            }
+            Effect::Deploy { version_label, .. } => {
+                // What an earlier one warned of is no part of this one.
+                next.deploy_warnings.clear();
+                if !next.deployed.contains(version_label) {
+                    next.deployed.push(version_label.clone());
+                }
+            }
+            // What is known is of an earlier green.
+            Effect::CreateGreen => next.known.clear(),
+            Effect::MoveRules { owners, .. } => intent.owners = Some(*owners),
+            Effect::MoveRecords { lead, .. } => intent.lead = Some(*lead),
+            Effect::UploadBundle
+            | Effect::RegisterVersion
+            | Effect::CreateTemplate
+            | Effect::AbortUpdate { .. }
+            | Effect::TerminateGreen { .. }
+            | Effect::TerminateBlue { .. }
+            | Effect::DeleteTemplate => {}
+        }
+        if let Some(before) = next.intents.get(&effect.kind())
+            && effect.moves_followers()
+        {
+            let is_same = (before.owners, before.lead) == (intent.owners, intent.lead);
+            intent.earlier = match before.outcome {
+                Sent::Unclear => Some(before.at),
+                Sent::Applied { .. } | Sent::NotApplied => before.earlier,
+            };
+            intent.other_at = match is_same {
+                true => before.other_at,
+                false => Some(before.at),
+            };
+        }
+        next.sizing(effect);
+        next.intents.insert(effect.kind(), intent);
+        next
     }
 
     /// Writes down what an effect that is about to be asked for sets of the sizes of an
     /// environment.
-    pub fn sizing(&mut self, effect: &Effect) {
+    fn sizing(&mut self, effect: &Effect) {
         let Some(sized) = &mut self.sized else {
             return;
         };
@@ -543,7 +679,9 @@ impl Deployment {
             | Effect::AbortUpdate { .. }
             | Effect::TerminateGreen { .. }
             | Effect::TerminateBlue { .. }
-            | Effect::DeleteTemplate => {}
+            | Effect::DeleteTemplate
+            | Effect::MoveRules { .. }
+            | Effect::MoveRecords { .. } => {}
         }
     }
 
@@ -632,7 +770,9 @@ impl Deployment {
                 | EffectKind::AbortUpdate
                 | EffectKind::TerminateGreen
                 | EffectKind::TerminateBlue
-                | EffectKind::DeleteTemplate => false,
+                | EffectKind::DeleteTemplate
+                | EffectKind::MoveRules
+                | EffectKind::MoveRecords => false,
             };
             if shows {
                 intent.shown_at.get_or_insert(now);

@@ -392,6 +392,7 @@ impl Streaks {
                 .map(|traffic| traffic.beside(&deployment.served)),
             baked: is_tested && unread.is_none() && now.since(deployment.entered_at) >= limits.bake,
             may_arrive: deployment.may_arrive(now),
+            followers: deployment.followers(now),
         }
     }
 

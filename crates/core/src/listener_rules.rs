@@ -6,18 +6,62 @@
 //! name. Those that are tagged [`TAG_FOLLOW`] are to follow: `production` to the environment
 //! that holds the production CNAME, `staging` to the other.
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+use crate::plan::Role;
 
 /// The tag of a rule that follows a swap; its value says which environment.
 pub const TAG_FOLLOW: &str = "bluegreen:follow";
 
 /// Which environment a rule follows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Follow {
     /// The one that holds the production CNAME.
     Production,
     /// The other one.
     Staging,
+}
+
+/// Which of the two environments the rules of each kind belong to. While both stand,
+/// production's belong to the holder of the production CNAME and staging's to the other;
+/// before one is terminated, all belong to the one that stays, because a target group that a
+/// rule forwards to cannot be deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct RuleOwners {
+    /// Whose production's rules are.
+    pub production: Role,
+    /// Whose staging's rules are.
+    pub staging: Role,
+}
+
+impl RuleOwners {
+    /// Production's for this environment, staging's for the other.
+    #[must_use]
+    pub fn apart(production: Role) -> RuleOwners {
+        RuleOwners {
+            production,
+            staging: production.other(),
+        }
+    }
+
+    /// All for this environment.
+    #[must_use]
+    pub fn together(owner: Role) -> RuleOwners {
+        RuleOwners {
+            production: owner,
+            staging: owner,
+        }
+    }
+
+    /// The owner of a kind of rule.
+    #[must_use]
+    pub fn of(self, follow: Follow) -> Role {
+        match follow {
+            Follow::Production => self.production,
+            Follow::Staging => self.staging,
+        }
+    }
 }
 
 impl Follow {
@@ -33,7 +77,7 @@ impl Follow {
 }
 
 /// A rule that follows.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Rule {
     /// Its ARN.
     pub arn: String,
@@ -47,7 +91,7 @@ pub struct Rule {
 }
 
 /// A rule without the tag.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Untagged {
     /// Its ARN.
     pub arn: String,
@@ -97,7 +141,7 @@ impl std::fmt::Display for Untagged {
 }
 
 /// The rules of a load balancer, and the target groups of environments behind it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Balancer {
     /// The rules that follow a swap because they are tagged.
     pub following: Vec<Rule>,
@@ -137,7 +181,7 @@ impl Balancer {
 }
 
 /// A target group of an environment's.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TargetGroup {
     /// Its ARN.
     pub arn: String,
@@ -148,9 +192,9 @@ pub struct TargetGroup {
     pub part: String,
 }
 
-/// What is to be changed in a rule.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
+/// What is to be changed in a rule, so that it forwards elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct RuleMove {
     /// The rule's ARN.
     pub rule: String,
     /// Each target group that it forwards to and should not, with the one it should.
@@ -218,22 +262,19 @@ pub fn can_follow(
     Ok(())
 }
 
-/// The changes that make every rule forward where it should: `right` says to which of the
-/// two environments, by id, the rules of a kind belong. While both stand, production's
-/// belong to the holder of the production CNAME and staging's to the other; before one of
-/// them is terminated, all belong to the one that stays, for a target group that a rule
-/// forwards to cannot be deleted. Target groups of neither are left alone, and so is a
-/// rule that forwards where it should.
+/// The moves that make every rule forward where it should: `right` says to which of the
+/// two environments, by id, the rules of a kind belong. Target groups of neither are left
+/// alone, and so is a rule that forwards where it should.
 ///
 /// # Errors
 /// [`NoCounterpart`].
-pub fn changes<'a>(
+pub fn moves<'a>(
     rules: &[Rule],
     groups: &[TargetGroup],
     environments: [&str; 2],
     right: impl Fn(Follow) -> &'a str,
-) -> Result<Vec<Change>, NoCounterpart> {
-    let mut changes = Vec::new();
+) -> Result<Vec<RuleMove>, NoCounterpart> {
+    let mut found = Vec::new();
     for rule in rules {
         let right = right(rule.follow);
         let is_wrong = |group: &&TargetGroup| {
@@ -255,13 +296,13 @@ pub fn changes<'a>(
             moves.push((from.arn.clone(), to.arn.clone()));
         }
         if !moves.is_empty() {
-            changes.push(Change {
+            found.push(RuleMove {
                 rule: rule.arn.clone(),
                 moves,
             });
         }
     }
-    Ok(changes)
+    Ok(found)
 }
 
 #[cfg(test)]
@@ -285,9 +326,9 @@ mod tests {
         }
     }
 
-    fn moved(rule: &str, moves: &[(&str, &str)]) -> Change {
+    fn moved(rule: &str, moves: &[(&str, &str)]) -> RuleMove {
         let moves = moves.iter();
-        Change {
+        RuleMove {
             rule: rule.to_owned(),
             moves: moves
                 .map(|(a, b)| ((*a).to_owned(), (*b).to_owned()))
@@ -300,8 +341,8 @@ mod tests {
         groups: &[TargetGroup],
         production: &str,
         staging: &str,
-    ) -> Result<Vec<Change>, NoCounterpart> {
-        changes(rules, groups, ["blue", "green"], |follow| match follow {
+    ) -> Result<Vec<RuleMove>, NoCounterpart> {
+        moves(rules, groups, ["blue", "green"], |follow| match follow {
             Follow::Production => production,
             Follow::Staging => staging,
         })

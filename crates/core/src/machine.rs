@@ -5,245 +5,30 @@
 
 mod cause;
 mod drift;
+mod effect;
+mod followers;
+mod kind;
 mod operator;
-mod others;
-mod rehearsal;
 mod remedy;
+mod safety;
 mod seen;
-mod sizes;
 mod stages;
 mod state;
 
 pub use cause::Cause;
 pub use drift::{Drift, OthersUpdate};
+pub use effect::{Change, Effect, EffectKind, Step};
+pub use followers::{
+    RulesStanding, decide, foreign_hosts, hosts_astray, hosts_left_over, is_still_wanted,
+    rules_standing, timed_out, with_followers,
+};
+pub use kind::Kind;
 pub use operator::{NotPossible, Order, hold, obey, unapproved};
 pub use remedy::remedy;
+pub use safety::is_safe;
 pub use seen::{
-    Deploy, EnvSeen, Green, Instances, Launch, Likeness, MayArrive, Phase, Seen, Termination, Test,
-    Update, Version,
+    Deploy, EnvSeen, FollowersSeen, Green, HostSeen, Instances, Late, Launch, Likeness, MayArrive,
+    Phase, RulesSeen, Seen, Termination, Test, Unread, Update, Version,
 };
-pub use stages::{is_safe, step};
-pub use state::{Kind, State};
-
-use serde::{Deserialize, Serialize};
-
-use crate::plan::{Role, Sizes, Which};
-
-/// What to do next.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Checkpoint this state.
-    Enter(State),
-    /// Look again later; out of patience, enter `otherwise`.
-    Wait {
-        /// The state to enter when this one's patience is spent. The state
-        /// itself where the wait ends of its own accord.
-        otherwise: State,
-    },
-    /// Ask for an effect that is safe to repeat; refused for good or out of
-    /// patience, enter `otherwise`.
-    Ask {
-        /// What to ask for.
-        effect: Effect,
-        /// The state to enter when that is refused or patience is spent.
-        otherwise: State,
-    },
-    /// Checkpoint the intent first, then ask, because the effect must not be
-    /// asked for again while an earlier request may still arrive; refused for
-    /// good or out of patience, enter `otherwise`.
-    Once {
-        /// What to ask for.
-        effect: Effect,
-        /// The state to enter when that is refused or patience is spent.
-        otherwise: State,
-    },
-    /// Nothing left to do until an operator says so.
-    Rest,
-}
-
-/// Something to ask of AWS.
-///
-/// How often each may happen, and why, stands beside it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "effect")]
-pub enum Effect {
-    /// Put the bundle under its content-addressed key. Any number of times: the
-    /// same key always holds the same bytes.
-    UploadBundle,
-    /// Register and process the version. Any number of times: a second time is
-    /// refused because the label exists.
-    RegisterVersion,
-    /// Make the configuration template from blue. Any number of times while it
-    /// is wanted (a second is refused: it exists); a late one would leave a
-    /// template behind, so it is not left in doubt.
-    CreateTemplate,
-    /// Make green. Any number of times while it is wanted (a second is refused:
-    /// the name is taken); a late one would leave a green behind, so it is not
-    /// left in doubt.
-    CreateGreen,
-    /// Swap the two CNAMEs. Exactly once a swap: a second swaps back. Not asked
-    /// again until it is known what became of the first.
-    Swap {
-        /// Blue's environment id.
-        blue_id: String,
-        /// Green's environment id.
-        green_id: String,
-        /// The environment that is to hold the production CNAME afterwards.
-        to: Role,
-    },
-    /// Deploy a version onto idle blue, or in a rehearsal onto green. Again only when it
-    /// is known what became of the first: one that arrives late would interrupt live blue.
-    Deploy {
-        /// The environment's id.
-        environment_id: String,
-        /// The version label.
-        version_label: String,
-    },
-    /// Abort the update of idle blue, or in a rehearsal of green. Any number of times:
-    /// without an update there is nothing to abort.
-    AbortUpdate {
-        /// The environment's id.
-        environment_id: String,
-    },
-    /// Set how many instances an environment's group may have. It interrupts nothing,
-    /// and is not asked again while an earlier one may still arrive: a late one would
-    /// undo the sizes that are to be left.
-    Resize {
-        /// The environment's id.
-        environment_id: String,
-        /// Which one it is.
-        role: Role,
-        /// The sizes.
-        sizes: Sizes,
-        /// Which of them are set.
-        sets: Which,
-        /// Which of them nothing is to set any more, so that what the source bundle sets or
-        /// the default is in force again.
-        removes: Which,
-        /// Those that it has now.
-        over: Sizes,
-        /// What for.
-        change: Change,
-    },
-    /// Terminate green. Any number of times: an id is never given again, so a
-    /// late one finds nothing.
-    TerminateGreen {
-        /// Green's environment id.
-        environment_id: String,
-    },
-    /// Terminate blue, where green keeps production. Any number of times, as with
-    /// green; nothing leads back from there.
-    TerminateBlue {
-        /// Blue's environment id.
-        environment_id: String,
-    },
-    /// Delete the configuration template. Any number of times: its name holds
-    /// this deployment's id, and it is not made again afterwards in the same pass.
-    DeleteTemplate,
-}
-
-/// What sizes are changed for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Change {
-    /// So that the environment can take production.
-    Raise,
-    /// So that no trace of that is left.
-    PutBack,
-}
-
-impl Effect {
-    /// What the effect is, without its names.
-    #[must_use]
-    pub fn kind(&self) -> EffectKind {
-        match self {
-            Effect::UploadBundle => EffectKind::UploadBundle,
-            Effect::RegisterVersion => EffectKind::RegisterVersion,
-            Effect::CreateTemplate => EffectKind::CreateTemplate,
-            Effect::CreateGreen => EffectKind::CreateGreen,
-            Effect::Swap { .. } => EffectKind::Swap,
-            Effect::Deploy { .. } => EffectKind::Deploy,
-            Effect::AbortUpdate { .. } => EffectKind::AbortUpdate,
-            Effect::Resize { .. } => EffectKind::Resize,
-            Effect::TerminateGreen { .. } => EffectKind::TerminateGreen,
-            Effect::TerminateBlue { .. } => EffectKind::TerminateBlue,
-            Effect::DeleteTemplate => EffectKind::DeleteTemplate,
-        }
-    }
-}
-
-impl Effect {
-    /// Whether it terminates an environment.
-    #[must_use]
-    pub fn terminates(&self) -> bool {
-        matches!(
-            self,
-            Effect::TerminateGreen { .. } | Effect::TerminateBlue { .. }
-        )
-    }
-
-    /// Whether it moves traffic or interrupts an environment, so that the
-    /// live-safety rule must hold for it on a fresh look.
-    #[must_use]
-    pub fn touches_service(&self) -> bool {
-        match self {
-            Effect::Swap { .. }
-            | Effect::Deploy { .. }
-            | Effect::AbortUpdate { .. }
-            | Effect::Resize { .. }
-            | Effect::TerminateGreen { .. }
-            | Effect::TerminateBlue { .. } => true,
-            Effect::UploadBundle
-            | Effect::RegisterVersion
-            | Effect::CreateTemplate
-            | Effect::CreateGreen
-            | Effect::DeleteTemplate => false,
-        }
-    }
-}
-
-/// The kinds of effect, as the journal names them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum EffectKind {
-    /// See [`Effect::UploadBundle`].
-    UploadBundle,
-    /// See [`Effect::RegisterVersion`].
-    RegisterVersion,
-    /// See [`Effect::CreateTemplate`].
-    CreateTemplate,
-    /// See [`Effect::CreateGreen`].
-    CreateGreen,
-    /// See [`Effect::Swap`].
-    Swap,
-    /// See [`Effect::Deploy`].
-    Deploy,
-    /// See [`Effect::AbortUpdate`].
-    AbortUpdate,
-    /// See [`Effect::Resize`].
-    Resize,
-    /// See [`Effect::TerminateGreen`].
-    TerminateGreen,
-    /// See [`Effect::TerminateBlue`].
-    TerminateBlue,
-    /// See [`Effect::DeleteTemplate`].
-    DeleteTemplate,
-}
-
-impl EffectKind {
-    /// The operation of the service, as its API reference names it.
-    #[must_use]
-    pub fn operation(self) -> &'static str {
-        match self {
-            EffectKind::UploadBundle => "PutObject",
-            EffectKind::RegisterVersion => "CreateApplicationVersion",
-            EffectKind::CreateTemplate => "CreateConfigurationTemplate",
-            EffectKind::CreateGreen => "CreateEnvironment",
-            EffectKind::Swap => "SwapEnvironmentCNAMEs",
-            EffectKind::Deploy | EffectKind::Resize => "UpdateEnvironment",
-            EffectKind::AbortUpdate => "AbortEnvironmentUpdate",
-            EffectKind::TerminateGreen | EffectKind::TerminateBlue => "TerminateEnvironment",
-            EffectKind::DeleteTemplate => "DeleteConfigurationTemplate",
-        }
-    }
-}
+pub use stages::step;
+pub use state::State;

@@ -14,6 +14,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::plan::Role;
+
 /// How a value that an SSM parameter holds is written.
 const PARAMETER: &str = "ssm:";
 /// The most hostnames: more are a mistake, and each is asked for at every look.
@@ -73,9 +75,30 @@ pub struct Preview {
     before: BTreeMap<String, Record>,
 }
 
+/// Where preview hostnames are to lead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lead {
+    /// To this environment, which is under test.
+    To(Role),
+    /// Where they led before.
+    Back,
+}
+
+/// A preview hostname that is to hold something else.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct RecordMove {
+    /// The hostname.
+    pub host: String,
+    /// What it held when it was read; one that holds anything else is left alone.
+    pub from: Record,
+    /// What it is to hold.
+    pub to: Record,
+}
+
 /// What has become of a preview hostname.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum Hostname {
     /// It leads to the environment under test: as a preview does, or with another time to
     /// live that somebody has given it.
     Pointing,
@@ -335,14 +358,14 @@ impl Preview {
     /// What has become of a hostname that was seen to hold `seen`, where the
     /// environment under test answers under `target`.
     #[must_use]
-    pub fn standing(&self, host: &str, target: &str, seen: &Record) -> Standing {
+    pub fn standing(&self, host: &str, target: &str, seen: &Record) -> Hostname {
         if seen.same(&Record::preview(target)) {
-            return Standing::Pointing;
+            return Hostname::Pointing;
         }
         match self.before(host) {
-            Some(before) if seen.same(before) => Standing::AsBefore,
-            _ if seen.leads_to(target) => Standing::Pointing,
-            _ => Standing::Elsewhere(seen.in_words()),
+            Some(before) if seen.same(before) => Hostname::AsBefore,
+            _ if seen.leads_to(target) => Hostname::Pointing,
+            _ => Hostname::Elsewhere(seen.in_words()),
         }
     }
 

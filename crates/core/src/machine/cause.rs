@@ -4,8 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::drift::Drift;
+use super::kind::Kind;
 use super::remedy::with_remedy;
-use super::{Drift, Kind};
 use crate::plan::Role;
 use crate::text::for_shell;
 

@@ -2,7 +2,9 @@
 
 use thiserror::Error;
 
-use super::{Cause, Kind, State};
+use super::cause::Cause;
+use super::kind::Kind;
+use super::state::State;
 use crate::plan::{Goal, Passed, Plan, Role, Strategy};
 
 /// An operator's order.

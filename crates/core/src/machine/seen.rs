@@ -1,9 +1,13 @@
 //! What a look found: plain facts, without times.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::drift::{Drift, OthersUpdate};
+use crate::listener_rules::{Balancer, RuleOwners};
 use crate::plan::{OwnSizes, Role, Sizes};
+use crate::preview::{Lead, Record};
 
 /// The facts a step decides on, read afresh from AWS each time. Times and
 /// streaks enter as facts too.
@@ -100,6 +104,107 @@ pub struct Seen {
     pub baked: bool,
     /// What may still arrive at AWS although it was asked for earlier.
     pub may_arrive: MayArrive,
+    /// What is known of what leads to the environments beside their CNAMEs. The journal does not
+    /// keep it.
+    #[serde(skip)]
+    pub followers: FollowersSeen,
+}
+
+/// What leads to the environments beside their CNAMEs: the rules of a shared load balancer and
+/// preview hostnames. Either is read only where a step depends on it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct FollowersSeen {
+    /// The CNAMEs of both environments as last seen: a hostname may still lead to one that is
+    /// gone.
+    pub cnames: BTreeMap<Role, String>,
+    /// The rules; none where they were not read.
+    pub rules: Option<RulesSeen>,
+    /// Whether every rule was seen right in this state.
+    pub rules_were_right: bool,
+    /// What AWS last said in this state to a request to change rules that it did not take.
+    pub refused: Option<String>,
+    /// The preview hostnames, in the plan's order; none where they were not read.
+    pub records: Option<Vec<HostSeen>>,
+    /// Where the preview hostnames were last asked to lead.
+    pub last_lead: Option<Lead>,
+    /// To whom rules were given so lately that a stale look may not show it.
+    pub lately_given: Late<RuleOwners>,
+    /// Where preview hostnames were led so lately that a stale look may not show it.
+    pub lately_led: Late<Lead>,
+    /// Whether the preview hostnames have been waited for as long as this state may last.
+    pub hosts_given_up: bool,
+}
+
+/// The rules of the load balancer that the environments share.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum RulesSeen {
+    /// They share none.
+    NotShared,
+    /// These.
+    Read(Balancer),
+    /// They cannot be read; with the reason.
+    Unread(String),
+}
+
+/// A preview hostname.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum HostSeen {
+    /// What it holds.
+    Holds(Record),
+    /// It cannot be read; with the reason.
+    Unread(String),
+}
+
+/// What a step depends on and the look has not read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unread {
+    /// The rules of the load balancer that the environments share.
+    pub rules: bool,
+    /// The preview hostnames.
+    pub records: bool,
+}
+
+impl Unread {
+    /// Whether there is anything to read.
+    #[must_use]
+    pub fn any(self) -> bool {
+        self.rules || self.records
+    }
+}
+
+/// A request that may still arrive at AWS, by what it would bring about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Late<T> {
+    /// None.
+    #[default]
+    Nothing,
+    /// One that would bring this about.
+    This(T),
+    /// One of which it is not known what it would bring about.
+    Anything,
+}
+
+impl<T: PartialEq> Late<T> {
+    /// Whether nothing may arrive that would bring about anything else than what is wanted.
+    #[must_use]
+    pub fn allows(&self, wanted: T) -> bool {
+        match self {
+            Late::Nothing => true,
+            Late::This(brings) => *brings == wanted,
+            Late::Anything => false,
+        }
+    }
+
+    /// Whether one may arrive that would bring this about.
+    #[must_use]
+    pub fn may_be(&self, feared: T) -> bool {
+        match self {
+            Late::Nothing => false,
+            Late::This(brings) => *brings == feared,
+            Late::Anything => true,
+        }
+    }
 }
 
 /// One environment.
@@ -289,6 +394,12 @@ pub struct MayArrive {
     pub deploy: bool,
     /// A change of sizes.
     pub resize: bool,
+    /// A change of rules.
+    #[serde(default)]
+    pub rules: Late<RuleOwners>,
+    /// A change of preview hostnames.
+    #[serde(default)]
+    pub records: Late<Lead>,
 }
 
 impl EnvSeen {
@@ -296,6 +407,12 @@ impl EnvSeen {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.phase == Phase::Ready
+    }
+
+    /// Whether it is busy with an operation that ends in Ready.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.phase == Phase::Busy
     }
 
     /// Whether it shows this version label.
@@ -313,6 +430,29 @@ impl Seen {
             Green::Ours(green) => Some(green),
             Green::Absent | Green::Foreign => None,
         }
+    }
+
+    /// The environment in a role where it is there, green where it is this deployment's.
+    #[must_use]
+    pub fn environment(&self, role: Role) -> Option<&EnvSeen> {
+        match role {
+            Role::Blue => self.blue.as_ref(),
+            Role::Green => self.our_green(),
+        }
+    }
+
+    /// The same where it is Ready.
+    #[must_use]
+    pub fn ready(&self, role: Role) -> Option<&EnvSeen> {
+        let environment = self.environment(role);
+        environment.filter(|environment| environment.is_ready())
+    }
+
+    /// Whether the environment that serves is being terminated: the other one is the last then.
+    #[must_use]
+    pub fn production_goes(&self) -> bool {
+        let serving = self.production.and_then(|role| self.environment(role));
+        serving.is_some_and(|serving| serving.phase == Phase::Terminating)
     }
 
     /// Why an environment could not be terminated, in the service's words.

@@ -204,29 +204,29 @@ fn a_hostname_points_is_as_before_or_is_somebody_elses() {
     let standing = |seen: &Record| preview.standing(host, "blue.example", seen);
     assert_eq!(
         standing(&Record::preview("Blue.example.")),
-        Standing::Pointing
+        Hostname::Pointing
     );
-    assert_eq!(standing(&cname("parked.example.")), Standing::AsBefore);
+    assert_eq!(standing(&cname("parked.example.")), Hostname::AsBefore);
     assert!(preview.is_put_back(host, &cname("parked.example")));
-    let elsewhere = Standing::Elsewhere("CNAME to theirs.example (TTL 300)".to_owned());
+    let elsewhere = Hostname::Elsewhere("CNAME to theirs.example (TTL 300)".to_owned());
     assert_eq!(standing(&cname("theirs.example")), elsewhere);
     assert_eq!(
         standing(&Record::Absent),
-        Standing::Elsewhere("no record".to_owned())
+        Hostname::Elsewhere("no record".to_owned())
     );
     // It led there before, to be cached for longer than a preview may be.
     let preview = begun(cname("blue.example"));
     let seen = cname("blue.example");
     assert_eq!(
         preview.standing(host, "blue.example", &seen),
-        Standing::AsBefore
+        Hostname::AsBefore
     );
     // It was a preview of the same environment before: then there is nothing to do.
     let preview = begun(Record::preview("blue.example"));
     let seen = Record::preview("blue.example");
     assert_eq!(
         preview.standing(host, "blue.example", &seen),
-        Standing::Pointing
+        Hostname::Pointing
     );
     assert!(preview.is_put_back(host, &seen));
     let json = serde_json::to_string(&preview).expect("JSON");

@@ -2,7 +2,8 @@
 //! must find.
 
 use bluegreen_core::machine::{
-    Deploy, Effect, Green, Kind, Phase, Seen, State, Step, Test, Update, Version, is_safe, step,
+    Deploy, Effect, Green, Kind, Late, Phase, Seen, State, Step, Test, Update, Version, is_safe,
+    step, with_followers,
 };
 use bluegreen_core::plan::{OwnSizes, Plan, Role, Strategy};
 
@@ -11,9 +12,9 @@ use super::explore::{Extent, explore_for};
 use super::look::{LeaseRule, Rules};
 use super::stage::sizes;
 use super::{
-    CONSOLE, LATE, PROMOTE_CONSOLE, PROMOTE_LATE_AND_STALE, PROMOTE_SIZES, PROMOTE_STUBBORN,
-    PROMOTE_TWO_HANDS, REHEARSE, REHEARSE_TWO_HANDS, RULES, SIZES, STALE, STUBBORN, TWO_HANDS,
-    properties,
+    CONSOLE, FOLLOWING_RULES, LATE, PROMOTE_CONSOLE, PROMOTE_LATE_AND_STALE, PROMOTE_RECORDS,
+    PROMOTE_RULES, PROMOTE_SIZES, PROMOTE_STUBBORN, PROMOTE_TWO_HANDS, RECORDS, REHEARSE,
+    REHEARSE_TWO_HANDS, RULES, SIZES, STALE, STUBBORN, TWO_HANDS, properties,
 };
 
 /// Explores under broken rules, and expects to find this property violated,
@@ -771,4 +772,100 @@ fn terminating_the_last_environment_is_found() {
             properties::THE_LAST_IS_LEFT,
         );
     }
+}
+
+/// The rules of the driver with what follows left to itself.
+const UNGATED: Rules = Rules {
+    with_followers: |_, _, _, step, _| step,
+    ..RULES
+};
+
+#[test]
+fn rules_that_nobody_moves_are_found() {
+    finds(
+        "no rule is moved",
+        FOLLOWING_RULES,
+        UNGATED,
+        properties::NOBODY_IS_LED_ASTRAY,
+    );
+}
+
+#[test]
+fn a_move_of_rules_in_doubt_that_is_forgotten_is_found() {
+    fn forgotten(state: &State, plan: &Plan, seen: &Seen, step: Step, is_late: bool) -> Step {
+        let mut seen = seen.clone();
+        seen.may_arrive.rules = Late::Nothing;
+        with_followers(state, plan, &seen, step, is_late)
+    }
+    let rules = Rules {
+        with_followers: forgotten,
+        ..RULES
+    };
+    for config in [FOLLOWING_RULES, PROMOTE_RULES] {
+        finds(
+            "a move of rules in doubt is forgotten",
+            config,
+            rules,
+            properties::NOBODY_IS_LED_ASTRAY,
+        );
+    }
+}
+
+#[test]
+fn rules_whose_last_move_a_stale_look_hides_are_found() {
+    fn believed(state: &State, plan: &Plan, seen: &Seen, step: Step, is_late: bool) -> Step {
+        let mut seen = seen.clone();
+        seen.followers.lately_given = Late::Nothing;
+        with_followers(state, plan, &seen, step, is_late)
+    }
+    finds(
+        "the first look at rules is believed",
+        FOLLOWING_RULES,
+        Rules {
+            with_followers: believed,
+            ..RULES
+        },
+        properties::NOBODY_IS_LED_ASTRAY,
+    );
+}
+
+#[test]
+fn preview_hostnames_that_nobody_puts_back_are_found() {
+    /// They are pointed, and a step that needs them put back does not wait for that.
+    fn pointed(state: &State, plan: &Plan, seen: &Seen, step: Step, is_late: bool) -> Step {
+        match step {
+            Step::Wait { .. } => with_followers(state, plan, seen, step, is_late),
+            step => step,
+        }
+    }
+    let rules = Rules {
+        with_followers: pointed,
+        ..RULES
+    };
+    for config in [RECORDS, PROMOTE_RECORDS] {
+        finds(
+            "no step waits for a preview hostname",
+            config,
+            rules,
+            properties::NOBODY_IS_LED_ASTRAY,
+        );
+    }
+}
+
+#[test]
+fn a_move_of_a_hostname_in_doubt_that_is_forgotten_is_found() {
+    fn forgotten(state: &State, plan: &Plan, seen: &Seen, step: Step, is_late: bool) -> Step {
+        let mut seen = seen.clone();
+        seen.may_arrive.records = Late::Nothing;
+        with_followers(state, plan, &seen, step, is_late)
+    }
+    finds(
+        "a move of a hostname in doubt is forgotten",
+        RECORDS,
+        Rules {
+            with_followers: forgotten,
+            ..RULES
+        },
+        properties::NOBODY_IS_LED_ASTRAY,
+    );
 }

@@ -1,6 +1,7 @@
 //! The driver, as small as its loop can be: pick up an order, look, step, act,
 //! checkpoint, with a crash between any two of these.
 
+use bluegreen_core::listener_rules::RuleOwners;
 use bluegreen_core::machine::{Cause, Kind, Order, hold, unapproved};
 use bluegreen_core::plan::{Role, Strategy};
 
@@ -9,7 +10,7 @@ use super::journal::{Asked, Errand, Move, Open, Pc};
 use super::look::{Horizon, Oracle, Rules, Sight};
 use super::node::{By, Next, Node};
 use super::service::{Harm, Request, Verdict};
-use super::stage::Stage;
+use super::stage::{Follows, Stage};
 use super::world::{BluePhase, Green, GreenPhase, Label, View};
 
 /// What may go wrong in an exploration.
@@ -30,6 +31,8 @@ pub struct Config {
     pub resizes: bool,
     /// Whether clients may stay on the environment that production left.
     pub stubborn: bool,
+    /// What leads to the environments beside their CNAMEs.
+    pub follows: Follows,
 }
 
 /// What a look may show.
@@ -37,6 +40,8 @@ pub struct Config {
 pub enum Staleness {
     /// The world as it is.
     Fresh,
+    /// Or what follows as it was before its last change.
+    Followers,
     /// Or as it was before its last change.
     OneChange,
     /// Or as it was before any of its last changes, as far back as the last one
@@ -74,6 +79,11 @@ impl Model {
         self.outside(node, out);
         for next in &mut out[first..] {
             self.grow_late(&mut next.node);
+            if self.config.staleness == Staleness::Fresh {
+                next.node.journal.settles(std::iter::empty());
+            }
+            let pc = next.node.pc;
+            next.node.journal.forget_moves(pc);
         }
     }
 
@@ -122,6 +132,19 @@ impl Model {
     ) {
         let was = node.world.view;
         let is = changed.world.view;
+        if self.config.staleness == Staleness::Followers {
+            let before = match is.followers == was.followers {
+                true => node.before.map(|before| before.followers),
+                false => Some(was.followers),
+            };
+            let before = before.map(|followers| View { followers, ..is });
+            let node = Node {
+                before: before.filter(|before| *before != is),
+                ..changed
+            };
+            out.push(Next { what, by, node });
+            return;
+        }
         let mut befores = [Some(node.before), None];
         if is != was && self.config.staleness != Staleness::Fresh {
             befores[0] = Some(Some(was));
@@ -142,8 +165,11 @@ impl Model {
     /// Everything that a look may show now, and what is shown by then.
     fn sights(&self, node: &Node) -> Vec<(Sight, Node)> {
         let mut views = vec![node.world.view];
-        views.extend(node.before);
-        if self.config.staleness != Staleness::Fresh {
+        if matches!(
+            self.config.staleness,
+            Staleness::OneChange | Staleness::Window
+        ) {
+            views.extend(node.before);
             let tagless: Vec<View> = views.iter().filter_map(|v| tagless(node, v)).collect();
             views.extend(tagless);
         }
@@ -155,13 +181,13 @@ impl Model {
             any_swap_is_believed: self.rules.believes_the_swap_before,
             a_green_that_goes_is_believed: self.rules.believes_a_green_that_goes,
         };
-        let sight = |view| {
+        let sight = |(view, followers)| {
             let stays = node.traffic_stays();
             let (sight, shown) = Sight::new(
                 &node.journal,
                 node.shown,
                 node.world.bundle,
-                view,
+                (view, followers),
                 stays,
                 horizon,
             );
@@ -175,11 +201,18 @@ impl Model {
             };
             (sight, looked)
         };
-        views.into_iter().map(sight).collect()
+        // What follows is read by calls of its own.
+        let mut followers = vec![node.world.view.followers];
+        followers.extend(node.before.map(|before| before.followers));
+        followers.dedup();
+        let each = views.into_iter().flat_map(|view| {
+            let both = followers.iter().map(move |followers| (view, *followers));
+            both.collect::<Vec<_>>()
+        });
+        each.map(sight).collect()
     }
 
     fn look(&self, node: &Node, out: &mut Vec<Next>) {
-        let kind = node.journal.stage.kind;
         // A patience is far longer than looks may be stale: who held production
         // when the state was entered is known by the time it is spent.
         let patience_may_end = node.is_settled() || node.journal.stage.state().is_swapping();
@@ -194,28 +227,34 @@ impl Model {
                     });
                 }
             };
-            for a_move in self.oracle.moves(&sight).iter() {
-                if let Move::Wait(otherwise) | Move::Ask(_, otherwise) = *a_move
-                    && otherwise.kind != kind
-                    && patience_may_end
-                {
-                    let gives_up =
-                        matches!(otherwise.kind, Kind::AbortingDeploy | Kind::Discarding);
-                    let mut next = looked.at(Pc::Enter(otherwise));
-                    if gives_up && sight.deploy_goes_on() {
+            let after = |a_move| match a_move {
+                Move::Rest | Move::Wait(_) => looked,
+                Move::Enter(stage) => looked.at(Pc::Enter(stage)),
+                Move::Ask(errand, _) if errand.request.touches_service() => {
+                    looked.at(Pc::Check(errand))
+                }
+                Move::Ask(errand, _) => self.intending(&looked, errand),
+            };
+            for (a_move, timed_out) in self.oracle.moves(&sight).iter() {
+                if let Some(timed_out) = timed_out.filter(|_| patience_may_end) {
+                    let gives_up = |stage: Stage| {
+                        matches!(stage.kind, Kind::AbortingDeploy | Kind::Discarding)
+                    };
+                    let mut next = after(timed_out);
+                    if matches!(next.pc, Pc::Enter(stage) if gives_up(stage))
+                        && sight.deploy_goes_on()
+                    {
                         next.harm = Some(Harm::GaveUpWhatGoesOn);
                     }
                     push("a look, out of patience", next);
                 }
-                match *a_move {
-                    Move::Rest => {}
-                    Move::Enter(stage) => push("a look: go on", looked.at(Pc::Enter(stage))),
-                    Move::Wait(_) => push("a look: wait", looked),
-                    Move::Ask(errand, _) if errand.request.touches_service() => {
-                        push("a look: ask", looked.at(Pc::Check(errand)));
-                    }
-                    Move::Ask(errand, _) => push("a look: ask", self.intending(&looked, errand)),
-                }
+                let what = match a_move {
+                    Move::Rest => continue,
+                    Move::Enter(_) => "a look: go on",
+                    Move::Wait(_) => "a look: wait",
+                    Move::Ask(..) => "a look: ask",
+                };
+                push(what, after(*a_move));
             }
         }
     }
@@ -266,7 +305,11 @@ impl Model {
         } else {
             Pc::Top
         });
-        let refused = sent.not_applied(request).at(Pc::Enter(errand.refused));
+        // Nothing is given up because what follows cannot be moved.
+        let refused = match request.moves_followers() {
+            true => sent.not_applied(request),
+            false => sent.not_applied(request).at(Pc::Enter(errand.refused)),
+        };
         match node.world.receive(request) {
             Verdict::Applied(world, harm) => {
                 let harm = harm.or(harm_to_others(node, request));
@@ -280,6 +323,15 @@ impl Model {
                 self.change(node, answered, Pace::Seconds, label, out);
                 let label = ("the request is applied, its answer is lost", By::Fault);
                 self.change(node, arrived(unclear), Pace::Seconds, label, out);
+                for part in parts_of(node, request) {
+                    let mut partly = unclear;
+                    partly.world.view.followers.rules = Some(part);
+                    let label = (
+                        "some rules are moved, the answer for others is lost",
+                        By::Fault,
+                    );
+                    self.change(node, partly, Pace::Seconds, label, out);
+                }
             }
             Verdict::Busy => out.push(Next {
                 what: "the service is busy, or it is so already",
@@ -302,7 +354,8 @@ impl Model {
         fault("the request is lost", unclear);
         fault("the request is throttled", sent.not_applied(request));
         fault("the request is refused for good", refused);
-        if self.config.late && !node.world.view.finds_nothing(request) {
+        let may_be_late = self.config.late || request.moves_followers();
+        if may_be_late && !node.world.view.finds_nothing(request) {
             let mut late = unclear;
             late.world.in_flight.set(request, true);
             fault("the request is on its way", late);
@@ -311,6 +364,9 @@ impl Model {
 
     /// The driver after an answer that says applied.
     fn answered(&self, mut node: Node, request: Request) -> Node {
+        if request.moves_followers() {
+            node.journal.open.set(request, false);
+        }
         let tests = match request {
             Request::Deploy(_) => Some(Kind::Testing),
             Request::DeployGreen(_) => Some(Kind::TestingGreen),
@@ -355,6 +411,30 @@ fn harm_to_others(node: &Node, request: Request) -> Option<Harm> {
         }
         _ => None,
     }
+}
+
+/// What becomes of the rules where a request to move them takes effect for some of them alone.
+fn parts_of(node: &Node, request: Request) -> Vec<RuleOwners> {
+    let Request::MoveRules(owners) = request else {
+        return Vec::new();
+    };
+    let Some(was) = node.world.view.followers.rules else {
+        return Vec::new();
+    };
+    let parts = [
+        RuleOwners {
+            production: owners.production,
+            ..was
+        },
+        RuleOwners {
+            staging: owners.staging,
+            ..was
+        },
+    ];
+    let parts = parts.into_iter();
+    parts
+        .filter(|part| *part != was && *part != owners)
+        .collect()
 }
 
 /// A hook at a change of state fails, and holds the deployment. What one does that sends
@@ -415,6 +495,11 @@ fn orders(node: &Node, out: &mut Vec<Next>) {
         ("resume --version-label", corrected),
         ("rollback", Order::Retreat),
     ] {
+        // Where what follows leads does not depend on the version.
+        let is_version = matches!(order, Order::Correct { .. });
+        if is_version && node.journal.terms.follows != Follows::Nothing {
+            continue;
+        }
         let Ok((stage, terms)) = node.journal.obey(order.clone()) else {
             continue;
         };

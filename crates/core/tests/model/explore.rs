@@ -87,9 +87,11 @@ pub fn explore_for(model: &Model, extent: Extent, counts: impl Fn(&str) -> bool)
         strategy,
         pause,
         resizes,
+        follows,
         ..
     } = model.config;
-    graph.add(Node::root(Terms::new(strategy, pause, resizes)), 0);
+    let terms = Terms::new(strategy, pause, resizes, follows);
+    graph.add(Node::root(terms), 0);
     let mut violation = None;
     let mut found = VecDeque::from([0_u32]);
     let (mut random, mut followed) = (random(), 0);

@@ -1,8 +1,10 @@
 //! What the driver keeps: the durable journal, and where it stands in its loop.
 
 use bluegreen_core::deployment::SwapIntent;
-use bluegreen_core::machine::{Effect, Kind, NotPossible, Order, State, Step, obey};
+use bluegreen_core::listener_rules::RuleOwners;
+use bluegreen_core::machine::{Effect, Kind, Late, NotPossible, Order, State, Step, obey};
 use bluegreen_core::plan::{Passed, Role};
+use bluegreen_core::preview::Lead;
 
 use super::service::Request;
 use super::stage::{Stage, Terms, Why};
@@ -31,6 +33,21 @@ pub struct Journal {
     pub swap: Option<SwapIntent>,
     /// Whether the operator has given up what a person has changed.
     pub discarded: bool,
+    /// The last change of rules, and of the preview hostname.
+    pub moves: Moves,
+}
+
+/// The last change of what follows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Moves {
+    pub rules: Option<RuleOwners>,
+    pub records: Option<Lead>,
+    /// Whether an earlier one for the same is in doubt.
+    pub earlier: Open,
+    /// Whether looks may still show what was before the last one.
+    pub lately: Open,
+    /// Whether they may show what was before the last one for something else.
+    pub others_lately: Open,
 }
 
 /// The kinds of request that are sent only once.
@@ -41,6 +58,8 @@ pub struct Open {
     pub swap: bool,
     pub deploy: bool,
     pub resize: bool,
+    pub rules: bool,
+    pub records: bool,
 }
 
 /// When the last deploy was asked for.
@@ -102,6 +121,8 @@ impl Open {
             swap: self.swap && !other.swap,
             deploy: self.deploy && !other.deploy,
             resize: self.resize && !other.resize,
+            rules: self.rules && !other.rules,
+            records: self.records && !other.records,
         }
     }
 
@@ -112,6 +133,8 @@ impl Open {
             swap: self.swap || other.swap,
             deploy: self.deploy || other.deploy,
             resize: self.resize || other.resize,
+            rules: self.rules || other.rules,
+            records: self.records || other.records,
         }
     }
 
@@ -134,6 +157,8 @@ impl Open {
             Request::Swap(_) => self.swap = is_open,
             Request::Deploy(_) | Request::DeployGreen(_) => self.deploy = is_open,
             Request::Resize(..) => self.resize = is_open,
+            Request::MoveRules(_) => self.rules = is_open,
+            Request::MoveRecords(_) => self.records = is_open,
             Request::UploadBundle
             | Request::RegisterVersion
             | Request::AbortUpdate
@@ -171,7 +196,79 @@ impl Journal {
             sized: (false, false),
             swap: None,
             discarded: false,
+            moves: Moves::default(),
         }
+    }
+
+    /// Writes down the intent of a change of what follows.
+    pub fn moves(&mut self, request: Request) {
+        match request {
+            Request::MoveRules(owners) => {
+                let moves = &mut self.moves;
+                moves.earlier.rules |= self.open.rules;
+                moves.others_lately.rules |=
+                    moves.lately.rules && moves.rules.is_some_and(|before| before != owners);
+                moves.lately.rules = true;
+                moves.rules = Some(owners);
+            }
+            Request::MoveRecords(lead) => {
+                let moves = &mut self.moves;
+                moves.earlier.records |= self.open.records;
+                moves.others_lately.records |=
+                    moves.lately.records && moves.records.is_some_and(|before| before != lead);
+                moves.lately.records = true;
+                moves.records = Some(lead);
+            }
+            _ => {}
+        }
+    }
+
+    /// Looks cannot be stale any more, but for what these requests do when they arrive.
+    pub fn settles(&mut self, requests: impl Iterator<Item = Request>) {
+        let mut coming = Open::default();
+        requests.for_each(|request| coming.set(request, true));
+        self.moves.lately = self.moves.lately.and(coming);
+        self.moves.others_lately = Open::default();
+    }
+
+    /// A change of what follows that is neither in doubt nor new is as if it had never been.
+    /// Between two of them there is one doubt.
+    pub fn forget_moves(&mut self, pc: Pc) {
+        let moves = &mut self.moves;
+        if !matches!(pc, Pc::Send(errand) if errand.request.moves_followers()) {
+            self.open = self.open.plus(moves.earlier);
+            moves.earlier = Open::default();
+        }
+        let of_note = self.open.plus(moves.earlier).plus(moves.lately);
+        moves.rules = moves.rules.filter(|_| of_note.rules);
+        moves.records = moves.records.filter(|_| of_note.records);
+    }
+
+    /// What changes of what follows a stale look may not show.
+    pub fn lately_moved(&self) -> (Late<RuleOwners>, Late<Lead>) {
+        fn of<T>(last: Option<T>, lately: bool, others_lately: bool) -> Late<T> {
+            match last.filter(|_| lately) {
+                None => Late::Nothing,
+                Some(_) if others_lately => Late::Anything,
+                Some(last) => Late::This(last),
+            }
+        }
+        let (lately, others) = (self.moves.lately, self.moves.others_lately);
+        (
+            of(self.moves.rules, lately.rules, others.rules),
+            of(self.moves.records, lately.records, others.records),
+        )
+    }
+
+    /// What may still arrive of changes of what follows.
+    pub fn late_moves(&self) -> (Late<RuleOwners>, Late<Lead>) {
+        let doubt = self.open.plus(self.moves.earlier);
+        let rules = self.moves.rules.filter(|_| doubt.rules);
+        let records = self.moves.records.filter(|_| doubt.records);
+        (
+            rules.map_or(Late::Nothing, Late::This),
+            records.map_or(Late::Nothing, Late::This),
+        )
     }
 
     /// A swap that is in doubt no more is not followed.
@@ -199,12 +296,14 @@ impl Journal {
     /// The state and terms after an order.
     pub fn obey(&self, order: Order) -> Result<(Stage, Terms), NotPossible> {
         let (state, plan) = obey(&self.stage.state(), &self.terms.plan(), order)?;
-        Ok((Stage::of(&state), Terms::of(&plan)))
+        let terms = Terms::of(&plan, self.terms.follows);
+        Ok((Stage::of(&state), terms))
     }
 }
 
 impl Move {
-    pub fn of(step: &Step) -> Move {
+    /// The move that a step in a stage is.
+    pub fn of(step: &Step, stage: Stage) -> Move {
         let errand = |effect: &Effect, once: bool, otherwise: &State| {
             let otherwise = Stage::of(otherwise);
             let errand = Errand {
@@ -220,6 +319,11 @@ impl Move {
             Step::Wait { otherwise } => Move::Wait(Stage::of(otherwise)),
             Step::Ask { effect, otherwise } => errand(effect, false, otherwise),
             Step::Once { effect, otherwise } => errand(effect, true, otherwise),
+            Step::Delay { effect: None } => Move::Wait(stage),
+            Step::Delay {
+                effect: Some(effect),
+            } => errand(effect, true, &stage.state()),
+            Step::Read(unread) => panic!("every look of the model reads {unread:?}"),
         }
     }
 }

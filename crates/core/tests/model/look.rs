@@ -6,21 +6,26 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use bluegreen_core::deployment::SwapIntent;
+use bluegreen_core::listener_rules::{Balancer, Follow, Rule, RuleOwners, TargetGroup};
 use bluegreen_core::machine::{
-    Deploy, Drift, Effect, EnvSeen, Green, Instances, Kind, Launch, Likeness, MayArrive,
-    OthersUpdate, Phase, Seen, State, Step, Termination, Test, Update, Version,
+    Deploy, Drift, Effect, EnvSeen, FollowersSeen, Green, HostSeen, Instances, Kind, Late, Launch,
+    Likeness, MayArrive, OthersUpdate, Phase, RulesSeen, Seen, State, Step, Termination, Test,
+    Update, Version, timed_out,
 };
 use bluegreen_core::plan::{OwnSizes, Plan, Role, Sizes, Strategy, Which};
+use bluegreen_core::preview::{Lead, Record};
 
 use super::journal::{Asked, Drain, Journal, Move, Open};
 use super::service::Request;
 use super::stage::{RUNNING, Stage, Terms, sizes};
-use super::world::{BluePhase, Bundle, Events, GreenPhase, Label, Swap, View};
+use super::world::{BluePhase, Bundle, Events, Followers, GreenPhase, Label, Swap, View};
 
 /// The rules under test: the machine's own, or some of them broken on purpose.
 #[derive(Clone, Copy)]
 pub struct Rules {
     pub step: fn(&State, &Plan, &Seen) -> Step,
+    /// What becomes of a step for what follows.
+    pub with_followers: fn(&State, &Plan, &Seen, Step, bool) -> Step,
     pub is_safe: fn(&Effect, &Seen) -> bool,
     /// Whether the driver takes an answer to a deploy for the deploy.
     pub believes_the_deploys_answer: bool,
@@ -83,6 +88,10 @@ pub struct Sight {
     swap_is_done: bool,
     discarded: bool,
     deploy_taken: bool,
+    followers: Followers,
+    late_moves: (Late<RuleOwners>, Late<Lead>),
+    lately_moved: (Late<RuleOwners>, Late<Lead>),
+    last_lead: Option<Lead>,
 }
 
 /// How far looks may be trusted.
@@ -104,11 +113,17 @@ pub struct Horizon {
     pub a_green_that_goes_is_believed: bool,
 }
 
+/// A move, and the one that takes its place once the state has lasted as long as it may.
+type Moves = (Move, Option<Move>);
+
+/// The CNAME of the environment that does not hold production's.
+const IDLE_CNAME: &str = "idle.us-east-1.elasticbeanstalk.com";
+
 /// Asks the machine, and remembers what it said: the facts of a look that time
 /// and health decide are tried in every combination that the view allows.
 pub struct Oracle {
     pub rules: Rules,
-    moves: RefCell<HashMap<Sight, Rc<[Move]>>>,
+    moves: RefCell<HashMap<Sight, Rc<[Moves]>>>,
     safety: RefCell<HashMap<(Sight, Request), (bool, bool)>>,
 }
 
@@ -119,7 +134,7 @@ impl Sight {
         journal: &Journal,
         shown: Open,
         bundle: Bundle,
-        view: View,
+        (view, followers): (View, Followers),
         traffic_stays: bool,
         horizon: Horizon,
     ) -> (Sight, Open) {
@@ -139,6 +154,13 @@ impl Sight {
             swap_is_done: horizon.swap_is_done,
             discarded: journal.discarded,
             deploy_taken: journal.deploy_taken,
+            followers,
+            late_moves: journal.late_moves(),
+            lately_moved: match horizon.looks_are_fresh {
+                true => (Late::Nothing, Late::Nothing),
+                false => journal.lately_moved(),
+            },
+            last_lead: journal.moves.records,
         };
         let shown = shown.plus(sight.shows(journal, horizon));
         if sight.is_over_with_the_swap_before(journal) {
@@ -183,6 +205,9 @@ impl Sight {
                 };
                 self.sizes(role, is) == Some(sizes(raised))
             }),
+            // Nothing that a look shows ends the doubt about what follows.
+            rules: false,
+            records: false,
         }
     }
 
@@ -405,7 +430,8 @@ impl Sight {
             swap_undone: self.swap_undone(),
             blue_gone: false,
             green_gone: false,
-            green_id: None,
+            green_id: (!matches!(self.stage.kind, Kind::Preparing | Kind::Cloning))
+                .then(|| "e-green".to_owned()),
             changes_on_green: self.changes_on_green(),
             changes_on_blue: self.changes_on_blue(),
             others_update_of_blue: self.others_update_of_blue(),
@@ -440,7 +466,60 @@ impl Sight {
                 swap: self.may_arrive.swap,
                 deploy: self.may_arrive.deploy,
                 resize: self.may_arrive.resize,
+                rules: self.late_moves.0,
+                records: self.late_moves.1,
             },
+            followers: self.followers(),
+        }
+    }
+
+    fn followers(&self) -> FollowersSeen {
+        let cname = |role| match self.view.holder == Some(role) {
+            true => self.terms.plan().production_cname,
+            false => IDLE_CNAME.to_owned(),
+        };
+        let record = match self.followers.preview {
+            true => Record::preview(IDLE_CNAME),
+            false => Record::Absent,
+        };
+        FollowersSeen {
+            cnames: [Role::Blue, Role::Green]
+                .map(|role| (role, cname(role)))
+                .into(),
+            rules: Some(match self.followers.rules {
+                Some(rules) => RulesSeen::Read(self.balancer(rules)),
+                None => RulesSeen::NotShared,
+            }),
+            records: Some(vec![HostSeen::Holds(record)]),
+            last_lead: self.last_lead,
+            lately_given: self.lately_moved.0,
+            lately_led: self.lately_moved.1,
+            ..FollowersSeen::default()
+        }
+    }
+
+    /// A rule of each kind, and a target group of each environment that is there.
+    fn balancer(&self, rules: RuleOwners) -> Balancer {
+        let rule = |follow| Rule {
+            arn: format!("{follow:?}"),
+            follow,
+            forwards: vec![rules.of(follow).to_string()],
+            is_default: false,
+        };
+        let group = |role: Role| TargetGroup {
+            arn: role.to_string(),
+            environment_id: format!("e-{role}"),
+            part: "web".to_owned(),
+        };
+        let there = |role: &Role| match role {
+            Role::Blue => self.view.blue.phase != BluePhase::Gone,
+            Role::Green => self.view.green_is_ours(),
+        };
+        let both = [Role::Blue, Role::Green].into_iter();
+        Balancer {
+            following: vec![rule(Follow::Production), rule(Follow::Staging)],
+            untagged: Vec::new(),
+            groups: both.filter(there).map(group).collect(),
         }
     }
 
@@ -625,19 +704,26 @@ impl Oracle {
     }
 
     /// Every move that the machine may make on this sight.
-    pub fn moves(&self, sight: &Sight) -> Rc<[Move]> {
+    pub fn moves(&self, sight: &Sight) -> Rc<[Moves]> {
         if let Some(known) = self.moves.borrow().get(sight) {
             return Rc::clone(known);
         }
         let (state, plan) = (sight.stage.state(), sight.terms.plan());
-        let mut moves: Vec<Move> = Vec::new();
+        let mut moves: Vec<Moves> = Vec::new();
         for seen in sight.seen() {
-            let a_move = Move::of(&(self.rules.step)(&state, &plan, &seen));
-            if !moves.contains(&a_move) {
-                moves.push(a_move);
+            let step = (self.rules.step)(&state, &plan, &seen);
+            let follow = |step, is_timed_out| {
+                let step = (self.rules.with_followers)(&state, &plan, &seen, step, is_timed_out);
+                Move::of(&step, sight.stage)
+            };
+            let late = timed_out(&state, step.clone());
+            let late = (late != step).then(|| follow(late, true));
+            let both = (follow(step, false), late);
+            if !moves.contains(&both) {
+                moves.push(both);
             }
         }
-        let moves: Rc<[Move]> = moves.into();
+        let moves: Rc<[Moves]> = moves.into();
         self.moves.borrow_mut().insert(*sight, Rc::clone(&moves));
         moves
     }

@@ -50,7 +50,7 @@ pub struct Next {
 impl Node {
     pub fn root(terms: Terms) -> Node {
         Node {
-            world: World::new(),
+            world: World::new(terms.follows),
             before: None,
             journal: Journal::new(terms),
             shown: Open::default(),
@@ -94,6 +94,12 @@ impl Node {
     /// Looks cannot be stale any more, so that what they showed is certain.
     pub fn settled(mut self) -> Node {
         self.before = None;
+        let sending = match self.pc {
+            Pc::Send(errand) => Some(errand.request),
+            _ => None,
+        };
+        let requests = self.world.in_flight.requests().chain(sending);
+        self.journal.settles(requests);
         self.journal.open = self.journal.open.minus(self.journal.shown);
         self.journal.shown = Open::default();
         self.shown = self.shown.and(self.journal.open);
@@ -138,6 +144,7 @@ impl Node {
             return self.at(Pc::Send(errand));
         }
         let mut next = self.flushed();
+        next.journal.moves(errand.request);
         next.journal.open.set(errand.request, true);
         next.journal.shown.set(errand.request, false);
         if let Request::Resize(role, raised) = errand.request {
@@ -167,6 +174,7 @@ impl Node {
     /// The intent of a request that was sent already, against the rules.
     pub fn noted(&self, request: Request) -> Node {
         let mut next = self.flushed();
+        next.journal.moves(request);
         next.journal.open.set(request, true);
         next.journal.shown.set(request, false);
         if let Request::Deploy(_) | Request::DeployGreen(_) = request {

@@ -105,6 +105,37 @@ pub fn time(node: &Node, out: &mut Vec<Next>) {
         next.journal.drain = Drain::Over;
         pass("the drain is over", next);
     }
+    followers_quarantines(node, out);
+}
+
+/// The doubt about changes of what follows ends with the quarantine of the last of them alone.
+fn followers_quarantines(node: &Node, out: &mut Vec<Next>) {
+    let sends = |request: fn(Request) -> bool| {
+        let is_sending = matches!(node.pc, Pc::Send(errand) if request(errand.request));
+        is_sending && node.hands.lease_is_alive()
+    };
+    let late = node.world.in_flight;
+    let doubt = node.journal.open.plus(node.journal.moves.earlier);
+    let mut pass = |what, end: fn(&mut Open) -> &mut bool| {
+        let mut next = *node;
+        *end(&mut next.journal.open) = false;
+        *end(&mut next.journal.moves.earlier) = false;
+        out.push(Next {
+            what,
+            by: By::World,
+            node: next,
+        });
+    };
+    let moves_rules = sends(|request| matches!(request, Request::MoveRules(_)));
+    if doubt.rules && late.rules.is_none() && !moves_rules {
+        pass("the quarantine of the rules ends", |open| &mut open.rules);
+    }
+    let moves_records = sends(|request| matches!(request, Request::MoveRecords(_)));
+    if doubt.records && late.records.is_none() && !moves_records {
+        pass("the quarantine of the hostname ends", |open| {
+            &mut open.records
+        });
+    }
 }
 
 /// Clients that do not follow the CNAME: they stay once their time to leave is over, leave

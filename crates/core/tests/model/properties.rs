@@ -1,18 +1,22 @@
 //! What must hold in every node.
 
+use bluegreen_core::listener_rules::RuleOwners;
 use bluegreen_core::machine::Kind;
 use bluegreen_core::plan::{Goal, Role, Strategy};
+use bluegreen_core::preview::Lead;
 
 use super::journal::Pc;
 use super::node::Node;
 use super::service::{Harm, Request};
-use super::stage::Why;
+use super::stage::{Follows, Why};
 use super::world::{BluePhase, Bundle, GreenPhase, Label, Swap};
 
 pub const SERVES: &str =
     "production's CNAME and cached answers to it lead to environments that answer";
 pub const LIVE_IS_LEFT_ALONE: &str =
     "no deploy, abort or termination reaches an environment that clients reach";
+pub const NOBODY_IS_LED_ASTRAY: &str = "no rule and no preview hostname leads to an environment that is deployed to or terminated, and \
+     no preview hostname to one whose name moves; staging's rules alone lead to idle blue meanwhile";
 pub const SWAPS_TO_FIT: &str = "a swap sends production to an environment that answers";
 pub const NOTHING_TWICE: &str = "no swap and no deploy is sent while an earlier one is on its way";
 pub const WHAT_GOES_ON_IS_WAITED_FOR: &str =
@@ -52,11 +56,12 @@ pub fn broken(node: &Node) -> Option<&'static str> {
         // What a person at the console broke is not the machine's doing.
         Some(Harm::SwappedToUnfit) if !node.console => return Some(SWAPS_TO_FIT),
         Some(Harm::LostWork) => return Some(WORK_IS_KEPT),
+        Some(Harm::LedAstray) if !node.console => return Some(NOBODY_IS_LED_ASTRAY),
         Some(Harm::TerminatedLast) => return Some(THE_LAST_IS_LEFT),
         Some(Harm::SwappedAgainst) => return Some(NO_SWAP_AGAINST_A_PERSON),
         Some(Harm::AbortedOthers) => return Some(OTHERS_UPDATES_ARE_LEFT),
         Some(Harm::GaveUpWhatGoesOn) => return Some(WHAT_GOES_ON_IS_WAITED_FOR),
-        Some(Harm::SwappedToUnfit | Harm::SentOvertaken) | None => {}
+        Some(Harm::SwappedToUnfit | Harm::SentOvertaken | Harm::LedAstray) | None => {}
     }
     if touches_blue_in_a_rehearsal(node) {
         return Some(BLUE_IS_UNTOUCHED);
@@ -206,5 +211,26 @@ fn nothing_is_left(node: &Node) -> bool {
         late.terminate_blue,
         late.deploy.is_some(),
     ];
-    sizes_are_own && !view.template && !on_their_way.contains(&true)
+    sizes_are_own
+        && !view.template
+        && !on_their_way.contains(&true)
+        && followers_lead_where_they_stay(node)
+}
+
+/// The rules forward to the environment that stays, the preview hostname holds what it held
+/// before, and nothing on its way changes that.
+fn followers_lead_where_they_stay(node: &Node) -> bool {
+    let late = node.world.in_flight;
+    let followers = node.world.view.followers;
+    let stay = node.world.view.holder.map(RuleOwners::together);
+    let rules_stay = |rules| Some(rules) == stay;
+    match node.journal.terms.follows {
+        Follows::Nothing => true,
+        Follows::Rules => {
+            followers.rules.is_none_or(rules_stay) && late.rules.is_none_or(rules_stay)
+        }
+        Follows::Records => {
+            !followers.preview && late.records.is_none_or(|lead| lead == Lead::Back)
+        }
+    }
 }

@@ -1,7 +1,9 @@
 //! What the service does with a request, and what may be on its way to it.
 
+use bluegreen_core::listener_rules::RuleOwners;
 use bluegreen_core::machine::{Change, Effect};
 use bluegreen_core::plan::{Role, Which};
+use bluegreen_core::preview::Lead;
 
 use super::journal::Open;
 use super::stage::sizes;
@@ -29,6 +31,8 @@ pub enum Request {
     TerminateGreen,
     TerminateBlue,
     DeleteTemplate,
+    MoveRules(RuleOwners),
+    MoveRecords(Lead),
 }
 
 /// Harm that a request of the driver did by arriving.
@@ -50,6 +54,9 @@ pub enum Harm {
     SwappedAgainst,
     /// What a person has put on green or blue was taken away without the operator's word.
     LostWork,
+    /// A rule or a preview hostname led to an environment that is deployed to or terminated, or
+    /// a preview hostname to one whose name moves.
+    LedAstray,
     /// A deploy was given up for the time it takes on a look that showed its events coming.
     GaveUpWhatGoesOn,
 }
@@ -78,6 +85,8 @@ pub struct InFlight {
     pub terminate: bool,
     pub terminate_blue: bool,
     pub delete_template: bool,
+    pub rules: Option<RuleOwners>,
+    pub records: Option<Lead>,
 }
 
 impl InFlight {
@@ -97,6 +106,8 @@ impl InFlight {
             Request::TerminateGreen => self.terminate = on_its_way,
             Request::TerminateBlue => self.terminate_blue = on_its_way,
             Request::DeleteTemplate => self.delete_template = on_its_way,
+            Request::MoveRules(owners) => self.rules = on_its_way.then_some(owners),
+            Request::MoveRecords(lead) => self.records = on_its_way.then_some(lead),
         }
     }
 
@@ -128,6 +139,8 @@ impl InFlight {
             self.terminate.then_some(Request::TerminateGreen),
             self.terminate_blue.then_some(Request::TerminateBlue),
             self.delete_template.then_some(Request::DeleteTemplate),
+            self.rules.map(Request::MoveRules),
+            self.records.map(Request::MoveRecords),
         ]
         .into_iter()
         .flatten()
@@ -227,6 +240,26 @@ impl World {
                 }
             }
             Request::DeleteTemplate if view.template => view.template = false,
+            // The target groups of one that is gone are gone too.
+            Request::MoveRules(owners) if view.rules_can_go_to(owners) => {
+                view.followers.rules = Some(owners);
+                let astray = view.goes(owners.production)
+                    || view.is_updating(owners.production)
+                    || view.goes(owners.staging);
+                harm = astray.then_some(Harm::LedAstray);
+            }
+            // It is replaced only where it holds what it did when it was read.
+            Request::MoveRecords(Lead::To(_)) if !view.followers.preview => {
+                view.followers.preview = true;
+                let astray = |role| view.goes(role) || view.is_updating(role);
+                harm = view
+                    .previewed()
+                    .is_some_and(astray)
+                    .then_some(Harm::LedAstray);
+            }
+            Request::MoveRecords(Lead::Back) if view.followers.preview => {
+                view.followers.preview = false;
+            }
             Request::Swap(_)
             | Request::Deploy(_)
             | Request::AbortUpdate
@@ -235,9 +268,33 @@ impl World {
             | Request::Resize(..)
             | Request::TerminateGreen
             | Request::TerminateBlue
-            | Request::DeleteTemplate => return Verdict::Busy,
+            | Request::DeleteTemplate
+            | Request::MoveRules(_)
+            | Request::MoveRecords(_) => return Verdict::Busy,
         }
-        Verdict::Applied(next, harm)
+        Verdict::Applied(next, harm.or(self.leads_astray(request)))
+    }
+
+    /// What a request does to those who come by what follows: it leads them to an environment
+    /// that is deployed to or terminated, or that loses its name.
+    fn leads_astray(&self, request: Request) -> Option<Harm> {
+        let rules = self.view.followers.rules;
+        let previewed = |role| self.view.previewed() == Some(role);
+        let led = |role| {
+            rules.is_some_and(|rules| rules.production == role || rules.staging == role)
+                || previewed(role)
+        };
+        let astray = match request {
+            Request::Swap(_) => self.view.followers.preview,
+            Request::Deploy(_) => {
+                rules.is_some_and(|rules| rules.production == Role::Blue) || previewed(Role::Blue)
+            }
+            Request::DeployGreen(_) => previewed(Role::Green),
+            Request::TerminateBlue => led(Role::Blue),
+            Request::TerminateGreen => led(Role::Green),
+            _ => false,
+        };
+        astray.then_some(Harm::LedAstray)
     }
 
     /// Whether anybody reaches an environment: production or a cached answer.
@@ -274,6 +331,8 @@ impl Request {
             Effect::TerminateGreen { .. } => Request::TerminateGreen,
             Effect::TerminateBlue { .. } => Request::TerminateBlue,
             Effect::DeleteTemplate => Request::DeleteTemplate,
+            Effect::MoveRules { owners, .. } => Request::MoveRules(*owners),
+            Effect::MoveRecords { lead, .. } => Request::MoveRecords(*lead),
         }
     }
 
@@ -325,6 +384,14 @@ impl Request {
                 environment_id: environment("e-blue"),
             },
             Request::DeleteTemplate => Effect::DeleteTemplate,
+            Request::MoveRules(owners) => Effect::MoveRules {
+                owners,
+                moves: Vec::new(),
+            },
+            Request::MoveRecords(lead) => Effect::MoveRecords {
+                lead,
+                moves: Vec::new(),
+            },
         }
     }
 
@@ -335,7 +402,8 @@ impl Request {
             | Request::Deploy(_)
             | Request::AbortUpdate
             | Request::Resize(Role::Blue, _)
-            | Request::TerminateBlue => true,
+            | Request::TerminateBlue
+            | Request::MoveRules(_) => true,
             Request::UploadBundle
             | Request::RegisterVersion
             | Request::CreateTemplate
@@ -344,8 +412,14 @@ impl Request {
             | Request::AbortGreen
             | Request::Resize(Role::Green, _)
             | Request::TerminateGreen
-            | Request::DeleteTemplate => false,
+            | Request::DeleteTemplate
+            | Request::MoveRecords(_) => false,
         }
+    }
+
+    /// Whether it moves what follows.
+    pub fn moves_followers(self) -> bool {
+        self.effect().moves_followers()
     }
 
     /// Whether its intent is written down first.

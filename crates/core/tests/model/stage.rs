@@ -2,6 +2,7 @@
 
 use bluegreen_core::machine::{Cause, Effect, Kind, Order, State, obey};
 use bluegreen_core::plan::{Bundle, Goal, Passed, Plan, Sizes, Strategy, TemplateSets};
+use bluegreen_core::preview::{Preview, Record, Wanted};
 
 use super::world::Label;
 
@@ -41,6 +42,17 @@ pub struct Terms {
     pub passed: Passed,
     /// Whether the instances are counted.
     pub resizes: bool,
+    pub follows: Follows,
+}
+
+/// What leads to the environments beside their CNAMEs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Follows {
+    Nothing,
+    /// Rules of a load balancer that both share.
+    Rules,
+    /// A preview hostname.
+    Records,
 }
 
 impl Stage {
@@ -143,7 +155,7 @@ fn after_resume(cause: &Cause) -> Why {
     let held = State::Held {
         cause: cause.clone(),
     };
-    let paused = Terms::new(Strategy::Restore, true, false).plan();
+    let paused = Terms::new(Strategy::Restore, true, false, Follows::Nothing).plan();
     match obey(&held, &paused, Order::Resume) {
         Ok((State::Testing, plan)) if !plan.pause_before_cutover => Why::NotApproved,
         Ok((State::Testing, _)) => Why::Retest,
@@ -153,7 +165,7 @@ fn after_resume(cause: &Cause) -> Why {
 }
 
 impl Terms {
-    pub fn new(strategy: Strategy, pause: bool, resizes: bool) -> Terms {
+    pub fn new(strategy: Strategy, pause: bool, resizes: bool, follows: Follows) -> Terms {
         Terms {
             strategy,
             goal: Goal::Release,
@@ -162,6 +174,7 @@ impl Terms {
             pause_before_cutover: pause && strategy == Strategy::Restore,
             passed: Passed::default(),
             resizes,
+            follows,
         }
     }
 
@@ -191,8 +204,9 @@ impl Terms {
             sizes: self.resizes.then_some(sizes(false)),
             template_sets: Some(TemplateSets::default()),
             instances: RUNNING,
-            // It changes no more than whether green's tests must pass.
-            test_green: self.resizes,
+            // It changes no more than whether green's tests must pass, and where hostnames lead.
+            test_green: self.resizes || self.follows == Follows::Records,
+            preview: (self.follows == Follows::Records).then(preview),
             pause_before_swap: self.pause_before_swap,
             passed: self.passed,
             pause_before_cutover: self.pause_before_cutover,
@@ -202,8 +216,10 @@ impl Terms {
         }
     }
 
-    pub fn of(plan: &Plan) -> Terms {
+    /// The terms of a plan. It does not tell whether a load balancer is shared.
+    pub fn of(plan: &Plan, follows: Follows) -> Terms {
         Terms {
+            follows,
             strategy: plan.strategy,
             goal: plan.goal,
             version: Label::named(&plan.version),
@@ -213,6 +229,17 @@ impl Terms {
             resizes: plan.sizes.is_some(),
         }
     }
+}
+
+/// One hostname that held nothing before.
+fn preview() -> Preview {
+    let wanted = Wanted {
+        zone_id: "Z1".to_owned(),
+        hosts: vec!["preview.example".to_owned()],
+    };
+    wanted
+        .begin(vec![Record::Absent], &[])
+        .expect("it serves nobody")
 }
 
 impl Label {

@@ -1,8 +1,10 @@
 //! What the service and its clients do, as small as the machine's rules need it.
 
+use bluegreen_core::listener_rules::RuleOwners;
 use bluegreen_core::plan::Role;
 
 use super::service::{InFlight, Request};
+use super::stage::Follows;
 
 /// The versions there are: the one before, the release, a corrected release, and
 /// one that a person at the console deploys.
@@ -27,6 +29,19 @@ pub struct View {
     pub launch_failed: bool,
     /// The events of the last deploy that the journal knows of.
     pub events: Events,
+    pub followers: Followers,
+}
+
+/// What leads to the environments beside their CNAMEs. It is read by calls of its own, so that a
+/// look may show it older or newer than the environments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Followers {
+    /// To whose environment the rules of the shared load balancer forward; none where no load
+    /// balancer is shared.
+    pub rules: Option<RuleOwners>,
+    /// Whether the preview hostname leads to the CNAME that is not production's, and so to the
+    /// environment that has it.
+    pub preview: bool,
 }
 
 /// A swap that the service is carrying out: both environments are busy.
@@ -185,6 +200,57 @@ impl View {
         }
     }
 
+    /// Whether both environments have target groups that rules can forward to.
+    pub fn rules_can_go_to(&self, owners: RuleOwners) -> bool {
+        let there = |role| match role {
+            Role::Blue => self.blue.phase != BluePhase::Gone,
+            Role::Green => self.green_is_ours(),
+        };
+        there(owners.production) && there(owners.staging)
+    }
+
+    /// Whose environment the preview hostname leads to.
+    pub fn previewed(&self) -> Option<Role> {
+        let idle = self.holder.map(Role::other);
+        idle.filter(|_| self.followers.preview)
+    }
+
+    /// Whether an environment is being terminated at somebody's request, or is gone.
+    pub fn goes(&self, role: Role) -> bool {
+        match role {
+            Role::Blue => matches!(self.blue.phase, BluePhase::Terminating | BluePhase::Gone),
+            // What the service could not launch it terminates by itself.
+            Role::Green => {
+                !self.launch_failed
+                    && match self.green.phase {
+                        GreenPhase::Terminating | GreenPhase::Absent => true,
+                        GreenPhase::Launching
+                        | GreenPhase::Ready
+                        | GreenPhase::Updating
+                        | GreenPhase::Aborting
+                        | GreenPhase::Resizing(_)
+                        | GreenPhase::Foreign => false,
+                    }
+            }
+        }
+    }
+
+    /// Whether a deploy to an environment, or its abort, goes on.
+    pub fn is_updating(&self, role: Role) -> bool {
+        match role {
+            Role::Blue => matches!(
+                self.blue.phase,
+                BluePhase::Updating(_) | BluePhase::Aborting
+            ),
+            Role::Green => {
+                matches!(
+                    self.green.phase,
+                    GreenPhase::Updating | GreenPhase::Aborting
+                )
+            }
+        }
+    }
+
     pub fn green_is_ours(&self) -> bool {
         match self.green.phase {
             GreenPhase::Launching
@@ -200,7 +266,7 @@ impl View {
 
 impl World {
     /// Blue is live and healthy on the previous version, and nothing else is there.
-    pub fn new() -> World {
+    pub fn new(follows: Follows) -> World {
         World {
             view: View {
                 holder: Some(Role::Blue),
@@ -217,6 +283,10 @@ impl World {
                 template: false,
                 launch_failed: false,
                 events: Events::None,
+                followers: Followers {
+                    rules: (follows == Follows::Rules).then(|| RuleOwners::together(Role::Blue)),
+                    preview: false,
+                },
             },
             stale_on_blue: Stale::None,
             stale_on_green: Stale::None,

@@ -3,8 +3,12 @@
 //! Nobody reaches green, so nothing here can interrupt service; and nothing is ever asked of
 //! blue. What fails discards green.
 
-use super::stages::{discarding_for, failed_test, is_busy, late, production_off};
-use super::{Cause, Deploy, Effect, EnvSeen, Green, Kind, Phase, Seen, State, Step, Test, Update};
+use super::ways_out::{discarding_for, failed_test, late, production_off};
+use crate::machine::cause::Cause;
+use crate::machine::effect::{Effect, Step};
+use crate::machine::kind::Kind;
+use crate::machine::seen::{Deploy, EnvSeen, Green, Phase, Seen, Test, Update};
+use crate::machine::state::State;
 use crate::plan::{Goal, Plan, Role};
 
 /// The version to release is going onto green.
@@ -73,7 +77,7 @@ pub(super) fn testing_green(plan: &Plan, seen: &Seen) -> Step {
 /// its termination only once it is over. Nothing where no deploy is under way.
 pub(super) fn aborting_its_deploy(plan: &Plan, seen: &Seen, too_late: &Cause) -> Option<Step> {
     let green = seen.our_green().filter(|_| plan.rehearses())?;
-    (is_busy(green) && green.abortable).then(|| Step::Ask {
+    (green.is_busy() && green.abortable).then(|| Step::Ask {
         effect: Effect::AbortUpdate {
             environment_id: green.id.clone(),
         },

@@ -1,7 +1,9 @@
 //! How many instances an environment may have while it is to take production, and afterwards.
 
-use super::stages::ready;
-use super::{Cause, Change, Effect, Instances, Seen, State, Step};
+use crate::machine::cause::Cause;
+use crate::machine::effect::{Change, Effect, Step};
+use crate::machine::seen::{Instances, Seen};
+use crate::machine::state::State;
 use crate::plan::{Plan, Role, Sizes, Which};
 
 /// What to do where an environment has too few instances to take production, or a
@@ -15,7 +17,7 @@ pub(super) fn too_small(plan: &Plan, role: Role, seen: &Seen, otherwise: &State)
     if seen.may_arrive.resize {
         return Some(wait);
     }
-    let (target, serving) = match (ready(seen, role), ready(seen, role.other())) {
+    let (target, serving) = match (seen.ready(role), seen.ready(role.other())) {
         (Some(target), Some(serving)) => (target, serving),
         _ => return Some(wait),
     };
@@ -62,7 +64,7 @@ pub(super) fn put_back(plan: &Plan, seen: &Seen, role: Role, too_late: &Cause) -
     let stuck = State::Stuck {
         cause: too_late.clone(),
     };
-    let found = ready(seen, role).filter(|_| !seen.may_arrive.resize);
+    let found = seen.ready(role).filter(|_| !seen.may_arrive.resize);
     let Some((keeper, found)) = found.and_then(|keeper| Some((keeper, keeper.sizes?))) else {
         return Some(Step::Wait { otherwise: stuck });
     };
@@ -115,8 +117,8 @@ fn left(plan: &Plan, sizes: Sizes, found: Sizes, ours: Which) -> (Which, Which) 
 mod tests {
     use super::*;
     use crate::machine::{
-        Deploy, EnvSeen, Green, Kind, Launch, Likeness, MayArrive, Phase, Termination, Test,
-        Update, Version,
+        Deploy, EnvSeen, FollowersSeen, Green, Kind, Launch, Likeness, MayArrive, Phase,
+        Termination, Test, Update, Version,
     };
     use crate::plan::{OwnSizes, TemplateSets};
 
@@ -165,6 +167,7 @@ mod tests {
             drained: true,
             baked: true,
             may_arrive: MayArrive::default(),
+            followers: FollowersSeen::default(),
         }
     }
 

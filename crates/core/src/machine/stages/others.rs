@@ -1,8 +1,12 @@
 //! What other people's hands do to a deployment: they terminate its environments, move
 //! production themselves, or work on an environment that it would overwrite.
 
-use super::stages::discarding_for;
-use super::{Cause, Deploy, Kind, Phase, Seen, State, Step};
+use super::ways_out::discarding_for;
+use crate::machine::cause::Cause;
+use crate::machine::effect::Step;
+use crate::machine::kind::Kind;
+use crate::machine::seen::{Deploy, Phase, Seen};
+use crate::machine::state::State;
 use crate::plan::{Plan, Role, Strategy};
 
 /// What to do where an environment that the state needs was terminated by somebody else. It
