@@ -44,7 +44,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::config::keys::{with_switches, without_values_of_variables};
 use crate::config::layers::{Layers, LayersError};
 use crate::config::lines::with_one_line;
-use crate::config::{Config, ConfigError, LIMIT_FLAGS, LogFormat, Named, Options, TEST_FLAGS};
+use crate::config::{Config, ConfigError, LogFormat, Named, Options, is_named_under_way};
 use crate::secrets::Secrets;
 use crate::text::is_unseen;
 use signals::Signals;
@@ -323,8 +323,8 @@ fn heeds(id: &str, leads_back: bool) -> bool {
     let only_forward = matches!(id, "test_green" | "approve_url");
     // The version that takes the place of the one that is held.
     let is_its_own = id == "version_label" && !leads_back;
-    let heeded = [&TEST_FLAGS[..], &LIMIT_FLAGS, &WHERE, &ON_THE_WAY].concat();
-    is_its_own || heeded.contains(&id) && !(only_forward && leads_back)
+    let is_heeded = is_named_under_way(id) || WHERE.contains(&id) || ON_THE_WAY.contains(&id);
+    is_its_own || is_heeded && !(only_forward && leads_back)
 }
 
 /// A flag that has no effect on a command, unless that has to make the plan anew.

@@ -560,7 +560,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
                 Err(error) => DriveError::unless_passing(error)?,
             };
             let lasted = self.clock.now().since(since);
-            if lasted >= deployment.plan.limits.patience {
+            if lasted >= deployment.plan.wishes.limits.patience {
                 return Err(DriveError::Unreachable { lasted, message });
             }
             self.tell(deployment, Happened::PollFailed { why: message });
@@ -585,7 +585,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
         let Some(serving) = seen.production.filter(|_| deployment.may_drain()) else {
             return;
         };
-        let (environment, limits) = (serving.other(), &deployment.plan.limits);
+        let (environment, limits) = (serving.other(), &deployment.plan.wishes.limits);
         if let Some(why) = &sighting.uncounted {
             let (why, limit) = (why.clone(), limits.drain);
             let drain = Drain::Uncounted { why, limit };
@@ -865,7 +865,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
             error => return Err(error.into()),
         };
         let lasted = self.clock.now().since(since);
-        if lasted >= deployment.plan.limits.patience {
+        if lasted >= deployment.plan.wishes.limits.patience {
             return Err(DriveError::BucketAway { lasted, message });
         }
         self.tell(deployment, Happened::BucketAway { why: message });
@@ -878,7 +878,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
     /// command that tests. Production that is watched is looked at so often that every look
     /// it takes to find it sick falls within one interval, however long a look takes.
     async fn pause(&mut self, deployment: &Deployment) -> Result<(), DriveError> {
-        let limits = &deployment.plan.limits;
+        let limits = &deployment.plan.wishes.limits;
         let jitter = self.jitter.f64();
         let looked_at = self.looked_at.take();
         let interval = match deployment.state.kind() {

@@ -19,10 +19,7 @@ use crate::config::Config;
 use crate::facts::health_of;
 use crate::health::Health;
 use crate::machine::Kind;
-use crate::plan::{
-    Bundle, Goal, Kept, Limits, Passed, Plan, Rollout, SecurityGroup, Strategy, Target,
-    template_name,
-};
+use crate::plan::{Bundle, Kept, Limits, Plan, Rollout, SecurityGroup, Strategy, Target, Wishes};
 use crate::preview::Preview;
 use crate::rebuild::strategy_of;
 use crate::text::for_shell;
@@ -171,13 +168,13 @@ impl Inspection {
         };
         let allowed = self.findings.iter().find(is_allowed);
         let allowed = allowed.and_then(|_| health_of(blue)).unwrap_or_default();
-        config.healthy.max(allowed)
+        config.wishes.healthy.max(allowed)
     }
 
     /// The tests of the release: what the running version does not pass, where that was
     /// allowed, is asked of the version to release alone.
     fn tests(&self, config: &Config) -> Vec<AcceptanceTest> {
-        let mut tests = config.tests.clone();
+        let mut tests = config.wishes.tests.clone();
         for at in &self.unmet {
             if let Some(test) = tests.get_mut(*at) {
                 test.on = On::Release;
@@ -216,7 +213,7 @@ impl Inspection {
         let drain_requests = config
             .drain_requests
             .or(checks.map(|checks| checks.allowed()))
-            .unwrap_or(config.limits.drain_requests);
+            .unwrap_or(config.wishes.limits.drain_requests);
         let limits = Limits {
             drain_requests,
             ..limits(config, &facts.configuration, facts.instances)
@@ -228,51 +225,31 @@ impl Inspection {
             version: &facts.version,
             strategy: wanted.strategy,
             sizes,
-            bucket: config.shared_state.then_some(config.bucket.as_str()),
+            bucket: &config.bucket,
+            shared_state: config.shared_state,
             pause_before_swap: wanted.pause_before_swap,
             pause_before_cutover: wanted.pause_before_cutover,
         };
-        Some(Plan {
-            template: template_name(&id),
-            operations_role: blue.operations_role.clone(),
-            green_tags: kept.beside(&facts.tags),
-            id: id.clone(),
-            target,
-            blue_id: blue.id.clone(),
-            green: config.green.clone(),
-            production_cname: facts.production_cname,
-            strategy: wanted.strategy,
-            previous_version: facts.previous_version,
-            version: facts.version,
-            goal: Goal::Release,
-            bundle: (wanted.bundle.clone())
-                .filter(|_| !(wanted.reuse_version && facts.is_registered)),
-            bucket: config.bucket.clone(),
-            shared_state: config.shared_state,
-            sizes,
-            template_sets: None,
-            blue_group: self.blue_group.clone(),
-            instances: facts.instances,
+        let wishes = Wishes {
             healthy: self
                 .accepted(config, blue)
                 .max(facts.configuration.success_threshold()),
-            front: facts.configuration.front(),
             tests: self.tests(config),
-            test_command: config.test_command.clone(),
-            tests_back: None,
-            test_green: config.test_green,
-            test_production: config.test_production,
-            hooks: config.hooks.clone(),
-            asks_approval: config.asks_approval,
-            approval: config.approval,
-            pause_before_swap: wanted.pause_before_swap,
-            passed: Passed::default(),
-            alarms: config.alarms.clone(),
-            expected_differences: config.expected_differences.clone(),
+            limits,
+            ..config.wishes.clone()
+        };
+        let before = &facts.previous_version;
+        let is_needed = !(wanted.reuse_version && facts.is_registered);
+        Some(Plan {
+            bundle: wanted.bundle.clone().filter(|_| is_needed),
+            blue_group: self.blue_group.clone(),
+            instances: facts.instances,
+            operations_role: blue.operations_role.clone(),
+            green_tags: kept.beside(&facts.tags),
+            front: facts.configuration.front(),
             preview: self.preview.clone(),
             allowed: self.findings.iter().filter_map(Finding::kept).collect(),
-            pause_before_cutover: wanted.pause_before_cutover,
-            limits,
+            ..Plan::of(&kept, target, &config.green, before, wishes)
         })
     }
 }
@@ -281,7 +258,7 @@ impl Inspection {
 /// no limit of the operator's says otherwise, and so has its abortion, which rolls back batch
 /// by batch.
 fn limits(config: &Config, configuration: &Configuration, instances: u32) -> Limits {
-    let mut limits = config.limits.clone();
+    let mut limits = config.wishes.limits.clone();
     let option = |namespace: &str, name: &str| configuration.value(namespace, name);
     let least = configuration.sizes().map_or(1, |sizes| sizes.min);
     limits.rollout = Rollout::of(option, instances.max(least));

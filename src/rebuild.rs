@@ -5,16 +5,14 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 
-use crate::acceptance::Front;
 use crate::clock::Moment;
 use crate::cloud::{Environment, Event};
 use crate::config::Config;
 use crate::deployment::{Deployment, Intent};
 use crate::machine::{Cause, EffectKind, State};
 use crate::plan::{
-    Goal, PAUSE_CUTOVER, PAUSE_SWAP, Passed, Plan, Strategy, TAG_BLUE, TAG_DEPLOYMENT, TAG_PAUSE,
+    Goal, Kept, PAUSE_CUTOVER, PAUSE_SWAP, Plan, Strategy, TAG_BLUE, TAG_DEPLOYMENT, TAG_PAUSE,
     TAG_PRODUCTION_CNAME, TAG_SIZES, TAG_STRATEGY, TAG_VERSION, Target, label_of_tag, tag_value,
-    template_name,
 };
 
 /// What AWS shows of a deployment.
@@ -165,7 +163,6 @@ fn plan<'a>(
         // Green may run either.
         Strategy::Promote | Strategy::Rehearse => blue,
     };
-    let rehearses = strategy == Strategy::Rehearse;
     let pauses = |before: &str| {
         let asked = tag(TAG_PAUSE).unwrap_or_default();
         asked.split(' ').any(|word| word == before)
@@ -173,60 +170,43 @@ fn plan<'a>(
     let mut arn = green.arn.split(':').skip(3).map(str::to_owned);
     let region = arn.next().unwrap_or_default();
     let account = arn.next().unwrap_or_default();
-    let plan = Plan {
-        template: template_name(&id),
-        id,
-        target: Target {
-            account,
-            region,
-            application: green.application.clone(),
-            blue: blue.name.clone(),
-        },
-        blue_id,
-        green: green.name.clone(),
-        production_cname: tag(TAG_PRODUCTION_CNAME)?,
+    let target = Target {
+        account,
+        region,
+        application: green.application.clone(),
+        blue: blue.name.clone(),
+    };
+    let kept = Kept {
+        id: &id,
+        production_cname: &tag(TAG_PRODUCTION_CNAME)?,
+        blue_id: &blue_id,
+        version: &version,
         strategy,
-        previous_version: ran_before.version_label.clone().unwrap_or_default(),
-        version,
-        goal: goal.unwrap_or(Goal::Release),
-        bundle: None,
-        bucket: config.bucket.clone(),
-        shared_state: config.shared_state,
         sizes: tag(TAG_SIZES).ok().and_then(|sizes| sizes.parse().ok()),
-        template_sets: None,
-        blue_group: None,
-        instances: 0,
-        healthy: config.healthy,
+        bucket: &config.bucket,
+        shared_state: config.shared_state,
+        // Whether a pause was over is lost with the journal: where approvals are asked for,
+        // one more is.
+        pause_before_swap: pauses(PAUSE_SWAP)
+            || config.wishes.asks_approval && strategy == Strategy::Promote,
+        pause_before_cutover: pauses(PAUSE_CUTOVER)
+            || config.wishes.asks_approval && strategy == Strategy::Restore,
+    };
+    let mut wishes = config.wishes.clone();
+    if strategy == Strategy::Rehearse {
+        wishes.hooks = Vec::new();
+        wishes.asks_approval = false;
+    }
+    let before = ran_before.version_label.as_deref().unwrap_or_default();
+    // What the preview hostnames held before is lost with the journal too.
+    let plan = Plan {
+        goal: goal.unwrap_or(Goal::Release),
         operations_role: blue
             .operations_role
             .clone()
             .or_else(|| green.operations_role.clone()),
         green_tags: remains.tags.clone(),
-        front: Front::Http,
-        tests: config.tests.clone(),
-        test_command: config.test_command.clone(),
-        tests_back: None,
-        test_green: config.test_green,
-        test_production: config.test_production,
-        hooks: match rehearses {
-            true => Vec::new(),
-            false => config.hooks.clone(),
-        },
-        // Whether a pause was over is lost with the journal: where approvals are asked for,
-        // one more is.
-        asks_approval: config.asks_approval && !rehearses,
-        approval: config.approval,
-        pause_before_swap: pauses(PAUSE_SWAP)
-            || config.asks_approval && strategy == Strategy::Promote,
-        passed: Passed::default(),
-        alarms: config.alarms.clone(),
-        expected_differences: config.expected_differences.clone(),
-        // What they held before is lost with the journal.
-        preview: None,
-        allowed: Vec::new(),
-        pause_before_cutover: pauses(PAUSE_CUTOVER)
-            || config.asks_approval && strategy == Strategy::Restore,
-        limits: config.limits.clone(),
+        ..Plan::of(&kept, target, &green.name, before, wishes)
     };
     Ok((plan, blue))
 }
@@ -439,20 +419,10 @@ mod tests {
             green: "green".to_owned(),
             bucket: "artifacts".to_owned(),
             shared_state: true,
-            tests: plan.tests,
-            test_command: None,
-            test_green: false,
-            healthy: plan.healthy,
-            test_production: true,
-            hooks: Vec::new(),
-            approval: None,
-            asks_approval: false,
-            alarms: plan.alarms,
-            expected_differences: plan.expected_differences,
             preview: None,
             drain_requests: None,
             patience_is_given: false,
-            limits: plan.limits,
+            wishes: plan.wishes,
         }
     }
 
@@ -464,7 +434,8 @@ mod tests {
             version: "v2",
             strategy,
             sizes: Some(Sizes { min: 2, max: 4 }),
-            bucket: None,
+            bucket: "artifacts",
+            shared_state: false,
             pause_before_swap: false,
             pause_before_cutover: true,
         };
@@ -613,7 +584,10 @@ mod tests {
         let plan = rebuild(&ready, &config(), None, Moment(7))
             .expect("it is settled")
             .plan;
-        assert_eq!((plan.strategy, plan.hooks.len()), (Strategy::Rehearse, 0));
+        assert_eq!(
+            (plan.strategy, plan.wishes.hooks.len()),
+            (Strategy::Rehearse, 0)
+        );
         assert_eq!(plan.previous_version, "v1");
         let elsewhere = rebuild(
             &rehearsed("nobody", "v1", "Ready"),
@@ -631,15 +605,13 @@ mod tests {
     #[test]
     fn a_release_that_asks_for_approvals_asks_for_one_more() {
         for asks_approval in [true, false] {
-            let config = Config {
-                asks_approval,
-                ..config()
-            };
+            let mut config = config();
+            config.wishes.asks_approval = asks_approval;
             let mut remains = remains("green", "v1", &[]);
             remains.tags.retain(|(key, _)| key != TAG_PAUSE);
             let rebuilt = rebuild(&remains, &config, None, Moment(7));
             let plan = rebuilt.expect("it is settled").plan;
-            let asks = (plan.asks_approval, plan.stops_before_cutover());
+            let asks = (plan.wishes.asks_approval, plan.stops_before_cutover());
             assert_eq!(asks, (asks_approval, asks_approval));
             assert!(!plan.stops_before_swap());
         }

@@ -56,11 +56,15 @@ impl Configured {
         });
         Configured {
             target: Some(named(plan)),
-            hooks: plan.hooks.clone(),
+            hooks: plan.wishes.hooks.clone(),
             commands: commands(plan).cloned().collect(),
-            tests: (plan.tests.iter().chain(back.flat_map(|back| &back.tests)))
-                .cloned()
-                .collect(),
+            tests: (plan
+                .wishes
+                .tests
+                .iter()
+                .chain(back.flat_map(|back| &back.tests)))
+            .cloned()
+            .collect(),
             previews: preview.collect(),
         }
     }
@@ -78,7 +82,10 @@ impl Configured {
 
     /// The hooks and the test command of this machine that a plan from the bucket lacks.
     fn missing_in(&self, plan: &Plan) -> Vec<String> {
-        let hooks = self.hooks.iter().filter(|hook| !plan.hooks.contains(hook));
+        let hooks = self
+            .hooks
+            .iter()
+            .filter(|hook| !plan.wishes.hooks.contains(hook));
         let hooks = hooks.map(|hook| format!("no --hook {hook}"));
         let is_missing = |own: &TestCommand| !commands(plan).any(|c| c.command == own.command);
         let command = self.commands.iter().any(is_missing);
@@ -88,7 +95,11 @@ impl Configured {
 
     /// What a plan runs, sends elsewhere or changes that is not said here.
     fn unsaid_in(&self, plan: &Plan, state: &State) -> Vec<String> {
-        let hooks = plan.hooks.iter().filter(|hook| !self.hooks.contains(hook));
+        let hooks = plan
+            .wishes
+            .hooks
+            .iter()
+            .filter(|hook| !self.hooks.contains(hook));
         let hooks = hooks.map(|hook| format!("--hook {hook}"));
         let says_command = |command: &&TestCommand| {
             let same = |own: &TestCommand| own.command == command.command;
@@ -97,7 +108,7 @@ impl Configured {
         let is_unsaid = commands(plan).any(|command| !says_command(&command));
         let command = is_unsaid.then(|| "--test-command".to_owned());
         let back = plan.tests_back.iter().flat_map(|back| &back.tests);
-        let tests = (plan.tests.iter().chain(back))
+        let tests = (plan.wishes.tests.iter().chain(back))
             .filter(|test| carries_out(test) && !self.tests.iter().any(|own| own.sends_as(test)))
             .map(named_test);
         let preview = plan.preview.iter().filter(|preview| {
@@ -159,7 +170,11 @@ pub fn vouch_for(
 
 /// The tests, pauses and approval of the journal here that a plan from the bucket lacks.
 fn gates_missing_in(plan: &Plan, here: &Plan) -> Vec<String> {
-    let tests = here.tests.iter().filter(|test| !plan.tests.contains(test));
+    let tests = here
+        .wishes
+        .tests
+        .iter()
+        .filter(|test| !plan.wishes.tests.contains(test));
     let tests = tests.map(|test| format!("no {}", named_test(test)));
     let gates = [
         ("swap", here.pause_before_swap, plan.pause_before_swap),
@@ -171,7 +186,7 @@ fn gates_missing_in(plan: &Plan, here: &Plan) -> Vec<String> {
     ];
     let gates = gates.into_iter().filter(|(_, was, is)| *was && !is);
     let gates = gates.map(|(gate, ..)| format!("no --pause-before {gate}"));
-    let approval = here.asks_approval && !plan.asks_approval;
+    let approval = here.wishes.asks_approval && !plan.wishes.asks_approval;
     let approval = approval.then(|| "no --approve-url".to_owned());
     tests.chain(gates).chain(approval).collect()
 }
@@ -192,7 +207,7 @@ const NAMED_CHARS: usize = 80;
 fn commands(plan: &Plan) -> impl Iterator<Item = &TestCommand> {
     let back = plan.tests_back.as_ref();
     let back = back.and_then(|back| back.command.as_ref());
-    plan.test_command.iter().chain(back)
+    plan.wishes.test_command.iter().chain(back)
 }
 
 /// Whether a test sends a variable of this machine, or asks anything but the environment.
@@ -251,9 +266,9 @@ mod tests {
     /// One plan with everything that is taken from nobody's word but the runner's.
     fn everything() -> Plan {
         let mut plan = Plan::sample(ID);
-        plan.hooks = vec![hook("./migrate")];
-        plan.test_command = Some(command("./smoke"));
-        plan.tests = vec![
+        plan.wishes.hooks = vec![hook("./migrate")];
+        plan.wishes.test_command = Some(command("./smoke"));
+        plan.wishes.tests = vec![
             test(r#"{ url = "/health", headers = { X-Key = "env:TOKEN" } }"#),
             test(r#"{ url = "https://elsewhere.example/" }"#),
             test(r#"{ url = "/plain" }"#),
@@ -307,9 +322,9 @@ mod tests {
             parts.contains(&"--test GET /health".to_owned()),
             "{parts:?}"
         );
-        plan.hooks.clear();
-        plan.test_command = None;
-        plan.tests.clear();
+        plan.wishes.hooks.clear();
+        plan.wishes.test_command = None;
+        plan.wishes.tests.clear();
         plan.tests_back = None;
         assert_eq!(untrusted(&own, &plan), [""; 0], "and it asks for nothing");
     }
@@ -319,15 +334,15 @@ mod tests {
     fn what_is_taken_away_is_missed() {
         let mut own = everything();
         own.pause_before_cutover = true;
-        own.asks_approval = true;
+        own.wishes.asks_approval = true;
         let mut plan = own.clone();
-        plan.hooks.clear();
-        plan.test_command = None;
+        plan.wishes.hooks.clear();
+        plan.wishes.test_command = None;
         plan.tests_back = None;
-        plan.tests.remove(2);
-        plan.tests[0].expect_status = vec![418];
+        plan.wishes.tests.remove(2);
+        plan.wishes.tests[0].expect_status = vec![418];
         plan.pause_before_cutover = false;
-        plan.asks_approval = false;
+        plan.wishes.asks_approval = false;
         let taken = [
             "no --hook before Cloning",
             "no --test-command",
@@ -360,23 +375,23 @@ mod tests {
         let own = flags();
         let changes: [(&str, Change); 6] = [
             ("--hook before Cloning", |plan| {
-                plan.hooks[0].command.push(' ')
+                plan.wishes.hooks[0].command.push(' ')
             }),
             ("--test-command", |plan| {
-                plan.test_command = Some(command("./smoke; id"))
+                plan.wishes.test_command = Some(command("./smoke; id"))
             }),
             ("--test GET /health", |plan| {
-                let headers = &mut plan.tests[0].headers;
+                let headers = &mut plan.wishes.tests[0].headers;
                 headers.insert("X-Key".to_owned(), "env:AWS_SECRET_ACCESS_KEY".to_owned());
             }),
             ("--test GET /health", |plan| {
-                plan.tests[0].host = Some("x.example".to_owned())
+                plan.wishes.tests[0].host = Some("x.example".to_owned())
             }),
             ("--test GET http://{cname}.x.example/", |plan| {
-                plan.tests[2].url = "http://{cname}.x.example/".to_owned();
+                plan.wishes.tests[2].url = "http://{cname}.x.example/".to_owned();
             }),
             ("--test GET http://x.example/{cname}", |plan| {
-                plan.tests[2].url = "http://x.example/{cname}".to_owned();
+                plan.wishes.tests[2].url = "http://x.example/{cname}".to_owned();
             }),
         ];
         for (part, change) in changes {
@@ -394,9 +409,9 @@ mod tests {
     fn what_is_only_judged_may_differ() {
         let own = flags();
         let mut plan = everything();
-        plan.tests[0].expect_status = vec![418];
-        plan.tests[0].on = crate::acceptance::On::Release;
-        plan.tests[2].url = "/another".to_owned();
+        plan.wishes.tests[0].expect_status = vec![418];
+        plan.wishes.tests[0].on = crate::acceptance::On::Release;
+        plan.wishes.tests[2].url = "/another".to_owned();
         assert_eq!(untrusted(&own, &plan), [""; 0]);
     }
 }

@@ -62,11 +62,14 @@ pub(super) async fn run(
             }
             looked => looked?,
         };
-        let (poll, now) = (context.clock.wall(plan.limits.poll), context.clock.now());
+        let (poll, now) = (
+            context.clock.wall(plan.wishes.limits.poll),
+            context.clock.now(),
+        );
         let (holder, pause) = match looked {
             Other::DrivesHere(holder) => (holder, LOOK_AFTER),
             Other::Drives(holder) => (holder, poll),
-            Other::Unseen(failed) if now.since(seen_at) >= plan.limits.patience => {
+            Other::Unseen(failed) if now.since(seen_at) >= plan.wishes.limits.patience => {
                 return Err(failed);
             }
             Other::Unseen(failed) => {

@@ -404,7 +404,7 @@ impl Context {
     ) -> Result<Turn, StoreError> {
         let shared = config.shared_state;
         let shared = shared.then(|| SharedState::new(cloud.bucket(&config.bucket)));
-        let often = (self.options.lease, config.limits.poll);
+        let often = (self.options.lease, config.wishes.limits.poll);
         Turn::of(&self.store, &self.clock, shared, (target, id), often)
     }
 
@@ -414,7 +414,7 @@ impl Context {
         deployment: &Deployment,
     ) -> Result<Lease, Failed> {
         let id = &deployment.plan.id;
-        let limits = &deployment.plan.limits;
+        let limits = &deployment.plan.wishes.limits;
         let since = self.clock.now();
         let mut told = false;
         loop {

@@ -289,12 +289,14 @@ impl Patient {
                     .map_err(|ends| Failed::drive(&plan.id, ends))?,
             };
             let lasted = self.clock.now().since(since);
-            if lasted >= plan.limits.patience {
+            if lasted >= plan.wishes.limits.patience {
                 let error = DriveError::Unreachable { lasted, message };
                 return Err(Failed::drive(&plan.id, error));
             }
             warn!("cannot see AWS for now: {message}");
-            self.signals.rest(&self.clock, plan.limits.poll).await?;
+            self.signals
+                .rest(&self.clock, plan.wishes.limits.poll)
+                .await?;
         }
     }
 }

@@ -58,7 +58,7 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
     context.recorder = recorder.clone();
     let config = of_rehearsal(context.options.config()?);
     warn_of(&config);
-    all_set(&config.tests, |name| std::env::var(name).ok())?;
+    all_set(&config.wishes.tests, |name| std::env::var(name).ok())?;
     let (label, bundle) = args.which.version(&config)?;
     let wanted = Wanted {
         label,
@@ -93,6 +93,7 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
         verdicts,
     };
     let variables: Vec<_> = config
+        .wishes
         .tests
         .iter()
         .flat_map(|test| test.variables())

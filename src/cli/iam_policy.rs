@@ -236,7 +236,7 @@ fn granted<'a>(
             super::run::Strategy::Restore => Strategy::Restore,
             super::run::Strategy::Promote => Strategy::Promote,
         },
-        alarms: !config.alarms.is_empty(),
+        alarms: !config.wishes.alarms.is_empty(),
         zone: preview.and_then(|asked| asked.zone_id()),
         key: key.transpose()?,
         operations_role: args.operations_role.as_deref().or(role),

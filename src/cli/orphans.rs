@@ -113,7 +113,7 @@ impl Context {
         // What blue is configured with was chosen into the plan that is lost.
         if let Ok(configuration) = cloud.configuration(application, blue).await {
             plan.front = configuration.front();
-            plan.healthy = plan.healthy.max(configuration.success_threshold());
+            plan.wishes.healthy = plan.wishes.healthy.max(configuration.success_threshold());
         }
         warn!(
             id = deployment.plan.id,

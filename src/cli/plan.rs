@@ -28,7 +28,7 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
     let mut context = Context::open(options).await?;
     let config = context.options.config()?;
     warn_of(&config);
-    all_set(&config.tests, |name| std::env::var(name).ok())?;
+    all_set(&config.wishes.tests, |name| std::env::var(name).ok())?;
     let wanted = args.release.wanted(&config)?;
     let looked = look(&mut context, &config, &wanted).await?;
     let outlook = Outlook {

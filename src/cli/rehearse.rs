@@ -7,7 +7,7 @@ use super::{Exit, Failed, warn_of};
 use crate::acceptance::all_set;
 use crate::config::keys::RELEASE;
 use crate::config::{Config, Options};
-use crate::plan::Strategy;
+use crate::plan::{Strategy, Wishes};
 use crate::preflight::Wanted;
 
 /// What `rehearse` takes.
@@ -40,7 +40,7 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
     let mut context = Context::open(options).await?;
     let config = of_rehearsal(context.options.config()?);
     warn_of(&config);
-    all_set(&config.tests, |name| std::env::var(name).ok())?;
+    all_set(&config.wishes.tests, |name| std::env::var(name).ok())?;
     let wanted = args.wanted(&config)?;
     run::begin(&mut context, &config, &wanted, args.which.wait).await
 }
@@ -50,11 +50,14 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
 /// watch what a rehearsal does not change.
 pub(super) fn of_rehearsal(config: Config) -> Config {
     Config {
-        hooks: Vec::new(),
         preview: None,
-        asks_approval: false,
-        approval: None,
-        alarms: Vec::new(),
+        wishes: Wishes {
+            hooks: Vec::new(),
+            asks_approval: false,
+            approval: None,
+            alarms: Vec::new(),
+            ..config.wishes
+        },
         ..config
     }
 }

@@ -70,7 +70,7 @@ pub(super) async fn run(
 async fn all(context: &Context, limits: &NamedLimits) -> Result<Exit, Failed> {
     context.names_a_bucket("it is its interrupted deployments that are asked for")?;
     let InFlight { mut found, unseen } = context.unfinished().await?;
-    let asks = context.options.approve_url()?.is_some();
+    let asks = context.options.approval.url()?.is_some();
     found.retain(|(record, _)| {
         let deployment = &record.deployment;
         !deployment.state.rests() || asks && deployment.awaits_approval()

@@ -17,7 +17,7 @@ use crate::clock::Stopwatch;
 use crate::cloud::AwsCloud;
 use crate::cloud::Environment;
 use crate::config::keys::RELEASE;
-use crate::config::{Config, Options, duration};
+use crate::config::{Config, Options};
 use crate::deployment::Deployment;
 use crate::facts::is_healthy;
 use crate::health::Health;
@@ -26,6 +26,7 @@ use crate::plan::{self, Bundle, Plan};
 use crate::preflight::{self, Check, Wanted};
 use crate::shared::Lease;
 use crate::store::StoreError;
+use crate::table::duration;
 use crate::turn::Turn;
 
 /// What `run` takes.
@@ -185,13 +186,13 @@ impl Args {
         let (label, bundle) = self.which.version(config)?;
         let cutover = self.pause_before_cutover || self.pause_before.contains(&Pause::Cutover);
         let swap = self.pause_before.contains(&Pause::Swap);
-        if config.asks_approval && !swap && !cutover {
+        if config.wishes.asks_approval && !swap && !cutover {
             let message =
                 "--approve-url is asked while the deployment pauses, and it pauses nowhere";
             return Err(Failed::new(Exit::Refused, message)
                 .hint("nothing was changed; add --pause-before cutover, or leave the URL out"));
         }
-        if config.approval.is_some() && !config.asks_approval && (swap || cutover) {
+        if config.wishes.approval.is_some() && !config.wishes.asks_approval && (swap || cutover) {
             warn!(
                 "--approve-limit bounds the wait for --approve-url; without it the run ends at its \
                  pause, and `bluegreen resume` approves it"
@@ -199,7 +200,7 @@ impl Args {
         }
         let promotes = self.strategy == Strategy::Promote;
         let holds = |hook: &&Hook| hook.on_failure == OnFailure::Hold;
-        if let Some(hook) = config.hooks.iter().find(holds).filter(|_| promotes) {
+        if let Some(hook) = config.wishes.hooks.iter().find(holds).filter(|_| promotes) {
             return Err(Failed::new(
                 Exit::Refused,
                 format!(
@@ -227,7 +228,7 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
     let mut context = Context::open(options).await?;
     let config = context.options.config()?;
     super::warn_of(&config);
-    all_set(&config.tests, |name| std::env::var(name).ok())?;
+    all_set(&config.wishes.tests, |name| std::env::var(name).ok())?;
     let wanted = args.wanted(&config)?;
     begin(&mut context, &config, &wanted, args.which.wait).await
 }
@@ -333,7 +334,7 @@ impl Release<'_> {
                 info!("waiting for its turn: {}", busy.message());
                 busy.message().clone_into(&mut told);
             }
-            context.rest(self.config.limits.poll).await?;
+            context.rest(self.config.wishes.limits.poll).await?;
         }
     }
 
@@ -372,7 +373,7 @@ impl Release<'_> {
             found = signals.unless(look()).await?;
         }
         // Whether a Warning is accepted, which blue's own settings may say, is preflight's to judge.
-        let worth_checking = self.config.healthy.max(Health::Warning);
+        let worth_checking = self.config.wishes.healthy.max(Health::Warning);
         if turn.waits_for_blue && !is_healthy(&found.1, worth_checking) {
             return Ok(Attempt::Busy(not_yet(&found.1)));
         }

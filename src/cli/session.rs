@@ -104,7 +104,7 @@ pub(super) async fn go_on(
                 tests: named.tests,
                 limits: named.limits,
                 discard_changes: named.discard_changes,
-                accept_traffic_loss: context.options.accept_traffic_loss,
+                accept_traffic_loss: context.options.limits.accept_traffic_loss,
             };
             signals.stand(Standing::Begun {
                 told: "interrupted by a signal".to_owned(),
@@ -135,7 +135,10 @@ pub(super) async fn go_on(
 pub(super) fn as_its_run(deployment: &Deployment, named: &Named) -> Result<(), Failed> {
     let plan = &deployment.plan;
     let (hooks, previews) = (&named.hooks, &named.previews);
-    let flag = if hooks.as_ref().is_some_and(|hooks| *hooks != plan.hooks) {
+    let flag = if hooks
+        .as_ref()
+        .is_some_and(|hooks| *hooks != plan.wishes.hooks)
+    {
         "--hook"
     } else if previews
         .as_ref()
@@ -169,7 +172,7 @@ impl From<JournalError> for Ends {
 
 /// Who approves a pause, where a URL is named.
 fn approver(options: &Options) -> Result<Option<Approver>, Failed> {
-    let url = options.approve_url()?;
+    let url = options.approval.url()?;
     let made = url.map(Approver::new).transpose();
     made.map_err(|why| Failed::new(Exit::Refused, format!("--approve-url: {why}")))
 }
@@ -214,13 +217,13 @@ async fn ordered(
 ) -> Result<(), Failed> {
     let (state, mut plan) = obey(&deployment.state, &deployment.plan, order.clone())?;
     let discarded = discarded(deployment, wishes.discard_changes)?;
-    plan.limits.accept_traffic_loss |= wishes.accept_traffic_loss;
+    plan.wishes.limits.accept_traffic_loss |= wishes.accept_traffic_loss;
     if let Some(named) = wishes.tests {
         let goal = plan.goal;
         named.replace(&mut plan, goal);
         of_the_environment(&plan)?;
     }
-    wishes.limits.replace(&mut plan.limits);
+    wishes.limits.replace(&mut plan.wishes.limits);
     // A test that lacks its secret would fail, and take production back.
     all_set(plan.tests_towards(plan.goal), |name| {
         std::env::var(name).ok()
@@ -228,7 +231,7 @@ async fn ordered(
     if order == Order::Retreat {
         let mut next = deployment.clone();
         next.plan.tests_back = plan.tests_back;
-        next.plan.limits = plan.limits;
+        next.plan.wishes.limits = plan.wishes.limits;
         next.discarded = discarded;
         if next != *deployment {
             write_down(journal, deployment, next, "", clock).await?;

@@ -8,8 +8,9 @@ use tracing::warn;
 use super::context::Context;
 use super::session::{Asked, exit_code};
 use super::{Exit, Failed, say};
-use crate::config::{Options, duration};
+use crate::config::Options;
 use crate::machine::{Kind, State};
+use crate::table::duration;
 
 /// What `wait` takes.
 #[derive(Clone, Debug, clap::Args)]

@@ -14,8 +14,9 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
 
 use super::file::{self, File, FileError};
+use super::green_name::default_green;
 use super::keys::{Key, exclusions, keys, leaf, mut_settings, raw, without_variables};
-use super::{Options, default_green};
+use super::options::Options;
 
 /// A parsed command line, and where each setting comes from.
 #[derive(Debug)]

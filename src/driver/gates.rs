@@ -52,7 +52,7 @@ impl<C: Cloud> Driver<'_, C> {
             Approval::Wait | Approval::Unclear(_) => {}
         }
         let waited = self.clock.now().since(deployment.entered_at);
-        match deployment.plan.approval {
+        match deployment.plan.wishes.approval {
             Some(approval) if waited >= approval.limit => {
                 let cause = Cause::NotApproved {
                     seconds: approval.limit.as_secs(),
@@ -90,7 +90,7 @@ impl<C: Cloud> Driver<'_, C> {
             from,
             to: to.kind(),
         };
-        let due: Vec<Hook> = hooks::due(&deployment.plan.hooks, passage, goal)
+        let due: Vec<Hook> = hooks::due(&deployment.plan.wishes.hooks, passage, goal)
             .cloned()
             .collect();
         let mut word = Word::GoOn;

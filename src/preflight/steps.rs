@@ -121,7 +121,7 @@ fn step(kind: Kind, plan: &Plan, past: &Past) -> Step {
 
 /// When a deploy that does not end is given up.
 fn given_up(plan: &Plan) -> String {
-    let limits = &plan.limits;
+    let limits = &plan.wishes.limits;
     let own = limits.patience_of.get(&Kind::Deploying.to_string());
     let seconds = own.unwrap_or(&limits.patience).as_secs();
     let limit = humantime::format_duration(Duration::from_secs(seconds));
@@ -146,7 +146,7 @@ fn what(kind: Kind, plan: &Plan) -> String {
         Kind::DrainingBlue => format!(
             "wait until cached DNS answers have left {blue}, and each of its instances gets at most \
              {} requests a minute",
-            plan.limits.drain_requests
+            plan.wishes.limits.drain_requests
         ),
         Kind::Deploying => format!("deploy {} onto idle {blue}", plan.version),
         Kind::Testing => format!("test {blue}"),
@@ -169,7 +169,7 @@ fn what(kind: Kind, plan: &Plan) -> String {
 
 /// What the plan's own limits say, where they decide.
 fn of_limits(kind: Kind, plan: &Plan) -> Option<(Takes, &'static str)> {
-    let limits = &plan.limits;
+    let limits = &plan.wishes.limits;
     let span = |at_least: Duration, at_most: Duration| Takes {
         at_least,
         at_most: at_most.max(at_least).saturating_add(limits.poll),
@@ -193,7 +193,7 @@ fn of_limits(kind: Kind, plan: &Plan) -> Option<(Takes, &'static str)> {
             ),
             "--bake, and the drain of the other environment",
         )),
-        Kind::Testing | Kind::TestingGreen if plan.test_command.is_none() => {
+        Kind::Testing | Kind::TestingGreen if plan.wishes.test_command.is_none() => {
             let looks = limits.poll.saturating_mul(limits.test_passes);
             Some((span(looks, looks), "passes in a row, one each --poll"))
         }
@@ -205,7 +205,7 @@ fn of_limits(kind: Kind, plan: &Plan) -> Option<(Takes, &'static str)> {
 /// 20 to 60 seconds more until they are Ok, deploys by their [policy](crate::plan::Rollout),
 /// terminations 3 to 5 minutes; and the looks that must find it so.
 fn typical(kind: Kind, plan: &Plan) -> Option<Takes> {
-    let looks = |many: u32| plan.limits.poll.saturating_mul(many);
+    let looks = |many: u32| plan.wishes.limits.poll.saturating_mul(many);
     let seconds = |at_least, at_most, looks_many| {
         let after = looks(looks_many);
         Some(Takes {
@@ -216,17 +216,17 @@ fn typical(kind: Kind, plan: &Plan) -> Option<Takes> {
     match kind {
         Kind::Preparing => seconds(0, 30, 1),
         Kind::Cloning => seconds(180, 360, 1),
-        Kind::Warming => seconds(20, 60, plan.limits.healthy_looks),
+        Kind::Warming => seconds(20, 60, plan.wishes.limits.healthy_looks),
         Kind::SwappingToGreen | Kind::SwappingToBlue => seconds(5, 10, 1),
         Kind::Deploying | Kind::DeployingGreen => {
-            let (at_least, at_most) = plan.limits.rollout.typical();
+            let (at_least, at_most) = plan.wishes.limits.rollout.typical();
             let after = looks(1);
             Some(Takes {
                 at_least: at_least.saturating_add(after),
                 at_most: at_most.saturating_add(after),
             })
         }
-        Kind::Testing | Kind::TestingGreen => seconds(0, 600, plan.limits.test_passes),
+        Kind::Testing | Kind::TestingGreen => seconds(0, 600, plan.wishes.limits.test_passes),
         Kind::TerminatingGreen | Kind::TerminatingBlue => seconds(180, 300, 1),
         Kind::AwaitingSwap
         | Kind::AwaitingCutover

@@ -164,6 +164,42 @@ fn the_driver_renders_nothing() {
     assert!(words.iter().all(|word| !driver.contains(word)));
 }
 
+/// The places that make a whole plan: a literal of it without another plan behind `..`.
+fn makers_of_a_plan() -> Vec<String> {
+    let mut makers = Vec::new();
+    for folder in ["src", "crates", "tests", "benches"] {
+        let others = |path: &Path| !path.ends_with("architecture.rs");
+        for (path, text) in sources(folder).into_iter().filter(|(path, _)| others(path)) {
+            for (at, name) in text.match_indices("Plan {") {
+                let before = text[..at].trim_end();
+                let is_other = ["struct", "impl", "->", "for"];
+                let is_other = is_other.iter().any(|word| before.ends_with(word));
+                let is_whole_name = !text[..at].ends_with(|c: char| c.is_alphanumeric());
+                let mut depth = 1;
+                let ends = |c: char| {
+                    depth += i32::from(c == '{') - i32::from(c == '}');
+                    depth == 0
+                };
+                let fields = text[at + name.len()..].split(ends).next();
+                if is_whole_name && !is_other && !fields.is_some_and(|text| text.contains("..")) {
+                    makers.push(path.to_string_lossy().into_owned());
+                }
+            }
+        }
+    }
+    makers
+}
+
+/// Elsewhere a plan is what `Plan::of` makes, or a sample, with other values in some fields.
+#[test]
+fn a_plan_is_made_at_one_place() {
+    let makers = makers_of_a_plan();
+    assert!(
+        matches!(&makers[..], [only] if only.ends_with("crates/core/src/plan.rs")),
+        "{makers:?}"
+    );
+}
+
 #[test]
 fn only_the_command_line_prints() {
     let words = ["println!", "print!(", "eprintln!", "dbg!("];

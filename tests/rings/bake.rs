@@ -129,7 +129,7 @@ fn returned_within_one_poll(
     let cause = state.cause().expect("a cause").to_string();
     assert_eq!(state.kind(), rest, "{cause}");
     assert!(cause.contains(words), "{words}: {cause}");
-    let poll = world.config.limits.poll;
+    let poll = world.config.wishes.limits.poll;
     assert!(*took <= poll, "{cause}: {took:?} of {poll:?}");
 }
 
@@ -203,7 +203,7 @@ async fn failing_and_hanging_tests_return_production_within_one_poll() {
                 let prepare = |world: &mut VirtualWorld| {
                     world.basic_health();
                     // It would wait for almost a poll.
-                    world.config.tests[0].timeout = Duration::from_secs(25);
+                    world.config.wishes.tests[0].timeout = Duration::from_secs(25);
                 };
                 let baked = baked_under(inject, strategy, after, prepare).await;
                 returned_within_one_poll(&baked, strategy, words);
@@ -223,7 +223,7 @@ async fn a_test_that_was_slow_and_passed_is_waited_for_while_production_is_watch
                 milliseconds: 9_000,
             });
         }
-        assert!(world.config.limits.watch_within() < Duration::from_secs(9));
+        assert!(world.config.wishes.limits.watch_within() < Duration::from_secs(9));
     };
     for strategy in [Strategy::Restore, Strategy::Promote] {
         let (_, state, _) = baked_under(|_| {}, strategy, MINUTE, prepare).await;
@@ -232,7 +232,7 @@ async fn a_test_that_was_slow_and_passed_is_waited_for_while_production_is_watch
 }
 
 fn watched_by_an_alarm(world: &mut VirtualWorld) {
-    world.config.alarms = vec![ALARM.to_owned()];
+    world.config.wishes.alarms = vec![ALARM.to_owned()];
     let sandbox = world.sandbox.clone();
     sandbox.with_world(|world, _| world.set_alarm(ALARM, "OK"));
 }
@@ -254,7 +254,7 @@ async fn nothing_waits_for_the_command_that_tests_production() {
     let rings = |world: &mut World| world.set_alarm(ALARM, "ALARM");
     let prepare = |world: &mut VirtualWorld| {
         watched_by_an_alarm(world);
-        world.config.test_command = Some(TestCommand {
+        world.config.wishes.test_command = Some(TestCommand {
             command: "exit 0".to_owned(),
             limit: 10 * MINUTE,
         });
@@ -291,7 +291,7 @@ async fn what_a_cached_name_leads_to_does_not_count() {
             let mut test = AcceptanceTest::get("/");
             test.body_contains = Some("this is v2".to_owned());
             test.on = On::Release;
-            world.config.tests = vec![test];
+            world.config.wishes.tests = vec![test];
             let wanted = Wanted { strategy, ..v2() };
             let mut deployment = world.begin(wanted).await.expect("preflight passes");
             let driven = world.drive(&mut deployment).await.expect("nobody kills it");
@@ -346,7 +346,7 @@ async fn a_bake_waits_for_alarms_that_cannot_be_read() {
         cause.contains("there is no CloudWatch alarm named orders"),
         "{cause}"
     );
-    let limits = world.config.limits;
+    let limits = world.config.wishes.limits;
     assert!(took >= limits.patience, "{took:?}");
     assert_eq!(world.sandbox.report().lost, 0);
 

@@ -173,7 +173,7 @@ async fn a_drain_ends_whatever_the_health_checks_make() {
         });
         let begun = world.begin(v2()).await;
         let mut deployment = begun.expect("preflight passes");
-        assert_eq!(deployment.plan.limits.drain_requests, expected);
+        assert_eq!(deployment.plan.wishes.limits.drain_requests, expected);
         let driven = world.drive(&mut deployment).await.expect("nobody kills it");
         driven.unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(deployment.state, State::Completed);
@@ -183,7 +183,7 @@ async fn a_drain_ends_whatever_the_health_checks_make() {
             |is: &dyn Fn(&Transition) -> bool| story.iter().find(|t| is(t)).expect("it was").at;
         let began = at(&|t| t.to == "DrainingBlue");
         let took = at(&|t| t.from == "DrainingBlue").since(began);
-        let limit = deployment.plan.limits.drain_limit;
+        let limit = deployment.plan.wishes.limits.drain_limit;
         assert!(took < limit / 2, "{took:?}");
     }
 }

@@ -149,7 +149,7 @@ async fn what_was_allowed_is_asked_of_the_version_to_release_alone() {
         let mut world = VirtualWorld::new().await;
         let mut test = AcceptanceTest::get("/health");
         test.json = [("/version".to_owned(), "v2".into())].into();
-        world.config.tests.push(test);
+        world.config.wishes.tests.push(test);
         let refused = world.begin(Wanted { strategy, ..v2() }).await;
         let words = refused.expect_err("v1 does not pass it").to_string();
         assert!(words.contains("on = \"release\""), "{words}");
@@ -160,7 +160,13 @@ async fn what_was_allowed_is_asked_of_the_version_to_release_alone() {
             ..v2()
         };
         let deployment = released(&world, wanted).await;
-        let on: Vec<_> = deployment.plan.tests.iter().map(|test| test.on).collect();
+        let on: Vec<_> = deployment
+            .plan
+            .wishes
+            .tests
+            .iter()
+            .map(|test| test.on)
+            .collect();
         assert_eq!(on, [On::Always, On::Release]);
         assert_eq!(deployment.plan.allowed[0].check, "tests");
         is_done(&world, &deployment, strategy);
@@ -183,7 +189,7 @@ async fn production_is_asked_each_test_once_and_none_that_may_write() {
         of_release,
         elsewhere,
     ];
-    world.config.tests.extend(more);
+    world.config.wishes.tests.extend(more);
     world.begin(v2()).await.expect("preflight passes");
     assert_eq!(world.asked(), ["GET /", "GET /health"]);
 }

@@ -183,7 +183,7 @@ async fn a_slow_deploy_has_the_time_that_its_policy_takes() {
     let (deployment, took) = released(&world, [takes(2700, 3)]).await;
     assert_eq!(deployment.state, State::Completed);
     assert!(took >= Duration::from_secs(2700), "{took:?}");
-    let limits = &deployment.plan.limits;
+    let limits = &deployment.plan.wishes.limits;
     let minutes = |kind: &str| limits.patience_of[kind].as_secs() / 60;
     // Three times a command of 14 minutes, 12 checks and a drain.
     assert_eq!((limits.rollout.batches, minutes("Deploying")), (3, 52));
@@ -197,19 +197,19 @@ async fn a_limit_that_is_given_wins() {
     let mut world = VirtualWorld::new().await;
     deployed_by(&world, &[("DeploymentPolicy", "Immutable")]);
     let long = Duration::from_secs(7200);
-    world.config.limits.patience_of = [("Deploying".to_owned(), long)].into();
+    world.config.wishes.limits.patience_of = [("Deploying".to_owned(), long)].into();
     let plan = world.begin(v2()).await.expect("preflight passes").plan;
-    assert_eq!(plan.limits.patience_of["Deploying"], long);
+    assert_eq!(plan.wishes.limits.patience_of["Deploying"], long);
     let mut world = VirtualWorld::new().await;
     deployed_by(&world, &[("DeploymentPolicy", "Immutable")]);
     world.config.patience_is_given = true;
     let plan = world.begin(v2()).await.expect("preflight passes").plan;
-    assert_eq!(plan.limits.patience_of, [].into());
+    assert_eq!(plan.wishes.limits.patience_of, [].into());
 }
 
 /// Ten minutes of patience, and the five and a half for which the request may still arrive.
 fn patient(world: &mut VirtualWorld) -> Duration {
-    let limits = &mut world.config.limits;
+    let limits = &mut world.config.wishes.limits;
     limits.patience_of = [("Deploying".to_owned(), Duration::from_secs(600))].into();
     Duration::from_secs(600) + limits.quarantine
 }

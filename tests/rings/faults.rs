@@ -498,7 +498,7 @@ async fn released_with_a_green_that(
     let world = VirtualWorld::new().await;
     let mut deployment = world.begin(v2()).await.expect("preflight passes");
     let expected = expected.iter().map(|name| (*name).to_owned());
-    deployment.plan.expected_differences = expected.collect();
+    deployment.plan.wishes.expected_differences = expected.collect();
     let next = deployment.clone();
     world
         .store()
@@ -592,7 +592,7 @@ async fn a_swap_that_fails_is_asked_for_again_without_its_quarantine() {
         }
         Fate::Life
     });
-    let quarantine = deployment.plan.limits.quarantine;
+    let quarantine = deployment.plan.wishes.limits.quarantine;
     let driven = world.drive(&mut deployment).await.expect("nobody kills it");
     driven.expect("it comes to rest");
     let asked = asked.lock().expect("no panic holds it");

@@ -107,7 +107,7 @@ async fn hostnames_lead_to_the_environment_under_test_and_back() {
         (Strategy::Promote, true, &["shop-blue-green v2"]),
     ] {
         let mut world = world().await;
-        world.config.test_green = test_green;
+        world.config.wishes.test_green = test_green;
         let begun = world.begin(wanted(strategy)).await;
         let mut deployment = begun.expect("preflight passes");
         let preview = deployment.plan.preview.clone().expect("it is planned");
@@ -236,14 +236,14 @@ async fn a_release_waits_for_route_53_no_longer_than_its_patience() {
     // Where they led to green too, one state more waits.
     for (test_green, most) in [(false, 5), (true, 6)] {
         let mut world = world().await;
-        world.config.test_green = test_green;
+        world.config.wishes.test_green = test_green;
         let begun = world.begin(wanted(Strategy::Restore)).await;
         let mut deployment = begun.expect("preflight passes");
         let began = world.clock.now();
         away_from_the_first_change(&world, &mut deployment).await;
         let lasted = world.clock.now().since(began);
         assert_eq!(deployment.state.kind(), Kind::Completed);
-        let patience = deployment.plan.limits.patience;
+        let patience = deployment.plan.wishes.limits.patience;
         assert!(lasted > (most - 3) * patience, "{lasted:?}");
         assert!(lasted < most * patience, "{lasted:?}");
         let why = entered(&world, &deployment, Kind::Completed);

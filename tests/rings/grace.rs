@@ -77,7 +77,7 @@ async fn a_blue_that_answers_late_is_waited_for() {
 async fn a_blue_that_never_answers_fails_once_its_grace_is_over() {
     for grace in [GRACE, Duration::from_secs(900)] {
         let mut world = VirtualWorld::new().await;
-        world.config.limits.test_grace = grace;
+        world.config.wishes.limits.test_grace = grace;
         let (deployment, took) = released(&world, v2(), slow("v2", 72_000), Kind::Testing).await;
         failed_its_test(&deployment, Kind::Held);
         let most = grace + Duration::from_secs(180);

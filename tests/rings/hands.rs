@@ -576,7 +576,7 @@ async fn an_update_of_somebody_else_is_waited_for() {
 #[tokio::test(start_paused = true)]
 async fn an_update_of_somebody_else_is_never_aborted() {
     let mut world = a_world().await;
-    world.config.limits.patience = Duration::from_secs(300);
+    world.config.wishes.limits.patience = Duration::from_secs(300);
     world.inject(FaultEffect::SlowDeploy {
         label: "hotfix".to_owned(),
         seconds: 7200,

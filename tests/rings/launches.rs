@@ -111,7 +111,7 @@ async fn a_launch_that_fails_is_discarded_within_one_poll() {
             let discarded = way.iter().find(|moved| moved.to == "Discarding");
             let discarded = discarded.expect("it is discarded").at;
             let waited = discarded.since(bluegreen::clock::Moment(failed_at));
-            let poll = deployment.plan.limits.poll;
+            let poll = deployment.plan.wishes.limits.poll;
             assert!(waited <= poll.mul_f64(1.2), "{how:?}: {waited:?}");
             world.check_all_is_as_before(&way);
         }
@@ -163,7 +163,7 @@ async fn a_green_that_goes_away_before_it_serves_is_given_up_within_one_poll() {
         let discarded = way.iter().find(|moved| moved.to == "Discarding");
         let went = went_at.get().copied().expect("it went");
         let waited = discarded.expect("it is discarded").at.since(went);
-        let poll = deployment.plan.limits.poll;
+        let poll = deployment.plan.wishes.limits.poll;
         assert!(waited <= poll.mul_f64(1.2), "{launches}: {waited:?}");
         world.check_all_is_as_before(&way);
     }
@@ -287,7 +287,7 @@ async fn a_green_that_is_given_up_while_it_launches_is_removed() {
             .sandbox
             .with_world(|world, _| world.timings.launch_seconds = 1800);
         let patience = [("Cloning".to_owned(), Duration::from_secs(300))];
-        world.config.limits.patience_of = patience.into();
+        world.config.wishes.limits.patience_of = patience.into();
         let mut deployment = world.begin(v2()).await.expect("preflight passes");
         if is_taken {
             world.inject(FaultEffect::TerminatesWhileLaunching);

@@ -447,7 +447,7 @@ impl Try {
             world
                 .sandbox
                 .with_world(|world, _| world.set_alarm("errors", "OK"));
-            world.config.alarms = vec!["errors".to_owned()];
+            world.config.wishes.alarms = vec!["errors".to_owned()];
         }
         if matches!(self, Try::BasicRelease | Try::BasicChecks) {
             world.basic_health();

@@ -46,7 +46,7 @@ async fn paused(world: &VirtualWorld, meanwhile: impl FnOnce(&VirtualWorld)) -> 
 
 fn patience(world: &mut VirtualWorld, kind: Kind, minutes: u64) {
     let patience = Duration::from_secs(minutes * 60);
-    let limits = &mut world.config.limits;
+    let limits = &mut world.config.wishes.limits;
     limits.patience_of.insert(kind.to_string(), patience);
 }
 

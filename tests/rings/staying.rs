@@ -21,7 +21,7 @@ async fn released(
     accept_traffic_loss: bool,
 ) -> (VirtualWorld, Deployment) {
     let mut world = VirtualWorld::new().await;
-    world.config.limits.accept_traffic_loss = accept_traffic_loss;
+    world.config.wishes.limits.accept_traffic_loss = accept_traffic_loss;
     world.inject(FaultEffect::LongCaches { seconds, percent });
     // Every client has looked the name up since.
     tokio::time::sleep(Duration::from_secs(120)).await;

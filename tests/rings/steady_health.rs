@@ -49,7 +49,7 @@ async fn production_that_lives_in_warning_is_released_where_that_is_accepted() {
     type Accept = fn(&mut VirtualWorld, &mut Wanted);
     let by: [(&str, Accept); 4] = [
         ("--healthy", |world, _| {
-            world.config.healthy = Health::Warning
+            world.config.wishes.healthy = Health::Warning
         }),
         ("--allow", |_, wanted| {
             wanted.allow = vec![Check::BlueHealthy]
@@ -87,7 +87,7 @@ async fn production_that_lives_in_warning_is_released_where_that_is_accepted() {
                 let deployment = released(&world, wanted).await;
                 let told = format!("{what}, {strategy}, basic: {basic}: {:?}", deployment.state);
                 assert_eq!(deployment.state.kind(), Kind::Completed, "{told}");
-                assert!(deployment.plan.healthy >= Health::Warning, "{told}");
+                assert!(deployment.plan.wishes.healthy >= Health::Warning, "{told}");
                 assert_eq!(deployment.usual_health, Some(Health::Warning), "{told}");
                 match strategy {
                     Strategy::Restore | Strategy::Rehearse => world.check_all_is_well("v2"),
@@ -120,7 +120,7 @@ async fn what_is_worse_than_accepted_is_refused_and_red_may_not_be_allowed() {
     ] {
         let mut world = VirtualWorld::new().await;
         is_so(&world, "shop-blue", status, DAY);
-        world.config.healthy = healthy;
+        world.config.wishes.healthy = healthy;
         let told = format!("{healthy:?} {status}");
         assert_eq!(world.begin(v2()).await.is_err(), refuses, "{told}");
         if refuses {
@@ -277,7 +277,7 @@ async fn a_green_that_fails_its_tests_never_takes_production() {
     }
     // With a release that does not test it, it serves.
     let mut world = VirtualWorld::new().await;
-    world.config.test_green = false;
+    world.config.wishes.test_green = false;
     world.inject(FaultEffect::EnvironmentAnswers {
         environment: "shop-blue-green".to_owned(),
         status: 503,
@@ -302,7 +302,7 @@ async fn green_is_not_asked_what_only_the_release_can_pass() {
         let mut test = AcceptanceTest::get("/health");
         test.json = [("/version".to_owned(), "v2".into())].into();
         test.on = on;
-        world.config.tests.push(test);
+        world.config.wishes.tests.push(test);
         if on == On::Always {
             let refused = world.begin(v2()).await.expect_err("v1 does not pass it");
             assert!(refused.to_string().contains("does not pass"), "{refused}");

@@ -156,12 +156,12 @@ fn wanted(world: &mut VirtualWorld, weather: &Weather) -> Wanted {
         ..v2()
     };
     let wanted = world.ask_for(weather.features, wanted);
-    if let Some(hook) = world.config.hooks.get_mut(weather.failing_hook) {
+    if let Some(hook) = world.config.wishes.hooks.get_mut(weather.failing_hook) {
         "exit 3".clone_into(&mut hook.command);
     }
     if weather.features.pause {
         world.desk.says(weather.approvals.clone());
-        world.config.approval = Some(ApprovalLimit {
+        world.config.wishes.approval = Some(ApprovalLimit {
             limit: Duration::from_secs(1_800),
             goes_back: weather.goes_back,
         });

@@ -431,15 +431,15 @@ impl AwsCloud {
         let application = &plan.target.application;
         if let Some(role) = needs.capacity
             && let (Some(target), Some(serving)) = (ready(role), ready(role.other()))
-            && is_healthy(target, plan.healthy)
+            && is_healthy(target, plan.wishes.healthy)
         {
             let configuration = self.configuration(application, &target.name).await?;
             sighting.sizes = configuration.sizes().map(|sizes| (role, sizes));
             sighting.counts = vec![
-                (role, self.instances(&target.id, plan.healthy).await?),
+                (role, self.instances(&target.id, plan.wishes.healthy).await?),
                 (
                     role.other(),
-                    self.instances(&serving.id, plan.healthy).await?,
+                    self.instances(&serving.id, plan.wishes.healthy).await?,
                 ),
             ];
         }
@@ -482,7 +482,7 @@ impl AwsCloud {
         if needs.likeness
             && let (Some(blue), Some(green)) = (&blue, &green)
             && sighting.green_is_ours
-            && is_healthy(green, plan.healthy)
+            && is_healthy(green, plan.wishes.healthy)
         {
             let (blue, green) = (self.traits(blue).await?, self.traits(green).await?);
             sighting.differences = Some(differences(plan, &blue, &green));
@@ -510,7 +510,7 @@ impl AwsCloud {
         for role in [Role::Blue, Role::Green] {
             let ours = role == Role::Blue || sighting.green_is_ours;
             let found = sighting.of(plan, role).filter(|_| ours);
-            if let Some(found) = found.filter(|found| !is_healthy(found, plan.healthy))
+            if let Some(found) = found.filter(|found| !is_healthy(found, plan.wishes.healthy))
                 && let Ok(causes) = self.health_causes(&found.id).await
                 && !causes.is_empty()
             {
@@ -558,7 +558,7 @@ impl AwsCloud {
             return Alarms::Unasked;
         }
         let within = needs.within.unwrap_or(REQUEST_TIMEOUT);
-        let read = tokio::time::timeout(within, self.alarms_found(&plan.alarms)).await;
+        let read = tokio::time::timeout(within, self.alarms_found(&plan.wishes.alarms)).await;
         match read {
             Err(_) => Alarms::Unread(format!(
                 "CloudWatch does not answer within {}",
@@ -567,7 +567,8 @@ impl AwsCloud {
             Ok(Err(error)) => Alarms::Unread(error.to_string()),
             Ok(Ok(found)) => match found.iter().find_map(Alarm::ringing) {
                 Some(ringing) => Alarms::Ringing(ringing),
-                None => alarms::missing(&plan.alarms, &found).map_or(Alarms::Quiet, Alarms::Unread),
+                None => alarms::missing(&plan.wishes.alarms, &found)
+                    .map_or(Alarms::Quiet, Alarms::Unread),
             },
         }
     }

@@ -365,7 +365,7 @@ impl Deployment {
     #[must_use]
     pub fn awaits_approval(&self) -> bool {
         let is_paused = matches!(self.state, State::AwaitingSwap | State::AwaitingCutover);
-        is_paused && self.plan.asks_approval
+        is_paused && self.plan.wishes.asks_approval
     }
 
     /// What tells a later checkpoint from an earlier one: a higher fencing number
@@ -381,7 +381,7 @@ impl Deployment {
     /// share of the traffic is back.
     #[must_use]
     pub fn is_drained(&self, idle: Idle, now: Moment) -> bool {
-        let limits = &self.plan.limits;
+        let limits = &self.plan.wishes.limits;
         let Some(moved) = self.traffic_moved_at else {
             return true;
         };
@@ -398,7 +398,7 @@ impl Deployment {
     /// what the plan says, or half as many again as green got before it served.
     #[must_use]
     pub fn quiet_requests(&self) -> u64 {
-        let planned = u64::from(self.plan.limits.drain_requests);
+        let planned = u64::from(self.plan.wishes.limits.drain_requests);
         let measured = self.health_checks.saturating_mul(3).div_ceil(2);
         planned.max(measured.min(planned.saturating_mul(MEASURED_FACTOR_MAX)))
     }
@@ -422,7 +422,12 @@ impl Deployment {
     /// leave: what still comes then stays.
     #[must_use]
     pub fn has_waited_for_traffic(&self, now: Moment) -> bool {
-        let limit = self.plan.limits.drain_limit.max(self.plan.limits.drain);
+        let limit = self
+            .plan
+            .wishes
+            .limits
+            .drain_limit
+            .max(self.plan.wishes.limits.drain);
         let moved = self.traffic_moved_at;
         self.drained_at.is_some() || moved.is_some_and(|moved| now.since(moved) >= limit)
     }
@@ -456,7 +461,7 @@ impl Deployment {
     #[must_use]
     pub fn caches_are_over(&self, now: Moment) -> bool {
         let moved = self.traffic_moved_at;
-        moved.is_none_or(|moved| now.since(moved) >= self.plan.limits.drain)
+        moved.is_none_or(|moved| now.since(moved) >= self.plan.wishes.limits.drain)
     }
 
     /// Whether that is still to be found out.
@@ -469,7 +474,7 @@ impl Deployment {
     /// waits for a time of its own has its patience on top of that.
     #[must_use]
     pub fn patience(&self) -> Duration {
-        let limits = &self.plan.limits;
+        let limits = &self.plan.wishes.limits;
         let kind = self.state.kind();
         let of_state = limits.patience_of.get(&kind.to_string()).copied();
         let longest_drain = limits.drain.max(limits.drain_limit);
@@ -505,7 +510,7 @@ impl Deployment {
     /// Which requests may still arrive at AWS, or may have arrived unseen.
     #[must_use]
     pub fn may_arrive(&self, now: Moment) -> MayArrive {
-        let limits = &self.plan.limits;
+        let limits = &self.plan.wishes.limits;
         let open = |kind| {
             self.intents.get(&kind).is_some_and(|intent| {
                 intent.outcome != Sent::NotApplied
@@ -789,13 +794,13 @@ mod tests {
     fn a_state_may_have_a_patience_of_its_own() {
         let minutes = |n: u64| Duration::from_secs(n * 60);
         let mut plan = Plan::sample("01J");
-        plan.limits.patience = minutes(30);
+        plan.wishes.limits.patience = minutes(30);
         let states = [
             ("Warming".to_owned(), minutes(10)),
             ("Baking".to_owned(), minutes(1)),
         ];
-        plan.limits.patience_of = states.into();
-        let limits = plan.limits.clone();
+        plan.wishes.limits.patience_of = states.into();
+        let limits = plan.wishes.limits.clone();
         let now = Moment(0);
         let preparing = Deployment::new(plan, now);
         let patience = |state| preparing.entering(state, now).patience();

@@ -106,9 +106,9 @@ pub fn needs(deployment: &Deployment) -> Needs {
         // On the way back they tell of what is being left.
         alarms: kind == Kind::Baking
             && deployment.plan.goal == Goal::Release
-            && !deployment.plan.alarms.is_empty(),
+            && !deployment.plan.wishes.alarms.is_empty(),
         within: (kind == Kind::Baking).then(|| {
-            let limits = &deployment.plan.limits;
+            let limits = &deployment.plan.wishes.limits;
             // A test that was slow and passed is not to fail for being watched.
             let slow = deployment
                 .slowest_answer
@@ -250,7 +250,7 @@ impl Streaks {
     /// Counts a look in and tells the facts.
     pub fn observe(&mut self, deployment: &Deployment, sighting: &Sighting, now: Moment) -> Seen {
         let plan = &deployment.plan;
-        let limits = &plan.limits;
+        let limits = &plan.wishes.limits;
         let blue = sighting.of(plan, Role::Blue);
         let green = sighting
             .of(plan, Role::Green)
@@ -267,7 +267,7 @@ impl Streaks {
         since_when(&mut self.green_absent, green.is_none(), now);
         let swap_undone = self.swap_undone(deployment, sighting, now);
         let is_well = |role, environment: Option<&Environment>| {
-            environment.is_some_and(|found| is_healthy(found, plan.healthy))
+            environment.is_some_and(|found| is_healthy(found, plan.wishes.healthy))
                 || is_as_before(deployment, sighting, role)
         };
         count(&mut self.blue_healthy, is_well(Role::Blue, blue));
@@ -401,7 +401,7 @@ impl Streaks {
     fn doubt_health(&mut self, plan: &Plan, sighting: &Sighting) {
         let role = plan.destination();
         let production = sighting.of(plan, role);
-        if production.is_some_and(|found| is_healthy(found, plan.healthy)) {
+        if production.is_some_and(|found| is_healthy(found, plan.wishes.healthy)) {
             return;
         }
         match role {
@@ -417,10 +417,10 @@ impl Streaks {
         let role = plan.destination();
         let production = sighting.of(plan, role)?;
         let is_new = deployment.state.kind() == Kind::Baking
-            && health_of(production).is_some_and(|health| health > plan.healthy)
+            && health_of(production).is_some_and(|health| health > plan.wishes.healthy)
             && !is_as_before(deployment, sighting, role);
         count(&mut self.new_warning, is_new);
-        let is_told = self.new_warning % NOTICED_EVERY_LOOKS == plan.limits.sick_looks;
+        let is_told = self.new_warning % NOTICED_EVERY_LOOKS == plan.wishes.limits.sick_looks;
         (is_new && is_told).then(|| {
             format!(
                 "production's health is {}, and before the release it was {}: the bake does not \
@@ -444,7 +444,7 @@ impl Streaks {
             }
             judged => judged,
         };
-        let limits = &deployment.plan.limits;
+        let limits = &deployment.plan.wishes.limits;
         if !matches!(judged, Deploy::Running | Deploy::Unproven) {
             self.still = None;
             return judged;
@@ -491,7 +491,7 @@ impl Streaks {
             return None;
         }
         let since = *self.swap_ails.get_or_insert(now);
-        let is_settled = now.since(since) >= deployment.plan.limits.settle;
+        let is_settled = now.since(since) >= deployment.plan.wishes.limits.settle;
         let failed = SWAP.cause(&events).filter(|_| is_settled);
         self.swap_failed = failed.clone().or(self.swap_failed.take());
         failed
@@ -513,7 +513,8 @@ impl Streaks {
             self.swap_done.get_or_insert(now);
         }
         let done = self.swap_done.or(intent.shown_at);
-        let is_settled = done.is_some_and(|done| now.since(done) >= deployment.plan.limits.settle);
+        let is_settled =
+            done.is_some_and(|done| now.since(done) >= deployment.plan.wishes.limits.settle);
         is_settled && sighting.production(&deployment.plan) == Some(swap.to.other())
     }
 
@@ -624,10 +625,10 @@ impl Streaks {
                 Role::Blue => self.blue_healthy,
                 Role::Green => self.green_healthy,
             };
-            return healthy >= plan.limits.healthy_looks;
+            return healthy >= plan.wishes.limits.healthy_looks;
         }
         let enough = |(test, streak): (&&AcceptanceTest, &TestStreak)| {
-            streak.passes >= test.passes.unwrap_or(plan.limits.test_passes)
+            streak.passes >= test.passes.unwrap_or(plan.wishes.limits.test_passes)
         };
         self.tests.len() == tests.len() && tests.iter().zip(&self.tests).all(enough)
     }
@@ -636,7 +637,7 @@ impl Streaks {
     /// balancer has its instances in service again and before the application answers: until it
     /// is healthy, or its grace is over, a failure says nothing of the version.
     fn counts(&self, deployment: &Deployment, role: Role, now: Moment) -> bool {
-        let limits = &deployment.plan.limits;
+        let limits = &deployment.plan.wishes.limits;
         let healthy = match role {
             Role::Blue => self.blue_healthy,
             Role::Green => self.green_healthy,
@@ -670,7 +671,7 @@ impl Streaks {
             self.command = Some(ran.clone());
         }
         let given_up = tests.iter().zip(&self.tests).position(|(test, streak)| {
-            streak.failures >= test.failures.unwrap_or(plan.limits.test_failures)
+            streak.failures >= test.failures.unwrap_or(plan.wishes.limits.test_failures)
         });
         let failed = given_up.and_then(|at| sighting.probes.get(at));
         if let Some(probe) = failed {
@@ -710,7 +711,7 @@ impl Streaks {
             ));
         }
         let traffic = sighting.production_traffic.as_ref();
-        let worse = |now| traffic::ailment(now, &deployment.usual, &plan.limits);
+        let worse = |now| traffic::ailment(now, &deployment.usual, &plan.wishes.limits);
         if let Some(worse) = traffic.and_then(worse) {
             return Some(worse);
         }
@@ -721,7 +722,7 @@ impl Streaks {
         let tests = tests.iter().zip(&self.tests).zip(&sighting.probes);
         let mut wrong = tests.filter(|((test, streak), probe)| {
             // Sickness itself counts looks in a row, this one included.
-            let counted = plan.limits.sick_looks.saturating_sub(1);
+            let counted = plan.wishes.limits.sick_looks.saturating_sub(1);
             let from = test
                 .failures
                 .map_or(1, |n| n.saturating_sub(counted).max(1));
@@ -795,7 +796,7 @@ fn is_as_before(deployment: &Deployment, sighting: &Sighting, role: Role) -> boo
     let is_so_there = other.is_some_and(|other| health <= other);
     match health {
         Health::Ok | Health::Warning => was_so || is_so_there,
-        Health::Degraded | Health::Severe => was_so && health <= plan.healthy,
+        Health::Degraded | Health::Severe => was_so && health <= plan.wishes.healthy,
     }
 }
 
@@ -923,7 +924,7 @@ fn deploy(deployment: &Deployment, sighting: &Sighting) -> Deploy {
         Some(Ended::Well) => match &sighting.instances {
             Some(instances) if all_run(instances, deployment.plan.goal_version()) => Deploy::Proven,
             // Basic health tells of no instance.
-            None if !deployment.plan.limits.rollout.tells_instances => Deploy::Proven,
+            None if !deployment.plan.wishes.limits.rollout.tells_instances => Deploy::Proven,
             Some(_) | None => Deploy::Unproven,
         },
     }
@@ -962,7 +963,7 @@ fn update(deployment: &Deployment, sighting: &Sighting, (began, now): (Moment, M
     let Some(last) = events.last().filter(|_| deploys && !is_over) else {
         return Update::Untold;
     };
-    let rollout = &deployment.plan.limits.rollout;
+    let rollout = &deployment.plan.wishes.limits.rollout;
     let goes_on = now.since(last.at) < rollout.silence
         || match &sighting.instances {
             Some(instances) => instances.iter().any(InstanceVersion::is_in_progress),
@@ -986,7 +987,7 @@ fn is_there(deployment: &Deployment, sighting: &Sighting) -> bool {
     let shows_it = found.is_some_and(|found| found.version_label.as_deref() == Some(goal));
     let events = events_of_the_deploy(deployment, sighting);
     let ended = UPDATE.ended(&events);
-    let tells_instances = deployment.plan.limits.rollout.tells_instances;
+    let tells_instances = deployment.plan.wishes.limits.rollout.tells_instances;
     // On the way back it was the version's own deploy that failed.
     let has_failed = deployment.plan.goal == Goal::Release && ended == Some(Ended::Badly);
     shows_it

@@ -160,7 +160,7 @@ pub fn differences(plan: &Plan, blue: &Traits, green: &Traits) -> Vec<Difference
         options.retain(|(what, ..)| !same::TYPES.contains(&option(what)));
     }
     compared.extend(options);
-    let expected = &plan.expected_differences;
+    let expected = &plan.wishes.expected_differences;
     let is_expected =
         |what: &str| is_its_own(what) || expected.iter().any(|expected| is_called(expected, what));
     compared
@@ -216,6 +216,7 @@ pub fn template_differences(
         let is_expected = is_its_own(what)
             || option(what) == GROUPS
             || plan
+                .wishes
                 .expected_differences
                 .iter()
                 .any(|expected| is_called(expected, what));
@@ -536,7 +537,7 @@ mod tests {
              + aws:elasticbeanstalk:command:Timeout = 600"
         );
         assert_eq!(found[0].to_string(), "version: v0, where blue has v1");
-        plan.expected_differences = found.into_iter().map(|found| found.what).collect();
+        plan.wishes.expected_differences = found.into_iter().map(|found| found.what).collect();
         assert_eq!(differences(&plan, &blue, &green), []);
     }
 
@@ -549,7 +550,7 @@ mod tests {
         let told: Vec<_> = found.iter().map(ToString::to_string).collect();
         let missing = "operations role: missing, where blue has arn:aws:iam::123456789012:role/ops";
         assert_eq!(told, [missing]);
-        plan.expected_differences = vec![OPERATIONS_ROLE.to_owned()];
+        plan.wishes.expected_differences = vec![OPERATIONS_ROLE.to_owned()];
         assert_eq!(differences(&plan, &blue, &green), []);
     }
 
@@ -623,10 +624,10 @@ mod tests {
                 "aws:autoscaling:scheduledaction:MinSize",
             ],
         ] {
-            plan.expected_differences = expected.map(str::to_owned).into();
+            plan.wishes.expected_differences = expected.map(str::to_owned).into();
             assert_eq!(differences(&plan, &blue, &green), []);
         }
-        plan.expected_differences = vec![
+        plan.wishes.expected_differences = vec![
             "aws:autoscaling:launchconfiguration".to_owned(),
             "aws:autoscaling:scheduledaction:MinSize[weekly]".to_owned(),
         ];

@@ -209,7 +209,7 @@ async fn deleted(context: &Context, cloud: &AwsCloud, plan: &Plan) -> Result<(),
     for asked in 0..DELETIONS_MAX {
         if asked > 0 {
             warn!("the template {} is not deleted yet: {why}", plan.template);
-            context.clock.sleep(plan.limits.poll).await;
+            context.clock.sleep(plan.wishes.limits.poll).await;
         }
         why = match cloud
             .ask(plan, &Effect::DeleteTemplate, &Deadline::default())

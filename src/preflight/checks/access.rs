@@ -63,7 +63,7 @@ impl Inspector<'_> {
             green: &self.config.green,
             bucket: &self.config.bucket,
             strategy: self.wanted.strategy,
-            alarms: !self.config.alarms.is_empty(),
+            alarms: !self.config.wishes.alarms.is_empty(),
             zone: read
                 .preview
                 .as_ref()

@@ -24,7 +24,7 @@ impl Inspector<'_> {
             endpoint: self.blue.endpoint.clone(),
             front: configuration.map_or(Front::Http, Configuration::front),
         };
-        let tests = self.config.tests.iter().enumerate();
+        let tests = self.config.wishes.tests.iter().enumerate();
         let asked: Vec<_> = tests.filter(|(_, test)| is_asked(test)).collect();
         let tests: Vec<_> = asked.iter().map(|(_, test)| *test).collect();
         let answers = self.cloud.answers(&tests, &site).await;
@@ -37,7 +37,7 @@ impl Inspector<'_> {
     pub(super) fn unmet(&self, answers: &[Answered]) -> Option<(String, String)> {
         let failed = answers.iter().filter(|(_, probe)| !probe.passed);
         let failed: Vec<_> = failed
-            .map(|(at, probe)| (&self.config.tests[*at], probe))
+            .map(|(at, probe)| (&self.config.wishes.tests[*at], probe))
             .collect();
         if failed.is_empty() {
             return None;

@@ -60,7 +60,7 @@ impl Inspector<'_> {
             blue.name, blue.status
         );
         let own = configuration.map_or(Health::Ok, Configuration::success_threshold);
-        let accepted = self.config.healthy.max(own);
+        let accepted = self.config.wishes.healthy.max(own);
         let noun = if instances == 1 {
             "instance"
         } else {
@@ -71,7 +71,7 @@ impl Inspector<'_> {
             return check.passed(evidence_with_instances);
         }
         if is_healthy(blue, accepted) {
-            let by = match own >= self.config.healthy {
+            let by = match own >= self.config.wishes.healthy {
                 true => format!("{}'s own HealthCheckSuccessThreshold", blue.name),
                 false => "--healthy".to_owned(),
             };

@@ -53,7 +53,8 @@ impl Inspector<'_> {
             version: "",
             strategy: self.wanted.strategy,
             sizes: configuration.map_or(unknown, Configuration::sizes),
-            bucket: self.config.shared_state.then_some(""),
+            bucket: "",
+            shared_state: self.config.shared_state,
             pause_before_swap: self.wanted.pause_before_swap,
             pause_before_cutover: self.wanted.pause_before_cutover,
         };
@@ -130,7 +131,7 @@ impl Inspector<'_> {
         tags: Option<&[(String, String)]>,
     ) -> Finding {
         let check = Check::ExpectedDifferences;
-        let expected = &self.config.expected_differences;
+        let expected = &self.config.wishes.expected_differences;
         if expected.is_empty() {
             return check.passed("green is to be what blue is");
         }

@@ -26,7 +26,7 @@ impl Inspector<'_> {
     pub(super) async fn names(&self, records: &[RecordSet], preview: Option<&Preview>) -> Names {
         let mut known = self.known(preview);
         known.records = records;
-        let asked = to_look_up(&self.config.tests, &known);
+        let asked = to_look_up(&self.config.wishes.tests, &known);
         let mut all = asked.clone();
         all.extend(self.blue.endpoint.clone());
         let mut told = self.cloud.look_up(&all).await;
@@ -50,7 +50,7 @@ impl Inspector<'_> {
         Known {
             production: self.blue.cname.as_deref().unwrap_or_default(),
             endpoint: self.blue.endpoint.as_deref(),
-            only_blue: self.tested() == Role::Blue && !self.config.test_green,
+            only_blue: self.tested() == Role::Blue && !self.config.wishes.test_green,
             previews: preview.map_or(&[], |preview| &preview.hosts),
             records: &[],
             addresses: &[],
@@ -159,7 +159,7 @@ impl Inspector<'_> {
             .as_ref()
             .and_then(Configuration::shared_balancer);
         let mut doubts = Vec::new();
-        if self.wanted.strategy == Strategy::Promote && !self.config.test_green {
+        if self.wanted.strategy == Strategy::Promote && !self.config.wishes.test_green {
             doubts.push(
                 "--test-green=false changes nothing with --strategy promote: green is tested \
                  before it takes production all the same, because it keeps production and no other \
@@ -167,7 +167,7 @@ impl Inspector<'_> {
                     .to_owned(),
             );
         }
-        for test in &self.config.tests {
+        for test in &self.config.wishes.tests {
             let asked = without_secrets(&test.url);
             match reach(test, &known) {
                 Reach::UnderTest => {}
@@ -204,7 +204,7 @@ impl Inspector<'_> {
         if !doubts.is_empty() {
             return check.warned(doubts.join("; "));
         }
-        let tests = self.config.tests.iter();
+        let tests = self.config.wishes.tests.iter();
         let urls: Vec<_> = tests.map(|test| without_secrets(&test.url)).collect();
         let mut told: Vec<_> = answers.iter().map(|(_, probe)| probe.got.clone()).collect();
         told.dedup();
@@ -242,7 +242,7 @@ impl Inspector<'_> {
     }
 
     pub(super) async fn alarms(&self) -> Found {
-        let names = &self.config.alarms;
+        let names = &self.config.wishes.alarms;
         if names.is_empty() {
             return Ok(Check::Alarms.passed("no alarm is to watch production"));
         }

@@ -104,9 +104,9 @@ impl Waiter {
         struck: &Struck,
     ) -> Waited {
         let mut world = first.another_machine().await;
-        world.config.healthy = first.config.healthy;
-        world.config.limits.accept_traffic_loss = weather.accepts_losses();
-        world.config.limits.poll = POLL;
+        world.config.wishes.healthy = first.config.wishes.healthy;
+        world.config.wishes.limits.accept_traffic_loss = weather.accepts_losses();
+        world.config.wishes.limits.poll = POLL;
         world.clock.sleep(Duration::from_secs(self.comes)).await;
         count(struck, "waiters");
         let begun = tokio::select! {
@@ -199,7 +199,8 @@ impl Waiter {
         let Some(found) = passing(look().await) else {
             return Attempt::Busy;
         };
-        if turn.waits_for_blue && !is_healthy(&found.1, config.healthy.max(Health::Warning)) {
+        if turn.waits_for_blue && !is_healthy(&found.1, config.wishes.healthy.max(Health::Warning))
+        {
             return Attempt::Busy;
         }
         match turn

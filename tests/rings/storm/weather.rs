@@ -327,9 +327,9 @@ impl Weather {
 
     /// What the world is like before the release begins.
     pub fn settle(&self, world: &mut VirtualWorld) {
-        world.config.limits.poll = Duration::from_secs(self.poll);
+        world.config.wishes.limits.poll = Duration::from_secs(self.poll);
         if let Some(stubborn) = self.stubborn {
-            world.config.limits.accept_traffic_loss = stubborn.accepted;
+            world.config.wishes.limits.accept_traffic_loss = stubborn.accepted;
             world.inject(FaultEffect::BusySite {
                 clients: CLIENTS,
                 per_second: stubborn.per_second,
@@ -349,7 +349,7 @@ impl Weather {
             });
         }
         if self.lives_in_warning {
-            world.config.healthy = bluegreen::health::Health::Warning;
+            world.config.wishes.healthy = bluegreen::health::Health::Warning;
             self.ailments
                 .iter()
                 .for_each(|ailment| world.inject(ailment.fault()));

@@ -27,11 +27,10 @@ use bluegreen::config::Config;
 use bluegreen::deployment::Deployment;
 use bluegreen::driver::{DriveError, Driver};
 use bluegreen::events::{DeploymentEvent, Listener};
-use bluegreen::health::Health;
 use bluegreen::hooks::{Hook, HookTable};
 use bluegreen::journal::Journal;
 use bluegreen::machine::Kind;
-use bluegreen::plan::{ApprovalLimit, Limits, Strategy};
+use bluegreen::plan::{ApprovalLimit, Limits, Strategy, Wishes};
 use bluegreen::preflight::{self, Past, Refused, Surroundings, Verdict, Wanted};
 use bluegreen::report;
 use bluegreen::secrets::Secrets;
@@ -248,11 +247,11 @@ impl VirtualWorld {
             several_tests,
         } = features;
         if hooks {
-            self.config.hooks = hooks_everywhere();
+            self.config.wishes.hooks = hooks_everywhere();
         }
         if pause {
-            self.config.asks_approval = true;
-            self.config.approval = Some(ApprovalLimit {
+            self.config.wishes.asks_approval = true;
+            self.config.wishes.approval = Some(ApprovalLimit {
                 limit: Duration::from_secs(3600),
                 goes_back: false,
             });
@@ -263,7 +262,7 @@ impl VirtualWorld {
         if alarms {
             self.sandbox
                 .with_world(|world, _| world.set_alarm("errors", "OK"));
-            self.config.alarms = vec!["errors".to_owned()];
+            self.config.wishes.alarms = vec!["errors".to_owned()];
         }
         if preview {
             self.config.preview = previews::asked();
@@ -271,9 +270,9 @@ impl VirtualWorld {
         if shared_balancer {
             shared_balancer::share(self);
         }
-        self.config.test_green = test_green;
+        self.config.wishes.test_green = test_green;
         if test_command {
-            self.config.test_command = Some(TestCommand {
+            self.config.wishes.test_command = Some(TestCommand {
                 command: "exit 0".to_owned(),
                 limit: Duration::from_secs(7),
             });
@@ -284,7 +283,7 @@ impl VirtualWorld {
             let mut post = AcceptanceTest::get("/echo");
             post.method = "POST".to_owned();
             post.expect_status = vec![200];
-            self.config.tests.extend([body, post]);
+            self.config.wishes.tests.extend([body, post]);
         }
         let promotes = wanted.strategy == Strategy::Promote;
         Wanted {
@@ -445,7 +444,7 @@ impl VirtualWorld {
         let blue = std::slice::from_ref(&plan.target.blue);
         while let Err(error) = self.cloud.environments(blue).await {
             match error {
-                LookError::Passing(_) => clock.sleep(plan.limits.poll).await,
+                LookError::Passing(_) => clock.sleep(plan.wishes.limits.poll).await,
                 other => panic!("{other}"),
             }
         }
@@ -471,7 +470,7 @@ impl VirtualWorld {
                     if away > 100 {
                         return Err(error.into());
                     }
-                    clock.sleep(plan.limits.poll).await;
+                    clock.sleep(plan.wishes.limits.poll).await;
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -503,7 +502,8 @@ impl VirtualWorld {
             return Ok(false);
         };
         *deployment = found;
-        let approver = Some(self.desk.clone()).filter(|_| deployment.plan.approval.is_some());
+        let approver =
+            Some(self.desk.clone()).filter(|_| deployment.plan.wishes.approval.is_some());
         let driver = Driver::new(&self.cloud, journal, clock, interrupted, report::value)
             .approved_by(approver)
             .hooks_run_by(&self.desk)
@@ -636,7 +636,7 @@ impl VirtualWorld {
             world.advance(Moment::from(later).0);
         });
         let mut report = self.sandbox.report();
-        if self.config.limits.accept_traffic_loss {
+        if self.config.wishes.limits.accept_traffic_loss {
             report.interruptions.retain(|effect| effect.serves);
             report.lost -= report.lost_astray;
         }
@@ -660,24 +660,17 @@ fn usual_config() -> Config {
         green: "shop-blue-green".to_owned(),
         bucket: BUCKET.to_owned(),
         shared_state: true,
-        tests: vec![AcceptanceTest::get("/")],
-        test_command: None,
-        test_green: true,
-        healthy: Health::Ok,
-        test_production: true,
-        hooks: Vec::new(),
-        approval: None,
-        asks_approval: false,
-        alarms: Vec::new(),
-        expected_differences: Vec::new(),
         preview: None,
         drain_requests: None,
         patience_is_given: false,
-        limits: Limits {
-            poll: Duration::from_secs(30),
-            // Every call more is a crash more.
-            bake: Duration::from_secs(120),
-            ..Limits::default()
+        wishes: Wishes {
+            limits: Limits {
+                poll: Duration::from_secs(30),
+                // Every call more is a crash more.
+                bake: Duration::from_secs(120),
+                ..Limits::default()
+            },
+            ..Wishes::default()
         },
     }
 }

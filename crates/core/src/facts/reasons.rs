@@ -165,7 +165,7 @@ fn of_the_traffic(deployment: &Deployment, sighting: &Sighting) -> Option<String
 fn of_the_streaks(streaks: &Streaks, deployment: &Deployment, sighting: &Sighting) -> Vec<String> {
     let plan = &deployment.plan;
     let kind = deployment.state.kind();
-    let looks = plan.limits.healthy_looks;
+    let looks = plan.wishes.limits.healthy_looks;
     let waits_for_health = !matches!(
         kind,
         Kind::Preparing | Kind::TerminatingGreen | Kind::TerminatingBlue | Kind::Discarding
@@ -176,7 +176,7 @@ fn of_the_streaks(streaks: &Streaks, deployment: &Deployment, sighting: &Sightin
         (Role::Green, streaks.green_healthy),
     ] {
         let found = sighting.of(plan, role);
-        let is_well = found.is_some_and(|found| is_healthy(found, plan.healthy));
+        let is_well = found.is_some_and(|found| is_healthy(found, plan.wishes.healthy));
         if is_well && healthy < looks && waits_for_health {
             all.push(format!(
                 "{role} was healthy in {healthy} looks in a row, and {looks} are needed"

@@ -161,7 +161,7 @@ fn enhanced_health_that_lists_no_instance_proves_nothing() {
     let mut deployment = deployment();
     let basic = judged(&deployment, "v2", &events, None, 1);
     assert_eq!(basic, [Deploy::Proven]);
-    deployment.plan.limits.rollout.tells_instances = true;
+    deployment.plan.wishes.limits.rollout.tells_instances = true;
     let enhanced = judged(&deployment, "v2", &events, None, 1);
     assert_eq!(enhanced, [Deploy::Unproven]);
 }
@@ -378,7 +378,7 @@ fn as_well_as(blue: &str, green: &str) -> Sighting {
 fn what_counts_as_healthy_is_a_matter_of_the_plan() {
     let trusted = |accepted: Health, blue: &str, green: &str| {
         let mut deployment = under_test(State::Warming, &[]);
-        deployment.plan.healthy = accepted;
+        deployment.plan.wishes.healthy = accepted;
         let mut streaks = Streaks::default();
         let mut look = || streaks.observe(&deployment, &as_well_as(blue, green), Moment(0));
         let looks = [look(), look(), look()];
@@ -438,7 +438,7 @@ fn what_production_was_before_is_the_worst_that_was_seen_before_it_moved() {
 /// whether it is healthy enough to end, and whether it is sick.
 fn baked_as(before: Option<Health>, accepted: Health, (blue, green): (&str, &str)) -> (bool, bool) {
     let mut deployment = under_test(State::Baking, &[]);
-    deployment.plan.healthy = accepted;
+    deployment.plan.wishes.healthy = accepted;
     deployment.usual_health = before;
     let mut streaks = Streaks::default();
     let mut look = || streaks.observe(&deployment, &as_well_as(blue, green), Moment(0));
@@ -613,7 +613,7 @@ fn tested_in(streaks: &mut Streaks, deployment: &Deployment, passed: &[bool]) ->
         output: "3 of 9 fail\n".to_owned(),
         lasted: std::time::Duration::ZERO,
     };
-    let code = deployment.plan.test_command.as_ref();
+    let code = deployment.plan.wishes.test_command.as_ref();
     let code = code.and_then(|test| test.command.strip_prefix("exit ")?.parse().ok());
     let runs = streaks.wants_command(deployment, Moment(0)).is_some()
         && passed.iter().all(|passed| *passed);
@@ -641,7 +641,7 @@ fn under_test(state: State, tests: &[(Option<u32>, Option<u32>)]) -> Deployment 
         failures: *failures,
         ..AcceptanceTest::get("/")
     };
-    plan.tests = tests.iter().map(test).collect();
+    plan.wishes.tests = tests.iter().map(test).collect();
     let mut deployment = Deployment::new(plan, Moment(0));
     deployment.state = state;
     deployment
@@ -675,7 +675,7 @@ fn a_set_passes_once_each_test_has_passed_its_number_of_times_in_a_row() {
 fn a_set_fails_once_one_has_failed_its_number_of_times_in_a_row() {
     let mut deployment = under_test(State::Testing, &[(None, Some(4)), (None, Some(2))]);
     // A failure counts once the environment is healthy.
-    deployment.plan.limits.healthy_looks = 1;
+    deployment.plan.wishes.limits.healthy_looks = 1;
     let mut streaks = Streaks::default();
     for passed in [[false, false], [false, true], [false, false]] {
         let seen = tested_in(&mut streaks, &deployment, &passed);
@@ -703,8 +703,8 @@ fn the_command_runs_once_after_the_tests_and_decides_with_them() {
     };
     for (command, verdict) in [("exit 0", Test::Passed), ("exit 3", failed)] {
         let mut deployment = under_test(State::Testing, &[(Some(2), None)]);
-        deployment.plan.test_command = commanding(command);
-        deployment.plan.limits.healthy_looks = 1;
+        deployment.plan.wishes.test_command = commanding(command);
+        deployment.plan.wishes.limits.healthy_looks = 1;
         let mut streaks = Streaks::default();
         for _ in 0..2 {
             assert!(streaks.wants_command(&deployment, Moment(0)).is_none());
@@ -740,13 +740,13 @@ fn who_is_tested_is_a_matter_of_the_state_and_the_plan() {
     assert_eq!(tested(&deployment), Some(Role::Blue));
     deployment.state = State::Baking;
     assert_eq!(tested(&deployment), Some(Role::Blue));
-    deployment.plan.test_production = false;
+    deployment.plan.wishes.test_production = false;
     assert_eq!(tested(&deployment), None);
     deployment.state = State::Warming;
     assert_eq!(tested(&deployment), None);
-    deployment.plan.test_green = true;
+    deployment.plan.wishes.test_green = true;
     assert_eq!(tested(&deployment), Some(Role::Green));
-    deployment.plan.test_green = false;
+    deployment.plan.wishes.test_green = false;
     deployment.plan.strategy = Strategy::Promote;
     assert_eq!(
         tested(&deployment),
@@ -760,8 +760,8 @@ fn who_is_tested_is_a_matter_of_the_state_and_the_plan() {
 #[test]
 fn green_is_asked_for_nothing_before_it_is_healthy() {
     let mut deployment = under_test(State::Warming, &[(Some(1), Some(1))]);
-    deployment.plan.test_green = true;
-    deployment.plan.limits.healthy_looks = 1;
+    deployment.plan.wishes.test_green = true;
+    deployment.plan.wishes.limits.healthy_looks = 1;
     let mut streaks = Streaks::default();
     let probe = |passed| Probe {
         latency: None,
@@ -797,9 +797,9 @@ fn green_is_asked_for_nothing_before_it_is_healthy() {
 #[test]
 fn green_that_runs_the_previous_version_is_not_asked_what_only_the_release_passes() {
     let mut deployment = under_test(State::Warming, &[(None, None), (None, None)]);
-    deployment.plan.test_green = true;
-    deployment.plan.tests[1].url = "/new".to_owned();
-    deployment.plan.tests[1].on = crate::acceptance::On::Release;
+    deployment.plan.wishes.test_green = true;
+    deployment.plan.wishes.tests[1].url = "/new".to_owned();
+    deployment.plan.wishes.tests[1].on = crate::acceptance::On::Release;
     let urls = |deployment: &Deployment| {
         let (_, goal) = needs(deployment).test.expect("it is tested");
         let tests = deployment.plan.tests_towards(goal).into_iter();
@@ -821,7 +821,7 @@ fn green_that_runs_the_previous_version_is_not_asked_what_only_the_release_passe
         [Test::Undecided, Test::Undecided, Test::Passed]
     );
     // Where nothing is left, health alone decides.
-    deployment.plan.tests.remove(0);
+    deployment.plan.wishes.tests.remove(0);
     let mut streaks = Streaks::default();
     let mut look = || tested_in(&mut streaks, &deployment, &[]).test;
     assert_eq!(
@@ -836,7 +836,7 @@ fn green_that_runs_the_previous_version_is_not_asked_what_only_the_release_passe
 fn production_is_sick_of_a_test_or_the_command_that_fails_several_looks_in_a_row() {
     let sick_after = |tests: &[(Option<u32>, Option<u32>)], command: Option<&str>, passed: bool| {
         let mut deployment = under_test(State::Baking, tests);
-        deployment.plan.test_command = command.and_then(commanding);
+        deployment.plan.wishes.test_command = command.and_then(commanding);
         let mut streaks = Streaks::default();
         (1..=10).find_map(|look| {
             let seen = tested_in(&mut streaks, &deployment, &[passed]);
@@ -864,13 +864,13 @@ fn production_is_sick_of_a_test_or_the_command_that_fails_several_looks_in_a_row
 #[test]
 fn a_bake_does_not_end_before_its_tests_have_passed() {
     let mut deployment = under_test(State::Baking, &[(Some(2), None)]);
-    deployment.plan.limits.bake = std::time::Duration::ZERO;
-    deployment.plan.test_command = commanding("exit 0");
+    deployment.plan.wishes.limits.bake = std::time::Duration::ZERO;
+    deployment.plan.wishes.test_command = commanding("exit 0");
     let mut streaks = Streaks::default();
     let answers = [true, false, true, true, true];
     let baked = answers.map(|passed| tested_in(&mut streaks, &deployment, &[passed]).baked);
     assert_eq!(baked, [false, false, false, false, true]);
-    deployment.plan.test_production = false;
+    deployment.plan.wishes.test_production = false;
     assert!(tested_in(&mut Streaks::default(), &deployment, &[]).baked);
 }
 
@@ -879,7 +879,7 @@ fn a_failure_that_may_be_the_other_environments_does_not_count() {
     let second = |n: u64| Moment(n * 1000);
     let mut deployment = under_test(State::Baking, &[(Some(1), Some(1))]);
     deployment.traffic_moved_at = Some(second(0));
-    deployment.plan.test_command = commanding("exit 0");
+    deployment.plan.wishes.test_command = commanding("exit 0");
     let mut streaks = Streaks::default();
     let mut look = |passed: bool, is_sure: bool, now: Moment| {
         let sighting = Sighting {
@@ -920,9 +920,9 @@ fn a_failure_that_may_be_the_other_environments_does_not_count() {
 #[test]
 fn alarms_that_cannot_be_read_are_no_sickness_and_hold_the_end() {
     let mut deployment = under_test(State::Baking, &[]);
-    deployment.plan.test_production = false;
-    deployment.plan.limits.bake = std::time::Duration::ZERO;
-    deployment.plan.alarms = vec!["errors".to_owned()];
+    deployment.plan.wishes.test_production = false;
+    deployment.plan.wishes.limits.bake = std::time::Duration::ZERO;
+    deployment.plan.wishes.alarms = vec!["errors".to_owned()];
     let mut streaks = Streaks::default();
     let mut look = |alarms: Alarms| {
         let sighting = Sighting {

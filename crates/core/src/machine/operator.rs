@@ -55,7 +55,7 @@ pub fn obey(state: &State, plan: &Plan, order: Order) -> Result<(State, Plan), N
     }
     let next = match order {
         Order::Resume => {
-            if plan.asks_approval {
+            if plan.wishes.asks_approval {
                 match state {
                     State::AwaitingSwap | State::AwaitingCutover => state.clone(),
                     _ => resumed(state),

@@ -1,7 +1,7 @@
 //! States and plans, as far as the machine's rules tell them apart.
 
 use bluegreen_core::machine::{Cause, Effect, Kind, Order, State, obey};
-use bluegreen_core::plan::{Bundle, Goal, Passed, Plan, Sizes, Strategy, TemplateSets};
+use bluegreen_core::plan::{Bundle, Goal, Passed, Plan, Sizes, Strategy, TemplateSets, Wishes};
 use bluegreen_core::preview::{Preview, Record, Wanted};
 
 use super::world::Label;
@@ -205,7 +205,10 @@ impl Terms {
             template_sets: Some(TemplateSets::default()),
             instances: RUNNING,
             // It changes no more than whether green's tests must pass, and where hostnames lead.
-            test_green: self.resizes || self.follows == Follows::Records,
+            wishes: Wishes {
+                test_green: self.resizes || self.follows == Follows::Records,
+                ..Wishes::default()
+            },
             preview: (self.follows == Follows::Records).then(preview),
             pause_before_swap: self.pause_before_swap,
             passed: self.passed,

@@ -68,7 +68,7 @@ proptest! {
         if let Ok(read) = kept::<Record>(("b", &key), None, &object) {
             let deployment = &read.deployment;
             prop_assert_eq!(&deployment.plan.id, ID);
-            let limits = &deployment.plan.limits;
+            let limits = &deployment.plan.wishes.limits;
             let _ = deployment.entered_at.after(limits.patience + limits.quarantine + limits.drain);
             let _ = (limits.watch_interval(), limits.watch_within(), deployment.age());
             let next = deployment.entering(deployment.state.clone(), Moment(1_800_000_000_000));

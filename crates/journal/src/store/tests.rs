@@ -26,7 +26,7 @@ proptest! {
         };
         if let Ok(deployment) = store.decode(row) {
             prop_assert_eq!(deployment.revision, 0);
-            let limits = &deployment.plan.limits;
+            let limits = &deployment.plan.wishes.limits;
             let _ = deployment.entered_at.after(limits.patience + limits.quarantine + limits.drain);
         }
     }
@@ -148,11 +148,15 @@ fn a_journal_of_the_first_format_opens() {
     assert!(!found.plan.shared_state, "nothing of it is in a bucket");
     let tests: Vec<_> = found
         .plan
+        .wishes
         .tests
         .iter()
         .map(|test| test.url.as_str())
         .collect();
-    assert_eq!((tests, found.plan.test_production), (vec!["/h"], true));
+    assert_eq!(
+        (tests, found.plan.wishes.test_production),
+        (vec!["/h"], true)
+    );
     advance(&mut store, &mut found, State::Cloning).expect("and goes on with it");
     assert_eq!(store.find("A").expect("it reads"), Some(found));
 }

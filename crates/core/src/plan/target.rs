@@ -1,0 +1,16 @@
+//! What is deployed to.
+
+use serde::{Deserialize, Serialize};
+
+/// What is deployed to: at most one unfinished deployment each.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Target {
+    /// The AWS account's twelve digits, as in blue's ARN.
+    pub account: String,
+    /// The region, as in `eu-central-1`.
+    pub region: String,
+    /// The Elastic Beanstalk application's name.
+    pub application: String,
+    /// Blue's environment name.
+    pub blue: String,
+}

@@ -1,0 +1,331 @@
+//! The flags that every command takes.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::approval_flags::ApprovalFlags;
+use super::error::ConfigError;
+use super::given::given;
+use super::hidden::{Hidden, hidden};
+use super::limit_flags::LimitFlags;
+use super::test_flags::TestFlags;
+use crate::encryption::Encryption;
+use crate::fidelity::OPERATIONS_ROLE;
+use crate::health::Health;
+use crate::hooks::{Hook, HookTable};
+use crate::plan::Limits;
+use crate::preview::Asked;
+use crate::state_key::StateKey;
+use crate::table::duration;
+
+/// What every command takes. Flags win over variables, and those over the file.
+#[derive(Args, Clone, Debug)]
+pub struct Options {
+    /// Elastic Beanstalk application
+    #[arg(long, env = "BEANSTALK_APP_NAME", global = true, value_name = "NAME")]
+    pub app: Option<String>,
+    /// Environment that production lives in
+    #[arg(long, env = "BLUE_ENV_NAME", global = true, value_name = "NAME")]
+    pub blue: Option<String>,
+    /// Name for its clone [default: BLUE-green]
+    #[arg(long, env = "GREEN_ENV_NAME", global = true, value_name = "NAME")]
+    pub green: Option<String>,
+    /// S3 bucket for artifacts
+    #[arg(long, env = "S3_ARTIFACTS_BUCKET", global = true, value_name = "NAME")]
+    pub bucket: Option<String>,
+    /// AWS region [default: AWS_REGION, AWS_DEFAULT_REGION or the profile's]
+    #[arg(long, global = true, value_name = "REGION")]
+    pub region: Option<String>,
+    /// Journal, a SQLite file [default: bluegreen/bluegreen.db in the user's state folder]
+    #[arg(long, env = "BLUEGREEN_STATE", global = true, value_name = "FILE")]
+    pub state: Option<PathBuf>,
+    /// What is tested.
+    #[command(flatten)]
+    pub tests: TestFlags,
+    /// Who approves a pause.
+    #[command(flatten)]
+    pub approval: ApprovalFlags,
+    /// Command before or after a stage as an inline TOML table, such as
+    /// '{ when = "before", stage = "swapping-to-blue", command = "./migrate", on-failure = "hold" }';
+    /// may be repeated
+    #[arg(long, env = "BLUEGREEN_HOOK", global = true, value_name = "TABLE")]
+    pub hook: Vec<String>,
+    /// Worst health that counts as healthy, where blue's own HealthCheckSuccessThreshold does not
+    /// accept a worse one
+    #[arg(
+        long,
+        env = "BLUEGREEN_HEALTHY",
+        global = true,
+        value_enum,
+        value_name = "HEALTH",
+        default_value_t
+    )]
+    pub healthy: Healthy,
+    /// What bounds it.
+    #[command(flatten)]
+    pub limits: LimitFlags,
+    /// How long a process that drives may be silent before another may take over
+    #[arg(long, env = "BLUEGREEN_LEASE", global = true, value_name = "DURATION", default_value = "2m", value_parser = lease)]
+    pub lease: Duration,
+    /// What green may have otherwise than blue, such as aws:elasticbeanstalk:command:Timeout;
+    /// may be repeated
+    #[arg(
+        long = "expect-difference",
+        env = "BLUEGREEN_EXPECT_DIFFERENCE",
+        global = true,
+        value_name = "NAME",
+        value_delimiter = ',',
+        value_parser = difference
+    )]
+    pub expect_difference: Vec<String>,
+    /// CloudWatch alarm that watches production while blue is watched; may be repeated
+    #[arg(long = "alarm", env = "BLUEGREEN_ALARMS", global = true, value_name = "NAME",
+          value_delimiter = ',', value_parser = alarm)]
+    pub alarms: Vec<String>,
+    /// Hostname that leads to the environment under test while it is tested; a JSON list, several
+    /// with commas, or ssm:/path/to/parameter; may be repeated
+    #[arg(long, env = "RECORDS_LIST", global = true, value_name = "HOST")]
+    pub preview_host: Vec<String>,
+    /// Hosted zone of Route 53 that holds them; an id, or ssm:/path/to/parameter
+    #[arg(long, env = "HOSTED_ZONE_ID", global = true, value_name = "ID")]
+    pub hosted_zone_id: Option<String>,
+    /// Server-side encryption that every upload to the bucket asks for: AES256, aws:kms, or
+    /// aws:kms:KEY with a key of KMS [default: none, the bucket's own applies]
+    #[arg(
+        long,
+        env = "BLUEGREEN_SSE",
+        global = true,
+        value_name = "METHOD",
+        value_parser = encryption
+    )]
+    pub sse: Option<Encryption>,
+    /// Secret of at least 32 characters that authenticates the copy and the lease in the bucket;
+    /// the same for every command [default: none, and resume elsewhere needs the configuration
+    /// of the run]
+    #[arg(long, env = "BLUEGREEN_STATE_KEY", global = true, value_name = "SECRET",
+          hide_env_values = true, value_parser = hidden)]
+    pub state_key: Option<Hidden>,
+    /// Keep the journal in SQLite alone: no copy and no lease in the bucket
+    #[arg(long, env = "BLUEGREEN_NO_SHARED_STATE", global = true, value_parser = clap::builder::BoolishValueParser::new())]
+    pub no_shared_state: bool,
+    /// File of settings [default: bluegreen.toml in the working folder, where there is one]
+    #[arg(
+        long = "config",
+        env = "BLUEGREEN_CONFIG",
+        global = true,
+        value_name = "FILE"
+    )]
+    pub config_file: Option<PathBuf>,
+    /// Format of the log on standard error
+    #[arg(
+        long,
+        env = "BLUEGREEN_LOG_FORMAT",
+        global = true,
+        value_enum,
+        default_value_t
+    )]
+    pub log_format: LogFormat,
+    /// Use a local sandbox instead of AWS: an embedded one, kept on disk, or the one at URL
+    #[cfg(feature = "sandbox")]
+    #[arg(long, env = "BLUEGREEN_SANDBOX", global = true, value_name = "URL", num_args = 0..=1,
+          require_equals = true, default_missing_value = EMBEDDED)]
+    pub sandbox: Option<String>,
+    /// How many seconds of an embedded sandbox pass in one of the wall's
+    #[cfg(feature = "sandbox")]
+    #[arg(
+        long,
+        env = "BLUEGREEN_SANDBOX_SPEED",
+        global = true,
+        value_name = "FACTOR",
+        default_value_t = 60.0,
+        value_parser = speed
+    )]
+    pub sandbox_speed: f64,
+    /// IAM policy that an embedded sandbox judges requests by [default: everything is allowed]
+    #[cfg(feature = "sandbox")]
+    #[arg(
+        long,
+        env = "BLUEGREEN_SANDBOX_POLICY",
+        global = true,
+        value_name = "FILE"
+    )]
+    pub sandbox_policy: Option<PathBuf>,
+}
+
+/// The value of `--healthy`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Healthy {
+    /// Ok and Info; Green with basic health
+    #[default]
+    Ok,
+    /// Warning too; Yellow with basic health
+    Warning,
+    /// Degraded too
+    Degraded,
+}
+
+impl From<Healthy> for Health {
+    fn from(healthy: Healthy) -> Health {
+        match healthy {
+            Healthy::Ok => Health::Ok,
+            Healthy::Warning => Health::Warning,
+            Healthy::Degraded => Health::Degraded,
+        }
+    }
+}
+
+/// The value of `--sandbox` that stands for the embedded one.
+pub const EMBEDDED: &str = "embedded";
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Options {
+    /// The sandbox to use, where one is named: its URL or [`EMBEDDED`].
+    #[cfg(feature = "sandbox")]
+    #[must_use]
+    pub fn sandbox(&self) -> Option<String> {
+        given(&self.sandbox).map(str::to_owned)
+    }
+
+    /// The key that authenticates the state in the bucket.
+    ///
+    /// # Errors
+    /// [`ConfigError`], without the key.
+    pub fn state_key(&self) -> Result<Option<StateKey>, ConfigError> {
+        let given = self.state_key.as_ref().filter(|key| !key.text().is_empty());
+        let parsed = given.map(|key| key.text().parse()).transpose();
+        parsed.map_err(|why| ConfigError::Table {
+            place: "--state-key".to_owned(),
+            why,
+        })
+    }
+
+    /// The preview hostnames that are asked for.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn previews(&self) -> Result<Option<Asked>, ConfigError> {
+        Ok(Asked::read(
+            &self.preview_host,
+            given(&self.hosted_zone_id),
+        )?)
+    }
+
+    /// The alarms that watch production, each once.
+    pub(super) fn alarms(&self) -> Vec<String> {
+        let mut seen = BTreeSet::new();
+        let alarms = self.alarms.iter().filter(|name| seen.insert(*name));
+        alarms.cloned().collect()
+    }
+
+    /// The limits.
+    pub(super) fn limits(&self) -> Limits {
+        Limits {
+            test_grace: self.tests.test_grace,
+            ..self.limits.limits()
+        }
+    }
+
+    /// The hooks of `--hook` in their order.
+    pub(super) fn hooks(&self) -> Vec<Result<Hook, ConfigError>> {
+        let of_table = |(number, text): (usize, &String)| {
+            let checked = HookTable::inline(text).and_then(HookTable::check);
+            checked.map_err(|why| ConfigError::Table {
+                place: format!("--hook {}", number + 1),
+                why,
+            })
+        };
+        self.hook.iter().enumerate().map(of_table).collect()
+    }
+}
+
+/// The shortest lease that is taken: three renewals, and room for a request.
+const LEASE_MIN: Duration = Duration::from_secs(90);
+
+/// What a difference between green and blue is called.
+fn difference(text: &str) -> Result<String, String> {
+    let name = text.trim();
+    let is_tag = name
+        .strip_prefix("tag ")
+        .is_some_and(|key| !key.trim().is_empty());
+    let is_trait = ["version", "platform", OPERATIONS_ROLE].contains(&name);
+    if is_trait || is_tag || name.contains(':') {
+        return Ok(name.to_owned());
+    }
+    Err(
+        "a difference is called version, platform, operations role, tag KEY, or NAMESPACE:OPTION such as \
+         aws:elasticbeanstalk:command:Timeout"
+            .to_owned(),
+    )
+}
+
+/// A method of server-side encryption.
+fn encryption(text: &str) -> Result<Encryption, String> {
+    text.parse()
+}
+
+/// An alarm's name: 1 to 255 characters (API reference, `PutMetricAlarm`).
+fn alarm(text: &str) -> Result<String, String> {
+    let name = text.trim();
+    if (1..=255).contains(&name.chars().count()) {
+        return Ok(name.to_owned());
+    }
+    Err("an alarm's name has 1 to 255 characters".to_owned())
+}
+
+#[cfg(feature = "sandbox")]
+fn speed(text: &str) -> Result<f64, String> {
+    let speeds = bluegreen_sandbox::SPEEDS;
+    let speed = text.parse().ok().filter(|speed| speeds.contains(speed));
+    speed.ok_or_else(|| {
+        format!(
+            "expected a number from {} to {}",
+            speeds.start(),
+            speeds.end()
+        )
+    })
+}
+
+fn lease(text: &str) -> Result<Duration, String> {
+    let lease = duration(text)?;
+    if lease < LEASE_MIN {
+        return Err(format!(
+            "a lease must outlive a request to AWS by far: at least {}",
+            humantime::format_duration(LEASE_MIN)
+        ));
+    }
+    Ok(lease)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_is_called_as_the_diff_calls_it() {
+        for name in [
+            "version",
+            "platform",
+            "operations role",
+            "tag team",
+            "aws:autoscaling:asg:MinSize[AWSEBAutoScalingGroup]",
+        ] {
+            assert_eq!(difference(&format!(" {name} ")), Ok(name.to_owned()));
+        }
+        for name in ["nonsense", "", "tag", "tag ", "Timeout"] {
+            let why = difference(name).unwrap_err();
+            assert!(why.contains("NAMESPACE:OPTION"), "{name}: {why}");
+        }
+    }
+}
