@@ -538,7 +538,7 @@ impl Deployment {
     /// doubt: it may be stale, and show what was so before.
     fn late<T>(&self, kind: EffectKind, now: Moment, brings: fn(&Intent) -> Option<T>) -> Late<T> {
         let may_arrive = |at: Moment| {
-            let limits = &self.plan.limits;
+            let limits = &self.plan.wishes.limits;
             let quarantine = limits.quarantine.saturating_add(SEND_WITHIN);
             // One that arrives at its end may still be hidden by a stale look.
             now.since(at) < quarantine.saturating_add(limits.settle)
@@ -577,7 +577,7 @@ impl Deployment {
         // Its answer came no later than that.
         let within = SEND_WITHIN
             .saturating_add(REQUEST_TIMEOUT)
-            .saturating_add(self.plan.limits.settle);
+            .saturating_add(self.plan.wishes.limits.settle);
         let is_late = |at: Moment| now.since(at) < within;
         let Some(intent) = self.intents.get(&kind).filter(|intent| is_late(intent.at)) else {
             return Late::Nothing;
