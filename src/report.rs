@@ -274,7 +274,8 @@ pub fn leads_on(deployment: &Deployment) -> Vec<String> {
         )],
         State::Stuck { .. } => vec![
             format!(
-                "look who holds {} and what {} and {} are doing; docs/operations.md says what to do",
+                "look who holds {} and what {} and {} are doing; docs/operate/operations.md says \
+                 what to do",
                 deployment.plan.production_cname,
                 deployment.plan.target.blue,
                 deployment.plan.green

@@ -3,7 +3,7 @@
 //! Whoever may write to the artifacts bucket may write a deployment's copy there. What such a copy
 //! runs on this machine, what it sends that holds a variable of this machine or goes elsewhere
 //! than to the deployment's environments, and which records it changes, is done only where the
-//! runner's own configuration or its own journal says the same. docs/security.md has the whole.
+//! runner's own configuration or its own journal says the same. docs/operate/security.md has the whole.
 
 use thiserror::Error;
 

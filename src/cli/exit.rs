@@ -177,7 +177,7 @@ impl From<Refused> for Failed {
                 let hint = match names.is_empty() {
                     true => nothing.to_owned(),
                     false => format!(
-                        "{nothing};{} would override, docs/checks.md says what follows then",
+                        "{nothing};{} would override, docs/use/checks.md says what follows then",
                         allow.collect::<String>()
                     ),
                 };
@@ -316,7 +316,8 @@ impl From<SharedError> for Failed {
             }
             error @ SharedError::Unauthenticated { .. } => Failed::new(Exit::Refused, error).hint(
                 "nothing was changed; what was begun without BLUEGREEN_STATE_KEY, or with another \
-                 one, is resumed so, with the configuration that its run was given: docs/security.md",
+                 one, is resumed so, with the configuration that its run was given: \
+                 docs/operate/security.md",
             ),
             error @ (SharedError::Meddled { .. } | SharedError::LeaseRemoved { .. }) => {
                 Failed::new(Exit::Interrupted, error)

@@ -60,7 +60,7 @@ impl From<Unsettled> for Failed {
             | Unsettled::NoBlue { .. }
             | Unsettled::NoHolder { .. }
             | Unsettled::OtherVersion { .. } => {
-                "nothing was changed; docs/operations.md says what to look at"
+                "nothing was changed; docs/operate/operations.md says what to look at"
             }
         };
         Failed::new(

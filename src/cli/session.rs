@@ -290,7 +290,7 @@ fn of_the_environment(plan: &Plan) -> Result<(), Failed> {
     );
     Err(Failed::new(Exit::Refused, message).hint(
         "nothing was changed; name a path such as /health, or write {cname} for the host: \
-         docs/acceptance.md",
+         docs/use/acceptance.md",
     ))
 }
 

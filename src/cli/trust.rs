@@ -134,7 +134,7 @@ fn forged(deployment: &Deployment, what: String) -> Failed {
     );
     Failed::new(Exit::Refused, message).hint(
         "nothing was changed; whoever may write to the bucket may have written that: look at the \
-         object, and resume where the deployment's own journal is: docs/security.md",
+         object, and resume where the deployment's own journal is: docs/operate/security.md",
     )
 }
 
@@ -143,7 +143,7 @@ impl From<Untrusted> for Failed {
         Failed::new(Exit::Refused, untrusted).hint(
             "nothing was run, sent or changed; give this command the flags, variables or file that \
              the run was given, or resume where its journal is; with BLUEGREEN_STATE_KEY on every \
-             command the copy itself is trusted: docs/security.md",
+             command the copy itself is trusted: docs/operate/security.md",
         )
     }
 }

@@ -568,7 +568,7 @@ mod tests {
     use bluegreen_testing::garbled::garbled_text;
 
     fn example() -> String {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/bluegreen.toml");
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference/bluegreen.toml");
         std::fs::read_to_string(path).expect("the example reads")
     }
 

@@ -152,14 +152,14 @@ impl Check {
             ),
             Check::Permissions => (
                 "permissions",
-                "every action and resource of docs/iam-policy.json that this release needs, \
+                "every action and resource of docs/start/iam-policy.json that this release needs, \
                  simulated by IAM for the role or user itself, and, unless blue has an operations \
-                 role, every one of docs/iam-policy-beneath.json that Elastic Beanstalk needs with \
-                 the same rights to make green, to deploy onto blue by its deployment policy and to \
-                 terminate green; refuses where one is not allowed, warns where only one is not that \
+                 role, every one of docs/start/iam-policy-beneath.json that Elastic Beanstalk needs \
+                 with the same rights to make green, to deploy onto blue by its deployment policy \
+                 and to terminate green; refuses where one is not allowed, warns where only one is not that \
                  an account needs once or that AWS's documents leave open, or where a condition \
                  cannot be judged beforehand",
-                "grant what is named, as docs/permissions.md says",
+                "grant what is named, as docs/start/permissions.md says",
                 May(
                     "the release goes on until AWS denies it something: it stops there, and \
                      nothing is lost, but production may stay on green meanwhile",
@@ -317,7 +317,7 @@ impl Check {
                 "how many environments, configuration templates and, where one is to be \
                  registered, versions the account may still have in the region, and Elastic IP \
                  addresses where blue is a single instance that has one; not how many vCPUs \
-                 (docs/guide.md)",
+                 (docs/start/guide.md)",
                 "remove some that nobody needs, or ask AWS for more",
                 Never("the service refuses it all the same"),
             ),
@@ -336,8 +336,8 @@ impl Check {
                 "whether blue shares its load balancer, and which rules forward to it there: \
                  Elastic Beanstalk's own rule for the CNAME follows a swap, and so do rules that \
                  are tagged; refuses any other rule that forwards to blue, for it does neither",
-                "tag the rules of production `bluegreen:follow=production` (docs/preview.md), or \
-                 delete them",
+                "tag the rules of production `bluegreen:follow=production` (docs/use/preview.md), \
+                 or delete them",
                 May(
                     "only what reaches the environments by the CNAME that is swapped follows: users \
                      who come by another rule meet the deploy, and with --strategy promote blue \
@@ -350,7 +350,7 @@ impl Check {
                  have it: a web ACL of AWS WAF, listeners, their rules, default actions and \
                  certificates, target groups; a classic load balancer's listeners are not compared",
                 "put it into the environment's settings or the version's .ebextensions, or onto \
-                 green during a pause (docs/guide.md)",
+                 green during a pause (docs/start/guide.md)",
                 Never("it refuses nothing"),
             ),
             Check::SecurityGroups => (
@@ -386,7 +386,7 @@ impl Check {
                 "two-environments",
                 "what runs on both environments while both stand; warns where blue's settings tell \
                  of something: a notification endpoint, a single instance's own address",
-                "see docs/guide.md, \"Two environments at once\"",
+                "see docs/start/guide.md, \"Two environments at once\"",
                 Never("it refuses nothing"),
             ),
             Check::DeploymentPolicy => (
@@ -419,8 +419,8 @@ impl Check {
                  it is refused for another one this is left unknown, and `run` proves it once it \
                  has taken the lease: a second write of it, on the condition that there is none, \
                  must be refused",
-                "grant what is denied (docs/permissions.md), or name another bucket with --bucket; \
-                 where the store itself knows no conditional writes, and only there, use \
+                "grant what is denied (docs/start/permissions.md), or name another bucket with \
+                 --bucket; where the store itself knows no conditional writes, and only there, use \
                  --no-shared-state",
                 Never("without it there is no bundle, no copy of the journal and no lease"),
             ),
@@ -446,7 +446,7 @@ impl Check {
             Check::PreviewHosts => (
                 "preview-hosts",
                 "whether the preview hostnames and their hosted zone can be read and used \
-                 (docs/preview.md)",
+                 (docs/use/preview.md)",
                 "name others with --preview-host and --hosted-zone-id, or leave them out",
                 Never(
                     "the names would not lead to the environment under test, or the users of \
@@ -456,7 +456,7 @@ impl Check {
             Check::ExpectedDifferences => (
                 "expected-differences",
                 "what --expect-difference names; warns of an option or a tag that blue does not \
-                 have: it matches only what green alone has, or nothing (docs/fidelity.md)",
+                 have: it matches only what green alone has, or nothing (docs/use/fidelity.md)",
                 "write the name as the diff of a release has it",
                 Never("it refuses nothing"),
             ),

@@ -24,7 +24,7 @@ use crate::plan::Target;
 use crate::preview::Preview;
 
 /// What to do about a read that is denied and that nothing can be planned without.
-pub(super) const GRANT: &str = "grant it, as docs/permissions.md says";
+pub(super) const GRANT: &str = "grant it, as docs/start/permissions.md says";
 
 /// What is looked at, and what for.
 pub(super) struct Inspector<'a> {

@@ -1,5 +1,5 @@
-//! The policy of docs/iam-policy.json and docs/iam-policy-beneath.json filled in: for one
-//! application and its two environments, and for what kind of environments they are. Pure.
+//! The policy of docs/start/iam-policy.json and docs/start/iam-policy-beneath.json filled in: for
+//! one application and its two environments, and for what kind of environments they are. Pure.
 
 use serde_json::{Value, json};
 

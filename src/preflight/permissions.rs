@@ -1,5 +1,6 @@
-//! Which permissions a release needs: docs/iam-policy.json and docs/iam-policy-beneath.json, with
-//! their names put in and without the parts that this release does not use. Pure.
+//! Which permissions a release needs: docs/start/iam-policy.json and
+//! docs/start/iam-policy-beneath.json, with their names put in and without the parts that this
+//! release does not use. Pure.
 
 use serde_json::Value;
 
@@ -8,8 +9,8 @@ use crate::plan::Strategy;
 
 /// The policy as it is shipped: what this program asks, and what Elastic Beanstalk does beneath.
 const POLICIES: [&str; 2] = [
-    include_str!("../../docs/iam-policy.json"),
-    include_str!("../../docs/iam-policy-beneath.json"),
+    include_str!("../../docs/start/iam-policy.json"),
+    include_str!("../../docs/start/iam-policy-beneath.json"),
 ];
 
 /// What Elastic Beanstalk does in other services with the rights of whoever asks it.

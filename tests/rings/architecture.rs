@@ -1,4 +1,4 @@
-//! The invariants of docs/architecture.md that the source itself can show.
+//! The invariants of docs/develop/architecture.md that the source itself can show.
 
 use crate::support::sources::sources;
 use std::collections::BTreeSet;

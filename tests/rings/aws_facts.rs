@@ -1,4 +1,4 @@
-//! docs/aws-facts.md: every fact is whole, and the tests that hold it exist.
+//! docs/reference/aws-facts.md: every fact is whole, and the tests that hold it exist.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ struct Fact {
 }
 
 fn facts() -> Vec<Fact> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/aws-facts.md");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference/aws-facts.md");
     let text = std::fs::read_to_string(path).expect("the document reads");
     let mut section = String::new();
     let mut facts = Vec::new();

@@ -359,13 +359,13 @@ mod documents {
     use bluegreen::config::file::{File, Text};
     use bluegreen::config::keys::{Form, Key, keys};
 
-    fn docs(name: &str) -> PathBuf {
-        let docs = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs");
-        docs.join(name)
+    fn reference(name: &str) -> PathBuf {
+        let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+        root.join("docs/reference").join(name)
     }
 
     fn read(name: &str) -> String {
-        std::fs::read_to_string(docs(name)).expect("the document reads")
+        std::fs::read_to_string(reference(name)).expect("the document reads")
     }
 
     #[test]
@@ -377,12 +377,12 @@ mod documents {
         let (written, _) = kept.split_once(DRAWN).unwrap_or((&kept, ""));
         let fresh = format!("{written}{DRAWN}{}", table());
         if std::env::var_os("UPDATE_DOCS").is_some() {
-            std::fs::write(docs("configuration.md"), &fresh).expect("docs/ can be written to");
+            std::fs::write(reference("configuration.md"), &fresh).expect("docs/ can be written to");
         }
         assert!(
             read("configuration.md") == fresh,
-            "docs/configuration.md does not have the settings there are; write it anew with \
-             UPDATE_DOCS=1 cargo test --test rings configuration_md_is_fresh"
+            "docs/reference/configuration.md does not have the settings there are; write it anew \
+             with UPDATE_DOCS=1 cargo test --test rings configuration_md_is_fresh"
         );
     }
 
@@ -417,7 +417,7 @@ mod documents {
 
     fn parsed(text: &str) -> File {
         let text = Text {
-            path: PathBuf::from("docs/bluegreen.toml"),
+            path: PathBuf::from("docs/reference/bluegreen.toml"),
             text: text.to_owned(),
         };
         File::parse(&text, &definition())
@@ -455,7 +455,8 @@ mod documents {
             .collect();
         assert!(
             lines.is_empty(),
-            "docs/bluegreen.toml does not name all there is; add to it, as they should be:\n{}",
+            "docs/reference/bluegreen.toml does not name all there is; add to it, as they should \
+             be:\n{}",
             lines.join("\n")
         );
     }

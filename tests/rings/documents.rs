@@ -1,5 +1,5 @@
-//! The commands and the settings of docs/guide.md and docs/permissions.md: what a reader
-//! types works.
+//! The commands and the settings of docs/start/guide.md and docs/start/permissions.md: what a
+//! reader types works.
 
 use std::path::{Path, PathBuf};
 use std::process::Output;
@@ -45,11 +45,11 @@ fn json(path: PathBuf) -> Value {
     serde_json::from_str(&text).expect("it is JSON")
 }
 
-/// Each command of docs/permissions.md prints a policy that the sandbox can judge by, from the
-/// settings of its blue or from flags alone, and no placeholder is left.
+/// Each command of docs/start/permissions.md prints a policy that the sandbox can judge by, from
+/// the settings of its blue or from flags alone, and no placeholder is left.
 #[test]
 fn the_commands_of_permissions_md_print_policies() {
-    let commands = blocks(&docs("permissions.md"), "bluegreen iam-policy");
+    let commands = blocks(&docs("start/permissions.md"), "bluegreen iam-policy");
     assert_eq!(commands.len(), 4, "{commands:?}");
     let served = Served::at_speed(600.0);
     for command in commands {
@@ -182,7 +182,7 @@ fn the_policy_for_promotions_is_needed_for_them_and_holds_both_ways() {
     assert!(judged(&usual, "AbortEnvironmentUpdate", "shop-blue-green"));
 }
 
-/// What a reader of docs/guide.md types: the blocks of each kind, and there are no others.
+/// What a reader of docs/start/guide.md types: the blocks of each kind, and there are no others.
 #[derive(Default)]
 struct Typed {
     exports: Vec<String>,
@@ -193,7 +193,7 @@ struct Typed {
 
 fn typed() -> Typed {
     let mut typed = Typed::default();
-    for block in blocks(&docs("guide.md"), "") {
+    for block in blocks(&docs("start/guide.md"), "") {
         match block.split_whitespace().next().expect("a word") {
             "export" if block.contains("$(") => {}
             "export" => typed.exports.extend(block.lines().map(str::to_owned)),
@@ -254,7 +254,7 @@ fn the_rehearsal_of_the_guide_works_at_its_begin_and_later() {
     let again = commands_of(&typed, "bluegreen resume --sandbox");
     succeeded(first, &run(first, true).output().expect("runs"));
     succeeded(&again[0], &run(&again[0], false).output().expect("runs"));
-    let example = docs("bluegreen.toml").replace("\"shop", "\"mine");
+    let example = docs("reference/bluegreen.toml").replace("\"shop", "\"mine");
     // And with what the sandbox has not.
     let example = format!("version-label = \"mine\"\n{example}");
     std::fs::write(folder.path().join("bluegreen.toml"), example).expect("it is written");
@@ -275,7 +275,11 @@ fn the_first_release_of_the_guide_works() {
     let typed = typed();
     let served = Served::at_speed(600.0);
     let folder = served.folder.path();
-    std::fs::write(folder.join("bluegreen.toml"), docs("bluegreen.toml")).expect("it is written");
+    std::fs::write(
+        folder.join("bluegreen.toml"),
+        docs("reference/bluegreen.toml"),
+    )
+    .expect("it is written");
     std::fs::create_dir(folder.join("target")).expect("a folder");
     std::fs::write(
         folder.join("target/shop.zip"),
@@ -292,7 +296,7 @@ fn the_first_release_of_the_guide_works() {
     });
     let exported: Vec<_> = exported.collect();
     assert_eq!(exported.len(), 5, "{exported:?}");
-    let text = docs("guide.md");
+    let text = docs("start/guide.md");
     let inline = |command: &str| {
         assert!(
             text.contains(&format!("`{command}`")),
@@ -333,7 +337,7 @@ fn the_settings_of_the_guide_are_read_by_the_real_configuration() {
     assert!(!typed.tables.is_empty() && !typed.flags.is_empty());
     for table in &typed.tables {
         let text = Text {
-            path: PathBuf::from("docs/guide.md"),
+            path: PathBuf::from("docs/start/guide.md"),
             text: table.clone(),
         };
         let file = File::parse(&text, &definition());
@@ -355,7 +359,7 @@ fn the_settings_of_the_guide_are_read_by_the_real_configuration() {
         succeeded(flags, &output);
     }
     // The commands of the recipes for CI take flags that there are.
-    let text = docs("guide.md");
+    let text = docs("start/guide.md");
     let lines = text
         .lines()
         .map(|line| line.trim().trim_start_matches("- "));

@@ -1,4 +1,4 @@
-//! The permissions: a release succeeds under docs/iam-policy.json, and no action in it
+//! The permissions: a release succeeds under docs/start/iam-policy.json, and no action in it
 //! can be missed.
 
 use crate::support::policies::{
@@ -685,7 +685,7 @@ fn what_is_its_own_fits_into_a_managed_policy_and_what_is_beneath_into_two() {
     let whole = size(&|_| true);
     assert!(
         whole > inline,
-        "it fits whole, and docs/permissions.md says it does not: {whole}"
+        "it fits whole, and docs/start/permissions.md says it does not: {whole}"
     );
 }
 
@@ -885,8 +885,8 @@ async fn the_managed_policy_is_enough_beneath() {
     begun.expect("the check passes");
 }
 
-/// What docs/iam-policy-beneath.json lists is enough for an operations role that besides may only
-/// read the bundle and AWS's own files.
+/// What docs/start/iam-policy-beneath.json lists is enough for an operations role that besides may
+/// only read the bundle and AWS's own files.
 #[tokio::test(start_paused = true)]
 async fn what_is_beneath_is_enough_for_an_operations_role() {
     let world = VirtualWorld::new().await;

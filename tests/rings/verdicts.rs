@@ -1223,13 +1223,13 @@ const UNMANAGED: [&str; 6] = [
     "ModifyListener",
 ];
 
-/// The table of docs/checks.md is what the checks say of themselves.
+/// The table of docs/use/checks.md is what the checks say of themselves.
 #[test]
 fn checks_md_is_fresh() {
     const DRAWN: &str = "<!-- Drawn by tests/rings/verdicts.rs from the checks themselves; write it \
                          anew with UPDATE_DOCS=1 cargo test --test rings checks_md_is_fresh -->\n\n";
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/checks.md");
-    let kept = std::fs::read_to_string(&path).expect("docs/checks.md is there");
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/use/checks.md");
+    let kept = std::fs::read_to_string(&path).expect("docs/use/checks.md is there");
     let (written, _) = kept.split_once(DRAWN).unwrap_or((&kept, ""));
     let mut fresh = format!("{written}{DRAWN}");
     for checked in Check::ALL {
@@ -1247,10 +1247,10 @@ fn checks_md_is_fresh() {
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(&path, &fresh).expect("docs/ can be written to");
     }
-    let kept = std::fs::read_to_string(&path).expect("docs/checks.md is there");
+    let kept = std::fs::read_to_string(&path).expect("docs/use/checks.md is there");
     assert!(
         kept == fresh,
-        "docs/checks.md does not have the checks there are; write it anew with UPDATE_DOCS=1 \
+        "docs/use/checks.md does not have the checks there are; write it anew with UPDATE_DOCS=1 \
          cargo test --test rings checks_md_is_fresh"
     );
 }

@@ -244,7 +244,7 @@ pub(super) fn describe(failure: &Failure) -> String {
                 let remedy = match of_aws {
                     true => {
                         " (a bucket of AWS's own: the statement ReadElasticBeanstalkAssets of \
-                         docs/iam-policy.json allows it)"
+                         docs/start/iam-policy.json allows it)"
                     }
                     false => "",
                 };

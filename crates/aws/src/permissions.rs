@@ -61,7 +61,7 @@ pub enum Denial {
     Undecided(Vec<String>),
 }
 
-/// What the requests of a release say of themselves: where docs/iam-policy.json asks it,
+/// What the requests of a release say of themselves: where docs/start/iam-policy.json asks it,
 /// and what policies ask of every request.
 const CONTEXT: [(&str, ContextKeyTypeEnum, &str); 4] = [
     ("aws:SecureTransport", ContextKeyTypeEnum::Boolean, "true"),
@@ -203,7 +203,7 @@ impl AwsCloud {
     }
 
     /// The ARN of a role with its path; none where the caller may not read it, which
-    /// docs/iam-policy.json does not ask for.
+    /// docs/start/iam-policy.json does not ask for.
     async fn role_with_path(&self, arn: &str) -> Option<String> {
         let (_, name) = arn.split_once(":role/")?;
         let answer = self

@@ -3,7 +3,7 @@
 //! A container's disk dies with it; what lies in the bucket does not. Every object
 //! is written under a condition only: a write whose answer was lost is read back
 //! and compared, and one that somebody else was faster with changes nothing.
-//! docs/shared-state.md describes the objects.
+//! docs/operate/shared-state.md describes the objects.
 
 // Numbers here are read from others.
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]

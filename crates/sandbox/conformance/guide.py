@@ -1,4 +1,4 @@
-"""docs/guide.md and docs/permissions.md followed to the letter: the commands as they are printed,
+"""docs/start/guide.md and docs/start/permissions.md followed to the letter: the commands as they are printed,
 in one shell, with the AWS CLI, under the policy that the guide's own command puts on the role.
 Usage: guide.py BLUEGREEN
 """
@@ -41,7 +41,7 @@ class Reader:
         tools = self.folder / "bin"
         tools.mkdir()
         (tools / "bluegreen").symlink_to(Path(sys.argv[1]).resolve())
-        shutil.copy(DOCS / "bluegreen.toml", self.folder)
+        shutil.copy(DOCS / "reference/bluegreen.toml", self.folder)
         (self.folder / "target").mkdir()
         with zipfile.ZipFile(self.folder / "target/shop.zip", "w") as bundle:
             bundle.writestr("app.js", "// a shop")
@@ -188,7 +188,7 @@ def the_quotas_are_told(reader, text):
 
 
 def main():
-    guide, permissions = (DOCS / "guide.md").read_text(), (DOCS / "permissions.md").read_text()
+    guide, permissions = (DOCS / "start/guide.md").read_text(), (DOCS / "start/permissions.md").read_text()
     with tempfile.TemporaryDirectory() as folder, sandbox(SPEED) as world:
         reader = Reader(folder, world.url)
         attach = follow_the_guide(reader, guide)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Follows docs/guide.md with the AWS CLI, drives the sandbox with boto3, the AWS CLI and the EB CLI, and the clients of S3,
+# Follows docs/start/guide.md with the AWS CLI, drives the sandbox with boto3, the AWS CLI and the EB CLI, and the clients of S3,
 # Route 53, SSM, CloudFormation, CloudWatch and load balancers against those of moto.
 # Usage: run.sh BLUEGREEN   (the built binary)
 set -euo pipefail

@@ -127,7 +127,7 @@ impl Inspector<'_> {
         let authentic = match state.state_key() {
             Some(_) => "what is kept there is authenticated with the state key",
             None => {
-                "what is kept there is not authenticated: docs/security.md recommends \
+                "what is kept there is not authenticated: docs/operate/security.md recommends \
                  BLUEGREEN_STATE_KEY"
             }
         };

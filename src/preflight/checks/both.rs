@@ -35,7 +35,7 @@ impl Inspector<'_> {
         }
         let always = format!(
             "cron jobs, queue consumers and container commands run on {blue} and {green} while both \
-             stand (docs/guide.md)"
+             stand (docs/start/guide.md)"
         );
         if doubts.is_empty() {
             return check.passed(always);

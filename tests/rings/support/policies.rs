@@ -17,8 +17,8 @@ pub static DOCUMENT: LazyLock<Value> = LazyLock::new(|| with_names("shop-blue-gr
 /// Both files as they are shipped, in one.
 pub fn shipped_text() -> Value {
     let [mut whole, beneath] = [
-        include_str!("../../../docs/iam-policy.json"),
-        include_str!("../../../docs/iam-policy-beneath.json"),
+        include_str!("../../../docs/start/iam-policy.json"),
+        include_str!("../../../docs/start/iam-policy-beneath.json"),
     ]
     .map(|text| serde_json::from_str::<Value>(text).expect("JSON"));
     let beneath = beneath["Statement"].as_array().expect("statements").clone();
@@ -30,7 +30,7 @@ pub fn with_names(green: &str) -> Value {
     let arn = World::seeded(1_800_000_000_000).balancer_arn();
     let (_, balancer) = arn.split_once(":loadbalancer/app/").expect("it is one");
     let mut text = shipped_text().to_string();
-    // In the order of the command in docs/permissions.md.
+    // In the order of the command in docs/start/permissions.md.
     for (placeholder, value) in [
         ("REGION", "us-east-1"),
         ("ACCOUNT", "123456789012"),
@@ -65,7 +65,7 @@ pub fn shipped_for(green: &str) -> Policy {
 }
 
 /// The shipped policy for `--strategy promote`: blue and green change places with every
-/// release, so that each may do what the other may, as docs/permissions.md says.
+/// release, so that each may do what the other may, as docs/start/permissions.md says.
 pub fn promoting() -> Policy {
     parsed(&document_for_promotions())
 }

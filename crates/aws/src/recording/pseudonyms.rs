@@ -268,7 +268,7 @@ const COMMON: &[&str] = &[
     "AWSElasticBeanstalk",
     "aws:cloudformation:logical-id",
     "aws:cloudformation:stack-id",
-    "docs/guide.md",
+    "docs/start/guide.md",
     "elasticbeanstalk:environment-id",
     "elasticbeanstalk:environment-name",
     "group-id",

@@ -16,7 +16,7 @@ type Transitions = BTreeMap<(Kind, Kind), Transition>;
 
 #[test]
 fn state_machine_md_is_fresh() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/state-machine.md");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/state-machine.md");
     if !is_full() {
         // A part of the exploration finds nothing that is not drawn.
         let kept = std::fs::read_to_string(&path).expect("it is there");
@@ -33,7 +33,7 @@ fn state_machine_md_is_fresh() {
     let kept = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         kept == drawn,
-        "docs/state-machine.md is not what the machine does; write it anew with \
+        "docs/reference/state-machine.md is not what the machine does; write it anew with \
          BLUEGREEN_TESTS=full UPDATE_DOCS=1 cargo test -p bluegreen-core --test model state_machine_md_is_fresh"
     );
 }
