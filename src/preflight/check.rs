@@ -92,8 +92,8 @@ pub enum Allowing {
 pub struct About {
     /// Its name, for `--allow` and in reports.
     pub name: &'static str,
-    /// What it looks at, and when it does not pass.
-    pub looks_at: &'static str,
+    /// What it examines, and when it does not pass.
+    pub examines: &'static str,
     /// What to do where it does not pass.
     pub remedy: &'static str,
     /// Whether a refusal may be overridden.
@@ -142,337 +142,337 @@ impl Check {
     #[must_use]
     pub fn about(self) -> About {
         use Allowing::{May, Never};
-        let (name, looks_at, remedy, allowing) = match self {
+        let (name, examines, remedy, allowing) = match self {
             Check::Credentials => (
                 "credentials",
-                "whose credentials these are, as STS tells it; refuses those of another account \
-                 than blue's",
-                "set AWS_PROFILE, or name the credentials of blue's account",
-                Never("nothing can be done with the credentials of another account"),
+                "which account and identity the credentials belong to, as STS reports; refuses \
+                 an account other than blue's",
+                "set AWS_PROFILE, or provide credentials of blue's account",
+                Never("credentials of another account can change nothing here"),
             ),
             Check::Permissions => (
                 "permissions",
                 "every action and resource of docs/start/iam-policy.json that this release needs, \
-                 simulated by IAM for the role or user itself, and, unless blue has an operations \
-                 role, every one of docs/start/iam-policy-beneath.json that Elastic Beanstalk needs \
-                 with the same rights to make green, to deploy onto blue by its deployment policy \
-                 and to terminate green; refuses where one is not allowed, warns where only one is not that \
-                 an account needs once or that AWS's documents leave open, or where a condition \
-                 cannot be judged beforehand",
-                "grant what is named, as docs/start/permissions.md says",
+                 by IAM's simulation for the role or user itself, and, unless blue has an \
+                 operations role, every one of docs/start/iam-policy-beneath.json that Elastic \
+                 Beanstalk needs with the same rights to create green, to deploy to blue with its \
+                 deployment policy and to terminate green; refuses if one is not allowed, only \
+                 warns about one that an account needs once, that AWS's documents leave open, or \
+                 whose condition cannot be judged in advance",
+                "grant what the check names, as docs/start/permissions.md says",
                 May(
-                    "the release goes on until AWS denies it something: it stops there, and \
-                     nothing is lost, but production may stay on green meanwhile",
+                    "the release continues until AWS denies it something: it stops there and \
+                     loses nothing, but users may stay on green meanwhile",
                 ),
             ),
             Check::Application => (
                 "application",
-                "whether the application is there",
+                "whether the application exists",
                 "name it with --app, and its region with --region",
                 Never("there is nothing to release"),
             ),
             Check::Environments => (
                 "environments",
-                "whether blue is there and of the application",
-                "name it with --blue; after a promotion blue's and green's names are exchanged",
-                Never("there is nothing to release onto"),
+                "whether blue exists and belongs to the application",
+                "name it with --blue; after a promotion exchange the names of blue and green",
+                Never("there is nothing to release to"),
             ),
             Check::FreeTarget => (
                 "free-target",
-                "whether the target has a deployment that has not ended, as the journal here and \
-                 its copy in the bucket know it (`run` ends with 12 then, or waits with --wait)",
-                "let it end, or see `bluegreen status`",
+                "whether the target has an unfinished deployment, in the journal here or in its \
+                 copy in the bucket (`run` then exits with 12, or waits with --wait)",
+                "wait for its end, or see `bluegreen status`",
                 Never("two deployments would swap against each other"),
             ),
             Check::WorkerTier => (
                 "worker-tier",
-                "blue's tier, by its name and type: refuses every tier but WebServer/Standard, such \
-                 as Worker/SQS/HTTP and Cluster/EKS",
+                "blue's tier, by its name and type; refuses every tier but WebServer/Standard, \
+                 such as Worker/SQS/HTTP and Cluster/EKS",
                 "deploy to an environment of another tier directly",
                 Never(
-                    "a worker has no CNAME to swap, and no other tier is known to bluegreen: green \
-                     is made of tier WebServer/Standard",
+                    "a worker has no CNAME to swap, and bluegreen knows no other tier: it creates \
+                     green with tier WebServer/Standard",
                 ),
             ),
             Check::BlueHealthy => (
                 "blue-healthy",
                 "blue's status and health: it must be Ready and Green, or Ok or Info with enhanced \
-                 health; warns of worse that --healthy or blue's own HealthCheckSuccessThreshold \
-                 accepts; and how many instances it runs, which green is made with",
-                "bring blue into order first, or accept its Warning with --healthy warning",
+                 health; warns about worse health that --healthy or blue's own \
+                 HealthCheckSuccessThreshold accepts; and how many instances it runs, which green \
+                 gets too",
+                "repair blue first, or accept its Warning with --healthy warning",
                 May(
                     "a Warning (Yellow with basic health) counts as healthy in this release, on \
-                     both environments, as with --healthy warning. What is not Ready, Red or of \
-                     unknown health is refused all the same: green would be a clone of what is \
-                     not well",
+                     both environments, as with --healthy warning. The check still refuses blue \
+                     if it is not Ready, is Red or has unknown health: green would be a clone of \
+                     something unhealthy",
                 ),
             ),
             Check::Version => (
                 "version",
-                "whether the version is registered with a bundle that is still in S3, or its \
-                 bundle is there to register it with, and whether blue runs a version that can be \
-                 gone back to",
+                "whether the version is registered with a bundle that is still in S3, or a bundle \
+                 exists to register it with, and whether blue runs a version that a rollback can \
+                 restore",
                 "register it, or give its bundle with --bundle or --s3-key",
-                Never("there would be nothing to deploy, or no way back"),
+                Never("there would be nothing to deploy, or no rollback"),
             ),
             Check::PreviousVersion => (
                 "previous-version",
-                "the version that blue runs, which green is launched with: whether it is \
+                "the version that blue runs, with which green is launched: whether it is \
                  registered and its bundle is still in S3, where lifecycle rules may have deleted \
-                 it; with --strategy promote this warns only, because green is launched with the \
-                 new version",
-                "put the bundle back where it was, or deploy a version to blue whose bundle is \
-                 there",
+                 it; with --strategy promote the check only warns, because green is launched with \
+                 the new version",
+                "restore the bundle, or deploy a version to blue whose bundle exists",
                 May(
-                    "Elastic Beanstalk may still have a copy; where it has none, green's launch \
-                     fails, green is discarded, and blue is untouched",
+                    "Elastic Beanstalk may still have a copy; if not, green's launch fails, \
+                     bluegreen discards green, and blue is untouched",
                 ),
             ),
             Check::SomethingNew => (
                 "something-new",
-                "whether blue runs another version than the one to release",
+                "whether blue runs a version other than the one to release",
                 "choose another version with --version-label",
-                Never("the version that is released is known by its label"),
+                Never("bluegreen identifies the released version by its label"),
             ),
             Check::GreenName => (
                 "green-name",
                 "whether an environment has green's name",
-                "choose another name with --green, or remove it",
-                Never("what somebody else has made is never touched"),
+                "choose another name with --green, or remove the environment",
+                Never("bluegreen never touches what somebody else created"),
             ),
             Check::GreenCname => (
                 "green-cname",
-                "the CNAME with green's name as its prefix; green needs none of its own choice, \
-                 the service gives it one, so this warns at most",
-                "choose another name with --green where that CNAME matters",
+                "whether the CNAME with green's name as its prefix is free; only warns, because \
+                 green works with any CNAME that the service gives it",
+                "choose another name with --green if that CNAME matters",
                 Never("it refuses nothing"),
             ),
             Check::Tags => (
                 "tags",
                 "how many tags green would have: blue's own and those of bluegreen",
-                "take tags off blue",
-                Never("the service takes no more"),
+                "remove tags from blue",
+                Never("the service accepts no more"),
             ),
             Check::CoupledDatabase => (
                 "coupled-database",
                 "whether a database belongs to blue (`aws:rds:dbinstance`)",
                 "decouple it first (developer guide, \"Decoupling an RDS DB instance\")",
                 May(
-                    "green gets a new database of its own, which is empty: while green serves, it \
-                     writes there and blue's data is not to be seen, and when green is terminated \
-                     that database is deleted with it, or kept as a snapshot, as its deletion \
-                     policy says; with --strategy promote that is blue's database",
+                    "green gets a new, empty database of its own: while users are on green, it \
+                     writes there and blue's data is not visible. When green is terminated, that \
+                     database is deleted with it, or kept as a snapshot, as its deletion policy \
+                     says; with --strategy promote this happens to blue's database",
                 ),
             ),
             Check::ScheduledActions => (
                 "scheduled-actions",
                 "blue's time-based scaling (`aws:autoscaling:scheduledaction`); refuses one-time \
-                 actions whose StartTime is over, because Auto Scaling refuses to make them on \
-                 green; warns of recurring ones, which run on green too and may change its size \
-                 during the release",
+                 actions whose StartTime is over, because Auto Scaling refuses to create them on \
+                 green; warns about recurring ones, which run on green too and may change its \
+                 size during the release",
                 "remove these actions from blue",
                 May(
-                    "green's launch fails where Auto Scaling refuses the action: green is \
-                     discarded, and blue is untouched",
+                    "green's launch fails if Auto Scaling refuses the action: bluegreen discards \
+                     green, and blue is untouched",
                 ),
             ),
             Check::LaunchOptions => (
                 "launch-options",
-                "options that an environment can have and none can be created with: those that AWS \
-                 has retired, as Elastic Beanstalk tells when blue's settings are validated, and an \
-                 `access_logs.s3.prefix` that starts or ends with `/`; warns of anything else that \
-                 it finds wrong with them. Whether an account may still make launch configurations \
-                 nothing tells beforehand: where it may not, green's launch fails, is discarded, \
-                 and says what to set on blue",
+                "options that an environment can have but cannot be created with: options that AWS \
+                 has retired, as Elastic Beanstalk reports when it validates blue's settings, and \
+                 an `access_logs.s3.prefix` that has `/` at its start or end; warns about anything \
+                 else that the validation finds. Nothing says in advance whether an account may \
+                 still create launch configurations: if not, green's launch fails, bluegreen \
+                 discards green and says what to set on blue",
                 "remove or change the option on blue first, as with `aws elasticbeanstalk \
                  update-environment --options-to-remove`",
                 May(
-                    "green is not created, or its launch fails and green is discarded: blue is \
+                    "green is not created, or its launch fails and bluegreen discards it: blue is \
                      untouched either way",
                 ),
             ),
             Check::PlatformBranch => (
                 "platform-branch",
-                "the state of blue's platform branch; refuses a retired one, warns of a \
-                 deprecated one, of a beta and of a platform version that is gone",
+                "the state of blue's platform branch; refuses a retired one, warns about a \
+                 deprecated one, a beta and a platform version that no longer exists",
                 "move blue to a supported branch first",
                 May(
-                    "the service may still take the clone where the account uses the branch; \
-                     else it refuses it, and blue is untouched",
+                    "the service may still accept the clone if the account uses the branch; \
+                     otherwise it refuses the clone, and blue is untouched",
                 ),
             ),
             Check::ManagedUpdate => (
                 "managed-update",
-                "blue's next managed action, which locks blue for as long as it takes; refuses \
-                 where its window begins before the release is expected to be over, or it is \
-                 under way",
+                "blue's next managed action, which locks blue for its duration; refuses if its \
+                 window begins before the expected end of the release, or if it is running",
                 "release after it, or move the maintenance window",
                 May(
-                    "the release may find blue locked: it waits, within its patience, and is held \
-                     or goes back after that",
+                    "the release may find blue locked: it waits, within the state's timeout, and \
+                     is then held or rolls back",
                 ),
             ),
             Check::Quotas => (
                 "quotas",
-                "how many environments, configuration templates and, where one is to be \
-                 registered, versions the account may still have in the region, and Elastic IP \
-                 addresses where blue is a single instance that has one; not how many vCPUs \
+                "how many environments, configuration templates and, if the release registers \
+                 one, versions the account may still have in the region, and Elastic IP addresses \
+                 if blue is a single instance that has one; not how many vCPUs \
                  (docs/start/guide.md)",
-                "remove some that nobody needs, or ask AWS for more",
+                "remove some that nobody needs, or request more from AWS",
                 Never("the service refuses it all the same"),
             ),
             Check::TerminationProtection => (
                 "termination-protection",
                 "with --strategy promote, whether the stack behind blue is protected against \
                  termination; a clone's is not",
-                "take the protection off the stack, or use --strategy restore",
+                "remove the protection from the stack, or use --strategy restore",
                 May(
-                    "terminating blue fails in the end, and a person is needed, unless the \
-                     protection is taken off before",
+                    "terminating blue fails at the end, and a person must act, unless you remove \
+                     the protection before",
                 ),
             ),
             Check::SharedLoadBalancer => (
                 "shared-load-balancer",
                 "whether blue shares its load balancer, and which rules forward to it there: \
-                 Elastic Beanstalk's own rule for the CNAME follows a swap, and so do rules that \
-                 are tagged; refuses any other rule that forwards to blue, for it does neither",
+                 Elastic Beanstalk's own rule for the CNAME follows a swap, and so do tagged \
+                 rules; refuses any other rule that forwards to blue, because it does not follow",
                 "tag the rules of production `bluegreen:follow=production` (docs/use/preview.md), \
                  or delete them",
                 May(
-                    "only what reaches the environments by the CNAME that is swapped follows: users \
-                     who come by another rule meet the deploy, and with --strategy promote blue \
-                     cannot be deleted while a rule forwards to it",
+                    "only traffic to the swapped CNAME follows: users who come through another \
+                     rule are on blue during the deploy, and with --strategy promote blue cannot \
+                     be deleted while a rule forwards to it",
                 ),
             ),
             Check::UnmanagedChanges => (
                 "unmanaged-changes",
-                "what is on blue's own load balancer and not in its settings, so that green does not \
-                 have it: a web ACL of AWS WAF, listeners, their rules, default actions and \
-                 certificates, target groups; a classic load balancer's listeners are not compared",
+                "what is on blue's own load balancer but not in its settings, so that green lacks \
+                 it: a web ACL of AWS WAF, listeners, their rules, default actions and \
+                 certificates, target groups; it does not compare the listeners of a classic load \
+                 balancer",
                 "put it into the environment's settings or the version's .ebextensions, or onto \
                  green during a pause (docs/start/guide.md)",
                 Never("it refuses nothing"),
             ),
             Check::SecurityGroups => (
                 "security-groups",
-                "whether a security group, as a database or a cache has one, admits the group that \
-                 Elastic Beanstalk made for blue's instances; green gets another group and is not \
-                 admitted. With --strategy promote it refuses whatever is allowed: Elastic Beanstalk \
-                 cannot terminate blue while a rule names blue's group",
+                "whether a security group, such as that of a database or a cache, admits the group \
+                 that Elastic Beanstalk created for blue's instances; green gets another group, \
+                 which is not admitted. With --strategy promote it refuses whatever is allowed: \
+                 Elastic Beanstalk cannot terminate blue while a rule names blue's group",
                 "put a security group of your own into the environment's option SecurityGroups, admit \
                  that one instead, and delete the rules that name the group of Elastic Beanstalk",
                 May(
-                    "while green serves, it cannot reach what admits blue's group alone: let a test \
-                     of green ask for it",
+                    "while users are on green, it cannot reach what admits only blue's group: let a \
+                     test of green use it",
                 ),
             ),
             Check::RequestCount => (
                 "request-count",
-                "who counts the requests of an environment, which the drain goes by: enhanced \
-                 health, or with basic health an application or classic load balancer, whose \
-                 RequestCount CloudWatch tells some minutes late; warns where nobody does: then \
-                 the drain goes by time alone",
+                "what counts the requests of an environment for the drain: enhanced health, or \
+                 with basic health an application or classic load balancer, whose RequestCount \
+                 CloudWatch reports some minutes late; warns if nothing does: the drain then \
+                 depends on time alone",
                 "use enhanced health, or grant cloudwatch:GetMetricData",
                 Never("it refuses nothing"),
             ),
             Check::SingleInstance => (
                 "single-instance",
-                "whether blue runs a single instance; warns only: while green serves nothing is \
-                 lost, but one instance serves everything",
-                "use a load-balanced environment where one instance is not enough",
+                "whether blue runs a single instance; only warns: while users are on green nothing \
+                 is lost, but one instance answers every request",
+                "use a load-balanced environment if one instance is not enough",
                 Never("it refuses nothing"),
             ),
             Check::TwoEnvironments => (
                 "two-environments",
-                "what runs on both environments while both stand; warns where blue's settings tell \
-                 of something: a notification endpoint, a single instance's own address",
+                "what runs twice while both environments exist; warns if blue's settings reveal \
+                 something: a notification endpoint, a single instance's own address",
                 "see docs/start/guide.md, \"Two environments at once\"",
                 Never("it refuses nothing"),
             ),
             Check::DeploymentPolicy => (
                 "deployment-policy",
-                "how blue takes versions; any policy will do, because blue is idle then; warns of \
-                 TrafficSplitting, which judges by traffic that idle blue does not get",
+                "blue's deployment policy; any policy works, because blue is idle during the \
+                 deploy; warns about TrafficSplitting, which judges by traffic that idle blue does \
+                 not get",
                 "set another DeploymentPolicy on blue",
                 Never("it refuses nothing"),
             ),
             Check::DnsRecords => (
                 "dns-records",
                 "the records of the hosted zones that may be listed, the first fifty at most, and \
-                 where DNS leads from the names that tests ask or present (`host`) and that no zone \
-                 tells of; refuses where one leads to blue's load balancer or its addresses in \
-                 place of the production CNAME: it does not follow a swap. Warns where DNS tells \
+                 where DNS leads from the names in tests (URL or `host`) that no zone contains; \
+                 refuses if one leads to blue's load balancer or its addresses instead of the \
+                 production CNAME, because it does not follow a swap. Warns if DNS returns \
                  addresses of the load balancer and no CNAME, which some providers do for a CNAME \
                  too",
                 "point the record at the production CNAME instead",
                 May(
-                    "who comes by that name stays on blue while green serves: where that is more \
-                     than a remainder of the traffic, the drain finds it, and the release goes \
-                     back or is held; where it is less, those requests are lost while blue is \
-                     deployed to, and with --strategy promote for good",
+                    "users of that name stay on blue when the others move to green: if they are \
+                     more than a remainder of the traffic, the drain notices, and the release \
+                     rolls back or is held; if they are fewer, they lose requests during the \
+                     deploy to blue, and with --strategy promote for good",
                 ),
             ),
             Check::Bucket => (
                 "bucket",
-                "whether the artifacts bucket is there and its lease object can be read, \
-                 and whether a write whose condition cannot hold is refused for that reason; where \
-                 it is refused for another one this is left unknown, and `run` proves it once it \
-                 has taken the lease: a second write of it, on the condition that there is none, \
-                 must be refused",
+                "whether the artifacts bucket exists and its lock object is readable, and whether \
+                 it refuses a write whose condition cannot hold, for that reason; if it refuses \
+                 for another reason, this stays unknown, and `run` proves it once it has taken the \
+                 lock: the bucket must refuse a second write of it, on the condition that there is \
+                 none",
                 "grant what is denied (docs/start/permissions.md), or name another bucket with \
-                 --bucket; where the store itself knows no conditional writes, and only there, use \
+                 --bucket; only if the store itself has no conditional writes, use \
                  --no-shared-state",
-                Never("without it there is no bundle, no copy of the journal and no lease"),
+                Never("without it there is no bundle, no copy of the journal and no lock"),
             ),
             Check::Tests => (
                 "tests",
                 "whether the tests over HTTP reach the environment under test: a path does, and so \
-                 does a whole URL with `{cname}` as its host, a preview hostname, or, where blue \
-                 alone is tested, blue's load balancer; refuses one that asks the production CNAME \
-                 or a name that the account's hosted zones or DNS lead there, which the other \
-                 environment holds meanwhile; warns where it is not known where a name leads, and of `host` \
-                 behind a shared load balancer, whose rules choose by that name. Asks blue each \
-                 test by GET or HEAD once, but for those of the release alone, and refuses what \
-                 its running version does not pass",
-                "give a path, or write {cname} in the URL in place of its host; `host` presents \
-                 another name; --expect-status takes another answer",
+                 does a whole URL with `{cname}` as its host, a preview hostname, or, if the \
+                 release tests only blue, blue's load balancer; refuses a test of the production \
+                 CNAME or of a name that the account's hosted zones or DNS lead there, because the \
+                 other environment holds it meanwhile; warns if it is unknown where a name leads, \
+                 and about `host` behind a shared load balancer, whose rules choose by that name. \
+                 Sends each test with GET or HEAD to blue once, except those of the release alone, \
+                 and refuses what blue's running version does not pass",
+                "give a path, or write {cname} in the URL in place of its host; `host` sends \
+                 another name; --expect-status accepts another answer",
                 May(
-                    "a test that reaches production passes on the version that serves and proves \
-                     nothing of the one under test: a broken one may go live. What asks the \
-                     production CNAME itself is refused all the same. A test that the running \
-                     version does not pass is asked of the version to release alone",
+                    "a test that reaches production passes on the version that users have and \
+                     proves nothing about the one under test: a broken one may go live. The check \
+                     still refuses a test of the production CNAME itself. Only the version to \
+                     release takes a test that the running version does not pass",
                 ),
             ),
             Check::PreviewHosts => (
                 "preview-hosts",
-                "whether the preview hostnames and their hosted zone can be read and used \
+                "whether the preview hostnames and their hosted zone are readable and usable \
                  (docs/use/preview.md)",
-                "name others with --preview-host and --hosted-zone-id, or leave them out",
+                "name others with --preview-host and --hosted-zone-id, or omit them",
                 Never(
-                    "the names would not lead to the environment under test, or the users of \
-                     production would be led there",
+                    "the names would not lead to the environment under test, or would lead the \
+                     users of production there",
                 ),
             ),
             Check::ExpectedDifferences => (
                 "expected-differences",
-                "what --expect-difference names; warns of an option or a tag that blue does not \
+                "what --expect-difference names; warns about an option or a tag that blue does not \
                  have: it matches only what green alone has, or nothing (docs/use/fidelity.md)",
-                "write the name as the diff of a release has it",
+                "write the name as the diff of a release prints it",
                 Never("it refuses nothing"),
             ),
             Check::Alarms => (
                 "alarms",
-                "whether one of the alarms that watch production is in alarm now",
-                "release once it is over, or leave that --alarm out",
+                "whether one of the alarms for the bake is in alarm now",
+                "release once it is over, or omit that --alarm",
                 May(
-                    "an alarm that is still in alarm when production is watched sends it back \
-                     within one look",
+                    "an alarm that is still in alarm during the bake returns users within one poll",
                 ),
             ),
         };
         About {
             name,
-            looks_at,
+            examines,
             remedy,
             allowing,
         }

@@ -1239,8 +1239,8 @@ fn checks_md_is_fresh() {
             Allowing::Never(why) => format!("May not be allowed: {why}."),
         };
         fresh.push_str(&format!(
-            "### {}\n\nLooks at {}.\n\nRemedy: {}.\n\n{allowing}\n\n",
-            about.name, about.looks_at, about.remedy
+            "### {}\n\nChecks {}.\n\nRemedy: {}.\n\n{allowing}\n\n",
+            about.name, about.examines, about.remedy
         ));
     }
     let fresh = format!("{}\n", fresh.trim_end());
