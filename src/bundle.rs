@@ -54,7 +54,7 @@ pub fn examine(path: &Path) -> Result<Vec<String>, BundleError> {
     match top {
         Top::Nothing => return Err(no_bundle("holds no file".to_owned())),
         Top::One(folder) => faults.push(format!(
-            "all of it lies in its folder {folder}: Elastic Beanstalk looks for the application at \
+            "everything is in its folder {folder}: Elastic Beanstalk expects the application at \
              the top; zip the folder's content, not the folder"
         )),
         Top::Several => {}

@@ -66,46 +66,46 @@ enum Command {
     Run(run::Args),
     /// Release a version, pausing before the last swap (run --pause-before-cutover)
     Deploy(run::Args),
-    /// Check an account for a first release, and write down what it answered for a bug report;
-    /// changes nothing but with --create
+    /// Check an account before its first release, and record AWS's answers for a bug report;
+    /// changes nothing except with --create
     Doctor(doctor::Args),
-    /// Rehearse a release: make green, give it the version, test it, remove it; blue is not
-    /// touched
+    /// Rehearse a release: create green, deploy the version to it, test it, remove it; never
+    /// touches blue
     Rehearse(rehearse::Args),
-    /// Check everything and show the steps that a run would take; changes nothing
+    /// Run all checks and show the steps that a run would take; changes nothing
     Plan(plan::Args),
-    /// Go on from the last checkpoint; a held deployment may take a corrected version, and other
+    /// Continue from the last checkpoint; a held deployment accepts a corrected version and other
     /// tests
     #[command(visible_alias = "cutover", after_help = UNDER_WAY)]
     Resume(resume::Args),
-    /// Go back to the previous version, from any state but an end; --test, --test-url and
-    /// --test-command on the command line say what tests it
+    /// Roll back to the previous version, from any state before the end; --test, --test-url and
+    /// --test-command on the command line set its tests
     #[command(after_help = UNDER_WAY)]
     Rollback(rollback::Args),
-    /// Ask a running or interrupted deployment to retreat to safety
+    /// Cancel a running or interrupted deployment: roll back at the next safe point
     #[command(after_help = UNDER_WAY)]
     Abort(abort::Args),
-    /// Show what is in flight
+    /// Show the deployments in flight
     Status(status::Args),
-    /// Wait until a deployment has come to rest, or to a state
+    /// Wait until a deployment rests, or reaches a state
     Wait(wait::Args),
-    /// Remove what a deployment that nobody goes on with has left
+    /// Remove orphaned resources of a deployment
     Cleanup(cleanup::Args),
-    /// Print the IAM policy that releases need, filled in with the names in force
+    /// Print the IAM policy that releases need, filled in with your names
     IamPolicy(iam_policy::Args),
-    /// Check the configuration, or show what is in force and where it comes from
+    /// Check the configuration, or show each setting in force and its source
     Config(config::Args),
-    /// Serve a local Elastic Beanstalk and S3 to try everything on
+    /// Serve a local Elastic Beanstalk and S3 to try everything
     #[cfg(feature = "sandbox")]
     Sandbox(sandbox::Args),
 }
 
 const UNDER_WAY: &str = "\
-A deployment that is under way keeps what its run was given. On the command line this command
-changes, for the rest of it, what tests it (--test, --test-url, --expect-status, --test-timeout,
---test-command, --test-command-timeout, --test-production), what bounds its waiting (--patience,
---patience-of, --test-grace, --drain, --drain-limit, --bake, --poll), and --accept-traffic-loss.
-What would have no effect, as another flag of a release, is refused.";
+A deployment keeps the settings of its run. On its command line this command changes, for the rest
+of the deployment, the tests (--test, --test-url, --expect-status, --test-timeout, --test-command,
+--test-command-timeout, --test-production), the limits (--patience, --patience-of, --test-grace,
+--drain, --drain-limit, --bake, --poll), and --accept-traffic-loss. It refuses every other flag of a
+release, which would have no effect.";
 
 /// The flags, by their ids, that say where to find a deployment and how to log.
 const WHERE: [&str; 14] = [
@@ -139,15 +139,15 @@ const ON_THE_WAY: [&str; 7] = [
 
 const EXIT_CODES: &str = "\
 Exit codes:
-   0  completed, or paused as asked
+   0  completed, or paused as configured
    1  a bug
    2  usage
    3  configuration or preflight refused, nothing changed
   10  rolled back, service safe
-  11  stuck, a person is needed
-  12  another process or deployment holds it
+  11  stuck, a person must act
+  12  another process or deployment holds the target
   13  no such deployment
-  14  held, green serves
+  14  held, users are on green
   20  AWS refused, nothing lost
   75  interrupted: resume continues";
 
@@ -156,10 +156,9 @@ Exit codes:
 #[must_use]
 pub fn main() -> ExitCode {
     std::panic::catch_unwind(exit_code).unwrap_or_else(|_| {
-        let bug =
-            "bluegreen has a bug, and stopped: what it had asked of AWS stands in the journal";
+        let bug = "bluegreen has a bug, and stopped: the journal has its requests to AWS";
         let failed = Failed::new(Exit::Bug, bug).hint(
-            "`bluegreen status` shows where it stands, `bluegreen resume` goes on; please report \
+            "`bluegreen status` shows where it stands, `bluegreen resume` continues; please report \
              the message above",
         );
         ended(Err(failed), None)
@@ -341,7 +340,7 @@ impl From<Unheeded> for Failed {
              its run was given"
         );
         Failed::new(Exit::Usage, message).hint(format!(
-            "nothing was changed; leave --{flag} out, or go back and run anew with it; `bluegreen \
+            "nothing was changed; omit --{flag}, or roll back and run again with it; `bluegreen \
              {command} --help` names what it takes"
         ))
     }
@@ -455,7 +454,7 @@ static IS_UNHEARD: AtomicBool = AtomicBool::new(false);
 /// What a command that was only to tell something has failed with where nobody heard it.
 fn unheard() -> Failed {
     let message = "standard output cannot be written: is its disk full?";
-    Failed::new(Exit::Refused, message).hint("nothing was changed; what was told is not whole")
+    Failed::new(Exit::Refused, message).hint("nothing was changed; the output is incomplete")
 }
 
 /// A text without what moves a terminal: names and reasons in it may be somebody else's.

@@ -144,7 +144,7 @@ impl HttpProber {
                 let plain = url
                     .set_scheme("http")
                     .and_then(|()| url.set_port(Some(port)));
-                plain.map_err(|()| format!("{url} cannot be asked of a sandbox"))?;
+                plain.map_err(|()| format!("a sandbox cannot answer {url}"))?;
             }
             return Ok(Way {
                 client: self.client.clone(),

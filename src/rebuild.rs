@@ -73,8 +73,8 @@ pub enum Unsettled {
     },
     /// It may have been going forward or back.
     #[error(
-        "{blue} runs {previous:?}, and {evidence}: whether the deployment was going forward or back \
-         cannot be told"
+        "{blue} runs {previous:?}, and {evidence}: it is unknown whether the deployment was \
+         rolling back"
     )]
     Direction {
         /// Blue's name.
@@ -260,7 +260,7 @@ fn state(
         return Err(Unsettled::Direction {
             blue: blue.name.clone(),
             previous: plan.version.clone(),
-            evidence: "green was cloned from it on a way back",
+            evidence: "green was cloned from it during a rollback",
         });
     }
     let leaving = green.status == "Terminating";

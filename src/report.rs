@@ -249,14 +249,12 @@ pub fn leads_on(deployment: &Deployment) -> Vec<String> {
         } => changed(deployment, *on),
         State::Held { cause } => held(deployment, cause),
         State::AwaitingSwap | State::AwaitingCutover if deployment.awaits_approval() => vec![
-            format!(
-                "bluegreen resume {id} --approve-url URL   goes on asking whether it is approved"
-            ),
-            format!("bluegreen resume {id} --approve   goes on without asking"),
-            format!("bluegreen rollback {id}   goes back"),
+            format!("bluegreen resume {id} --approve-url URL   waits for its approval"),
+            format!("bluegreen resume {id} --approve   continues without approval"),
+            format!("bluegreen rollback {id}   rolls back"),
         ],
         State::AwaitingSwap => vec![
-            format!("bluegreen resume {id}   looks at green again and moves production to it"),
+            format!("bluegreen resume {id}   polls green again and moves production to it"),
             format!("bluegreen rollback {id}   terminates green; blue is untouched"),
         ],
         State::AwaitingCutover => vec![
@@ -274,7 +272,7 @@ pub fn leads_on(deployment: &Deployment) -> Vec<String> {
         )],
         State::Stuck { .. } => vec![
             format!(
-                "look who holds {} and what {} and {} are doing; docs/operate/operations.md says \
+                "check who holds {} and what {} and {} are doing; docs/operate/operations.md says \
                  what to do",
                 deployment.plan.production_cname,
                 deployment.plan.target.blue,
@@ -292,11 +290,11 @@ fn changed(deployment: &Deployment, on: Role) -> Vec<String> {
     let (id, previous) = (for_shell(&plan.id), &plan.previous_version);
     let goes_on = match on {
         Role::Green => vec![
-            format!("bluegreen resume {id}   goes on once the changes are on both environments"),
+            format!("bluegreen resume {id}   continues once the changes are on both environments"),
             format!(
                 "bluegreen resume {id} --version-label LABEL   releases a version that has them"
             ),
-            format!("bluegreen resume {id} --discard-changes   gives the changes up and goes on"),
+            format!("bluegreen resume {id} --discard-changes   gives the changes up and continues"),
         ],
         Role::Blue => vec![
             format!(
@@ -325,7 +323,8 @@ fn held(deployment: &Deployment, cause: &Cause) -> Vec<String> {
         Cause::OutOfPatience {
             during: Kind::Deploying,
             ..
-        } => "waits on where the deploy still goes on, else tries again; with a corrected version if given"
+        } => "waits on if the deploy still makes progress, else tries again; with a corrected \
+              version if given"
             .to_owned(),
         _ => "tries again, with a corrected version if given".to_owned(),
     };
@@ -345,8 +344,8 @@ fn held(deployment: &Deployment, cause: &Cause) -> Vec<String> {
     commands.push(format!("bluegreen rollback {id}   {back}"));
     if cause.to_string().contains("Warning") {
         commands.push(format!(
-            "bluegreen rollback {id}, then run anew with --healthy warning   where blue is fit to \
-             serve in health Warning"
+            "bluegreen rollback {id}, then run again with --healthy warning   if health Warning \
+             is good enough for blue"
         ));
     }
     if let Some(tests) = tests {

@@ -21,9 +21,9 @@ use crate::store::StoreError;
 /// What `abort` takes.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Args {
-    /// Deployment; may be left out where exactly one is in flight
+    /// Deployment; may be omitted if exactly one is in flight
     id: Option<String>,
-    /// Give up what somebody else has changed meanwhile, for which the deployment is held
+    /// Give up the outside changes for which the deployment is held
     #[arg(long)]
     pub(super) discard_changes: bool,
 }
@@ -85,7 +85,7 @@ pub(super) async fn run(
         };
         seen_at = now;
         if !told {
-            info!(id, "asked {holder} to go back; waiting for it");
+            info!(id, "sent {holder} the cancellation; waiting for it");
             if named != Named::default() {
                 warn!(
                     id,
@@ -104,11 +104,11 @@ pub(super) async fn run(
 fn the_word_is_left(id: &str, is_told: bool) -> Standing {
     let (told, hint) = match is_told {
         true => (
-            "interrupted by a signal; the word to go back is left",
+            "interrupted by a signal; the cancellation stays in force",
             format!("follow it with: bluegreen status {id} --watch"),
         ),
         false => (
-            "interrupted by a signal; the word to go back is left in this journal alone",
+            "interrupted by a signal; only this journal has the cancellation",
             format!(
                 "a process elsewhere may not have it; give it again with: bluegreen abort {id}"
             ),

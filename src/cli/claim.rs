@@ -42,8 +42,8 @@ impl Context {
     pub fn shared_of(&self, cloud: &AwsCloud, plan: &Plan) -> Result<Option<SharedState>, Failed> {
         if plan.shared_state && self.options.no_shared_state {
             let message = format!(
-                "--no-shared-state: deployment {} has its lease in bucket {}, and without it two \
-                 processes could drive it",
+                "--no-shared-state: deployment {} has its lock in bucket {}, and without it two \
+                 processes could change its target",
                 plan.id, plan.bucket
             );
             return Err(Failed::new(Exit::Refused, message).hint(
@@ -136,8 +136,8 @@ impl Context {
             return Failed::new(
                 Exit::NoDeployment,
                 format!(
-                    "deployment {id} was driven with the journal {journal}, which has lost it: \
-                     was its -wal file removed?"
+                    "deployment {id} ran with the journal {journal}, which has lost it: was its \
+                     -wal file removed?"
                 ),
             )
             .hint("bring the -wal file back, or name the bucket with --bucket");
@@ -202,7 +202,7 @@ impl Context {
         let bucket = self.options.bucket.as_deref().unwrap_or_default();
         match listed {
             Ok(Listed { found, unreadable }) => {
-                let not_all = format!("not all that is in bucket {bucket} is to be seen");
+                let not_all = format!("some objects in bucket {bucket} are not readable");
                 (found, first_of(unreadable, &not_all))
             }
             Err(failed) => {
@@ -255,7 +255,7 @@ impl Context {
                     let Listed { found, unreadable } = Box::pin(shared.copies(ids)).await;
                     let found = found.into_iter();
                     copies.extend(found.map(|copy| (copy.deployment.plan.id.clone(), copy)));
-                    first_of(unreadable, &format!("not all {what} are to be seen"))
+                    first_of(unreadable, &format!("some {what} are not readable"))
                 }
                 Err(failed) => {
                     let failed = failed.about(&format!("the {what} are not to be seen"));
@@ -367,8 +367,8 @@ impl Context {
             Some(left_at) if left_at > deployment.revision => Err(StoreError::Damaged {
                 path: self.store.path().to_owned(),
                 message: format!(
-                    "it ends with checkpoint {} of deployment {}, and there were {left_at}: \
-                     was its -wal file removed?",
+                    "its last checkpoint is {} of deployment {}, and there were {left_at}: was its \
+                     -wal file removed?",
                     deployment.revision, deployment.plan.id
                 ),
             }),
@@ -424,7 +424,7 @@ impl Context {
                     return Err(Failed::drive(id, error.into()));
                 }
                 Attempt::Away(error) => {
-                    warn!("the lease cannot be taken for now: {error}");
+                    warn!("the lock cannot be taken for now: {error}");
                     self.rest(limits.poll).await?;
                 }
                 Attempt::Held(held) if held.renewed => return Err(held.into()),

@@ -24,9 +24,9 @@ use crate::text::for_shell;
 /// What `cleanup` takes.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Args {
-    /// Deployment whose remains are to be removed, as `status --discover` names it
+    /// Deployment whose orphaned resources to remove, as `status --discover` names it
     id: String,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long)]
     yes: bool,
 }
@@ -65,7 +65,7 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
     what.extend(templates.iter().map(|(_, name)| format!("template {name}")));
     what.extend(lease.iter().map(|lease| {
         let target = &lease.target;
-        format!("the lease of {}/{}", target.application, target.blue)
+        format!("the lock of {}/{}", target.application, target.blue)
     }));
     if what.is_empty() {
         return Err(Failed::new(
@@ -229,10 +229,11 @@ async fn confirmed(question: String) -> Result<bool, Failed> {
 
 fn ask(question: &str) -> Result<bool, Failed> {
     if !std::io::stdin().is_terminal() {
-        return Err(
-            Failed::new(Exit::Usage, format!("{question} Nobody can be asked here"))
-                .hint("nothing was changed; say --yes"),
-        );
+        return Err(Failed::new(
+            Exit::Usage,
+            format!("{question} There is no terminal to confirm on"),
+        )
+        .hint("nothing was changed; say --yes"));
     }
     let _ = write!(std::io::stderr(), "{question} [y/N] ");
     let mut answer = String::new();

@@ -19,9 +19,9 @@ pub(super) struct Args {
 
 #[derive(Clone, Debug, Subcommand)]
 enum What {
-    /// Tell everything that is wrong with the configuration of a release
+    /// Report every mistake in the configuration of a release
     Check(run::Args),
-    /// Show every setting of a release, its value in force and where that comes from
+    /// Show every setting of a release, its value in force and its source
     Show(Show),
 }
 

@@ -55,7 +55,7 @@ impl Context {
         let whole = Store::open(&path).and_then(|store| store.all().map(drop));
         if let Err(error @ StoreError::Damaged { .. }) = whole {
             if is_in_use(&path) {
-                let message = format!("{error}, and another process drives with it");
+                let message = format!("{error}, and another runner uses it");
                 return Err(
                     Failed::new(Exit::Busy, message).hint("let that one come to its end first")
                 );
@@ -253,7 +253,7 @@ impl Context {
         let message = match elsewhere {
             Some(other) => format!("these credentials are of account {other}"),
             None if found.is_empty() => format!(
-                "neither {} nor {} is to be seen with these credentials",
+                "these credentials can see neither {} nor {}",
                 target.blue, plan.green
             ),
             None => return Ok(cloud),

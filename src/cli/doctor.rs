@@ -36,11 +36,11 @@ pub(super) struct Args {
     which: Which,
     #[command(flatten)]
     overridden: Overridden,
-    /// Rehearse a release too: make green from blue's template, give it the version, test it,
-    /// remove it; it costs a second environment for some fifteen minutes
+    /// Rehearse a release too: create green from blue's template, deploy the version to it, test
+    /// it, remove it; costs a second environment for some fifteen minutes
     #[arg(long)]
     create: bool,
-    /// File to write [default: bluegreen-doctor-ID.json in this folder]
+    /// File to write [default: bluegreen-doctor-ID.json in the current folder]
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -275,7 +275,7 @@ fn untouched(exchanges: &[Exchange], plan: &Plan) -> [String; 3] {
         ),
         Some((operation, _)) => (
             "FAILED",
-            format!("{operation} was asked for {}", plan.target.blue),
+            format!("{operation} was requested for {}", plan.target.blue),
         ),
     };
     ["blue".to_owned(), verdict.to_owned(), evidence]

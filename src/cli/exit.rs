@@ -230,7 +230,8 @@ impl From<StoreError> for Failed {
     fn from(error: StoreError) -> Failed {
         let hint = match &error {
             StoreError::Open { .. } => {
-                Some("name a journal that can be opened with --state; what has a copy in the bucket goes on with it".to_owned())
+                Some("name a readable journal with --state; a deployment with a copy in the bucket \
+                      continues with it".to_owned())
             }
             StoreError::NotAJournal { .. } => {
                 Some("the file is left as it was; name another one with --state".to_owned())
@@ -242,15 +243,15 @@ impl From<StoreError> for Failed {
             ),
             StoreError::Newer { .. } => Some("use the newer bluegreen".to_owned()),
             StoreError::Write { .. } => Some(
-                "make room or give write access, or name another journal with --state; what has a copy \
-                 in the bucket goes on with it"
+                "free some space or grant write access, or name another journal with --state; a \
+                 deployment with a copy in the bucket continues with it"
                     .to_owned(),
             ),
             StoreError::Driven { id, .. } => Some(format!(
                 "`bluegreen status {id} --watch` follows it, `bluegreen abort {id}` stops it"
             )),
             StoreError::InFlight { id, .. } => Some(format!(
-                "`bluegreen resume {id}` goes on with it, `bluegreen abort {id}` goes back"
+                "`bluegreen resume {id}` continues it, `bluegreen abort {id}` rolls back"
             )),
             StoreError::Locked { .. }
             | StoreError::Overtaken { .. }
@@ -297,8 +298,8 @@ impl From<SharedError> for Failed {
                 error: error @ LookError::Denied(_),
                 ..
             } => Failed::from(error).hint(
-                "nothing was changed; the journal's copy and the lease are kept below bluegreen/ in \
-                 the bucket, --no-shared-state does without",
+                "nothing was changed; the journal's copy and the lock are below bluegreen/ in the \
+                 bucket, --no-shared-state does without them",
             ),
             SharedError::Unusable { error, .. } => error.into(),
             error @ SharedError::Newer { .. } => {
@@ -306,7 +307,8 @@ impl From<SharedError> for Failed {
             }
             SharedError::Damaged { ref key, .. } => {
                 let otherwise = match key.starts_with(LEASES) {
-                    true => "delete it once nobody drives its deployment, which is found without it",
+                    true => "delete it once its deployment has no runner; the deployment is found \
+                             without it",
                     false => "resume where the deployment's own journal is",
                 };
                 Failed::new(Exit::Refused, &error).hint(format!(
@@ -327,7 +329,7 @@ impl From<SharedError> for Failed {
                  or use --no-shared-state, with one process at a time",
             ),
             error @ SharedError::Overtaken { .. } => Failed::new(Exit::Busy, error)
-                .hint("the process that took it over goes on with it"),
+                .hint("the process that took it over continues it"),
         }
     }
 }
@@ -349,12 +351,12 @@ impl From<Held> for Failed {
             humantime::format_duration(std::time::Duration::from_secs(held.runs_out_in.as_secs()));
         Failed::new(Exit::Busy, held.lease.in_words()).hint(match held.has_begun {
             true => format!(
-                "unless it is renewed it may be taken in {when}, with `bluegreen resume {id}`; \
-                 `bluegreen abort {id}` asks the holder to go back"
+                "unless its holder renews it, it can be taken in {when}, with `bluegreen resume \
+                 {id}`; `bluegreen abort {id}` cancels the deployment"
             ),
             false => format!(
-                "nothing has begun under it yet; unless it is renewed it may be taken in {when}, \
-                 with another `bluegreen run`: `--wait 1h` waits for its turn"
+                "nothing has begun under it yet; unless its holder renews it, it can be taken in \
+                 {when}, with another `bluegreen run`: `--wait 1h` queues"
             ),
         })
     }
@@ -375,7 +377,7 @@ impl Failed {
 
     /// A drive that ended early: the deployment stands at its last checkpoint.
     pub(super) fn drive(id: &str, error: DriveError) -> Failed {
-        let resume = format!("go on with: bluegreen resume {}", for_shell(id));
+        let resume = format!("continue with: bluegreen resume {}", for_shell(id));
         match error {
             DriveError::Store(
                 error @ (StoreError::Write { .. }
@@ -408,8 +410,8 @@ impl Failed {
                 | SharedError::Newer { .. }
                 | SharedError::Unauthenticated { .. }),
             ) => Failed::new(Exit::Interrupted, error).hint(format!(
-                "somebody has written that meanwhile; what was asked of AWS stands in the journal: see \
-                 to the object, then {resume}"
+                "somebody has written that meanwhile; the journal has the requests to AWS: repair \
+                 the object, then {resume}"
             )),
             DriveError::Shared(error) => Failed::from(error),
             DriveError::Denied(_) | DriveError::Refused(_) => Failed::new(Exit::Denied, error)

@@ -19,31 +19,31 @@ use crate::preflight::{
 #[derive(Clone, Debug, clap::Args)]
 #[group(id = "iam_policy")]
 pub(super) struct Args {
-    /// Account's twelve digits; with it nothing is read from AWS, and what no flag says is granted
-    /// for every kind of environment [default: that of the credentials, and blue's own settings]
+    /// Account id of twelve digits; reads nothing from AWS, and covers every kind of environment
+    /// that no flag rules out [default: that of the credentials, with blue's own settings]
     #[arg(long, value_name = "ID", value_parser = account)]
     account: Option<String>,
-    /// ARN of the role or user that releases [default: whoever asks]
+    /// ARN of the role or user that releases [default: the caller]
     #[arg(long, value_name = "ARN")]
     principal: Option<String>,
-    /// Where production lives in the end
+    /// Where users are at the end
     #[arg(long, env = "BLUEGREEN_STRATEGY", value_enum, default_value_t)]
     strategy: super::run::Strategy,
-    /// What brings requests to the instances [default: as blue's settings say]
+    /// What forwards requests to the instances [default: as in blue's settings]
     #[arg(long, value_enum, value_name = "KIND")]
     load_balancer: Option<Kind>,
     /// ARN of the application load balancer that the environments share
     #[arg(long, value_name = "ARN", conflicts_with = "load_balancer")]
     shared_load_balancer: Option<String>,
-    /// How blue takes a version [default: as blue's settings say]
+    /// Blue's deployment policy [default: as in blue's settings]
     #[arg(long, value_name = "POLICY", value_parser = ["AllAtOnce", "Rolling",
           "RollingWithAdditionalBatch", "Immutable", "TrafficSplitting"])]
     deployment_policy: Option<String>,
     /// ARN of the environments' operations role [default: blue's]
     #[arg(long, value_name = "ARN")]
     operations_role: Option<String>,
-    /// Print one of the parts that each fit into a managed policy, counted from 1 [default: all in
-    /// one document]
+    /// Print one part, which fits into a managed policy, counted from 1 [default: everything in one
+    /// document]
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
     part: Option<u16>,
 }

@@ -40,8 +40,8 @@ pub(super) fn tagged_by_this_program(
 pub(super) fn kept_elsewhere(record: &Record) -> Failed {
     let plan = &record.deployment.plan;
     let message = format!(
-        "deployment {} has its journal's copy and its lease in bucket {}: without them two \
-         processes could drive it",
+        "deployment {} has its journal's copy and its lock in bucket {}: without them two \
+         processes could change its target",
         plan.id, plan.bucket
     );
     Failed::new(Exit::Refused, message).hint(format!(
@@ -54,13 +54,13 @@ impl From<Unsettled> for Failed {
     fn from(error: Unsettled) -> Failed {
         let hint = match &error {
             Unsettled::Direction { .. } => {
-                "nothing was changed; `bluegreen rollback ID` goes back to the previous version"
+                "nothing was changed; `bluegreen rollback ID` rolls back to the previous version"
             }
             Unsettled::NoTag { .. }
             | Unsettled::NoBlue { .. }
             | Unsettled::NoHolder { .. }
             | Unsettled::OtherVersion { .. } => {
-                "nothing was changed; docs/operate/operations.md says what to look at"
+                "nothing was changed; docs/operate/operations.md says what to inspect"
             }
         };
         Failed::new(
@@ -118,9 +118,9 @@ impl Context {
         warn!(
             id = deployment.plan.id,
             "no journal of this deployment is left, neither here nor in the bucket: rebuilt from \
-             green's tags, the CNAMEs and the versions as {}; what may have been asked of AWS last is \
-             waited out. Tests, hooks, alarms and limits are those of this command, and preview \
-             hostnames stay as they are",
+             green's tags, the CNAMEs and the versions as {}; bluegreen waits until no earlier \
+             request to AWS can arrive. Tests, hooks, alarms and limits are those of this command, \
+             and preview hostnames stay as they are",
             deployment.state.kind()
         );
         self.store.forget_driven(&deployment.plan.id);
@@ -147,8 +147,9 @@ impl Context {
             let exists = bucket.exists().await;
             exists.map_err(|error| {
                 Failed::from(error).hint(format!(
-                    "nothing was changed; {}'s tag {TAG_BUCKET} names that bucket as the one with its \
-                     deployment's lease: name the bucket of its run with --bucket, or put the tag right",
+                    "nothing was changed; {}'s tag {TAG_BUCKET} names that bucket as the one with \
+                     its deployment's lock: name the bucket of its run with --bucket, or put the \
+                     tag right",
                     green.name
                 ))
             })

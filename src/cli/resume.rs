@@ -15,18 +15,18 @@ use crate::shared::Record;
 /// What `resume` takes.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Args {
-    /// Deployment; may be left out where exactly one is in flight
+    /// Deployment; may be omitted if exactly one is in flight
     id: Option<String>,
     /// Another version for a held deployment
     #[arg(long, value_name = "LABEL")]
     version_label: Option<String>,
-    /// Go on from a pause whose approval is asked for (--approve-url) without it
+    /// Continue from a pause without its pending approval (--approve-url)
     #[arg(long, conflicts_with = "version_label")]
     approve: bool,
-    /// Give up what somebody else has changed meanwhile, for which the deployment is held
+    /// Give up the outside changes for which the deployment is held
     #[arg(long)]
     pub(super) discard_changes: bool,
-    /// Every interrupted deployment of the bucket that nobody drives, at the same time
+    /// Resume every interrupted deployment of the bucket that has no runner, at the same time
     #[arg(long, conflicts_with_all = ["id", "version_label", "approve", "discard_changes"])]
     all: bool,
 }
@@ -68,7 +68,7 @@ pub(super) async fn run(
 /// its approval where the URL is named. What cannot be read in the bucket fails it, after
 /// everything else was driven.
 async fn all(context: &Context, limits: &NamedLimits) -> Result<Exit, Failed> {
-    context.names_a_bucket("it is its interrupted deployments that are asked for")?;
+    context.names_a_bucket("--all resumes the interrupted deployments of a bucket")?;
     let InFlight { mut found, unseen } = context.unfinished().await?;
     let asks = context.options.approval.url()?.is_some();
     found.retain(|(record, _)| {
@@ -81,7 +81,7 @@ async fn all(context: &Context, limits: &NamedLimits) -> Result<Exit, Failed> {
     }
     context.signals.stand(Standing::Begun {
         told: "interrupted by a signal".to_owned(),
-        hint: "go on with: bluegreen resume --all".to_owned(),
+        hint: "continue with: bluegreen resume --all".to_owned(),
     });
     // The store is not shared between threads.
     let local = LocalSet::new();
@@ -100,7 +100,7 @@ async fn all(context: &Context, limits: &NamedLimits) -> Result<Exit, Failed> {
                 let exit = match driven.await {
                     Ok(Ok(exit)) => exit,
                     Ok(Err(failed)) if failed.exit() == Exit::Busy => {
-                        info!(id, "is left to whoever drives it: {}", failed.message());
+                        info!(id, "has a runner and is left alone: {}", failed.message());
                         Exit::Completed
                     }
                     Ok(Err(failed)) => {
@@ -126,7 +126,7 @@ async fn all(context: &Context, limits: &NamedLimits) -> Result<Exit, Failed> {
     }
     match unseen {
         Some(failed) if failed.exit() as u8 > worst as u8 => Err(match has_driven {
-            true => failed.hint("everything else was driven; see to what is named above"),
+            true => failed.hint("everything else was resumed; fix what is named above"),
             false => failed,
         }),
         _ => Ok(worst),

@@ -12,9 +12,9 @@ use crate::text::for_shell;
 /// What `rollback` takes.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Args {
-    /// Deployment; may be left out where exactly one is in flight
+    /// Deployment; may be omitted if exactly one is in flight
     id: Option<String>,
-    /// Give up what somebody else has changed meanwhile, for which the deployment is held
+    /// Give up the outside changes for which the deployment is held
     #[arg(long)]
     pub(super) discard_changes: bool,
 }

@@ -35,10 +35,10 @@ use crate::turn::Turn;
 pub(super) struct Args {
     #[command(flatten)]
     which: Which,
-    /// Where production lives in the end: on blue again, or on green
+    /// Where users are at the end: on blue again, or on green
     #[arg(long, env = "BLUEGREEN_STRATEGY", value_enum, default_value_t)]
     strategy: Strategy,
-    /// Stop before a swap until `resume`: the first (swap) or the last (cutover)
+    /// Pause before a swap until `resume`: the first (swap) or the last (cutover)
     #[arg(
         long,
         env = "BLUEGREEN_PAUSE_BEFORE",
@@ -47,7 +47,7 @@ pub(super) struct Args {
         value_delimiter = ','
     )]
     pause_before: Vec<Pause>,
-    /// Stop before the last swap (--pause-before cutover)
+    /// Pause before the last swap (--pause-before cutover)
     #[arg(long, env = "BLUEGREEN_PAUSE_BEFORE_CUTOVER")]
     pause_before_cutover: bool,
     #[command(flatten)]
@@ -71,10 +71,10 @@ pub(super) struct Which {
     /// Source bundle in the bucket to register
     #[arg(long, env = "S3_ARTIFACTS_OBJECT", value_name = "KEY")]
     s3_key: Option<String>,
-    /// Release the registered version where the label is registered with another bundle
+    /// Release the registered version if the label is registered with another bundle
     #[arg(long, env = "BLUEGREEN_REUSE_VERSION")]
     pub reuse_version: bool,
-    /// How long to wait for a turn behind other releases, and for blue to be Ready and healthy
+    /// How long to queue behind other releases, and to wait until blue is Ready and healthy
     #[arg(long, env = "BLUEGREEN_WAIT", value_name = "DURATION", default_value = "0s", value_parser = duration)]
     pub wait: Duration,
 }
@@ -82,7 +82,7 @@ pub(super) struct Which {
 /// The checks whose refusals are overridden.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Overridden {
-    /// Check whose refusal is overridden, as `bluegreen plan` names it; may be repeated
+    /// Check whose refusal to override, as `bluegreen plan` names it; may be repeated
     #[arg(
         long,
         env = "BLUEGREEN_ALLOW",
@@ -90,9 +90,9 @@ pub(super) struct Overridden {
         value_delimiter = ','
     )]
     allow: Vec<Check>,
-    /// Release although a database belongs to blue (--allow coupled-database): green gets an
-    /// empty one of its own and writes there while it serves; it goes with green, deleted or
-    /// kept as a snapshot as its deletion policy says
+    /// Release although a database belongs to blue (--allow coupled-database): green gets an empty
+    /// one of its own and writes there while users are on it; it is deleted with green or kept as a
+    /// snapshot, as its deletion policy says
     #[arg(long, env = "BLUEGREEN_ALLOW_COUPLED_DATABASE")]
     allow_coupled_database: bool,
 }
@@ -100,7 +100,7 @@ pub(super) struct Overridden {
 /// The value of `--strategy`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum Strategy {
-    /// Deploy onto blue while green serves, swap back, terminate green
+    /// Deploy to blue while users are on green, swap back, terminate green
     #[default]
     Restore,
     /// Launch green on the version, swap once, terminate blue after the bake
@@ -110,9 +110,9 @@ pub(super) enum Strategy {
 /// The value of `--pause-before`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Pause {
-    /// The first swap: green is ready, blue serves
+    /// The first swap: green is ready, users are on blue
     Swap,
-    /// The last swap: with --strategy promote that is the first one too
+    /// The last swap; with --strategy promote this is also the first one
     Cutover,
 }
 
@@ -187,8 +187,7 @@ impl Args {
         let cutover = self.pause_before_cutover || self.pause_before.contains(&Pause::Cutover);
         let swap = self.pause_before.contains(&Pause::Swap);
         if config.wishes.asks_approval && !swap && !cutover {
-            let message =
-                "--approve-url is asked while the deployment pauses, and it pauses nowhere";
+            let message = "--approve-url needs a pause: add --pause-before cutover";
             return Err(Failed::new(Exit::Refused, message)
                 .hint("nothing was changed; add --pause-before cutover, or leave the URL out"));
         }
@@ -331,7 +330,7 @@ impl Release<'_> {
                 return Err(busy);
             }
             if told != busy.message() {
-                info!("waiting for its turn: {}", busy.message());
+                info!("waiting in the queue: {}", busy.message());
                 busy.message().clone_into(&mut told);
             }
             context.rest(self.config.wishes.limits.poll).await?;
@@ -418,7 +417,7 @@ impl Release<'_> {
             Ok(true) => {}
             Ok(false) => {
                 give_back(lease).await;
-                info!("{} has changed since it was looked at", config.blue);
+                info!("{} has changed since the checks", config.blue);
                 return Ok(Attempt::Again);
             }
             Err(failed) => {

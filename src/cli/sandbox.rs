@@ -26,19 +26,19 @@ pub(super) struct Args {
     /// Address to listen on
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4577")]
     listen: String,
-    /// How many of its seconds pass in one of the wall's
+    /// Speed of the sandbox: its seconds per real second
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
     speed: f64,
-    /// Folder to keep its world in [default: it ends with the process]
+    /// Folder to keep its world in [default: none, the world ends when the process does]
     #[arg(long, value_name = "FOLDER")]
     directory: Option<PathBuf>,
     /// Scripted fault as JSON, such as '{"fault":"throttle","probability":0.3}'; may be repeated
     #[arg(long = "fault", value_name = "JSON", value_parser = fault)]
     faults: Vec<Fault>,
-    /// Answer from a file that `bluegreen doctor` has written, in place of a sandbox's world
+    /// Answer from a file of `bluegreen doctor` instead of a sandbox's world
     #[arg(long, value_name = "FILE", conflicts_with_all = ["directory", "faults", "policy"])]
     replay: Option<PathBuf>,
-    /// IAM policy that requests are judged by [default: everything is allowed]
+    /// IAM policy by which to judge requests [default: everything is allowed]
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
 }

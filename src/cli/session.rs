@@ -109,8 +109,8 @@ pub(super) async fn go_on(
             signals.stand(Standing::Begun {
                 told: "interrupted by a signal".to_owned(),
                 hint: format!(
-                    "`bluegreen status {id}` tells whether the order was taken; give it again where \
-                     it was not, else go on with: bluegreen resume {id}"
+                    "`bluegreen status {id}` shows whether the order was recorded; repeat it if \
+                     not, else continue with: bluegreen resume {id}"
                 ),
             });
             let ordering = ordered(&cloud, &mut journal, &mut deployment, order, wishes, clock);
@@ -121,7 +121,7 @@ pub(super) async fn go_on(
         journal.close().await;
         return Err(failed);
     }
-    info!(id, "going on from {}", deployment.state.kind());
+    info!(id, "continuing from {}", deployment.state.kind());
     signals.stand(Standing::Driven(id));
     let driven = Driver::new(&cloud, journal, clock, signals.came(), report::value)
         .heard_by(&Lines)
@@ -154,7 +154,7 @@ pub(super) fn as_its_run(deployment: &Deployment, named: &Named) -> Result<(), F
         plan.id
     );
     Err(Failed::new(Exit::Refused, message).hint(format!(
-        "nothing was changed; leave {flag} out or name the same, or go back and run anew"
+        "nothing was changed; omit {flag} or name the same, or roll back and run again"
     )))
 }
 
@@ -190,7 +190,7 @@ fn unasked(deployment: &Deployment, order: &Order, is_asked: bool) -> Result<(),
     );
     Err(Failed::new(Exit::Refused, message).hint(format!(
         "name it with --approve-url, BLUEGREEN_APPROVE_URL or `approve-url` in bluegreen.toml; \
-         bluegreen resume {id} --approve goes on without asking"
+         bluegreen resume {id} --approve continues without approval"
     )))
 }
 
@@ -344,7 +344,7 @@ async fn has_its_bundle(cloud: &AwsCloud, deployment: &Deployment) -> Result<(),
         format!("the bundle {path} was not uploaded yet, and is not on this machine"),
     )
     .hint(format!(
-        "put it there and resume, or go back with: bluegreen abort {}",
+        "put it there and resume, or roll back with: bluegreen abort {}",
         plan.id
     )))
 }
@@ -381,8 +381,8 @@ async fn finish(
 ) -> Result<Exit, Failed> {
     let id = &deployment.plan.id;
     let waits = format!(
-        "nobody has approved it; wait on with: bluegreen resume {id} (and the --approve-url, which is \
-         kept nowhere); bluegreen resume {id} --approve goes on without asking"
+        "nobody has approved it; wait on with: bluegreen resume {id} (and the --approve-url, which \
+         bluegreen does not store); bluegreen resume {id} --approve continues without approval"
     );
     if let Err(error) = driven {
         let failed = Failed::drive(id, error);
@@ -398,7 +398,7 @@ async fn finish(
     report(context, deployment).await?;
     if deployment.awaits_approval() {
         // It came to its pause in a process that knew no URL.
-        let message = "the deployment is paused, and its approval was not asked for";
+        let message = "the deployment is paused, and nothing requests its approval";
         return Err(Failed::new(Exit::Interrupted, message).hint(waits));
     }
     Ok(exit_code(&deployment.state, asked))

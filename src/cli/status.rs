@@ -12,18 +12,18 @@ use crate::shared::{LeaseRecord, Record};
 /// What `status` takes.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Args {
-    /// Deployment [default: all that are in flight]
+    /// Deployment [default: all in flight]
     id: Option<String>,
     /// Print a JSON document
     #[arg(long)]
     json: bool,
-    /// Print again whenever something changes, until all have come to an end
+    /// Print again whenever something changes, until all have ended
     #[arg(long)]
     watch: bool,
-    /// What is left at AWS that no unfinished deployment owns, and how to remove it
+    /// Show orphaned resources at AWS, and how to remove them
     #[arg(long, conflicts_with_all = ["id", "watch", "all"])]
     discover: bool,
-    /// Those that have ended too
+    /// Include ended deployments
     #[arg(long, conflicts_with = "id")]
     all: bool,
 }
@@ -51,7 +51,7 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
             if let Some(failed) = unseen {
                 return Err(failed);
             }
-            let only_here = "only the deployments of this machine's journal are looked at";
+            let only_here = "these are only the deployments in this machine's journal";
             if let Err(unnamed) = context.names_a_bucket(only_here) {
                 tracing::warn!("{}", unnamed.message());
             }

@@ -133,8 +133,8 @@ fn forged(deployment: &Deployment, what: String) -> Failed {
         plan.id, plan.bucket
     );
     Failed::new(Exit::Refused, message).hint(
-        "nothing was changed; whoever may write to the bucket may have written that: look at the \
-         object, and resume where the deployment's own journal is: docs/operate/security.md",
+        "nothing was changed; anybody who may write to the bucket may have written that: inspect \
+         the object, and resume where the deployment's own journal is: docs/operate/security.md",
     )
 }
 

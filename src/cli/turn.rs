@@ -59,16 +59,16 @@ fn busy_with(deployment: &Deployment, lease: Option<&LeaseRecord>, is_driven: bo
             false => "no process runs it",
         };
         let message = format!(
-            "{in_flight}, and {why}: `bluegreen resume {id}` goes on with it, `bluegreen rollback {id}` \
-             goes back"
+            "{in_flight}, and {why}: `bluegreen resume {id}` continues it, `bluegreen rollback \
+             {id}` rolls back"
         );
         return Failed::new(Exit::Busy, message);
     }
     let failed = Failed::from(in_flight);
     match lease.filter(|lease| lease.holder.is_some()) {
         Some(lease) => failed.hint(format!(
-            "{}; `bluegreen wait {id}` waits for it, `bluegreen abort {id}` asks it to go back, \
-             `bluegreen resume {id}` takes over once it is silent for {}",
+            "{}; `bluegreen wait {id}` waits for it, `bluegreen abort {id}` cancels it, `bluegreen \
+             resume {id}` takes over once it is silent for {}",
             lease.in_words(),
             whole_seconds(lease.length())
         )),

@@ -15,12 +15,12 @@ use crate::table::duration;
 /// What `wait` takes.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Args {
-    /// Deployment; may be left out where exactly one is in flight
+    /// Deployment; may be omitted if exactly one is in flight
     id: Option<String>,
     /// What to wait for
     #[arg(long = "for", value_name = "STATE", value_enum, default_value_t)]
     until: Until,
-    /// How long to wait at most [default: without limit]
+    /// Timeout of the wait [default: none]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     timeout: Option<Duration>,
 }
@@ -28,20 +28,20 @@ pub(super) struct Args {
 /// What is waited for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum Until {
-    /// It has ended, or rests until an operator says so
+    /// It has ended, or waits for an operator
     #[default]
     Rest,
-    /// It has ended, however
+    /// It has ended, in any state
     End,
     /// The new version is released
     Completed,
-    /// The previous version is back
+    /// It has rolled back to the previous version
     RolledBack,
-    /// It is held: green serves, and a person decides
+    /// It is held: users are on green, and a person decides
     Held,
-    /// It pauses before a swap, as asked
+    /// It pauses before a swap, as configured
     Paused,
-    /// A person is needed
+    /// It is stuck: a person must act
     Stuck,
 }
 
@@ -95,7 +95,7 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
             );
             let hint = match found.state.rests() {
                 true => format!("it waits for an operator: bluegreen status {id}"),
-                false => format!("it goes on: bluegreen status {id}"),
+                false => format!("it continues: bluegreen status {id}"),
             };
             return Err(Failed::new(Exit::Interrupted, message).hint(hint));
         }

@@ -14,14 +14,14 @@ use crate::table::limit;
 #[derive(Args, Clone, Debug)]
 #[group(skip)]
 pub struct ApprovalFlags {
-    /// URL that is asked whether a pause is approved: 204 goes on, 403 waits, 409 goes back
+    /// URL that approves a pause: 204 continues, 403 waits, 409 rolls back
     #[arg(long, env = "BLUEGREEN_APPROVE_URL", global = true, value_name = "SECRET-URL",
           hide_env_values = true, value_parser = hidden)]
     pub approve_url: Option<Hidden>,
-    /// How long it is asked [default: without end]
+    /// Timeout of the wait for approval [default: none]
     #[arg(long, env = "BLUEGREEN_APPROVE_LIMIT", global = true, value_name = "DURATION", value_parser = limit)]
     pub approve_limit: Option<Duration>,
-    /// What follows where nobody approves in time
+    /// What to do if nobody approves in time
     #[arg(
         long,
         env = "BLUEGREEN_APPROVE_OTHERWISE",
@@ -36,10 +36,10 @@ pub struct ApprovalFlags {
 /// What follows where nobody approves a pause in time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Otherwise {
-    /// It is held; before the first swap, where blue serves, it goes back
+    /// Hold the deployment; before the first swap roll back
     #[default]
     Hold,
-    /// It goes back
+    /// Roll back
     Rollback,
 }
 

@@ -14,22 +14,22 @@ use crate::table::{duration, limit};
 #[derive(Args, Clone, Debug)]
 #[group(skip)]
 pub struct LimitFlags {
-    /// Pause between two looks
+    /// Interval between polls of AWS
     #[arg(long, env = "BLUEGREEN_POLL", global = true, value_name = "DURATION", default_value = in_units(Limits::default().poll), value_parser = poll)]
     pub poll: Duration,
-    /// How long cached DNS answers may still reach an environment after a swap
+    /// How long cached DNS answers may still lead to an environment after a swap
     #[arg(long, env = "BLUEGREEN_DRAIN", global = true, value_name = "DURATION", default_value = in_units(Limits::default().drain), value_parser = duration)]
     pub drain: Duration,
-    /// How long to wait for the last clients of the environment that traffic left, before a
-    /// remainder of requests (not their bulk) no longer holds the release up
+    /// How long to wait for the last clients of a draining environment; after that a remainder of
+    /// requests, but no more, is accepted
     #[arg(long, env = "BLUEGREEN_DRAIN_LIMIT", global = true, value_name = "DURATION", default_value = in_units(Limits::default().drain_limit), value_parser = duration)]
     pub drain_limit: Duration,
-    /// Deploy to or terminate an environment that clients still reach once --drain-limit is
-    /// over: their requests are lost
+    /// Once --drain-limit is over, deploy to or terminate an environment that clients still reach:
+    /// their requests are lost
     #[arg(long, env = "BLUEGREEN_ACCEPT_TRAFFIC_LOSS", global = true, value_parser = clap::builder::BoolishValueParser::new())]
     pub accept_traffic_loss: bool,
-    /// Requests a minute that one instance of a drained environment may get: health checks'
-    /// [default: what blue's health checks make and half as many again, at least 20]
+    /// Requests per minute and instance at which an environment counts as drained [default: one and
+    /// a half times what blue's health checks cause, at least 20]
     #[arg(
         long,
         env = "BLUEGREEN_DRAIN_REQUESTS",
@@ -37,27 +37,26 @@ pub struct LimitFlags {
         value_name = "COUNT"
     )]
     pub drain_requests: Option<u32>,
-    /// How long blue is watched after the last swap
+    /// How long to monitor production after the last swap
     #[arg(long, env = "BLUEGREEN_BAKE", global = true, value_name = "DURATION", default_value = in_units(Limits::default().bake), value_parser = duration)]
     pub bake: Duration,
-    /// Percentage points more of production's requests than before that may end in a server
-    /// error while it is watched
+    /// By how many percentage points server errors may rise during the bake
     #[arg(long, env = "BLUEGREEN_ERROR_RISE", global = true, value_name = "POINTS", default_value_t = Limits::default().error_rise,
           value_parser = clap::value_parser!(u32).range(..=100))]
     pub error_rise: u32,
-    /// Times as long as before that production's requests may take while it is watched
+    /// By which factor latency may rise during the bake
     #[arg(long, env = "BLUEGREEN_LATENCY_RISE", global = true, value_name = "FACTOR", default_value_t = Limits::default().latency_rise,
           value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub latency_rise: u32,
-    /// Longest wait of any one state [default: 30m, and of Deploying as long as blue's deployment
-    /// policy may take, where that is longer]
+    /// Timeout of each state [default: 30m; for Deploying as long as blue's deployment policy may
+    /// take, if that is longer]
     #[arg(long, env = "BLUEGREEN_PATIENCE", global = true, value_name = "DURATION", value_parser = limit)]
     pub patience: Option<Duration>,
-    /// The same of one state, such as Warming=10m; may be repeated
+    /// Timeout of one state, such as Warming=10m; may be repeated
     #[arg(long, env = "BLUEGREEN_PATIENCE_OF", global = true, value_name = "STATE=DURATION",
           value_delimiter = ',', value_parser = patience_of)]
     pub patience_of: Vec<(Kind, Duration)>,
-    /// How long a request without a clear answer may still arrive
+    /// How long a request in doubt may still arrive at AWS
     #[arg(long, env = "BLUEGREEN_QUARANTINE", global = true, value_name = "DURATION", default_value = in_units(Limits::default().quarantine), value_parser = quarantine)]
     pub quarantine: Duration,
 }
@@ -111,7 +110,7 @@ const POLL_MAX: Duration = Duration::from_secs(5 * 60);
 fn poll(text: &str) -> Result<Duration, String> {
     let poll = duration(text)?;
     if poll < Duration::from_millis(100) {
-        return Err("AWS must not be asked more often than every 100ms".to_owned());
+        return Err("bluegreen polls AWS at most every 100ms".to_owned());
     }
     if poll > POLL_MAX {
         return Err(format!(
@@ -141,7 +140,7 @@ fn quarantine(text: &str) -> Result<Duration, String> {
 fn patience_of(text: &str) -> Result<(Kind, Duration), String> {
     let (state, patience) = text
         .split_once('=')
-        .ok_or("write a state and its patience, such as Warming=10m")?;
+        .ok_or("write a state and its timeout, such as Warming=10m")?;
     let kind: Result<Kind, serde::de::value::Error> =
         Kind::deserialize(state.trim().into_deserializer());
     let kind = kind.map_err(|e| e.to_string())?;
@@ -151,7 +150,7 @@ fn patience_of(text: &str) -> Result<(Kind, Duration), String> {
         | Kind::Held
         | Kind::Completed
         | Kind::RolledBack
-        | Kind::Stuck => Err(format!("{kind} waits for nothing that patience could end")),
+        | Kind::Stuck => Err(format!("{kind} waits for nothing that a timeout could end")),
         Kind::Preparing
         | Kind::Cloning
         | Kind::Warming

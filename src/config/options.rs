@@ -27,13 +27,13 @@ pub struct Options {
     /// Elastic Beanstalk application
     #[arg(long, env = "BEANSTALK_APP_NAME", global = true, value_name = "NAME")]
     pub app: Option<String>,
-    /// Environment that production lives in
+    /// Environment that users are on (blue)
     #[arg(long, env = "BLUE_ENV_NAME", global = true, value_name = "NAME")]
     pub blue: Option<String>,
-    /// Name for its clone [default: BLUE-green]
+    /// Name for blue's clone (green) [default: BLUE-green]
     #[arg(long, env = "GREEN_ENV_NAME", global = true, value_name = "NAME")]
     pub green: Option<String>,
-    /// S3 bucket for artifacts
+    /// S3 bucket for bundles and the journal's copy
     #[arg(long, env = "S3_ARTIFACTS_BUCKET", global = true, value_name = "NAME")]
     pub bucket: Option<String>,
     /// AWS region [default: AWS_REGION, AWS_DEFAULT_REGION or the profile's]
@@ -53,8 +53,8 @@ pub struct Options {
     /// may be repeated
     #[arg(long, env = "BLUEGREEN_HOOK", global = true, value_name = "TABLE")]
     pub hook: Vec<String>,
-    /// Worst health that counts as healthy, where blue's own HealthCheckSuccessThreshold does not
-    /// accept a worse one
+    /// Worst health that counts as healthy, unless blue's own HealthCheckSuccessThreshold accepts a
+    /// worse one
     #[arg(
         long,
         env = "BLUEGREEN_HEALTHY",
@@ -67,11 +67,11 @@ pub struct Options {
     /// What bounds it.
     #[command(flatten)]
     pub limits: LimitFlags,
-    /// How long a process that drives may be silent before another may take over
+    /// Length of the lock: after so long without a renewal another process may take over
     #[arg(long, env = "BLUEGREEN_LEASE", global = true, value_name = "DURATION", default_value = "2m", value_parser = lease)]
     pub lease: Duration,
-    /// What green may have otherwise than blue, such as aws:elasticbeanstalk:command:Timeout;
-    /// may be repeated
+    /// Where green may differ from blue, such as aws:elasticbeanstalk:command:Timeout; may be
+    /// repeated
     #[arg(
         long = "expect-difference",
         env = "BLUEGREEN_EXPECT_DIFFERENCE",
@@ -81,19 +81,20 @@ pub struct Options {
         value_parser = difference
     )]
     pub expect_difference: Vec<String>,
-    /// CloudWatch alarm that watches production while blue is watched; may be repeated
+    /// CloudWatch alarm that returns users to the other environment during the bake; may be
+    /// repeated
     #[arg(long = "alarm", env = "BLUEGREEN_ALARMS", global = true, value_name = "NAME",
           value_delimiter = ',', value_parser = alarm)]
     pub alarms: Vec<String>,
-    /// Hostname that leads to the environment under test while it is tested; a JSON list, several
-    /// with commas, or ssm:/path/to/parameter; may be repeated
+    /// Preview hostname, which leads to the environment under test; a JSON list, several with
+    /// commas, or ssm:/path/to/parameter; may be repeated
     #[arg(long, env = "RECORDS_LIST", global = true, value_name = "HOST")]
     pub preview_host: Vec<String>,
-    /// Hosted zone of Route 53 that holds them; an id, or ssm:/path/to/parameter
+    /// Hosted zone of the preview hostnames in Route 53; an id, or ssm:/path/to/parameter
     #[arg(long, env = "HOSTED_ZONE_ID", global = true, value_name = "ID")]
     pub hosted_zone_id: Option<String>,
-    /// Server-side encryption that every upload to the bucket asks for: AES256, aws:kms, or
-    /// aws:kms:KEY with a key of KMS [default: none, the bucket's own applies]
+    /// Server-side encryption of every upload to the bucket: AES256, aws:kms, or aws:kms:KEY with a
+    /// KMS key [default: the bucket's own]
     #[arg(
         long,
         env = "BLUEGREEN_SSE",
@@ -102,16 +103,16 @@ pub struct Options {
         value_parser = encryption
     )]
     pub sse: Option<Encryption>,
-    /// Secret of at least 32 characters that authenticates the copy and the lease in the bucket;
-    /// the same for every command [default: none, and resume elsewhere needs the configuration
-    /// of the run]
+    /// Secret of at least 32 characters that authenticates the copy and the lock in the bucket; the
+    /// same for every command [default: none; resume elsewhere then needs the configuration of the
+    /// run]
     #[arg(long, env = "BLUEGREEN_STATE_KEY", global = true, value_name = "SECRET",
           hide_env_values = true, value_parser = hidden)]
     pub state_key: Option<Hidden>,
-    /// Keep the journal in SQLite alone: no copy and no lease in the bucket
+    /// Keep the journal only in SQLite: no copy and no lock in the bucket
     #[arg(long, env = "BLUEGREEN_NO_SHARED_STATE", global = true, value_parser = clap::builder::BoolishValueParser::new())]
     pub no_shared_state: bool,
-    /// File of settings [default: bluegreen.toml in the working folder, where there is one]
+    /// File of settings [default: bluegreen.toml in the current folder, if it exists]
     #[arg(
         long = "config",
         env = "BLUEGREEN_CONFIG",
@@ -133,7 +134,7 @@ pub struct Options {
     #[arg(long, env = "BLUEGREEN_SANDBOX", global = true, value_name = "URL", num_args = 0..=1,
           require_equals = true, default_missing_value = EMBEDDED)]
     pub sandbox: Option<String>,
-    /// How many seconds of an embedded sandbox pass in one of the wall's
+    /// Speed of the embedded sandbox: its seconds per real second
     #[cfg(feature = "sandbox")]
     #[arg(
         long,
@@ -144,7 +145,7 @@ pub struct Options {
         value_parser = speed
     )]
     pub sandbox_speed: f64,
-    /// IAM policy that an embedded sandbox judges requests by [default: everything is allowed]
+    /// IAM policy of the embedded sandbox [default: everything is allowed]
     #[cfg(feature = "sandbox")]
     #[arg(
         long,
@@ -301,7 +302,7 @@ fn lease(text: &str) -> Result<Duration, String> {
     let lease = duration(text)?;
     if lease < LEASE_MIN {
         return Err(format!(
-            "a lease must outlive a request to AWS by far: at least {}",
+            "the lock must outlive a request to AWS by far: at least {}",
             humantime::format_duration(LEASE_MIN)
         ));
     }

@@ -15,7 +15,7 @@ use crate::table::{duration, limit};
 #[derive(Args, Clone, Debug)]
 #[group(skip)]
 pub struct TestFlags {
-    /// What to test: a path on blue's own CNAME, or a whole URL [default: /]
+    /// What to test: a path on the environment's own CNAME, or a whole URL [default: /]
     #[arg(
         long,
         env = "RELEASE_HEALTH_CHECKING_PATH",
@@ -27,18 +27,18 @@ pub struct TestFlags {
     /// may be repeated
     #[arg(long, env = "BLUEGREEN_TEST", global = true, value_name = "TABLE")]
     pub test: Vec<String>,
-    /// Status codes that pass a test which names none [default: 200 to 299]
+    /// Status codes that pass a test without expect-status [default: 200 to 299]
     #[arg(long, env = "BLUEGREEN_EXPECT_STATUS", global = true, value_name = "CODES", value_delimiter = ',',
           value_parser = clap::value_parser!(u16).range(100..=599))]
     pub expect_status: Vec<u16>,
-    /// How long a test may take that does not say it
+    /// Default timeout of a test
     #[arg(long, env = "BLUEGREEN_TEST_TIMEOUT", global = true, value_name = "DURATION", default_value = "10s", value_parser = limit)]
     pub test_timeout: Duration,
-    /// How long after a deploy or a launch a test that fails does not count while the environment
-    /// is not healthy
+    /// How long after a deploy or a launch failing tests do not count while the environment is
+    /// unhealthy
     #[arg(long, env = "BLUEGREEN_TEST_GRACE", global = true, value_name = "DURATION", default_value = in_units(Limits::default().test_grace), value_parser = duration)]
     pub test_grace: Duration,
-    /// Command that tests further, once every test has passed; its exit code 0 passes
+    /// Test command, which runs once every test has passed; exit code 0 passes
     #[arg(
         long,
         env = "BLUEGREEN_TEST_COMMAND",
@@ -46,16 +46,17 @@ pub struct TestFlags {
         value_name = "COMMAND"
     )]
     pub test_command: Option<String>,
-    /// How long that command may take
+    /// Timeout of the test command
     #[arg(long, env = "BLUEGREEN_TEST_COMMAND_TIMEOUT", global = true, value_name = "DURATION", default_value = "10m", value_parser = limit)]
     pub test_command_timeout: Duration,
-    /// Test green too, before it takes production: --test-green=false does not
+    /// Test green before it takes production; --test-green=false skips that
     #[arg(long, env = "BLUEGREEN_TEST_GREEN", global = true, action = ArgAction::Set, value_name = "BOOL",
           num_args = 0..=1, require_equals = true, default_missing_value = "true",
           default_value = "true", hide_default_value = true, hide_possible_values = true,
           value_parser = clap::builder::BoolishValueParser::new())]
     pub test_green: bool,
-    /// Test blue too while it serves and is watched; without --test it always is
+    /// Send every --test to production too during the bake; a single --test-url always continues
+    /// there
     #[arg(long, env = "BLUEGREEN_TEST_PRODUCTION", global = true, value_parser = clap::builder::BoolishValueParser::new())]
     pub test_production: bool,
 }

@@ -27,8 +27,8 @@ impl<C: Cloud> Driver<'_, C> {
         for role in [Role::Blue, Role::Green] {
             if let Some(update) = seen.others_update(role) {
                 told.push(format!(
-                    "{} is busy with an update that this deployment has not asked for: {} It is \
-                     waited for and not aborted",
+                    "{} is busy with an update that this deployment has not requested: {} \
+                     bluegreen waits for it and does not abort it",
                     plan.environment(role),
                     update.said
                 ));
@@ -37,7 +37,7 @@ impl<C: Cloud> Driver<'_, C> {
         if let Some(role) = terminating(deployment, sighting) {
             let serves = seen.production == Some(role);
             told.push(format!(
-                "{} is being terminated, and this deployment has not asked for that{}",
+                "{} is being terminated, and this deployment has not requested that{}",
                 plan.environment(role),
                 if serves {
                     ": it SERVES PRODUCTION, and nothing can stop it"

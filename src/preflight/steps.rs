@@ -182,7 +182,8 @@ fn of_limits(kind: Kind, plan: &Plan) -> Option<(Takes, &'static str)> {
                     "--drain to --drain-limit; then --accept-traffic-loss gives up whoever stays"
                 }
                 false => {
-                    "--drain, up to --drain-limit while clients still come; goes back where they stay"
+                    "--drain, up to --drain-limit while clients still come; rolls back if they \
+                     stay"
                 }
             },
         )),

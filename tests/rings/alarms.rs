@@ -71,7 +71,10 @@ async fn what_goes_wrong_is_understood() {
         times: Some(1),
         ..FaultEffect::Throttle.into()
     });
-    assert!(world.cloud.alarms(&one).await.is_ok(), "it is asked again");
+    assert!(
+        world.cloud.alarms(&one).await.is_ok(),
+        "bluegreen asks again"
+    );
     world.inject(FaultEffect::ExpiredCredentials);
     let told = world.cloud.alarms(&one).await;
     assert!(matches!(told, Err(LookError::Credentials(_))), "{told:?}");

@@ -512,7 +512,7 @@ async fn what_goes_wrong_is_understood() {
         times: Some(1),
         ..FaultEffect::Throttle.into()
     });
-    assert!(world.cloud.quotas().await.is_ok(), "it is asked again");
+    assert!(world.cloud.quotas().await.is_ok(), "bluegreen asks again");
     world.sandbox.set_policy(Some(policy(
         r#"{"Effect":"Allow","Action":"s3:*","Resource":"*"}"#,
     )));

@@ -294,7 +294,7 @@ async fn a_deploy_that_does_not_end_is_held_after_four_times_its_patience() {
         for part in [
             "the update of shop-blue has not ended, its last event, ",
             "runs v1 (In Progress)",
-            "waits on where the deploy still goes on",
+            "waits on if the deploy still makes progress",
         ] {
             assert!(told.contains(part), "{part}: {told}");
         }

@@ -118,7 +118,7 @@ async fn a_rule_that_cannot_be_moved_holds_the_deploy() {
     let told = cause.to_string();
     assert!(
         told.contains("still reach the environment that it forwards to")
-            && told.contains("what to do: change the rule by hand"),
+            && told.contains("what to do: change the rule manually"),
         "{told}"
     );
     world.sandbox.with_world(|world, _| {

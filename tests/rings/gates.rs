@@ -195,11 +195,11 @@ fn a_hook_that_fails_means_what_it_says() {
             // Whoever reads the end of it reads what was wrong.
             let why = format!("Why: the hook {when} ");
             assert!(told.contains(&why), "{place}: {told}");
-            assert!(!told.contains("an operator asked"), "{place}: {told}");
+            assert!(!told.contains("an operator cancelled"), "{place}: {told}");
         }
         if code == 14 {
             assert!(told.contains("Held after"), "{place}: {told}");
-            assert!(!told.contains("not fit"), "{place}: {told}");
+            assert!(!told.contains("not healthy"), "{place}: {told}");
             let (code, told) = ended(&served.run(&["rollback"]));
             assert_eq!(code, Some(0), "{place}: {told}");
             check(&served, "shop-blue", "v1");
@@ -316,7 +316,7 @@ fn an_approval_that_nothing_would_ask_for_is_refused() {
     let run = ["run", "--approve-url", "http://127.0.0.1:1/hush"];
     let (code, told) = ended(&served.run(&run));
     assert_eq!(code, Some(3), "{told}");
-    assert!(told.contains("it pauses nowhere"), "{told}");
+    assert!(told.contains("--approve-url needs a pause"), "{told}");
     assert!(!told.contains("hush"), "{told}");
     assert_eq!(served.sandbox.report().calls.get("CreateEnvironment"), None);
 }
@@ -395,7 +395,10 @@ fn an_interrupted_approval_is_asked_for_again() {
         let (code, told) = interrupted(child);
         assert_eq!(code, Some(75), "{told}");
         assert!(told.contains("the deployment is paused"), "{told}");
-        assert!(told.contains("--approve goes on without asking"), "{told}");
+        assert!(
+            told.contains("--approve continues without approval"),
+            "{told}"
+        );
         let paused = state(&served);
         assert!(paused.starts_with("Awaiting"), "{paused}");
 
@@ -455,7 +458,7 @@ fn an_operator_may_approve_in_place_of_the_url() {
     );
     let (code, told) = ended(&served.run(&["resume"]));
     assert_eq!(code, Some(75), "{told}");
-    assert!(told.contains("its approval was not asked for"), "{told}");
+    assert!(told.contains("nothing requests its approval"), "{told}");
     assert_eq!(state(&served), "AwaitingCutover");
     assert_eq!(asked.load(Ordering::SeqCst), 0);
     let (code, told) = ended(&served.run(&["resume", "--approve"]));

@@ -587,7 +587,10 @@ async fn an_update_of_somebody_else_is_never_aborted() {
     driven(&world, &mut deployment, Some((Kind::DrainingBlue, &forms))).await;
     let told = why(&deployment, Kind::Held);
     assert!(
-        told.contains("blue is busy with an update that this deployment has not asked for: Environment update is starting."),
+        told.contains(
+            "blue is busy with an update that this deployment has not requested: \
+                       Environment update is starting."
+        ),
         "{told}"
     );
     let calls = world.sandbox.report().calls;

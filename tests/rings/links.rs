@@ -8,12 +8,35 @@ fn docs() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("docs")
 }
 
-/// Where a document's links lead within the project.
-fn links(text: &str) -> impl Iterator<Item = &str> {
+/// Where a document's links lead within the project: to a file, or to itself, and to a heading.
+fn targets(text: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
     let ends = text.split("](").skip(1);
     let targets = ends.filter_map(|rest| rest.split(')').next());
-    let targets = targets.filter(|target| !target.contains("://") && !target.starts_with('#'));
-    targets.map(|target| target.split('#').next().unwrap_or_default())
+    let targets = targets.filter(|target| !target.contains("://"));
+    targets.map(|target| match target.split_once('#') {
+        Some((file, heading)) => (file, Some(heading)),
+        None => (target, None),
+    })
+}
+
+/// The files that a document's links lead to.
+fn links(text: &str) -> impl Iterator<Item = &str> {
+    let files = targets(text).map(|(file, _)| file);
+    files.filter(|file| !file.is_empty())
+}
+
+/// A heading as a link names it.
+fn anchor(heading: &str) -> String {
+    let kept = heading
+        .chars()
+        .filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+    kept.collect::<String>().to_lowercase().replace(' ', "-")
+}
+
+fn has_heading(text: &str, named: &str) -> bool {
+    let headings = text.lines().filter(|line| line.starts_with('#'));
+    let mut headings = headings.filter_map(|line| line.split_once("# "));
+    headings.any(|(_, heading)| anchor(heading) == named)
 }
 
 #[test]
@@ -24,9 +47,17 @@ fn links_lead_somewhere() {
     all.push((readme, text));
     let mut followed = 0;
     for (path, text) in all {
-        for link in links(&text) {
-            let to = path.with_file_name("").join(link);
+        for (link, heading) in targets(&text) {
+            let to = match link {
+                "" => path.clone(),
+                link => path.with_file_name("").join(link),
+            };
             assert!(to.exists(), "{}: {link} leads nowhere", path.display());
+            if let Some(heading) = heading {
+                let text = std::fs::read_to_string(&to).expect("the document reads");
+                let is_there = has_heading(&text, heading);
+                assert!(is_there, "{}: {link} has no #{heading}", path.display());
+            }
             followed += 1;
         }
     }

@@ -21,6 +21,7 @@ mod following;
 mod following_rules;
 mod forged;
 mod gates;
+mod glossary;
 mod grace;
 mod hands;
 mod inputs;

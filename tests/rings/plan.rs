@@ -304,7 +304,7 @@ fn past_deployments_say_how_long_it_takes() {
     assert_eq!(cloning["because"], "as in this target's last deployment");
     assert!(cloning["at_least_seconds"].as_u64() > Some(60));
     let (_, evidence) = found(&document, "bucket");
-    assert!(evidence.contains("lease can be read"), "{evidence}");
+    assert!(evidence.contains("lock is readable"), "{evidence}");
 }
 
 #[test]

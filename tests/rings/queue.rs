@@ -211,7 +211,7 @@ fn three_waiters_keep_their_order_in_the_file_alone() {
                 _disk: None,
             };
             until("it waits", || {
-                waiter.told().contains("waiting for its turn")
+                waiter.told().contains("waiting in the queue")
             });
             waiter
         });
@@ -364,7 +364,7 @@ fn a_waiter_waits_for_a_blue_that_is_updating() {
     blue_is_updating_for_some_looks(&served);
     let (_, told) = exits(&served.run(&run("v2", LONG)), 0);
     assert!(
-        told.contains("waiting for its turn: shop-blue is Updating"),
+        told.contains("waiting in the queue: shop-blue is Updating"),
         "{told}"
     );
     assert_eq!(blue_runs(&served), "v2");

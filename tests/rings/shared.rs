@@ -41,7 +41,7 @@ fn whoever_finds_it_driven_is_told_by_whom_and_may_wait() {
     let (waited, _) = exits(&waiting.wait_with_output().expect("it ends"), 0);
     assert!(waited.contains("Completed"), "{waited}");
     let (_, told) = exits(&second.wait_with_output().expect("it ends"), 0);
-    assert!(told.contains("waiting for its turn"), "{told}");
+    assert!(told.contains("waiting in the queue"), "{told}");
     all_is_well_after(2, &served, "v1");
     let (_, told) = exits(&elsewhere.run(&["wait", &id, "--for", "held"]), 3);
     assert!(told.contains("is Completed"), "{told}");
@@ -54,7 +54,7 @@ fn a_resume_elsewhere_leaves_a_living_holder_alone() {
     let id = begun(&served);
     let (_, told) = exits(&Elsewhere::of(&served).run(&["resume", &id]), 12);
     assert!(told.contains("has held shop/shop-blue since"), "{told}");
-    assert!(told.contains("it may be taken in"), "{told}");
+    assert!(told.contains("it can be taken in"), "{told}");
     exits(&first.ended(), 0);
     all_is_well(&served, "v2");
 }
@@ -75,7 +75,10 @@ fn a_deployment_with_a_lease_is_not_driven_without_one() {
     assert_eq!(victim.run(&mut { run }).code(), None);
     served.sandbox.set_tap(|_, _| TapVerdict::Continue);
     let (_, told) = exits(&served.run(&["resume", "--no-shared-state"]), 3);
-    assert!(told.contains("two processes could drive it"), "{told}");
+    assert!(
+        told.contains("two processes could change its target"),
+        "{told}"
+    );
     // On the machine of the dead process nobody waits for its lease.
     let (_, told) = exits(&served.run(&["resume"]), 0);
     assert!(!told.contains("waiting for at most"), "{told}");
@@ -88,7 +91,7 @@ fn an_abort_from_elsewhere_reaches_the_holder() {
     let first = UnderWay::past(&served, "SwapEnvironmentCNAMEs");
     let id = begun(&served);
     let (_, told) = exits(&Elsewhere::of(&served).run(&["abort", &id]), 0);
-    assert!(told.contains("to go back; waiting for it"), "{told}");
+    assert!(told.contains("the cancellation; waiting for it"), "{told}");
     exits(&first.process.wait_with_output().expect("it ends"), 10);
     all_is_well(&served, "v1");
 }
@@ -287,7 +290,7 @@ fn a_bucket_that_is_away_is_waited_for_and_then_it_stops_resumable() {
     served.inject(away(6));
     let run = ["run", "--version-label", "v2", "--patience", "2h"];
     let (_, told) = exits(&served.run(&run), 75);
-    assert!(told.contains("nothing goes on for now"), "{told}");
+    assert!(told.contains("cannot continue for now"), "{told}");
     assert!(told.contains("bluegreen resume"), "{told}");
     served.sandbox.with_world(|world, _| world.clear_faults());
     exits(&served.run(&["resume"]), 0);

@@ -119,7 +119,7 @@ fn a_release_that_hangs_in_the_middle_ends_soon_and_goes_on() {
     ] {
         let served = Served::at_speed(SPEED);
         let told = interrupted(&served, &["run", "--version-label", "v2"], at, skip);
-        says(&told, "go on with: bluegreen resume");
+        says(&told, "continue with: bluegreen resume");
         exits(&served.run(&["resume"]), 0);
         all_is_well(&served, "v2");
     }
@@ -146,10 +146,10 @@ fn whoever_goes_on_ends_soon_where_a_request_hangs() {
     let told = interrupted(&served, &["resume"], WRITE_COPY, 1);
     says(
         &told,
-        &format!("`bluegreen status {id}` tells whether the order was taken"),
+        &format!("`bluegreen status {id}` shows whether the order was recorded"),
     );
     let told = interrupted(&served, &["resume"], WRITE_COPY, 2);
-    says(&told, &format!("go on with: bluegreen resume {id}"));
+    says(&told, &format!("continue with: bluegreen resume {id}"));
     exits(&served.run(&["resume", "--all"]), 0);
     all_is_well(&served, "v2");
 }
@@ -167,7 +167,7 @@ fn everything_that_is_resumed_ends_soon_where_a_request_hangs() {
         let release = ["run", "--version-label", "v2"];
         interrupted(&served, &release, ("UpdateEnvironment", ""), 0);
         let told = interrupted(&served, &["resume", "--all"], at, skip);
-        says(&told, "go on with: bluegreen resume --all");
+        says(&told, "continue with: bluegreen resume --all");
         exits(&served.run(&["resume", "--all"]), 0);
         all_is_well(&served, "v2");
     }
@@ -178,7 +178,7 @@ fn whoever_goes_back_ends_soon_and_says_what_is_left() {
     let (served, id) = paused();
     for at in [LOOK, READ_LEASE, WRITE_LEASE, WRITE_COPY] {
         let told = interrupted(&served, &["abort", &id], at, 0);
-        says(&told, "the word to go back is left");
+        says(&told, "the cancellation stays in force");
         assert!(!told.contains("nothing was changed"), "{told}");
     }
     exits(&served.run(&["abort", &id]), 0);

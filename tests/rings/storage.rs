@@ -479,7 +479,7 @@ fn a_read_only_journal_is_told_and_another_will_do() {
     for (folder, code, remedy) in [
         // Its log can be begun, and its first checkpoint is refused.
         (0o777, 75, "see to the journal"),
-        (0o555, 3, "name a journal that can be opened with --state"),
+        (0o555, 3, "name a readable journal with --state"),
     ] {
         let served = killed(&[]);
         settle(&served.journal());
@@ -520,7 +520,7 @@ fn a_read_only_disk_is_told_and_another_will_do() {
         let opened = format!("cannot open the journal {}", journal.display());
         assert!(told.contains(&opened), "{told}");
         assert!(
-            told.contains("name a journal that can be opened with --state"),
+            told.contains("name a readable journal with --state"),
             "{told}"
         );
     }

@@ -1,6 +1,7 @@
 //! What the rings share: no ring uses another.
 
 pub mod forms;
+pub mod literals;
 pub mod machines;
 pub mod page;
 pub mod parallel;

@@ -155,7 +155,7 @@ fn what_cannot_be_read_hides_nothing_else() {
     assert!(told.contains("newer bluegreen"), "{told}");
     let (_, told) = exits(&sweeper.run(&["resume", "--all"]), 3);
     assert!(told.contains("newer bluegreen"), "{told}");
-    assert!(told.contains("everything else was driven"), "{told}");
+    assert!(told.contains("everything else was resumed"), "{told}");
     assert!(!told.contains("nothing was changed"), "{told}");
     all_is_well(&served, "v2");
     let (shown, told) = exits(&sweeper.run(&["status"]), 3);
@@ -203,7 +203,7 @@ fn nothing_is_decided_before_aws_has_told_the_time() {
     delete(&served, &lease.expect("a lease"));
     let log = elsewhere.disk.path().join("log");
     let mut resumed = told_into(resume, &log);
-    until("it goes on", || read(&log).contains("going on from"));
+    until("it goes on", || read(&log).contains("continuing from"));
     resumed.kill().expect("it can be killed");
     resumed.wait().expect("it ends");
     let told = read(&log);
@@ -227,10 +227,7 @@ fn a_plan_that_was_overtaken_before_its_turn_is_made_anew() {
     });
     let release = ["run", "--version-label", "v2"];
     let (_, told) = exits(&served.run(&release), 3);
-    assert!(
-        told.contains("has changed since it was looked at"),
-        "{told}"
-    );
+    assert!(told.contains("has changed since the checks"), "{told}");
     assert!(told.contains("runs version v2 already"), "{told}");
     let calls = served.sandbox.report().calls;
     assert!(

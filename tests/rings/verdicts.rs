@@ -311,11 +311,11 @@ fn cases() -> Vec<Case> {
         Case::of(
             "unmanaged-changes",
             "warned",
-            "has the web ACL shop of AWS WAF, the listener on port 8443 (HTTPS), the default action \
-             redirect on port 80, the rule with priority 7 on port 80, for /admin/*, the certificate \
-             arn:aws:acm:us-east-1:123456789012:certificate/2 on port 443, the target group extra, \
-             which Elastic Beanstalk does not clone unless the version's .ebextensions make it: while \
-             green serves, production is without",
+            "has the web ACL shop of AWS WAF, the listener on port 8443 (HTTPS), the default \
+             action redirect on port 80, the rule with priority 7 on port 80, for /admin/*, the \
+             certificate arn:aws:acm:us-east-1:123456789012:certificate/2 on port 443, the target \
+             group extra, which Elastic Beanstalk does not clone unless the version's \
+             .ebextensions make it: while users are on green, production is without",
             changed_by_hand,
         ),
         Case::of(

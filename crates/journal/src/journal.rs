@@ -319,7 +319,7 @@ impl<'a> Journal<'a> {
             () = tokio::time::sleep(GIVING_BACK) => {}
             () = end => {}
         }
-        warn!("the lease could not be given back in time, and runs out by itself");
+        warn!("the lock could not be released in time, and expires by itself");
     }
 }
 

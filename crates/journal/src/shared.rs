@@ -99,8 +99,8 @@ pub enum SharedError {
     },
     /// A deployment's copy was changed or removed although this process holds its lease.
     #[error(
-        "s3://{bucket}/{key} was changed or removed by somebody who does not hold the lease; \
-         this process has stopped and sends nothing more"
+        "s3://{bucket}/{key} was changed or removed by somebody who does not hold the lock; this \
+         process has stopped and sends nothing more"
     )]
     Meddled {
         /// The bucket.
@@ -110,7 +110,7 @@ pub enum SharedError {
     },
     /// Somebody has removed the lease that this process held.
     #[error(
-        "the lease of deployment {id} was removed from the bucket, and nobody is known to hold it; \
+        "the lock of deployment {id} was removed from the bucket, and nobody is known to hold it; \
          this process has stopped and sends nothing more"
     )]
     LeaseRemoved {
@@ -119,7 +119,8 @@ pub enum SharedError {
     },
     /// The bucket does not heed the conditions of writes.
     #[error(
-        "bucket {bucket} took a second write of the lease s3://{bucket}/{key} on the condition that there is none: two processes could drive one deployment there"
+        "bucket {bucket} accepted a second write of the lock s3://{bucket}/{key} on the condition \
+         that there is none: two processes could run one deployment there"
     )]
     Unconditional {
         /// The bucket.

@@ -101,13 +101,13 @@ pub enum StoreError {
         id: String,
     },
     /// An operator has ordered the way back, so the deployment may not end yet.
-    #[error("an operator has ordered deployment {id} to go back")]
+    #[error("an operator has cancelled deployment {id}")]
     OrderedBack {
         /// The deployment's id.
         id: String,
     },
     /// Another process drives this deployment.
-    #[error("deployment {id} is being driven by another process ({holder})")]
+    #[error("deployment {id} has another runner ({holder})")]
     Driven {
         /// The deployment's id.
         id: String,

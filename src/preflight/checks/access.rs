@@ -132,12 +132,12 @@ impl Inspector<'_> {
             }
         };
         let lease = match state.get(&lease_key(self.target)).await? {
-            Some(_) => "the target's lease can be read",
-            None => "the target has no lease in it yet",
+            Some(_) => "the target's lock is readable",
+            None => "the target has no lock in it yet",
         };
         Ok(match self.cloud.conditional_writes(bucket).await? {
             ConditionalWrites::Honoured => Check::Bucket.passed(format!(
-                "bucket {bucket} heeds the conditions of writes; {lease}; {authentic}"
+                "bucket {bucket} honours the conditions of writes; {lease}; {authentic}"
             )),
             ConditionalWrites::Unknown => Check::Bucket.unknown(format!(
                 "bucket {bucket} refused a write whose condition does not hold, but for another \

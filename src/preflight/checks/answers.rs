@@ -100,8 +100,8 @@ fn remedy(test: &AcceptanceTest, probe: &Probe) -> String {
         }
         (Some(_), _) => "see that the test asks what the site answers".to_owned(),
         (None, _) => {
-            "see that this machine may connect to it, and that it is asked where it listens, such \
-             as --test-url https://{cname}:8443/health"
+            "make sure that this machine may connect to it, and that the test names the port where \
+             it listens, such as --test-url https://{cname}:8443/health"
                 .to_owned()
         }
     }

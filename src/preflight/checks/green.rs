@@ -133,7 +133,7 @@ impl Inspector<'_> {
         let check = Check::ExpectedDifferences;
         let expected = &self.config.wishes.expected_differences;
         if expected.is_empty() {
-            return check.passed("green is to be what blue is");
+            return check.passed("green must equal blue");
         }
         let (Some(configuration), Some(tags)) = (configuration, tags) else {
             return check.unknown("what blue is configured with could not be read");

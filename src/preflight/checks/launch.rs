@@ -189,8 +189,8 @@ impl Inspector<'_> {
         if prefix.starts_with('/') || prefix.ends_with('/') {
             return check.refused(
                 format!(
-                    "{name} has {balancer}:{option} = {prefix}: Elastic Load Balancing takes no \
-                     prefix that starts or ends with /, and green's launch fails"
+                    "{name} has {balancer}:{option} = {prefix}: Elastic Load Balancing accepts no \
+                     prefix with / at its start or end, and green's launch fails"
                 ),
                 check.about().remedy,
             );

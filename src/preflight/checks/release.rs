@@ -94,8 +94,8 @@ impl Inspector<'_> {
         let blue = &self.blue.name;
         let Some(previous) = &self.blue.version_label else {
             let refused = Check::Version.refused(
-                format!("{blue} runs no version that could be gone back to"),
-                "deploy one to it by hand first",
+                format!("{blue} runs no version that a rollback could restore"),
+                "deploy one to it manually first",
             );
             return vec![refused];
         };
@@ -129,7 +129,8 @@ impl Inspector<'_> {
         } else {
             Check::SomethingNew.passed(format!("{blue} runs version {previous}"))
         };
-        let version = Check::Version.passed(format!("version {label} is to be released; {state}"));
+        let version =
+            Check::Version.passed(format!("the release deploys version {label}; {state}"));
         vec![version, new]
     }
 }

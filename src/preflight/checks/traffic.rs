@@ -213,7 +213,7 @@ impl Inspector<'_> {
             told => format!("; what runs there now answers {}", told.join(", ")),
         };
         check.passed(format!(
-            "{tested} itself is asked for {}{told}",
+            "bluegreen requests {} from {tested} itself{told}",
             urls.join(", ")
         ))
     }
@@ -226,8 +226,8 @@ impl Inspector<'_> {
                 check.passed("enhanced health tells how many requests come")
             }
             Counted::Told(traffic) => check.passed(format!(
-                "health is basic; CloudWatch tells the requests of blue's load balancer, three \
-                 minutes late: {} in the last minute that is told",
+                "health is basic; CloudWatch reports the requests of blue's load balancer, three \
+                 minutes late: {} in the last reported minute",
                 traffic.requests
             )),
             Counted::Nobody(why) => check.warned(format!(

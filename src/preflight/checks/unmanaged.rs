@@ -23,7 +23,7 @@ impl Inspector<'_> {
             let names: Vec<_> = beside.found.iter().map(ToString::to_string).collect();
             let names = names.join(", ");
             let meaning = match self.wanted.strategy {
-                Strategy::Restore => "while green serves, production is without",
+                Strategy::Restore => "while users are on green, production is without",
                 Strategy::Promote => "production is without from the swap on, for good",
                 Strategy::Rehearse => "what is rehearsed is without",
             };

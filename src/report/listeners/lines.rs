@@ -27,8 +27,9 @@ impl Listener for Lines {
                 timeout,
                 limit,
             } => warn!(
-                "the deploy onto {environment} takes longer than its timeout of {}, and goes on: \
-                 bluegreen waits for up to {} as long as it does; production serves meanwhile",
+                "the deploy onto {environment} takes longer than its timeout of {}, and makes \
+                 progress: bluegreen waits for up to {} while it does; users are on production \
+                 meanwhile",
                 format_duration(*timeout),
                 format_duration(*limit)
             ),
@@ -48,7 +49,7 @@ impl Listener for Lines {
                 "Elastic Beanstalk says of the deploy onto {environment}: {severity} {message}"
             ),
             Happened::SwapFailed { why } => {
-                warn!("the swap has failed, and may be asked for again: {why}");
+                warn!("the swap has failed, and bluegreen may request it again: {why}");
             }
             Happened::Differs { weight, difference } => match weight {
                 Weight::Refuses => warn!("green differs from blue:\n{difference}"),
@@ -84,7 +85,7 @@ impl Listener for Lines {
                 // The change of state tells the rest.
                 Approval::Granted | Approval::Refused(_) => {}
             },
-            Happened::BucketAway { why } => warn!("nothing goes on for now: {why}"),
+            Happened::BucketAway { why } => warn!("cannot continue for now: {why}"),
             Happened::HostWaits { host, is_read, why } => match is_read {
                 true => warn!("{host} cannot be changed for now: {why}"),
                 false => warn!("cannot see what {host} holds for now: {why}"),
@@ -93,11 +94,11 @@ impl Listener for Lines {
                 warn!("{host} was changed by somebody else and is left so: {holds}");
             }
             Happened::HostsGivenUp { hosts } => warn!(
-                "goes on although preview hostnames do not lead where they should: {}",
+                "continues although preview hostnames do not lead where they should: {}",
                 hosts.join(", ")
             ),
             Happened::RulesWait { why, is_asked } => match is_asked {
-                true => warn!("{why}; it is asked again"),
+                true => warn!("{why}; bluegreen asks again"),
                 false => warn!("{why}"),
             },
         }
@@ -112,8 +113,8 @@ fn draining(idle: Role, drain: &Drain) {
             format_duration(*limit)
         ),
         Drain::NotToldYet => info!(
-            "Draining {idle}: its load balancer's requests are told some minutes late, and those \
-             since production left are not told yet"
+            "Draining {idle}: CloudWatch reports its load balancer's requests some minutes late, \
+             and not yet those since production left"
         ),
         Drain::Overdue { counted, limit } => warn!(
             "{idle} still gets {counted}, after its clients had {} to leave: it is neither deployed \
@@ -144,7 +145,7 @@ fn draining(idle: Role, drain: &Drain) {
 fn answered(operation: &str, answer: &Answer) {
     match answer {
         Answer::InDoubt(why) => {
-            warn!("no clear answer to {operation}, looking what became of it: {why}");
+            warn!("no clear answer to {operation}, polling for its outcome: {why}");
         }
         Answer::AlreadySo(why) => debug!("{operation} is so already: {why}"),
         Answer::BackingOff(why) => warn!("{operation} must wait: {why}"),

@@ -179,7 +179,7 @@ fn of_the_streaks(streaks: &Streaks, deployment: &Deployment, sighting: &Sightin
         let is_well = found.is_some_and(|found| is_healthy(found, plan.wishes.healthy));
         if is_well && healthy < looks && waits_for_health {
             all.push(format!(
-                "{role} was healthy in {healthy} looks in a row, and {looks} are needed"
+                "{role} was healthy in {healthy} polls in a row and needs {looks}"
             ));
         }
     }

@@ -170,11 +170,11 @@ pub enum Cause {
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Cause::AskedToRetreat => write!(f, "an operator asked to go back"),
+            Cause::AskedToRetreat => write!(f, "an operator cancelled it"),
             Cause::OutOfPatience { during, seen } => {
                 write!(
                     f,
-                    "{} took longer than its patience: {}",
+                    "{} took longer than its timeout: {}",
                     during.meaning(),
                     with_remedy(seen)
                 )
@@ -185,10 +185,10 @@ impl fmt::Display for Cause {
             Cause::RuleStays { why } => write!(
                 f,
                 "a rule of the shared load balancer does not forward where it must: {why}. Users \
-                 who come by it still reach the environment that it forwards to, and neither a \
-                 deploy nor a termination is asked of that one meanwhile; what to do: change \
-                 the rule by hand, or where it bears the tag bluegreen:follow let bluegreen change \
-                 it (elasticloadbalancing:ModifyRule on it)"
+                 who come by it still reach the environment that it forwards to, so bluegreen \
+                 neither deploys to that one nor terminates it meanwhile; what to do: change the \
+                 rule manually, or if it has the tag bluegreen:follow let bluegreen change it \
+                 (elasticloadbalancing:ModifyRule on it)"
             ),
             Cause::GreenNameTaken { green } => write!(
                 f,

@@ -67,27 +67,33 @@ impl Kind {
         match self {
             Kind::Preparing => "uploading the bundle and registering the version",
             Kind::Cloning => "cloning blue into green",
-            Kind::Warming => "waiting until green can be trusted",
-            Kind::DeployingGreen => "rehearsing the deploy on green; blue serves",
-            Kind::TestingGreen => "testing green over HTTP; blue serves",
-            Kind::AwaitingSwap => "paused as asked; blue serves and green is ready",
+            Kind::Warming => "waiting until green is healthy",
+            Kind::DeployingGreen => "rehearsing the deploy on green; users are on blue",
+            Kind::TestingGreen => "testing green over HTTP; users are on blue",
+            Kind::AwaitingSwap => "paused as configured; users are on blue and green is ready",
             Kind::SwappingToGreen => "moving production to green",
-            Kind::DrainingBlue => "green serves; waiting until cached DNS answers leave blue",
-            Kind::Deploying => "deploying onto idle blue",
-            Kind::AbortingDeploy => "aborting the deploy onto idle blue",
+            Kind::DrainingBlue => {
+                "users are on green; waiting until cached DNS answers for blue \
+                                   expire"
+            }
+            Kind::Deploying => "deploying to idle blue",
+            Kind::AbortingDeploy => "aborting the deploy to idle blue",
             Kind::Testing => "testing idle blue over HTTP",
-            Kind::AwaitingCutover => "paused as asked; green serves",
+            Kind::AwaitingCutover => "paused as configured; users are on green",
             Kind::SwappingToBlue => "moving production back to blue",
-            Kind::Baking => "watching production while the other environment drains",
+            Kind::Baking => "monitoring production while the other environment drains",
             Kind::ReturningToGreen => "moving production back to green",
             Kind::ReturningToBlue => "moving production back to blue, away from green",
             Kind::TerminatingGreen => "terminating green and deleting its template",
             Kind::TerminatingBlue => "green keeps production; terminating blue",
-            Kind::Held => "green serves; a person decides how to go on",
-            Kind::Discarding => "terminating green; blue is untouched and live",
-            Kind::Completed => "production serves the new version and nothing is left behind",
-            Kind::RolledBack => "blue serves the previous version and nothing is left behind",
-            Kind::Stuck => "a person must look at this",
+            Kind::Held => "users are on green; a person decides what follows",
+            Kind::Discarding => "terminating green; users are on blue, which is untouched",
+            Kind::Completed => "users are on the new version and nothing is left behind",
+            Kind::RolledBack => {
+                "users are on blue with the previous version and nothing is left \
+                                 behind"
+            }
+            Kind::Stuck => "a person must act",
         }
     }
 }
@@ -127,7 +133,7 @@ impl Kind {
         match self {
             Kind::Preparing => "the version is registered",
             Kind::Cloning => "green is Ready",
-            Kind::Warming => "both environments were healthy several looks in a row",
+            Kind::Warming => "both environments were healthy in several polls in a row",
             Kind::DeployingGreen => "the version is proven on green",
             Kind::TestingGreen => "the test passed several times in a row",
             Kind::SwappingToGreen => "green holds the production CNAME",

@@ -507,7 +507,7 @@ impl Seen {
         let others = [Role::Blue, Role::Green].into_iter().filter_map(|role| {
             let said = &self.others_update(role)?.said;
             Some(format!(
-                "{role} is busy with an update that this deployment has not asked for: {said}"
+                "{role} is busy with an update that this deployment has not requested: {said}"
             ))
         });
         let environments = format!("blue is {blue}; green is {green}");

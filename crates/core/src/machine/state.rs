@@ -194,17 +194,17 @@ impl State {
         };
         match cause {
             Cause::NotApproved { .. } => {
-                "green serves; blue has passed its tests and is not approved"
+                "users are on green; blue has passed its tests and is not approved"
             }
             Cause::HookFailed { .. } => {
-                "green serves; a hook holds it, and blue was not found unfit"
+                "users are on green; a hook holds the release, and blue was not found unhealthy"
             }
             Cause::ChangedMeanwhile { .. } => {
-                "green serves; somebody else's changes would be lost, so a person decides"
+                "users are on green; somebody else's changes would be lost, so a person decides"
             }
             Cause::DeployFailed { .. }
             | Cause::TestFailed { .. }
-            | Cause::SickWhileBaking { .. } => "green serves; blue is not fit",
+            | Cause::SickWhileBaking { .. } => "users are on green; blue is not healthy",
             Cause::AskedToRetreat
             | Cause::ApprovalRefused { .. }
             | Cause::OutOfPatience { .. }

@@ -68,7 +68,8 @@ impl LeaseRecord {
     pub fn in_words(&self) -> String {
         let words = match &self.holder {
             Some(holder) => format!(
-                "{holder} has held {}/{} since {} for deployment {}, which is {} (lease {}, last renewed {})",
+                "{holder} has held {}/{} since {} for deployment {}, which is {} (lock {}, last \
+                 renewed {})",
                 self.target.application,
                 self.target.blue,
                 self.taken_at,
@@ -78,7 +79,7 @@ impl LeaseRecord {
                 self.renewed_at,
             ),
             None => format!(
-                "{}/{} is free since deployment {} (lease {})",
+                "{}/{} is free since deployment {} (lock {})",
                 self.target.application, self.target.blue, self.deployment, self.fence
             ),
         };
@@ -196,7 +197,7 @@ impl Lease {
             pause = match renewed {
                 Ok(()) => part(length, 3),
                 Err(SharedError::Away { message, .. }) => {
-                    warn!("the lease cannot be renewed for now: {message}");
+                    warn!("the lock cannot be renewed for now: {message}");
                     part(length, 12)
                 }
                 // Lost for good, or not to be had in this way: nothing may be
@@ -205,7 +206,7 @@ impl Lease {
                     return error;
                 }
                 Err(error) => {
-                    warn!("the lease cannot be renewed: {error}");
+                    warn!("the lock cannot be renewed: {error}");
                     part(length, 12)
                 }
             };
@@ -225,7 +226,7 @@ impl Lease {
                         etag,
                         renewed: sent,
                     };
-                    debug!("renewed the lease");
+                    debug!("renewed the lock");
                     return Ok(());
                 }
                 Written::Overtaken => self.reread(inner).await?,
@@ -244,7 +245,7 @@ impl Lease {
                     && found.value.holder.as_ref().map(|h| &h.token) == ours =>
             {
                 if found.value.retreat_requested && !inner.record.retreat_requested {
-                    info!("an operator has left word to go back");
+                    info!("an operator has cancelled the deployment");
                 }
                 inner.record.retreat_requested |= found.value.retreat_requested;
                 // The next renewal must differ from one of ours that arrived late: whoever
@@ -287,7 +288,7 @@ impl Lease {
         let mut inner = self.inner.lock().await;
         inner.record.retreat_requested = false;
         if let Err(error) = self.renew(&mut inner).await {
-            debug!("the word to go back is still in the lease: {error}");
+            debug!("the cancellation is still in the lock: {error}");
         }
     }
 
@@ -301,10 +302,10 @@ impl Lease {
         match self.try_release().await {
             Ok(()) => {}
             Err(SharedError::Overtaken { .. } | SharedError::LeaseRemoved { .. }) => {
-                debug!("the lease is this process's no more");
+                debug!("this process has lost the lock");
             }
             Err(error) => {
-                warn!("the lease could not be given back and runs out by itself: {error}");
+                warn!("the lock could not be released and expires by itself: {error}");
             }
         }
     }

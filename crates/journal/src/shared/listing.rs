@@ -221,7 +221,7 @@ impl SharedState {
         }
         if left.len() > 0 {
             unreadable.push(self.error(LookError::Passing(format!(
-                "{} more objects were not asked for: the last {UNANSWERED_MAX} got no answer",
+                "{} more objects were not requested: the last {UNANSWERED_MAX} got no answer",
                 left.len()
             ))));
         }
