@@ -31,7 +31,7 @@ pub fn literals(source: &str) -> Vec<(usize, String)> {
             _ => {
                 depth += i32::from(letter == '{') - i32::from(letter == '}');
                 let ends = letter == '}' || letter == ';';
-                if ends && only_tests == Some(depth) {
+                if ends && only_tests.is_some_and(|begun| depth <= begun) {
                     only_tests = None;
                 }
                 (letter.len_utf8(), None)
