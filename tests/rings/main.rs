@@ -5,6 +5,7 @@ mod alarms;
 mod architecture;
 mod aws_facts;
 mod bake;
+mod before;
 mod bucket;
 mod checks;
 mod cli;

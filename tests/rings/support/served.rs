@@ -27,15 +27,22 @@ pub struct Served {
 impl Served {
     /// A new sandbox whose clock runs `speed` times as fast as the wall's.
     pub fn at_speed(speed: f64) -> Served {
+        Served::of(Options {
+            speed,
+            ..Options::default()
+        })
+    }
+
+    /// The sandbox that these options open, with the shipped policy.
+    pub fn of(options: Options) -> Served {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()
             .expect("a runtime");
         let sandbox = Sandbox::open(Options {
-            speed,
             policy: Some(crate::support::policies::shipped()),
-            ..Options::default()
+            ..options
         })
         .expect("a sandbox opens");
         let listener = runtime
