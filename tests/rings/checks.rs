@@ -11,7 +11,7 @@ use bluegreen::cloud::{LookError, Outcome};
 use bluegreen::machine::State;
 use bluegreen::preview::Record;
 use bluegreen::store::Transition;
-use bluegreen_sandbox::{BUCKET, Fault, FaultEffect, ZONE};
+use bluegreen_sandbox::{BUCKET, Fault, FaultEffect, ZONE, apply};
 use bluegreen_sandbox::{Form, Policy, QuotaOf, Reply, Status};
 
 use crate::support::plans::{bad_digest, blue};
@@ -27,7 +27,7 @@ const ARN: &str = "arn:aws:elasticbeanstalk:us-east-1:123456789012:environment/s
 fn by_hand(world: &VirtualWorld, request: &str) -> (u16, String) {
     let reply = world.sandbox.with_world(|world, _| {
         world.set_policy(None);
-        world.apply(&Form::parse(request.as_bytes()))
+        apply(world, &Form::parse(request.as_bytes()))
     });
     match reply {
         Reply::Answer { status, body, .. } => (status, body.replace("&apos;", "'")),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bluegreen_sandbox::{
-    BUCKET, BUNDLES, Fault, FaultEffect, Form, Phase, Replay, Reply, TapVerdict, World,
+    BUCKET, BUNDLES, Fault, FaultEffect, Form, Phase, Replay, Reply, TapVerdict, World, apply,
 };
 use serde_json::Value;
 
@@ -285,7 +285,7 @@ fn with_awkward_names(served: &Served) {
         let mut form = form_urlencoded::Serializer::new(String::new());
         let form = form.extend_pairs(pairs).finish();
         served.sandbox.with_world(
-            |world, _| match world.apply(&Form::parse(form.as_bytes())) {
+            |world, _| match apply(world, &Form::parse(form.as_bytes())) {
                 Reply::Answer { status, body, .. } => assert_eq!(status, 200, "{form}: {body}"),
                 Reply::Foreign(_) | Reply::Slow(..) | Reply::HangUp => {
                     panic!("{form} is not answered")
@@ -338,7 +338,7 @@ fn with_awkward_names(served: &Served) {
     // Its health is Pending for a while after it is Ready.
     let asks = format!("Action=DescribeEnvironments&EnvironmentNames.member.1={blue}");
     let is_well = || {
-        let told = |world: &mut World| world.apply(&Form::parse(asks.as_bytes()));
+        let told = |world: &mut World| apply(world, &Form::parse(asks.as_bytes()));
         match served.sandbox.with_world(|world, _| told(world)) {
             Reply::Answer { body, .. } => body.contains("<HealthStatus>Ok</HealthStatus>"),
             Reply::Foreign(_) | Reply::Slow(..) | Reply::HangUp => false,

@@ -8,7 +8,7 @@ use bluegreen::deployment::Deployment;
 use bluegreen::machine::{Cause, Kind, State};
 use bluegreen::plan::Strategy;
 use bluegreen::preflight::{Check, Wanted};
-use bluegreen_sandbox::{Fault, FaultEffect, Form, LaunchFault, Phase, Setting, Status};
+use bluegreen_sandbox::{Fault, FaultEffect, Form, LaunchFault, Phase, Setting, Status, apply};
 
 use crate::support::policies::shipped;
 use crate::support::virtual_world::{Fate, ID, VirtualWorld, v2};
@@ -149,7 +149,7 @@ async fn a_green_that_goes_away_before_it_serves_is_given_up_within_one_poll() {
                 if due && went.set(bluegreen::clock::Moment::from(now)).is_ok() {
                     world.set_policy(None);
                     let form = format!("Action=TerminateEnvironment&EnvironmentName={GREEN}");
-                    world.apply(&Form::parse(form.as_bytes()));
+                    apply(world, &Form::parse(form.as_bytes()));
                     world.set_policy(Some(shipped()));
                 }
             });

@@ -857,7 +857,7 @@ async fn what_is_not_settled_goes_either_way() {
 #[tokio::test(start_paused = true)]
 async fn the_managed_policy_is_enough_beneath() {
     let managed = include_str!(
-        "../../crates/sandbox/src/policy/managed/AdministratorAccess-AWSElasticBeanstalk.json"
+        "../../crates/sandbox/src/world/iam/managed/AdministratorAccess-AWSElasticBeanstalk.json"
     );
     let mut managed: Value = serde_json::from_str(managed).expect("JSON");
     let mut document = DOCUMENT.clone();

@@ -6,7 +6,7 @@ use bluegreen::deployment::Deployment;
 use bluegreen::machine::{Cause, Kind, Order, obey};
 use bluegreen::plan::Role;
 use bluegreen::preflight::Wanted;
-use bluegreen_sandbox::{Fault, FaultEffect, Form, Reply};
+use bluegreen_sandbox::{Fault, FaultEffect, Form, Reply, apply};
 
 use crate::support::virtual_world::{VirtualWorld, v2};
 
@@ -66,7 +66,7 @@ fn busy(operation: &str, name: &str) -> Fault {
 /// Somebody asks something of the service by hand.
 fn by_hand(world: &VirtualWorld, request: &str) {
     world.sandbox.with_world(
-        |world, _| match world.apply(&Form::parse(request.as_bytes())) {
+        |world, _| match apply(world, &Form::parse(request.as_bytes())) {
             Reply::Answer { status: 200, .. } => {}
             other => panic!("{other:?}"),
         },

@@ -4,7 +4,7 @@ use bluegreen::clock::{Deadline, Stopwatch};
 use bluegreen::cloud::{LookError, Outcome, Refusal};
 use bluegreen::listener_rules::{Follow, Rule, RuleMove, TAG_FOLLOW, moves};
 use bluegreen::plan::SEND_WITHIN;
-use bluegreen_sandbox::Form;
+use bluegreen_sandbox::{Form, apply};
 
 use crate::support::served::{Served, clients_of};
 use crate::support::virtual_world::VirtualWorld;
@@ -24,8 +24,8 @@ async fn shared() -> (VirtualWorld, String, String, String) {
             "Action=CreateConfigurationTemplate&ApplicationName=shop&TemplateName=t&EnvironmentId=";
         let blue = world.environment("shop-blue").expect("blue").id.clone();
         world.set_policy(None);
-        world.apply(&Form::parse(format!("{template}{blue}").as_bytes()));
-        world.apply(&Form::parse(create.as_bytes()));
+        apply(world, &Form::parse(format!("{template}{blue}").as_bytes()));
+        apply(world, &Form::parse(create.as_bytes()));
         let green = world.environment("shop-blue-green").expect("green");
         let green = green.id.clone();
         world.add_rule(SHOP, "shop-blue", &[(TAG_FOLLOW, "production")]);
@@ -80,7 +80,7 @@ async fn a_rule_keeps_its_environment_from_being_terminated() {
         world.sandbox.with_world(|world, _| {
             world.set_policy(None);
             let form = format!("Action=TerminateEnvironment&EnvironmentId={green}");
-            world.apply(&Form::parse(form.as_bytes()));
+            apply(world, &Form::parse(form.as_bytes()));
         });
     };
     let wait = || world.clock.sleep(std::time::Duration::from_secs(600));
@@ -95,7 +95,7 @@ async fn a_rule_keeps_its_environment_from_being_terminated() {
     assert!(is_there(), "its target group is in use");
     world.sandbox.with_world(|world, _| {
         let form = "Action=DescribeEvents&EnvironmentName=shop-blue-green";
-        let told = format!("{:?}", world.apply(&Form::parse(form.as_bytes())));
+        let told = format!("{:?}", apply(world, &Form::parse(form.as_bytes())));
         assert!(told.contains("AWSEBV2LoadBalancerTargetGroup"), "{told}");
     });
     // Before it goes every rule must forward to blue, staging's too.

@@ -1,5 +1,10 @@
 //! Large bodies: on disk and in pieces, so that the sandbox takes no memory for what is sent to it.
 
+use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Either, Full};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, Write};
 use std::os::unix::fs::FileExt;
@@ -7,12 +12,6 @@ use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
-
-use bytes::Bytes;
-use http::header::CONTENT_LENGTH;
-use http::{Request, Response};
-use http_body_util::{BodyExt, Either, Full};
-use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tempfile::SpooledData;
 
 /// A body up to this length is held in memory.

@@ -2,11 +2,11 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::Millis;
+use crate::time::{Millis, millis};
 
 /// Where a sandbox's time comes from.
 #[derive(Clone)]
@@ -67,13 +67,4 @@ impl Clock {
         let passed = millis(SystemTime::now()).saturating_sub(self.wall);
         self.epoch + (passed as f64 * self.speed) as Millis
     }
-}
-
-pub(crate) fn millis(time: SystemTime) -> Millis {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(Millis::MAX)
-}
-
-pub(crate) fn system_time(at: Millis) -> SystemTime {
-    UNIX_EPOCH + Duration::from_millis(at)
 }

@@ -8,11 +8,13 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::{Clock, ClockReading, TimeSource, millis, system_time};
-use crate::model::Millis;
-use crate::policy::Policy;
+use crate::arrivals::advance;
+use crate::clock::{Clock, ClockReading, TimeSource};
+use crate::error::SandboxError;
+use crate::options::Options;
+use crate::time::{Millis, millis, system_time};
+use crate::world::iam::policy::Policy;
 use crate::world::{FORMAT, World};
-use crate::{Options, SandboxError};
 
 /// A world and where it is kept.
 pub(crate) struct Disk {
@@ -117,7 +119,7 @@ impl Disk {
     fn work<R>(&mut self, work: impl FnOnce(&mut World, SystemTime) -> R) -> R {
         let now = self.now();
         self.saved.world.policy.clone_from(&self.policy);
-        self.saved.world.advance(now);
+        advance(&mut self.saved.world, now);
         work(&mut self.saved.world, system_time(now))
     }
 }

@@ -6,6 +6,11 @@
 //! one lock, which holds between processes too. Signatures are not checked, so bodies that were signed in chunks
 //! are unpacked here (S3 API reference, "Signature calculations … chunked upload").
 
+mod checksums;
+mod request;
+
+pub(crate) use request::{ENCRYPTION_KEY, ENCRYPTION_METHOD, decoded, operation, strip, target};
+
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,15 +24,10 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s_fs::FileSystem;
 use tokio::runtime::Runtime;
 
-use crate::body::{self, Spooled, Streamed};
-use crate::route;
-
-/// The hosts below which a bucket may be a host of its own.
-const HOSTS: [&str; 3] = [
-    "localhost",
-    "s3.amazonaws.com",
-    "s3.us-east-1.amazonaws.com",
-];
+use crate::body::{Spooled, Streamed};
+use crate::objects::checksums::mend;
+use crate::objects::request::HOSTS;
+use crate::{body, host};
 
 /// The buckets and objects of a sandbox, below one folder.
 #[derive(Clone)]
@@ -219,38 +219,6 @@ fn internal_error(message: &str) -> Response<Bytes> {
     failure(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", message)
 }
 
-/// Removes the checksums of objects that are not theirs any more: a process that is killed
-/// between writing an object and writing its checksums leaves those of the object before,
-/// and every read of it would be broken off. An object without any is read as it is.
-fn mend(root: &Path) -> std::io::Result<()> {
-    for entry in std::fs::read_dir(root)? {
-        let entry = entry?;
-        let Some(object) = object_of(&entry.file_name().to_string_lossy()) else {
-            continue;
-        };
-        let checksums = entry.metadata()?.modified()?;
-        let object = std::fs::metadata(root.join(object)).and_then(|found| found.modified());
-        let text = std::fs::read(entry.path())?;
-        let is_whole = serde_json::from_slice::<serde_json::Value>(&text).is_ok();
-        if !is_whole || object.is_ok_and(|object| object > checksums) {
-            std::fs::remove_file(entry.path())?;
-        }
-    }
-    Ok(())
-}
-
-/// The object, as `bucket/key`, whose checksums a file of s3s-fs holds.
-fn object_of(file_name: &str) -> Option<String> {
-    let name = file_name.strip_prefix(".bucket-")?;
-    let name = name.strip_suffix(".internal.json")?;
-    let (bucket, key) = name.split_once(".object-")?;
-    let decoded = |text: &str| {
-        let bytes = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(text).ok()?;
-        String::from_utf8(bytes).ok()
-    };
-    Some(format!("{}/{}", decoded(bucket)?, decoded(key)?))
-}
-
 /// Holds the folder's lock until the file is dropped.
 fn exclusive(root: &Path) -> std::io::Result<File> {
     let mut path = root.as_os_str().to_owned();
@@ -316,7 +284,7 @@ fn unsigned(mut request: Request<Bytes>, folder: &Path) -> Option<Request<Bytes>
     request.headers_mut().remove(AUTHORIZATION);
     request.headers_mut().remove(sha256);
     // s3s reads the bucket from the host's name; an address is path style.
-    let host = route::host(&request);
+    let host = host::host(&request);
     let name = match host.parse::<std::net::IpAddr>() {
         Ok(_) => "localhost",
         Err(_) => &host,
@@ -340,63 +308,4 @@ pub(crate) fn failure(status: StatusCode, code: &str, message: &str) -> Response
         HeaderValue::from_static("application/xml"),
     );
     response
-}
-
-/// The operation of an S3 request, as the API reference names it.
-pub(crate) fn operation<B>(request: &Request<B>) -> &'static str {
-    let (bucket, key) = target(request);
-    let on_object = !key.is_empty();
-    let query = request.uri().query().unwrap_or_default();
-    let asks = |name: &str| {
-        query
-            .split('&')
-            .any(|field| field == name || field.split('=').next() == Some(name))
-    };
-    match (request.method().as_str(), on_object) {
-        ("PUT", true) if asks("partNumber") => "UploadPart",
-        ("PUT", true) => "PutObject",
-        ("PUT", false) => "CreateBucket",
-        ("POST", _) if asks("uploads") => "CreateMultipartUpload",
-        ("POST", _) if asks("uploadId") => "CompleteMultipartUpload",
-        ("POST", _) => "DeleteObjects",
-        ("HEAD", true) => "HeadObject",
-        ("HEAD", false) => "HeadBucket",
-        ("DELETE", true) if asks("uploadId") => "AbortMultipartUpload",
-        ("DELETE", true) => "DeleteObject",
-        ("DELETE", false) => "DeleteBucket",
-        ("GET", true) if asks("uploadId") => "ListParts",
-        ("GET", true) => "GetObject",
-        ("GET", false) if asks("uploads") => "ListMultipartUploads",
-        ("GET", false) if bucket.is_empty() => "ListBuckets",
-        _ => "ListObjectsV2",
-    }
-}
-
-/// The bucket and the key that a request is about, the bucket being that of the path or
-/// of the host's name; empty where it names none.
-pub(crate) fn target<B>(request: &Request<B>) -> (String, String) {
-    let path = decoded(request.uri().path().trim_start_matches('/'));
-    let host = request.headers().get(HOST).and_then(|h| h.to_str().ok());
-    let host = host
-        .unwrap_or_default()
-        .split(':')
-        .next()
-        .unwrap_or_default();
-    let mut below = HOSTS
-        .iter()
-        .filter_map(|known| host.strip_suffix(known)?.strip_suffix('.'));
-    match below.next() {
-        Some(bucket) => (bucket.to_owned(), path),
-        None => {
-            let (bucket, key) = path.split_once('/').unwrap_or((&path, ""));
-            (bucket.to_owned(), key.to_owned())
-        }
-    }
-}
-
-/// A path without its percent-encoding.
-pub(crate) fn decoded(path: &str) -> String {
-    percent_encoding::percent_decode_str(path)
-        .decode_utf8_lossy()
-        .into_owned()
 }

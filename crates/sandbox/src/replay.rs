@@ -11,105 +11,31 @@
 //! replay's own. Names that a client makes up differ in each run: an answer has those of the
 //! client that asks.
 
+mod question;
+pub(crate) mod recording;
 mod simulation;
 
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, DATE, ETAG};
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
-use serde::Deserialize;
 use serde_json::json;
-use thiserror::Error;
 use tokio::net::TcpListener;
 
-use crate::encryption;
-use crate::objects::{self, Objects};
-use crate::route::{self, Hangup};
-use crate::server;
-
-/// The version of a recording that is understood.
-const VERSION: u32 = 1;
-
-/// Parameters that tell when something was asked, and not what.
-const VOLATILE: [&str; 3] = ["StartTime", "EndTime", "x-id"];
+use crate::call::Hangup;
+use crate::objects::Objects;
+use crate::replay::question::Asked;
+use crate::replay::recording::{Document, Exchange, ReplayError, VERSION};
+use crate::{host, objects, response, server};
 
 /// How many requests an answer to an unknown one names.
 const NAMED_MAX: usize = 12;
-
-/// A file that is no recording.
-#[derive(Debug, Error)]
-pub enum ReplayError {
-    /// It cannot be read.
-    #[error("cannot read the recording {}: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// It is something else.
-    #[error("{} is not a recording that `bluegreen doctor` wrote: {message}", path.display())]
-    NotARecording {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        message: String,
-    },
-    /// A newer program wrote it.
-    #[error("the recording {} was written by a newer bluegreen", path.display())]
-    Newer {
-        /// The file.
-        path: PathBuf,
-    },
-}
-
-#[derive(Clone, Debug, Deserialize)]
-struct Document {
-    format: String,
-    version: u32,
-    region: String,
-    #[serde(default)]
-    names: BTreeMap<String, String>,
-    exchanges: Vec<Exchange>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-struct Exchange {
-    at: String,
-    #[serde(default)]
-    service: String,
-    method: String,
-    path: String,
-    #[serde(default)]
-    target: Option<String>,
-    #[serde(default)]
-    body: Option<String>,
-    #[serde(default)]
-    status: Option<u16>,
-    #[serde(default)]
-    content_type: Option<String>,
-    #[serde(default)]
-    etag: Option<String>,
-    #[serde(default)]
-    headers: BTreeMap<String, String>,
-    #[serde(default)]
-    answer: Option<String>,
-}
-
-/// What a request asks, as far as two of them can be told apart by it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Asked {
-    /// The method and the path, or the operation of a protocol that names it.
-    operation: String,
-    /// The parameters, sorted.
-    parameters: Vec<(String, String)>,
-}
 
 /// A recording that answers.
 #[derive(Clone)]
@@ -261,7 +187,7 @@ impl Replay {
         let mut response = match self.is_kept_by_clients(&request) {
             true => {
                 let mut request = request;
-                encryption::strip(request.headers_mut());
+                objects::strip(request.headers_mut());
                 self.inner.objects.handle(request).await
             }
             false => self.found(&request),
@@ -322,12 +248,12 @@ impl Replay {
             let since = self.now().duration_since(SystemTime::UNIX_EPOCH);
             let now = since.unwrap_or(Duration::ZERO).as_millis();
             let now = u64::try_from(now).unwrap_or(u64::MAX);
-            return route::in_json(
+            return response::in_json(
                 200,
                 &json!({ "now_ms": now, "speed": self.speed, "is_recording": true }),
             );
         }
-        let host = route::host(request);
+        let host = host::host(request);
         let sites = [
             ".elasticbeanstalk.com",
             ".eb.amazonaws.com.cn",
@@ -348,7 +274,7 @@ impl Replay {
         if asked.operation == simulation::OPERATION
             && let Some(body) = simulation::answer(&self.inner.document.exchanges, &asked)
         {
-            return route::answer(200, "text/xml", body);
+            return response::answer(200, "text/xml", body);
         }
         match self.exchange(&asked) {
             // What an object holds is in no recording.
@@ -375,8 +301,8 @@ impl Replay {
         let candidates = if same.is_empty() { sites } else { same };
         let found = self.next_of(&candidates, false);
         match found.and_then(|at| exchanges[at].status) {
-            Some(status) => route::text(status, "recorded\n".to_owned()),
-            None => route::text(501, "the recording holds no web site's answer\n".to_owned()),
+            Some(status) => response::text(status, "recorded\n".to_owned()),
+            None => response::text(501, "the recording holds no web site's answer\n".to_owned()),
         }
     }
 
@@ -485,112 +411,13 @@ impl Replay {
             "<ErrorResponse><Error><Type>Sender</Type><Code>NotRecorded</Code><Message>{message}\
              </Message></Error><RequestId>00000000-0000-0000-0000-000000000000</RequestId></ErrorResponse>"
         );
-        route::answer(400, "text/xml", body)
+        response::answer(400, "text/xml", body)
     }
-}
-
-impl Asked {
-    fn of(method: &str, path: &str, target: Option<&str>, body: &str) -> Asked {
-        let (path, query) = path.split_once('?').unwrap_or((path, ""));
-        let parsed = |text: &str| {
-            let pairs = form_urlencoded::parse(text.as_bytes()).into_owned();
-            let pairs = pairs.filter(|(key, _)| !VOLATILE.contains(&key.as_str()));
-            pairs.collect::<Vec<_>>()
-        };
-        let mut parameters = parsed(query);
-        // What is written to a bucket is told apart by its key.
-        let is_form = body.starts_with("Action=") || body.contains("&Action=");
-        match (is_form, target) {
-            (true, _) => parameters.extend(parsed(body)),
-            (false, Some(_)) => parameters.push(("body".to_owned(), in_order(body))),
-            (false, None) => {}
-        }
-        parameters.sort();
-        let action = parameters.iter().find(|(key, _)| key == "Action");
-        let operation = match (target, action) {
-            (Some(target), _) => target.to_owned(),
-            (None, Some((_, action))) => action.clone(),
-            (None, None) => format!("{method} {path}"),
-        };
-        Asked {
-            operation,
-            parameters,
-        }
-    }
-
-    /// Whether it changes something at AWS: every other operation is named after what it
-    /// reads. What is written to a bucket is no part of that.
-    fn changes(&self) -> bool {
-        const READS: [&str; 6] = ["Check", "Describe", "Get", "List", "Simulate", "Validate"];
-        let operation = self.operation.rsplit('.').next().unwrap_or_default();
-        !self.operation.contains(' ') && !READS.iter().any(|read| operation.starts_with(read))
-    }
-
-    /// The ids that a client made up in this request, each with the one that it has made up in
-    /// another of its like.
-    fn made_up_otherwise(&self, other: &Asked) -> Vec<(String, String)> {
-        let pairs = self.parameters.iter().zip(&other.parameters);
-        let mut found = Vec::new();
-        for ((_, recorded), (_, asked)) in pairs {
-            if let (Some(recorded), Some(asked)) = (made_up(recorded), made_up(asked))
-                && recorded != asked
-            {
-                let cases: [fn(&str) -> String; 2] = [str::to_lowercase, str::to_uppercase];
-                found.extend(cases.map(|case| (case(recorded), case(asked))));
-            }
-        }
-        found
-    }
-
-    /// How many values are the same where the operation is, and the parameters are the same
-    /// ones; none where it is another question: an environment, an application or any other
-    /// named thing is another one.
-    fn likeness(&self, other: &Asked) -> Option<usize> {
-        let keys = |asked: &Asked| {
-            let keys = asked.parameters.iter().map(|(key, _)| key.clone());
-            keys.collect::<Vec<_>>()
-        };
-        if self.operation != other.operation || keys(self) != keys(other) {
-            return None;
-        }
-        let pairs = self.parameters.iter().zip(&other.parameters);
-        let mut same = 0;
-        for ((_, recorded), (_, asked)) in pairs {
-            if recorded == asked {
-                same += 1;
-            } else if names_something(recorded) || names_something(asked) {
-                return None;
-            }
-        }
-        Some(same)
-    }
-}
-
-/// The id in a name or a description that a client has made up.
-fn made_up(value: &str) -> Option<&str> {
-    let id = value
-        .strip_prefix("bluegreen-")
-        .or_else(|| value.strip_prefix("bluegreen deployment "))?;
-    (id.len() == 26 && id.bytes().all(|b| b.is_ascii_alphanumeric())).then_some(id)
-}
-
-/// Whether a value is the pseudonym of something that has a name.
-fn names_something(value: &str) -> bool {
-    let kinds = ["application", "bucket", "environment", "version"];
-    value.rsplit_once('-').is_some_and(|(kind, number)| {
-        kinds.contains(&kind) && number.bytes().all(|b| b.is_ascii_digit())
-    })
 }
 
 /// Whether an answer was an object of S3, whose contents are not recorded.
 fn is_object(exchange: &Exchange) -> bool {
     exchange.method == "GET" && exchange.status == Some(200) && exchange.answer.is_none()
-}
-
-/// A JSON document whose fields are in order.
-fn in_order(body: &str) -> String {
-    let value = serde_json::from_str::<serde_json::Value>(body);
-    value.map_or_else(|_| body.to_owned(), |value| value.to_string())
 }
 
 fn response(exchange: &Exchange) -> Response<Bytes> {

@@ -1,100 +1,29 @@
 //! Where a request goes: a web site, the control API, the Query API or S3.
 
-use std::sync::Arc;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HOST, LOCATION, ORIGIN};
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, ORIGIN};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use serde_json::json;
 
 use crate::body::{Spooled, Streamed};
-use crate::encryption;
-use crate::faults::{Fault, FaultEffect, Page, Reaches};
-use crate::objects;
-use crate::operations::{Reply, refusal};
-use crate::policy::{self, Need};
-use crate::services::ServiceRequest;
-use crate::wire::Form;
-use crate::{Sandbox, clock, site};
-
-/// The connection is closed without an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the connection is closed without an answer")]
-pub struct Hangup;
-
-/// An API call.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Call {
-    /// Counts from 1.
-    pub number: u64,
-    /// Which service it is for.
-    pub service: Service,
-    /// The operation.
-    pub operation: String,
-    /// How it came.
-    pub origin: Origin,
-}
-
-/// How a call came.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Origin {
-    /// The path of its URL; a bucket and a key for S3.
-    pub path: String,
-    /// The access key that signed it; empty where none did.
-    pub access_key: String,
-}
-
-/// The services.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Service {
-    /// The Query API of Elastic Beanstalk.
-    ElasticBeanstalk,
-    /// S3.
-    S3,
-    /// Route 53.
-    Route53,
-    /// The Parameter Store of SSM.
-    Ssm,
-    /// CloudFormation.
-    CloudFormation,
-    /// CloudWatch.
-    CloudWatch,
-    /// EC2.
-    Ec2,
-    /// Elastic Load Balancing.
-    LoadBalancing,
-    /// AWS WAF.
-    Waf,
-    /// IAM.
-    Iam,
-    /// STS.
-    Sts,
-    /// Service Quotas.
-    ServiceQuotas,
-}
-
-/// When a tap is told of a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Phase {
-    /// Before it is applied.
-    Before,
-    /// After it was applied, before its answer is sent.
-    After,
-}
-
-/// What a tap wants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TapVerdict {
-    /// Go on.
-    Continue,
-    /// Close the connection without an answer; before its phase, nothing is applied.
-    HangUp,
-}
-
-pub(crate) type Tap = Arc<dyn Fn(&Call, Phase) -> TapVerdict + Send + Sync>;
+use crate::call::{Call, Hangup, Origin, Phase, Service, TapVerdict};
+use crate::host::{host, is_own};
+use crate::operations::apply;
+use crate::policy::encryption::{bucket_denies, key_needs};
+use crate::policy::s3;
+use crate::reply::{Reply, refusal};
+use crate::response::{in_json, text, too_large, xml};
+use crate::sandbox::Sandbox;
+use crate::services::serve;
+use crate::wire::form::Form;
+use crate::wire::request::ServiceRequest;
+use crate::world::fault::{Fault, FaultEffect, Reaches};
+use crate::world::iam::need::Need;
+use crate::{objects, services, site, time};
 
 impl Sandbox {
     /// Carries out one HTTP request, whatever it is for.
@@ -140,7 +69,7 @@ impl Sandbox {
             return Ok(self.control(what, &request));
         }
         let origin = Origin::of(&request);
-        if let Some(request) = ServiceRequest::read(&request) {
+        if let Some(request) = services::request::read(&request) {
             return self.service(&request, origin).await;
         }
         match query_form(&request) {
@@ -186,12 +115,12 @@ impl Sandbox {
         self.tell(&call, Phase::Before)?;
         let reply = self.with_world(|world, _| {
             world.asked_with(&call.origin.access_key);
-            world.serve(request)
+            serve(world, request)
         });
         self.tell(&call, Phase::After)?;
         match due(reply).await {
             Reply::Foreign(page) => Ok(page.answer()),
-            reply => Ok(request.dressed(responded(reply)?)),
+            reply => Ok(services::answer::dressed(request, responded(reply)?)),
         }
     }
 
@@ -201,7 +130,7 @@ impl Sandbox {
         let reply = self.with_world(|world, _| {
             world.asked_with(&call.origin.access_key);
             world.note_lost_bundles(|bucket, key| self.0.objects.lacks(bucket, key));
-            world.apply(&form)
+            apply(world, &form)
         });
         self.tell(&call, Phase::After)?;
         responded(due(reply).await)
@@ -292,9 +221,9 @@ impl Sandbox {
             objects::operation(&request) == "CreateBucket" || self.0.objects.has_bucket(&bucket);
         let (needs, refused) = self.with_world(|world, _| {
             world.asked_with(access_key);
-            let mut needs = policy::s3_needs(&request);
-            needs.extend(world.key_needs(&request));
-            (needs, world.bucket_denies(&request))
+            let mut needs = s3::needed(&request);
+            needs.extend(key_needs(world, &request));
+            (needs, bucket_denies(world, &request))
         });
         if judged && let Err(message) = permitted(needs) {
             self.with_world(|world, _| world.denied(objects::operation(&request)));
@@ -303,8 +232,8 @@ impl Sandbox {
         if let Some(message) = refused {
             return denied(&message);
         }
-        encryption::strip(request.headers_mut());
-        let hides = policy::hides_missing_keys(&request).filter(|_| judged);
+        objects::strip(request.headers_mut());
+        let hides = s3::hides_missing_keys(&request).filter(|_| judged);
         let response = self.0.objects.handle(request).await;
         match (response.status(), hides.map(|need| permitted(vec![need]))) {
             (StatusCode::NOT_FOUND, Some(Err(message))) => denied(&message),
@@ -338,7 +267,7 @@ impl Sandbox {
         match (request.method(), what) {
             (&Method::GET, "clock") => {
                 let reading = self.clock();
-                let now = clock::millis(reading.now);
+                let now = time::millis(reading.now);
                 in_json(200, &json!({ "now_ms": now, "speed": reading.speed }))
             }
             (&Method::GET, "report") => in_json(200, &json!(self.report())),
@@ -368,48 +297,12 @@ impl Sandbox {
     }
 }
 
-/// The host that a request is for, without its port, in lower case: of an
-/// absolute URI as a proxy gets it, else of the Host header.
-pub(crate) fn host<B>(request: &Request<B>) -> String {
-    let header = || request.headers().get(HOST)?.to_str().ok();
-    let host = request.uri().host().or_else(header).unwrap_or_default();
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next(),
-        None => host.split(':').next(),
-    };
-    name.unwrap_or_default().to_ascii_lowercase()
-}
-
-/// Whether a host is an address of the sandbox's own, or one of AWS.
-fn is_own(host: &str) -> bool {
-    host == "localhost"
-        || host.ends_with(".localhost")
-        || host.ends_with(".amazonaws.com")
-        || host.parse::<std::net::IpAddr>().is_ok()
-}
-
 /// Whether a web page asks, as browsers tell: none of the clients of AWS is one. An image or a
 /// form of another site's comes without an origin.
 fn is_of_a_page<B>(request: &Request<B>) -> bool {
     let site = request.headers().get("sec-fetch-site");
     request.headers().contains_key(ORIGIN)
         || site.is_some_and(|site| site != "none" && site != "same-origin")
-}
-
-impl Origin {
-    /// The access key is the first part of a signature's credential (Signature Version 4,
-    /// "Credential scope").
-    fn of(request: &Request<Bytes>) -> Origin {
-        let header = |name: &str| request.headers().get(name)?.to_str().ok();
-        let key = || {
-            let (_, credential) = header(AUTHORIZATION.as_str())?.split_once("Credential=")?;
-            credential.split('/').next()
-        };
-        Origin {
-            path: request.uri().path().to_owned(),
-            access_key: key().unwrap_or_default().to_owned(),
-        }
-    }
 }
 
 /// The parameters of a Query request; none where it is not one.
@@ -457,59 +350,11 @@ fn responded(reply: Reply) -> Result<Response<Bytes>, Hangup> {
     }
 }
 
-fn xml(status: u16, body: String, request_id: &str) -> Response<Bytes> {
-    let mut response = answer(status, "text/xml", body);
-    if let Ok(id) = HeaderValue::from_str(request_id) {
-        response.headers_mut().insert("x-amzn-requestid", id);
-    }
-    response
-}
-
-pub(crate) fn in_json(status: u16, body: &serde_json::Value) -> Response<Bytes> {
-    answer(status, "application/json", format!("{body}\n"))
-}
-
-pub(crate) fn text(status: u16, body: String) -> Response<Bytes> {
-    answer(status, "text/plain; charset=utf-8", body)
-}
-
 /// An answer of S3 tells the request's id in a header (S3 user guide, "Getting Amazon S3
 /// request IDs").
 fn numbered(mut response: Response<Bytes>, number: u64) -> Response<Bytes> {
     if let Ok(id) = HeaderValue::from_str(&format!("{number:016X}")) {
         response.headers_mut().insert("x-amz-request-id", id);
     }
-    response
-}
-
-impl Page {
-    fn answer(&self) -> Response<Bytes> {
-        let mut response = answer(self.status, "text/html", self.body.clone());
-        let location = self.location.as_deref().map(HeaderValue::from_str);
-        if let Some(Ok(location)) = location {
-            response.headers_mut().insert(LOCATION, location);
-        }
-        for (name, value) in &self.headers {
-            let name = HeaderName::from_bytes(name.as_bytes());
-            if let (Ok(name), Ok(value)) = (name, HeaderValue::from_str(value)) {
-                response.headers_mut().insert(name, value);
-            }
-        }
-        response
-    }
-}
-
-/// What nginx and AWS say to a body that is larger than they take.
-pub(crate) fn too_large() -> Response<Bytes> {
-    text(413, "the body is too large\n".to_owned())
-}
-
-pub(crate) fn answer(status: u16, content_type: &'static str, body: String) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::from(body));
-    *response.status_mut() =
-        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }

@@ -17,10 +17,10 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::task::JoinSet;
 
-use crate::Sandbox;
-use crate::body::{self, Streamed};
-use crate::route::Hangup;
-use crate::{dns, route};
+use crate::body::Streamed;
+use crate::call::Hangup;
+use crate::sandbox::Sandbox;
+use crate::{body, dns, response};
 
 /// How soon a connection is taken again after one could not be.
 const AGAIN_AFTER: Duration = Duration::from_millis(50);
@@ -48,7 +48,7 @@ impl Sandbox {
             let sandbox = self.clone();
             async move {
                 if address.ip().is_loopback() && !sandbox.is_meant(&request) {
-                    return Ok(route::text(421, MISLED.to_owned()));
+                    return Ok(response::text(421, MISLED.to_owned()));
                 }
                 sandbox.answer(request).await
             }
@@ -124,7 +124,7 @@ where
             match body::receive(request, &folder).await {
                 Ok(request) => answer(request).await.map(Streamed::sent),
                 Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
-                    Ok(Streamed::sent(route::too_large()))
+                    Ok(Streamed::sent(response::too_large()))
                 }
                 Err(error) => {
                     tracing::debug!("the body of a request: {error}");

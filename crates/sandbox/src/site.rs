@@ -12,10 +12,10 @@ use http::header::{ALLOW, HOST, LOCATION};
 use http::{HeaderValue, Method, Request, Response};
 use serde_json::{Value, json};
 
-use crate::model::Environment;
-use crate::route;
-use crate::route::Hangup;
+use crate::call::Hangup;
+use crate::response;
 use crate::world::World;
+use crate::world::environment::Environment;
 
 /// The answer of the environment behind `host`, and how long it takes.
 pub(crate) fn answer(
@@ -29,7 +29,7 @@ pub(crate) fn answer(
             .find(|e| e.endpoint.eq_ignore_ascii_case(host))
     });
     let Some(environment) = holder else {
-        let answer = route::text(502, format!("no such host: {host}\n"));
+        let answer = response::text(502, format!("no such host: {host}\n"));
         return Ok((answer, Duration::ZERO));
     };
     let port = port(request);
@@ -111,7 +111,7 @@ fn to_https(request: &Request<Bytes>) -> Response<Bytes> {
         .uri()
         .path_and_query()
         .map_or("/", |path| path.as_str());
-    let mut response = route::text(301, String::new());
+    let mut response = response::text(301, String::new());
     if let Ok(to) = HeaderValue::from_str(&format!("https://{host}:443{path}")) {
         response.headers_mut().insert(LOCATION, to);
     }
@@ -126,27 +126,28 @@ fn page(world: &World, environment: &Environment, request: &Request<Bytes>) -> R
         environment.application, environment.id
     );
     if !environment.answers() {
-        return route::text(503, who);
+        return response::text(503, who);
     }
     if let Some(status) = environment.out_of_service(world.now) {
-        return route::text(status, String::new());
+        return response::text(status, String::new());
     }
     let there = world.quirks.answers_there.get(name).copied();
     let status = there.unwrap_or_else(|| world.quirks.answer_of(label));
     if path == "/echo" {
-        return route::in_json(status, &echo(request));
+        return response::in_json(status, &echo(request));
     }
     if let Some(body) = world.quirks.bodies.get(label) {
         return match serde_json::from_str::<Value>(body) {
-            Ok(body) => route::in_json(status, &body),
-            Err(_) => route::text(status, body.clone()),
+            Ok(body) => response::in_json(status, &body),
+            Err(_) => response::text(status, body.clone()),
         };
     }
     if path != "/health" {
-        return route::text(status, who);
+        return response::text(status, who);
     }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let mut refusal = route::text(405, format!("{} is not allowed here\n", request.method()));
+        let mut refusal =
+            response::text(405, format!("{} is not allowed here\n", request.method()));
         let allowed = HeaderValue::from_static("GET, HEAD");
         refusal.headers_mut().insert(ALLOW, allowed);
         return refusal;
@@ -159,7 +160,7 @@ fn page(world: &World, environment: &Environment, request: &Request<Bytes>) -> R
         "version": label,
         "instances": environment.instances.len(),
     });
-    route::in_json(status, &health)
+    response::in_json(status, &health)
 }
 
 /// A request as JSON. Its Host header is what a virtual host would go by, whatever

@@ -1,19 +1,72 @@
 //! The world: everything the sandbox knows, and what happens in it with time.
 //! Pure: time comes in as a number, chance from a seeded counter kept in it.
+//!
+//! The modules of the first group are its data, and know no world. Those of the second are its
+//! physics: what becomes of the data with time, by a fault, or by somebody's hand behind the
+//! services' backs. Neither knows who asks or answers.
+
+pub(crate) mod alarm;
+pub(crate) mod balancing;
+pub(crate) mod due;
+pub(crate) mod environment;
+pub(crate) mod fault;
+pub(crate) mod iam;
+pub(crate) mod managed_action;
+pub(crate) mod names;
+pub(crate) mod parameter;
+pub(crate) mod quirks;
+pub(crate) mod quota;
+pub(crate) mod security_group;
+pub(crate) mod services;
+pub(crate) mod setting;
+pub(crate) mod tally;
+pub(crate) mod timings;
+pub(crate) mod traffic;
+pub(crate) mod view;
+pub(crate) mod zone;
+
+mod account;
+mod caller;
+mod chance;
+mod deploys;
+mod encryption;
+mod health;
+mod hosted_zones;
+mod injection;
+mod launch;
+mod levels;
+mod listener_rules;
+pub(crate) mod load_balancers;
+mod maintenance;
+mod monitoring;
+mod network;
+mod parameter_store;
+pub(crate) mod report;
+pub(crate) mod resolver;
+mod scaling;
+mod seed;
+pub(crate) mod stacks;
+mod swap;
+mod termination;
+mod timeline;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::faults::{Fault, Quirks};
-use crate::identities::Identities;
-use crate::model::{Environment, Event, Millis, View};
-use crate::policy::Policy;
-use crate::report::{Created, Interruption, Peaks};
-use crate::services::{Element, ServiceRequest, Services};
-use crate::traffic::Traffic;
-use crate::wire::Form;
+use crate::time::Millis;
+use crate::world::due::{Arrival, Due, Happening};
+use crate::world::environment::Environment;
+use crate::world::fault::Fault;
+use crate::world::iam::identities::Identities;
+use crate::world::iam::policy::Policy;
+use crate::world::quirks::Quirks;
+use crate::world::services::Services;
+use crate::world::tally::{Created, Interruption, Peaks};
+use crate::world::timings::Timings;
+use crate::world::traffic::Traffic;
+use crate::world::view::{Event, Version, View};
 
 /// The world's format on disk.
 pub const FORMAT: u32 = 1;
@@ -21,92 +74,6 @@ pub const FORMAT: u32 = 1;
 const EVENTS_MAX: usize = 1000;
 /// How long a terminated environment is still listed.
 const LISTED_AFTER_TERMINATION: Millis = 60 * 60 * 1000;
-
-/// How long things take, in seconds of the sandbox's time.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Timings {
-    /// From CreateEnvironment to Ready.
-    pub launch_seconds: u64,
-    /// From Ready to healthy after a launch.
-    pub warm_seconds: u64,
-    /// A deploy.
-    pub deploy_seconds: u64,
-    /// From the end of an update to Ok.
-    pub settle_seconds: u64,
-    /// A swap of CNAMEs.
-    pub swap_seconds: u64,
-    /// A termination.
-    pub terminate_seconds: u64,
-    /// Giving up an update.
-    pub abort_seconds: u64,
-    /// Processing a version.
-    pub process_seconds: u64,
-}
-
-impl Default for Timings {
-    fn default() -> Timings {
-        Timings {
-            launch_seconds: 240,
-            warm_seconds: 40,
-            deploy_seconds: 90,
-            settle_seconds: 15,
-            swap_seconds: 8,
-            terminate_seconds: 240,
-            abort_seconds: 30,
-            process_seconds: 20,
-        }
-    }
-}
-
-/// Something that is due.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Due {
-    pub at: Millis,
-    pub order: u64,
-    pub what: Happening,
-}
-
-/// What can be due.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) enum Happening {
-    /// An operation of an environment ends.
-    OperationEnds { id: String, operation: u64 },
-    /// An environment's health settles.
-    HealthSettles { id: String, operation: u64 },
-    /// An environment's health that lasted for a while is over.
-    AilmentEnds { environment: String },
-    /// An update that goes on has an event.
-    UpdateSays {
-        id: String,
-        operation: u64,
-        severity: String,
-        message: String,
-    },
-    /// Two environments' CNAMEs change places.
-    CnamesMove {
-        a: String,
-        b: String,
-        operation: u64,
-    },
-    /// A version has been processed.
-    VersionProcessed { application: String, label: String },
-    /// A request that was held up arrives.
-    RequestArrives {
-        form: Form,
-        #[serde(default)]
-        asking: Option<String>,
-    },
-    /// A request to another service that was held up arrives.
-    ServiceRequestArrives {
-        request: ServiceRequest,
-        #[serde(default)]
-        asking: Option<String>,
-    },
-    /// A managed action may begin.
-    ManagedActionBegins { id: String },
-    /// The name servers answer a zone's new records.
-    RecordsServed { zone: String, records: Vec<Element> },
-}
 
 /// The world.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -220,7 +187,7 @@ impl World {
 
     /// The living environments.
     pub fn environments(&self) -> impl Iterator<Item = &Environment> {
-        self.view.environments.iter().filter(|e| e.is_alive())
+        self.view.living()
     }
 
     /// The events of the living environment with this name, oldest first.
@@ -242,11 +209,7 @@ impl World {
     /// The living environment that holds a CNAME; case does not matter.
     #[must_use]
     pub fn cname_holder(&self, cname: &str) -> Option<&Environment> {
-        self.environments().find(|e| {
-            e.cname
-                .as_deref()
-                .is_some_and(|c| c.eq_ignore_ascii_case(cname))
-        })
+        self.view.cname_holder(cname)
     }
 
     /// The environment that a resolver leads to which was asked for a CNAME just before it
@@ -274,12 +237,16 @@ impl World {
         *self.denials.entry(operation.to_owned()).or_default() += 1;
     }
 
-    /// Everything that is due up to `now` happens, in order of time.
-    pub fn advance(&mut self, now: Millis) {
+    /// What is due up to `now` happens, in order of time, until a request arrives that was held
+    /// up: that is given back. None once it is `now`.
+    pub(crate) fn pass_until(&mut self, now: Millis) -> Option<Arrival> {
         while let Some(next) = self.next_due(now) {
             let due = self.due.swap_remove(next);
             self.pass_time(due.at);
-            self.happen(due.what);
+            let arrival = self.happen(due.what);
+            if arrival.is_some() {
+                return arrival;
+            }
             self.changed();
         }
         self.pass_time(now);
@@ -287,6 +254,7 @@ impl World {
         self.view
             .environments
             .retain(|e| e.is_alive() || e.updated >= gone);
+        None
     }
 
     fn next_due(&self, now: Millis) -> Option<usize> {
@@ -300,9 +268,8 @@ impl World {
 
     fn pass_time(&mut self, to: Millis) {
         if to > self.now {
-            let mut traffic = std::mem::take(&mut self.traffic);
-            traffic.pass(self, self.now, to);
-            self.traffic = traffic;
+            let (view, quirks) = (&self.view, &self.quirks);
+            self.traffic.pass(view, quirks, self.now, to);
             self.now = to;
         }
     }
@@ -360,49 +327,36 @@ impl World {
         });
     }
 
-    /// The next number of the world's own counter.
-    pub(crate) fn number(&mut self) -> u64 {
-        self.counter += 1;
-        self.counter
-    }
-
     /// Notes that a scripted fault struck.
     pub(crate) fn note_strike(&mut self, fault: &str) {
         *self.strikes.entry(fault.to_owned()).or_default() += 1;
     }
 
-    /// From now on chance takes the course that belongs to this seed: which requests a
-    /// fault with a probability strikes, and how ids are spelled.
-    pub fn seed_chance(&mut self, seed: u64) {
-        self.chance = seed;
-    }
-
-    /// The next of a sequence of numbers that look random (splitmix64).
-    pub(crate) fn random(&mut self) -> u64 {
-        let mut z = self.number().wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ self.chance;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    /// A string of `length` letters and digits.
-    pub(crate) fn letters(&mut self, length: usize) -> String {
-        const ALPHABET: &[u8] = b"abcdefghijkmnpqrstuvwxyz23456789";
-        (0..length)
-            .map(|_| char::from(ALPHABET[(self.random() % ALPHABET.len() as u64) as usize]))
-            .collect()
-    }
-
-    /// An id of the form of a request's.
-    pub(crate) fn request_id(&mut self) -> String {
-        let (a, b) = (self.random(), self.random());
+    /// The ARN of something of Elastic Beanstalk's.
+    pub(crate) fn beanstalk_arn(&self, what: &str, path: &str) -> String {
         format!(
-            "{:08x}-{:04x}-4{:03x}-a{:03x}-{:012x}",
-            a >> 32,
-            (a >> 16) & 0xffff,
-            a & 0xfff,
-            (b >> 48) & 0xfff,
-            b & 0xffff_ffff_ffff
+            "arn:aws:elasticbeanstalk:{}:{}:{what}/{path}",
+            self.region, self.account
         )
+    }
+
+    /// The ARN of a solution stack.
+    pub(crate) fn stack_arn(&self, stack: &str) -> String {
+        format!(
+            "arn:aws:elasticbeanstalk:{}::solutionstack/{stack}",
+            self.region
+        )
+    }
+
+    pub(crate) fn version(&self, application: &str, label: &str) -> Option<&Version> {
+        self.view
+            .versions
+            .iter()
+            .find(|v| v.application == application && v.label == label)
+    }
+
+    pub(crate) fn say_of(&mut self, at: usize, severity: &str, message: &str) {
+        let environment = self.view.environments[at].clone();
+        self.say(&environment, severity, message.to_owned());
     }
 }

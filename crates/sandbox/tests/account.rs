@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
 use bluegreen_sandbox::{
-    Fault, FaultEffect, Form, Options, QuotaOf, Reply, Sandbox, Status, TimeSource, World,
+    Fault, FaultEffect, Form, Options, QuotaOf, Reply, Sandbox, Status, TimeSource, World, advance,
+    apply,
 };
 
 const START: u64 = 1_800_000_000_000;
@@ -14,7 +15,7 @@ const ACTIONS: &str = "Action=DescribeEnvironmentManagedActions&EnvironmentName=
 const HISTORY: &str = "Action=DescribeEnvironmentManagedActionHistory&EnvironmentName=shop-blue";
 
 fn ask(world: &mut World, request: &str) -> (u16, String) {
-    match world.apply(&Form::parse(request.as_bytes())) {
+    match apply(world, &Form::parse(request.as_bytes())) {
         Reply::Answer { status, body, .. } => (status, body.replace("&apos;", "'")),
         Reply::Foreign(_) | Reply::Slow(..) | Reply::HangUp => (0, String::new()),
     }
@@ -37,7 +38,7 @@ fn due(seconds: u64) -> FaultEffect {
 }
 
 fn after(world: &mut World, seconds: u64) {
-    world.advance(START + seconds * 1000);
+    advance(world, START + seconds * 1000);
 }
 
 #[test]

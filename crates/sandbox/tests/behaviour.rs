@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bluegreen_sandbox::{
     BUCKET, Fault, FaultEffect, Form, Options, PRODUCTION, Reply, Sandbox, SandboxError, Status,
-    TimeSource, World,
+    TimeSource, World, advance, apply,
 };
 use bytes::Bytes;
 
@@ -28,12 +28,12 @@ impl Play {
 
     fn wait(&mut self, seconds: u64) {
         self.second += seconds;
-        self.world.advance(START + self.second * 1000);
+        advance(&mut self.world, START + self.second * 1000);
     }
 
     /// The status and body of a request's answer, given as a query string.
     fn ask(&mut self, request: &str) -> (u16, String) {
-        match self.world.apply(&Form::parse(request.as_bytes())) {
+        match apply(&mut self.world, &Form::parse(request.as_bytes())) {
             Reply::Answer { status, body, .. } => (status, body.replace("&apos;", "'")),
             Reply::Foreign(_) | Reply::Slow(..) | Reply::HangUp => (0, String::new()),
         }

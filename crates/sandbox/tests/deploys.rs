@@ -1,13 +1,13 @@
 //! What the events of a deploy say, told through the sandbox's own API on a clock set by hand.
 //! Each test states a fact of the service and where it is from.
 
-use bluegreen_sandbox::{FaultEffect, Form, Reply, Status, World};
+use bluegreen_sandbox::{FaultEffect, Form, Reply, Status, World, advance, apply};
 
 const START: u64 = 1_800_000_000_000;
 const DEPLOY: &str = "Action=UpdateEnvironment&EnvironmentName=shop-blue&VersionLabel=v2";
 
 fn ask(world: &mut World, request: &str) -> (u16, String) {
-    match world.apply(&Form::parse(request.as_bytes())) {
+    match apply(world, &Form::parse(request.as_bytes())) {
         Reply::Answer { status, body, .. } => (status, body.replace("&apos;", "'")),
         Reply::Foreign(_) | Reply::Slow(..) | Reply::HangUp => (0, String::new()),
     }
@@ -37,7 +37,7 @@ fn deployed(
     faults.into_iter().for_each(|fault| world.inject(fault));
     let (status, body) = ask(&mut world, DEPLOY);
     assert_eq!(status, 200, "{body}");
-    world.advance(START + seconds * 1000);
+    advance(&mut world, START + seconds * 1000);
     let said = world.view.events.iter();
     let said = said.map(|event| (event.severity.clone(), event.message.clone()));
     (said.collect(), world)
@@ -250,7 +250,7 @@ fn what_was_deployed_may_answer_later_than_the_update_ends() {
             causes.contains("ELB processes are not healthy on all instances."),
             "{causes}"
         );
-        world.advance(now + 60_000);
+        advance(&mut world, now + 60_000);
         let blue = world.environment("shop-blue").expect("blue");
         assert_eq!(blue.out_of_service(now + 60_000), None);
         assert!(health(&mut world, "HealthStatus").contains("Ok"));
@@ -291,7 +291,7 @@ fn an_update_may_hang() {
     assert!(all.all(|i| i.version_label == "v2" && i.deployment_status == "Deployed"));
     let abort = "Action=AbortEnvironmentUpdate&EnvironmentName=shop-blue";
     assert_eq!(ask(&mut world, abort).0, 200);
-    world.advance(START + 8_000_000);
+    advance(&mut world, START + 8_000_000);
     let blue = world.environment("shop-blue").expect("blue");
     assert_eq!(blue.status, Status::Ready);
 }

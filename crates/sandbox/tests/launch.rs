@@ -7,6 +7,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use bluegreen_sandbox::{
     FaultEffect, Form, LaunchFault, Options, Reply, Sandbox, Setting, Status, TimeSource, World,
+    advance, apply,
 };
 use bytes::Bytes;
 
@@ -16,7 +17,7 @@ const LAUNCH: &str = "Action=CreateEnvironment&ApplicationName=shop&EnvironmentN
 const TERMINATE: &str = "Action=TerminateEnvironment&EnvironmentName=shop-two";
 
 fn ask(world: &mut World, request: &str) -> (u16, String) {
-    match world.apply(&Form::parse(request.as_bytes())) {
+    match apply(world, &Form::parse(request.as_bytes())) {
         Reply::Answer { status, body, .. } => (status, body.replace("&apos;", "'")),
         Reply::Foreign(_) | Reply::Slow(..) | Reply::HangUp => (0, String::new()),
     }
@@ -54,7 +55,7 @@ fn launching(how: LaunchFault) -> World {
 }
 
 fn after(world: &mut World, seconds: u64) {
-    world.advance(START + seconds * 1000);
+    advance(world, START + seconds * 1000);
 }
 
 /// Severity and text of the events of the first request for `shop-two`, oldest first.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use bluegreen_sandbox::{
     BundleReader, FaultEffect, Form, Need, Options, Policy, PolicyError, Reply, Sandbox, Verdict,
-    World,
+    World, apply,
 };
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
@@ -29,7 +29,7 @@ fn world(statements: &[String]) -> World {
 }
 
 fn ask(world: &mut World, request: &str) -> (u16, String) {
-    match world.apply(&Form::parse(request.as_bytes())) {
+    match apply(world, &Form::parse(request.as_bytes())) {
         Reply::Answer { status, body, .. } => (status, body.replace("&apos;", "'")),
         Reply::Foreign(_) | Reply::Slow(..) | Reply::HangUp => (0, String::new()),
     }

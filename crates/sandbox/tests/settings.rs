@@ -1,6 +1,6 @@
 //! Tags and option settings of environments, as the service takes and tells them.
 
-use bluegreen_sandbox::{FaultEffect, Form, Reply, World};
+use bluegreen_sandbox::{FaultEffect, Form, Reply, World, advance, apply};
 
 const START: u64 = 1_800_000_000_000;
 
@@ -14,7 +14,7 @@ impl Play {
 
     /// The status and body of a request's answer, given as a query string.
     fn ask(&mut self, request: &str) -> (u16, String) {
-        match self.0.apply(&Form::parse(request.as_bytes())) {
+        match apply(&mut self.0, &Form::parse(request.as_bytes())) {
             Reply::Answer { status, body, .. } => (status, body.replace("&apos;", "'")),
             Reply::Foreign(_) | Reply::Slow(..) | Reply::HangUp => (0, String::new()),
         }
@@ -69,7 +69,7 @@ fn update(play: &mut Play, fields: &str) {
     ));
     let later = START + 3_600_000 * play.1;
     play.1 += 1;
-    play.0.advance(later);
+    advance(&mut play.0, later);
 }
 
 fn told(play: &mut Play, environment: &str, name: &str) -> String {

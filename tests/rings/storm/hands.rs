@@ -7,7 +7,7 @@ use bluegreen::clock::Moment;
 use bluegreen::deployment::Deployment;
 use bluegreen::machine::{Cause, Kind, State};
 use bluegreen::plan::Strategy;
-use bluegreen_sandbox::{Form, PRODUCTION, Reply, Status, World};
+use bluegreen_sandbox::{Form, PRODUCTION, Reply, Status, World, apply};
 
 use super::weather::{BLUE, GREEN};
 use crate::support::forms::{HOTFIX, deploys, sets, swaps, terminates};
@@ -161,7 +161,7 @@ fn is_ready(world: &World, name: &str) -> bool {
 
 /// Whether AWS takes what somebody asks, even if its answer is lost.
 fn asks(world: &mut World, form: &str) -> bool {
-    match world.apply(&Form::parse(form.as_bytes())) {
+    match apply(world, &Form::parse(form.as_bytes())) {
         Reply::Answer { status, .. } => status == 200,
         _ => true,
     }

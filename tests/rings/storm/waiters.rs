@@ -12,7 +12,7 @@ use bluegreen::plan::Strategy;
 use bluegreen::preflight::{self, Past, Refused, Surroundings, Wanted};
 use bluegreen::shared::{Lease, SharedError};
 use bluegreen::turn::Turn;
-use bluegreen_sandbox::Form;
+use bluegreen_sandbox::{Form, apply};
 use tokio::sync::watch;
 
 use super::weather::Weather;
@@ -91,7 +91,7 @@ impl Waiter {
         );
         world.sandbox.with_world(|world, _| {
             world.set_policy(None);
-            world.apply(&Form::parse(form.as_bytes()));
+            apply(world, &Form::parse(form.as_bytes()));
         });
     }
 

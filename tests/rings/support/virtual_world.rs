@@ -41,6 +41,7 @@ use bluegreen::store::{Store, Transition};
 use bluegreen::trust::{Configured, vouch_for};
 use bluegreen_sandbox::{
     BUCKET, Call, Environment, Fault, FaultEffect, Options, PRODUCTION, Sandbox, TimeSource,
+    advance,
 };
 use bluegreen_sandbox::{Phase, TapVerdict, World};
 use bytes::Bytes;
@@ -633,7 +634,7 @@ impl VirtualWorld {
         let later = SystemTime::from(self.clock.now()) + Duration::from_secs(3600);
         self.sandbox.with_world(|world, now| {
             assert!(now < later);
-            world.advance(Moment::from(later).0);
+            advance(world, Moment::from(later).0);
         });
         let mut report = self.sandbox.report();
         if self.config.wishes.limits.accept_traffic_loss {

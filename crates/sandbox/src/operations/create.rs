@@ -1,243 +1,170 @@
 //! CreateEnvironment and CheckDNSAvailability.
 
-use super::levels::remove;
-use super::templates::{merge, settings};
-use super::{Done, check_length};
-use crate::account::QuotaOf;
-use crate::model::{Busy, Environment, Setting, Status, Tier};
-use crate::report::Created;
-use crate::wire::{ApiError, Form, node};
+use crate::operations::describe::environment_node;
+use crate::operations::done::Done;
+use crate::operations::tags::user_tags;
+use crate::query::checks::check_length;
+use crate::query::configuration::configuration;
+use crate::query::lookup::{require_application, require_version};
+use crate::query::options::{merge, remove, settings, unknown_option};
+use crate::wire::answer::node;
+use crate::wire::error::ApiError;
+use crate::wire::form::Form;
 use crate::world::World;
+use crate::world::environment::{Busy, Environment, Status, Tier};
+use crate::world::quota::QuotaOf;
+use crate::world::setting::Setting;
+use crate::world::tally::Created;
 
 /// The most that an environment's `MinSize` may be.
 const INSTANCES_MAX: usize = 10_000;
-/// Tags of its owner's on an environment: of the fifty that a resource may have the service
-/// itself sets three (developer guide, "Tagging Elastic Beanstalk application resources").
-pub(super) const TAGS_MAX: usize = 47;
 
-impl World {
-    pub(super) fn create_environment(&mut self, form: &Form, request_id: &str) -> Done {
-        let application = form.require("ApplicationName")?.to_owned();
-        self.require_application(&application)?;
-        let name = form.require("EnvironmentName")?.to_owned();
-        check_name(&name)?;
-        if self.environment(&name).is_some() {
-            return Err(ApiError::invalid(format!(
-                "Environment {name} already exists."
-            )));
-        }
-        if self.environments().count() >= self.quota(QuotaOf::Environments) {
-            return Err(ApiError::new(
-                "TooManyEnvironmentsException",
-                "You have reached the limit of environments.",
-            ));
-        }
-        let label = match form.get("VersionLabel") {
-            Some(_) => self.require_version(form)?.1,
-            None => String::new(),
-        };
-        let (tier, solution_stack, mut options) = self.configuration(form, &application)?;
-        if self.is_retired() {
-            return Err(ApiError::invalid(format!(
-                "No Solution Stack named '{solution_stack}' found."
-            )));
-        }
-        merge(&mut options, settings(form, "OptionSettings"));
-        remove(&mut options, form);
-        self.check_options(&options)?;
-        let options: Vec<_> = options.into_iter().map(|s| self.as_kept(s)).collect();
-        let cname = self.new_cname(form, &name, tier)?;
-        let tags = user_tags(form, "Tags")?;
-        let enhanced = !options
-            .iter()
-            .any(|s| s.name == "SystemType" && s.value == "basic");
-        let (bundled, defaults) = (self.bundled(&label), self.defaults_of_today());
-        let mut kinds = options.iter().filter(|s| s.name == "EnvironmentType");
-        let endpoint = match kinds.any(|s| s.value == "SingleInstance") {
-            true => self.new_address(),
-            false => format!(
-                "awseb-{}-{}.{}.elb.amazonaws.com",
-                self.letters(8),
-                self.number(),
-                self.region
-            ),
-        };
-        let mut environment = Environment {
-            application,
-            id: format!("e-{}", self.letters(10)),
-            description: form.get("Description").unwrap_or_default().to_owned(),
-            tier,
-            cname,
-            endpoint,
-            solution_stack,
-            status: Status::Launching,
-            health: "Grey".to_owned(),
-            health_status: "Unknown".to_owned(),
-            enhanced,
-            version_label: label.clone(),
-            busy: None,
-            operation: 0,
-            out_of_service: None,
-            request_id: request_id.to_owned(),
-            operations_role: form.get("OperationsRole").map(str::to_owned),
-            tags,
-            settings: options,
-            bundled,
-            defaults,
-            instances: Vec::new(),
-            deployment_id: 1,
-            created: self.now,
-            updated: self.now,
-            name,
-        };
-        let in_force = environment.in_force();
-        check_sizes(&in_force)?;
-        let count = instance_count(&in_force)?;
-        environment.instances = self.instances(count, &label);
-        self.created.push(Created {
-            id: environment.id.clone(),
-            name: environment.name.clone(),
-        });
-        self.view.environments.push(environment);
-        let at = self.view.environments.len() - 1;
-        self.balance(&self.view.environments[at].id.clone());
-        let seconds = self.launch_seconds(&self.view.environments[at].name);
-        self.begin(at, Busy::Launch, seconds, request_id);
-        self.say_of(at, "INFO", "createEnvironment is starting.");
-        Ok(Some(self.environment_node(&self.view.environments[at])))
+pub(crate) fn create_environment(world: &mut World, form: &Form, request_id: &str) -> Done {
+    let application = form.require("ApplicationName")?.to_owned();
+    require_application(world, &application)?;
+    let name = form.require("EnvironmentName")?.to_owned();
+    check_name(&name)?;
+    if world.environment(&name).is_some() {
+        return Err(ApiError::invalid(format!(
+            "Environment {name} already exists."
+        )));
     }
-
-    /// The settings that the environment of a request is to have; none where the request
-    /// gets an error of its own.
-    pub(crate) fn settings_to_be(&self, form: &Form, application: &str) -> Vec<Setting> {
-        let found = self.configuration(form, application);
-        let mut options = found.map(|(_, _, options)| options).unwrap_or_default();
-        merge(&mut options, settings(form, "OptionSettings"));
-        remove(&mut options, form);
-        options
+    if world.environments().count() >= world.quota(QuotaOf::Environments) {
+        return Err(ApiError::new(
+            "TooManyEnvironmentsException",
+            "You have reached the limit of environments.",
+        ));
     }
+    let label = match form.get("VersionLabel") {
+        Some(_) => require_version(world, form)?.1,
+        None => String::new(),
+    };
+    let (tier, solution_stack, mut options) = configuration(world, form, &application)?;
+    if world.is_retired() {
+        return Err(ApiError::invalid(format!(
+            "No Solution Stack named '{solution_stack}' found."
+        )));
+    }
+    merge(&mut options, settings(form, "OptionSettings"));
+    remove(&mut options, form);
+    check_options(world, &options)?;
+    let options: Vec<_> = options.into_iter().map(|s| world.as_kept(s)).collect();
+    let cname = new_cname(world, form, &name, tier)?;
+    let tags = user_tags(form, "Tags")?;
+    let enhanced = !options
+        .iter()
+        .any(|s| s.name == "SystemType" && s.value == "basic");
+    let (bundled, defaults) = (world.bundled(&label), world.defaults_of_today());
+    let mut kinds = options.iter().filter(|s| s.name == "EnvironmentType");
+    let endpoint = match kinds.any(|s| s.value == "SingleInstance") {
+        true => world.new_address(),
+        false => format!(
+            "awseb-{}-{}.{}.elb.amazonaws.com",
+            world.letters(8),
+            world.number(),
+            world.region
+        ),
+    };
+    let mut environment = Environment {
+        application,
+        id: format!("e-{}", world.letters(10)),
+        description: form.get("Description").unwrap_or_default().to_owned(),
+        tier,
+        cname,
+        endpoint,
+        solution_stack,
+        status: Status::Launching,
+        health: "Grey".to_owned(),
+        health_status: "Unknown".to_owned(),
+        enhanced,
+        version_label: label.clone(),
+        busy: None,
+        operation: 0,
+        out_of_service: None,
+        request_id: request_id.to_owned(),
+        operations_role: form.get("OperationsRole").map(str::to_owned),
+        tags,
+        settings: options,
+        bundled,
+        defaults,
+        instances: Vec::new(),
+        deployment_id: 1,
+        created: world.now,
+        updated: world.now,
+        name,
+    };
+    let in_force = environment.in_force();
+    check_sizes(&in_force)?;
+    let count = instance_count(&in_force)?;
+    environment.instances = world.instances(count, &label);
+    world.created.push(Created {
+        id: environment.id.clone(),
+        name: environment.name.clone(),
+    });
+    world.view.environments.push(environment);
+    let at = world.view.environments.len() - 1;
+    world.balance(&world.view.environments[at].id.clone());
+    let seconds = world.launch_seconds(&world.view.environments[at].name);
+    world.begin(at, Busy::Launch, seconds, request_id);
+    world.say_of(at, "INFO", "createEnvironment is starting.");
+    Ok(Some(environment_node(world, &world.view.environments[at])))
+}
 
-    /// Tier, solution stack and settings from a template, another environment
-    /// (which `eb clone` asks for although the public model lacks the field), or
-    /// the request itself.
-    fn configuration(
-        &self,
-        form: &Form,
-        application: &str,
-    ) -> Result<(Tier, String, Vec<Setting>), ApiError> {
-        let asked = tier_of(form)?;
-        let source = form
-            .get("TemplateSpecification.TemplateSource.EnvironmentName")
-            .or_else(|| form.get("TemplateSpecification.TemplateSource.EnvironmentId"));
-        if let Some(source) = source {
-            let at = self
-                .find(None, Some(source))
-                .or_else(|_| self.find(Some(source), None))?;
-            let source = &self.view.environments[at];
-            return Ok((
-                source.tier,
-                source.solution_stack.clone(),
-                source.settings.clone(),
-            ));
-        }
-        let template = form
-            .get("TemplateName")
-            .or_else(|| form.get("TemplateSpecification.TemplateName"));
-        let stack = form.get("SolutionStackName");
-        match (template, stack) {
-            (Some(_), Some(_)) => Err(ApiError::new(
-                "InvalidParameterCombination",
-                "TemplateName and SolutionStackName may not both be specified.",
-            )),
-            (Some(name), None) => {
-                let template = self.require_template(application, name)?;
-                Ok((
-                    template.tier,
-                    template.solution_stack.clone(),
-                    template.settings.clone(),
-                ))
+fn new_cname(
+    world: &mut World,
+    form: &Form,
+    name: &str,
+    tier: Tier,
+) -> Result<Option<String>, ApiError> {
+    match (tier, form.get("CNAMEPrefix")) {
+        (Tier::Worker, Some(_)) => Err(ApiError::new(
+            "InvalidParameterCombination",
+            "CNAMEPrefix may not be specified for a worker environment.",
+        )),
+        (Tier::Worker, None) => Ok(None),
+        (Tier::WebServer | Tier::Cluster, Some(prefix)) => {
+            check_prefix(prefix)?;
+            let cname = cname_of(world, prefix);
+            if is_taken(world, prefix) {
+                return Err(ApiError::invalid(format!(
+                    "DNS name ({prefix}) is not available."
+                )));
             }
-            (None, Some(stack)) => Ok((asked, stack.to_owned(), Vec::new())),
-            (None, None) if form.get("PlatformArn").is_some() => {
-                Ok((asked, super::platform::STACK.to_owned(), Vec::new()))
-            }
-            (None, None) => Err(ApiError::new(
-                "MissingRequiredParameter",
-                "One of TemplateName, SolutionStackName or PlatformArn must be specified.",
-            )),
+            Ok(Some(cname))
         }
-    }
-
-    fn new_cname(
-        &mut self,
-        form: &Form,
-        name: &str,
-        tier: Tier,
-    ) -> Result<Option<String>, ApiError> {
-        match (tier, form.get("CNAMEPrefix")) {
-            (Tier::Worker, Some(_)) => Err(ApiError::new(
-                "InvalidParameterCombination",
-                "CNAMEPrefix may not be specified for a worker environment.",
-            )),
-            (Tier::Worker, None) => Ok(None),
-            (Tier::WebServer | Tier::Cluster, Some(prefix)) => {
-                check_prefix(prefix)?;
-                let cname = self.cname_of(prefix);
-                if self.is_taken(prefix) {
-                    return Err(ApiError::invalid(format!(
-                        "DNS name ({prefix}) is not available."
-                    )));
-                }
-                Ok(Some(cname))
-            }
-            (Tier::WebServer | Tier::Cluster, None) => {
-                let own = self.letters(8);
-                Ok(Some(format!(
-                    "{name}.eba-{own}.{}.elasticbeanstalk.com",
-                    self.region
-                )))
-            }
+        (Tier::WebServer | Tier::Cluster, None) => {
+            let own = world.letters(8);
+            Ok(Some(format!(
+                "{name}.eba-{own}.{}.elasticbeanstalk.com",
+                world.region
+            )))
         }
-    }
-
-    fn cname_of(&self, prefix: &str) -> String {
-        format!("{prefix}.{}.elasticbeanstalk.com", self.region)
-    }
-
-    /// Whether the CNAME with this prefix is an environment's, or another account's.
-    fn is_taken(&self, prefix: &str) -> bool {
-        self.cname_holder(&self.cname_of(prefix)).is_some()
-            || self.quirks.taken_prefixes.contains(&prefix.to_lowercase())
-    }
-
-    pub(super) fn check_dns(&self, form: &Form) -> Done {
-        let prefix = form.require("CNAMEPrefix")?;
-        check_prefix(prefix)?;
-        let cname = self.cname_of(prefix);
-        Ok(Some(
-            node()
-                .text("Available", !self.is_taken(prefix))
-                .text("FullyQualifiedCNAME", cname),
-        ))
     }
 }
 
-/// The tier that a request asks for, by its name and type (API model, `EnvironmentTier`).
-fn tier_of(form: &Form) -> Result<Tier, ApiError> {
-    match (form.get("Tier.Name"), form.get("Tier.Type")) {
-        (None | Some("WebServer"), None | Some("Standard")) => Ok(Tier::WebServer),
-        (Some("Worker"), None | Some("SQS/HTTP")) => Ok(Tier::Worker),
-        (Some("Cluster"), None | Some("EKS")) => Ok(Tier::Cluster),
-        (name, kind) => Err(ApiError::invalid(format!(
-            "Invalid tier: {}/{}.",
-            name.unwrap_or("WebServer"),
-            kind.unwrap_or_default()
-        ))),
-    }
+fn cname_of(world: &World, prefix: &str) -> String {
+    format!("{prefix}.{}.elasticbeanstalk.com", world.region)
+}
+
+/// Whether the CNAME with this prefix is an environment's, or another account's.
+fn is_taken(world: &World, prefix: &str) -> bool {
+    world.cname_holder(&cname_of(world, prefix)).is_some()
+        || world.quirks.taken_prefixes.contains(&prefix.to_lowercase())
+}
+
+pub(crate) fn check_dns(world: &World, form: &Form) -> Done {
+    let prefix = form.require("CNAMEPrefix")?;
+    check_prefix(prefix)?;
+    let cname = cname_of(world, prefix);
+    Ok(Some(
+        node()
+            .text("Available", !is_taken(world, prefix))
+            .text("FullyQualifiedCNAME", cname),
+    ))
 }
 
 /// Sizes that a group cannot have are refused.
-pub(super) fn check_sizes(options: &[Setting]) -> Result<(), ApiError> {
+pub(crate) fn check_sizes(options: &[Setting]) -> Result<(), ApiError> {
     let min = instance_count(options)?;
     let max = options
         .iter()
@@ -296,35 +223,18 @@ fn check_hyphenated(what: &str, name: &str) -> Result<(), ApiError> {
     )))
 }
 
-/// How many tags of its owner's an environment is to have.
-pub(super) fn check_tag_count(count: usize) -> Result<(), ApiError> {
-    match count > TAGS_MAX {
-        true => Err(ApiError::new(
-            "TooManyTagsException",
-            format!("The number of tags exceeds {TAGS_MAX}."),
+/// A retired option is refused by CreateEnvironment (aws/aws-elastic-beanstalk-cli#532,
+/// pulumi/pulumi-aws#3461).
+pub(crate) fn check_options(world: &World, options: &[Setting]) -> Result<(), ApiError> {
+    let mut options = options.iter();
+    match options.find(|setting| world.is_retired_option(setting)) {
+        None => Ok(()),
+        Some(setting) => Err(ApiError::new(
+            "ConfigurationValidationException",
+            format!(
+                "Configuration validation exception: {}",
+                unknown_option(setting)
+            ),
         )),
-        false => Ok(()),
     }
-}
-
-/// The tags of a request; those that the service reserves are refused.
-pub(super) fn user_tags(form: &Form, name: &str) -> Result<Vec<(String, String)>, ApiError> {
-    let tags: Vec<_> = form
-        .members(name)
-        .iter()
-        .map(|tag| {
-            let field = |name| tag.get(name).unwrap_or_default().to_owned();
-            (field("Key"), field("Value"))
-        })
-        .collect();
-    check_tag_count(tags.len())?;
-    for (key, value) in &tags {
-        check_length("tagKey", key, 1, 128)?;
-        check_length("tagValue", value, 0, 256)?;
-        let lower = key.to_lowercase();
-        if lower.starts_with("aws:") || lower.starts_with("elasticbeanstalk:") || key == "Name" {
-            return Err(ApiError::invalid(format!("Tag key {key} is reserved.")));
-        }
-    }
-    Ok(tags)
 }

@@ -1,49 +1,50 @@
 //! DescribeEvents.
 
-use super::{Done, page};
-use crate::model::Event;
-use crate::wire::{ApiError, Form, Node, node, parse_date};
+use crate::operations::done::Done;
+use crate::query::page::page;
+use crate::time::parse_date;
+use crate::wire::answer::{Node, node};
+use crate::wire::error::ApiError;
+use crate::wire::form::Form;
 use crate::world::World;
+use crate::world::view::Event;
 
 /// From the least to the most severe; a filter means this or higher.
 const SEVERITIES: [&str; 6] = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"];
 
-impl World {
-    pub(super) fn describe_events(&self, form: &Form) -> Done {
-        let rank = |severity: &str| SEVERITIES.iter().position(|s| *s == severity);
-        let least = match form.get("Severity") {
-            None => 0,
-            Some(severity) => rank(severity)
-                .ok_or_else(|| ApiError::invalid(format!("Severity {severity} is not valid.")))?,
-        };
-        let moment = |name: &str| match form.get(name) {
-            None => Ok(None),
-            Some(text) => parse_date(text)
-                .map(Some)
-                .ok_or_else(|| ApiError::invalid(format!("{name} {text} is not a timestamp."))),
-        };
-        let (start, end) = (moment("StartTime")?, moment("EndTime")?);
-        let same =
-            |name: &str, value: Option<&str>| form.get(name).is_none_or(|w| value == Some(w));
-        let found: Vec<Node> = self
-            .seen()
-            .events
-            .iter()
-            .rev()
-            .filter(|e| rank(&e.severity) >= Some(least))
-            .filter(|e| start.is_none_or(|start| e.at >= start) && end.is_none_or(|end| e.at < end))
-            .filter(|e| same("ApplicationName", Some(&e.application)))
-            .filter(|e| same("EnvironmentName", e.environment.as_deref()))
-            .filter(|e| same("EnvironmentId", e.environment_id.as_deref()))
-            .filter(|e| same("VersionLabel", e.version_label.as_deref()))
-            .filter(|e| same("RequestId", Some(&e.request_id)))
-            .map(event_node)
-            .collect();
-        let (shown, next) = page(form, found)?;
-        Ok(Some(
-            node().nodes("Events", shown).option("NextToken", next),
-        ))
-    }
+pub(crate) fn describe_events(world: &World, form: &Form) -> Done {
+    let rank = |severity: &str| SEVERITIES.iter().position(|s| *s == severity);
+    let least = match form.get("Severity") {
+        None => 0,
+        Some(severity) => rank(severity)
+            .ok_or_else(|| ApiError::invalid(format!("Severity {severity} is not valid.")))?,
+    };
+    let moment = |name: &str| match form.get(name) {
+        None => Ok(None),
+        Some(text) => parse_date(text)
+            .map(Some)
+            .ok_or_else(|| ApiError::invalid(format!("{name} {text} is not a timestamp."))),
+    };
+    let (start, end) = (moment("StartTime")?, moment("EndTime")?);
+    let same = |name: &str, value: Option<&str>| form.get(name).is_none_or(|w| value == Some(w));
+    let found: Vec<Node> = world
+        .seen()
+        .events
+        .iter()
+        .rev()
+        .filter(|e| rank(&e.severity) >= Some(least))
+        .filter(|e| start.is_none_or(|start| e.at >= start) && end.is_none_or(|end| e.at < end))
+        .filter(|e| same("ApplicationName", Some(&e.application)))
+        .filter(|e| same("EnvironmentName", e.environment.as_deref()))
+        .filter(|e| same("EnvironmentId", e.environment_id.as_deref()))
+        .filter(|e| same("VersionLabel", e.version_label.as_deref()))
+        .filter(|e| same("RequestId", Some(&e.request_id)))
+        .map(event_node)
+        .collect();
+    let (shown, next) = page(form, found)?;
+    Ok(Some(
+        node().nodes("Events", shown).option("NextToken", next),
+    ))
 }
 
 fn event_node(event: &Event) -> Node {

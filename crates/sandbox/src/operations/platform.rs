@@ -1,22 +1,25 @@
 //! Platforms, quotas and the storage location.
 
-use super::{Done, page};
-use crate::account::QuotaOf;
-use crate::wire::{ApiError, Form, Node, node};
+use crate::operations::done::Done;
+use crate::policy::visibility::shows;
+use crate::query::page::page;
+use crate::wire::answer::{Node, node};
+use crate::wire::error::ApiError;
+use crate::wire::form::Form;
 use crate::world::World;
+use crate::world::names::STACK;
+use crate::world::quota::QuotaOf;
 
-/// The solution stack of the sandbox.
-pub(crate) const STACK: &str = "64bit Amazon Linux 2023 v4.3.0 running Node.js 20";
 const BRANCH: &str = "Node.js 20 running on 64bit Amazon Linux 2023";
 
 /// The platform's ARN.
-pub(super) fn arn() -> String {
+pub(crate) fn arn() -> String {
     format!("arn:aws:elasticbeanstalk:us-east-1::platform/{BRANCH}/4.3.0")
 }
 
 /// The ARN of the platform that something with this solution stack is on: a custom platform
 /// is known by its ARN alone.
-pub(super) fn arn_of(stack: &str) -> String {
+pub(crate) fn arn_of(stack: &str) -> String {
     match is_custom(stack) {
         true => stack.to_owned(),
         false => arn(),
@@ -24,7 +27,7 @@ pub(super) fn arn_of(stack: &str) -> String {
 }
 
 /// The name of a solution stack; a custom platform has none.
-pub(super) fn stack_name(stack: &str) -> Option<&str> {
+pub(crate) fn stack_name(stack: &str) -> Option<&str> {
     Some(stack).filter(|stack| !is_custom(stack))
 }
 
@@ -32,140 +35,134 @@ fn is_custom(stack: &str) -> bool {
     stack.starts_with("arn:")
 }
 
-impl World {
-    /// Moves an environment onto a custom platform of the account's own, whose ARN names the
-    /// account (API reference, `ListPlatformVersions`; an AWS platform's names none).
-    pub(crate) fn customise_platform(&mut self, environment: &str) {
-        let arn = self.beanstalk_arn("platform", "shop-platform/1.0.0");
-        if let Some(found) = self.environment_mut(environment) {
-            found.solution_stack = arn;
-        }
-    }
-
-    pub(super) fn solution_stacks(&self) -> Node {
-        let shown = !self.is_retired()
-            && self.shows("ListAvailableSolutionStacks", "", self.stack_arn(STACK));
-        let stacks = shown.then_some(STACK);
-        let files = stacks.map(|stack| {
-            node()
-                .text("SolutionStackName", stack)
-                .texts("PermittedFileTypes", ["zip"])
-        });
+pub(crate) fn solution_stacks(world: &World) -> Node {
+    let shown = !world.is_retired()
+        && shows(
+            world,
+            "ListAvailableSolutionStacks",
+            "",
+            world.stack_arn(STACK),
+        );
+    let stacks = shown.then_some(STACK);
+    let files = stacks.map(|stack| {
         node()
-            .texts("SolutionStacks", stacks)
-            .nodes("SolutionStackDetails", files)
-    }
+            .text("SolutionStackName", stack)
+            .texts("PermittedFileTypes", ["zip"])
+    });
+    node()
+        .texts("SolutionStacks", stacks)
+        .nodes("SolutionStackDetails", files)
+}
 
-    pub(super) fn list_platforms(&self, form: &Form) -> Done {
-        let (shown, next) = page(form, vec![self.platform_summary()])?;
-        Ok(Some(
-            node()
-                .nodes("PlatformSummaryList", shown)
-                .option("NextToken", next),
-        ))
-    }
+pub(crate) fn list_platforms(world: &World, form: &Form) -> Done {
+    let (shown, next) = page(form, vec![platform_summary(world)])?;
+    Ok(Some(
+        node()
+            .nodes("PlatformSummaryList", shown)
+            .option("NextToken", next),
+    ))
+}
 
-    pub(super) fn platform_branches(&self) -> Node {
-        let branch = node()
-            .text("PlatformName", "Node.js")
-            .text("BranchName", BRANCH)
-            .text("LifecycleState", self.branch_state())
-            .text("BranchOrder", 1)
-            .texts(
-                "SupportedTierList",
-                ["WebServer/Standard", "Worker/SQS/HTTP"],
-            );
-        node().nodes("PlatformBranchSummaryList", [branch])
-    }
+pub(crate) fn platform_branches(world: &World) -> Node {
+    let branch = node()
+        .text("PlatformName", "Node.js")
+        .text("BranchName", BRANCH)
+        .text("LifecycleState", world.branch_state())
+        .text("BranchOrder", 1)
+        .texts(
+            "SupportedTierList",
+            ["WebServer/Standard", "Worker/SQS/HTTP"],
+        );
+    node().nodes("PlatformBranchSummaryList", [branch])
+}
 
-    pub(super) fn describe_platform(&self, form: &Form) -> Done {
-        let wanted = form.require("PlatformArn")?;
-        let mut used = self.environments().map(|e| e.solution_stack.as_str());
-        if is_custom(wanted) && used.any(|stack| stack == wanted) {
-            let description = node()
-                .text("PlatformArn", wanted)
-                .text("PlatformOwner", "self")
-                .text("PlatformName", "shop-platform")
-                .text("PlatformVersion", "1.0.0")
-                .text("PlatformStatus", "Ready")
-                .text("PlatformCategory", "custom");
-            return Ok(Some(node().node("PlatformDescription", description)));
-        }
-        if wanted != arn() {
-            return Err(ApiError::invalid(format!(
-                "No Platform found with ARN '{wanted}'."
-            )));
-        }
+pub(crate) fn describe_platform(world: &World, form: &Form) -> Done {
+    let wanted = form.require("PlatformArn")?;
+    let mut used = world.environments().map(|e| e.solution_stack.as_str());
+    if is_custom(wanted) && used.any(|stack| stack == wanted) {
         let description = node()
-            .text("PlatformArn", arn())
-            .text("PlatformOwner", "AWSElasticBeanstalk")
-            .text("PlatformName", BRANCH)
-            .text("PlatformVersion", "4.3.0")
-            .text("SolutionStackName", STACK)
+            .text("PlatformArn", wanted)
+            .text("PlatformOwner", "self")
+            .text("PlatformName", "shop-platform")
+            .text("PlatformVersion", "1.0.0")
             .text("PlatformStatus", "Ready")
-            .date("DateCreated", 1_700_000_000_000)
-            .date("DateUpdated", 1_700_000_000_000)
-            .text("PlatformCategory", "Node.js")
-            .text("Description", BRANCH)
-            .text("Maintainer", "aws-elasticbeanstalk-platforms@amazon.com")
-            .text("OperatingSystemName", "Amazon Linux")
-            .text("OperatingSystemVersion", "2023")
-            .texts(
-                "SupportedTierList",
-                ["WebServer/Standard", "Worker/SQS/HTTP"],
-            )
-            .texts(
-                "SupportedAddonList",
-                ["Log/S3", "Monitoring/Healthd", "WorkerDaemon/SQSD"],
-            )
-            .option("PlatformLifecycleState", self.recommended())
-            .text("PlatformBranchName", BRANCH)
-            .text("PlatformBranchLifecycleState", self.branch_state());
-        Ok(Some(node().node("PlatformDescription", description)))
+            .text("PlatformCategory", "custom");
+        return Ok(Some(node().node("PlatformDescription", description)));
     }
-
-    pub(super) fn account_attributes(&self) -> Node {
-        let quota = |of| node().text("Maximum", self.quota(of));
-        let quotas = node()
-            .node("ApplicationQuota", quota(QuotaOf::Applications))
-            .node("ApplicationVersionQuota", quota(QuotaOf::Versions))
-            .node("EnvironmentQuota", quota(QuotaOf::Environments))
-            .node("ConfigurationTemplateQuota", quota(QuotaOf::Templates))
-            .node("CustomPlatformQuota", quota(QuotaOf::Platforms));
-        node().node("ResourceQuotas", quotas)
+    if wanted != arn() {
+        return Err(ApiError::invalid(format!(
+            "No Platform found with ARN '{wanted}'."
+        )));
     }
-
-    /// What the platform version is in its branch: the only one there is.
-    fn recommended(&self) -> Option<&'static str> {
-        (!self.is_retired()).then_some("Recommended")
-    }
-
-    pub(super) fn storage_location(&self) -> Node {
-        node().text(
-            "S3Bucket",
-            format!("elasticbeanstalk-{}-{}", self.region, self.account),
+    let description = node()
+        .text("PlatformArn", arn())
+        .text("PlatformOwner", "AWSElasticBeanstalk")
+        .text("PlatformName", BRANCH)
+        .text("PlatformVersion", "4.3.0")
+        .text("SolutionStackName", STACK)
+        .text("PlatformStatus", "Ready")
+        .date("DateCreated", 1_700_000_000_000)
+        .date("DateUpdated", 1_700_000_000_000)
+        .text("PlatformCategory", "Node.js")
+        .text("Description", BRANCH)
+        .text("Maintainer", "aws-elasticbeanstalk-platforms@amazon.com")
+        .text("OperatingSystemName", "Amazon Linux")
+        .text("OperatingSystemVersion", "2023")
+        .texts(
+            "SupportedTierList",
+            ["WebServer/Standard", "Worker/SQS/HTTP"],
         )
-    }
+        .texts(
+            "SupportedAddonList",
+            ["Log/S3", "Monitoring/Healthd", "WorkerDaemon/SQSD"],
+        )
+        .option("PlatformLifecycleState", recommended(world))
+        .text("PlatformBranchName", BRANCH)
+        .text("PlatformBranchLifecycleState", world.branch_state());
+    Ok(Some(node().node("PlatformDescription", description)))
+}
 
-    fn platform_summary(&self) -> Node {
-        node()
-            .text("PlatformArn", arn())
-            .text("PlatformOwner", "AWSElasticBeanstalk")
-            .text("PlatformStatus", "Ready")
-            .text("PlatformCategory", "Node.js")
-            .text("OperatingSystemName", "Amazon Linux")
-            .text("OperatingSystemVersion", "2023")
-            .texts(
-                "SupportedTierList",
-                ["WebServer/Standard", "Worker/SQS/HTTP"],
-            )
-            .texts(
-                "SupportedAddonList",
-                ["Log/S3", "Monitoring/Healthd", "WorkerDaemon/SQSD"],
-            )
-            .option("PlatformLifecycleState", self.recommended())
-            .text("PlatformVersion", "4.3.0")
-            .text("PlatformBranchName", BRANCH)
-            .text("PlatformBranchLifecycleState", self.branch_state())
-    }
+pub(crate) fn account_attributes(world: &World) -> Node {
+    let quota = |of| node().text("Maximum", world.quota(of));
+    let quotas = node()
+        .node("ApplicationQuota", quota(QuotaOf::Applications))
+        .node("ApplicationVersionQuota", quota(QuotaOf::Versions))
+        .node("EnvironmentQuota", quota(QuotaOf::Environments))
+        .node("ConfigurationTemplateQuota", quota(QuotaOf::Templates))
+        .node("CustomPlatformQuota", quota(QuotaOf::Platforms));
+    node().node("ResourceQuotas", quotas)
+}
+
+/// What the platform version is in its branch: the only one there is.
+fn recommended(world: &World) -> Option<&'static str> {
+    (!world.is_retired()).then_some("Recommended")
+}
+
+pub(crate) fn storage_location(world: &World) -> Node {
+    node().text(
+        "S3Bucket",
+        format!("elasticbeanstalk-{}-{}", world.region, world.account),
+    )
+}
+
+fn platform_summary(world: &World) -> Node {
+    node()
+        .text("PlatformArn", arn())
+        .text("PlatformOwner", "AWSElasticBeanstalk")
+        .text("PlatformStatus", "Ready")
+        .text("PlatformCategory", "Node.js")
+        .text("OperatingSystemName", "Amazon Linux")
+        .text("OperatingSystemVersion", "2023")
+        .texts(
+            "SupportedTierList",
+            ["WebServer/Standard", "Worker/SQS/HTTP"],
+        )
+        .texts(
+            "SupportedAddonList",
+            ["Log/S3", "Monitoring/Healthd", "WorkerDaemon/SQSD"],
+        )
+        .option("PlatformLifecycleState", recommended(world))
+        .text("PlatformVersion", "4.3.0")
+        .text("PlatformBranchName", BRANCH)
+        .text("PlatformBranchLifecycleState", world.branch_state())
 }

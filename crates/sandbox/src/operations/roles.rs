@@ -2,23 +2,22 @@
 //! `DisassociateEnvironmentOperationsRole`): with one, Elastic Beanstalk uses the role's rights
 //! downstream and not those of whoever asks.
 
-use super::Done;
-use crate::wire::Form;
+use crate::operations::done::Done;
+use crate::query::lookup::named;
+use crate::wire::form::Form;
 use crate::world::World;
 
-impl World {
-    pub(super) fn associate_role(&mut self, form: &Form) -> Done {
-        form.require("EnvironmentName")?;
-        let role = form.require("OperationsRole")?.to_owned();
-        let at = self.named(form)?;
-        self.view.environments[at].operations_role = Some(role);
-        Ok(None)
-    }
+pub(crate) fn associate_role(world: &mut World, form: &Form) -> Done {
+    form.require("EnvironmentName")?;
+    let role = form.require("OperationsRole")?.to_owned();
+    let at = named(world, form)?;
+    world.view.environments[at].operations_role = Some(role);
+    Ok(None)
+}
 
-    pub(super) fn disassociate_role(&mut self, form: &Form) -> Done {
-        form.require("EnvironmentName")?;
-        let at = self.named(form)?;
-        self.view.environments[at].operations_role = None;
-        Ok(None)
-    }
+pub(crate) fn disassociate_role(world: &mut World, form: &Form) -> Done {
+    form.require("EnvironmentName")?;
+    let at = named(world, form)?;
+    world.view.environments[at].operations_role = None;
+    Ok(None)
 }

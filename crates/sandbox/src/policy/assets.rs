@@ -7,9 +7,11 @@
 //! template and updating one need them too (public event logs: `InsufficientPrivilegesException`,
 //! `Access Denied: S3Bucket=elasticbeanstalk-platform-assets-ap-northeast-1, S3Key=stalks/…`).
 
-use super::Need;
-use crate::wire::{ApiError, Form};
+use crate::policy::roles::permit_downstream;
+use crate::wire::error::ApiError;
+use crate::wire::form::Form;
 use crate::world::World;
+use crate::world::iam::need::Need;
 
 /// The buckets, before the region, and a key in each.
 const ASSETS: [(&str, &str); 2] = [
@@ -23,37 +25,35 @@ const ASSETS: [(&str, &str); 2] = [
     ),
 ];
 
-impl World {
-    /// Whether what a request has read from AWS's own buckets may be read.
-    ///
-    /// # Errors
-    /// `InvalidParameterValue`, or 403 `InsufficientPrivilegesException` where it changes
-    /// something.
-    pub(super) fn authorize_assets(
-        &self,
-        form: &Form,
-        downstream: Option<&str>,
-    ) -> Result<(), ApiError> {
-        // Settings are read for the caller, whatever role operates the environment.
-        let role = match form.operation() {
-            "DescribeConfigurationSettings" => None,
-            "CreateEnvironment" | "UpdateEnvironment" => downstream,
-            _ => return Ok(()),
-        };
-        for (bucket, key) in ASSETS {
-            let bucket = format!("{bucket}-{}", self.region);
-            let need = Need::new("s3:GetObject", format!("arn:aws:s3:::{bucket}/{key}"));
-            if self.permit_downstream(role, &need).is_err() {
-                let message = format!("Access Denied: S3Bucket={bucket}, S3Key={key}");
-                return Err(match form.operation() {
-                    "DescribeConfigurationSettings" => ApiError::invalid(message),
-                    _ => ApiError {
-                        status: 403,
-                        ..ApiError::new("InsufficientPrivilegesException", message)
-                    },
-                });
-            }
+/// Whether what a request has read from AWS's own buckets may be read.
+///
+/// # Errors
+/// `InvalidParameterValue`, or 403 `InsufficientPrivilegesException` where it changes
+/// something.
+pub(crate) fn authorize_assets(
+    world: &World,
+    form: &Form,
+    downstream: Option<&str>,
+) -> Result<(), ApiError> {
+    // Settings are read for the caller, whatever role operates the environment.
+    let role = match form.operation() {
+        "DescribeConfigurationSettings" => None,
+        "CreateEnvironment" | "UpdateEnvironment" => downstream,
+        _ => return Ok(()),
+    };
+    for (bucket, key) in ASSETS {
+        let bucket = format!("{bucket}-{}", world.region);
+        let need = Need::new("s3:GetObject", format!("arn:aws:s3:::{bucket}/{key}"));
+        if permit_downstream(world, role, &need).is_err() {
+            let message = format!("Access Denied: S3Bucket={bucket}, S3Key={key}");
+            return Err(match form.operation() {
+                "DescribeConfigurationSettings" => ApiError::invalid(message),
+                _ => ApiError {
+                    status: 403,
+                    ..ApiError::new("InsufficientPrivilegesException", message)
+                },
+            });
         }
-        Ok(())
     }
+    Ok(())
 }

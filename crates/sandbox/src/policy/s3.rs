@@ -4,9 +4,9 @@
 use http::Request;
 use http::header::IF_MATCH;
 
-use super::Need;
 use crate::objects;
-use crate::wire::Form;
+use crate::wire::form::Form;
+use crate::world::iam::need::Need;
 
 /// What a request needs.
 pub(crate) fn needed<B>(request: &Request<B>) -> Vec<Need> {

@@ -3,167 +3,167 @@
 
 use serde_json::Value;
 
-use super::Need;
-use crate::services::{Element, Kind, ServiceRequest};
-use crate::wire::{ApiError, Form};
+use crate::wire::element::Element;
+use crate::wire::error::ApiError;
+use crate::wire::form::Form;
+use crate::wire::request::{Kind, ServiceRequest};
 use crate::world::World;
+use crate::world::iam::need::Need;
 
-impl World {
-    /// Whether the caller may make this request.
-    ///
-    /// # Errors
-    /// A denial with the code of the service.
-    pub(crate) fn authorize_service(&self, request: &ServiceRequest) -> Result<(), ApiError> {
-        if self.is_open() {
-            return Ok(());
+/// Whether the caller may make this request.
+///
+/// # Errors
+/// A denial with the code of the service.
+pub(crate) fn authorize_service(world: &World, request: &ServiceRequest) -> Result<(), ApiError> {
+    if world.is_open() {
+        return Ok(());
+    }
+    let needs = match request.service {
+        Kind::Route53 => route53(request),
+        Kind::Ssm => parameters(world, request),
+        Kind::CloudFormation => stacks(world, request),
+        Kind::CloudWatch(_) => alarms(world, request),
+        // Nothing that is described has a resource of its own.
+        Kind::Ec2 => vec![Need::new(format!("ec2:{}", request.operation), "*")],
+        Kind::ServiceQuotas => {
+            let action = format!("servicequotas:{}", request.operation);
+            vec![Need::new(action, "*")]
         }
-        let needs = match request.service {
-            Kind::Route53 => route53(request),
-            Kind::Ssm => self.parameters(request),
-            Kind::CloudFormation => self.stacks(request),
-            Kind::CloudWatch(_) => self.alarms(request),
-            // Nothing that is described has a resource of its own.
-            Kind::Ec2 => vec![Need::new(format!("ec2:{}", request.operation), "*")],
-            Kind::ServiceQuotas => {
-                let action = format!("servicequotas:{}", request.operation);
-                vec![Need::new(action, "*")]
-            }
-            Kind::LoadBalancing => self.balancing(request),
-            Kind::Waf => self.web_acls(request),
-            Kind::Iam => self.principals(request),
-            // Whoever asks may know who he is (API reference, `GetCallerIdentity`), and who may
-            // take a role on its trust policy says too.
-            Kind::Sts => Vec::new(),
-        };
-        let permitted = needs.iter().try_for_each(|need| self.permit(need));
-        permitted.map_err(|message| match request.service {
-            Kind::Ssm | Kind::Waf | Kind::ServiceQuotas => {
-                ApiError::new("AccessDeniedException", message)
-            }
-            Kind::Ec2 => ApiError {
-                status: 403,
-                ..ApiError::new(
-                    "UnauthorizedOperation",
-                    format!("You are not authorized to perform this operation. {message}"),
-                )
-            },
-            _ => ApiError {
-                status: 403,
-                ..ApiError::new("AccessDenied", message)
-            },
+        Kind::LoadBalancing => balancing(world, request),
+        Kind::Waf => web_acls(world, request),
+        Kind::Iam => principals(world, request),
+        // Whoever asks may know who he is (API reference, `GetCallerIdentity`), and who may
+        // take a role on its trust policy says too.
+        Kind::Sts => Vec::new(),
+    };
+    let permitted = needs.iter().try_for_each(|need| world.permit(need));
+    permitted.map_err(|message| match request.service {
+        Kind::Ssm | Kind::Waf | Kind::ServiceQuotas => {
+            ApiError::new("AccessDeniedException", message)
+        }
+        Kind::Ec2 => ApiError {
+            status: 403,
+            ..ApiError::new(
+                "UnauthorizedOperation",
+                format!("You are not authorized to perform this operation. {message}"),
+            )
+        },
+        _ => ApiError {
+            status: 403,
+            ..ApiError::new("AccessDenied", message)
+        },
+    })
+}
+
+fn scope(world: &World, service: &str) -> String {
+    format!("arn:aws:{service}:{}:{}", world.region, world.account)
+}
+
+/// On each of the parameters.
+fn parameters(world: &World, request: &ServiceRequest) -> Vec<Need> {
+    let input: Value = serde_json::from_str(request.body()).unwrap_or_default();
+    let names = input["Names"].as_array().cloned().unwrap_or_default();
+    let names = names
+        .iter()
+        .chain([&input["Name"]])
+        .filter_map(Value::as_str);
+    names
+        .map(|name| {
+            // A name may select a version.
+            let name = name.split(':').next().unwrap_or_default();
+            let arn = format!(
+                "{}:parameter/{}",
+                scope(world, "ssm"),
+                name.trim_start_matches('/')
+            );
+            Need::new(format!("ssm:{}", request.operation), arn)
         })
-    }
+        .collect()
+}
 
-    fn scope(&self, service: &str) -> String {
-        format!("arn:aws:{service}:{}:{}", self.region, self.account)
-    }
+fn stacks(world: &World, request: &ServiceRequest) -> Vec<Need> {
+    let form = Form::parse(request.body().as_bytes());
+    let arn = match form.get("StackName") {
+        None => "*".to_owned(),
+        Some(arn) if arn.starts_with("arn:") => arn.to_owned(),
+        Some(name) => format!("{}:stack/{name}/*", scope(world, "cloudformation")),
+    };
+    vec![Need::new(
+        format!("cloudformation:{}", request.operation),
+        arn,
+    )]
+}
 
-    /// On each of the parameters.
-    fn parameters(&self, request: &ServiceRequest) -> Vec<Need> {
-        let input: Value = serde_json::from_str(request.body()).unwrap_or_default();
-        let names = input["Names"].as_array().cloned().unwrap_or_default();
-        let names = names
-            .iter()
-            .chain([&input["Name"]])
-            .filter_map(Value::as_str);
-        names
-            .map(|name| {
-                // A name may select a version.
-                let name = name.split(':').next().unwrap_or_default();
-                let arn = format!(
-                    "{}:parameter/{}",
-                    self.scope("ssm"),
-                    name.trim_start_matches('/')
-                );
-                Need::new(format!("ssm:{}", request.operation), arn)
-            })
-            .collect()
-    }
+/// On the user, role or policy; what is none gets the operation's own error.
+fn principals(world: &World, request: &ServiceRequest) -> Vec<Need> {
+    let form = Form::parse(request.body().as_bytes());
+    let operation = request.operation.as_str();
+    let role = form.get("RoleName").map(|name| world.role_arn(name));
+    let user = form.get("UserName");
+    let user = (operation.contains("User")).then(|| world.user_arn(user));
+    let policy = match (operation, form.get("PolicyName")) {
+        ("CreatePolicy", Some(name)) => {
+            Some(format!("arn:aws:iam::{}:policy/{name}", world.account))
+        }
+        _ => form.get("PolicyArn").map(str::to_owned),
+    };
+    let source = form.get("PolicySourceArn").map(str::to_owned);
+    let arn = role.or(user).or(policy).or(source);
+    let arn = arn.filter(|arn| arn.split(':').nth(2) == Some("iam"));
+    let need = arn.map(|arn| Need::new(format!("iam:{operation}"), arn));
+    let need = need.map(|need| match form.get("PolicyArn") {
+        Some(policy) => need.key("iam:PolicyARN", [policy.to_owned()]),
+        None => need,
+    });
+    need.into_iter().collect()
+}
 
-    fn stacks(&self, request: &ServiceRequest) -> Vec<Need> {
-        let form = Form::parse(request.body().as_bytes());
-        let arn = match form.get("StackName") {
-            None => "*".to_owned(),
-            Some(arn) if arn.starts_with("arn:") => arn.to_owned(),
-            Some(name) => format!("{}:stack/{name}/*", self.scope("cloudformation")),
-        };
-        vec![Need::new(
-            format!("cloudformation:{}", request.operation),
-            arn,
-        )]
-    }
+/// Alarms may be described all or none (API reference, `DescribeAlarms`).
+fn alarms(world: &World, request: &ServiceRequest) -> Vec<Need> {
+    let input: Value = serde_json::from_str(request.body()).unwrap_or_default();
+    let arn = match input["AlarmName"].as_str() {
+        Some(name) => world.alarm_arn(name),
+        None => "*".to_owned(),
+    };
+    vec![Need::new(format!("cloudwatch:{}", request.operation), arn)]
+}
 
-    /// On the user, role or policy; what is none gets the operation's own error.
-    fn principals(&self, request: &ServiceRequest) -> Vec<Need> {
-        let form = Form::parse(request.body().as_bytes());
-        let operation = request.operation.as_str();
-        let role = form.get("RoleName").map(|name| self.role_arn(name));
-        let user = form.get("UserName");
-        let user = (operation.contains("User")).then(|| self.user_arn(user));
-        let policy = match (operation, form.get("PolicyName")) {
-            ("CreatePolicy", Some(name)) => {
-                Some(format!("arn:aws:iam::{}:policy/{name}", self.account))
-            }
-            _ => form.get("PolicyArn").map(str::to_owned),
-        };
-        let source = form.get("PolicySourceArn").map(str::to_owned);
-        let arn = role.or(user).or(policy).or(source);
-        let arn = arn.filter(|arn| arn.split(':').nth(2) == Some("iam"));
-        let need = arn.map(|arn| Need::new(format!("iam:{operation}"), arn));
-        let need = need.map(|need| match form.get("PolicyArn") {
-            Some(policy) => need.key("iam:PolicyARN", [policy.to_owned()]),
-            None => need,
-        });
-        need.into_iter().collect()
-    }
+/// On the protected resource; and whoever asks which web ACL protects it must be allowed to
+/// read that one (API reference, `GetWebACLForResource`: "This call uses GetWebACL, to verify
+/// that your account has permission to access the retrieved web ACL").
+fn web_acls(world: &World, request: &ServiceRequest) -> Vec<Need> {
+    let input: Value = serde_json::from_str(request.body()).unwrap_or_default();
+    let resource = input["ResourceArn"].as_str().unwrap_or_default();
+    let own = Need::new(format!("wafv2:{}", request.operation), resource);
+    let acl = world.web_acl_of(resource);
+    let acl = acl.filter(|_| request.operation == "GetWebACLForResource");
+    let acl = acl.map(|acl| Need::new("wafv2:GetWebACL", acl.as_str()));
+    std::iter::once(own).chain(acl).collect()
+}
 
-    /// Alarms may be described all or none (API reference, `DescribeAlarms`).
-    fn alarms(&self, request: &ServiceRequest) -> Vec<Need> {
-        let input: Value = serde_json::from_str(request.body()).unwrap_or_default();
-        let arn = match input["AlarmName"].as_str() {
-            Some(name) => self.alarm_arn(name),
-            None => "*".to_owned(),
-        };
-        vec![Need::new(format!("cloudwatch:{}", request.operation), arn)]
-    }
-
-    /// On the protected resource; and whoever asks which web ACL protects it must be allowed to
-    /// read that one (API reference, `GetWebACLForResource`: "This call uses GetWebACL, to verify
-    /// that your account has permission to access the retrieved web ACL").
-    fn web_acls(&self, request: &ServiceRequest) -> Vec<Need> {
-        let input: Value = serde_json::from_str(request.body()).unwrap_or_default();
-        let resource = input["ResourceArn"].as_str().unwrap_or_default();
-        let own = Need::new(format!("wafv2:{}", request.operation), resource);
-        let acl = self.web_acl_of(resource);
-        let acl = acl.filter(|_| request.operation == "GetWebACLForResource");
-        let acl = acl.map(|acl| Need::new("wafv2:GetWebACL", acl.as_str()));
-        std::iter::once(own).chain(acl).collect()
-    }
-
-    /// What describes has no resources; what changes a rule has it, and its tags.
-    fn balancing(&self, request: &ServiceRequest) -> Vec<Need> {
-        let form = Form::parse(request.body().as_bytes());
-        let action = format!("elasticloadbalancing:{}", request.operation);
-        let named = form.get("RuleArn").or(form.get("ListenerArn"));
-        let arns: Vec<&str> = match request.operation.as_str() {
-            "AddTags" => form.list("ResourceArns"),
-            "CreateRule"
-            | "ModifyRule"
-            | "DeleteRule"
-            | "ModifyListener"
-            | "AddListenerCertificates" => named.into_iter().collect(),
-            "CreateListener" => form.get("LoadBalancerArn").into_iter().collect(),
-            _ => vec!["*"],
-        };
-        let needs = arns.into_iter().map(|arn| {
-            let mut need = Need::new(action.as_str(), arn);
-            for (key, value) in self.rule_tags(arn).into_iter().flatten() {
-                need = need.key(&format!("aws:ResourceTag/{key}"), [value.clone()]);
-            }
-            need
-        });
-        needs.collect()
-    }
+/// What describes has no resources; what changes a rule has it, and its tags.
+fn balancing(world: &World, request: &ServiceRequest) -> Vec<Need> {
+    let form = Form::parse(request.body().as_bytes());
+    let action = format!("elasticloadbalancing:{}", request.operation);
+    let named = form.get("RuleArn").or(form.get("ListenerArn"));
+    let arns: Vec<&str> = match request.operation.as_str() {
+        "AddTags" => form.list("ResourceArns"),
+        "CreateRule"
+        | "ModifyRule"
+        | "DeleteRule"
+        | "ModifyListener"
+        | "AddListenerCertificates" => named.into_iter().collect(),
+        "CreateListener" => form.get("LoadBalancerArn").into_iter().collect(),
+        _ => vec!["*"],
+    };
+    let needs = arns.into_iter().map(|arn| {
+        let mut need = Need::new(action.as_str(), arn);
+        for (key, value) in world.rule_tags(arn).into_iter().flatten() {
+            need = need.key(&format!("aws:ResourceTag/{key}"), [value.clone()]);
+        }
+        need
+    });
+    needs.collect()
 }
 
 fn route53(request: &ServiceRequest) -> Vec<Need> {

@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{Asked, Exchange};
+use crate::replay::question::Asked;
+use crate::replay::recording::Exchange;
 
 /// The operation (IAM API reference).
-pub(super) const OPERATION: &str = "SimulatePrincipalPolicy";
+pub(crate) const OPERATION: &str = "SimulatePrincipalPolicy";
 
 const ALLOWED: &str = "allowed";
 
@@ -46,7 +47,7 @@ struct Decided {
 }
 
 /// The answer to a simulation; none where one of its actions was never simulated.
-pub(super) fn answer(exchanges: &[Exchange], asked: &Asked) -> Option<String> {
+pub(crate) fn answer(exchanges: &[Exchange], asked: &Asked) -> Option<String> {
     let known = known(exchanges);
     let resource = asked.parameter("ResourceArns.member.1").unwrap_or("*");
     let mut results = String::new();

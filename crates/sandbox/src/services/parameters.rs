@@ -1,197 +1,161 @@
 //! The Parameter Store of SSM: AWS JSON 1.1.
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::ServiceRequest;
-use crate::model::Millis;
-use crate::wire::ApiError;
+use crate::wire::error::ApiError;
+use crate::wire::request::ServiceRequest;
 use crate::world::World;
+use crate::world::parameter::Parameter;
 
 /// How many names GetParameters takes (API model, `ParameterNameList`).
 const NAMES_MAX: usize = 10;
 /// The longest value of the standard tier, in bytes.
 const VALUE_BYTES_MAX: usize = 4096;
 
-/// A parameter.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Parameter {
-    pub name: String,
-    /// String, StringList or SecureString.
-    pub kind: String,
-    /// Its values, the first version first.
-    pub versions: Vec<String>,
-    pub modified: Millis,
-}
-
 type Answer = Result<Value, ApiError>;
 
-impl World {
-    /// Puts a parameter of type String in place of what its name had.
-    pub fn put_text_parameter(&mut self, name: &str, value: &str) {
-        let parameters = &mut self.services.parameters;
-        parameters.retain(|parameter| parameter.name != name);
-        parameters.push(Parameter {
-            name: name.to_owned(),
-            kind: "String".to_owned(),
-            versions: vec![value.to_owned()],
-            modified: self.now,
-        });
+pub(crate) fn answer(world: &mut World, request: &ServiceRequest) -> Answer {
+    let input: Value = serde_json::from_str(&request.body)
+        .map_err(|_| ApiError::new("SerializationException", "The request is not valid JSON."))?;
+    match request.operation.as_str() {
+        "GetParameter" => get_parameter(world, &input),
+        "GetParameters" => get_parameters(world, &input),
+        "PutParameter" => put_parameter(world, &input),
+        _ => Err(ApiError::new("UnknownOperationException", "")),
     }
+}
 
-    pub(super) fn ssm(&mut self, request: &ServiceRequest) -> Answer {
-        let input: Value = serde_json::from_str(&request.body).map_err(|_| {
-            ApiError::new("SerializationException", "The request is not valid JSON.")
-        })?;
-        match request.operation.as_str() {
-            "GetParameter" => self.get_parameter(&input),
-            "GetParameters" => self.get_parameters(&input),
-            "PutParameter" => self.put_parameter(&input),
-            _ => Err(ApiError::new("UnknownOperationException", "")),
-        }
-    }
-
-    fn get_parameter(&self, input: &Value) -> Answer {
-        let name = required(input, "Name")?;
-        let (path, version) = selected(name);
-        // The service gives this error no words.
-        let found = self
-            .parameter(path)
-            .ok_or_else(|| ApiError::new("ParameterNotFound", ""))?;
-        let shown = self.shown(found, version, input["WithDecryption"] == true);
-        let shown = shown.ok_or_else(|| {
-            ApiError::new(
-                "ParameterVersionNotFound",
-                format!(
-                    "Systems Manager could not find version {} of {path}.",
-                    version.unwrap_or_default()
-                ),
-            )
-        })?;
-        Ok(json!({ "Parameter": shown }))
-    }
-
-    fn get_parameters(&self, input: &Value) -> Answer {
-        let names: Vec<&str> = match &input["Names"] {
-            Value::Array(names) => names.iter().filter_map(Value::as_str).collect(),
-            _ => Vec::new(),
-        };
-        if names.is_empty() || names.len() > NAMES_MAX {
-            return Err(ApiError::new(
-                "ValidationException",
-                format!(
-                    "1 validation error detected: Value at 'names' failed to satisfy constraint: Member must have length less than or equal to {NAMES_MAX} and greater than or equal to 1"
-                ),
-            ));
-        }
-        let decrypt = input["WithDecryption"] == true;
-        let (mut found, mut missing) = (Vec::new(), Vec::new());
-        for name in names {
-            let (path, version) = selected(name);
-            match self
-                .parameter(path)
-                .and_then(|p| self.shown(p, version, decrypt))
-            {
-                Some(shown) => found.push(shown),
-                None => missing.push(name),
-            }
-        }
-        Ok(json!({ "Parameters": found, "InvalidParameters": missing }))
-    }
-
-    fn put_parameter(&mut self, input: &Value) -> Answer {
-        let name = required(input, "Name")?;
-        let value = required(input, "Value")?;
-        check_name(name)?;
-        if value.len() > VALUE_BYTES_MAX {
-            return Err(ApiError::new(
-                "ValidationException",
-                format!(
-                    "Standard tier parameters support a maximum parameter value of {VALUE_BYTES_MAX} characters."
-                ),
-            ));
-        }
-        let kind = input["Type"].as_str();
-        if let Some(kind) = kind.filter(|k| !["String", "StringList", "SecureString"].contains(k)) {
-            return Err(ApiError::new(
-                "UnsupportedParameterType",
-                format!("The parameter type {kind} is not supported."),
-            ));
-        }
-        let now = self.now;
-        let present = self.services.parameters.iter_mut().find(|p| p.name == name);
-        let version = match present {
-            Some(_) if input["Overwrite"] != true => {
-                return Err(ApiError::new(
-                    "ParameterAlreadyExists",
-                    "The parameter already exists. To overwrite this value, set the overwrite option in the request to true.",
-                ));
-            }
-            Some(present) => {
-                if let Some(kind) = kind {
-                    kind.clone_into(&mut present.kind);
-                }
-                present.versions.push(value.to_owned());
-                present.modified = now;
-                present.versions.len()
-            }
-            None => {
-                let kind = kind.ok_or_else(|| {
-                    ApiError::new(
-                        "ValidationException",
-                        "A parameter type is required when you create a parameter.",
-                    )
-                })?;
-                self.services.parameters.push(Parameter {
-                    name: name.to_owned(),
-                    kind: kind.to_owned(),
-                    versions: vec![value.to_owned()],
-                    modified: now,
-                });
-                1
-            }
-        };
-        Ok(json!({ "Version": version, "Tier": "Standard" }))
-    }
-
-    /// The parameter with this name, or with this ARN.
-    fn parameter(&self, name: &str) -> Option<&Parameter> {
-        let own = self.parameter_arn("");
-        let bare = name.strip_prefix(&own);
-        let is = |p: &&Parameter| {
-            p.name == name
-                || bare.is_some_and(|bare| p.name == bare || p.name.strip_prefix('/') == Some(bare))
-        };
-        self.services.parameters.iter().find(is)
-    }
-
-    /// A parameter as an answer shows it; none where it has no such version.
-    fn shown(&self, parameter: &Parameter, version: Option<usize>, decrypt: bool) -> Option<Value> {
-        let version = version.unwrap_or(parameter.versions.len());
-        let value = parameter.versions.get(version.checked_sub(1)?)?;
-        let encrypted = parameter.kind == "SecureString" && !decrypt;
-        let value = if encrypted {
-            "AQICAHhzYW5kYm94"
-        } else {
-            value.as_str()
-        };
-        Some(json!({
-            "Name": parameter.name,
-            "Type": parameter.kind,
-            "Value": value,
-            "Version": version,
-            "LastModifiedDate": parameter.modified as f64 / 1000.0,
-            "ARN": self.parameter_arn(parameter.name.trim_start_matches('/')),
-            "DataType": "text",
-        }))
-    }
-
-    fn parameter_arn(&self, path: &str) -> String {
-        format!(
-            "arn:aws:ssm:{}:{}:parameter/{path}",
-            self.region, self.account
+fn get_parameter(world: &World, input: &Value) -> Answer {
+    let name = required(input, "Name")?;
+    let (path, version) = selected(name);
+    // The service gives this error no words.
+    let found = world
+        .parameter(path)
+        .ok_or_else(|| ApiError::new("ParameterNotFound", ""))?;
+    let shown = shown(world, found, version, input["WithDecryption"] == true);
+    let shown = shown.ok_or_else(|| {
+        ApiError::new(
+            "ParameterVersionNotFound",
+            format!(
+                "Systems Manager could not find version {} of {path}.",
+                version.unwrap_or_default()
+            ),
         )
+    })?;
+    Ok(json!({ "Parameter": shown }))
+}
+
+fn get_parameters(world: &World, input: &Value) -> Answer {
+    let names: Vec<&str> = match &input["Names"] {
+        Value::Array(names) => names.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    };
+    if names.is_empty() || names.len() > NAMES_MAX {
+        return Err(ApiError::new(
+            "ValidationException",
+            format!(
+                "1 validation error detected: Value at 'names' failed to satisfy constraint: Member must have length less than or equal to {NAMES_MAX} and greater than or equal to 1"
+            ),
+        ));
     }
+    let decrypt = input["WithDecryption"] == true;
+    let (mut found, mut missing) = (Vec::new(), Vec::new());
+    for name in names {
+        let (path, version) = selected(name);
+        match world
+            .parameter(path)
+            .and_then(|p| shown(world, p, version, decrypt))
+        {
+            Some(shown) => found.push(shown),
+            None => missing.push(name),
+        }
+    }
+    Ok(json!({ "Parameters": found, "InvalidParameters": missing }))
+}
+
+fn put_parameter(world: &mut World, input: &Value) -> Answer {
+    let name = required(input, "Name")?;
+    let value = required(input, "Value")?;
+    check_name(name)?;
+    if value.len() > VALUE_BYTES_MAX {
+        return Err(ApiError::new(
+            "ValidationException",
+            format!(
+                "Standard tier parameters support a maximum parameter value of {VALUE_BYTES_MAX} characters."
+            ),
+        ));
+    }
+    let kind = input["Type"].as_str();
+    if let Some(kind) = kind.filter(|k| !["String", "StringList", "SecureString"].contains(k)) {
+        return Err(ApiError::new(
+            "UnsupportedParameterType",
+            format!("The parameter type {kind} is not supported."),
+        ));
+    }
+    let now = world.now;
+    let present = world
+        .services
+        .parameters
+        .iter_mut()
+        .find(|p| p.name == name);
+    let version = match present {
+        Some(_) if input["Overwrite"] != true => {
+            return Err(ApiError::new(
+                "ParameterAlreadyExists",
+                "The parameter already exists. To overwrite this value, set the overwrite option in the request to true.",
+            ));
+        }
+        Some(present) => {
+            if let Some(kind) = kind {
+                kind.clone_into(&mut present.kind);
+            }
+            present.versions.push(value.to_owned());
+            present.modified = now;
+            present.versions.len()
+        }
+        None => {
+            let kind = kind.ok_or_else(|| {
+                ApiError::new(
+                    "ValidationException",
+                    "A parameter type is required when you create a parameter.",
+                )
+            })?;
+            world.services.parameters.push(Parameter {
+                name: name.to_owned(),
+                kind: kind.to_owned(),
+                versions: vec![value.to_owned()],
+                modified: now,
+            });
+            1
+        }
+    };
+    Ok(json!({ "Version": version, "Tier": "Standard" }))
+}
+
+/// A parameter as an answer shows it; none where it has no such version.
+fn shown(
+    world: &World,
+    parameter: &Parameter,
+    version: Option<usize>,
+    decrypt: bool,
+) -> Option<Value> {
+    let version = version.unwrap_or(parameter.versions.len());
+    let value = parameter.versions.get(version.checked_sub(1)?)?;
+    let encrypted = parameter.kind == "SecureString" && !decrypt;
+    let value = if encrypted {
+        "AQICAHhzYW5kYm94"
+    } else {
+        value.as_str()
+    };
+    Some(json!({
+        "Name": parameter.name,
+        "Type": parameter.kind,
+        "Value": value,
+        "Version": version,
+        "LastModifiedDate": parameter.modified as f64 / 1000.0,
+        "ARN": world.parameter_arn(parameter.name.trim_start_matches('/')),
+        "DataType": "text",
+    }))
 }
 
 fn required<'a>(input: &'a Value, name: &str) -> Result<&'a str, ApiError> {

@@ -1,11 +1,11 @@
 //! What each kind of load balancer needs.
 
-use super::{ENVIRONMENT, On};
-use crate::model::Setting;
+use crate::policy::beneath::resource::On;
+use crate::world::setting::{ENVIRONMENT, Setting};
 
 /// What brings requests to an environment's instances.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Balancing {
+pub(crate) enum Balancing {
     /// An address of the single instance's own.
     Address,
     Classic,

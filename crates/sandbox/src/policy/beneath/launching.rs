@@ -2,11 +2,11 @@
 //! service made those, a launch configuration (developer guide, "Launch templates": an
 //! environment gets a launch template for an option that asks for one, and keeps it).
 
-use super::On;
-use crate::model::Setting;
+use crate::policy::beneath::resource::On;
+use crate::world::setting::Setting;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Launch {
+pub(crate) enum Launch {
     Configuration,
     Template,
 }

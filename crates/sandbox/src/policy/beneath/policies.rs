@@ -4,12 +4,12 @@
 //! `Attached new instance(s) to the permanent auto scaling group`; AWS's policy
 //! AWSElasticBeanstalkManagedUpdatesCustomerRolePolicy, whose updates are immutable).
 
-use super::On;
-use super::launching::Launch;
-use crate::model::Setting;
+use crate::policy::beneath::launching::Launch;
+use crate::policy::beneath::resource::On;
+use crate::world::setting::Setting;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum DeploymentPolicy {
+pub(crate) enum DeploymentPolicy {
     /// All at once or in batches, on the instances there are.
     InPlace,
     /// In batches, one of them additional.

@@ -3,71 +3,70 @@
 
 use serde_json::{Value, json};
 
-use super::owned::named;
-use super::{Answer, ROLE_ID, required, session_arn};
-use crate::identities::Session;
-use crate::policy::Need;
-use crate::wire::{ApiError, Form, date};
+use crate::services::iam::answer::{Answer, ROLE_ID, named, required};
+use crate::time::date;
+use crate::wire::error::ApiError;
+use crate::wire::form::Form;
 use crate::world::World;
+use crate::world::iam::identities::{Session, session_arn};
+use crate::world::iam::need::Need;
 
 /// How long a session lasts where the request does not say, in seconds.
 const SECONDS: u64 = 3_600;
 
-impl World {
-    pub(super) fn assume_role(&mut self, form: &Form) -> Answer {
-        let role = required(form, "RoleArn")?;
-        let name = named(form, "RoleSessionName", 64)?;
-        let seconds = form.get("DurationSeconds").map(str::parse);
-        let seconds = match seconds {
-            None => SECONDS,
-            Some(Ok(seconds @ 900..=43_200)) => seconds,
-            Some(_) => {
-                return Err(ApiError::new(
-                    "ValidationError",
-                    "DurationSeconds must be from 900 to 43200.",
-                ));
-            }
-        };
-        self.may_assume(role)?;
-        let session = Session {
-            role: role.to_owned(),
-            name: name.to_owned(),
-        };
-        let (key, secret, token) = self.begin_session(session);
-        Ok(Some(json!({
-            "AssumedRoleUser": {
-                "Arn": session_arn(role, name),
-                "AssumedRoleId": format!("{ROLE_ID}:{name}"),
-            },
-            "Credentials": {
-                "AccessKeyId": key,
-                "Expiration": date(self.now + seconds * 1000),
-                "SecretAccessKey": secret,
-                "SessionToken": token,
-            },
-        })))
-    }
-
-    /// A role may be taken on by whom its trust policy names, and by whoever is of the account
-    /// that it names and whose policies allow it (IAM user guide, "How IAM roles differ from
-    /// resource-based policies").
-    fn may_assume(&self, role: &str) -> Result<(), ApiError> {
-        let need = Need::new("sts:AssumeRole", role);
-        let denied = |message: String| ApiError {
-            status: 403,
-            ..ApiError::new("AccessDenied", message)
-        };
-        let known = self.identities.principals.get(role);
-        let trust = known.and_then(|role| role.trust.as_deref());
-        match trust.map(|trust| trusted(trust, &self.asking_principal(), &self.account)) {
-            Some(Trusted::ByName) => Ok(()),
-            Some(Trusted::OfItsAccount) => self.permit(&need).map_err(denied),
-            // Whether there is such a role is nobody's business.
-            Some(Trusted::Not) | None => Err(denied(format!(
-                "User: {} is not authorized to perform: sts:AssumeRole on resource: {role}",
-                self.caller()
-            ))),
+pub(crate) fn assume_role(world: &mut World, form: &Form) -> Answer {
+    let role = required(form, "RoleArn")?;
+    let name = named(form, "RoleSessionName", 64)?;
+    let seconds = form.get("DurationSeconds").map(str::parse);
+    let seconds = match seconds {
+        None => SECONDS,
+        Some(Ok(seconds @ 900..=43_200)) => seconds,
+        Some(_) => {
+            return Err(ApiError::new(
+                "ValidationError",
+                "DurationSeconds must be from 900 to 43200.",
+            ));
         }
+    };
+    may_assume(world, role)?;
+    let session = Session {
+        role: role.to_owned(),
+        name: name.to_owned(),
+    };
+    let (key, secret, token) = world.begin_session(session);
+    Ok(Some(json!({
+        "AssumedRoleUser": {
+            "Arn": session_arn(role, name),
+            "AssumedRoleId": format!("{ROLE_ID}:{name}"),
+        },
+        "Credentials": {
+            "AccessKeyId": key,
+            "Expiration": date(world.now + seconds * 1000),
+            "SecretAccessKey": secret,
+            "SessionToken": token,
+        },
+    })))
+}
+
+/// A role may be taken on by whom its trust policy names, and by whoever is of the account
+/// that it names and whose policies allow it (IAM user guide, "How IAM roles differ from
+/// resource-based policies").
+fn may_assume(world: &World, role: &str) -> Result<(), ApiError> {
+    let need = Need::new("sts:AssumeRole", role);
+    let denied = |message: String| ApiError {
+        status: 403,
+        ..ApiError::new("AccessDenied", message)
+    };
+    let known = world.identities.principals.get(role);
+    let trust = known.and_then(|role| role.trust.as_deref());
+    match trust.map(|trust| trusted(trust, &world.asking_principal(), &world.account)) {
+        Some(Trusted::ByName) => Ok(()),
+        Some(Trusted::OfItsAccount) => world.permit(&need).map_err(denied),
+        // Whether there is such a role is nobody's business.
+        Some(Trusted::Not) | None => Err(denied(format!(
+            "User: {} is not authorized to perform: sts:AssumeRole on resource: {role}",
+            world.caller()
+        ))),
     }
 }
 
@@ -97,7 +96,7 @@ fn trusted(trust: &str, principal: &str, account: &str) -> Trusted {
 }
 
 /// That a trust policy is one: statements that name principals and actions, and no resources.
-pub(super) fn check_trust(text: &str) -> Result<(), ApiError> {
+pub(crate) fn check_trust(text: &str) -> Result<(), ApiError> {
     let malformed = |why: &str| ApiError::new("MalformedPolicyDocument", why);
     let document: Value =
         serde_json::from_str(text).map_err(|_| malformed("This policy contains invalid Json"))?;

@@ -1,0 +1,37 @@
+//! Why a sandbox cannot be opened or kept.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::options::SPEEDS;
+
+/// A sandbox that cannot be opened or kept.
+#[derive(Debug, Error)]
+pub enum SandboxError {
+    /// A file of the world cannot be read or written.
+    #[error("cannot use the sandbox's file {}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is no world.
+    #[error("{} is not the world of a sandbox: {message}", path.display())]
+    NotAWorld {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        message: String,
+    },
+    /// The world was written by a newer program.
+    #[error("the world in {} was written by a newer sandbox", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The speed is out of bounds.
+    #[error("a sandbox cannot run at speed {0}: give a number from {start} to {end}", start = SPEEDS.start(), end = SPEEDS.end())]
+    Speed(f64),
+}

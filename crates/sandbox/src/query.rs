@@ -1,0 +1,7 @@
+//! Reading a request of the Query API: what it names, and what it gives.
+
+pub(crate) mod checks;
+pub(crate) mod configuration;
+pub(crate) mod lookup;
+pub(crate) mod options;
+pub(crate) mod page;

@@ -1,0 +1,111 @@
+//! A sandbox: a world, its objects, and who is told of its calls.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use crate::call::{Call, Phase, Tap, TapVerdict};
+use crate::clock::{ClockReading, TimeSource};
+use crate::disk::Disk;
+use crate::error::SandboxError;
+use crate::objects::Objects;
+use crate::options::{Options, SPEEDS};
+use crate::world::World;
+use crate::world::iam::policy::Policy;
+use crate::world::names::{BUCKET, BUNDLES};
+use crate::world::report::Report;
+
+/// A local Elastic Beanstalk and S3.
+#[derive(Clone)]
+pub struct Sandbox(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) keeper: Mutex<Disk>,
+    pub(crate) objects: Objects,
+    pub(crate) tap: Mutex<Option<Tap>>,
+    pub(crate) calls: std::sync::atomic::AtomicU64,
+    _scratch: Option<tempfile::TempDir>,
+}
+
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sandbox").finish_non_exhaustive()
+    }
+}
+
+impl Sandbox {
+    /// Opens a sandbox, with a seeded world where there is none yet.
+    ///
+    /// # Errors
+    /// [`SandboxError`].
+    pub fn open(options: Options) -> Result<Sandbox, SandboxError> {
+        if !SPEEDS.contains(&options.speed) {
+            return Err(SandboxError::Speed(options.speed));
+        }
+        let scratch = match options.directory {
+            Some(_) => None,
+            None => Some(tempfile::tempdir().map_err(|source| SandboxError::Io {
+                path: std::env::temp_dir(),
+                source,
+            })?),
+        };
+        let folder = options
+            .directory
+            .clone()
+            .or_else(|| scratch.as_ref().map(|dir| dir.path().to_owned()))
+            .unwrap_or_default();
+        let root = folder.join("s3");
+        let io = |source| SandboxError::Io {
+            path: root.clone(),
+            source,
+        };
+        let at_once = matches!(options.time, TimeSource::Manual(_));
+        let objects = Objects::open(&root, at_once).map_err(io)?;
+        for key in BUNDLES {
+            objects.seed(BUCKET, key, b"a source bundle").map_err(io)?;
+        }
+        Ok(Sandbox(Arc::new(Inner {
+            keeper: Mutex::new(Disk::open(&options)?),
+            objects,
+            tap: Mutex::default(),
+            calls: 0.into(),
+            _scratch: scratch,
+        })))
+    }
+
+    /// Its time and speed.
+    #[must_use]
+    pub fn clock(&self) -> ClockReading {
+        self.keeper().clock()
+    }
+
+    /// Works on the world as it is now; the result is kept.
+    pub fn with_world<R>(&self, work: impl FnOnce(&mut World, SystemTime) -> R) -> R {
+        self.keeper().with_world(work)
+    }
+
+    /// What its clients may do from now on; none for everything.
+    pub fn set_policy(&self, policy: Option<Policy>) {
+        self.keeper().set_policy(policy);
+    }
+
+    /// What became of the clients' requests, and what is there beyond the seed.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        let mut report = self.with_world(|world, _| world.report());
+        let seeded = |key: &String| BUNDLES.iter().any(|b| *key == format!("{BUCKET}/{b}"));
+        report.leftovers.objects = self.0.objects.keys();
+        report.leftovers.objects.retain(|key| !seeded(key));
+        report.leftovers.unfinished_uploads = self.0.objects.unfinished_uploads();
+        report
+    }
+
+    /// Has every API call told before it is applied and before it is answered.
+    pub fn set_tap(&self, tap: impl Fn(&Call, Phase) -> TapVerdict + Send + Sync + 'static) {
+        *self.0.tap.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(tap));
+    }
+
+    fn keeper(&self) -> MutexGuard<'_, Disk> {
+        self.0.keeper.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,215 @@
+//! How operations of environments begin and end.
+
+use crate::wire::form::Form;
+use crate::world::World;
+use crate::world::due::{Arrival, Happening, Late};
+use crate::world::environment::{Busy, Status};
+
+impl World {
+    /// Lets happen what is due; a request that arrives is given back, for it is no matter of the
+    /// world's what becomes of it.
+    pub(crate) fn happen(&mut self, what: Happening) -> Option<Arrival> {
+        match what {
+            Happening::OperationEnds { id, operation } => {
+                if let Some(at) = self.busy_with(&id, operation) {
+                    self.end_operation(at);
+                }
+            }
+            Happening::HealthSettles { id, operation } => self.settle_health(&id, operation),
+            Happening::AilmentEnds { environment } => self.end_ailment(&environment),
+            Happening::UpdateSays {
+                id,
+                operation,
+                severity,
+                message,
+            } => {
+                if let Some(at) = self.busy_with(&id, operation) {
+                    self.say_of(at, &severity, &message);
+                }
+            }
+            Happening::CnamesMove { a, b, operation } => self.move_cnames(&a, &b, operation),
+            Happening::VersionProcessed { application, label } => {
+                let fails = self.quirks.unprocessable.contains(&label);
+                let version = self
+                    .view
+                    .versions
+                    .iter_mut()
+                    .find(|v| v.application == application && v.label == label);
+                if let Some(version) = version {
+                    version.status = if fails { "FAILED" } else { "PROCESSED" }.to_owned();
+                }
+            }
+            Happening::RequestArrives { form, asking } => {
+                let request = Late::Query(form);
+                return Some(Arrival { request, asking });
+            }
+            Happening::ServiceRequestArrives { request, asking } => {
+                let request = Late::Service(request);
+                return Some(Arrival { request, asking });
+            }
+            Happening::ManagedActionBegins { id } => self.begin_managed_action(id),
+            Happening::RecordsServed { zone, records } => self.serve_records(&zone, records),
+        }
+        None
+    }
+
+    fn busy_with(&self, id: &str, operation: u64) -> Option<usize> {
+        self.view
+            .environments
+            .iter()
+            .position(|e| e.id == id && e.operation == operation && e.busy.is_some())
+    }
+
+    /// Begins an operation of an environment, which ends after `seconds`.
+    pub(crate) fn begin(&mut self, at: usize, busy: Busy, seconds: u64, request_id: &str) {
+        let operation = self.number();
+        let now = self.now;
+        let environment = &mut self.view.environments[at];
+        environment.status = match busy {
+            Busy::Launch => Status::Launching,
+            Busy::Deploy { .. }
+            | Busy::Configure
+            | Busy::Resize
+            | Busy::Swap
+            | Busy::Manage { .. } => Status::Updating,
+            Busy::Abort { .. } => Status::Aborting,
+            Busy::Terminate => Status::Terminating,
+        };
+        if busy != Busy::Swap {
+            environment.set_health("Grey", "Info");
+        }
+        environment.busy = Some(busy);
+        environment.operation = operation;
+        environment.updated = now;
+        request_id.clone_into(&mut environment.request_id);
+        let id = environment.id.clone();
+        self.plan(seconds, Happening::OperationEnds { id, operation });
+    }
+
+    fn end_operation(&mut self, at: usize) {
+        if self.update_hangs(at) {
+            return;
+        }
+        let now = self.now;
+        let environment = &mut self.view.environments[at];
+        environment.updated = now;
+        let Some(busy) = environment.busy.take() else {
+            return;
+        };
+        environment.status = Status::Ready;
+        match busy {
+            Busy::Launch => self.end_launch(at),
+            Busy::Deploy { before } => self.end_deploy(at, before),
+            Busy::Resize => {
+                self.fill_group(at);
+                self.ready_again(at);
+                self.say_of(at, "INFO", "Environment update completed successfully.");
+            }
+            Busy::Configure => {
+                // Sizes may be among the options.
+                self.fill_group(at);
+                self.ready_again(at);
+                self.say_of(at, "INFO", "Environment update completed successfully.");
+            }
+            Busy::Manage { action } => {
+                self.end_managed_action(&action);
+                self.ready_again(at);
+                self.say_of(at, "INFO", "Environment update completed successfully.");
+            }
+            // Ends together with its partner, when the CNAMEs move.
+            Busy::Swap => {}
+            Busy::Abort { before } => {
+                self.view.environments[at].version_label = before;
+                self.bundle_again(at);
+                self.ready_again(at);
+                self.say_of(at, "WARN", "During an aborted deployment, some instances may have deployed the new application version. To ensure all instances are running the same version, re-deploy the appropriate application version.");
+                self.say_of(
+                    at,
+                    "INFO",
+                    "The environment was reverted to the previous configuration setting.",
+                );
+            }
+            Busy::Terminate => self.end_terminate(at),
+        }
+    }
+
+    fn end_launch(&mut self, at: usize) {
+        if self.launch_goes_wrong(at) {
+            return;
+        }
+        let environment = &mut self.view.environments[at];
+        let name = environment.name.clone();
+        environment.set_health("Grey", "Pending");
+        let healthy_from = self.now + self.timings.warm_seconds * 1000;
+        for instance in &mut self.view.environments[at].instances {
+            instance.healthy_from = healthy_from;
+        }
+        self.say_of(
+            at,
+            "INFO",
+            &format!("Successfully launched environment: {name}"),
+        );
+        self.plan_health(at, self.timings.warm_seconds);
+        self.take_its_time(at);
+    }
+
+    fn end_deploy(&mut self, at: usize, before: String) {
+        let label = self.view.environments[at].version_label.clone();
+        if self.quirks.failing_versions.contains(&label) {
+            self.fail_deploy(at, before);
+            return;
+        }
+        self.shrink_where_idle(at);
+        // What the version's bundle sets may be another size.
+        if !self.view.environments[at].bundled.is_empty() {
+            self.fill_group(at);
+        }
+        self.reach_every_instance(at);
+        self.ready_again(at);
+        self.take_its_time(at);
+        if let Some((severity, message)) = self.quirks.update_endings.get(&label).cloned() {
+            self.note_strike("update_ends_with");
+            if !message.is_empty() {
+                self.say_of(at, &severity, &message);
+            }
+            return;
+        }
+        self.say_of(
+            at,
+            "INFO",
+            "New application version was deployed to running EC2 instances.",
+        );
+        self.say_of(at, "INFO", "Environment update completed successfully.");
+    }
+
+    /// The environment comes back Ready and Green on its old label; the first
+    /// instance has tried the new version.
+    fn fail_deploy(&mut self, at: usize, before: String) {
+        let environment = &mut self.view.environments[at];
+        environment.version_label = before;
+        self.bundle_again(at);
+        let environment = &mut self.view.environments[at];
+        let deployment_id = environment.deployment_id;
+        let mut tried = "i-00000000000000000".to_owned();
+        if let Some(first) = environment.instances.first_mut() {
+            first.deployment_id = deployment_id;
+            "Failed".clone_into(&mut first.deployment_status);
+            tried.clone_from(&first.id);
+        }
+        self.ready_again(at);
+        self.say_of(at, "ERROR", &format!("[Instance: {tried}] Command failed on instance. Return code: 1 Output: (TRUNCATED)...engine execution has encountered an error."));
+        self.say_of(
+            at,
+            "INFO",
+            "Command execution completed on all instances. Summary: [Successful: 0, Failed: 1].",
+        );
+        self.say_of(at, "ERROR", &format!("Unsuccessful command execution on instance id(s) '{tried}'. Aborting the operation."));
+        self.say_of(at, "ERROR", "Failed to deploy application.");
+    }
+
+    /// Holds a request up: it arrives `seconds` later.
+    pub(crate) fn hold_up(&mut self, form: Form, seconds: u64) {
+        let asking = self.asking.clone();
+        self.plan(seconds, Happening::RequestArrives { form, asking });
+    }
+}
