@@ -1,5 +1,6 @@
 //! The invariants of docs/develop/architecture.md that the source itself can show.
 
+use crate::support::modules::{circle, uses, uses_among};
 use crate::support::sources::sources;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -152,6 +153,97 @@ fn the_crates_lie_above_one_another() {
     }
 }
 
+/// The crates below `crates/`, and the program, in whose files there still are circles.
+const CIRCLES: [&str; 4] = [
+    "crates/core/src",
+    "crates/aws/src",
+    "crates/journal/src",
+    "src",
+];
+
+/// A file that uses another is not used by it, however many lie between.
+#[test]
+fn no_circle_between_files_of_a_crate() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let crates = std::fs::read_dir(root.join("crates")).expect("the folder reads");
+    let names = crates.map(|entry| entry.expect("the entry reads").file_name());
+    let folders = names.map(|name| format!("crates/{}/src", name.to_string_lossy()));
+    for folder in folders.chain(["src".to_owned()]) {
+        let found = circle(&uses(&folder));
+        let told = found.map(|files| files.join(" → "));
+        match CIRCLES.contains(&folder.as_str()) {
+            true => assert!(
+                told.is_some(),
+                "{folder} has no circle: take it off CIRCLES"
+            ),
+            false => assert_eq!(told, None, "a circle in {folder}"),
+        }
+    }
+}
+
+/// What a circle is made of, and what not.
+#[test]
+fn a_circle_is_told_file_by_file() {
+    let told = |files: &[(&str, &str)]| {
+        let files = files
+            .iter()
+            .map(|(file, text)| ((*file).to_owned(), (*text).to_owned()));
+        circle(&uses_among(&files.collect::<Vec<_>>()))
+    };
+    let a_child = "use super::Shared; // crate::a::b\nconst TEXT: &str = \"crate::c\";";
+    for (parent, expected) in [
+        // That a parent declares its child is no use of it.
+        ("mod b; pub struct Shared;", None),
+        (
+            "mod b; pub struct Shared; pub use b::TEXT;",
+            Some(vec!["a.rs", "a/b.rs"]),
+        ),
+        (
+            "mod b; fn f() { self::b::g() }",
+            Some(vec!["a.rs", "a/b.rs"]),
+        ),
+        (
+            "mod b; /* b::g() /* */ b::g() */ const B: char = '\"';",
+            None,
+        ),
+        (
+            "mod b; #[cfg(test)] mod tests { use super::b::TEXT; }",
+            None,
+        ),
+        (
+            "mod b; use crate::{c, d::{self, e as f}};",
+            Some(vec!["a.rs", "c.rs", "d.rs"]),
+        ),
+    ] {
+        let found = told(&[
+            ("lib.rs", "mod a; mod c; mod d; pub use a::Shared;"),
+            ("a.rs", parent),
+            ("a/b.rs", a_child),
+            (
+                "c.rs",
+                "pub(in crate::a) fn f() { crate::d::g::<r#\"crate::a\"#>() }",
+            ),
+            ("d.rs", "fn g<'a>(_: char) { super::a::f('\\'') }"),
+        ]);
+        let expected = expected.map(|files| files.into_iter().map(str::to_owned).collect());
+        assert_eq!(found, expected, "{parent}");
+    }
+}
+
+/// The sandbox's world knows nobody above it, and nobody above adds to it.
+#[test]
+fn the_sandbox_has_its_data_below_its_behaviour() {
+    let below = |file: &str| {
+        let room = file.split(['/', '.']).next().unwrap_or_default();
+        ["time", "wire", "world"].contains(&room)
+    };
+    for (file, used) in uses("crates/sandbox/src") {
+        let above: Vec<_> = used.iter().filter(|used| !below(used)).collect();
+        assert!(!below(&file) || above.is_empty(), "{file} uses {above:?}");
+    }
+    absent("crates/sandbox/src", &["impl World"], &["src/world"]);
+}
+
 /// The driver tells what happens; whoever listens renders it.
 #[test]
 fn the_driver_renders_nothing() {
@@ -237,12 +329,14 @@ fn what_is_embedded_is_built_into_the_image() {
 /// What several rings need lies in `support`.
 #[test]
 fn no_ring_uses_another() {
-    for (path, text) in sources("tests/rings") {
-        let others = text.split("crate::").skip(1);
-        for other in others.filter(|_| !path.ends_with("architecture.rs")) {
-            let is_shared = other.starts_with("support::");
-            let line = other.lines().next().unwrap_or_default();
-            assert!(is_shared, "{} uses {line}", path.display());
+    let ring = |file: &str| file.split(['/', '.']).next().map(str::to_owned);
+    for (file, used) in uses("tests/rings") {
+        for used in used {
+            let is_shared = ring(&used).is_some_and(|ring| ring == "support");
+            assert!(
+                is_shared || ring(&used) == ring(&file),
+                "{file} uses {used}"
+            );
         }
     }
 }

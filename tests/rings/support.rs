@@ -3,6 +3,7 @@
 pub mod forms;
 pub mod literals;
 pub mod machines;
+pub mod modules;
 pub mod page;
 pub mod parallel;
 pub mod plans;
