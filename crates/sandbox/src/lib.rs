@@ -12,6 +12,10 @@
 //! between processes. On top of them `route` and its neighbours speak HTTP and DNS for a
 //! [`Sandbox`]; `objects` is S3, `site` the environments' own sites. `replay` stands beside all of
 //! this: it answers from a recording, without a world.
+//!
+//! Who uses it opens a [`Sandbox`] with [`Options`], has its calls told with a tap, and works on
+//! its [`World`] with faults, policies and its own hands; a [`Report`] tells what became of the
+//! clients.
 #![warn(missing_docs)]
 
 mod time;
@@ -44,31 +48,38 @@ mod site;
 
 mod replay;
 
-pub use arrivals::advance;
+pub use error::SandboxError;
+pub use options::{Options, SPEEDS};
+pub use sandbox::Sandbox;
+
 pub use call::{Call, Hangup, Origin, Phase, Service, TapVerdict};
 pub use clock::{ClockReading, TimeSource};
-pub use error::SandboxError;
+
+pub use arrivals::advance;
 pub use operations::apply;
-pub use options::{Options, SPEEDS};
-pub use replay::Replay;
-pub use replay::recording::ReplayError;
 pub use reply::Reply;
-pub use sandbox::Sandbox;
-pub use time::Millis;
 pub use wire::error::ApiError;
 pub use wire::form::Form;
+
+pub use time::Millis;
 pub use world::World;
 pub use world::environment::{Busy, Environment, Instance, Status, Tier};
+pub use world::names::{BUCKET, BUNDLES, HOSTS_PARAMETER, PRODUCTION, ROLE, ZONE, ZONE_PARAMETER};
+pub use world::setting::Setting;
+pub use world::timings::Timings;
+pub use world::traffic::{Loss, Traffic};
+pub use world::view::{Application, Event, Template, Version, View};
+
 pub use world::fault::{BundleReader, Fault, FaultEffect, LaunchFault, Page, Reaches};
+pub use world::quota::QuotaOf;
+
 pub use world::iam::need::Need;
 pub use world::iam::policy::Policy;
 pub use world::iam::syntax::PolicyError;
 pub use world::iam::verdict::Verdict;
-pub use world::names::{BUCKET, BUNDLES, HOSTS_PARAMETER, PRODUCTION, ROLE, ZONE, ZONE_PARAMETER};
-pub use world::quota::QuotaOf;
+
 pub use world::report::{Leftovers, Report};
-pub use world::setting::Setting;
 pub use world::tally::{Created, Interruption, Peaks};
-pub use world::timings::Timings;
-pub use world::traffic::{Loss, Traffic};
-pub use world::view::{Application, Event, Template, Version, View};
+
+pub use replay::Replay;
+pub use replay::recording::ReplayError;
