@@ -11,6 +11,7 @@
 //! replay's own. Names that a client makes up differ in each run: an answer has those of the
 //! client that asks.
 
+mod progress;
 mod question;
 pub(crate) mod recording;
 mod simulation;
@@ -23,15 +24,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, DATE, ETAG};
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use http::header::{CONTENT_TYPE, DATE};
+use http::{HeaderValue, Request, Response, StatusCode};
 use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::call::Hangup;
 use crate::objects::Objects;
-use crate::replay::question::Asked;
-use crate::replay::recording::{Document, Exchange, ReplayError, VERSION};
+use crate::replay::progress::Progress;
+use crate::replay::question::Question;
+use crate::replay::recording::{Exchange, Recording, ReplayError};
 use crate::{host, objects, response, server};
 
 /// How many requests an answer to an unknown one names.
@@ -46,25 +48,15 @@ pub struct Replay {
 }
 
 struct Inner {
-    document: Document,
-    asked: Vec<Asked>,
-    given: Mutex<Given>,
+    recording: Recording,
+    asked: Vec<Question>,
+    given: Mutex<Progress>,
     began: Instant,
     /// When the recording began.
     begins_at: SystemTime,
     /// What clients keep for themselves.
     objects: Objects,
     _scratch: tempfile::TempDir,
-}
-
-/// How far a recording was given.
-struct Given {
-    /// Which exchanges were.
-    exchanges: Vec<bool>,
-    /// Behind the last change that was.
-    from: usize,
-    /// The ids that a client made up in the recording, and in this run.
-    renamed: Vec<(String, String)>,
 }
 
 impl std::fmt::Debug for Replay {
@@ -82,30 +74,10 @@ impl Replay {
     /// # Errors
     /// [`ReplayError`].
     pub fn read(path: &Path) -> Result<Replay, ReplayError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ReplayError::Io {
-            path: path.to_owned(),
-            source,
-        })?;
-        let wrong = |message: String| ReplayError::NotARecording {
-            path: path.to_owned(),
-            message,
-        };
-        let document: Document =
-            serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
-        if document.format != "bluegreen-doctor" {
-            return Err(wrong(format!("its format is {:?}", document.format)));
-        }
-        if document.version > VERSION {
-            return Err(ReplayError::Newer {
-                path: path.to_owned(),
-            });
-        }
-        let first = document.exchanges.first();
-        let begins_at = first.map(|exchange| humantime::parse_rfc3339_weak(&exchange.at));
-        let begins_at = begins_at.transpose().map_err(|e| wrong(e.to_string()))?;
-        let asked = document.exchanges.iter().map(|exchange| {
+        let recording = Recording::read(path)?;
+        let asked = recording.exchanges.iter().map(|exchange| {
             let body = exchange.body.as_deref().unwrap_or_default();
-            Asked::of(
+            Question::of(
                 &exchange.method,
                 &exchange.path,
                 exchange.target.as_deref(),
@@ -118,19 +90,15 @@ impl Replay {
         };
         let scratch = tempfile::tempdir().map_err(io)?;
         let objects = Objects::open(scratch.path(), false).map_err(io)?;
-        if let Some(bucket) = document.names.get("bucket") {
+        if let Some(bucket) = recording.names.get("bucket") {
             std::fs::create_dir_all(scratch.path().join(bucket)).map_err(io)?;
         }
         let inner = Inner {
             asked: asked.collect(),
-            given: Mutex::new(Given {
-                exchanges: vec![false; document.exchanges.len()],
-                from: 0,
-                renamed: Vec::new(),
-            }),
+            given: Mutex::new(Progress::of(recording.exchanges.len())),
             began: Instant::now(),
-            begins_at: begins_at.unwrap_or_else(SystemTime::now),
-            document,
+            begins_at: recording.begins_at.unwrap_or_else(SystemTime::now),
+            recording,
             objects,
             _scratch: scratch,
         };
@@ -150,13 +118,13 @@ impl Replay {
     /// where one was named.
     #[must_use]
     pub fn names(&self) -> &BTreeMap<String, String> {
-        &self.inner.document.names
+        &self.inner.recording.names
     }
 
     /// The region that was recorded.
     #[must_use]
     pub fn region(&self) -> &str {
-        &self.inner.document.region
+        &self.inner.recording.region
     }
 
     /// How many requests it holds.
@@ -222,7 +190,7 @@ impl Replay {
         } else {
             key
         };
-        let names = &self.inner.document.names;
+        let names = &self.inner.recording.names;
         let is_kept = names.get("bucket") == Some(&bucket)
             && key.starts_with("bluegreen/")
             && !key.starts_with("bluegreen/bundles/")
@@ -231,8 +199,8 @@ impl Replay {
             .uri()
             .path_and_query()
             .map_or("/", |path| path.as_str());
-        let asked = Asked::of(request.method().as_str(), path, None, "");
-        let mut recorded = self.inner.asked.iter().zip(&self.inner.document.exchanges);
+        let asked = Question::of(request.method().as_str(), path, None, "");
+        let mut recorded = self.inner.asked.iter().zip(&self.inner.recording.exchanges);
         let was_refused = recorded.any(|(recorded, exchange)| {
             let refused = exchange
                 .status
@@ -265,32 +233,32 @@ impl Replay {
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
         let header = |name: &str| request.headers().get(name)?.to_str().ok();
         let body = String::from_utf8_lossy(request.body());
-        let asked = Asked::of(
+        let asked = Question::of(
             request.method().as_str(),
             path,
             header("x-amz-target"),
             &body,
         );
         if asked.operation == simulation::OPERATION
-            && let Some(body) = simulation::answer(&self.inner.document.exchanges, &asked)
+            && let Some(body) = simulation::answer(&self.inner.recording.exchanges, &asked)
         {
             return response::answer(200, "text/xml", body);
         }
         match self.exchange(&asked) {
             // What an object holds is in no recording.
-            Some(exchange) if is_object(exchange) => objects::failure(
+            Some(exchange) if exchange.is_object() => objects::failure(
                 StatusCode::NOT_FOUND,
                 "NoSuchKey",
                 "A recording holds no object's contents.",
             ),
-            Some(exchange) => self.renamed(response(exchange)),
+            Some(exchange) => self.renamed(exchange.response()),
             None => self.unknown(&asked),
         }
     }
 
     /// With which status a web site answered this path, or else the first one that was asked.
     fn site(&self, path: &str) -> Response<Bytes> {
-        let exchanges = &self.inner.document.exchanges;
+        let exchanges = &self.inner.recording.exchanges;
         let sites = (0..exchanges.len()).filter(|at| exchanges[*at].service == "site");
         let sites: Vec<usize> = sites.collect();
         let same = sites
@@ -299,7 +267,7 @@ impl Replay {
             .filter(|at| exchanges[*at].path == path);
         let same: Vec<usize> = same.collect();
         let candidates = if same.is_empty() { sites } else { same };
-        let found = self.next_of(&candidates, false);
+        let found = self.given().next(&self.inner.asked, &candidates, false);
         match found.and_then(|at| exchanges[at].status) {
             Some(status) => response::text(status, "recorded\n".to_owned()),
             None => response::text(501, "the recording holds no web site's answer\n".to_owned()),
@@ -308,9 +276,9 @@ impl Replay {
 
     /// The next exchange in which this was asked, or the last; one in which all but made-up
     /// values are the same, where there is none.
-    fn exchange(&self, asked: &Asked) -> Option<&Exchange> {
+    fn exchange(&self, asked: &Question) -> Option<&Exchange> {
         let recorded = &self.inner.asked;
-        let exchanges = &self.inner.document.exchanges;
+        let exchanges = &self.inner.recording.exchanges;
         let answered = |at: &usize| exchanges[*at].status.is_some();
         let same: Vec<usize> = (0..recorded.len())
             .filter(|at| recorded[*at] == *asked)
@@ -331,46 +299,13 @@ impl Replay {
                 }
             }
         };
-        let at = self.next_of(&candidates, asked.changes())?;
+        let at = self.given().next(recorded, &candidates, asked.changes())?;
         let made_up = recorded[at].made_up_otherwise(asked);
         self.given().renamed.extend(made_up);
         Some(&exchanges[at])
     }
 
-    /// Which of these exchanges is given next. Of reads it is one from between the last change
-    /// that was asked for and the next, where there is one.
-    fn next_of(&self, candidates: &[usize], changes: bool) -> Option<usize> {
-        let mut given = self.given();
-        let from = given.from;
-        let recorded = &self.inner.asked;
-        let is_new = |at: &&usize| !given.exchanges[**at];
-        let at = match changes {
-            true => {
-                let mut later = candidates.iter().filter(|at| **at >= from);
-                later.find(is_new).or(candidates.last())
-            }
-            false => {
-                let until = (from..recorded.len()).find(|at| recorded[*at].changes());
-                let until = until.unwrap_or(recorded.len());
-                let between = candidates.iter().filter(|at| (from..until).contains(*at));
-                let before = candidates.iter().rfind(|at| **at < from);
-                between
-                    .clone()
-                    .find(is_new)
-                    .or(between.clone().next_back())
-                    .or(before)
-                    .or(candidates.first())
-            }
-        };
-        let at = *at?;
-        given.exchanges[at] = true;
-        if changes && at >= from {
-            given.from = at + 1;
-        }
-        Some(at)
-    }
-
-    fn given(&self) -> std::sync::MutexGuard<'_, Given> {
+    fn given(&self) -> std::sync::MutexGuard<'_, Progress> {
         let given = self.inner.given.lock();
         given.unwrap_or_else(PoisonError::into_inner)
     }
@@ -389,7 +324,7 @@ impl Replay {
         })
     }
 
-    fn unknown(&self, asked: &Asked) -> Response<Bytes> {
+    fn unknown(&self, asked: &Question) -> Response<Bytes> {
         let mut known: Vec<_> = self
             .inner
             .asked
@@ -413,35 +348,4 @@ impl Replay {
         );
         response::answer(400, "text/xml", body)
     }
-}
-
-/// Whether an answer was an object of S3, whose contents are not recorded.
-fn is_object(exchange: &Exchange) -> bool {
-    exchange.method == "GET" && exchange.status == Some(200) && exchange.answer.is_none()
-}
-
-fn response(exchange: &Exchange) -> Response<Bytes> {
-    let body = exchange.answer.clone().unwrap_or_default();
-    let mut response = Response::new(Bytes::from(body));
-    let status = exchange.status.and_then(|s| StatusCode::from_u16(s).ok());
-    *response.status_mut() = status.unwrap_or(StatusCode::BAD_GATEWAY);
-    let headers: [(HeaderName, &Option<String>); 2] = [
-        (CONTENT_TYPE, &exchange.content_type),
-        (ETAG, &exchange.etag),
-    ];
-    for (name, value) in headers {
-        if let Some(value) = value.as_deref().and_then(|v| HeaderValue::from_str(v).ok()) {
-            response.headers_mut().insert(name, value);
-        }
-    }
-    for (name, value) in &exchange.headers {
-        // What is sent has a length of its own.
-        if name != "content-length"
-            && let (Ok(name), Ok(value)) =
-                (HeaderName::try_from(name), HeaderValue::from_str(value))
-        {
-            response.headers_mut().insert(name, value);
-        }
-    }
-    response
 }

@@ -5,15 +5,15 @@ const VOLATILE: [&str; 3] = ["StartTime", "EndTime", "x-id"];
 
 /// What a request asks, as far as two of them can be told apart by it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Asked {
+pub(crate) struct Question {
     /// The method and the path, or the operation of a protocol that names it.
     pub operation: String,
     /// The parameters, sorted.
     pub parameters: Vec<(String, String)>,
 }
 
-impl Asked {
-    pub(crate) fn of(method: &str, path: &str, target: Option<&str>, body: &str) -> Asked {
+impl Question {
+    pub(crate) fn of(method: &str, path: &str, target: Option<&str>, body: &str) -> Question {
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         let parsed = |text: &str| {
             let pairs = form_urlencoded::parse(text.as_bytes()).into_owned();
@@ -35,7 +35,7 @@ impl Asked {
             (None, Some((_, action))) => action.clone(),
             (None, None) => format!("{method} {path}"),
         };
-        Asked {
+        Question {
             operation,
             parameters,
         }
@@ -51,7 +51,7 @@ impl Asked {
 
     /// The ids that a client made up in this request, each with the one that it has made up in
     /// another of its like.
-    pub(crate) fn made_up_otherwise(&self, other: &Asked) -> Vec<(String, String)> {
+    pub(crate) fn made_up_otherwise(&self, other: &Question) -> Vec<(String, String)> {
         let pairs = self.parameters.iter().zip(&other.parameters);
         let mut found = Vec::new();
         for ((_, recorded), (_, asked)) in pairs {
@@ -68,8 +68,8 @@ impl Asked {
     /// How many values are the same where the operation is, and the parameters are the same
     /// ones; none where it is another question: an environment, an application or any other
     /// named thing is another one.
-    pub(crate) fn likeness(&self, other: &Asked) -> Option<usize> {
-        let keys = |asked: &Asked| {
+    pub(crate) fn likeness(&self, other: &Question) -> Option<usize> {
+        let keys = |asked: &Question| {
             let keys = asked.parameters.iter().map(|(key, _)| key.clone());
             keys.collect::<Vec<_>>()
         };

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::replay::question::Asked;
+use crate::replay::question::Question;
 use crate::replay::recording::Exchange;
 
 /// The operation (IAM API reference).
@@ -47,7 +47,7 @@ struct Decided {
 }
 
 /// The answer to a simulation; none where one of its actions was never simulated.
-pub(crate) fn answer(exchanges: &[Exchange], asked: &Asked) -> Option<String> {
+pub(crate) fn answer(exchanges: &[Exchange], asked: &Question) -> Option<String> {
     let known = known(exchanges);
     let resource = asked.parameter("ResourceArns.member.1").unwrap_or("*");
     let mut results = String::new();
@@ -78,7 +78,7 @@ pub(crate) fn answer(exchanges: &[Exchange], asked: &Asked) -> Option<String> {
 fn known(exchanges: &[Exchange]) -> BTreeMap<String, Vec<Decided>> {
     let mut known: BTreeMap<String, Vec<Decided>> = BTreeMap::new();
     for exchange in exchanges {
-        let asked = Asked::of(
+        let asked = Question::of(
             &exchange.method,
             &exchange.path,
             exchange.target.as_deref(),
@@ -99,7 +99,7 @@ fn known(exchanges: &[Exchange]) -> BTreeMap<String, Vec<Decided>> {
     known
 }
 
-impl Asked {
+impl Question {
     fn parameter(&self, name: &str) -> Option<&str> {
         let mut all = self.parameters.iter();
         all.find(|(key, _)| key == name)
