@@ -23,7 +23,7 @@ use bluegreen::facts::Streaks;
 use bluegreen::journal::Journal;
 use bluegreen::machine::{Seen, State};
 use bluegreen::plan::{Plan, template_name};
-use bluegreen::shared::{Claim, Contender, Holder, Lease, SharedState};
+use bluegreen::shared::{Contender, Holder, Lease, LeaseAttempt, SharedState};
 use bluegreen::store::Store;
 use bluegreen_sandbox::{BUCKET, Options, Sandbox};
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -212,7 +212,7 @@ async fn lease(state: SharedState, clock: Clock, deployment: &Deployment) -> Lea
     let length = Duration::from_secs(3600);
     let mut contender = Contender::new(state, clock, target, id, me, length);
     match contender.attempt("Preparing", |_| false).await {
-        Ok(Claim::Taken(lease)) => lease,
+        Ok(LeaseAttempt::Taken(lease)) => lease,
         other => panic!("{other:?}"),
     }
 }

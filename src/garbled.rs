@@ -6,24 +6,24 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::report::text::story;
-use crate::shared::{Record, within_bounds};
+use crate::shared::{DeploymentRecord, within_bounds};
 use crate::trust::{Configured, vouch_for};
 
 const ID: &str = "01J00000000000000000000000";
 
 /// As the journal and the bucket read what they hold.
-fn read(object: &[u8]) -> Option<Record> {
+fn read(object: &[u8]) -> Option<DeploymentRecord> {
     let body: Value = serde_json::from_slice(object).ok()?;
     within_bounds(&body).ok()?;
-    Record::deserialize(body).ok()
+    DeploymentRecord::deserialize(body).ok()
 }
 
 proptest! {
     #[test]
     fn a_garbled_record_is_told_without_a_panic(
-        object in garbled(serde_json::to_vec(&Record::sample(ID)).expect("it is JSON")),
+        object in garbled(serde_json::to_vec(&DeploymentRecord::sample(ID)).expect("it is JSON")),
     ) {
-        if let Some(Record { deployment, transitions, .. }) = read(&object) {
+        if let Some(DeploymentRecord { deployment, transitions, .. }) = read(&object) {
             let _ = story(&deployment, &transitions);
             let _ = vouch_for(&Configured::default(), None, &deployment.plan, &deployment.state);
         }

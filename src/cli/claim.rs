@@ -13,7 +13,8 @@ use crate::config::Config;
 use crate::deployment::Deployment;
 use crate::plan::{Plan, Target};
 use crate::shared::{
-    Claim, Contender, Held, Holder, Lease, LeaseRecord, Listed, Record, SharedError, SharedState,
+    Contender, DeploymentRecord, HeldLease, Holder, Lease, LeaseAttempt, LeaseRecord, Listed,
+    SharedError, SharedState,
 };
 use crate::store::{DriveLock, StoreError};
 use crate::turn::Turn;
@@ -32,7 +33,7 @@ pub(super) struct Taken {
 
 /// What is in flight, or was.
 pub(super) struct InFlight {
-    pub found: Vec<(Record, Option<LeaseRecord>)>,
+    pub found: Vec<(DeploymentRecord, Option<LeaseRecord>)>,
     /// Why what the bucket lists is not among them, or not all of it.
     pub unseen: Option<Failed>,
 }
@@ -95,7 +96,7 @@ impl Context {
     /// The deployment with this id, from the journal or else from the bucket; the
     /// later one where both have it. Without an id, the only unfinished one of the
     /// application and blue environment that are named.
-    pub async fn find(&self, id: Option<&str>) -> Result<Record, Failed> {
+    pub async fn find(&self, id: Option<&str>) -> Result<DeploymentRecord, Failed> {
         let Some(id) = id else {
             return self.find_only().await;
         };
@@ -117,7 +118,11 @@ impl Context {
     }
 
     /// A deployment's copy in its bucket, or in the one that is named.
-    async fn copy_of(&self, id: &str, here: Option<&Deployment>) -> Result<Option<Record>, Failed> {
+    async fn copy_of(
+        &self,
+        id: &str,
+        here: Option<&Deployment>,
+    ) -> Result<Option<DeploymentRecord>, Failed> {
         let shared = match here {
             Some(here) if !here.plan.shared_state => None,
             Some(here) => self.shared_in(&here.plan.bucket).await?,
@@ -154,13 +159,13 @@ impl Context {
     }
 
     /// The deployment with its transitions.
-    pub fn record(&self, deployment: Deployment) -> Result<Record, StoreError> {
+    pub fn record(&self, deployment: Deployment) -> Result<DeploymentRecord, StoreError> {
         let transitions = self.store.transitions(&deployment.plan.id)?;
         let outputs = self.store.outputs(&deployment.plan.id)?;
-        Ok(Record::new(deployment, transitions).with_outputs(outputs))
+        Ok(DeploymentRecord::new(deployment, transitions).with_outputs(outputs))
     }
 
-    async fn find_only(&self) -> Result<Record, Failed> {
+    async fn find_only(&self) -> Result<DeploymentRecord, Failed> {
         let named = |given: &Option<String>, name: &str| given.as_deref().is_none_or(|g| g == name);
         let InFlight { mut found, unseen } = self.unfinished().await?;
         found.retain(|(record, _)| {
@@ -241,7 +246,10 @@ impl Context {
 
     /// The copies of these deployments of the journal, each in its bucket, and why some are not
     /// to be seen; that is warned of.
-    async fn copies_of(&self, here: &[Deployment]) -> (HashMap<String, Record>, Option<Failed>) {
+    async fn copies_of(
+        &self,
+        here: &[Deployment],
+    ) -> (HashMap<String, DeploymentRecord>, Option<Failed>) {
         let mut ids = BTreeMap::<_, Vec<_>>::new();
         for Deployment { plan, .. } in here.iter().filter(|one| one.plan.shared_state) {
             ids.entry(&*plan.bucket).or_default().push(&*plan.id);
@@ -288,7 +296,7 @@ impl Context {
 
     async fn all_of(
         &self,
-        list: impl AsyncFnOnce(SharedState) -> Result<Listed<Record>, SharedError>,
+        list: impl AsyncFnOnce(SharedState) -> Result<Listed<DeploymentRecord>, SharedError>,
     ) -> Result<InFlight, Failed> {
         let mut found = Vec::new();
         for deployment in self.store.all()? {
@@ -325,7 +333,7 @@ impl Context {
     /// Becomes the process that drives a deployment: on this machine, and
     /// everywhere. Waits for as long as it takes to see whether whoever holds its
     /// lease is alive.
-    pub async fn take_up(&mut self, record: Record) -> Result<Taken, Failed> {
+    pub async fn take_up(&mut self, record: DeploymentRecord) -> Result<Taken, Failed> {
         let id = record.deployment.plan.id.clone();
         let rested = record.deployment.state.rests();
         let lock = self.store.lock_drive(&id)?;
@@ -455,9 +463,9 @@ impl Context {
         let doing = deployment.state.kind().to_string();
         let is_dead = |lease: &LeaseRecord| self.holder_is_dead(lease, id);
         match self.claim(contender, &doing, is_dead).await? {
-            Ok(Claim::Taken(lease)) => Ok(Attempt::Taken(lease)),
-            Ok(Claim::Held(held)) => Ok(Attempt::Held(held)),
-            Ok(Claim::Unfinished(_, record)) => Err(in_flight(&record.deployment).into()),
+            Ok(LeaseAttempt::Taken(lease)) => Ok(Attempt::Taken(lease)),
+            Ok(LeaseAttempt::Held(held)) => Ok(Attempt::Held(held)),
+            Ok(LeaseAttempt::Unfinished(_, record)) => Err(in_flight(&record.deployment).into()),
             Err(error @ SharedError::Away { .. }) => Ok(Attempt::Away(error)),
             Err(error) => Err(Failed::taking_up(id, error.into())),
         }
@@ -469,11 +477,11 @@ impl Context {
         contender: &mut Contender,
         doing: &str,
         is_dead: impl Fn(&LeaseRecord) -> bool,
-    ) -> Result<Result<Claim, SharedError>, Failed> {
+    ) -> Result<Result<LeaseAttempt, SharedError>, Failed> {
         self.signals.stand(Standing::Holding);
         let claiming = async { Ok(contender.attempt(doing, is_dead).await) };
         let give_back = async |claim| {
-            if let Ok(Claim::Taken(lease)) = claim {
+            if let Ok(LeaseAttempt::Taken(lease)) = claim {
                 lease.release().await;
             }
         };
@@ -498,13 +506,13 @@ impl Context {
 /// An attempt at the lease of a deployment that exists.
 pub(super) enum Attempt {
     Taken(Lease),
-    Held(Held),
+    Held(HeldLease),
     /// The bucket is away.
     Away(SharedError),
 }
 
 /// How long to wait before looking at a lease again.
-pub(super) fn pause(held: &Held) -> Duration {
+pub(super) fn pause(held: &HeldLease) -> Duration {
     let often = held.lease.length() / 20;
     held.runs_out_in.min(often).max(Duration::from_millis(100))
 }
@@ -563,7 +571,10 @@ async fn bounded<T>(asked: impl Future<Output = Result<T, SharedError>>) -> Resu
         })
 }
 
-fn later(here: Option<Record>, there: Option<Record>) -> Option<Record> {
+fn later(
+    here: Option<DeploymentRecord>,
+    there: Option<DeploymentRecord>,
+) -> Option<DeploymentRecord> {
     match (here, there) {
         (Some(here), Some(there)) if there.deployment.age() > here.deployment.age() => Some(there),
         (Some(here), _) => Some(here),

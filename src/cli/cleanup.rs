@@ -17,7 +17,7 @@ use crate::cloud::Refusal;
 use crate::config::Options;
 use crate::plan::{Target, template_name};
 use crate::rebuild::{Remains, clean_up};
-use crate::shared::{Claim, Contender, Lease, LeaseRecord, SharedState};
+use crate::shared::{Contender, Lease, LeaseAttempt, LeaseRecord, SharedState};
 use crate::store::StoreError;
 use crate::text::for_shell;
 
@@ -180,10 +180,10 @@ async fn take(context: &Context, contender: &mut Contender) -> Result<Lease, Fai
     loop {
         let is_dead = |lease: &LeaseRecord| context.holder_is_dead(lease, "");
         match context.claim(contender, "Discarding", is_dead).await?? {
-            Claim::Taken(lease) => return Ok(lease),
-            Claim::Held(held) if held.renewed => return Err(held.into()),
-            Claim::Held(held) => context.rest(pause(&held)).await?,
-            Claim::Unfinished(_, record) => return Err(in_flight(&record.deployment).into()),
+            LeaseAttempt::Taken(lease) => return Ok(lease),
+            LeaseAttempt::Held(held) if held.renewed => return Err(held.into()),
+            LeaseAttempt::Held(held) => context.rest(pause(&held)).await?,
+            LeaseAttempt::Unfinished(_, record) => return Err(in_flight(&record.deployment).into()),
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::clock::Moment;
 use crate::plan::{Strategy, TAG_BLUE, TAG_PRODUCTION_CNAME, template_name};
 use crate::rebuild::strategy_of;
 use crate::report::JSON_VERSION;
-use crate::shared::Record;
+use crate::shared::DeploymentRecord;
 use crate::text::for_shell;
 
 /// Something that was left.
@@ -116,7 +116,7 @@ async fn left(context: &mut Context) -> Result<Vec<Left>, Failed> {
             continue;
         }
         let elsewhere = context.known_elsewhere(&cloud, (&green, &tags)).await?;
-        let is_unfinished = |record: &Record| !record.deployment.state.is_end();
+        let is_unfinished = |record: &DeploymentRecord| !record.deployment.state.is_end();
         if elsewhere.as_ref().is_some_and(is_unfinished) {
             continue;
         }

@@ -17,7 +17,7 @@ use crate::journal::JournalError;
 use crate::machine::NotPossible;
 use crate::preflight::Refused;
 use crate::secrets::Secrets;
-use crate::shared::{Held, LEASES, SharedError};
+use crate::shared::{HeldLease, LEASES, SharedError};
 use crate::store::StoreError;
 use crate::text::for_shell;
 
@@ -344,8 +344,8 @@ impl From<JournalError> for Failed {
 }
 
 /// Somebody else holds the target's lease.
-impl From<Held> for Failed {
-    fn from(held: Held) -> Failed {
+impl From<HeldLease> for Failed {
+    fn from(held: HeldLease) -> Failed {
         let id = for_shell(&held.lease.deployment);
         let when =
             humantime::format_duration(std::time::Duration::from_secs(held.runs_out_in.as_secs()));

@@ -11,7 +11,7 @@ use crate::config::{Config, is_bucket_name};
 use crate::deployment::Deployment;
 use crate::plan::{Goal, TAG_BLUE, TAG_BUCKET, TAG_DEPLOYMENT, TAG_VERSION, label_of_tag, tag_of};
 use crate::rebuild::{Remains, Unsettled, rebuild};
-use crate::shared::{Record, SharedState};
+use crate::shared::{DeploymentRecord, SharedState};
 use crate::text::for_shell;
 
 /// The deployment that a green belongs to, by its tag; empty where that is no id, which this
@@ -37,7 +37,7 @@ pub(super) fn tagged_by_this_program(
 }
 
 /// A deployment whose journal's copy is in another bucket than the one that was looked in.
-pub(super) fn kept_elsewhere(record: &Record) -> Failed {
+pub(super) fn kept_elsewhere(record: &DeploymentRecord) -> Failed {
     let plan = &record.deployment.plan;
     let message = format!(
         "deployment {} has its journal's copy and its lock in bucket {}: without them two \
@@ -78,9 +78,9 @@ impl Context {
         &mut self,
         id: Option<&str>,
         goal: Option<Goal>,
-    ) -> Result<Record, Failed> {
+    ) -> Result<DeploymentRecord, Failed> {
         let mut unheeded = self.unheeded.take();
-        let mut heeded = |found: Record| match unheeded.take() {
+        let mut heeded = |found: DeploymentRecord| match unheeded.take() {
             Some(unheeded) => Err(unheeded.into()),
             None => Ok(found),
         };
@@ -125,7 +125,7 @@ impl Context {
         );
         self.store.forget_driven(&deployment.plan.id);
         self.store.adopt(&deployment, &[])?;
-        Ok(Record::new(deployment, Vec::new()))
+        Ok(DeploymentRecord::new(deployment, Vec::new()))
     }
 
     /// The record of the deployment that a green belongs to in the bucket that its tags name,
@@ -136,7 +136,7 @@ impl Context {
         &self,
         cloud: &AwsCloud,
         (green, tags): (&Environment, &[(String, String)]),
-    ) -> Result<Option<Record>, Failed> {
+    ) -> Result<Option<DeploymentRecord>, Failed> {
         let Some(name) = tag_of(tags, TAG_BUCKET).filter(|name| is_bucket_name(name)) else {
             return Ok(None);
         };

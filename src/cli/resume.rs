@@ -10,7 +10,7 @@ use super::signals::Standing;
 use super::{Exit, Failed, Unheeded, say};
 use crate::config::{Named, NamedLimits, Options};
 use crate::machine::Order;
-use crate::shared::Record;
+use crate::shared::DeploymentRecord;
 
 /// What `resume` takes.
 #[derive(Clone, Debug, clap::Args)]
@@ -133,7 +133,11 @@ async fn all(context: &Context, limits: &NamedLimits) -> Result<Exit, Failed> {
     }
 }
 
-async fn one(mut context: Context, record: Record, limits: NamedLimits) -> Result<Exit, Failed> {
+async fn one(
+    mut context: Context,
+    record: DeploymentRecord,
+    limits: NamedLimits,
+) -> Result<Exit, Failed> {
     let taken = context.take_up(record).await?;
     let (order, asked) = (Order::Resume, Asked::Release);
     let named = Named {

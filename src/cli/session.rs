@@ -21,7 +21,7 @@ use crate::plan::Plan;
 use crate::preflight::{Refused, asks_for, usable};
 use crate::report;
 use crate::report::listeners::Lines;
-use crate::shared::{Lease, Record};
+use crate::shared::{DeploymentRecord, Lease};
 use crate::store::DriveLock;
 
 /// What the operator asked for: the exit code speaks of that.
@@ -67,7 +67,7 @@ pub(super) async fn go_on(
         None => (Journal::local(&mut context.store), deployment),
         Some(lease) => {
             let trust = context.trust(&cloud)?;
-            let vouch = async |record: &Record, here: Option<&Deployment>| {
+            let vouch = async |record: &DeploymentRecord, here: Option<&Deployment>| {
                 Box::pin(trust.check(record, here))
                     .await
                     .map_err(Ends::Here)

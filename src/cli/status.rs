@@ -7,7 +7,7 @@ use super::context::Context;
 use super::{Exit, Failed, discover, say};
 use crate::config::Options;
 use crate::report::{self, Entry};
-use crate::shared::{LeaseRecord, Record};
+use crate::shared::{DeploymentRecord, LeaseRecord};
 
 /// What `status` takes.
 #[derive(Clone, Debug, clap::Args)]
@@ -98,7 +98,7 @@ async fn entries(context: &Context, args: &Args) -> Result<(Vec<Entry>, Option<F
             found.found
         }
     };
-    let entry = |(record, lease): (Record, Option<LeaseRecord>)| Entry {
+    let entry = |(record, lease): (DeploymentRecord, Option<LeaseRecord>)| Entry {
         deployment: record.deployment,
         transitions: record.transitions,
         outputs: record.outputs,

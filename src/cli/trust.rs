@@ -8,7 +8,7 @@ use crate::plan::{
     Role, TAG_BLUE, TAG_DEPLOYMENT, TAG_PRODUCTION_CNAME, TAG_STRATEGY, tag_of, template_name,
 };
 use crate::preview::Asked;
-use crate::shared::{Origin, Record};
+use crate::shared::{DeploymentRecord, Origin};
 use crate::text::foreign;
 use crate::trust::{Configured, Untrusted, vouch_for};
 
@@ -37,7 +37,11 @@ impl Trust {
     /// Refuses a record that anybody who may write to the bucket may have written, unless this
     /// machine says itself what it runs, sends elsewhere and changes, and AWS shows that the
     /// environments are its own. `here` is the same deployment in the journal here.
-    pub async fn check(&self, record: &Record, here: Option<&Deployment>) -> Result<(), Failed> {
+    pub async fn check(
+        &self,
+        record: &DeploymentRecord,
+        here: Option<&Deployment>,
+    ) -> Result<(), Failed> {
         match record.origin {
             Origin::Journal | Origin::Authenticated => return Ok(()),
             Origin::Bucket => {}

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::SystemTime;
 
 use bluegreen::machine::Seen;
-use bluegreen::shared::{LeaseRecord, Queue, Record};
+use bluegreen::shared::{DeploymentRecord, LeaseRecord, Queue};
 use bluegreen::store::{Store, Transition};
 use bluegreen_sandbox::Options;
 use rusqlite::Connection;
@@ -384,7 +384,7 @@ fn every_object_of_an_earlier_bucket_means_the_same() {
         let deployments = objects(left, "deployments");
         assert_eq!(deployments.len(), left.releases, "{at}");
         for object in &deployments {
-            check_reads::<Record>(object, at);
+            check_reads::<DeploymentRecord>(object, at);
         }
         let leases = objects(left, "leases");
         assert_eq!(leases.len(), 1, "{at}");

@@ -18,8 +18,8 @@ use bluegreen::machine::State;
 use bluegreen::plan::{Plan, Target, template_name};
 use bluegreen::prober::HttpProber;
 use bluegreen::shared::{
-    Claim, Contender, Holder, Lease, LeaseRecord, Record, SharedError, SharedState, deployment_key,
-    lease_key,
+    Contender, DeploymentRecord, Holder, Lease, LeaseAttempt, LeaseRecord, SharedError,
+    SharedState, deployment_key, lease_key,
 };
 use bluegreen::store::Store;
 use bluegreen_sandbox::{BUCKET, Options, Sandbox};
@@ -138,8 +138,8 @@ async fn taken(contender: &mut Contender) -> Lease {
     let patience = Patience::new();
     loop {
         match contender.attempt("Testing", |_| false).await {
-            Ok(Claim::Taken(lease)) => return lease,
-            Ok(Claim::Held(_)) => patience.pause("the lease to run out").await,
+            Ok(LeaseAttempt::Taken(lease)) => return lease,
+            Ok(LeaseAttempt::Held(_)) => patience.pause("the lease to run out").await,
             other => panic!("{other:?}"),
         }
     }
@@ -207,8 +207,8 @@ async fn one_of_many_contenders_gets_the_lease_and_the_fence_grows() {
         let mut winners = Vec::new();
         while let Some(attempt) = all.join_next().await {
             match attempt.expect("no panic") {
-                Ok(Claim::Taken(lease)) => winners.push(lease),
-                Ok(Claim::Held(_)) => {}
+                Ok(LeaseAttempt::Taken(lease)) => winners.push(lease),
+                Ok(LeaseAttempt::Held(_)) => {}
                 other => panic!("{other:?}"),
             }
         }
@@ -219,7 +219,7 @@ async fn one_of_many_contenders_gets_the_lease_and_the_fence_grows() {
 }
 
 /// Takes any copy for what it says.
-async fn anyone(_: &Record, _: Option<&Deployment>) -> Result<(), JournalError> {
+async fn anyone(_: &DeploymentRecord, _: Option<&Deployment>) -> Result<(), JournalError> {
     Ok(())
 }
 
@@ -291,8 +291,8 @@ async fn a_renewed_lease_is_left_alone() {
     let watch = async {
         loop {
             match contender.attempt("", |_| false).await {
-                Ok(Claim::Held(held)) if held.renewed => return held,
-                Ok(Claim::Held(_)) => patience.pause("a renewal").await,
+                Ok(LeaseAttempt::Held(held)) if held.renewed => return held,
+                Ok(LeaseAttempt::Held(_)) => patience.pause("a renewal").await,
                 other => panic!("{other:?}"),
             }
         }
@@ -405,7 +405,10 @@ async fn the_later_copy_wins_and_the_target_is_busy_until_it_ends() {
         LENGTH,
     );
     let refused = other.attempt("", |_| true).await;
-    assert!(matches!(refused, Ok(Claim::Unfinished(..))), "{refused:?}");
+    assert!(
+        matches!(refused, Ok(LeaseAttempt::Unfinished(..))),
+        "{refused:?}"
+    );
     deployment = theirs;
     let all = place
         .state()
@@ -422,7 +425,7 @@ async fn the_later_copy_wins_and_the_target_is_busy_until_it_ends() {
         .expect("checkpoint");
     // It has ended, so its lease is free although it is held.
     let next = other.attempt("", |_| false).await;
-    assert!(matches!(next, Ok(Claim::Taken(_))), "{next:?}");
+    assert!(matches!(next, Ok(LeaseAttempt::Taken(_))), "{next:?}");
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bluegreen::clock::Moment;
 use bluegreen::machine::State;
 use bluegreen::plan::{Target, template_name};
-use bluegreen::shared::{LeaseRecord, Record, SharedError, deployment_key, lease_key};
+use bluegreen::shared::{DeploymentRecord, LeaseRecord, SharedError, deployment_key, lease_key};
 use bluegreen_sandbox::{BUCKET, Fault, FaultEffect, Sandbox};
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -203,7 +203,7 @@ async fn what_is_interrupted_among_ten_thousand_is_found_within_seconds() {
     };
     let world = with_leases(targets).await;
     let begun = world.begin(v2()).await.expect("nothing refuses it");
-    let begun = json!(Record::new(begun, Vec::new()));
+    let begun = json!(DeploymentRecord::new(begun, Vec::new()));
     // Those that a lease names, of which one was interrupted, and the others after them.
     for number in 0..deployments {
         let id = old(number);
@@ -244,7 +244,7 @@ fn pages(world: &VirtualWorld) -> u64 {
 async fn what_no_lease_names_is_found_until_it_is_archived() {
     let world = VirtualWorld::new().await;
     let begun = world.begin(v2()).await.expect("nothing refuses it");
-    let mut record = json!(Record::new(begun, Vec::new()));
+    let mut record = json!(DeploymentRecord::new(begun, Vec::new()));
     let id = Ulid::from_parts(world.clock.now().0, 1).to_string();
     name(&mut record, &id, &target(1));
     put(&world.sandbox, &deployment_key(&id), &record).await;

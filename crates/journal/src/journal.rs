@@ -13,7 +13,7 @@ use std::time::Duration;
 use thiserror::Error;
 use tracing::{info, warn};
 
-use crate::shared::{Lease, Record, SharedError, Written};
+use crate::shared::{DeploymentRecord, Lease, SharedError, Written};
 use crate::store::{Output, Store, StoreError, Transition};
 use bluegreen_clock::{Deadline, Moment, Stopwatch};
 use bluegreen_core::deployment::Deployment;
@@ -85,7 +85,7 @@ impl<'a> Journal<'a> {
         store: &'a mut Store,
         lease: impl Into<Arc<Lease>>,
         id: &str,
-        vouch: impl AsyncFn(&Record, Option<&Deployment>) -> Result<(), E>,
+        vouch: impl AsyncFn(&DeploymentRecord, Option<&Deployment>) -> Result<(), E>,
     ) -> Result<Option<(Journal<'a>, Deployment)>, E> {
         let lease = lease.into();
         loop {
@@ -234,7 +234,7 @@ impl<'a> Journal<'a> {
             return Ok(());
         };
         let state = copy.lease.state();
-        let record = Record::new(deployment.clone(), copy.transitions.clone())
+        let record = DeploymentRecord::new(deployment.clone(), copy.transitions.clone())
             .with_outputs(copy.outputs.clone())
             .bounded();
         match state
@@ -331,13 +331,13 @@ fn latest(
     store: &Store,
     id: &str,
     ours: Option<Deployment>,
-    theirs: Option<Record>,
-) -> Result<Option<Record>, StoreError> {
+    theirs: Option<DeploymentRecord>,
+) -> Result<Option<DeploymentRecord>, StoreError> {
     let ours = match ours {
         Some(deployment) => {
             let transitions = store.transitions(&deployment.plan.id)?;
             let outputs = store.outputs(&deployment.plan.id)?;
-            Some(Record::new(deployment, transitions).with_outputs(outputs))
+            Some(DeploymentRecord::new(deployment, transitions).with_outputs(outputs))
         }
         None => None,
     };

@@ -18,7 +18,7 @@ mod queue;
 mod tests;
 
 pub use bounds::within_bounds;
-pub use contender::{Claim, Contender, Held};
+pub use contender::{Contender, HeldLease, LeaseAttempt};
 pub use holder::Holder;
 pub use lease::{Lease, LeaseRecord, SEND_MARGIN};
 pub use listing::ARCHIVED_AFTER;
@@ -165,7 +165,7 @@ impl SharedError {
 
 /// A deployment's copy in the bucket.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Record {
+pub struct DeploymentRecord {
     /// [`FORMAT`].
     pub format: u32,
     /// The deployment as of its last checkpoint.
@@ -202,11 +202,11 @@ pub const UNLEASED_MAX: usize = 50;
 const OUTPUTS_MAX: usize = 8;
 const OUTPUT_BYTES_MAX: usize = 4 * 1024;
 
-impl Record {
+impl DeploymentRecord {
     /// The copy of a deployment.
     #[must_use]
-    pub fn new(deployment: Deployment, transitions: Vec<Transition>) -> Record {
-        Record {
+    pub fn new(deployment: Deployment, transitions: Vec<Transition>) -> DeploymentRecord {
+        DeploymentRecord {
             format: FORMAT,
             deployment,
             transitions,
@@ -217,7 +217,7 @@ impl Record {
 
     /// The copy of a [`Plan::sample`] that has made one change of state, for tests and examples.
     #[must_use]
-    pub fn sample(id: &str) -> Record {
+    pub fn sample(id: &str) -> DeploymentRecord {
         let mut plan = Plan::sample(id);
         plan.template = template_name(id);
         plan.shared_state = true;
@@ -230,19 +230,19 @@ impl Record {
         };
         let mut deployment = Deployment::new(plan, Moment(1_800_000_000_000));
         deployment.revision = 2;
-        Record::new(deployment, vec![transition])
+        DeploymentRecord::new(deployment, vec![transition])
     }
 
     /// The same with what its commands said.
     #[must_use]
-    pub fn with_outputs(mut self, outputs: Vec<Output>) -> Record {
+    pub fn with_outputs(mut self, outputs: Vec<Output>) -> DeploymentRecord {
         self.outputs = outputs;
         self
     }
 
     /// The same with no more output than an object in the bucket is to hold.
     #[must_use]
-    pub(crate) fn bounded(mut self) -> Record {
+    pub(crate) fn bounded(mut self) -> DeploymentRecord {
         let surplus = self.outputs.len().saturating_sub(OUTPUTS_MAX);
         self.outputs.drain(..surplus);
         for output in &mut self.outputs {
@@ -335,7 +335,7 @@ trait Kept: DeserializeOwned {
     }
 }
 
-impl Kept for Record {
+impl Kept for DeploymentRecord {
     fn check(&self, bucket: &str, key: &str) -> Result<(), String> {
         let Deployment { plan, revision, .. } = &self.deployment;
         plan.check()?;
@@ -415,7 +415,10 @@ impl SharedState {
     ///
     /// # Errors
     /// [`SharedError`].
-    pub async fn deployment(&self, id: &str) -> Result<Option<Tagged<Record>>, SharedError> {
+    pub async fn deployment(
+        &self,
+        id: &str,
+    ) -> Result<Option<Tagged<DeploymentRecord>>, SharedError> {
         self.read(&deployment_key(id)).await
     }
 
@@ -441,7 +444,10 @@ impl SharedState {
     ///
     /// # Errors
     /// [`SharedError`].
-    pub async fn unfinished_of(&self, lease: &LeaseRecord) -> Result<Option<Record>, SharedError> {
+    pub async fn unfinished_of(
+        &self,
+        lease: &LeaseRecord,
+    ) -> Result<Option<DeploymentRecord>, SharedError> {
         let (record, has_ended) = self.last_of(lease).await?;
         Ok(record.filter(|_| !has_ended))
     }
@@ -454,7 +460,7 @@ impl SharedState {
     pub(crate) async fn last_of(
         &self,
         lease: &LeaseRecord,
-    ) -> Result<(Option<Record>, bool), SharedError> {
+    ) -> Result<(Option<DeploymentRecord>, bool), SharedError> {
         match self.deployment(&lease.deployment).await {
             Ok(found) => {
                 let record = found.map(|found| found.value);
@@ -503,7 +509,7 @@ impl SharedState {
     /// there is none.
     pub(crate) async fn write_deployment(
         &self,
-        record: &Record,
+        record: &DeploymentRecord,
         etag: Option<&str>,
     ) -> Result<Written, SharedError> {
         let key = deployment_key(&record.deployment.plan.id);

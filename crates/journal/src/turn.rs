@@ -11,7 +11,7 @@ use tracing::{debug, warn};
 
 use crate::journal::JournalError;
 use crate::shared::{
-    Claim, Contender, Held, Holder, Lease, LeaseRecord, Queue, SharedState, Ticket,
+    Contender, HeldLease, Holder, Lease, LeaseAttempt, LeaseRecord, Queue, SharedState, Ticket,
 };
 use crate::store::{Store, StoreError};
 use bluegreen_aws::Environment;
@@ -75,7 +75,7 @@ pub enum Hindrance {
     /// These wait and came before, the first in line first.
     Ahead(Vec<Ticket>),
     /// Somebody holds the target's lease.
-    Held(Held),
+    Held(HeldLease),
 }
 
 /// Something newer than a release came to production while that waited.
@@ -409,9 +409,9 @@ impl Turn {
         let claim = contender.attempt(&doing, is_dead).await;
         self.shared = Some((state, contender));
         Ok(match claim? {
-            Claim::Taken(lease) => Ok(Some(lease.prove().await?)),
-            Claim::Held(held) => Err(Hindrance::Held(held)),
-            Claim::Unfinished(lease, record) => {
+            LeaseAttempt::Taken(lease) => Ok(Some(lease.prove().await?)),
+            LeaseAttempt::Held(held) => Err(Hindrance::Held(held)),
+            LeaseAttempt::Unfinished(lease, record) => {
                 Err(self.behind(store, clock, record.deployment, Some(lease)))
             }
         })

@@ -35,7 +35,7 @@ use bluegreen::preflight::{self, Past, Refused, Surroundings, Verdict, Wanted};
 use bluegreen::report;
 use bluegreen::secrets::Secrets;
 use bluegreen::shared::{
-    Claim, Contender, Holder, Lease, LeaseRecord, Record, SharedError, SharedState,
+    Contender, DeploymentRecord, Holder, Lease, LeaseAttempt, LeaseRecord, SharedError, SharedState,
 };
 use bluegreen::store::{Store, Transition};
 use bluegreen::trust::{Configured, vouch_for};
@@ -463,9 +463,9 @@ impl VirtualWorld {
         let mut away = 0;
         let lease = loop {
             match contender.attempt("", same_disk).await {
-                Ok(Claim::Taken(lease)) => break lease,
-                Ok(Claim::Held(held)) => clock.sleep(held.runs_out_in.min(length / 4)).await,
-                Ok(Claim::Unfinished(..)) => panic!("there is one deployment only"),
+                Ok(LeaseAttempt::Taken(lease)) => break lease,
+                Ok(LeaseAttempt::Held(held)) => clock.sleep(held.runs_out_in.min(length / 4)).await,
+                Ok(LeaseAttempt::Unfinished(..)) => panic!("there is one deployment only"),
                 Err(error @ SharedError::Away { .. }) => {
                     away += 1;
                     if away > 100 {
@@ -493,7 +493,7 @@ impl VirtualWorld {
         let id = deployment.plan.id.clone();
         // Whoever resumes has the configuration of the run.
         let configured = Configured::of(&deployment.plan);
-        let vouch = async |record: &Record, _: Option<&Deployment>| {
+        let vouch = async |record: &DeploymentRecord, _: Option<&Deployment>| {
             let Deployment { plan, state, .. } = &record.deployment;
             vouch_for(&configured, None, plan, state).expect("it is what the run was given");
             Ok::<_, DriveError>(())

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{FORMAT, Holder, Lease, LeaseRecord, Record, SharedError, SharedState, Written};
+use super::{
+    DeploymentRecord, FORMAT, Holder, Lease, LeaseRecord, SharedError, SharedState, Written,
+};
 use bluegreen_clock::{Clock, Stopwatch};
 use bluegreen_core::plan::Target;
 
@@ -30,18 +32,18 @@ struct Watched {
 
 /// What came of an attempt.
 #[derive(Debug)]
-pub enum Claim {
+pub enum LeaseAttempt {
     /// It is ours.
     Taken(Lease),
     /// Somebody holds it.
-    Held(Held),
+    Held(HeldLease),
     /// The target has another deployment, which is not finished.
-    Unfinished(LeaseRecord, Box<Record>),
+    Unfinished(LeaseRecord, Box<DeploymentRecord>),
 }
 
 /// A lease in somebody else's hand.
 #[derive(Clone, Debug)]
-pub struct Held {
+pub struct HeldLease {
     /// The lease.
     pub lease: LeaseRecord,
     /// Whether anything has begun under it: there is a deployment to go on with.
@@ -94,7 +96,7 @@ impl Contender {
         &mut self,
         doing: &str,
         is_dead: impl Fn(&LeaseRecord) -> bool,
-    ) -> Result<Claim, SharedError> {
+    ) -> Result<LeaseAttempt, SharedError> {
         loop {
             let sent = Stopwatch::start(&self.clock);
             let Some(found) = self.state.lease(&self.target).await? else {
@@ -102,7 +104,7 @@ impl Contender {
                     .take(None, self.fence.saturating_add(1), false, doing, sent)
                     .await?
                 {
-                    Some(lease) => return Ok(Claim::Taken(lease)),
+                    Some(lease) => return Ok(LeaseAttempt::Taken(lease)),
                     None => continue,
                 }
             };
@@ -123,12 +125,12 @@ impl Contender {
                 Err(error) => return Err(error),
             };
             if let Some(record) = record.filter(|_| !has_ended && !is_ours) {
-                return Ok(Claim::Unfinished(lease, Box::new(record)));
+                return Ok(LeaseAttempt::Unfinished(lease, Box::new(record)));
             }
             let is_free = lease.holder.is_none() || has_ended || is_dead(&lease);
             let runs_out_in = self.watch(&lease);
             if !is_free && !runs_out_in.is_zero() {
-                return Ok(Claim::Held(Held {
+                return Ok(LeaseAttempt::Held(HeldLease {
                     has_begun,
                     renewed: self.renewed,
                     lease,
@@ -142,7 +144,7 @@ impl Contender {
                 .take(Some(&found.etag), fence, retreat, doing, sent)
                 .await?
             {
-                return Ok(Claim::Taken(lease));
+                return Ok(LeaseAttempt::Taken(lease));
             }
         }
     }

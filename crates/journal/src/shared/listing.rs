@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use ulid::Ulid;
 
-use super::{DEPLOYMENTS, LEASES, LeaseRecord, Listed, Record, SharedError, SharedState};
+use super::{DEPLOYMENTS, DeploymentRecord, LEASES, LeaseRecord, Listed, SharedError, SharedState};
 use super::{UNLEASED_MAX, deployment_key};
 use bluegreen_aws::LookError;
 use bluegreen_aws::{PAGES_MAX, endless};
@@ -38,7 +38,7 @@ impl SharedState {
     ///
     /// # Errors
     /// [`SharedError`] where they cannot be listed.
-    pub async fn deployments(&self) -> Result<Listed<Record>, SharedError> {
+    pub async fn deployments(&self) -> Result<Listed<DeploymentRecord>, SharedError> {
         let keys = self.keys(DEPLOYMENTS, "").await?;
         Ok(self.records(keys).await)
     }
@@ -48,14 +48,17 @@ impl SharedState {
     ///
     /// # Errors
     /// [`SharedError`] where they cannot be listed.
-    pub async fn newest(&self, now: Moment) -> Result<Listed<Record>, SharedError> {
+    pub async fn newest(&self, now: Moment) -> Result<Listed<DeploymentRecord>, SharedError> {
         let mut keys = self.keys(DEPLOYMENTS, &last_archived(now)).await?;
         keys.drain(..keys.len().saturating_sub(UNLEASED_MAX));
         Ok(self.records(keys).await)
     }
 
     /// The deployments with these ids, where the bucket has them.
-    pub async fn copies<'a>(&self, ids: impl IntoIterator<Item = &'a str>) -> Listed<Record> {
+    pub async fn copies<'a>(
+        &self,
+        ids: impl IntoIterator<Item = &'a str>,
+    ) -> Listed<DeploymentRecord> {
         self.records(ids.into_iter().map(deployment_key).collect())
             .await
     }
@@ -82,7 +85,7 @@ impl SharedState {
     pub async fn unfinished(
         &self,
         now: Moment,
-    ) -> Result<Listed<(Record, Option<LeaseRecord>)>, SharedError> {
+    ) -> Result<Listed<(DeploymentRecord, Option<LeaseRecord>)>, SharedError> {
         let archived = last_archived(now);
         let (leased, keys) = tokio::join!(self.leased(), self.keys(DEPLOYMENTS, &archived));
         let mut unreadable = Vec::new();
@@ -156,7 +159,7 @@ impl SharedState {
         Ok(self.read_each(keys, read).await)
     }
 
-    async fn records(&self, keys: Vec<String>) -> Listed<Record> {
+    async fn records(&self, keys: Vec<String>) -> Listed<DeploymentRecord> {
         let read = |state: SharedState, key: String| async move {
             let read = state.promptly(&key, state.read(&key)).await?;
             Ok(read.map(|record| record.value))
@@ -265,4 +268,4 @@ fn naming(key: &str, error: SharedError) -> SharedError {
 }
 
 /// A lease, and the deployment that it names.
-type Leased = (LeaseRecord, Result<Option<Record>, SharedError>);
+type Leased = (LeaseRecord, Result<Option<DeploymentRecord>, SharedError>);

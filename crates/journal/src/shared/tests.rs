@@ -22,8 +22,8 @@ fn names_become_safe_parts_of_keys() {
 
 const ID: &str = "01J00000000000000000000000";
 
-fn record() -> Record {
-    Record::sample(ID)
+fn record() -> DeploymentRecord {
+    DeploymentRecord::sample(ID)
 }
 
 fn lease() -> LeaseRecord {
@@ -50,7 +50,7 @@ fn json(value: &impl Serialize) -> Vec<u8> {
 #[test]
 fn what_this_program_writes_is_read() {
     let key = deployment_key(ID);
-    let read: Record = kept(("b", &key), None, &json(&record())).expect("it is whole");
+    let read: DeploymentRecord = kept(("b", &key), None, &json(&record())).expect("it is whole");
     assert_eq!(read.deployment, record().deployment);
     assert_eq!(read.origin, Origin::Bucket);
     let lease = lease();
@@ -65,7 +65,7 @@ proptest! {
     #[test]
     fn a_garbled_copy_is_refused_or_harmless(object in garbled(json(&record()))) {
         let key = deployment_key(ID);
-        if let Ok(read) = kept::<Record>(("b", &key), None, &object) {
+        if let Ok(read) = kept::<DeploymentRecord>(("b", &key), None, &object) {
             let deployment = &read.deployment;
             prop_assert_eq!(&deployment.plan.id, ID);
             let limits = &deployment.plan.wishes.limits;
