@@ -1,13 +1,13 @@
 //! The command line: one file a command, exit codes and hints decided here.
 
 mod abort;
-mod claim;
 mod cleanup;
 mod config;
 mod context;
 mod discover;
 mod doctor;
 mod exit;
+mod find;
 mod iam_policy;
 mod orphans;
 mod plan;
@@ -20,8 +20,6 @@ mod sandbox;
 mod session;
 mod signals;
 mod status;
-mod trust;
-mod turn;
 mod variables;
 mod wait;
 
@@ -331,19 +329,6 @@ fn heeds(id: &str, leads_back: bool) -> bool {
 struct Unheeded {
     flag: String,
     command: &'static str,
-}
-
-impl From<Unheeded> for Failed {
-    fn from(Unheeded { flag, command }: Unheeded) -> Failed {
-        let message = format!(
-            "--{flag} has no effect on `bluegreen {command}`: a deployment that is under way keeps what \
-             its run was given"
-        );
-        Failed::new(Exit::Usage, message).hint(format!(
-            "nothing was changed; omit --{flag}, or roll back and run again with it; `bluegreen \
-             {command} --help` names what it takes"
-        ))
-    }
 }
 
 async fn command(cli: Cli, layers: &Layers) -> Result<Exit, Failed> {

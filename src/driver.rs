@@ -55,7 +55,7 @@ const LOOK_HOLDS: Duration = Duration::from_secs(60);
 
 /// Why a drive ended before the deployment came to rest. `resume` goes on from
 /// the last checkpoint.
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 pub enum DriveError {
     /// A signal asked this process to end.
     #[error("interrupted by a signal")]

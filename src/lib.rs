@@ -2,8 +2,9 @@
 //!
 //! Read it from the outside in. The [`cli`] has a file for each command. [`config`] makes values
 //! that cannot be wrong of flags, variables and a file, and [`preflight`] checks a release with them
-//! before anything begins. The [`driver`] drives a deployment to its end, asking the outside through
-//! the [`prober`], a [`command`] or an [`approval`]; [`report`] tells what became of it.
+//! before anything begins. A [`session`] claims a deployment, drives it by the [`driver`], and says where
+//! it came to rest. The outside is asked through the [`prober`], a [`command`] or an [`approval`];
+//! [`report`] tells what became of it.
 //!
 //! [`trust`] judges what only a bucket says, [`rebuild`] makes a deployment of what AWS shows, and
 //! [`bundle`] reads a bundle on disk.
@@ -16,6 +17,7 @@ pub mod config;
 pub mod preflight;
 
 pub mod driver;
+pub mod session;
 
 pub mod approval;
 pub mod command;
@@ -38,4 +40,4 @@ pub use bluegreen_core::{
     acceptance, deployment, events, facts, fidelity, health, hooks, listener_rules, machine, plan,
     preview, table, text, traffic,
 };
-pub use bluegreen_journal::{journal, shared, store, turn};
+pub use bluegreen_journal::{claim, journal, shared, store};

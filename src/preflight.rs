@@ -69,7 +69,7 @@ pub struct Surroundings {
 }
 
 /// Why a deployment cannot begin. Nothing has been changed.
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 pub enum Refused {
     /// AWS could not be read.
     #[error("{0}")]

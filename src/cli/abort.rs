@@ -1,22 +1,20 @@
 //! `bluegreen abort`: asks the process that drives to retreat, wherever it runs;
 //! where none does, retreats itself.
 
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use tracing::{info, warn};
+use tracing::warn;
 
-use super::claim::{Attempt, Taken};
 use super::context::Context;
-use super::session::{Asked, as_its_run, exit_code, go_on, report};
-use super::signals::Standing;
+use super::exit::exit_code;
+use super::session::{Console, report};
+use super::signals::{Signals, Standing};
 use super::{Exit, Failed, Unheeded};
-use crate::cloud::AwsCloud;
 use crate::config::{Named, Options};
 use crate::deployment::Deployment;
 use crate::machine::{Kind, NotPossible, Order, State, obey};
 use crate::plan::Goal;
-use crate::shared::{Contender, SharedError};
-use crate::store::StoreError;
+use crate::session::{Aborted, Notice, Observer, Outcome};
 
 /// What `abort` takes.
 #[derive(Clone, Debug, clap::Args)]
@@ -27,10 +25,6 @@ pub(super) struct Args {
     #[arg(long)]
     pub(super) discard_changes: bool,
 }
-
-/// How often a process on this machine is looked after, by its lock. One elsewhere is looked
-/// after once a poll.
-const LOOK_AFTER: Duration = Duration::from_millis(500);
 
 pub(super) async fn run(
     options: &Options,
@@ -43,60 +37,88 @@ pub(super) async fn run(
     let found = context
         .find_or_rebuild(args.id.as_deref(), Some(Goal::Previous))
         .await?;
+    let Deployment { state, plan, .. } = &found.deployment;
+    let names_some = named != Named::default();
+    let orders = context.orders(Order::Retreat, named)?;
     // Before the word to go back is left.
-    as_its_run(&found.deployment, &named)?;
-    let Deployment { state, plan, .. } = found.deployment;
-    obey(&state, &plan, Order::Retreat)?;
-    let id = plan.id;
-    context.store.request_retreat(&id, context.clock.now())?;
-    context.signals.stand(the_word_is_left(&id, false));
-    let mut told = false;
-    let mut other = None;
-    let mut seen_at = context.clock.now();
-    loop {
-        let looked = match look_after(&mut context, &id, &mut other, told).await {
-            // Nobody has the word, and whoever resumes later is not to find it.
-            Err(failed) if failed.exit() == Exit::Refused && !told => {
-                context.store.withdraw_retreat(&id)?;
-                return Err(failed);
+    orders.fit(&found.deployment).map_err(Failed::from)?;
+    obey(state, plan, Order::Retreat)?;
+    context.may_use_its_lease(plan)?;
+    let cloud = context.cloud_of(plan).await?;
+    let id = &plan.id;
+    context.store.request_retreat(id, context.clock.now())?;
+    let console = Asking::new(&context.signals, id, names_some);
+    let mut session = context.session(cloud, &console.console)?;
+    session.observer = &console;
+    let done = Box::pin(session.abort(plan, orders)).await;
+    match done {
+        Ok(Aborted::Here(outcome)) => context.told(Ok(outcome), Goal::Previous).await,
+        Ok(Aborted::ByRunner(Outcome { deployment, rest })) => {
+            report(&context, &deployment).await?;
+            match deployment.state {
+                State::Completed => Err(NotPossible::Ended(Kind::Completed).into()),
+                _ => Ok(exit_code(rest, Goal::Previous)),
             }
-            looked => looked?,
-        };
-        let (poll, now) = (
-            context.clock.wall(plan.wishes.limits.poll),
-            context.clock.now(),
-        );
-        let (holder, pause) = match looked {
-            Other::DrivesHere(holder) => (holder, LOOK_AFTER),
-            Other::Drives(holder) => (holder, poll),
-            Other::Unseen(failed) if now.since(seen_at) >= plan.wishes.limits.patience => {
-                return Err(failed);
-            }
-            Other::Unseen(failed) => {
-                warn!("{}", failed.message());
-                rest(&context, poll).await?;
-                continue;
-            }
-            Other::Obeyed(exit) => return Ok(exit),
-            Other::None(taken) => {
-                let (order, asked) = (Order::Retreat, Asked::Retreat);
-                return go_on(&mut context, *taken, order, asked, named).await;
-            }
-        };
-        seen_at = now;
-        if !told {
-            info!(id, "sent {holder} the cancellation; waiting for it");
-            if named != Named::default() {
-                warn!(
-                    id,
-                    "the tests and limits that are named here are not taken: {holder} has the plan's; \
-                     where those hold it, name them to `bluegreen rollback`"
-                );
-            }
-            told = true;
-            context.signals.stand(the_word_is_left(&id, true));
         }
-        rest(&context, pause).await?;
+        Err(error) => {
+            let failed = context.failed(error);
+            if failed.exit() == Exit::Refused && !console.has_asked() {
+                // Nobody has the word, and whoever resumes later is not to find it.
+                context.store.withdraw_retreat(id)?;
+            }
+            Err(failed)
+        }
+    }
+}
+
+/// What `abort` hears while it waits for the runner.
+struct Asking {
+    console: Console,
+    signals: Signals,
+    id: String,
+    /// Whether tests or limits are named, which a runner does not take.
+    names_some: bool,
+    has_asked: AtomicBool,
+}
+
+impl Asking {
+    fn new(signals: &Signals, id: &str, names_some: bool) -> Asking {
+        signals.stand(the_word_is_left(id, false));
+        Asking {
+            console: Console::new(signals),
+            signals: signals.clone(),
+            id: id.to_owned(),
+            names_some,
+            has_asked: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether a runner has the word.
+    fn has_asked(&self) -> bool {
+        self.has_asked.load(Ordering::Relaxed)
+    }
+}
+
+impl Observer for Asking {
+    fn observe(&self, notice: Notice<'_>) {
+        let runner = match &notice {
+            Notice::AskedToRollBack { runner, .. } => Some((*runner).to_owned()),
+            _ => None,
+        };
+        self.console.observe(notice);
+        let Some(runner) = runner else {
+            return;
+        };
+        let id = &self.id;
+        if self.names_some {
+            warn!(
+                id,
+                "the tests and limits that are named here are not taken: {runner} has the plan's; \
+                 where those hold it, name them to `bluegreen rollback`"
+            );
+        }
+        self.has_asked.store(true, Ordering::Relaxed);
+        self.signals.stand(the_word_is_left(id, true));
     }
 }
 
@@ -116,121 +138,4 @@ fn the_word_is_left(id: &str, is_told: bool) -> Standing {
     };
     let told = told.to_owned();
     Standing::Begun { told, hint }
-}
-
-/// Waits for `pause` of the wall's time, or for a signal.
-async fn rest(context: &Context, pause: Duration) -> Result<(), Failed> {
-    let sleeps = async {
-        tokio::time::sleep(pause).await;
-        Ok(())
-    };
-    context.signals.unless(sleeps).await
-}
-
-/// What is needed to look after a process elsewhere.
-struct Elsewhere {
-    cloud: AwsCloud,
-    /// None where the journal is in SQLite alone.
-    contender: Option<Contender>,
-}
-
-/// The process that drives a deployment.
-enum Other {
-    DrivesHere(String),
-    Drives(String),
-    /// The bucket does not answer for now.
-    Unseen(Failed),
-    /// It has gone back, or as far as that went.
-    Obeyed(Exit),
-    /// There is none: it is ours to drive.
-    None(Box<Taken>),
-}
-
-async fn look_after(
-    context: &mut Context,
-    id: &str,
-    other: &mut Option<Elsewhere>,
-    told: bool,
-) -> Result<Other, Failed> {
-    let lock = match context.store.lock_drive(id) {
-        Ok(lock) => lock,
-        Err(StoreError::Driven { holder, .. }) => return Ok(Other::DrivesHere(holder)),
-        Err(error) => return Err(error.into()),
-    };
-    let found = match context.find(Some(id)).await {
-        Err(failed) if failed.is_passing() => return Ok(Other::Unseen(failed)),
-        found => found?,
-    };
-    let deployment = &found.deployment;
-    let word_is_left = context.store.retreat_requested(id)?;
-    let has_obeyed = |deployment: &Deployment, word_is_left: bool| {
-        deployment.state.is_end() || told && deployment.state.rests() && !word_is_left
-    };
-    let Elsewhere { cloud, contender } = match other {
-        Some(elsewhere) => elsewhere,
-        none => {
-            let cloud = context.cloud_of(&deployment.plan).await?;
-            let contender = match context.shared_of(&cloud, &deployment.plan)? {
-                None => None,
-                Some(shared) => {
-                    let new = context.contender(shared, &deployment.plan.target, id)?;
-                    Some(new.beyond(deployment.fence))
-                }
-            };
-            none.insert(Elsewhere { cloud, contender })
-        }
-    };
-    let lease = match contender {
-        _ if deployment.state.is_end() => None,
-        None => None,
-        Some(contender) => match context.attempt(contender, deployment).await? {
-            Attempt::Taken(lease) => Some(lease),
-            Attempt::Away(error) => return Ok(Other::Unseen(error.into())),
-            Attempt::Held(held) => {
-                match contender.request_retreat().await {
-                    Ok(_) => {}
-                    Err(error @ SharedError::Away { .. }) => {
-                        return Ok(Other::Unseen(error.into()));
-                    }
-                    Err(error) => return Err(Failed::drive(id, error.into())),
-                }
-                let holder = held.lease.holder.map(|holder| holder.to_string());
-                return Ok(Other::Drives(holder.unwrap_or_default()));
-            }
-        },
-    };
-    let (found, word_is_left) = match &lease {
-        None => (found, word_is_left),
-        // Its holder may have come to rest since it was looked at.
-        Some(lease) => match context.signals.unless(context.find(Some(id))).await {
-            Ok(found) => (found, lease.retreat_requested().await),
-            Err(failed) => {
-                lease.release().await;
-                return match failed.is_passing() {
-                    true => Ok(Other::Unseen(failed)),
-                    false => Err(failed),
-                };
-            }
-        },
-    };
-    let deployment = found.deployment.clone();
-    if has_obeyed(&deployment, word_is_left) {
-        if let Some(lease) = lease {
-            lease.release().await;
-        }
-        context.store.adopt(&deployment, &found.transitions)?;
-        context.store.withdraw_retreat(id)?;
-        report(context, &deployment).await?;
-        if deployment.state == State::Completed {
-            return Err(NotPossible::Ended(Kind::Completed).into());
-        }
-        return Ok(Other::Obeyed(exit_code(&deployment.state, Asked::Retreat)));
-    }
-    Ok(Other::None(Box::new(Taken {
-        cloud: cloud.clone(),
-        lock,
-        lease,
-        deployment,
-        rested: true,
-    })))
 }

@@ -2,12 +2,9 @@
 
 use std::io::{IsTerminal, Write};
 
-use tracing::info;
-
-use super::claim::{in_flight, pause};
 use super::context::Context;
 use super::orphans::{deployment_of, kept_elsewhere, tagged_by_this_program};
-use super::session::{Asked, drive_new};
+use super::session::Console;
 use super::signals::Standing;
 use super::{Exit, Failed, say};
 use crate::clock::Deadline;
@@ -15,9 +12,9 @@ use crate::cloud::AwsCloud;
 use crate::cloud::Outcome;
 use crate::cloud::Refusal;
 use crate::config::Options;
-use crate::plan::{Target, template_name};
+use crate::plan::{Goal, template_name};
 use crate::rebuild::{Remains, clean_up};
-use crate::shared::{Contender, Lease, LeaseAttempt, LeaseRecord, SharedState};
+use crate::shared::{LeaseRecord, SharedState};
 use crate::store::StoreError;
 use crate::text::for_shell;
 
@@ -36,7 +33,7 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
     let id = args.id.to_uppercase();
     let has_ended = match context.find(Some(&id)).await {
         Ok(found) if !found.deployment.state.is_end() => {
-            return Err(Failed::from(in_flight(&found.deployment)));
+            return Err(Failed::from(StoreError::in_flight(&found.deployment)));
         }
         Ok(_) => true,
         Err(failed) if failed.exit() == Exit::NoDeployment => false,
@@ -83,8 +80,11 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
         told: "interrupted by a signal, in the middle of the removal".to_owned(),
         hint: format!("remove the rest with: bluegreen cleanup {id}"),
     });
-    if let Some(lease) = lease {
-        release(&context, shared, &lease.target, &id).await?;
+    if let (Some(lease), Some(shared)) = (lease, shared) {
+        let console = Console::new(&context.signals);
+        let mut session = context.session(cloud.clone(), &console)?;
+        let freed = session.free(shared, &lease.target, &id).await;
+        freed.map_err(|error| context.failed(error))?;
     }
     if let Some(remains) = remains {
         return remove_green(&mut context, &cloud, &remains, has_ended).await;
@@ -115,7 +115,7 @@ async fn remove_green(
 ) -> Result<Exit, Failed> {
     let config = context.config_for(remains)?;
     let new_id = ulid::Ulid::new().to_string();
-    let mut deployment = clean_up(remains, &config, new_id.clone(), context.clock.now())?;
+    let deployment = clean_up(remains, &config, new_id.clone(), context.clock.now())?;
     tagged_by_this_program(remains, &deployment)?;
     let cname = &deployment.plan.production_cname;
     if remains.green.holds(cname) {
@@ -132,37 +132,11 @@ async fn remove_green(
             "nothing was changed; first bring production back to blue: {way_back}"
         )));
     }
-    let target = deployment.plan.target.clone();
-    let lock = context.store.lock_drive(&new_id)?;
-    let lease = match context.shared_of(cloud, &deployment.plan)? {
-        None => None,
-        Some(shared) => {
-            let mut contender = context.contender(shared, &target, &new_id)?;
-            Some(take(context, &mut contender).await?)
-        }
-    };
-    if let Some(lease) = &lease {
-        deployment.fence = lease.fence().await;
-    }
-    if let Some(other) = context.store.unfinished_of(&target)? {
-        if let Some(lease) = lease {
-            lease.release().await;
-        }
-        return Err(StoreError::InFlight {
-            id: other.plan.id,
-            application: target.application,
-            blue: target.blue,
-            state: other.state.kind().to_string(),
-        }
-        .into());
-    }
-    context.store.create(&deployment)?;
-    context.signals.stand(Standing::Driven(new_id.clone()));
-    info!(
-        id = new_id,
-        "removing {} and its template", remains.green.name
-    );
-    drive_new(context, cloud, deployment, lock, lease, Asked::Retreat).await
+    context.may_use_its_lease(&deployment.plan)?;
+    let console = Console::new(&context.signals);
+    let mut session = context.session(cloud.clone(), &console)?;
+    let done = Box::pin(session.clean_up(deployment)).await;
+    context.told(done, Goal::Previous).await
 }
 
 /// What brings production back where a deployment has ended with green serving.
@@ -173,32 +147,6 @@ pub(super) fn swap_by_hand(green: &str, blue: &str) -> String {
         for_shell(green),
         for_shell(blue)
     )
-}
-
-/// The lease of a target where it is free, or once it has run out.
-async fn take(context: &Context, contender: &mut Contender) -> Result<Lease, Failed> {
-    loop {
-        let is_dead = |lease: &LeaseRecord| context.holder_is_dead(lease, "");
-        match context.claim(contender, "Discarding", is_dead).await?? {
-            LeaseAttempt::Taken(lease) => return Ok(lease),
-            LeaseAttempt::Held(held) if held.renewed => return Err(held.into()),
-            LeaseAttempt::Held(held) => context.rest(pause(&held)).await?,
-            LeaseAttempt::Unfinished(_, record) => return Err(in_flight(&record.deployment).into()),
-        }
-    }
-}
-
-async fn release(
-    context: &Context,
-    shared: Option<SharedState>,
-    target: &Target,
-    id: &str,
-) -> Result<(), Failed> {
-    if let Some(shared) = shared {
-        let mut contender = context.contender(shared, target, id)?;
-        take(context, &mut contender).await?.release().await;
-    }
-    Ok(())
 }
 
 /// The templates that a deployment has left, each with its application.

@@ -13,9 +13,7 @@ use super::signals::Signals;
 use super::{Exit, Failed, Unheeded};
 use crate::clock::Clock;
 use crate::cloud::{AwsCloud, Connection, Recorder, connect};
-use crate::cloud::{Environment, LookError};
 use crate::config::Options;
-use crate::driver::DriveError;
 use crate::plan::Plan;
 use crate::prober::HttpProber;
 use crate::store::{Store, StoreError, is_in_use, set_aside};
@@ -211,16 +209,7 @@ impl Context {
         clients.await.cloned()
     }
 
-    /// What waits for AWS to answer, by this context's clock and signals.
-    pub fn patient(&self) -> Patient {
-        Patient {
-            clock: self.clock,
-            signals: self.signals.clone(),
-        }
-    }
-
-    /// The clients for a deployment: in its region, and only where blue is of its
-    /// account. Elsewhere an empty answer would read as blue and green gone.
+    /// The clients for a deployment, in its region.
     pub async fn cloud_of(&mut self, plan: &Plan) -> Result<AwsCloud, Failed> {
         let target = &plan.target;
         if let Some(region) = self.options.region.as_ref().filter(|r| !r.is_empty())
@@ -238,66 +227,7 @@ impl Context {
             self.clients = OnceCell::new();
         }
         let (cloud, _) = self.cloud().await?;
-        // Drains and quarantines count from moments that the journal has from another machine, so
-        // nothing is decided before AWS has told what time it is.
-        let names = [plan.target.blue.clone(), plan.green.clone()];
-        let look = async || cloud.environments(&names).await;
-        let found = self.patient().until_it_answers(plan, look).await?;
-        self.clock = cloud.corrected(self.clock);
-        let account =
-            |environment: &Environment| environment.arn.split(':').nth(4).map(str::to_owned);
-        let elsewhere = found
-            .iter()
-            .filter_map(account)
-            .find(|a| *a != target.account);
-        let message = match elsewhere {
-            Some(other) => format!("these credentials are of account {other}"),
-            None if found.is_empty() => format!(
-                "these credentials can see neither {} nor {}",
-                target.blue, plan.green
-            ),
-            None => return Ok(cloud),
-        };
-        let message = format!(
-            "{message}; deployment {} is in account {}, region {}",
-            plan.id, target.account, target.region
-        );
-        Err(Failed::new(Exit::Refused, message)
-            .hint("nothing was changed; use that account's credentials"))
-    }
-}
-
-/// Waits for AWS to answer, as long as a deployment's patience lasts.
-pub(super) struct Patient {
-    clock: Clock,
-    signals: Signals,
-}
-
-impl Patient {
-    /// What a look shows, once AWS answers.
-    pub async fn until_it_answers<T>(
-        &self,
-        plan: &Plan,
-        look: impl AsyncFn() -> Result<T, LookError>,
-    ) -> Result<T, Failed> {
-        let since = self.clock.now();
-        loop {
-            let looked = async { Ok(look().await) };
-            let message = match self.signals.unless(looked).await? {
-                Ok(found) => return Ok(found),
-                Err(error) => DriveError::unless_passing(error)
-                    .map_err(|ends| Failed::drive(&plan.id, ends))?,
-            };
-            let lasted = self.clock.now().since(since);
-            if lasted >= plan.wishes.limits.patience {
-                let error = DriveError::Unreachable { lasted, message };
-                return Err(Failed::drive(&plan.id, error));
-            }
-            warn!("cannot see AWS for now: {message}");
-            self.signals
-                .rest(&self.clock, plan.wishes.limits.poll)
-                .await?;
-        }
+        Ok(cloud)
     }
 }
 

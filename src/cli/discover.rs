@@ -4,9 +4,9 @@
 use comfy_table::{Table, presets};
 use serde::Serialize;
 
-use super::claim::{InFlight, whole_seconds};
 use super::cleanup::swap_by_hand;
 use super::context::Context;
+use super::find::{InFlight, whole_seconds};
 use super::orphans::deployment_of;
 use super::{Exit, Failed, say};
 use crate::clock::Moment;

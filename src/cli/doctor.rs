@@ -14,7 +14,7 @@ use super::context::Context;
 use super::plan::{Looked, look};
 use super::rehearse::of_rehearsal;
 use super::run::{self, Overridden, Which};
-use super::session::{Asked, go_on};
+use super::session::go_on;
 use super::signals::Standing;
 use super::{Exit, Failed, say, warn_of};
 use crate::acceptance::all_set;
@@ -22,7 +22,7 @@ use crate::cloud::Recorder;
 use crate::config::keys::RELEASE;
 use crate::config::{Config, Named, Options};
 use crate::machine::Order;
-use crate::plan::{Plan, Strategy};
+use crate::plan::{Goal, Plan, Strategy};
 use crate::preflight::{Finding, Wanted};
 use crate::recording::{Exchange, Recording};
 use crate::report::outlook;
@@ -243,9 +243,14 @@ async fn retreat(context: &mut Context, id: &str) -> Result<Exit, Failed> {
     if found.deployment.state.is_end() {
         return Ok(Exit::Completed);
     }
-    let taken = context.take_up(found).await?;
-    let (order, asked) = (Order::Retreat, Asked::Retreat);
-    go_on(context, taken, order, asked, Named::default()).await
+    go_on(
+        context,
+        found,
+        Order::Retreat,
+        Goal::Previous,
+        Named::default(),
+    )
+    .await
 }
 
 /// Whether no request that changes an environment was for blue.

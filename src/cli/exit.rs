@@ -4,20 +4,29 @@ use std::fmt::Display;
 use std::io::Write;
 use std::process::ExitCode;
 
-use super::harmless;
+#[cfg(feature = "sandbox")]
+use bluegreen_sandbox::{PolicyError, ReplayError, SandboxError};
+
+use super::find::whole_seconds;
+use super::{Unheeded, harmless};
 use crate::acceptance::Unset;
 use crate::bundle::BundleError;
+use crate::claim::{ClaimError, Obstacle};
 use crate::cloud::ConnectError;
 use crate::cloud::{LookError, is_clock};
 use crate::config::ConfigError;
 use crate::config::file::FileError;
 use crate::config::layers::Layers;
+use crate::deployment::Deployment;
 use crate::driver::DriveError;
 use crate::journal::JournalError;
 use crate::machine::NotPossible;
+use crate::plan::Goal;
 use crate::preflight::Refused;
+use crate::rebuild::Unsettled;
 use crate::secrets::Secrets;
-use crate::shared::{HeldLease, LEASES, SharedError};
+use crate::session::{Error, Rest};
+use crate::shared::{LEASES, LeaseRecord, SharedError};
 use crate::store::StoreError;
 use crate::text::for_shell;
 
@@ -226,6 +235,61 @@ impl From<LookError> for Failed {
     }
 }
 
+impl From<Unsettled> for Failed {
+    fn from(error: Unsettled) -> Failed {
+        let hint = match &error {
+            Unsettled::Direction { .. } => {
+                "nothing was changed; `bluegreen rollback ID` rolls back to the previous version"
+            }
+            Unsettled::NoTag { .. }
+            | Unsettled::NoBlue { .. }
+            | Unsettled::NoHolder { .. }
+            | Unsettled::OtherVersion { .. } => {
+                "nothing was changed; docs/operate/operations.md says what to inspect"
+            }
+        };
+        Failed::new(
+            Exit::Refused,
+            format!("the deployment cannot be rebuilt from AWS: {error}"),
+        )
+        .hint(hint)
+    }
+}
+
+impl From<Unheeded> for Failed {
+    fn from(Unheeded { flag, command }: Unheeded) -> Failed {
+        let message = format!(
+            "--{flag} has no effect on `bluegreen {command}`: a deployment that is under way keeps what \
+             its run was given"
+        );
+        Failed::new(Exit::Usage, message).hint(format!(
+            "nothing was changed; omit --{flag}, or roll back and run again with it; `bluegreen \
+             {command} --help` names what it takes"
+        ))
+    }
+}
+
+#[cfg(feature = "sandbox")]
+impl From<PolicyError> for Failed {
+    fn from(error: PolicyError) -> Failed {
+        Failed::new(Exit::Refused, error)
+    }
+}
+
+#[cfg(feature = "sandbox")]
+impl From<SandboxError> for Failed {
+    fn from(error: SandboxError) -> Failed {
+        Failed::new(Exit::Refused, error)
+    }
+}
+
+#[cfg(feature = "sandbox")]
+impl From<ReplayError> for Failed {
+    fn from(error: ReplayError) -> Failed {
+        Failed::new(Exit::Refused, error)
+    }
+}
+
 impl From<StoreError> for Failed {
     fn from(error: StoreError) -> Failed {
         let hint = match &error {
@@ -343,28 +407,172 @@ impl From<JournalError> for Failed {
     }
 }
 
-/// Somebody else holds the target's lease.
-impl From<HeldLease> for Failed {
-    fn from(held: HeldLease) -> Failed {
-        let id = for_shell(&held.lease.deployment);
-        let when =
-            humantime::format_duration(std::time::Duration::from_secs(held.runs_out_in.as_secs()));
-        Failed::new(Exit::Busy, held.lease.in_words()).hint(match held.has_begun {
-            true => format!(
-                "unless its holder renews it, it can be taken in {when}, with `bluegreen resume \
-                 {id}`; `bluegreen abort {id}` cancels the deployment"
+impl From<ClaimError> for Failed {
+    fn from(error: ClaimError) -> Failed {
+        match error {
+            ClaimError::Interrupted(interrupted) => {
+                Failed::new(Exit::Interrupted, interrupted).hint("nothing was changed")
+            }
+            ClaimError::Obstructed(obstacle) => (*obstacle).into(),
+            ClaimError::Overtaken(overtaken) => Failed::new(Exit::Refused, overtaken)
+                .hint("nothing was changed; run it again to release it all the same"),
+            ClaimError::Store(error) => error.into(),
+            ClaimError::Shared(error) => error.into(),
+        }
+    }
+}
+
+impl From<Obstacle> for Failed {
+    fn from(obstacle: Obstacle) -> Failed {
+        let busy = Failed::new(Exit::Busy, &obstacle);
+        match obstacle {
+            Obstacle::Driven { id, holder } => StoreError::Driven { id, holder }.into(),
+            Obstacle::Away(error) => error.into(),
+            Obstacle::Unfinished {
+                deployment,
+                lease,
+                is_driven,
+            } => busy_with(&deployment, lease.as_ref(), is_driven),
+            Obstacle::Ahead(ahead) => match ahead.first() {
+                Some(first) => busy.hint(format!(
+                    "nothing was changed; --wait 1h waits behind it; a process that is not heard of \
+                     for {} loses its place",
+                    whole_seconds(first.length())
+                )),
+                None => busy,
+            },
+            Obstacle::Held(held) => {
+                let id = for_shell(&held.lease.deployment);
+                let when = whole_seconds(held.runs_out_in);
+                busy.hint(match held.has_begun {
+                    true => format!(
+                        "unless its holder renews it, it can be taken in {when}, with `bluegreen \
+                         resume {id}`; `bluegreen abort {id}` cancels the deployment"
+                    ),
+                    false => format!(
+                        "nothing has begun under it yet; unless its holder renews it, it can be \
+                         taken in {when}, with another `bluegreen run`: `--wait 1h` queues"
+                    ),
+                })
+            }
+        }
+    }
+}
+
+/// The target has this deployment, which is not finished. Where no process drives it the text
+/// names the commands that lead on: nothing does so by itself.
+fn busy_with(deployment: &Deployment, lease: Option<&LeaseRecord>, is_driven: bool) -> Failed {
+    let in_flight = StoreError::in_flight(deployment);
+    let id = for_shell(&deployment.plan.id);
+    if !is_driven {
+        let why = match deployment.state.rests() {
+            true => "it waits for an operator",
+            false => "no process runs it",
+        };
+        let message = format!(
+            "{in_flight}, and {why}: `bluegreen resume {id}` continues it, `bluegreen rollback \
+             {id}` rolls back"
+        );
+        return Failed::new(Exit::Busy, message);
+    }
+    let failed = Failed::from(in_flight);
+    match lease.filter(|lease| lease.holder.is_some()) {
+        Some(lease) => failed.hint(format!(
+            "{}; `bluegreen wait {id}` waits for it, `bluegreen abort {id}` cancels it, `bluegreen \
+             resume {id}` takes over once it is silent for {}",
+            lease.in_words(),
+            whole_seconds(lease.length())
+        )),
+        None => failed,
+    }
+}
+
+/// A session that ended before its deployment came to rest.
+impl From<Error> for Failed {
+    fn from(error: Error) -> Failed {
+        let message = error.to_string();
+        let refused = |hint: &str| Failed::new(Exit::Refused, &message).hint(hint);
+        match error {
+            Error::Claim(error) => error.into(),
+            Error::Refused(refused) => refused.into(),
+            Error::NotHealthy { .. } => refused("nothing was changed"),
+            Error::NotPossible(error) => error.into(),
+            Error::Look(error) => error.into(),
+            Error::Unset(error) => error.into(),
+            Error::Untrusted(_) => refused(
+                "nothing was run, sent or changed; give this command the flags, variables or file \
+                 that the run was given, or resume where its journal is; with BLUEGREEN_STATE_KEY \
+                 on every command the copy itself is trusted: docs/operate/security.md",
             ),
-            false => format!(
-                "nothing has begun under it yet; unless its holder renews it, it can be taken in \
-                 {when}, with another `bluegreen run`: `--wait 1h` queues"
+            Error::Forged { .. } => refused(
+                "nothing was changed; anybody who may write to the bucket may have written that: \
+                 inspect the object, and resume where the deployment's own journal is: \
+                 docs/operate/security.md",
             ),
-        })
+            Error::Elsewhere { .. } => {
+                refused("nothing was changed; use that account's credentials")
+            }
+            Error::Gone(_) => Failed::new(Exit::NoDeployment, message),
+            Error::UnlikeItsRun { flag, .. } => refused(&format!(
+                "nothing was changed; omit {flag} or name the same, or roll back and run again"
+            )),
+            Error::NoApprover { id, .. } => refused(&format!(
+                "name it with --approve-url, BLUEGREEN_APPROVE_URL or `approve-url` in \
+                 bluegreen.toml; bluegreen resume {id} --approve continues without approval"
+            )),
+            Error::TestsProduction(_) => refused(
+                "nothing was changed; name a path such as /health, or write {cname} for the host: \
+                 docs/use/acceptance.md",
+            ),
+            Error::NothingToDiscard { .. } => refused("leave it out"),
+            Error::NoBundle { id, .. } => refused(&format!(
+                "put it there and resume, or roll back with: bluegreen abort {id}"
+            )),
+            Error::TakeOver { id, error } => Failed::taking_over(&id, error),
+            Error::Drive {
+                id,
+                awaits_approval,
+                error,
+            } => {
+                let failed = Failed::drive(&id, error);
+                match awaits_approval && failed.exit == Exit::Interrupted {
+                    true => Failed {
+                        message: format!("{}; the deployment is paused", failed.message),
+                        ..Failed::unapproved(&id)
+                    },
+                    false => failed,
+                }
+            }
+        }
+    }
+}
+
+/// The contract's exit code for how a deployment rests; the driver leaves none that does not.
+/// `goal` is what the operator wanted.
+pub(super) fn exit_code(rest: Option<Rest>, goal: Goal) -> Exit {
+    match (rest, goal) {
+        (Some(Rest::Completed | Rest::Paused), _) => Exit::Completed,
+        (Some(Rest::RolledBack), Goal::Previous) => Exit::Completed,
+        (Some(Rest::RolledBack), Goal::Release) => Exit::RolledBack,
+        (Some(Rest::Stuck), _) => Exit::Stuck,
+        (Some(Rest::Held), _) => Exit::Held,
+        (None, _) => Exit::Bug,
     }
 }
 
 impl Failed {
-    /// A deployment that could not be taken up, before anything was changed.
-    pub(super) fn taking_up(id: &str, error: DriveError) -> Failed {
+    /// A pause whose approval nobody was asked for, or nobody has given yet.
+    pub(super) fn unapproved(id: &str) -> Failed {
+        let message = "the deployment is paused, and nothing requests its approval";
+        Failed::new(Exit::Interrupted, message).hint(format!(
+            "nobody has approved it; wait on with: bluegreen resume {id} (and the --approve-url, \
+             which bluegreen does not store); bluegreen resume {id} --approve continues without \
+             approval"
+        ))
+    }
+
+    /// A deployment that could not be taken over, before anything was changed.
+    fn taking_over(id: &str, error: DriveError) -> Failed {
         match error {
             DriveError::Shared(
                 error @ (SharedError::Damaged { .. }

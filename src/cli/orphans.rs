@@ -10,7 +10,7 @@ use crate::cloud::Environment;
 use crate::config::{Config, is_bucket_name};
 use crate::deployment::Deployment;
 use crate::plan::{Goal, TAG_BLUE, TAG_BUCKET, TAG_DEPLOYMENT, TAG_VERSION, label_of_tag, tag_of};
-use crate::rebuild::{Remains, Unsettled, rebuild};
+use crate::rebuild::{Remains, rebuild};
 use crate::shared::{DeploymentRecord, SharedState};
 use crate::text::for_shell;
 
@@ -48,27 +48,6 @@ pub(super) fn kept_elsewhere(record: &DeploymentRecord) -> Failed {
         "nothing was changed; name it with --bucket {}, without --no-shared-state",
         for_shell(&plan.bucket)
     ))
-}
-
-impl From<Unsettled> for Failed {
-    fn from(error: Unsettled) -> Failed {
-        let hint = match &error {
-            Unsettled::Direction { .. } => {
-                "nothing was changed; `bluegreen rollback ID` rolls back to the previous version"
-            }
-            Unsettled::NoTag { .. }
-            | Unsettled::NoBlue { .. }
-            | Unsettled::NoHolder { .. }
-            | Unsettled::OtherVersion { .. } => {
-                "nothing was changed; docs/operate/operations.md says what to inspect"
-            }
-        };
-        Failed::new(
-            Exit::Refused,
-            format!("the deployment cannot be rebuilt from AWS: {error}"),
-        )
-        .hint(hint)
-    }
 }
 
 impl Context {

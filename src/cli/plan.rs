@@ -4,14 +4,13 @@ use super::context::Context;
 use super::run;
 use super::{Exit, Failed, say, warn_of};
 use crate::acceptance::all_set;
-use crate::clock::Clock;
+use crate::claim::{Claim, ClaimError};
 use crate::config::{Config, Options};
-use crate::deployment::Deployment;
-use crate::machine::Kind;
 use crate::plan::{Plan, Target};
-use crate::preflight::{self, Check, Finding, Past, Refused, Step, Surroundings, Wanted, steps};
+use crate::preflight::{self, Check, Finding, Refused, Step, Wanted, steps};
 use crate::report::outlook::{self, Outlook};
-use crate::store::{Store, StoreError};
+use crate::session::surroundings;
+use crate::shared::SharedState;
 
 /// What `plan` takes.
 #[derive(Clone, Debug, clap::Args)]
@@ -81,13 +80,14 @@ pub(super) async fn look(
     context.clock = cloud.corrected(context.clock);
     // Nothing is begun under it.
     let id = ulid::Ulid::new().to_string();
-    let mut turn = context.turn(&cloud, config, &found.0, &id)?;
-    let busy = turn
-        .hindrance(&mut context.store, &context.clock, &found.1)
+    let shared = config.shared_state;
+    let shared = shared.then(|| SharedState::new(cloud.bucket(&config.bucket)));
+    let often = (context.options.lease, config.wishes.limits.poll);
+    let of = (&found.0, &*id);
+    let mut claim = Claim::to_begin(&context.store, &context.clock, shared, of, often)?;
+    let busy = claim
+        .unobstructed(&mut context.store, &context.clock, &found.1)
         .await;
-    let busy = busy
-        .map(|busy| busy.map(Failed::from))
-        .map_err(Failed::from);
     let around = surroundings(&context.store, &found.0, &context.clock)?;
     let inspection = preflight::inspect(&cloud, config, wanted, &found, &around).await?;
     let inspection = inspection.with(free(busy));
@@ -115,38 +115,15 @@ fn told(outlook: &Outlook<'_>, args: &Args) -> Exit {
 }
 
 /// Whether the target has another deployment.
-fn free(busy: Result<Option<Failed>, Failed>) -> Finding {
-    match busy {
-        Ok(None) => Check::FreeTarget.passed("no deployment of the target is in flight"),
-        Err(failed) if failed.exit() != Exit::Refused => {
-            Check::FreeTarget.unknown(failed.message())
-        }
-        Ok(Some(refused)) | Err(refused) => {
-            Check::FreeTarget.refused(refused.message(), Check::FreeTarget.about().remedy)
-        }
-    }
-}
-
-/// AWS's time, and what the journal knows of this target's completed deployments.
-pub(super) fn surroundings(
-    store: &Store,
-    target: &Target,
-    clock: &Clock,
-) -> Result<Surroundings, StoreError> {
-    let mut past = Past::default();
-    let is_of_target = |deployment: &Deployment| {
-        deployment.state.kind() == Kind::Completed && deployment.plan.target == *target
+fn free(busy: Result<(), ClaimError>) -> Finding {
+    let error = match busy {
+        Ok(()) => return Check::FreeTarget.passed("no deployment of the target is in flight"),
+        Err(error) => error,
     };
-    for deployment in store.all()?.iter().filter(|one| is_of_target(one)) {
-        let mut began = deployment.started_at;
-        for transition in store.transitions(&deployment.plan.id)? {
-            let took = transition.at.since(began);
-            past.0.entry(transition.from).or_default().push(took);
-            began = transition.at;
-        }
+    let is_obstructed = matches!(error, ClaimError::Obstructed(_));
+    let failed = Failed::from(error);
+    match is_obstructed || failed.exit() == Exit::Refused {
+        true => Check::FreeTarget.refused(failed.message(), Check::FreeTarget.about().remedy),
+        false => Check::FreeTarget.unknown(failed.message()),
     }
-    Ok(Surroundings {
-        now: clock.now(),
-        past,
-    })
 }

@@ -3,13 +3,14 @@
 use tokio::task::LocalSet;
 use tracing::{error, info};
 
-use super::claim::InFlight;
 use super::context::Context;
-use super::session::{Asked, go_on};
+use super::find::InFlight;
+use super::session::go_on;
 use super::signals::Standing;
 use super::{Exit, Failed, Unheeded, say};
 use crate::config::{Named, NamedLimits, Options};
 use crate::machine::Order;
+use crate::plan::Goal;
 use crate::shared::DeploymentRecord;
 
 /// What `resume` takes.
@@ -58,8 +59,7 @@ pub(super) async fn run(
         None => Order::Resume,
     };
     let found = context.find_or_rebuild(args.id.as_deref(), None).await?;
-    let taken = context.take_up(found).await?;
-    go_on(&mut context, taken, order, Asked::Release, named).await
+    go_on(&mut context, found, order, Goal::Release, named).await
 }
 
 /// Drives every interrupted deployment to its rest, all at the same time. Those
@@ -138,12 +138,10 @@ async fn one(
     record: DeploymentRecord,
     limits: NamedLimits,
 ) -> Result<Exit, Failed> {
-    let taken = context.take_up(record).await?;
-    let (order, asked) = (Order::Resume, Asked::Release);
     let named = Named {
         tests: None,
         limits,
         ..Named::default()
     };
-    go_on(&mut context, taken, order, asked, named).await
+    go_on(&mut context, record, Order::Resume, Goal::Release, named).await
 }

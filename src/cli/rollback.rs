@@ -1,7 +1,7 @@
 //! `bluegreen rollback`: back to the previous version, by the same stages.
 
 use super::context::Context;
-use super::session::{Asked, go_on};
+use super::session::go_on;
 use super::{Exit, Failed, Unheeded};
 use crate::config::{Named, Options};
 use crate::deployment::Deployment;
@@ -40,8 +40,7 @@ pub(super) async fn run(
         let over = NotPossible::Ended(found.deployment.state.kind());
         return Err(Failed::from(over).hint(hint));
     }
-    let taken = context.take_up(found).await?;
-    go_on(&mut context, taken, Order::Retreat, Asked::Retreat, named).await
+    go_on(&mut context, found, Order::Retreat, Goal::Previous, named).await
 }
 
 /// What leads back from a release that has completed: a release of the version before it.

@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bluegreen_sandbox::{
-    Fault, Options as SandboxOptions, Policy, PolicyError, Replay, ReplayError, Report, SPEEDS,
-    Sandbox, SandboxError,
+    Fault, Options as SandboxOptions, Policy, Replay, Report, SPEEDS, Sandbox, SandboxError,
 };
 use serde::Deserialize;
 use tokio::net::TcpListener;
@@ -49,24 +48,6 @@ fn fault(text: &str) -> Result<Fault, String> {
 
 fn policy(file: Option<&Path>) -> Result<Option<Policy>, Failed> {
     file.map(Policy::read).transpose().map_err(Failed::from)
-}
-
-impl From<PolicyError> for Failed {
-    fn from(error: PolicyError) -> Failed {
-        Failed::new(Exit::Refused, error)
-    }
-}
-
-impl From<SandboxError> for Failed {
-    fn from(error: SandboxError) -> Failed {
-        Failed::new(Exit::Refused, error)
-    }
-}
-
-impl From<ReplayError> for Failed {
-    fn from(error: ReplayError) -> Failed {
-        Failed::new(Exit::Refused, error)
-    }
 }
 
 pub(super) async fn run(_options: &Options, args: &Args) -> Result<Exit, Failed> {

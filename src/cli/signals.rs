@@ -9,14 +9,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::{Exit, Failed};
-use crate::clock::Clock;
+use crate::claim::{Interrupted, Interruption};
 use crate::driver::DriveError;
 
 /// How long what a command holds may take to be given back once a signal has come.
 const MOMENT: Duration = Duration::from_secs(1);
-
-/// How long a request that takes hold of something may still be answered then.
-const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// How long a drive may take to end: it bounds itself, and a hook that heeds no SIGTERM is
 /// waited for until it is killed.
@@ -86,6 +83,11 @@ impl Signals {
         self.came.subscribe()
     }
 
+    /// The same, for what a command does without this module.
+    pub fn interruption(&self) -> Interruption {
+        self.came().into()
+    }
+
     /// Forgets the signals that came so far: only another one interrupts what follows. Whether
     /// one had come.
     pub fn await_another(&self) -> bool {
@@ -121,39 +123,10 @@ impl Signals {
         &self,
         awaited: impl Future<Output = Result<T, Failed>>,
     ) -> Result<T, Failed> {
-        tokio::select! {
-            biased;
-            () = come(self.came()) => Err(self.interrupted()),
-            done = awaited => done,
+        match self.interruption().unless(awaited).await {
+            Ok(done) => done,
+            Err(Interrupted) => Err(self.interrupted()),
         }
-    }
-
-    /// Waits for `pause` of a clock's time unless a signal comes first.
-    pub async fn rest(&self, clock: &Clock, pause: Duration) -> Result<(), Failed> {
-        let sleeps = async {
-            clock.sleep(pause).await;
-            Ok(())
-        };
-        self.unless(sleeps).await
-    }
-
-    /// Takes hold of something. Where a signal comes meanwhile, what is got all the same is
-    /// given back.
-    pub async fn take<T>(
-        &self,
-        taking: impl Future<Output = Result<T, Failed>>,
-        give_back: impl AsyncFnOnce(T),
-    ) -> Result<T, Failed> {
-        let mut taking = pin!(taking);
-        tokio::select! {
-            biased;
-            taken = &mut taking => return taken,
-            () = come(self.came()) => {}
-        }
-        if let Ok(Ok(taken)) = tokio::time::timeout(LAST_WORDS, taking).await {
-            give_back(taken).await;
-        }
-        Err(self.interrupted())
     }
 
     /// Carries a command out. Once a signal has come it has a moment to end by itself where it
@@ -237,22 +210,6 @@ mod tests {
         signals.stand(Standing::Holding);
         let (told, _) = ended_by_a_signal(&signals).await;
         assert_eq!(told, "interrupted; the word is left");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_comes_in_time_is_given_back() {
-        let signals = signals();
-        signals.came.send_replace(true);
-        for (after, comes) in [(LAST_WORDS / 2, true), (2 * LAST_WORDS, false)] {
-            let taking = async {
-                tokio::time::sleep(after).await;
-                Ok(7)
-            };
-            let mut given_back = None;
-            let taken = signals.take(taking, async |it| given_back = Some(it)).await;
-            assert!(taken.is_err());
-            assert_eq!(given_back, comes.then_some(7));
-        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -6,10 +6,12 @@ use clap::ValueEnum;
 use tracing::warn;
 
 use super::context::Context;
-use super::session::{Asked, exit_code};
+use super::exit::exit_code;
 use super::{Exit, Failed, say};
 use crate::config::Options;
 use crate::machine::{Kind, State};
+use crate::plan::Goal;
+use crate::session::Rest;
 use crate::table::duration;
 
 /// What `wait` takes.
@@ -75,13 +77,13 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
         if args.until.is_met(&found.state) {
             say(&format!("{id} {kind}"));
             return Ok(match args.until {
-                Until::Rest | Until::End => exit_code(&found.state, Asked::Release),
+                Until::Rest | Until::End => exit_code(Rest::of(&found.state), Goal::Release),
                 _ => Exit::Completed,
             });
         }
         if args.until.cannot_be_met(&found.state) {
             let message = format!("deployment {id} is {kind}: {}", found.meaning());
-            let exit = match exit_code(&found.state, Asked::Release) {
+            let exit = match exit_code(Rest::of(&found.state), Goal::Release) {
                 Exit::Completed => Exit::Refused,
                 exit => exit,
             };

@@ -245,15 +245,74 @@ fn the_sandbox_has_its_data_below_its_behaviour() {
 }
 
 /// The driver tells what happens; whoever listens renders it.
+/// The driver tells what happens; whoever listens renders it. So does a session of its claim.
 #[test]
-fn the_driver_renders_nothing() {
-    let words = ["crate::report", "info!(", "warn!(", "error!("];
-    absent("src/driver", &words, &[]);
-    let (_, driver) = sources("src")
-        .into_iter()
-        .find(|(path, _)| path.ends_with("src/driver.rs"))
-        .expect("it is there");
-    assert!(words.iter().all(|word| !driver.contains(word)));
+fn the_driver_and_a_session_render_nothing() {
+    for (path, text) in sources("src") {
+        let name = path.to_string_lossy();
+        let is_in = |part: &str| name.contains(&format!("src/{part}")) && !name.contains("src/cli");
+        let words: &[&str] = match (is_in("driver"), is_in("session")) {
+            (true, _) => &["crate::report", "info!(", "warn!(", "error!("],
+            (_, true) => &["info!(", "warn!(", "error!("],
+            (false, false) => continue,
+        };
+        for word in words {
+            assert!(!text.contains(word), "{name} names {word}");
+        }
+    }
+}
+
+/// Below the command line a failure is a value: its exit code and what to do about it are decided
+/// at the edge, of the errors of everything below in one file.
+#[test]
+fn exit_codes_and_hints_are_the_command_lines() {
+    let words = [
+        "Exit::",
+        "ExitCode",
+        "process::exit",
+        "process::abort",
+        ".hint(",
+    ];
+    absent("src", &words, &["src/cli", "src/main.rs"]);
+    for below in ["core", "clock", "aws", "journal"] {
+        absent(&format!("crates/{below}/src"), &words, &[]);
+    }
+    absent("src/cli", &["for Failed {"], &["src/cli/exit.rs"]);
+}
+
+/// Whoever takes a lock or a lease, or finds one taken, leaves the waiting to `claim::wait`: the
+/// only loop, and the only pause, in the files that do so.
+#[test]
+fn one_loop_waits_for_the_claim_to_drive() {
+    let claims = ["lock_drive(", "Claim::to_", "Obstacle::", "claim::wait("];
+    let waits = ["loop {", "sleep(", "interval("];
+    let folders = ["src", "crates/journal/src"];
+    let sources = folders.into_iter().flat_map(sources);
+    let mut waiting = Vec::new();
+    for (path, text) in sources {
+        let claims = claims.iter().any(|word| text.contains(word));
+        let is_test = path.ends_with("tests.rs");
+        if claims && !is_test && waits.iter().any(|word| text.contains(word)) {
+            waiting.push((path, text));
+        }
+    }
+    let [(path, claim)] = &waiting[..] else {
+        panic!(
+            "{:?}",
+            waiting.iter().map(|(path, _)| path).collect::<Vec<_>>()
+        );
+    };
+    assert!(path.ends_with("journal/src/claim.rs"), "{}", path.display());
+    for word in waits {
+        let expected = usize::from(word != "interval(");
+        assert_eq!(claim.matches(word).count(), expected, "{word}");
+    }
+    // The command line claims by way of a session.
+    absent(
+        "src/cli",
+        &["lock_drive(", "claim::wait(", "Contender"],
+        &[],
+    );
 }
 
 /// The places that make a whole plan: a literal of it without another plan behind `..`.

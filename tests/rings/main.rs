@@ -37,6 +37,7 @@ mod race;
 mod reasons;
 mod rules;
 mod services;
+mod session;
 mod settings;
 mod shared;
 mod signals;

@@ -21,7 +21,7 @@ use bluegreen_core::machine::Seen;
 use bluegreen_core::plan::SEND_WITHIN;
 
 /// A checkpoint that failed.
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 pub enum JournalError {
     /// In SQLite.
     #[error(transparent)]
@@ -333,14 +333,8 @@ fn latest(
     ours: Option<Deployment>,
     theirs: Option<DeploymentRecord>,
 ) -> Result<Option<DeploymentRecord>, StoreError> {
-    let ours = match ours {
-        Some(deployment) => {
-            let transitions = store.transitions(&deployment.plan.id)?;
-            let outputs = store.outputs(&deployment.plan.id)?;
-            Some(DeploymentRecord::new(deployment, transitions).with_outputs(outputs))
-        }
-        None => None,
-    };
+    let ours = ours.map(|ours| DeploymentRecord::here(store, ours));
+    let ours = ours.transpose()?;
     let path = store.path().display();
     Ok(match (ours, theirs) {
         (Some(ours), Some(theirs)) if ours.deployment.age() >= theirs.deployment.age() => {

@@ -1,8 +1,8 @@
 //! Where a deployment is kept, and who may drive it.
 //!
 //! The [`store`] is a SQLite file on this machine, [`shared`] the copy in the artifacts bucket with
-//! the lease of each target and the queue of those who wait. A [`journal`] writes both, and
-//! [`turn`] waits until a process may begin.
+//! the lease of each target and the queue of those who wait. A [`journal`] writes both, and a
+//! [`claim`] decides who may drive.
 #![warn(missing_docs)]
 
 pub mod store;
@@ -11,4 +11,4 @@ pub mod shared;
 
 pub mod journal;
 
-pub mod turn;
+pub mod claim;

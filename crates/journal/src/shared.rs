@@ -24,13 +24,15 @@ pub use lease::{Lease, LeaseRecord, SEND_MARGIN};
 pub use listing::ARCHIVED_AFTER;
 pub use queue::{Begun, Queue, Ticket};
 
+use std::time::Duration;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 use tracing::debug;
 
-use crate::store::{Output, Transition};
+use crate::store::{Output, Store, StoreError, Transition};
 use bluegreen_aws::LookError;
 use bluegreen_aws::state_key::{Authenticity, StateKey};
 use bluegreen_aws::{Bucket, Condition, OBJECT_BYTES_MAX, Object, Put};
@@ -48,7 +50,7 @@ pub const LEASES: &str = "bluegreen/leases/";
 const QUEUES: &str = "bluegreen/queues/";
 
 /// What can go wrong with the state in the bucket.
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 pub enum SharedError {
     /// The bucket cannot be read or written for now.
     #[error("the bucket {bucket} cannot be reached: {message}")]
@@ -212,6 +214,31 @@ impl DeploymentRecord {
             transitions,
             outputs: Vec::new(),
             origin: Origin::Journal,
+        }
+    }
+
+    /// The copy of a deployment of the journal on this machine.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn here(store: &Store, deployment: Deployment) -> Result<DeploymentRecord, StoreError> {
+        let transitions = store.transitions(&deployment.plan.id)?;
+        let outputs = store.outputs(&deployment.plan.id)?;
+        Ok(DeploymentRecord::new(deployment, transitions).with_outputs(outputs))
+    }
+
+    /// The later of two copies of a deployment, this machine's where neither is.
+    #[must_use]
+    pub fn later(
+        here: Option<DeploymentRecord>,
+        there: Option<DeploymentRecord>,
+    ) -> Option<DeploymentRecord> {
+        match (here, there) {
+            (Some(here), Some(there)) if there.deployment.age() > here.deployment.age() => {
+                Some(there)
+            }
+            (Some(here), _) => Some(here),
+            (None, there) => there,
         }
     }
 
@@ -402,6 +429,27 @@ impl Kept for Queue {
     fn is_acceptable(&mut self, _: Authenticity) -> bool {
         true
     }
+}
+
+/// How long the bucket is waited for where the journal on this machine may do.
+const GLANCE: Duration = Duration::from_secs(10);
+
+/// What the bucket is asked for, where it answers within [`GLANCE`].
+///
+/// # Errors
+/// [`SharedError::Away`] where it does not, and those of the question.
+pub async fn at_a_glance<T>(
+    asked: impl Future<Output = Result<T, SharedError>>,
+) -> Result<T, SharedError> {
+    let no_answer = |_| {
+        Err(SharedError::Away {
+            bucket: String::new(),
+            message: format!("no answer within {}", humantime::format_duration(GLANCE)),
+        })
+    };
+    tokio::time::timeout(GLANCE, asked)
+        .await
+        .unwrap_or_else(no_answer)
 }
 
 impl SharedState {

@@ -48,7 +48,7 @@ const PREPARING: Duration = Duration::from_millis(500);
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What can go wrong with the journal.
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 pub enum StoreError {
     /// The file could not be opened or made.
     #[error("cannot open the journal {}: {message}", path.display())]
@@ -126,6 +126,20 @@ pub enum StoreError {
         /// The state's kind.
         state: String,
     },
+}
+
+impl StoreError {
+    /// That a target has this deployment, which is not finished.
+    #[must_use]
+    pub fn in_flight(deployment: &Deployment) -> StoreError {
+        let plan = &deployment.plan;
+        StoreError::InFlight {
+            id: plan.id.clone(),
+            application: plan.target.application.clone(),
+            blue: plan.target.blue.clone(),
+            state: deployment.state.kind().to_string(),
+        }
+    }
 }
 
 /// What a checkpoint writes down beside the new state.
@@ -408,12 +422,7 @@ impl Store {
                 let other = self.unfinished_of(target)?;
                 Err(other.map_or_else(
                     || self.write_failure(&error),
-                    |other| StoreError::InFlight {
-                        id: other.plan.id,
-                        application: target.application.clone(),
-                        blue: target.blue.clone(),
-                        state: other.state.kind().to_string(),
-                    },
+                    |other| StoreError::in_flight(&other),
                 ))
             }
             Err(error) => Err(self.write_failure(&error)),
@@ -514,12 +523,7 @@ impl Store {
             && let Some(other) = self.unfinished_of(target)?
             && other.plan.id != deployment.plan.id
         {
-            return Err(StoreError::InFlight {
-                id: other.plan.id,
-                application: target.application.clone(),
-                blue: target.blue.clone(),
-                state: other.state.kind().to_string(),
-            });
+            return Err(StoreError::in_flight(&other));
         }
         let is_later = self
             .write_adopted(deployment, transitions)

@@ -3,15 +3,14 @@
 
 use std::time::Duration;
 
+use bluegreen::claim::{Claim, ClaimError, Obstacle};
 use bluegreen::cloud::LookError;
 use bluegreen::deployment::Deployment;
 use bluegreen::facts::is_healthy;
 use bluegreen::health::Health;
-use bluegreen::journal::JournalError;
 use bluegreen::plan::Strategy;
 use bluegreen::preflight::{self, Past, Refused, Surroundings, Wanted};
-use bluegreen::shared::{Lease, SharedError};
-use bluegreen::turn::Turn;
+use bluegreen::shared::Lease;
 use bluegreen_sandbox::{Form, apply};
 use tokio::sync::watch;
 
@@ -36,9 +35,9 @@ pub(super) struct Waiter {
 pub(super) async fn begins(world: &VirtualWorld, first: &Deployment) {
     let (mut store, shared) = (world.store(), Some(world.shared()));
     let (target, id) = (&first.plan.target, first.plan.id.as_str());
-    let turn = Turn::of(&store, &world.clock, shared, (target, id), (LEASE, POLL));
-    let mut turn = turn.expect("the journal reads");
-    turn.begins(&mut store, &world.clock).await;
+    let claim = Claim::to_begin(&store, &world.clock, shared, (target, id), (LEASE, POLL));
+    let mut claim = claim.expect("the journal reads");
+    claim.begins(&mut store, &world.clock).await;
 }
 
 /// How often a process that waits looks.
@@ -143,39 +142,36 @@ impl Waiter {
         world: &VirtualWorld,
         rng: &mut fastrand::Rng,
     ) -> Result<(Deployment, Lease), Waited> {
-        let (mut turn, mut is_in_line, mut sleeps) = (None, false, self.sleeps);
+        let (mut place, mut sleeps) = (InLine::default(), self.sleeps);
         let since = world.clock.now();
         loop {
-            match self.attempt(world, &mut turn, &mut is_in_line).await {
+            match self.attempt(world, &mut place).await {
                 Attempt::Begun(begun) => return Ok(*begun),
                 Attempt::Overtaken(by) => return Err(Waited::Overtaken(by)),
                 Attempt::Again => continue,
                 // `run` ends where the bucket is away; once in line it might be run again.
-                Attempt::Busy if turn.is_some() && !is_in_line => return Err(Waited::InVain),
+                Attempt::Busy if place.claim.is_some() && !place.is_in_line => {
+                    return Err(Waited::InVain);
+                }
                 Attempt::Busy => {}
             }
             if world.clock.now().since(since) >= Duration::from_secs(self.waits) {
-                if let Some(turn) = &turn {
-                    turn.leave(&mut world.store()).await;
+                if let Some(claim) = &place.claim {
+                    claim.leave(&mut world.store()).await;
                 }
                 return Err(Waited::InVain);
             }
             // Now and then its machine sleeps for longer than its ticket lasts.
             let asleep = match rng.u8(..16) {
                 0 => rng.u64(..2_400),
-                _ => sleeps.take_if(|_| is_in_line).unwrap_or(0),
+                _ => sleeps.take_if(|_| place.is_in_line).unwrap_or(0),
             };
             world.clock.sleep(POLL + Duration::from_secs(asleep)).await;
         }
     }
 
     /// One attempt, in the order of `run`'s.
-    async fn attempt(
-        &self,
-        world: &VirtualWorld,
-        turn: &mut Option<Turn>,
-        is_in_line: &mut bool,
-    ) -> Attempt {
+    async fn attempt(&self, world: &VirtualWorld, place: &mut InLine) -> Attempt {
         let (cloud, config) = (&world.cloud, &world.config);
         let look = || preflight::find_target(cloud, config, "us-east-1");
         let mut store = world.store();
@@ -183,36 +179,34 @@ impl Waiter {
             return Attempt::Busy;
         };
         let clock = cloud.corrected(world.clock);
-        let turn = turn.get_or_insert_with(|| {
+        let claim = place.claim.get_or_insert_with(|| {
             let often = (LEASE, POLL);
             let shared = Some(world.shared());
-            let turn = Turn::of(&store, &clock, shared, (&found.0, self.id), often);
-            turn.expect("the journal reads").waiting()
+            let claim = Claim::to_begin(&store, &clock, shared, (&found.0, self.id), often);
+            claim.expect("the journal reads").waiting()
         });
-        let hindrance = turn.hindrance(&mut store, &clock, &found.1).await;
-        *is_in_line |= hindrance.is_ok();
-        match hindrance {
-            Ok(None) => {}
-            Ok(Some(_)) => return Attempt::Busy,
-            Err(error) => return busy_where_away(error),
+        let unobstructed = claim.unobstructed(&mut store, &clock, &found.1).await;
+        place.is_in_line |= !unobstructed.as_ref().is_err_and(is_away);
+        if let Err(error) = unobstructed {
+            return busy_where_obstructed(error);
         }
         let Some(found) = passing(look().await) else {
             return Attempt::Busy;
         };
-        if turn.waits_for_blue && !is_healthy(&found.1, config.wishes.healthy.max(Health::Warning))
+        if place.waits_for_blue && !is_healthy(&found.1, config.wishes.healthy.max(Health::Warning))
         {
             return Attempt::Busy;
         }
-        match turn
+        match claim
             .not_overtaken(&mut store, &found.1, Some(self.label))
             .await
         {
-            Ok(Ok(())) => {}
-            Ok(Err(by)) => {
-                turn.leave(&mut store).await;
+            Ok(()) => {}
+            Err(ClaimError::Overtaken(by)) => {
+                claim.leave(&mut store).await;
                 return Attempt::Overtaken(by.to_string());
             }
-            Err(error) => return busy_where_away(error),
+            Err(error) => return busy_where_obstructed(error),
         }
         let wanted = Wanted {
             label: Some(self.label.to_owned()),
@@ -228,16 +222,15 @@ impl Waiter {
         if let Err(refused) = &planned
             && refused.may_pass()
         {
-            turn.waits_for_blue = true;
+            place.waits_for_blue = true;
             return Attempt::Busy;
         }
         let Some(plan) = passing(planned) else {
             return Attempt::Busy;
         };
-        let lease = match turn.take(&store, &clock).await {
-            Ok(Ok(lease)) => lease.expect("the bucket keeps leases"),
-            Ok(Err(_)) => return Attempt::Busy,
-            Err(error) => return busy_where_away(error),
+        let lease = match claim.take(&store, &clock, None).await {
+            Ok(lease) => lease.expect("the bucket keeps leases"),
+            Err(error) => return busy_where_obstructed(error),
         };
         let again = passing(look().await);
         let runs = again
@@ -247,12 +240,21 @@ impl Waiter {
             lease.release().await;
             return Attempt::Again;
         }
-        turn.begins(&mut store, &clock).await;
+        claim.begins(&mut store, &clock).await;
         let mut deployment = Deployment::new(plan, clock.now());
         deployment.fence = lease.fence().await;
         store.create(&deployment).expect("the journal takes it");
         Attempt::Begun(Box::new((deployment, lease)))
     }
+}
+
+/// How a waiter stands.
+#[derive(Default)]
+struct InLine {
+    claim: Option<Claim>,
+    is_in_line: bool,
+    /// Whether nothing but blue's health was in the way when it was last planned.
+    waits_for_blue: bool,
 }
 
 enum Attempt {
@@ -271,9 +273,13 @@ fn passing<T>(looked: Result<T, Refused>) -> Option<T> {
     }
 }
 
-fn busy_where_away(error: JournalError) -> Attempt {
+fn is_away(error: &ClaimError) -> bool {
+    matches!(error, ClaimError::Obstructed(obstacle) if matches!(**obstacle, Obstacle::Away(_)))
+}
+
+fn busy_where_obstructed(error: ClaimError) -> Attempt {
     match error {
-        JournalError::Shared(SharedError::Away { .. }) => Attempt::Busy,
+        ClaimError::Obstructed(_) => Attempt::Busy,
         error => panic!("{error}"),
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{
     DeploymentRecord, FORMAT, Holder, Lease, LeaseRecord, SharedError, SharedState, Written,
 };
-use bluegreen_clock::{Clock, Stopwatch};
+use bluegreen_clock::{Clock, Stopwatch, part};
 use bluegreen_core::plan::Target;
 
 /// Somebody who wants the lease of a target, and watches it until he may have it.
@@ -52,6 +52,14 @@ pub struct HeldLease {
     pub renewed: bool,
     /// When it may be taken unless he renews it.
     pub runs_out_in: Duration,
+}
+
+impl HeldLease {
+    /// When to look at it again: often enough to see each renewal.
+    pub(crate) fn look_again_in(&self) -> Duration {
+        let often = part(self.lease.length(), 20);
+        self.runs_out_in.min(often).max(Duration::from_millis(100))
+    }
 }
 
 impl Contender {

@@ -18,6 +18,7 @@ use bluegreen_core::deployment::Deployment;
 pub struct DriveLock {
     path: PathBuf,
     file: Arc<LockFile>,
+    /// The revision that the process before came to, where it was killed.
     left_at: Option<u64>,
 }
 
@@ -26,14 +27,6 @@ struct LockFile {
     file: File,
     /// Whether this process has checkpointed the deployment.
     noted: AtomicBool,
-}
-
-impl DriveLock {
-    /// The revision that the process before came to, where it was killed.
-    #[must_use]
-    pub fn left_at(&self) -> Option<u64> {
-        self.left_at
-    }
 }
 
 /// A deployment that is driven through a store.
@@ -104,6 +97,30 @@ impl Store {
             file,
             left_at,
         })
+    }
+
+    /// Refuses a deployment of which this journal knows less than the process before had written:
+    /// the journal has lost its log, and without a copy elsewhere nothing tells what was asked of
+    /// AWS.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`].
+    pub fn has_lost_nothing(
+        &self,
+        deployment: &Deployment,
+        lock: &DriveLock,
+    ) -> Result<(), StoreError> {
+        match lock.left_at {
+            Some(left_at) if left_at > deployment.revision => Err(StoreError::Damaged {
+                path: self.path().to_owned(),
+                message: format!(
+                    "its last checkpoint is {} of deployment {}, and there were {left_at}: was its \
+                     -wal file removed?",
+                    deployment.revision, deployment.plan.id
+                ),
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// Whether another process drives this deployment through this journal.

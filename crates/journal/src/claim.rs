@@ -1,9 +1,17 @@
-//! Whose turn it is at a target: what it has, who waits and came first, and whether a release
-//! was overtaken while it waited.
+//! Who may drive a deployment: the lock on this machine, the lease in the bucket, and the queue of
+//! those who wait for it.
+//!
+//! Every command that drives asks here. What an attempt finds in the way is an [`Obstacle`], and
+//! [`wait`] decides whether it is waited for.
 
 // Numbers here are read from others.
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
+mod interruption;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -11,22 +19,264 @@ use tracing::{debug, warn};
 
 use crate::journal::JournalError;
 use crate::shared::{
-    Contender, HeldLease, Holder, Lease, LeaseAttempt, LeaseRecord, Queue, SharedState, Ticket,
+    Contender, HeldLease, Holder, Lease, LeaseAttempt, LeaseRecord, Queue, SharedError,
+    SharedState, Ticket,
 };
-use crate::store::{Store, StoreError};
+use crate::store::{DriveLock, Store, StoreError};
 use bluegreen_aws::Environment;
 use bluegreen_clock::{Clock, Stopwatch};
 use bluegreen_core::deployment::Deployment;
 use bluegreen_core::machine::Kind;
 use bluegreen_core::plan::Target;
 
+pub use interruption::{Interrupted, Interruption};
+
 /// How long the queue is waited for where a process leaves it.
 const LEAVING: Duration = Duration::from_secs(5);
 
-/// A process that wants to release at a target.
-pub struct Turn {
+/// How often a runner on this machine is looked after, by its lock: of the wall's time.
+const LOOK_AFTER: Duration = Duration::from_millis(500);
+
+/// Why a process may not drive.
+#[derive(Clone, Debug, Error)]
+pub enum ClaimError {
+    /// It was asked to end while it waited.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+    /// Somebody else drives, or waits and came before.
+    #[error("{0}")]
+    Obstructed(Box<Obstacle>),
+    /// Something newer was released while it waited.
+    #[error(transparent)]
+    Overtaken(#[from] Overtaken),
+    /// The journal on this machine failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The state in the bucket failed.
+    #[error(transparent)]
+    Shared(SharedError),
+}
+
+impl From<Obstacle> for ClaimError {
+    fn from(obstacle: Obstacle) -> ClaimError {
+        ClaimError::Obstructed(Box::new(obstacle))
+    }
+}
+
+/// A bucket that does not answer for now may be waited for.
+impl From<SharedError> for ClaimError {
+    fn from(error: SharedError) -> ClaimError {
+        match error {
+            SharedError::Away { .. } => Obstacle::Away(error).into(),
+            error => ClaimError::Shared(error),
+        }
+    }
+}
+
+impl From<JournalError> for ClaimError {
+    fn from(error: JournalError) -> ClaimError {
+        match error {
+            JournalError::Store(error) => error.into(),
+            JournalError::Shared(error) => error.into(),
+        }
+    }
+}
+
+/// What is in the way of a process that wants to drive.
+#[derive(Clone, Debug)]
+pub enum Obstacle {
+    /// Another process on this machine drives the deployment.
+    Driven {
+        /// The deployment's id.
+        id: String,
+        /// The process, where it could be read.
+        holder: String,
+    },
+    /// The target has this deployment, which is not finished.
+    Unfinished {
+        /// The deployment.
+        deployment: Box<Deployment>,
+        /// Its lease, where it has one.
+        lease: Option<LeaseRecord>,
+        /// Whether a process may drive it.
+        is_driven: bool,
+    },
+    /// These wait and came before, the first in line first.
+    Ahead(Vec<Ticket>),
+    /// Somebody holds the target's lease.
+    Held(HeldLease),
+    /// The bucket with the lease cannot be reached for now.
+    Away(SharedError),
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Obstacle::Driven { id, holder } => {
+                let (id, holder) = (id.clone(), holder.clone());
+                write!(f, "{}", StoreError::Driven { id, holder })
+            }
+            Obstacle::Unfinished { deployment, .. } => {
+                write!(f, "{}", StoreError::in_flight(deployment))
+            }
+            Obstacle::Ahead(ahead) => ahead_in_words(f, ahead),
+            Obstacle::Held(held) => f.write_str(&held.lease.in_words()),
+            Obstacle::Away(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+fn ahead_in_words(f: &mut fmt::Formatter<'_>, ahead: &[Ticket]) -> fmt::Result {
+    let [first, more @ ..] = ahead else {
+        return f.write_str("another release goes first");
+    };
+    let (holder, since) = (&first.holder, first.joined_at);
+    write!(
+        f,
+        "{holder} has waited since {since} to release, and goes first"
+    )?;
+    match more.len() {
+        0 => Ok(()),
+        count => write!(f, ", and {count} more go before this one"),
+    }
+}
+
+/// Whom a process waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitsBehind {
+    /// A new release waits behind whoever is in its way, and for whatever else may pass.
+    Everybody,
+    /// Who takes a deployment over waits for as long as it takes to see whether the lock holder
+    /// is alive. One that is keeps it.
+    TheSilent,
+    /// Who has asked the runner to roll back waits for it to do so.
+    TheRunner,
+}
+
+/// How long a process waits for its claim.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// Whom it waits for.
+    pub behind: WaitsBehind,
+    /// How long at most: of a new release altogether, of others for a bucket that does not
+    /// answer.
+    pub timeout: Duration,
+    /// How often it looks.
+    pub poll: Duration,
+}
+
+/// What an attempt that failed leaves to wait for.
+#[derive(Clone, Copy, Debug)]
+pub enum WaitsFor<'a> {
+    /// Nothing: it has failed for good.
+    Nothing,
+    /// Whoever drives, or came before.
+    Obstacle(&'a Obstacle),
+    /// What may pass by itself, whoever drives.
+    Passing,
+}
+
+impl WaitsFor<'_> {
+    /// Whether somebody does not answer for now.
+    fn is_unanswered(self) -> bool {
+        matches!(
+            self,
+            WaitsFor::Passing | WaitsFor::Obstacle(Obstacle::Away(_))
+        )
+    }
+}
+
+/// The error of an attempt that [`wait`] repeats.
+pub trait Attempted: From<Interrupted> {
+    /// What is left to wait for.
+    fn waits_for(&self) -> WaitsFor<'_>;
+}
+
+impl Attempted for ClaimError {
+    fn waits_for(&self) -> WaitsFor<'_> {
+        match self {
+            ClaimError::Obstructed(obstacle) => WaitsFor::Obstacle(obstacle),
+            ClaimError::Interrupted(_)
+            | ClaimError::Overtaken(_)
+            | ClaimError::Store(_)
+            | ClaimError::Shared(_) => WaitsFor::Nothing,
+        }
+    }
+}
+
+/// Attempts to make a claim until it is made, or until nothing is left that `patience` waits for.
+/// `tell` hears of each wait before it begins. An attempt that finds changed what it has looked at
+/// gives none, and is repeated at once.
+///
+/// # Errors
+/// That of the last attempt, or [`Interrupted`].
+pub async fn wait<T, E: Attempted>(
+    clock: Clock,
+    interruption: &Interruption,
+    patience: Patience,
+    mut attempt: impl AsyncFnMut() -> Result<Option<T>, E>,
+    mut tell: impl FnMut(&E),
+) -> Result<T, E> {
+    let began = Stopwatch::start(&clock);
+    let mut answered = began;
+    loop {
+        let error = match attempt().await {
+            Ok(Some(claimed)) => return Ok(claimed),
+            Ok(None) => continue,
+            Err(error) => error,
+        };
+        let waits_for = error.waits_for();
+        if !waits_for.is_unanswered() {
+            answered = Stopwatch::start(&clock);
+        }
+        let waited = [began, answered].map(|since| since.elapsed_at_least());
+        let Some(pause) = patience.pause(waits_for, waited, &clock) else {
+            return Err(error);
+        };
+        tell(&error);
+        interruption.unless(clock.sleep(pause)).await?;
+    }
+}
+
+impl Patience {
+    /// How long to pause before the next attempt; none where nothing is waited for any more.
+    /// It has waited so long altogether, and for so long the bucket has not answered.
+    fn pause(
+        &self,
+        waits_for: WaitsFor<'_>,
+        [waited, unanswered]: [Duration; 2],
+        clock: &Clock,
+    ) -> Option<Duration> {
+        let in_time = |since: Duration| (since < self.timeout).then_some(self.poll);
+        let obstacle = match (self.behind, waits_for) {
+            (_, WaitsFor::Nothing) => return None,
+            (WaitsBehind::Everybody, _) => return in_time(waited),
+            (_, WaitsFor::Passing | WaitsFor::Obstacle(Obstacle::Away(_))) => {
+                return in_time(unanswered);
+            }
+            (_, WaitsFor::Obstacle(obstacle)) => obstacle,
+        };
+        match (self.behind, obstacle) {
+            (WaitsBehind::TheRunner, Obstacle::Driven { .. }) => {
+                Some(LOOK_AFTER.mul_f64(clock.speed()))
+            }
+            (WaitsBehind::TheRunner, Obstacle::Held(_)) => Some(self.poll),
+            (WaitsBehind::TheSilent, Obstacle::Held(held)) => {
+                (!held.renewed).then(|| held.look_again_in())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A process that wants to drive a deployment, and what it has seen of whoever is in its way.
+pub struct Claim {
     target: Target,
     id: String,
+    /// What its lease says first that the deployment is doing.
+    doing: Kind,
+    /// Whether it is the first to take a lease for the deployment.
+    begins: bool,
     me: Holder,
     shared: Option<(SharedState, Contender)>,
     /// The renewal of the lease that was heard of last.
@@ -36,8 +286,6 @@ pub struct Turn {
     poll: Duration,
     /// For how long a lease lasts.
     lease: Duration,
-    /// Whether nothing but blue's health was in the way when it was last planned.
-    pub waits_for_blue: bool,
 }
 
 struct Heard {
@@ -60,26 +308,8 @@ struct Place {
     settled: bool,
 }
 
-/// Why it is not a process's turn.
-#[derive(Debug)]
-pub enum Hindrance {
-    /// The target has this deployment, which is not finished.
-    Unfinished {
-        /// The deployment.
-        deployment: Box<Deployment>,
-        /// Its lease, where it has one.
-        lease: Option<LeaseRecord>,
-        /// Whether a process may drive it.
-        is_driven: bool,
-    },
-    /// These wait and came before, the first in line first.
-    Ahead(Vec<Ticket>),
-    /// Somebody holds the target's lease.
-    Held(HeldLease),
-}
-
 /// Something newer than a release came to production while that waited.
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 #[error(
     "overtaken while it waited: {blue} runs {runs} now, and ran {ran} when this release{wanted} \
      began to wait; {by}"
@@ -97,41 +327,90 @@ pub struct Overtaken {
     by: String,
 }
 
-impl Turn {
-    /// Nothing is begun and nobody waits by it yet. `lease` is how long a lease lasts, and
-    /// `poll` how often a process that waits looks.
+impl Claim {
+    /// The claim of a release that is to begin. Nothing is begun and nobody waits by it yet.
+    /// `lease` is how long a lease lasts, and `poll` how often a process that waits looks.
     ///
     /// # Errors
     /// [`StoreError`] where the journal does not read.
-    pub fn of(
+    pub fn to_begin(
         store: &Store,
         clock: &Clock,
         shared: Option<SharedState>,
         (target, id): (&Target, &str),
         (lease, poll): (Duration, Duration),
-    ) -> Result<Turn, StoreError> {
+    ) -> Result<Claim, StoreError> {
+        let claim = Claim::new(store, clock, shared, (target, id, Kind::Preparing), lease)?;
+        Ok(Claim {
+            begins: true,
+            poll,
+            ..claim
+        })
+    }
+
+    /// The claim of whoever goes on with a deployment.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the journal does not read.
+    pub fn to_go_on(
+        store: &Store,
+        clock: &Clock,
+        shared: Option<SharedState>,
+        deployment: &Deployment,
+        lease: Duration,
+    ) -> Result<Claim, StoreError> {
+        let Deployment { plan, state, .. } = deployment;
+        let of = (&plan.target, &*plan.id, state.kind());
+        let mut claim = Claim::new(store, clock, shared, of, lease)?;
+        let shared = claim.shared.take();
+        claim.shared = shared.map(|(state, own)| (state, own.beyond(deployment.fence)));
+        Ok(claim)
+    }
+
+    /// The claim of whoever removes what a deployment has left.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the journal does not read.
+    pub fn to_clean_up(
+        store: &Store,
+        clock: &Clock,
+        shared: Option<SharedState>,
+        (target, id): (&Target, &str),
+        lease: Duration,
+    ) -> Result<Claim, StoreError> {
+        Claim::new(store, clock, shared, (target, id, Kind::Discarding), lease)
+    }
+
+    fn new(
+        store: &Store,
+        clock: &Clock,
+        shared: Option<SharedState>,
+        (target, id, doing): (&Target, &str, Kind),
+        lease: Duration,
+    ) -> Result<Claim, StoreError> {
         let me = Holder::this_process(Some(&store.identity()?));
         let shared = shared.map(|state| {
             let (target, id) = (target.clone(), id.to_owned());
             let contender = Contender::new(state.clone(), *clock, target, id, me.clone(), lease);
             (state, contender)
         });
-        Ok(Turn {
+        Ok(Claim {
             target: target.clone(),
             id: id.to_owned(),
+            doing,
+            begins: false,
             me,
             shared,
             heard: None,
             place: None,
-            poll,
+            poll: Duration::ZERO,
             lease,
-            waits_for_blue: false,
         })
     }
 
     /// The same for a process that waits: from the next look on it has a place in the queue.
     #[must_use]
-    pub fn waiting(mut self) -> Turn {
+    pub fn waiting(mut self) -> Claim {
         self.place = Some(Place {
             number: 0,
             joined: false,
@@ -142,17 +421,17 @@ impl Turn {
         self
     }
 
-    /// Why it is not this process's turn, where it is not: the target has a deployment that is
+    /// Refuses where something is in the way of a release: the target has a deployment that is
     /// not finished, or somebody waits who came before. A process that waits is heard of.
     ///
     /// # Errors
-    /// [`JournalError`] where the journal or the bucket does not read.
-    pub async fn hindrance(
+    /// [`ClaimError::Obstructed`], and others where the journal or the bucket does not read.
+    pub async fn unobstructed(
         &mut self,
         store: &mut Store,
         clock: &Clock,
         blue: &Environment,
-    ) -> Result<Option<Hindrance>, JournalError> {
+    ) -> Result<(), ClaimError> {
         let ahead = self.queue(store, clock).await?;
         let lease = match &self.shared {
             Some((state, _)) => state.lease(&self.target).await?.map(|lease| lease.value),
@@ -164,9 +443,12 @@ impl Turn {
         self.note(blue, has.or(holds.map(|lease| &lease.deployment)));
         if let Some(other) = other {
             let lease = lease.filter(|lease| lease.deployment == other.plan.id);
-            return Ok(Some(self.behind(store, clock, other, lease)));
+            return Err(self.behind(store, clock, other, lease).into());
         }
-        Ok((!ahead.is_empty()).then_some(Hindrance::Ahead(ahead)))
+        match ahead.is_empty() {
+            true => Ok(()),
+            false => Err(Obstacle::Ahead(ahead).into()),
+        }
     }
 
     /// Keeps or takes the place in the queue, and tells who goes before.
@@ -288,8 +570,12 @@ impl Turn {
 
     /// Whether the holder of a lease is a process of this journal that has ended.
     fn holder_is_dead(&self, store: &Store, lease: &LeaseRecord) -> bool {
+        self.shares_journal_with_holder(lease) && !store.is_driven(&lease.deployment)
+    }
+
+    fn shares_journal_with_holder(&self, lease: &LeaseRecord) -> bool {
         let shares = |holder: &Holder| holder.shares_journal_with(&self.me);
-        lease.holder.as_ref().is_some_and(shares) && !store.is_driven(&lease.deployment)
+        lease.holder.as_ref().is_some_and(shares)
     }
 
     fn behind(
@@ -298,9 +584,9 @@ impl Turn {
         clock: &Clock,
         deployment: Deployment,
         lease: Option<LeaseRecord>,
-    ) -> Hindrance {
+    ) -> Obstacle {
         let is_driven = self.is_driven(store, clock, &deployment, lease.as_ref());
-        Hindrance::Unfinished {
+        Obstacle::Unfinished {
             deployment: Box::new(deployment),
             lease,
             is_driven,
@@ -326,22 +612,22 @@ impl Turn {
     /// deployment has put there that came before.
     ///
     /// # Errors
-    /// [`JournalError`] where the journal or the bucket does not read.
+    /// [`ClaimError::Overtaken`], and others where the journal or the bucket does not read.
     pub async fn not_overtaken(
         &self,
         store: &mut Store,
         blue: &Environment,
         wanted: Option<&str>,
-    ) -> Result<Result<(), Overtaken>, JournalError> {
+    ) -> Result<(), ClaimError> {
         let Some(place) = &self.place else {
-            return Ok(Ok(()));
+            return Ok(());
         };
         let Some(runs) = blue
             .version_label
             .as_ref()
             .filter(|v| !place.versions.contains(v))
         else {
-            return Ok(Ok(()));
+            return Ok(());
         };
         let begun = self.change(store, |queue| queue.begun.clone()).await?;
         let (older, newer): (Vec<_>, Vec<_>) =
@@ -355,7 +641,7 @@ impl Turn {
                 has_put || d.plan.previous_version == *runs
             };
             if found.is_some_and(has) {
-                return Ok(Ok(()));
+                return Ok(());
             }
         }
         let mut by = "no release that came before it has put that there".to_owned();
@@ -368,7 +654,7 @@ impl Turn {
             }
         }
         let ran = place.versions.first();
-        Ok(Err(Overtaken {
+        Err(ClaimError::Overtaken(Overtaken {
             blue: blue.name.clone(),
             runs: runs.clone(),
             ran: ran.map_or_else(|| "nothing".to_owned(), Clone::clone),
@@ -391,30 +677,49 @@ impl Turn {
         Ok(store.find(id)?)
     }
 
-    /// Takes the target's lease, once it is proven that the bucket keeps it for one, or tells
-    /// who has it. None where leases are not kept there.
+    /// Takes the target's lease. None where leases are not kept in the bucket. Whoever holds
+    /// this machine's lock of the deployment, `lock`, knows that no other process of this journal
+    /// drives it. The first lease of a deployment is proven to be kept for one.
     ///
     /// # Errors
-    /// [`JournalError`] where the bucket does not read or does not keep it.
+    /// [`ClaimError::Obstructed`], and others where the bucket does not read or does not keep it.
     pub async fn take(
         &mut self,
         store: &Store,
         clock: &Clock,
-    ) -> Result<Result<Option<Lease>, Hindrance>, JournalError> {
+        lock: Option<&DriveLock>,
+    ) -> Result<Option<Lease>, ClaimError> {
         let Some((state, mut contender)) = self.shared.take() else {
-            return Ok(Ok(None));
+            return Ok(None);
         };
-        let doing = Kind::Preparing.to_string();
-        let is_dead = |lease: &LeaseRecord| self.holder_is_dead(store, lease);
-        let claim = contender.attempt(&doing, is_dead).await;
+        let is_dead = |lease: &LeaseRecord| match lock {
+            Some(_) if lease.deployment == self.id => self.shares_journal_with_holder(lease),
+            _ => self.holder_is_dead(store, lease),
+        };
+        let attempt = contender.attempt(&self.doing.to_string(), is_dead).await;
         self.shared = Some((state, contender));
-        Ok(match claim? {
-            LeaseAttempt::Taken(lease) => Ok(Some(lease.prove().await?)),
-            LeaseAttempt::Held(held) => Err(Hindrance::Held(held)),
-            LeaseAttempt::Unfinished(lease, record) => {
-                Err(self.behind(store, clock, record.deployment, Some(lease)))
+        match attempt? {
+            LeaseAttempt::Taken(lease) if self.begins => Ok(Some(lease.prove().await?)),
+            LeaseAttempt::Taken(lease) => Ok(Some(lease)),
+            LeaseAttempt::Held(held) => Err(Obstacle::Held(held).into()),
+            LeaseAttempt::Unfinished(lease, record) if self.begins => Err(self
+                .behind(store, clock, record.deployment, Some(lease))
+                .into()),
+            LeaseAttempt::Unfinished(_, record) => {
+                Err(StoreError::in_flight(&record.deployment).into())
             }
-        })
+        }
+    }
+
+    /// Asks the holder of the lease to roll back.
+    ///
+    /// # Errors
+    /// [`ClaimError`] where the bucket does not take it.
+    pub async fn ask_to_roll_back(&self) -> Result<(), ClaimError> {
+        match &self.shared {
+            Some((_, contender)) => Ok(contender.request_retreat().await.map(drop)?),
+            None => Ok(()),
+        }
     }
 
     /// Its turn has come: it waits no more, and whoever waits still sees that it came before,

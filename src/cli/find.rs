@@ -1,4 +1,4 @@
-//! Finding a deployment, wherever it is kept, and becoming the one who drives it.
+//! Finding a deployment, wherever it is kept.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -6,30 +6,10 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use super::context::Context;
-use super::signals::Standing;
 use super::{Exit, Failed};
-use crate::cloud::AwsCloud;
-use crate::config::Config;
 use crate::deployment::Deployment;
-use crate::plan::{Plan, Target};
-use crate::shared::{
-    Contender, DeploymentRecord, HeldLease, Holder, Lease, LeaseAttempt, LeaseRecord, Listed,
-    SharedError, SharedState,
-};
-use crate::store::{DriveLock, StoreError};
-use crate::turn::Turn;
-
-/// A deployment that this process may drive.
-pub(super) struct Taken {
-    pub cloud: AwsCloud,
-    pub lock: DriveLock,
-    /// None where the journal is in SQLite alone.
-    pub lease: Option<Lease>,
-    pub deployment: Deployment,
-    /// Whether it rested when it was found, before its lease was taken: only then does an
-    /// order speak of that rest.
-    pub rested: bool,
-}
+use crate::plan::Plan;
+use crate::shared::{DeploymentRecord, LeaseRecord, Listed, SharedError, SharedState, at_a_glance};
 
 /// What is in flight, or was.
 pub(super) struct InFlight {
@@ -39,8 +19,8 @@ pub(super) struct InFlight {
 }
 
 impl Context {
-    /// The state in the bucket of a deployment, where it has one.
-    pub fn shared_of(&self, cloud: &AwsCloud, plan: &Plan) -> Result<Option<SharedState>, Failed> {
+    /// Refuses a deployment whose lease is in a bucket, where none may be used.
+    pub fn may_use_its_lease(&self, plan: &Plan) -> Result<(), Failed> {
         if plan.shared_state && self.options.no_shared_state {
             let message = format!(
                 "--no-shared-state: deployment {} has its lock in bucket {}, and without it two \
@@ -52,8 +32,7 @@ impl Context {
                  rebuilds the deployment from what AWS shows",
             ));
         }
-        let shares = plan.shared_state;
-        Ok(shares.then(|| SharedState::new(cloud.bucket(&plan.bucket))))
+        Ok(())
     }
 
     /// Refuses where no bucket is named and none is done without, for this reason.
@@ -113,8 +92,10 @@ impl Context {
             }
             (Err(failed), None) => return Err(failed),
         };
-        let here = here.map(|here| self.record(here)).transpose()?;
-        later(here, there).ok_or_else(|| self.missing(&id))
+        let here = here
+            .map(|here| DeploymentRecord::here(&self.store, here))
+            .transpose()?;
+        DeploymentRecord::later(here, there).ok_or_else(|| self.missing(&id))
     }
 
     /// A deployment's copy in its bucket, or in the one that is named.
@@ -131,7 +112,7 @@ impl Context {
         let Some(shared) = shared else {
             return Ok(None);
         };
-        let found = Box::pin(bounded(shared.deployment(id))).await?;
+        let found = Box::pin(at_a_glance(shared.deployment(id))).await?;
         Ok(found.map(|found| found.value))
     }
 
@@ -156,13 +137,6 @@ impl Context {
             format!("there is no deployment {id} in the journal {journal}{place}"),
         )
         .hint("`bluegreen status --all` lists what there is")
-    }
-
-    /// The deployment with its transitions.
-    pub fn record(&self, deployment: Deployment) -> Result<DeploymentRecord, StoreError> {
-        let transitions = self.store.transitions(&deployment.plan.id)?;
-        let outputs = self.store.outputs(&deployment.plan.id)?;
-        Ok(DeploymentRecord::new(deployment, transitions).with_outputs(outputs))
     }
 
     async fn find_only(&self) -> Result<DeploymentRecord, Failed> {
@@ -225,8 +199,8 @@ impl Context {
         let mut found = Vec::new();
         for deployment in here {
             let there = copies.remove(&deployment.plan.id);
-            let here = self.record(deployment)?;
-            found.extend(later(Some(here), there).map(|record| (record, None)));
+            let here = DeploymentRecord::here(&self.store, deployment)?;
+            found.extend(DeploymentRecord::later(Some(here), there).map(|record| (record, None)));
         }
         let (listed, unseen) = self
             .listed(async |shared| shared.unfinished(self.clock.now()).await)
@@ -300,7 +274,7 @@ impl Context {
     ) -> Result<InFlight, Failed> {
         let mut found = Vec::new();
         for deployment in self.store.all()? {
-            found.push((self.record(deployment)?, None));
+            found.push((DeploymentRecord::here(&self.store, deployment)?, None));
         }
         let (listed, unseen) = self.listed(list).await;
         let there = listed.into_iter();
@@ -324,212 +298,15 @@ impl Context {
             return None;
         }
         let shared = self.shared_in(&deployment.plan.bucket).await.ok()??;
-        let lease = bounded(shared.lease(&deployment.plan.target))
+        let lease = at_a_glance(shared.lease(&deployment.plan.target))
             .await
             .ok()??;
         (lease.value.deployment == deployment.plan.id).then_some(lease.value)
     }
-
-    /// Becomes the process that drives a deployment: on this machine, and
-    /// everywhere. Waits for as long as it takes to see whether whoever holds its
-    /// lease is alive.
-    pub async fn take_up(&mut self, record: DeploymentRecord) -> Result<Taken, Failed> {
-        let id = record.deployment.plan.id.clone();
-        let rested = record.deployment.state.rests();
-        let lock = self.store.lock_drive(&id)?;
-        // What the process before wrote at last.
-        let here = self.store.find(&id)?;
-        let here = here.map(|here| self.record(here)).transpose()?;
-        let record = later(here, Some(record)).expect("one of the two is there");
-        let cloud = self.cloud_of(&record.deployment.plan).await?;
-        // Whether its word is taken is judged once nobody else drives it.
-        let deployment = record.deployment;
-        let lease = match self.shared_of(&cloud, &deployment.plan)? {
-            None => {
-                self.has_lost_nothing(&deployment, &lock)?;
-                None
-            }
-            Some(shared) => {
-                let contender = self.contender(shared, &deployment.plan.target, &id)?;
-                let mut contender = contender.beyond(deployment.fence);
-                Some(self.lease(&mut contender, &deployment).await?)
-            }
-        };
-        Ok(Taken {
-            cloud,
-            lock,
-            lease,
-            deployment,
-            rested,
-        })
-    }
-
-    /// A journal that knows less than the process before had written has lost its
-    /// log; without a copy elsewhere nothing tells what was asked of AWS.
-    fn has_lost_nothing(
-        &self,
-        deployment: &Deployment,
-        lock: &DriveLock,
-    ) -> Result<(), StoreError> {
-        match lock.left_at() {
-            Some(left_at) if left_at > deployment.revision => Err(StoreError::Damaged {
-                path: self.store.path().to_owned(),
-                message: format!(
-                    "its last checkpoint is {} of deployment {}, and there were {left_at}: was its \
-                     -wal file removed?",
-                    deployment.revision, deployment.plan.id
-                ),
-            }),
-            _ => Ok(()),
-        }
-    }
-
-    /// Whoever wants the lease of a target for a deployment of this journal.
-    pub fn contender(
-        &self,
-        shared: SharedState,
-        target: &Target,
-        id: &str,
-    ) -> Result<Contender, StoreError> {
-        let me = Holder::this_process(Some(&self.store.identity()?));
-        Ok(Contender::new(
-            shared,
-            self.clock,
-            target.clone(),
-            id.to_owned(),
-            me,
-            self.options.lease,
-        ))
-    }
-
-    /// The turn of a deployment that is to have this id.
-    pub fn turn(
-        &self,
-        cloud: &AwsCloud,
-        config: &Config,
-        target: &Target,
-        id: &str,
-    ) -> Result<Turn, StoreError> {
-        let shared = config.shared_state;
-        let shared = shared.then(|| SharedState::new(cloud.bucket(&config.bucket)));
-        let often = (self.options.lease, config.wishes.limits.poll);
-        Turn::of(&self.store, &self.clock, shared, (target, id), often)
-    }
-
-    async fn lease(
-        &self,
-        contender: &mut Contender,
-        deployment: &Deployment,
-    ) -> Result<Lease, Failed> {
-        let id = &deployment.plan.id;
-        let limits = &deployment.plan.wishes.limits;
-        let since = self.clock.now();
-        let mut told = false;
-        loop {
-            match self.attempt(contender, deployment).await? {
-                Attempt::Taken(lease) => return Ok(lease),
-                Attempt::Away(error) if self.clock.now().since(since) >= limits.patience => {
-                    return Err(Failed::drive(id, error.into()));
-                }
-                Attempt::Away(error) => {
-                    warn!("the lock cannot be taken for now: {error}");
-                    self.rest(limits.poll).await?;
-                }
-                Attempt::Held(held) if held.renewed => return Err(held.into()),
-                Attempt::Held(held) => {
-                    if !told {
-                        info!(
-                            id,
-                            "{}; waiting for at most {} to see whether it is renewed",
-                            held.lease.in_words(),
-                            whole_seconds(held.runs_out_in)
-                        );
-                        told = true;
-                    }
-                    let pause = pause(&held);
-                    self.rest(pause).await?;
-                }
-            }
-        }
-    }
-
-    /// One attempt at the lease, for a deployment that exists.
-    pub async fn attempt(
-        &self,
-        contender: &mut Contender,
-        deployment: &Deployment,
-    ) -> Result<Attempt, Failed> {
-        let id = &deployment.plan.id;
-        let doing = deployment.state.kind().to_string();
-        let is_dead = |lease: &LeaseRecord| self.holder_is_dead(lease, id);
-        match self.claim(contender, &doing, is_dead).await? {
-            Ok(LeaseAttempt::Taken(lease)) => Ok(Attempt::Taken(lease)),
-            Ok(LeaseAttempt::Held(held)) => Ok(Attempt::Held(held)),
-            Ok(LeaseAttempt::Unfinished(_, record)) => Err(in_flight(&record.deployment).into()),
-            Err(error @ SharedError::Away { .. }) => Ok(Attempt::Away(error)),
-            Err(error) => Err(Failed::taking_up(id, error.into())),
-        }
-    }
-
-    /// One attempt at a lease, which is given back where a signal comes meanwhile.
-    pub async fn claim(
-        &self,
-        contender: &mut Contender,
-        doing: &str,
-        is_dead: impl Fn(&LeaseRecord) -> bool,
-    ) -> Result<Result<LeaseAttempt, SharedError>, Failed> {
-        self.signals.stand(Standing::Holding);
-        let claiming = async { Ok(contender.attempt(doing, is_dead).await) };
-        let give_back = async |claim| {
-            if let Ok(LeaseAttempt::Taken(lease)) = claim {
-                lease.release().await;
-            }
-        };
-        self.signals.take(claiming, give_back).await
-    }
-
-    /// A holder that drove with this journal on this machine, and does so no more.
-    pub fn holder_is_dead(&self, lease: &LeaseRecord, id: &str) -> bool {
-        let journal = self.store.identity().ok();
-        let me = Holder::this_process(journal.as_deref());
-        let shares = |holder: &Holder| holder.shares_journal_with(&me);
-        lease.holder.as_ref().is_some_and(shares)
-            && (lease.deployment == id || !self.store.is_driven(&lease.deployment))
-    }
-
-    /// Waits for `pause` of this context's time, or for a signal.
-    pub async fn rest(&self, pause: Duration) -> Result<(), Failed> {
-        self.signals.rest(&self.clock, pause).await
-    }
-}
-
-/// An attempt at the lease of a deployment that exists.
-pub(super) enum Attempt {
-    Taken(Lease),
-    Held(HeldLease),
-    /// The bucket is away.
-    Away(SharedError),
-}
-
-/// How long to wait before looking at a lease again.
-pub(super) fn pause(held: &HeldLease) -> Duration {
-    let often = held.lease.length() / 20;
-    held.runs_out_in.min(often).max(Duration::from_millis(100))
 }
 
 pub(super) fn whole_seconds(duration: Duration) -> String {
     humantime::format_duration(Duration::from_secs(duration.as_secs())).to_string()
-}
-
-/// The target has this deployment, which is not finished.
-pub(super) fn in_flight(deployment: &Deployment) -> StoreError {
-    let plan = &deployment.plan;
-    StoreError::InFlight {
-        id: plan.id.clone(),
-        application: plan.target.application.clone(),
-        blue: plan.target.blue.clone(),
-        state: deployment.state.kind().to_string(),
-    }
 }
 
 /// How many objects that cannot be read are named.
@@ -555,29 +332,4 @@ fn first_of(mut unreadable: Vec<SharedError>, about: &str) -> Option<Failed> {
     }
     let first = unreadable.into_iter().next();
     first.map(|error| Failed::from(error).about(about))
-}
-
-/// How long the bucket is waited for where the journal here may do.
-const GLANCE: Duration = Duration::from_secs(10);
-
-async fn bounded<T>(asked: impl Future<Output = Result<T, SharedError>>) -> Result<T, SharedError> {
-    tokio::time::timeout(GLANCE, asked)
-        .await
-        .unwrap_or_else(|_| {
-            Err(SharedError::Away {
-                bucket: String::new(),
-                message: format!("no answer within {}", whole_seconds(GLANCE)),
-            })
-        })
-}
-
-fn later(
-    here: Option<DeploymentRecord>,
-    there: Option<DeploymentRecord>,
-) -> Option<DeploymentRecord> {
-    match (here, there) {
-        (Some(here), Some(there)) if there.deployment.age() > here.deployment.age() => Some(there),
-        (Some(here), _) => Some(here),
-        (None, there) => there,
-    }
 }

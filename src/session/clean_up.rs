@@ -1,0 +1,64 @@
+//! Removing what a deployment has left that nobody goes on with.
+
+use std::time::Duration;
+
+use super::{Error, Notice, Outcome, Session, give_back};
+use crate::claim::{self, Claim, Patience, WaitsBehind};
+use crate::deployment::Deployment;
+use crate::plan::Target;
+use crate::shared::{Lease, SharedState};
+use crate::store::{DriveLock, StoreError};
+
+impl Session<'_> {
+    /// Begins a deployment that only removes an environment, and drives it until that is gone.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn clean_up(&mut self, deployment: Deployment) -> Result<Outcome, Error> {
+        let id = deployment.plan.id.clone();
+        let target = deployment.plan.target.clone();
+        let lock = self.store.lock_drive(&id)?;
+        let shared = self.shared_of(&deployment.plan);
+        let lease = self.lease_to_clean_up(shared, (&target, &id), Some(&lock));
+        let lease = lease.await?;
+        if let Some(other) = self.store.unfinished_of(&target)? {
+            give_back(lease).await;
+            return Err(StoreError::in_flight(&other).into());
+        }
+        let begun = self.write_down(deployment, lease).await?;
+        self.drive(begun, lock).await
+    }
+
+    /// Gives back the lease that a deployment has left.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn free(
+        &mut self,
+        shared: SharedState,
+        target: &Target,
+        id: &str,
+    ) -> Result<(), Error> {
+        let lease = self.lease_to_clean_up(Some(shared), (target, id), None);
+        give_back(lease.await?).await;
+        Ok(())
+    }
+
+    /// The lease of a target where it is free, or once it has run out.
+    async fn lease_to_clean_up(
+        &self,
+        shared: Option<SharedState>,
+        of: (&Target, &str),
+        lock: Option<&DriveLock>,
+    ) -> Result<Option<Lease>, Error> {
+        let mut claim = Claim::to_clean_up(self.store, &self.clock, shared, of, self.lease)?;
+        let patience = Patience {
+            behind: WaitsBehind::TheSilent,
+            timeout: Duration::ZERO,
+            poll: Duration::ZERO,
+        };
+        self.observer.observe(Notice::Claiming);
+        let attempt = async || self.attempt(&mut claim, lock).await.map(Some);
+        Ok(claim::wait(self.clock, &self.interruption, patience, attempt, |_| {}).await?)
+    }
+}
