@@ -239,7 +239,7 @@ impl<C: Cloud> Driver<'_, C> {
             {
                 return Err(DriveError::Denied(format!(
                     "{}: {why}; users who come by that rule still reach the environment that it \
-                     forwards to, and neither a deploy nor a termination is asked of that one \
+                     forwards to, so bluegreen neither deploys to that one nor terminates it \
                      meanwhile; allow elasticloadbalancing:ModifyRule on it",
                     effect.kind().operation()
                 )));

@@ -101,7 +101,7 @@ pub fn table(entries: &[Entry], details: bool) -> String {
                 story.push_str(&said(output));
             }
             if let Some(lease) = entry.lease.as_ref().filter(|l| l.holder.is_some()) {
-                story.push_str(&format!("\nDriven by: {}", lease.in_words()));
+                story.push_str(&format!("\nRunner: {}", lease.in_words()));
             }
             story
         });

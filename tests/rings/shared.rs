@@ -30,7 +30,7 @@ fn whoever_finds_it_driven_is_told_by_whom_and_may_wait() {
         assert!(told.contains(expected), "{expected}: {told}");
     }
     let (shown, _) = exits(&elsewhere.run(&["status", &id]), 0);
-    assert!(shown.contains("Driven by: process "), "{shown}");
+    assert!(shown.contains("Runner: process "), "{shown}");
     let (shown, _) = exits(&elsewhere.run(&["status", "--json"]), 0);
     assert!(shown.contains("\"driven_by\""), "{shown}");
     let next = ["run", "--version-label", "v1", "--wait", "100h"];

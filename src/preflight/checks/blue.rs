@@ -117,8 +117,8 @@ impl Inspector<'_> {
         let name = &self.blue.name;
         match configuration.environment_type() {
             EnvironmentType::SingleInstance => Check::SingleInstance.warned(format!(
-                "{name} runs a single instance: a deploy interrupts it, which green's serving \
-                 covers, but each of the two alone has nothing in reserve"
+                "{name} runs a single instance: users are on green during its deploy, but \
+                 neither environment has an instance in reserve"
             )),
             EnvironmentType::LoadBalanced => Check::SingleInstance
                 .passed(format!("{name} balances the load of several instances")),
