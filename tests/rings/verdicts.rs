@@ -544,14 +544,14 @@ fn cases() -> Vec<Case> {
             });
         })
         .with(&["--test", "{ url = \"/\", host = \"www.shop.example\" }"]),
-        Case::of("tests", "passed", "blue itself is asked", nothing)
+        Case::of("tests", "passed", "from blue itself", nothing)
             .with(&["--test-url", "http://{cname}/health"]),
         Case::of("tests", "passed", "answers 200 OK", nothing),
         // It may not be asked of production.
         Case::of(
             "tests",
             "passed",
-            "blue itself is asked for /health",
+            "requests /health from blue itself",
             nothing,
         )
         .with(&[
@@ -589,7 +589,7 @@ fn cases() -> Vec<Case> {
         Case::of("tests", "refused", "connection closed", |s| {
             option(s, "aws:elbv2:listener:default", "ListenerEnabled", "false");
         }),
-        Case::of("tests", "passed", "blue itself is asked", nothing).with(&[
+        Case::of("tests", "passed", "from blue itself", nothing).with(&[
             "--test-url",
             "http://preview.shop.example/",
             "--preview-host",
