@@ -551,18 +551,6 @@ impl Streaks {
         })
     }
 
-    /// Everything that is known of why the state has not ended yet, after this look was
-    /// observed; what tells most first.
-    #[must_use]
-    pub fn reasons(
-        &self,
-        deployment: &Deployment,
-        sighting: &Sighting,
-        now: Moment,
-    ) -> Vec<String> {
-        reasons::reasons(self, deployment, sighting, now)
-    }
-
     /// Whether the next look is to tell why: something is wrong with production.
     #[must_use]
     pub fn wants_reasons(&self) -> bool {
@@ -703,7 +691,7 @@ impl Streaks {
         let is_red =
             production.health == "Red" || matches!(status, "Degraded" | "Severe" | "Suspended");
         if is_red && !is_as_before(deployment, sighting, plan.destination()) {
-            let why = reasons::causes(sighting, plan.destination());
+            let why = causes(sighting, plan.destination());
             let why = why.map_or_else(String::new, |why| format!(": {why}"));
             return Some(format!(
                 "its health is {}{why}",
@@ -806,6 +794,16 @@ fn health_in_words(environment: &Environment) -> String {
         None => environment.health.clone(),
     }
 }
+
+/// Why an environment's health is what it is, in the service's words.
+fn causes(sighting: &Sighting, role: Role) -> Option<String> {
+    let (_, causes) = sighting.causes.iter().find(|(of, _)| *of == role)?;
+    let told = causes.iter().take(CAUSES_TOLD).map(|cause| cause.trim());
+    Some(told.collect::<Vec<_>>().join(" "))
+}
+
+/// How many causes of a health a text names at most.
+const CAUSES_TOLD: usize = 3;
 
 fn env_seen(
     deployment: &Deployment,

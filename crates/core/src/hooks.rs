@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use crate::acceptance::On;
 use crate::command::Run;
-use crate::machine::Kind;
-use crate::plan::Goal;
+use crate::machine::kind::Kind;
+use crate::plan::goal::Goal;
 use crate::table::{duration, inline};
 
 /// One command at one place of the way.

@@ -9,7 +9,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::plan::Role;
+use crate::plan::role::Role;
 
 /// The tag of a rule that follows a swap; its value says which environment.
 pub const TAG_FOLLOW: &str = "bluegreen:follow";

@@ -7,7 +7,7 @@ mod cause;
 mod drift;
 mod effect;
 mod followers;
-mod kind;
+pub(crate) mod kind;
 mod operator;
 mod remedy;
 mod safety;

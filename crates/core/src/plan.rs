@@ -6,10 +6,11 @@
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 mod bundle;
+pub(crate) mod goal;
 mod green_tags;
 mod limits;
 mod names;
-mod role;
+pub(crate) mod role;
 mod rollout;
 mod sample;
 mod sizes;
@@ -19,6 +20,7 @@ mod template;
 mod wishes;
 
 pub use bundle::{Bundle, BundleFile};
+pub use goal::Goal;
 pub use green_tags::{
     Kept, PAUSE_CUTOVER, PAUSE_SWAP, TAG_BLUE, TAG_BUCKET, TAG_DEPLOYMENT, TAG_PAUSE,
     TAG_PRODUCTION_CNAME, TAG_ROLE, TAG_SIZES, TAG_STRATEGY, TAG_VERSION, TAGS_MAX, is_own_tag,
@@ -41,16 +43,6 @@ use names::{SHOWN, is_label, is_name};
 use crate::acceptance::{AcceptanceTest, Front, On, TestCommand};
 use crate::preview::Preview;
 use crate::text::short;
-
-/// Which version the stages are to leave on blue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Goal {
-    /// The new version: a release.
-    Release,
-    /// The version that ran before: a rollback.
-    Previous,
-}
 
 /// What tests blue on the way back in place of what tests the release.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -14,7 +14,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::plan::Role;
+use crate::plan::role::Role;
 
 /// How a value that an SSM parameter holds is written.
 const PARAMETER: &str = "ssm:";

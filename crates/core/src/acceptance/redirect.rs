@@ -2,7 +2,9 @@
 
 use url::Url;
 
-use super::{AcceptanceTest, Answer, Request};
+use super::answer::Answer;
+use super::request::Request;
+use super::test::AcceptanceTest;
 
 impl AcceptanceTest {
     /// The request that an answer leads to where it sends http to https of the same host, as a

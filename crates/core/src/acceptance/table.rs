@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
-use super::{AcceptanceTest, CNAME, On, reference, without_secrets};
+use super::test::{AcceptanceTest, CNAME, On, get, reference, without_secrets};
 use crate::table::{duration, inline};
 
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
@@ -169,7 +169,7 @@ fn url(url: String) -> Result<String, String> {
 }
 
 fn method(method: Option<String>) -> Result<String, String> {
-    let method = method.map_or_else(super::get, |method| method.to_ascii_uppercase());
+    let method = method.map_or_else(get, |method| method.to_ascii_uppercase());
     if METHODS.contains(&method.as_str()) {
         return Ok(method);
     }
@@ -280,7 +280,7 @@ fn in_a_row(key: &str, count: Option<u32>) -> Result<Option<u32>, String> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::is_reference;
+    use super::super::test::is_reference;
     use super::*;
     use bluegreen_testing::garbled::garbled_text;
 

@@ -2,9 +2,10 @@
 //! event logs, the developer guide ("Environment creation and instance launches") and the EB
 //! CLI (`resources/strings.py`) have.
 
+use super::needs::EventQuery;
+use super::sighting::{Event, Sighting};
 use super::update::is_error;
 use crate::deployment::{Deployment, Sent};
-use crate::facts::{Event, EventQuery, Sighting};
 use crate::machine::{EffectKind, Kind, Launch, Termination};
 use crate::plan::Role;
 

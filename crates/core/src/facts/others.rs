@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::needs::EventQuery;
+use super::sighting::{Environment, Event, Sighting};
 use crate::deployment::{Deployment, Known, Sent};
-use crate::facts::{Environment, Event, EventQuery, Sighting};
 use crate::fidelity::{Marked, Weight, drift};
 use crate::machine::{Drift, EffectKind, Kind, OthersUpdate};
 use crate::plan::{OwnSizes, Role, Strategy};

@@ -1,51 +1,48 @@
 //! What is known of why a state has not ended yet, in words: what a deployment that is given
 //! up tells. Pure.
 
+use super::sighting::{Event, Sighting};
 use super::update::{Ended, UPDATE};
 use super::{
-    Streaks, TEST_COMMAND, deployed, elsewhere, events_of_the_deploy, is_busy, is_healthy, tested,
-    version_under_test,
+    Streaks, TEST_COMMAND, causes, deployed, elsewhere, events_of_the_deploy, is_busy, is_healthy,
+    tested, version_under_test,
 };
 use crate::deployment::Deployment;
-use crate::facts::{Event, Sighting};
 use crate::machine::Kind;
 use crate::moment::Moment;
 use crate::plan::{Goal, Role};
 use crate::text::short;
 
-/// How many tests, and how many causes of a health, are told at most.
+/// How many tests are told at most.
 const TOLD_MAX: usize = 3;
 /// How many characters of an event are told at most.
 const CHARACTERS_MAX: usize = 300;
 
-/// Everything that is known, what tells most first.
-pub(super) fn reasons(
-    streaks: &Streaks,
-    deployment: &Deployment,
-    sighting: &Sighting,
-    now: Moment,
-) -> Vec<String> {
-    let mut all = Vec::new();
-    let swap = streaks.swap_failed.iter();
-    all.extend(swap.map(|why| format!("the last swap failed: {why}")));
-    all.extend(of_the_deploy(deployment, sighting, now));
-    all.extend(of_the_tests(streaks, deployment, sighting));
-    for role in [Role::Blue, Role::Green] {
-        all.extend(causes(sighting, role).map(|why| format!("{role}'s health: {why}")));
+impl Streaks {
+    /// Everything that is known of why the state has not ended yet, after this look was
+    /// observed; what tells most first.
+    #[must_use]
+    pub fn reasons(
+        &self,
+        deployment: &Deployment,
+        sighting: &Sighting,
+        now: Moment,
+    ) -> Vec<String> {
+        let mut all = Vec::new();
+        let swap = self.swap_failed.iter();
+        all.extend(swap.map(|why| format!("the last swap failed: {why}")));
+        all.extend(of_the_deploy(deployment, sighting, now));
+        all.extend(of_the_tests(self, deployment, sighting));
+        for role in [Role::Blue, Role::Green] {
+            all.extend(causes(sighting, role).map(|why| format!("{role}'s health: {why}")));
+        }
+        all.extend(of_the_launch(deployment, sighting, now));
+        all.extend(of_the_capacity(deployment, sighting));
+        all.extend(of_the_traffic(deployment, sighting));
+        all.extend(of_the_streaks(self, deployment, sighting));
+        all.extend(on_the_way(deployment, now));
+        all
     }
-    all.extend(of_the_launch(deployment, sighting, now));
-    all.extend(of_the_capacity(deployment, sighting));
-    all.extend(of_the_traffic(deployment, sighting));
-    all.extend(of_the_streaks(streaks, deployment, sighting));
-    all.extend(on_the_way(deployment, now));
-    all
-}
-
-/// Why an environment's health is what it is, in the service's words.
-pub(super) fn causes(sighting: &Sighting, role: Role) -> Option<String> {
-    let (_, causes) = sighting.causes.iter().find(|(of, _)| *of == role)?;
-    let told = causes.iter().take(TOLD_MAX).map(|cause| cause.trim());
-    Some(told.collect::<Vec<_>>().join(" "))
 }
 
 /// An event, and how long ago it was.

@@ -3,7 +3,7 @@
 //! The service's terminal texts decide, whatever their severity: an update that succeeds may
 //! hold ERROR events, and one that fails may end with an INFO.
 
-use crate::facts::Event;
+use super::sighting::Event;
 
 /// The texts by which the service begins and ends an operation. A message that holds one of
 /// them is that text: some go on with names and advice.

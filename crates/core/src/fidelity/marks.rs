@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::options::{is_its_own, is_secret, option, settings};
 use super::same::canonical;
-use super::{ITS_OWN, STACK, is_secret, option, settings};
 use crate::machine::Drift;
 use crate::plan::OwnSizes;
 
@@ -40,7 +40,7 @@ impl Marked {
         let mut values = settings(all);
         values.retain(|what, _| {
             let is_size = [MIN_SIZE, MAX_SIZE].contains(&option(what));
-            is_size || !ITS_OWN.contains(&option(what)) && !what.starts_with(STACK)
+            is_size || !is_its_own(what)
         });
         if !platform.is_empty() {
             values.insert(PLATFORM.to_owned(), platform.to_owned());

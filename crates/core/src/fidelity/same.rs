@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{VARIABLES, option};
+use super::options::{VARIABLES, option};
 use crate::plan::Plan;
 
 /// An option whose value is JSON, which the service writes with its keys in any order.
