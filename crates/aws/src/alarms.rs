@@ -2,9 +2,9 @@
 
 use aws_sdk_cloudwatch::types::{AlarmType, StateValue};
 
-use super::AwsCloud;
+use super::clients::AwsCloud;
 use super::failure::{PAGES_MAX, endless, look_error};
-use crate::LookError;
+use crate::cloud::LookError;
 use bluegreen_core::text::foreign;
 
 /// How many alarms one request names and one answer tells (API reference,

@@ -9,10 +9,11 @@ use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::primitives::{ByteStream, Length};
 use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart};
 
-use super::AwsCloud;
+use super::clients::AwsCloud;
 use super::failure::outcome_of;
 use super::objects::{UNTAGGED, key_of, method};
-use crate::{Outcome, Refusal};
+use crate::classify::Refusal;
+use crate::cloud::Outcome;
 use bluegreen_core::machine::EffectKind;
 use bluegreen_core::plan::{BundleFile, Plan};
 

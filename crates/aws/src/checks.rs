@@ -4,9 +4,11 @@ use aws_sdk_elasticbeanstalk::types::{
     ConfigurationOptionSetting, ManagedAction as Described, ResourceQuota, ValidationSeverity,
 };
 
+use super::clients::AwsCloud;
+use super::configuration::Setting;
 use super::failure::{failure, look_error};
-use super::{AwsCloud, Setting};
-use crate::{Failure, LookError};
+use crate::classify::Failure;
+use crate::cloud::LookError;
 use bluegreen_clock::Moment;
 
 /// A managed action of an environment that is to come or under way (API reference,

@@ -4,7 +4,8 @@ use std::future::Future;
 
 use thiserror::Error;
 
-use crate::{Needs, Refusal, Sighting};
+use crate::classify::Refusal;
+use bluegreen_core::facts::{Needs, Sighting};
 
 use bluegreen_clock::Deadline;
 use bluegreen_core::command::{Ran, Run};

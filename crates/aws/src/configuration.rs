@@ -7,10 +7,11 @@ use aws_sdk_elasticbeanstalk::types::{
     InstanceHealthSummary,
 };
 
-use super::AwsCloud;
+use super::clients::AwsCloud;
 use super::failure::look_error;
 use super::read::{BasicHealth, health_error};
-use crate::{Environment, LookError};
+use crate::cloud::LookError;
+use bluegreen_core::facts::Environment;
 use bluegreen_core::fidelity::{Differing, Marked, Traits, template_differences, template_sets};
 use bluegreen_core::health::Health;
 use bluegreen_core::machine::Instances;

@@ -5,11 +5,12 @@ use aws_sdk_route53 as route53;
 use aws_sdk_route53::error::BuildError;
 use aws_sdk_route53::types::{Change, ChangeAction, ChangeBatch, RrType};
 
-use super::AwsCloud;
+use super::clients::AwsCloud;
 use super::failure::{PAGES_MAX, endless, failure, look_error};
 use super::time::SendBy;
 use crate::classify::describe;
-use crate::{Failure, LookError, Outcome, Refusal, classify};
+use crate::classify::{Failure, Refusal, classify};
+use crate::cloud::{LookError, Outcome};
 use bluegreen_clock::Deadline;
 use bluegreen_core::plan::REQUEST_TIMEOUT;
 use bluegreen_core::preview::{Record, RecordSet, same_name};

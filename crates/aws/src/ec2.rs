@@ -4,7 +4,7 @@ use super::failure::{PAGES_MAX, endless, look_error};
 use super::lazy_clients::LazyClients;
 use super::query::{Query, texts, unreadable, values};
 use super::signed::Service;
-use crate::LookError;
+use crate::cloud::LookError;
 use bluegreen_core::plan::SecurityGroup;
 
 /// The most that one answer tells (API reference, `DescribeSecurityGroups`: 5 to 1000).

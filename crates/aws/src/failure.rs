@@ -9,8 +9,9 @@ use hyper_util::client::legacy;
 use super::origin::{Foreign, has_content, has_request_id};
 use super::time::TooLate;
 use crate::classify::describe;
+use crate::classify::{Failure, Refusal, classify};
+use crate::cloud::{LookError, Outcome};
 use crate::secrets;
-use crate::{Failure, LookError, Outcome, Refusal, classify};
 use bluegreen_core::machine::EffectKind;
 use bluegreen_core::text::foreign;
 

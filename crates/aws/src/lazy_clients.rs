@@ -6,7 +6,8 @@ use std::sync::{Arc, OnceLock};
 use aws_config::SdkConfig;
 
 use super::origin::{AgainWhereForeign, OnlyAws};
-use super::{Recorder, retry_budget};
+use super::recorder::Recorder;
+use super::retries::retry_budget;
 
 /// The clients of one region and account that are made when they are first used.
 #[derive(Clone, Debug)]

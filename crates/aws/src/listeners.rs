@@ -1,6 +1,6 @@
 //! Which ports the load balancer of an environment listens on, as its options say.
 
-use super::Configuration;
+use super::configuration::Configuration;
 use bluegreen_core::acceptance::Front;
 
 /// The port that listeners for http have without being told.
@@ -63,7 +63,7 @@ impl Configuration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Setting;
+    use crate::configuration::Setting;
 
     fn front(kind: &str, options: &[(&str, &str, &str)]) -> Front {
         let of_kind = ("aws:elasticbeanstalk:environment", "LoadBalancerType", kind);

@@ -5,12 +5,13 @@ use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::ServerSideEncryption;
 
-use super::AwsCloud;
+use super::clients::AwsCloud;
 use super::failure::{failure, look_error, status_of_head};
 use crate::classify::describe;
+use crate::classify::{Failure, Refusal, classify};
+use crate::cloud::LookError;
 use crate::encryption::Encryption;
 use crate::state_key::StateKey;
-use crate::{Failure, LookError, Refusal, classify};
 use bluegreen_core::plan::REQUEST_TIMEOUT;
 
 /// A bucket.

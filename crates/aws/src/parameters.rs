@@ -6,11 +6,12 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::AwsCloud;
+use super::clients::AwsCloud;
 use super::failure::{failure, look_error};
 use super::json::Json;
 use super::signed::Service;
-use crate::{Failure, LookError};
+use crate::classify::Failure;
+use crate::cloud::LookError;
 use bluegreen_core::preview::ParameterValue;
 
 const SSM: Json = Json {

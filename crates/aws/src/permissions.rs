@@ -6,9 +6,10 @@ use aws_sdk_iam::types::{
     ContextEntry, ContextKeyTypeEnum, EvaluationResult, PolicyEvaluationDecisionType,
 };
 
-use super::AwsCloud;
+use super::clients::AwsCloud;
 use super::failure::{PAGES_MAX, endless, failure, look_error};
-use crate::{Failure, LookError};
+use crate::classify::Failure;
+use crate::cloud::LookError;
 
 /// Who asks, as `GetCallerIdentity` of STS tells it; nobody can be denied to ask it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! The preview hostnames of a new plan: what SSM and Route 53 say of them.
 
-use super::AwsCloud;
-use crate::{LookError, Outcome};
+use super::clients::AwsCloud;
+use crate::cloud::{LookError, Outcome};
 use bluegreen_clock::Deadline;
 use bluegreen_core::plan::Plan;
 use bluegreen_core::preview::{Asked, Preview, PreviewError, RecordMove};

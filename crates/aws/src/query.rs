@@ -10,7 +10,7 @@ use quick_xml::events::Event;
 use super::lazy_clients::LazyClients;
 use super::origin::OnlyAws;
 use super::signed::{Service, Signed, Told};
-use crate::LookError;
+use crate::cloud::LookError;
 
 /// A service that speaks the Query protocol.
 #[derive(Clone, Copy, Debug)]

@@ -11,10 +11,12 @@ use std::time::Duration;
 use aws_sdk_elasticbeanstalk::config::http::HttpResponse;
 use aws_sdk_elasticbeanstalk::error::{ProvideErrorMetadata, SdkError};
 
+use super::clients::{AwsCloud, DESCRIPTION};
 use super::failure::{PAGES_MAX, endless, failure, look_error, status_of_head};
-use super::{AwsCloud, DESCRIPTION};
-use crate::{Environment, Event, EventQuery, Failure, InstanceVersion, LookError, VersionRecord};
+use crate::classify::Failure;
+use crate::cloud::LookError;
 use bluegreen_clock::Moment;
+use bluegreen_core::facts::{Environment, Event, EventQuery, InstanceVersion, VersionRecord};
 use bluegreen_core::plan::TAG_DEPLOYMENT;
 use bluegreen_core::text::foreign;
 

@@ -10,9 +10,9 @@ use aws_sdk_elasticbeanstalk::error::BoxError;
 use aws_smithy_types::config_bag::{Storable, StoreReplace};
 
 use crate::recording::{Comparison, Exchange};
-use crate::{Probe, Site};
 use bluegreen_clock::Clock;
 use bluegreen_core::acceptance::AcceptanceTest;
+use bluegreen_core::facts::{Probe, Site};
 use bluegreen_core::fidelity::Differing;
 
 /// A body longer than this is a file's, and is not kept.

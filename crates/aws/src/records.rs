@@ -1,8 +1,8 @@
 //! The DNS records of the account's hosted zones.
 
-use super::AwsCloud;
+use super::clients::AwsCloud;
 use super::failure::{PAGES_MAX, endless, look_error};
-use crate::LookError;
+use crate::cloud::LookError;
 use bluegreen_core::preview::RecordSet;
 
 /// How many hosted zones are read: Route 53 takes five requests a second of an account

@@ -1,8 +1,8 @@
 //! The resources of an environment that are not its settings'.
 
-use super::AwsCloud;
+use super::clients::AwsCloud;
 use super::failure::look_error;
-use crate::LookError;
+use crate::cloud::LookError;
 
 /// The resources of an environment (API reference, `EnvironmentResourceDescription`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

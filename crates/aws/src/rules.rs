@@ -6,10 +6,10 @@ use aws_sdk_elasticloadbalancingv2::types::{
     Action, ActionTypeEnum, RuleCondition, TagDescription,
 };
 
-use super::AwsCloud;
+use super::clients::AwsCloud;
 use super::failure::{PAGES_MAX, endless, look_error, outcome_without_effect};
 use super::time::SendBy;
-use crate::{LookError, Outcome};
+use crate::cloud::{LookError, Outcome};
 use bluegreen_clock::Deadline;
 use bluegreen_core::listener_rules::{
     Balancer, Follow, Rule, RuleMove, TAG_FOLLOW, TargetGroup, Untagged,
@@ -249,7 +249,7 @@ impl AwsCloud {
 
 /// Nothing was asked for, because the rule could not be read.
 fn unread(error: LookError) -> Outcome {
-    use crate::Refusal;
+    use crate::classify::Refusal;
     Outcome::NotApplied(match error {
         LookError::Passing(why) => Refusal::Unreachable(why),
         LookError::Credentials(why) => Refusal::Credentials(why),

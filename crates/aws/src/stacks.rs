@@ -1,11 +1,12 @@
 //! The CloudFormation stacks behind the environments, and the security groups in them.
 
-use super::AwsCloud;
+use super::clients::AwsCloud;
 use super::ec2::security_groups;
 use super::failure::{failure, look_error};
 use super::query::{Query, unreadable, values};
 use super::signed::Service;
-use crate::{Failure, LookError};
+use crate::classify::Failure;
+use crate::cloud::LookError;
 use bluegreen_core::plan::SecurityGroup;
 
 const CLOUDFORMATION: Query = Query {

@@ -10,12 +10,15 @@ use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat};
 use aws_sdk_elasticbeanstalk::types::{ApplicationMetrics, EnvironmentHealthAttribute};
 
+use super::clients::AwsCloud;
 use super::configuration::counted;
 use super::failure::{PAGES_MAX, endless, look_error};
+use super::join::all;
 use super::read::{BasicHealth, health_error};
-use super::{AwsCloud, all};
-use crate::{Led, LookError, Sighting};
+use crate::cloud::LookError;
+use crate::prober::Led;
 use bluegreen_clock::Moment;
+use bluegreen_core::facts::Sighting;
 use bluegreen_core::health::Health;
 use bluegreen_core::plan::{Plan, Role};
 use bluegreen_core::traffic::Traffic;

@@ -6,10 +6,12 @@ use std::fmt;
 
 use aws_sdk_elasticloadbalancingv2::types::{Action, Listener, Rule};
 
+use super::clients::AwsCloud;
+use super::configuration::Configuration;
 use super::failure::{PAGES_MAX, endless, look_error};
 use super::rules::{TAG_ENVIRONMENT_ID, hosts, tag, targets};
-use super::{AwsCloud, Configuration, waf};
-use crate::LookError;
+use super::waf;
+use crate::cloud::LookError;
 
 /// The tag that CloudFormation puts on what a stack has made.
 const TAG_STACK: &str = "aws:cloudformation:stack-id";

@@ -8,7 +8,7 @@ use super::failure::look_error;
 use super::json::Json;
 use super::lazy_clients::LazyClients;
 use super::signed::Service;
-use crate::LookError;
+use crate::cloud::LookError;
 
 const WAF: Json = Json {
     service: Service {

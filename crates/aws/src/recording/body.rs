@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::Pseudonyms;
+use super::pseudonyms::Pseudonyms;
 
 /// A body without what tells whose it is. What is of no known form is left out whole.
 pub(super) fn redacted(body: &str, names: &mut Pseudonyms) -> String {
