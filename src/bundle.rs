@@ -284,7 +284,7 @@ mod tests {
         }
         let warnings = examined("shop.zip", &zip(&["shop/app.js", "shop/lib/a.js"]));
         let warnings = warnings.expect("a bundle").join(" ");
-        assert!(warnings.contains("lies in its folder shop"), "{warnings}");
+        assert!(warnings.contains("in its folder shop"), "{warnings}");
         let of_finder = zip(&["shop/app.js", "__MACOSX/shop/._app.js", "shop/lib/a.js"]);
         let warnings = examined("shop.zip", &of_finder).expect("a bundle");
         assert_eq!(warnings.len(), 1, "{warnings:?}");

@@ -330,7 +330,10 @@ fn rules(kind: Kind, plan: &Plan, seen: &Seen, step: &Step, owners: RuleOwners) 
             return Standing::Unsure(why.to_owned());
         }
         Ok(moves) if !moves.is_empty() => {
-            let why = format!("{} was just asked to forward elsewhere", moves[0].rule);
+            let why = format!(
+                "{} still forwards elsewhere; bluegreen is moving it",
+                moves[0].rule
+            );
             return Standing::Wrong(Effect::MoveRules { owners, moves }, why);
         }
         Ok(_) if !seen.followers.lately_given.allows(owners) => {
@@ -405,7 +408,10 @@ fn records(state: &State, plan: &Plan, seen: &Seen, step: &Step, preview: &Previ
             }
         };
     }
-    let why = format!("{} was just asked to lead elsewhere", moves[0].host);
+    let why = format!(
+        "{} still leads elsewhere; bluegreen is moving it",
+        moves[0].host
+    );
     Standing::Wrong(Effect::MoveRecords { lead, moves }, why)
 }
 
