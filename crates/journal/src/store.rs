@@ -6,6 +6,7 @@
 // Numbers here are read from others.
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
+mod drive;
 mod lock;
 #[cfg(test)]
 mod tests;
@@ -25,7 +26,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use crate::shared::within_bounds;
+use crate::shared::bounds::within_bounds;
 use bluegreen_clock::Moment;
 use bluegreen_core::command::End;
 use bluegreen_core::deployment::Deployment;

@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
-use super::{
-    DeploymentRecord, FORMAT, Holder, Lease, LeaseRecord, SharedError, SharedState, Written,
-};
+use super::error::SharedError;
+use super::holder::Holder;
+use super::lease::Lease;
+use super::lease_record::LeaseRecord;
+use super::object::{FORMAT, Written};
+use super::record::DeploymentRecord;
+use super::state::SharedState;
 use bluegreen_clock::{Clock, Stopwatch, part};
 use bluegreen_core::plan::Target;
 

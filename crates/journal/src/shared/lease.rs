@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use tracing::{debug, info, warn};
 
-use super::{Holder, SharedError, SharedState, Written};
-use bluegreen_clock::{Clock, Moment, Stopwatch, part};
-use bluegreen_core::machine::Kind;
-use bluegreen_core::plan::{REQUEST_TIMEOUT, Target};
-use bluegreen_core::text::foreign;
+use super::error::SharedError;
+use super::keys::deployment_key;
+use super::lease_record::LeaseRecord;
+use super::object::Written;
+use super::state::SharedState;
+use bluegreen_clock::{Clock, Stopwatch, part};
+use bluegreen_core::deployment::Deployment;
+use bluegreen_core::plan::REQUEST_TIMEOUT;
 
 /// How much longer than a request's time-out a lease must last for the request to
 /// be sent: for clocks that run at different speeds, and for a process that is
@@ -19,73 +21,6 @@ pub const SEND_MARGIN: Duration = Duration::from_secs(15);
 
 /// How much longer a lease must last than a request that is sent under it.
 const NEEDED: Duration = REQUEST_TIMEOUT.saturating_add(SEND_MARGIN);
-
-/// The lease object of a target. It stays when the lease is given back: its
-/// fencing number only ever grows.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LeaseRecord {
-    /// [`super::FORMAT`].
-    pub format: u32,
-    /// The fencing number: grows whenever the lease is taken.
-    pub fence: u64,
-    /// What the lease is of.
-    pub target: Target,
-    /// The deployment that it was last taken for.
-    pub deployment: String,
-    /// The kind of the state that deployment is in.
-    pub doing: String,
-    /// Who holds it; none where it is free.
-    pub holder: Option<Holder>,
-    /// When it was taken.
-    pub taken_at: Moment,
-    /// When it was last renewed, by the holder's clock: for people. Whether it
-    /// has run out is judged by whoever waits for it, by his own.
-    pub renewed_at: Moment,
-    /// How often it was renewed.
-    pub renewals: u64,
-    /// For how long it lasts without a renewal.
-    pub length_seconds: u64,
-    /// Whether an operator has left word for the holder to go back.
-    pub retreat_requested: bool,
-}
-
-impl LeaseRecord {
-    /// Whether it was given back once its deployment had ended, as far as it says itself.
-    #[must_use]
-    pub fn has_ended(&self) -> bool {
-        let mut ends = Kind::ALL.into_iter().filter(|kind| kind.is_end());
-        self.holder.is_none() && ends.any(|kind| kind.to_string() == self.doing)
-    }
-
-    /// For how long it lasts without a renewal.
-    #[must_use]
-    pub fn length(&self) -> Duration {
-        Duration::from_secs(self.length_seconds)
-    }
-
-    /// Who holds it, since when, and what he is doing.
-    #[must_use]
-    pub fn in_words(&self) -> String {
-        let words = match &self.holder {
-            Some(holder) => format!(
-                "{holder} has held {}/{} since {} for deployment {}, which is {} (lock {}, last \
-                 renewed {})",
-                self.target.application,
-                self.target.blue,
-                self.taken_at,
-                self.deployment,
-                self.doing,
-                self.fence,
-                self.renewed_at,
-            ),
-            None => format!(
-                "{}/{} is free since deployment {} (lock {})",
-                self.target.application, self.target.blue, self.deployment, self.fence
-            ),
-        };
-        foreign(&words)
-    }
-}
 
 /// A lease that this process holds.
 #[derive(Debug)]
@@ -333,5 +268,23 @@ impl Lease {
 impl Inner {
     fn outlives(&self, needed: Duration) -> bool {
         self.renewed.elapsed_at_most().saturating_add(needed) <= self.record.length()
+    }
+}
+
+impl SharedState {
+    /// Who has taken a deployment over, in words, where this holder has not lost its lease
+    /// to nobody.
+    pub(crate) async fn overtaken(&self, deployment: &Deployment, by: &Lease) -> SharedError {
+        let id = deployment.plan.id.clone();
+        match self.lease(&deployment.plan.target).await {
+            Ok(Some(lease)) if !by.is(&lease.value).await => SharedError::Overtaken {
+                id,
+                by: lease.value.in_words(),
+            },
+            _ => SharedError::Meddled {
+                bucket: self.bucket.name().to_owned(),
+                key: deployment_key(&id),
+            },
+        }
     }
 }

@@ -7,11 +7,57 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use ulid::Ulid;
 
-use super::{DEPLOYMENTS, DeploymentRecord, LEASES, LeaseRecord, Listed, SharedError, SharedState};
-use super::{UNLEASED_MAX, deployment_key};
+use super::error::SharedError;
+use super::keys::{DEPLOYMENTS, LEASES, deployment_key};
+use super::lease_record::LeaseRecord;
+use super::record::DeploymentRecord;
+use super::state::SharedState;
 use bluegreen_aws::LookError;
 use bluegreen_aws::{PAGES_MAX, endless};
 use bluegreen_clock::Moment;
+
+/// How many of the deployments that no lease names are looked at for one that has not ended.
+/// A lease is never removed by this program; reading every deployment there ever was, every
+/// few minutes, would cost more than that is worth.
+pub const UNLEASED_MAX: usize = 50;
+
+/// Objects that were listed. One that cannot be read must not hide the rest.
+#[derive(Debug)]
+pub struct Listed<T> {
+    /// What they hold.
+    pub found: Vec<T>,
+    /// Why each of the others could not be read: it is damaged, a newer program's, or there was
+    /// no answer.
+    pub unreadable: Vec<SharedError>,
+}
+
+impl<T> Listed<T> {
+    /// What was found, unless there was no answer for any of it.
+    ///
+    /// # Errors
+    /// The first error that is none of an object's content.
+    pub fn answered(self) -> Result<Vec<T>, SharedError> {
+        let is_unanswered = |error: &SharedError| {
+            matches!(
+                error,
+                SharedError::Away { .. } | SharedError::Unusable { .. }
+            )
+        };
+        match self.unreadable.into_iter().find(is_unanswered) {
+            Some(error) => Err(error),
+            None => Ok(self.found),
+        }
+    }
+}
+
+impl<T> Default for Listed<T> {
+    fn default() -> Listed<T> {
+        Listed {
+            found: Vec::new(),
+            unreadable: Vec::new(),
+        }
+    }
+}
 
 /// How many objects are read at the same time: far from the bucket an answer takes a fifth of a
 /// second, and S3 gives thousands a second.

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{FORMAT, Holder};
+use super::holder::Holder;
+use super::object::{FORMAT, Kept};
+use bluegreen_aws::state_key::Authenticity;
 use bluegreen_clock::{Moment, part};
 
 /// How many of the deployments that have begun the queue remembers.
@@ -168,6 +170,17 @@ impl Queue {
     pub fn leave(&mut self, deployment: &str) {
         self.waiting
             .retain(|ticket| ticket.deployment != deployment);
+    }
+}
+
+/// It only says who goes first.
+impl Kept for Queue {
+    fn check(&self, _: &str, _: &str) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn is_acceptable(&mut self, _: Authenticity) -> bool {
+        true
     }
 }
 

@@ -1,8 +1,11 @@
 use proptest::prelude::*;
 
+use serde::Serialize;
+
+use super::object::kept;
 use super::*;
 use bluegreen_clock::Moment;
-use bluegreen_core::plan::Plan;
+use bluegreen_core::plan::{Plan, Target};
 use bluegreen_testing::garbled::garbled;
 
 #[test]

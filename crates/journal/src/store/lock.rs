@@ -1,172 +1,35 @@
-//! One process drives a deployment: an advisory lock that dies with its process.
+//! The file that a process locks while it drives a deployment: the lock dies with the process.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
-
-use rustix::fs::OFlags;
-
-use super::{Store, StoreError};
-use bluegreen_core::deployment::Deployment;
 
 /// Held while this process drives a deployment. The system lets go of it however
 /// the process ends; the file stays then, and tells how far the deployment had come.
 #[derive(Debug)]
 pub struct DriveLock {
-    path: PathBuf,
-    file: Arc<LockFile>,
+    pub(super) path: PathBuf,
+    pub(super) file: Arc<LockFile>,
     /// The revision that the process before came to, where it was killed.
-    left_at: Option<u64>,
+    pub(super) left_at: Option<u64>,
 }
 
 #[derive(Debug)]
-struct LockFile {
-    file: File,
+pub(super) struct LockFile {
+    pub(super) file: File,
     /// Whether this process has checkpointed the deployment.
-    noted: AtomicBool,
+    pub(super) noted: AtomicBool,
 }
 
 /// A deployment that is driven through a store.
 pub(super) struct Driven {
-    id: String,
-    file: Weak<LockFile>,
+    pub(super) id: String,
+    pub(super) file: Weak<LockFile>,
 }
 
-impl Store {
-    /// Becomes the one process of this machine that drives the deployment.
-    ///
-    /// # Errors
-    /// [`StoreError::Driven`] where another process does.
-    pub fn lock_drive(&mut self, id: &str) -> Result<DriveLock, StoreError> {
-        let path = self.lock_path(id);
-        let failure = |e: std::io::Error| StoreError::Write {
-            path: path.clone(),
-            message: e.to_string(),
-        };
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            // A link that somebody else has put there leads to a file that is not ours to write.
-            .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
-            .open(&path)
-            .map_err(failure)?;
-        let locked = file.try_lock();
-        let mut left = String::new();
-        let _ = file.read_to_string(&mut left);
-        let mut left = left.lines();
-        let holder = left.next().unwrap_or_default().to_owned();
-        match locked {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(StoreError::Driven {
-                    id: id.to_owned(),
-                    holder,
-                });
-            }
-            Err(TryLockError::Error(e)) => return Err(failure(e)),
-        }
-        // The holder before may have unlinked the file that was opened here.
-        let same = |at: std::fs::Metadata| {
-            file.metadata()
-                .is_ok_and(|own| (own.dev(), own.ino()) == (at.dev(), at.ino()))
-        };
-        if !std::fs::metadata(&path).is_ok_and(same) {
-            return self.lock_drive(id);
-        }
-        let left_at = left
-            .next()
-            .and_then(|line| line.strip_prefix("revision ")?.parse().ok());
-        write(&file, left_at).map_err(failure)?;
-        let file = Arc::new(LockFile {
-            file,
-            noted: AtomicBool::new(false),
-        });
-        self.driven.retain(|driven| driven.file.strong_count() > 0);
-        self.driven.push(Driven {
-            id: id.to_owned(),
-            file: Arc::downgrade(&file),
-        });
-        Ok(DriveLock {
-            path,
-            file,
-            left_at,
-        })
-    }
-
-    /// Refuses a deployment of which this journal knows less than the process before had written:
-    /// the journal has lost its log, and without a copy elsewhere nothing tells what was asked of
-    /// AWS.
-    ///
-    /// # Errors
-    /// [`StoreError::Damaged`].
-    pub fn has_lost_nothing(
-        &self,
-        deployment: &Deployment,
-        lock: &DriveLock,
-    ) -> Result<(), StoreError> {
-        match lock.left_at {
-            Some(left_at) if left_at > deployment.revision => Err(StoreError::Damaged {
-                path: self.path().to_owned(),
-                message: format!(
-                    "its last checkpoint is {} of deployment {}, and there were {left_at}: was its \
-                     -wal file removed?",
-                    deployment.revision, deployment.plan.id
-                ),
-            }),
-            _ => Ok(()),
-        }
-    }
-
-    /// Whether another process drives this deployment through this journal.
-    #[must_use]
-    pub fn is_driven(&self, id: &str) -> bool {
-        is_locked(&self.lock_path(id))
-    }
-
-    /// The same question, for as long as the store itself is in use otherwise.
-    pub fn driven_probe(&self) -> impl Fn(&str) -> bool + use<> {
-        let journal = self.path.clone();
-        move |id| is_locked(&lock_path(&journal, id))
-    }
-
-    /// Whether a process was killed while it drove this deployment through this
-    /// journal.
-    #[must_use]
-    pub fn was_driven(&self, id: &str) -> bool {
-        self.lock_path(&id.to_uppercase()).exists()
-    }
-
-    /// Forgets how far a killed process had come, where the deployment is rebuilt from
-    /// AWS.
-    pub fn forget_driven(&self, id: &str) {
-        if !self.is_driven(id) {
-            let _ = std::fs::remove_file(self.lock_path(id));
-        }
-    }
-
-    /// Leaves word how far a deployment has come: a journal that knows less has
-    /// lost its log.
-    pub(super) fn note_revision(&self, deployment: &Deployment) {
-        let driven = self.driven.iter().find(|d| d.id == deployment.plan.id);
-        if let Some(file) = driven.and_then(|driven| driven.file.upgrade()) {
-            // Only a hint, and the disk may be full.
-            let _ = write(&file.file, Some(deployment.revision));
-            file.noted.store(true, Ordering::Relaxed);
-        }
-    }
-
-    fn lock_path(&self, id: &str) -> PathBuf {
-        lock_path(&self.path, id)
-    }
-}
-
-fn lock_path(journal: &Path, id: &str) -> PathBuf {
+pub(super) fn lock_path(journal: &Path, id: &str) -> PathBuf {
     let mut path = journal.as_os_str().to_owned();
     path.push(format!("-{id}.lock"));
     PathBuf::from(path)
@@ -190,12 +53,12 @@ pub fn is_in_use(journal: &Path) -> bool {
     })
 }
 
-fn is_locked(path: &Path) -> bool {
+pub(super) fn is_locked(path: &Path) -> bool {
     let file = OpenOptions::new().read(true).open(path);
     file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
-fn write(mut file: &File, revision: Option<u64>) -> std::io::Result<()> {
+pub(super) fn write(mut file: &File, revision: Option<u64>) -> std::io::Result<()> {
     let mut text = format!("process {}\n", std::process::id());
     if let Some(revision) = revision {
         text.push_str(&format!("revision {revision}\n"));
