@@ -9,8 +9,8 @@ use crate::cloud::{Cloud, LookError, Outcome, Refusal, Sighting};
 use crate::deployment::Deployment;
 use crate::events::Happened;
 use crate::machine::{
-    Effect, FollowersSeen, HostSeen, Kind, RulesSeen, RulesStanding, Seen, Step, Unread, decide,
-    foreign_hosts, hosts_astray, rules_standing,
+    Effect, FollowersSeen, HostSeen, Kind, Placement, RulesSeen, Seen, Step, Unread, decide,
+    foreign_hosts, hosts_astray, rules_placement,
 };
 use crate::plan::{Plan, Role};
 use crate::preview::Preview;
@@ -190,10 +190,10 @@ impl<C: Cloud> Driver<'_, C> {
         let (now, kind) = (self.clock.now(), deployment.state.kind());
         let (state, plan) = (&deployment.state, &deployment.plan);
         if let Some(rules) = &seen.followers.rules {
-            let standing = rules_standing(state, plan, seen);
-            let are_right = standing == RulesStanding::Right;
+            let standing = rules_placement(state, plan, seen);
+            let are_right = standing == Placement::Right;
             self.followers.rules_right_in = are_right.then_some(kind);
-            if let (RulesStanding::Waiting(why), RulesSeen::Read(_)) = (standing, rules) {
+            if let (Placement::Unsure(why), RulesSeen::Read(_)) = (standing, rules) {
                 let is_asked = false;
                 self.tell(deployment, Happened::RulesWait { why, is_asked });
             }

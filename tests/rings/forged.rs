@@ -326,7 +326,10 @@ fn a_lease_that_this_program_would_not_write_is_damaged() {
     assert!(told.contains("another target"), "{told}");
     // Whoever asks to go back where nobody can be told has asked for nothing.
     let (_, told) = exits(&served.run(&["abort", &id]), 3);
-    assert!(told.contains("or delete it once its deployment has no runner"), "{told}");
+    assert!(
+        told.contains("or delete it once its deployment has no runner"),
+        "{told}"
+    );
     plant(&served, &key, honest.to_string());
     exits(&served.run(&["resume", &id]), 0);
     all_is_well(&served, "v2");

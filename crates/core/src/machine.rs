@@ -19,8 +19,8 @@ pub use cause::Cause;
 pub use drift::{Drift, OthersUpdate};
 pub use effect::{Change, Effect, EffectKind, Step};
 pub use followers::{
-    RulesStanding, decide, foreign_hosts, hosts_astray, hosts_left_over, is_still_wanted,
-    rules_standing, timed_out, with_followers,
+    Placement, decide, foreign_hosts, hosts_astray, hosts_left_over, is_still_wanted,
+    rules_placement, timed_out, with_followers,
 };
 pub use kind::Kind;
 pub use operator::{NotPossible, Order, hold, obey, unapproved};

@@ -68,13 +68,13 @@ pub fn with_followers(
     if unread.any() {
         return Step::Read(unread);
     }
-    let rules = owners.map_or(Standing::Right, |owners| {
+    let rules = owners.map_or(Placement::Right, |owners| {
         rules(state.kind(), plan, seen, &step, owners)
     });
     if let Some(instead) = held_by_rules(state, seen, &step, rules, is_timed_out) {
         return instead;
     }
-    let records = preview.map_or(Standing::Right, |preview| {
+    let records = preview.map_or(Placement::Right, |preview| {
         records(state, plan, seen, &step, preview)
     });
     held_by_records(seen, &step, records).unwrap_or(step)
@@ -107,7 +107,7 @@ pub fn is_still_wanted(effect: &Effect, state: &State, plan: &Plan, fresh: &Seen
 
 /// How followers stand.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Standing {
+pub enum Placement {
     /// Each leads where it should, and nothing that may still arrive changes that.
     Right,
     /// This makes them right; with why they are not, in words.
@@ -121,13 +121,13 @@ fn held_by_rules(
     state: &State,
     seen: &Seen,
     step: &Step,
-    rules: Standing,
+    rules: Placement,
     is_timed_out: bool,
 ) -> Option<Step> {
     let (effect, why) = match rules {
-        Standing::Right => return None,
-        Standing::Wrong(effect, why) => (Some(effect), why),
-        Standing::Unsure(why) => (None, why),
+        Placement::Right => return None,
+        Placement::Wrong(effect, why) => (Some(effect), why),
+        Placement::Unsure(why) => (None, why),
     };
     let ask = |otherwise: State| match effect.clone() {
         Some(effect) => Step::Once { effect, otherwise },
@@ -158,11 +158,11 @@ fn held_by_rules(
 /// What preview hostnames want done in place of a step; none where it may be taken. The
 /// environments' own course does not depend on them, so that they delay it no longer than the
 /// state may last.
-fn held_by_records(seen: &Seen, step: &Step, records: Standing) -> Option<Step> {
+fn held_by_records(seen: &Seen, step: &Step, records: Placement) -> Option<Step> {
     let effect = match records {
-        Standing::Right => return None,
-        Standing::Wrong(effect, _) => Some(effect),
-        Standing::Unsure(_) => None,
+        Placement::Right => return None,
+        Placement::Wrong(effect, _) => Some(effect),
+        Placement::Unsure(_) => None,
     };
     let holds =
         needs_records(step) || deploys_to(step, seen).is_some_and(|role| may_lead(seen, role));
@@ -307,10 +307,10 @@ fn under_test(kind: Kind, plan: &Plan) -> Option<Role> {
 }
 
 /// How the rules stand before a step.
-fn rules(kind: Kind, plan: &Plan, seen: &Seen, step: &Step, owners: RuleOwners) -> Standing {
+fn rules(kind: Kind, plan: &Plan, seen: &Seen, step: &Step, owners: RuleOwners) -> Placement {
     let balancer = match &seen.followers.rules {
-        None | Some(RulesSeen::NotShared) => return Standing::Right,
-        Some(RulesSeen::Unread(why)) => return Standing::Unsure(why.clone()),
+        None | Some(RulesSeen::NotShared) => return Placement::Right,
+        Some(RulesSeen::Unread(why)) => return Placement::Unsure(why.clone()),
         Some(RulesSeen::Read(balancer)) => balancer,
     };
     let green_id = seen.green_id.as_deref().unwrap_or_default();
@@ -324,27 +324,27 @@ fn rules(kind: Kind, plan: &Plan, seen: &Seen, step: &Step, owners: RuleOwners) 
     });
     let is_clear = seen.may_arrive.rules.allows(owners);
     match found {
-        Err(error) => return Standing::Unsure(error.to_string()),
+        Err(error) => return Placement::Unsure(error.to_string()),
         Ok(_) if !is_clear => {
             let why = "an earlier request to change rules may still arrive";
-            return Standing::Unsure(why.to_owned());
+            return Placement::Unsure(why.to_owned());
         }
         Ok(moves) if !moves.is_empty() => {
             let why = format!(
                 "{} still forwards elsewhere; bluegreen is moving it",
                 moves[0].rule
             );
-            return Standing::Wrong(Effect::MoveRules { owners, moves }, why);
+            return Placement::Wrong(Effect::MoveRules { owners, moves }, why);
         }
         Ok(_) if !seen.followers.lately_given.allows(owners) => {
             let why = "rules were changed so lately that AWS may not show it yet";
-            return Standing::Unsure(why.to_owned());
+            return Placement::Unsure(why.to_owned());
         }
         Ok(_) => {}
     }
     let holder = owners.production;
     if let Some(rule) = balancer.left_behind(&plan.production_cname, both, id(holder)) {
-        return Standing::Unsure(format!(
+        return Placement::Unsure(format!(
             "Elastic Beanstalk's own rule has not followed the swap: {rule} does not forward to \
              {}, which holds that name; point it there",
             plan.environment(holder)
@@ -353,17 +353,17 @@ fn rules(kind: Kind, plan: &Plan, seen: &Seen, step: &Step, owners: RuleOwners) 
     if let Some(role) = goes(kind).filter(|_| needs_rules(step))
         && let Some(rule) = balancer.foreign(id(role)).next()
     {
-        return Standing::Unsure(format!(
+        return Placement::Unsure(format!(
             "Elastic Beanstalk cannot delete {} while {rule} forwards to it: point the rule \
              elsewhere, or delete it",
             plan.environment(role)
         ));
     }
-    Standing::Right
+    Placement::Right
 }
 
 /// How the preview hostnames stand before a step.
-fn records(state: &State, plan: &Plan, seen: &Seen, step: &Step, preview: &Preview) -> Standing {
+fn records(state: &State, plan: &Plan, seen: &Seen, step: &Step, preview: &Preview) -> Placement {
     let role = under_test(state.kind(), plan).filter(|_| !ends(step));
     let target = role.and_then(|role| seen.followers.cnames.get(&role));
     let lead = match (role, target) {
@@ -372,7 +372,7 @@ fn records(state: &State, plan: &Plan, seen: &Seen, step: &Step, preview: &Previ
         (Some(role), Some(cname)) if !cname.eq_ignore_ascii_case(&plan.production_cname) => {
             Lead::To(role)
         }
-        (Some(role), _) => return Standing::Unsure(format!("the CNAME of {role} is not known")),
+        (Some(role), _) => return Placement::Unsure(format!("the CNAME of {role} is not known")),
     };
     let mut moves = Vec::new();
     let mut unread = None;
@@ -396,15 +396,15 @@ fn records(state: &State, plan: &Plan, seen: &Seen, step: &Step, preview: &Previ
     }
     if !seen.may_arrive.records.allows(lead) {
         let why = "an earlier request to change records may still arrive";
-        return Standing::Unsure(why.to_owned());
+        return Placement::Unsure(why.to_owned());
     }
     if moves.is_empty() {
         return match unread {
-            Some(why) => Standing::Unsure(why),
-            None if seen.followers.lately_led.allows(lead) => Standing::Right,
+            Some(why) => Placement::Unsure(why),
+            None if seen.followers.lately_led.allows(lead) => Placement::Right,
             None => {
                 let why = "records were changed so lately that AWS may not show it yet";
-                Standing::Unsure(why.to_owned())
+                Placement::Unsure(why.to_owned())
             }
         };
     }
@@ -412,7 +412,7 @@ fn records(state: &State, plan: &Plan, seen: &Seen, step: &Step, preview: &Previ
         "{} still leads elsewhere; bluegreen is moving it",
         moves[0].host
     );
-    Standing::Wrong(Effect::MoveRecords { lead, moves }, why)
+    Placement::Wrong(Effect::MoveRecords { lead, moves }, why)
 }
 
 /// What a hostname is to hold in place of what it does; none where it is as it should be, or
@@ -459,39 +459,33 @@ fn may_lead(seen: &Seen, role: Role) -> bool {
         })
 }
 
-/// How the rules stand, as operators are told it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RulesStanding {
-    /// Each forwards where it should.
-    Right,
-    /// They are moved.
-    Moving,
-    /// They are not known to be right, and nothing can be asked for now; with the reason.
-    Waiting(String),
-}
-
 /// How the rules that were read stand in a state.
 #[must_use]
-pub fn rules_standing(state: &State, plan: &Plan, seen: &Seen) -> RulesStanding {
-    let Some(owners) = owners(state.kind(), plan, seen) else {
-        return RulesStanding::Right;
-    };
-    match rules(state.kind(), plan, seen, &step(state, plan, seen), owners) {
-        Standing::Right => RulesStanding::Right,
-        Standing::Wrong(..) => RulesStanding::Moving,
-        Standing::Unsure(why) => RulesStanding::Waiting(why),
-    }
+pub fn rules_placement(state: &State, plan: &Plan, seen: &Seen) -> Placement {
+    let next = step(state, plan, seen);
+    owners(state.kind(), plan, seen).map_or(Placement::Right, |owners| {
+        rules(state.kind(), plan, seen, &next, owners)
+    })
 }
 
 /// The preview hostnames that are not seen to be as a state wants them.
 #[must_use]
 pub fn hosts_astray(state: &State, plan: &Plan, seen: &Seen) -> Vec<String> {
+    let next = step(state, plan, seen);
+    let role = under_test(state.kind(), plan).filter(|_| !ends(&next));
+    astray(
+        plan,
+        seen,
+        role.and_then(|role| seen.followers.cnames.get(&role)),
+    )
+}
+
+/// The preview hostnames that are not seen to lead to a target; where there is none, those that
+/// are not seen to be put back.
+fn astray(plan: &Plan, seen: &Seen, target: Option<&String>) -> Vec<String> {
     let Some(preview) = &plan.preview else {
         return Vec::new();
     };
-    let ends = ends(&step(state, plan, seen));
-    let role = under_test(state.kind(), plan).filter(|_| !ends);
-    let target = role.and_then(|role| seen.followers.cnames.get(&role));
     let hosts = preview
         .hosts
         .iter()
@@ -528,16 +522,10 @@ pub fn foreign_hosts(plan: &Plan, seen: &Seen) -> Vec<(String, String)> {
 /// before.
 #[must_use]
 pub fn hosts_left_over(plan: &Plan, seen: &Seen) -> Option<String> {
-    let preview = plan.preview.as_ref()?;
-    let hosts = preview
-        .hosts
-        .iter()
-        .zip(seen.followers.records.iter().flatten());
-    let wrong = hosts.filter(|(host, found)| match found {
-        HostSeen::Holds(holds) => due(plan, preview, seen, host, holds, None).is_some(),
-        HostSeen::Unread(_) => true,
-    });
-    let wrong: Vec<&str> = wrong.map(|(host, _)| host.as_str()).collect();
+    let wrong = match seen.followers.records {
+        Some(_) => astray(plan, seen, None),
+        None => Vec::new(),
+    };
     let mut words = Vec::new();
     if !wrong.is_empty() {
         words.push(format!("not seen to be put back: {}", wrong.join(", ")));
