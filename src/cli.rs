@@ -10,6 +10,7 @@ mod exit;
 mod find;
 mod iam_policy;
 mod orphans;
+mod output;
 mod plan;
 mod rehearse;
 mod resume;
@@ -20,17 +21,17 @@ mod sandbox;
 mod session;
 mod signals;
 mod status;
+mod unheeded;
 mod variables;
 mod wait;
 
 pub use exit::{Exit, Failed};
 
-use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use clap::builder::Resettable;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -42,10 +43,11 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::config::keys::{with_switches, without_values_of_variables};
 use crate::config::layers::{Layers, LayersError};
 use crate::config::lines::with_one_line;
-use crate::config::{Config, ConfigError, LogFormat, Named, Options, is_named_under_way};
+use crate::config::{ConfigError, LogFormat, Named, Options, is_named_under_way};
 use crate::secrets::Secrets;
-use crate::text::is_unseen;
+use output::IS_UNHEARD;
 use signals::Signals;
+use unheeded::Unheeded;
 
 /// Crash-safe blue/green deployments for AWS Elastic Beanstalk
 #[derive(Debug, Parser)]
@@ -324,13 +326,6 @@ fn heeds(id: &str, leads_back: bool) -> bool {
     is_its_own || is_heeded && !(only_forward && leads_back)
 }
 
-/// A flag that has no effect on a command, unless that has to make the plan anew.
-#[derive(Clone, Debug)]
-struct Unheeded {
-    flag: String,
-    command: &'static str,
-}
-
 async fn command(cli: Cli, layers: &Layers) -> Result<Exit, Failed> {
     let options = &cli.options;
     let unheeded = cli.command.unheeded(layers);
@@ -424,38 +419,10 @@ impl Write for Log {
     }
 }
 
-/// Prints a result. A reader that has gone, as in `bluegreen status | head`, is
-/// no error.
-fn say(text: &str) {
-    let said = writeln!(std::io::stdout(), "{}", harmless(text));
-    if said.is_err_and(|error| error.kind() != ErrorKind::BrokenPipe) {
-        IS_UNHEARD.store(true, Ordering::Relaxed);
-    }
-}
-
-/// Whether a result could not be written, as where the disk of standard output is full.
-static IS_UNHEARD: AtomicBool = AtomicBool::new(false);
-
 /// What a command that was only to tell something has failed with where nobody heard it.
 fn unheard() -> Failed {
     let message = "standard output cannot be written: is its disk full?";
     Failed::new(Exit::Refused, message).hint("nothing was changed; the output is incomplete")
-}
-
-/// A text without what moves a terminal: names and reasons in it may be somebody else's.
-fn harmless(text: &str) -> Cow<'_, str> {
-    let is_harmful = |c: char| c.is_control() && !matches!(c, '\n' | '\t') || is_unseen(c);
-    match text.contains(is_harmful) {
-        true => text.replace(is_harmful, "\u{fffd}").into(),
-        false => text.into(),
-    }
-}
-
-/// Logs what of a configuration may not do what is meant.
-fn warn_of(config: &Config) {
-    for warning in config.warnings() {
-        tracing::warn!("{warning}");
-    }
 }
 
 /// The command line as clap knows it, for documents and tests.

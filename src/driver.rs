@@ -4,23 +4,27 @@
 //! only another look: `run` makes a plan and drives, `resume` drives.
 
 mod deploys;
+mod error;
 mod followers;
 mod gates;
+mod known_followers;
 mod others;
 mod test_run;
+mod word;
+
+pub use error::DriveError;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use thiserror::Error;
 use tokio::sync::watch;
 use tracing::debug;
 
 use crate::approval::Approves;
 use crate::clock::{Clock, Deadline, Moment, Stopwatch};
-use crate::cloud::{Alarms, Cloud, LookError, Outcome, Refusal, Sighting};
+use crate::cloud::{Alarms, Cloud, Outcome, Refusal, Sighting};
 use crate::command::{Processes, Runner};
 use crate::deployment::{AskedTermination, Deployment, Sent};
 use crate::events::{
@@ -39,9 +43,9 @@ use crate::plan::{Goal, Plan, Role};
 use crate::prober::test_run;
 use crate::shared::SharedError;
 use crate::store::{Output, StoreError, Transition};
-use followers::Followers;
-use gates::Word;
+use known_followers::Followers;
 use test_run::TestRun;
+use word::Word;
 
 /// How long a request that is on its way, and the checkpoint of its answer, may take after a
 /// signal.
@@ -52,68 +56,6 @@ const GIVING_BACK: Duration = Duration::from_millis(300);
 
 /// How long the last look before an effect that touches service may be trusted.
 const LOOK_HOLDS: Duration = Duration::from_secs(60);
-
-/// Why a drive ended before the deployment came to rest. `resume` goes on from
-/// the last checkpoint.
-#[derive(Clone, Debug, Error)]
-pub enum DriveError {
-    /// A signal asked this process to end.
-    #[error("interrupted by a signal")]
-    Signal,
-    /// AWS could not be read for longer than the patience.
-    #[error("AWS could not be reached for {}: {message}", humantime::format_duration(*lasted))]
-    Unreachable {
-        /// How long.
-        lasted: Duration,
-        /// What the last attempt said.
-        message: String,
-    },
-    /// The credentials are missing, wrong or expired.
-    #[error("AWS did not take the credentials: {0}")]
-    Credentials(String),
-    /// The credentials do not allow what is needed.
-    #[error("AWS denied what is needed: {0}")]
-    Denied(String),
-    /// AWS refused the look itself.
-    #[error("AWS refused to be read: {0}")]
-    Refused(String),
-    /// The bucket could not be reached for longer than the patience.
-    #[error("nothing was sent for {}: {message}", humantime::format_duration(*lasted))]
-    BucketAway {
-        /// How long.
-        lasted: Duration,
-        /// What the last attempt said.
-        message: String,
-    },
-    /// The journal failed, or another process has overtaken this one.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The journal's copy in the bucket failed, or another process has overtaken
-    /// this one.
-    #[error(transparent)]
-    Shared(#[from] SharedError),
-}
-
-impl DriveError {
-    /// What a look says that may succeed when it is tried again; any other ends the driving.
-    pub(crate) fn unless_passing(error: LookError) -> Result<String, DriveError> {
-        match error {
-            LookError::Passing(message) => Ok(message),
-            LookError::Credentials(message) => Err(DriveError::Credentials(message)),
-            LookError::Denied(message) => Err(DriveError::Denied(message)),
-            LookError::Refused(message) => Err(DriveError::Refused(message)),
-        }
-    }
-}
-
-impl From<JournalError> for DriveError {
-    fn from(error: JournalError) -> DriveError {
-        match error {
-            JournalError::Store(error) => error.into(),
-            JournalError::Shared(error) => error.into(),
-        }
-    }
-}
 
 /// A deployment and how it came where it is, as operators are shown it in JSON.
 pub type Shown = fn(Deployment, Vec<Transition>) -> Value;
@@ -523,7 +465,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
                         self.tell(deployment, Happened::SwapFailed { why });
                         deployment.swap_has_failed();
                     }
-                    for warning in deploys::keep_warnings(deployment, &sighting) {
+                    for warning in Self::keep_warnings(deployment, &sighting) {
                         self.tell(deployment, warning);
                     }
                     for message in self.streaks.news(deployment, &sighting) {

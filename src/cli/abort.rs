@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tracing::warn;
 
 use super::context::Context;
-use super::exit::exit_code;
+use super::exit::{Exit, Failed, exit_code};
 use super::session::{Console, report};
 use super::signals::{Signals, Standing};
-use super::{Exit, Failed, Unheeded};
+use super::unheeded::Unheeded;
 use crate::config::{Named, Options};
 use crate::deployment::Deployment;
 use crate::machine::{Kind, NotPossible, Order, State, obey};

@@ -3,10 +3,11 @@
 use std::io::{IsTerminal, Write};
 
 use super::context::Context;
+use super::exit::{Exit, Failed};
 use super::orphans::{deployment_of, kept_elsewhere, tagged_by_this_program};
+use super::output::say;
 use super::session::Console;
 use super::signals::Standing;
-use super::{Exit, Failed, say};
 use crate::clock::Deadline;
 use crate::cloud::AwsCloud;
 use crate::cloud::Outcome;

@@ -4,7 +4,9 @@
 use clap::Subcommand;
 
 use super::context::sso_profile;
-use super::{Exit, Failed, run, say};
+use super::exit::{Exit, Failed};
+use super::output::say;
+use super::run;
 use crate::config::Options;
 use crate::config::file::Problem;
 use crate::config::layers::Layers;

@@ -1,7 +1,6 @@
 //! What the commands share: the journal, the connection to AWS or to a sandbox,
 //! the clock, and the signals.
 
-use std::fmt::Display;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -9,8 +8,9 @@ use aws_config::SdkConfig;
 use tokio::sync::OnceCell;
 use tracing::warn;
 
+use super::exit::{Exit, Failed, without_roots};
 use super::signals::Signals;
-use super::{Exit, Failed, Unheeded};
+use super::unheeded::Unheeded;
 use crate::clock::Clock;
 use crate::cloud::{AwsCloud, Connection, Recorder, connect};
 use crate::config::Options;
@@ -301,13 +301,4 @@ fn state_path(options: &Options) -> Result<PathBuf, Failed> {
     #[cfg(not(feature = "sandbox"))]
     let name = "bluegreen.db";
     Ok(folder.join("bluegreen").join(name))
-}
-
-/// No client could be made, for want of certificates that it trusts.
-pub(super) fn without_roots(why: impl Display) -> Failed {
-    let message = format!("this machine's trusted certificates cannot be read: {why}");
-    Failed::new(Exit::Refused, message).hint(
-        "nothing was changed; install them (the package ca-certificates, as a rule), or name \
-         them with SSL_CERT_FILE",
-    )
 }

@@ -6,9 +6,10 @@ use serde::Serialize;
 
 use super::cleanup::swap_by_hand;
 use super::context::Context;
-use super::find::{InFlight, whole_seconds};
+use super::exit::{Exit, Failed};
+use super::find::InFlight;
 use super::orphans::deployment_of;
-use super::{Exit, Failed, say};
+use super::output::{say, whole_seconds};
 use crate::clock::Moment;
 use crate::plan::{Strategy, TAG_BLUE, TAG_PRODUCTION_CNAME, template_name};
 use crate::rebuild::strategy_of;

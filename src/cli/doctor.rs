@@ -11,12 +11,13 @@ use std::path::{Path, PathBuf};
 use tracing::{info, warn};
 
 use super::context::Context;
+use super::exit::{Exit, Failed};
+use super::output::{say, warn_of};
 use super::plan::{Looked, look};
 use super::rehearse::of_rehearsal;
 use super::run::{self, Overridden, Which};
 use super::session::go_on;
 use super::signals::Standing;
-use super::{Exit, Failed, say, warn_of};
 use crate::acceptance::all_set;
 use crate::cloud::Recorder;
 use crate::config::keys::RELEASE;

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 #[cfg(feature = "sandbox")]
 use bluegreen_sandbox::{PolicyError, ReplayError, SandboxError};
 
-use super::find::whole_seconds;
-use super::{Unheeded, harmless};
+use super::output::{harmless, whole_seconds};
+use super::unheeded::Unheeded;
 use crate::acceptance::Unset;
 use crate::bundle::BundleError;
 use crate::claim::{ClaimError, Obstacle};
@@ -134,6 +134,15 @@ impl Failed {
 fn complain(text: &str) {
     let text = Secrets::default().hide(text);
     let _ = writeln!(std::io::stderr(), "{}", harmless(&text));
+}
+
+/// No client could be made, for want of certificates that it trusts.
+pub(super) fn without_roots(why: impl Display) -> Failed {
+    let message = format!("this machine's trusted certificates cannot be read: {why}");
+    Failed::new(Exit::Refused, message).hint(
+        "nothing was changed; install them (the package ca-certificates, as a rule), or name \
+         them with SSL_CERT_FILE",
+    )
 }
 
 impl From<ConfigError> for Failed {

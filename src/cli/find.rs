@@ -1,12 +1,11 @@
 //! Finding a deployment, wherever it is kept.
 
 use std::collections::{BTreeMap, HashMap};
-use std::time::Duration;
 
 use tracing::{info, warn};
 
 use super::context::Context;
-use super::{Exit, Failed};
+use super::exit::{Exit, Failed};
 use crate::deployment::Deployment;
 use crate::plan::Plan;
 use crate::shared::{DeploymentRecord, LeaseRecord, Listed, SharedError, SharedState, at_a_glance};
@@ -303,10 +302,6 @@ impl Context {
             .ok()??;
         (lease.value.deployment == deployment.plan.id).then_some(lease.value)
     }
-}
-
-pub(super) fn whole_seconds(duration: Duration) -> String {
-    humantime::format_duration(Duration::from_secs(duration.as_secs())).to_string()
 }
 
 /// How many objects that cannot be read are named.

@@ -4,7 +4,8 @@ use clap::ValueEnum;
 use tracing::{info, warn};
 
 use super::context::Context;
-use super::{Exit, Failed, say};
+use super::exit::{Exit, Failed};
+use super::output::say;
 use crate::cloud::{Caller, Configuration};
 use crate::cloud::{Environment, LookError};
 use crate::config::{Config, Options};

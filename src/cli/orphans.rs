@@ -3,7 +3,7 @@
 use tracing::warn;
 
 use super::context::Context;
-use super::{Exit, Failed};
+use super::exit::{Exit, Failed};
 use crate::clock::Moment;
 use crate::cloud::AwsCloud;
 use crate::cloud::Environment;

@@ -1,8 +1,9 @@
 //! `bluegreen plan`: what a run would do, and every check before it. Changes nothing.
 
 use super::context::Context;
+use super::exit::{Exit, Failed};
+use super::output::{say, warn_of};
 use super::run;
-use super::{Exit, Failed, say, warn_of};
 use crate::acceptance::all_set;
 use crate::claim::{Claim, ClaimError};
 use crate::config::{Config, Options};

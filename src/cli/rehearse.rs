@@ -2,8 +2,9 @@
 //! is never touched.
 
 use super::context::Context;
+use super::exit::{Exit, Failed};
+use super::output::warn_of;
 use super::run::{self, Overridden, Which};
-use super::{Exit, Failed, warn_of};
 use crate::acceptance::all_set;
 use crate::config::keys::RELEASE;
 use crate::config::{Config, Options};

@@ -4,10 +4,12 @@ use tokio::task::LocalSet;
 use tracing::{error, info};
 
 use super::context::Context;
+use super::exit::{Exit, Failed};
 use super::find::InFlight;
+use super::output::say;
 use super::session::go_on;
 use super::signals::Standing;
-use super::{Exit, Failed, Unheeded, say};
+use super::unheeded::Unheeded;
 use crate::config::{Named, NamedLimits, Options};
 use crate::machine::Order;
 use crate::plan::Goal;

@@ -1,8 +1,9 @@
 //! `bluegreen rollback`: back to the previous version, by the same stages.
 
 use super::context::Context;
+use super::exit::{Exit, Failed};
 use super::session::go_on;
-use super::{Exit, Failed, Unheeded};
+use super::unheeded::Unheeded;
 use crate::config::{Named, Options};
 use crate::deployment::Deployment;
 use crate::machine::{Kind, NotPossible, Order};

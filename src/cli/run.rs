@@ -7,8 +7,9 @@ use clap::ValueEnum;
 use tracing::warn;
 
 use super::context::Context;
+use super::exit::{Exit, Failed};
+use super::output::warn_of;
 use super::session::Console;
-use super::{Exit, Failed};
 use crate::acceptance::all_set;
 use crate::bundle;
 use crate::config::keys::RELEASE;
@@ -216,7 +217,7 @@ impl Args {
 pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> {
     let mut context = Context::open(options).await?;
     let config = context.options.config()?;
-    super::warn_of(&config);
+    warn_of(&config);
     all_set(&config.wishes.tests, |name| std::env::var(name).ok())?;
     let wanted = args.wanted(&config)?;
     begin(&mut context, &config, &wanted, args.which.wait).await

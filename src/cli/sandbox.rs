@@ -10,9 +10,9 @@ use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use super::context::without_roots;
+use super::exit::{Exit, Failed, without_roots};
+use super::output::say;
 use super::signals::{Signals, Standing};
-use super::{Exit, Failed, say};
 use crate::clock::{Clock, Moment};
 use crate::cloud::SandboxEndpoint;
 use crate::config::{EMBEDDED, Options};

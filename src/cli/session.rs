@@ -6,10 +6,9 @@ use std::sync::Mutex;
 use tracing::{info, warn};
 
 use super::context::Context;
-use super::exit::exit_code;
-use super::find::whole_seconds;
+use super::exit::{Exit, Failed, exit_code};
+use super::output::{say, whole_seconds};
 use super::signals::{Signals, Standing};
-use super::{Exit, Failed, say};
 use crate::approval::Approver;
 use crate::claim::{ClaimError, Interrupted};
 use crate::cloud::AwsCloud;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use super::{Exit, Failed};
+use super::exit::{Exit, Failed};
 use crate::claim::{Interrupted, Interruption};
 use crate::driver::DriveError;
 

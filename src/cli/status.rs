@@ -4,7 +4,9 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use super::context::Context;
-use super::{Exit, Failed, discover, say};
+use super::discover;
+use super::exit::{Exit, Failed};
+use super::output::say;
 use crate::config::Options;
 use crate::report::{self, Entry};
 use crate::shared::{DeploymentRecord, LeaseRecord};

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use super::{Exit, Failed};
+use super::exit::{Exit, Failed};
 use crate::approval::web_url;
 
 /// A variable and its value.

@@ -6,8 +6,8 @@ use clap::ValueEnum;
 use tracing::warn;
 
 use super::context::Context;
-use super::exit::exit_code;
-use super::{Exit, Failed, say};
+use super::exit::{Exit, Failed, exit_code};
+use super::output::say;
 use crate::config::Options;
 use crate::machine::{Kind, State};
 use crate::plan::Goal;

@@ -33,31 +33,31 @@ impl<C: Cloud> Driver<'_, C> {
         };
         self.tell(deployment, long);
     }
+
+    /// Keeps what the events of the deploy warn of, each once, for the report, and returns what is new.
+    pub(super) fn keep_warnings(deployment: &mut Deployment, sighting: &Sighting) -> Vec<Happened> {
+        let events = events_of_the_deploy(deployment, sighting).into_iter();
+        let mut warnings: Vec<_> = events
+            .filter(|event| is_warning(event))
+            .map(|event| DeployWarning {
+                at: event.at,
+                severity: event.severity.clone(),
+                message: event.message.clone(),
+            })
+            .collect();
+        warnings.retain(|warning| deployment.keep_warning(warning.clone()));
+        let environment = target(deployment).to_owned();
+        let told = warnings.into_iter().map(|warning| Happened::DeployWarning {
+            environment: environment.clone(),
+            severity: warning.severity,
+            message: warning.message,
+        });
+        told.collect()
+    }
 }
 
 /// What is deployed to.
 fn target(deployment: &Deployment) -> &str {
     let role = deployment.deploys_to().unwrap_or(Role::Blue);
     deployment.plan.environment(role)
-}
-
-/// Keeps what the events of the deploy warn of, each once, for the report, and returns what is new.
-pub(super) fn keep_warnings(deployment: &mut Deployment, sighting: &Sighting) -> Vec<Happened> {
-    let events = events_of_the_deploy(deployment, sighting).into_iter();
-    let mut warnings: Vec<_> = events
-        .filter(|event| is_warning(event))
-        .map(|event| DeployWarning {
-            at: event.at,
-            severity: event.severity.clone(),
-            message: event.message.clone(),
-        })
-        .collect();
-    warnings.retain(|warning| deployment.keep_warning(warning.clone()));
-    let environment = target(deployment).to_owned();
-    let told = warnings.into_iter().map(|warning| Happened::DeployWarning {
-        environment: environment.clone(),
-        severity: warning.severity,
-        message: warning.message,
-    });
-    told.collect()
 }

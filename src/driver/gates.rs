@@ -1,7 +1,9 @@
 //! What may stop or turn a deployment beside AWS: approvals while it is paused, and the
 //! operator's hooks at its changes of state.
 
-use super::{DriveError, Driver, signalled};
+use super::error::DriveError;
+use super::word::Word;
+use super::{Driver, signalled};
 use crate::approval::Approval;
 use crate::cloud::Cloud;
 use crate::deployment::Deployment;
@@ -10,13 +12,6 @@ use crate::hooks::{self, Hook, OnFailure, Passage};
 use crate::machine::{Cause, Kind, Order, State, unapproved};
 use crate::plan::Goal;
 use crate::store::Output;
-
-/// What hooks say of a change of state.
-pub(super) enum Word {
-    GoOn,
-    Hold(Cause),
-    GoBack(Cause),
-}
 
 impl<C: Cloud> Driver<'_, C> {
     /// Asks whether a pause is approved, where the plan wants it asked, and acts on the

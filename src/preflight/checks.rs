@@ -7,53 +7,19 @@ mod blue;
 mod both;
 mod green;
 mod groups;
+mod inspector;
 mod launch;
 mod release;
 mod traffic;
 mod unmanaged;
 
-use self::answers::Answered;
+pub(super) use self::inspector::{GRANT, Inspector};
+
+use self::inspector::{Found, Read, unread};
 use self::traffic::{previewed, unfit};
 use super::check::{Check, Finding};
-use super::{Facts, Inspection, Surroundings, Wanted};
-use crate::cloud::{AwsCloud, Configuration};
-use crate::cloud::{Environment, LookError, VersionRecord};
-use crate::config::Config;
-use crate::listener_rules::Rule;
-use crate::plan::Target;
-use crate::preview::Preview;
-
-/// What to do about a read that is denied and that nothing can be planned without.
-pub(super) const GRANT: &str = "grant it, as docs/start/permissions.md says";
-
-/// What is looked at, and what for.
-pub(super) struct Inspector<'a> {
-    pub cloud: &'a AwsCloud,
-    pub config: &'a Config,
-    pub wanted: &'a Wanted,
-    pub target: &'a Target,
-    pub blue: &'a Environment,
-    pub green: Option<&'a Environment>,
-    pub around: &'a Surroundings,
-}
-
-/// A check that may be left unknown.
-type Found = Result<Finding, LookError>;
-
-/// The version to release: its label and its record where it is registered, or why it
-/// cannot be released.
-type Version = Result<(String, Option<VersionRecord>), Finding>;
-
-/// What the release itself needs to read; none where it cannot be read.
-struct Read {
-    version: Version,
-    tags: Option<Vec<(String, String)>>,
-    configuration: Option<Configuration>,
-    instances: Option<u32>,
-    preview: Option<Preview>,
-    rules: Vec<Rule>,
-    nodes: Option<u32>,
-}
+use super::inspection::{Facts, Inspection};
+use crate::cloud::{Configuration, LookError};
 
 impl Inspector<'_> {
     /// Every check. What cannot be read refuses where a release needs it, and leaves a check
@@ -285,18 +251,6 @@ impl Inspector<'_> {
             nodes: read.nodes,
         })
     }
-}
-
-/// A release cannot do without what could not be read: that refuses, whatever is allowed.
-/// Nothing is known without credentials.
-fn unread(check: Check, error: LookError) -> Found {
-    let (why, remedy) = match error {
-        LookError::Credentials(_) => return Err(error),
-        LookError::Denied(why) => (why, GRANT),
-        LookError::Passing(why) => (why, "try again once the service answers"),
-        LookError::Refused(why) => (why, check.about().remedy),
-    };
-    Ok(check.refused(why, remedy).standing())
 }
 
 /// A check that could not look is unknown; nothing is known without credentials.

@@ -2,9 +2,12 @@
 
 use std::cell::Cell;
 
+use super::drive::{Session, give_back};
+use super::error::Error;
+use super::observer::Notice;
 use super::orders::Orders;
+use super::outcome::Outcome;
 use super::take_over::Claimed;
-use super::{Error, Notice, Outcome, Session, give_back};
 use crate::claim::{self, Attempted, Claim, ClaimError, Obstacle, Patience, WaitsBehind, WaitsFor};
 use crate::deployment::Deployment;
 use crate::plan::Plan;

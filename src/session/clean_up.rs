@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::{Error, Notice, Outcome, Session, give_back};
+use super::drive::{Session, give_back};
+use super::error::Error;
+use super::observer::Notice;
+use super::outcome::Outcome;
 use crate::claim::{self, Claim, Patience, WaitsBehind};
 use crate::deployment::Deployment;
 use crate::plan::Target;

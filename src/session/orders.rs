@@ -1,6 +1,6 @@
 //! What an operator orders for a deployment that is under way.
 
-use super::Error;
+use super::error::Error;
 use crate::acceptance::all_set;
 use crate::clock::Clock;
 use crate::cloud::AwsCloud;

@@ -1,6 +1,8 @@
 //! Reading AWS before a deployment is driven, for as long as its timeout lasts.
 
-use super::{Error, Notice, Observer, Session};
+use super::drive::Session;
+use super::error::Error;
+use super::observer::{Notice, Observer};
 use crate::claim::Interruption;
 use crate::clock::{Clock, Stopwatch};
 use crate::cloud::{AwsCloud, Environment, LookError};

@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use super::drive::{Session, drive, give_back};
+use super::error::Error;
+use super::observer::Notice;
 use super::orders::Orders;
-use super::{Error, Notice, Outcome, Session, drive, give_back};
+use super::outcome::Outcome;
 use crate::claim::{self, Claim, ClaimError, Obstacle, Patience, WaitsBehind};
 use crate::deployment::Deployment;
 use crate::driver::DriveError;

@@ -1,7 +1,8 @@
 //! Whether a deployment's record may be acted on, by where it was read.
 
+use super::error::Error;
+use super::orders::Vouched;
 use super::reader::Reader;
-use super::{Error, Vouched};
 use crate::cloud::AwsCloud;
 use crate::deployment::Deployment;
 use crate::plan::{

@@ -5,8 +5,9 @@ use tokio::sync::watch;
 use tracing::warn;
 
 use super::super::context::Context;
+use super::super::exit::{Exit, Failed};
+use super::super::output::say;
 use super::super::signals::Standing;
-use super::super::{Exit, Failed, say};
 use crate::clock::Deadline;
 use crate::cloud::{AwsCloud, TemplateBesideBlue};
 use crate::cloud::{Cloud, Outcome, Refusal};

@@ -4,7 +4,7 @@ use super::super::check::{Check, Finding, Verdict};
 use super::super::permissions::{
     Balancing, By, DeploymentPolicy, Launch, Needed, Scope, Use, needed,
 };
-use super::{Found, Inspector, Read};
+use super::inspector::{Found, Inspector, Read};
 use crate::cloud::LookError;
 use crate::cloud::{Asked, Caller, ConditionalWrites, Configuration, Denial, Denied};
 use crate::encryption::Encryption;

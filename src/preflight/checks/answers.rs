@@ -1,9 +1,9 @@
 //! What the running version answers to the tests, before anything is made.
 
 use super::super::test_hosts::goes_by_cname;
-use super::{Configuration, Inspector};
+use super::inspector::Inspector;
 use crate::acceptance::{AcceptanceTest, Front, On, without_secrets};
-use crate::cloud::{Probe, Site};
+use crate::cloud::{Configuration, Probe, Site};
 
 /// A test, by its place in the configuration, and what blue answered to it.
 pub(super) type Answered = (usize, Probe);

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::super::Inspection;
 use super::super::check::{Check, Finding};
+use super::super::inspection::Inspection;
 use super::super::steps::{steps, together};
-use super::{Found, Inspector};
+use super::inspector::{Found, Inspector};
 use crate::cloud::LookError;
 use crate::cloud::{Configuration, EnvironmentType, ManagedAction};
 use crate::facts::{health_of, is_healthy};

@@ -1,7 +1,7 @@
 //! What two environments at once mean for what blue does beside answering requests.
 
 use super::super::check::{Check, Finding};
-use super::Inspector;
+use super::inspector::Inspector;
 use crate::cloud::{Configuration, EnvironmentType};
 
 /// The namespace of what an environment notifies people by.

@@ -1,7 +1,7 @@
 //! Whether green can be created, and what it may differ in.
 
 use super::super::check::{Check, Finding};
-use super::{Found, Inspector};
+use super::inspector::{Found, Inspector};
 use crate::cloud::LookError;
 use crate::cloud::{Configuration, EnvironmentType, Quota};
 use crate::fidelity::{OPERATIONS_ROLE, is_called};

@@ -1,7 +1,7 @@
 //! Whether green will reach what blue reaches: security groups admit groups.
 
 use super::super::check::{Check, Finding};
-use super::Inspector;
+use super::inspector::Inspector;
 use crate::cloud::LookError;
 use crate::plan::{SecurityGroup, Strategy};
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::check::{Check, Finding};
-use super::{Found, Inspector};
+use super::inspector::{Found, Inspector};
 use crate::clock::Moment;
 use crate::cloud::Configuration;
 use crate::cloud::{LookError, VersionRecord};

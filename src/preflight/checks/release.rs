@@ -1,8 +1,8 @@
 //! Whether there is a version to release.
 
 use super::super::check::{Check, Finding};
+use super::inspector::{Inspector, Version};
 use super::launch::Kept;
-use super::{Inspector, Version};
 use crate::cloud::{LookError, VersionRecord};
 use crate::plan::Strategy;
 

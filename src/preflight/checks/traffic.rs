@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use super::super::check::{Check, Finding};
 use super::super::test_hosts::{Known, Reach, as_records, is_same_place, reach, to_look_up};
-use super::{Answered, Found, Inspector, Read, unread};
+use super::answers::Answered;
+use super::inspector::{Found, Inspector, Read, unread};
 use crate::acceptance::without_secrets;
 use crate::cloud::{Alarm, Configuration, Counted, PreviewRefused, ZoneRecords};
 use crate::cloud::{Led, LookError};

@@ -1,7 +1,7 @@
 //! What a clone never has: what somebody has put onto blue's load balancer by hand.
 
 use super::super::check::Check;
-use super::{Found, Inspector};
+use super::inspector::{Found, Inspector};
 use crate::cloud::{Configuration, EnvironmentType};
 use crate::plan::Strategy;
 

@@ -1,0 +1,10 @@
+//! What hooks say of a change of state.
+
+use crate::machine::Cause;
+
+/// What hooks say of a change of state.
+pub(super) enum Word {
+    GoOn,
+    Hold(Cause),
+    GoBack(Cause),
+}
