@@ -23,7 +23,7 @@ pub struct SharedState {
 /// How long the bucket is waited for where the journal on this machine may do.
 const GLANCE: Duration = Duration::from_secs(10);
 
-/// What the bucket is asked for, where it answers within [`GLANCE`].
+/// What the bucket answers, where it does so within ten seconds.
 ///
 /// # Errors
 /// [`SharedError::Away`] where it does not, and those of the question.
