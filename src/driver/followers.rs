@@ -2,6 +2,7 @@
 //! of a shared load balancer, and preview hostnames. Where each should lead the machine says.
 
 use super::error::DriveError;
+use super::known_followers::Balancer;
 use super::{Act, Driver, signalled};
 use crate::cloud::{Cloud, LookError, Outcome, Refusal};
 use crate::deployment::Deployment;
@@ -58,22 +59,18 @@ impl<C: Cloud> Driver<'_, C> {
             Some(_) => Role::Blue,
             None => Role::Green,
         };
-        let (cloud, shared) = (self.cloud, self.followers.shared.clone());
+        let (cloud, mut balancer) = (self.cloud, self.followers.balancer.clone());
         let reading = async {
-            let shared = match shared {
-                Some(read) => read,
-                None => {
-                    let name = plan.environment(there);
-                    cloud
-                        .shared_balancer(&plan.target.application, name)
-                        .await?
-                }
+            if let Balancer::Unread = balancer {
+                let (application, name) = (&plan.target.application, plan.environment(there));
+                let shared = cloud.shared_balancer(application, name).await?;
+                balancer = shared.map_or(Balancer::NotShared, Balancer::Shared);
+            }
+            let rules = match &balancer {
+                Balancer::Shared(arn) => RulesSeen::Read(cloud.rules(arn).await?),
+                Balancer::Unread | Balancer::NotShared => RulesSeen::NotShared,
             };
-            let rules = match &shared {
-                Some(balancer) => RulesSeen::Read(cloud.rules(balancer).await?),
-                None => RulesSeen::NotShared,
-            };
-            Ok((shared, rules))
+            Ok((balancer, rules))
         };
         let read = tokio::select! {
             biased;
@@ -81,8 +78,8 @@ impl<C: Cloud> Driver<'_, C> {
             () = signalled(self.interrupted.clone()) => return Err(DriveError::Signal),
         };
         match read {
-            Ok((shared, rules)) => {
-                self.followers.shared = Some(shared);
+            Ok((balancer, rules)) => {
+                self.followers.balancer = balancer;
                 Ok(rules)
             }
             Err(LookError::Credentials(why)) => Err(DriveError::Credentials(why)),

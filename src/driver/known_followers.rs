@@ -8,13 +8,25 @@ use crate::deployment::Deployment;
 use crate::machine::{FollowersSeen, Kind};
 use crate::plan::{Plan, Role};
 
+/// What this process knows of the environments' load balancers.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Balancer {
+    /// Nothing yet.
+    #[default]
+    Unread,
+    /// Each environment has its own.
+    NotShared,
+    /// They share the one with this ARN.
+    Shared(String),
+}
+
 /// What this process knows of what follows.
 #[derive(Debug, Default)]
 pub(super) struct Followers {
     /// The CNAMEs of both as last seen: a hostname may still lead to one that is gone.
     cnames: BTreeMap<Role, String>,
-    /// The load balancer that the environments share; the outer none until it was read.
-    pub(super) shared: Option<Option<String>>,
+    /// The load balancer that the environments share.
+    pub(super) balancer: Balancer,
     /// The state in which every rule was seen right.
     pub(super) rules_right_in: Option<Kind>,
     /// What AWS last said, in this state, to a request to change rules that it did not take.

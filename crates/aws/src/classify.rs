@@ -55,6 +55,19 @@ impl Refusal {
             | Refusal::Invalid(why) => why,
         }
     }
+
+    /// The same, to be changed.
+    pub(crate) fn why_mut(&mut self) -> &mut String {
+        match self {
+            Refusal::Throttled(why)
+            | Refusal::Busy(why)
+            | Refusal::Unreachable(why)
+            | Refusal::AlreadySo(why)
+            | Refusal::Credentials(why)
+            | Refusal::Denied(why)
+            | Refusal::Invalid(why) => why,
+        }
+    }
 }
 
 /// What an answer means for the request.

@@ -98,23 +98,18 @@ impl Outcome {
         })
     }
 
-    /// The same, telling whom it is about.
+    /// The same, naming in its words whom it is about.
     #[must_use]
-    pub(crate) fn of(self, subject: &str) -> Outcome {
-        let about = |why: String| format!("{subject}: {why}");
-        match self {
-            Outcome::Applied { .. } => self,
-            Outcome::Unclear(why) => Outcome::Unclear(about(why)),
-            Outcome::NotApplied(refusal) => Outcome::NotApplied(match refusal {
-                Refusal::AlreadySo(why) => Refusal::AlreadySo(about(why)),
-                Refusal::Throttled(why) => Refusal::Throttled(about(why)),
-                Refusal::Busy(why) => Refusal::Busy(about(why)),
-                Refusal::Unreachable(why) => Refusal::Unreachable(about(why)),
-                Refusal::Credentials(why) => Refusal::Credentials(about(why)),
-                Refusal::Denied(why) => Refusal::Denied(about(why)),
-                Refusal::Invalid(why) => Refusal::Invalid(about(why)),
-            }),
+    pub(crate) fn of(mut self, subject: &str) -> Outcome {
+        let why = match &mut self {
+            Outcome::Applied { .. } => None,
+            Outcome::Unclear(why) => Some(why),
+            Outcome::NotApplied(refusal) => Some(refusal.why_mut()),
+        };
+        if let Some(why) = why {
+            *why = format!("{subject}: {why}");
         }
+        self
     }
 }
 

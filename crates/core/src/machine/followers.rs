@@ -1,14 +1,13 @@
 //! What leads to the environments beside their CNAMEs, and must follow a swap: the rules of a
 //! shared load balancer and preview hostnames.
 //!
-//! Where each should lead follows from the state and the last look. A step that would interrupt an
-//! environment waits until nothing leads there any more, nor can be made to by a request that is
-//! still on its way. Every other step goes on meanwhile; moves are asked for while the state waits
-//! anyway.
+//! The state and the last poll say where each should lead. A step that would interrupt an
+//! environment waits until nothing leads there any more and no request that is still on its way can
+//! change that. No other step waits: bluegreen requests moves while the state waits anyway.
 //!
-//! Elastic Beanstalk's own rule for the production CNAME is left to the service, which has it
-//! follow the swap; it too must be seen to. Before a termination no rule of anybody may forward to
-//! the environment, because its stack cannot be deleted then.
+//! Elastic Beanstalk itself moves its own rule for the production CNAME; a step waits for that rule
+//! too. Before a termination nobody's rule may forward to the environment, because AWS could not
+//! delete its stack.
 
 use super::cause::Cause;
 use super::effect::{Effect, Step};
@@ -243,10 +242,7 @@ fn needs_records(step: &Step) -> bool {
 fn deploys_to(step: &Step, seen: &Seen) -> Option<Role> {
     match step {
         Step::Ask { effect, .. } | Step::Once { effect, .. } => match effect {
-            Effect::Deploy { environment_id, .. } => Some(match seen.our_green() {
-                Some(green) if green.id == *environment_id => Role::Green,
-                Some(_) | None => Role::Blue,
-            }),
+            Effect::Deploy { environment_id, .. } => Some(seen.role_of(environment_id)),
             _ => None,
         },
         Step::Enter(_) | Step::Wait { .. } | Step::Read(_) | Step::Delay { .. } | Step::Rest => {
@@ -364,8 +360,7 @@ fn rules(kind: Kind, plan: &Plan, seen: &Seen, step: &Step, owners: RuleOwners) 
 
 /// How the preview hostnames stand before a step.
 fn records(state: &State, plan: &Plan, seen: &Seen, step: &Step, preview: &Preview) -> Placement {
-    let role = under_test(state.kind(), plan).filter(|_| !ends(step));
-    let target = role.and_then(|role| seen.followers.cnames.get(&role));
+    let (role, target) = target(state, plan, seen, step);
     let lead = match (role, target) {
         (None, _) => Lead::Back,
         // A stale look may show it where production is.
@@ -376,11 +371,7 @@ fn records(state: &State, plan: &Plan, seen: &Seen, step: &Step, preview: &Previ
     };
     let mut moves = Vec::new();
     let mut unread = None;
-    for (host, found) in preview
-        .hosts
-        .iter()
-        .zip(seen.followers.records.iter().flatten())
-    {
+    for (host, found) in hosts(preview, seen) {
         match found {
             HostSeen::Unread(why) => unread = Some(why.clone()),
             HostSeen::Holds(holds) => {
@@ -413,6 +404,29 @@ fn records(state: &State, plan: &Plan, seen: &Seen, step: &Step, preview: &Previ
         moves[0].host
     );
     Placement::Wrong(Effect::MoveRecords { lead, moves }, why)
+}
+
+/// Whose environment the preview hostnames are to lead to before a step, and its CNAME where that is
+/// known; neither where they are to lead where they did before.
+fn target<'a>(
+    state: &State,
+    plan: &Plan,
+    seen: &'a Seen,
+    step: &Step,
+) -> (Option<Role>, Option<&'a String>) {
+    let role = under_test(state.kind(), plan).filter(|_| !ends(step));
+    (role, role.and_then(|role| seen.followers.cnames.get(&role)))
+}
+
+/// The preview hostnames that were read, each with what was found.
+fn hosts<'a>(
+    preview: &'a Preview,
+    seen: &'a Seen,
+) -> impl Iterator<Item = (&'a String, &'a HostSeen)> {
+    preview
+        .hosts
+        .iter()
+        .zip(seen.followers.records.iter().flatten())
 }
 
 /// What a hostname is to hold in place of what it does; none where it is as it should be, or
@@ -472,12 +486,8 @@ pub fn rules_placement(state: &State, plan: &Plan, seen: &Seen) -> Placement {
 #[must_use]
 pub fn hosts_astray(state: &State, plan: &Plan, seen: &Seen) -> Vec<String> {
     let next = step(state, plan, seen);
-    let role = under_test(state.kind(), plan).filter(|_| !ends(&next));
-    astray(
-        plan,
-        seen,
-        role.and_then(|role| seen.followers.cnames.get(&role)),
-    )
+    let (_, target) = target(state, plan, seen, &next);
+    astray(plan, seen, target)
 }
 
 /// The preview hostnames that are not seen to lead to a target; where there is none, those that
@@ -486,11 +496,7 @@ fn astray(plan: &Plan, seen: &Seen, target: Option<&String>) -> Vec<String> {
     let Some(preview) = &plan.preview else {
         return Vec::new();
     };
-    let hosts = preview
-        .hosts
-        .iter()
-        .zip(seen.followers.records.iter().flatten());
-    let astray = hosts.filter(|(host, found)| match found {
+    let astray = hosts(preview, seen).filter(|(host, found)| match found {
         HostSeen::Holds(holds) => due(plan, preview, seen, host, holds, target).is_some(),
         HostSeen::Unread(_) => true,
     });
@@ -503,11 +509,7 @@ pub fn foreign_hosts(plan: &Plan, seen: &Seen) -> Vec<(String, String)> {
     let Some(preview) = &plan.preview else {
         return Vec::new();
     };
-    let hosts = preview
-        .hosts
-        .iter()
-        .zip(seen.followers.records.iter().flatten());
-    let foreign = hosts.filter_map(|(host, found)| match found {
+    let foreign = hosts(preview, seen).filter_map(|(host, found)| match found {
         HostSeen::Holds(holds)
             if !preview.is_put_back(host, holds) && !is_ours(plan, seen, holds) =>
         {

@@ -13,10 +13,7 @@ use crate::preview::Lead;
 pub fn is_safe(effect: &Effect, seen: &Seen) -> bool {
     match effect {
         Effect::Deploy { environment_id, .. } | Effect::AbortUpdate { environment_id } => {
-            let role = match seen.our_green() {
-                Some(green) if green.id == *environment_id => Role::Green,
-                Some(_) | None => Role::Blue,
-            };
+            let role = seen.role_of(environment_id);
             let is_abort = matches!(effect, Effect::AbortUpdate { .. });
             let is_others = is_abort && seen.others_update(role).is_some();
             seen.production == Some(role.other()) && seen.drained && !is_others

@@ -441,7 +441,16 @@ impl Seen {
         }
     }
 
-    /// The same where it is Ready.
+    /// Whose an environment's id is: green's where green is this deployment's, else blue's.
+    #[must_use]
+    pub fn role_of(&self, environment_id: &str) -> Role {
+        match self.our_green() {
+            Some(green) if green.id == environment_id => Role::Green,
+            Some(_) | None => Role::Blue,
+        }
+    }
+
+    /// The environment in a role where it is Ready.
     #[must_use]
     pub fn ready(&self, role: Role) -> Option<&EnvSeen> {
         let environment = self.environment(role);
