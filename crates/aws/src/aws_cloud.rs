@@ -42,7 +42,7 @@ impl Cloud for AwsCloud {
                 || self.carries_deployment_tag(&green.arn, &plan.id).await?;
         }
         if sighting.production(plan).is_none() {
-            // Who has it is told where it can be read, and changes nothing.
+            // Messages name the holder if AWS can be read; no decision depends on it.
             let all = self.all_environments().await.unwrap_or_default();
             let holder = all.into_iter().find(|e| e.holds(&plan.production_cname));
             sighting.production_elsewhere = holder.map(|holder| holder.name);
@@ -330,8 +330,8 @@ impl AwsCloud {
         Ok(())
     }
 
-    /// Why the environments that are not healthy are not. It is told, and decides nothing: what
-    /// cannot be read is left out.
+    /// The causes that AWS names for environments that are not healthy. Messages quote them, and
+    /// no decision depends on them, so this omits what it cannot read.
     async fn causes(&self, plan: &Plan, sighting: &Sighting) -> Vec<(Role, Vec<String>)> {
         let mut all = Vec::new();
         for role in [Role::Blue, Role::Green] {
@@ -401,8 +401,8 @@ impl AwsCloud {
     }
 }
 
-/// An environment that was listed and is asked for again may be gone meanwhile, or not be
-/// known yet everywhere: then the service refuses the question, and the next look tells.
+/// Between two requests an environment may disappear, or not yet be known everywhere. AWS then
+/// refuses the second request, and the next poll shows which of the two it was.
 fn gone_meanwhile(error: LookError) -> LookError {
     match error {
         LookError::Refused(why) => LookError::Passing(why),

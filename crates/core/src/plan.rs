@@ -117,7 +117,7 @@ pub struct Plan {
     pub operations_role: Option<String>,
     /// Green's tags: blue's own and ours.
     pub green_tags: Vec<(String, String)>,
-    /// How an environment is asked for a path.
+    /// How requests for a path reach an environment.
     #[serde(default)]
     pub front: Front,
     /// What tests blue on the way back, where an operator has named it; else what tests the

@@ -57,7 +57,7 @@ pub struct AcceptanceTest {
     pub max_latency: Option<Duration>,
     /// How long is waited for the answer.
     pub timeout: Duration,
-    /// Towards which versions it is asked.
+    /// Which versions it tests.
     #[serde(default)]
     pub on: On,
     /// How many times in a row it must pass; none for the plan's limit.
@@ -69,11 +69,11 @@ pub struct AcceptanceTest {
     pub failures: Option<u32>,
 }
 
-/// Towards which versions a test is asked.
+/// Which versions a test applies to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum On {
-    /// The one that is released, and the previous one on the way back.
+    /// The version to release, and on a rollback the previous one.
     #[default]
     Always,
     /// The one that is released alone: what the previous one cannot pass.
@@ -124,8 +124,8 @@ impl AcceptanceTest {
         }
     }
 
-    /// What is asked of an environment that answers under `cname`, in words without
-    /// secrets: this text is logged and kept.
+    /// The request to an environment with the CNAME `cname`, in words without secrets, because
+    /// logs and the journal hold this text.
     #[must_use]
     pub fn asked(&self, front: Front, cname: &str) -> String {
         let url = without_secrets(&self.url_on(front, cname));
@@ -455,7 +455,7 @@ mod tests {
     use bluegreen_testing::garbled::garbled;
 
     proptest! {
-        /// Whatever an environment answers, it is told shortly and on one line.
+        /// Whatever an environment answers, the verdict is short and on one line.
         #[test]
         fn a_garbled_answer_is_judged_shortly(
             status: u16,
@@ -594,7 +594,7 @@ mod tests {
                 false,
                 "200 OK, whose body is no JSON",
             ),
-            // A status that fails is told before what the body says.
+            // A failing status comes before the content of the body.
             (
                 json("/status", json!("ok")),
                 answer(503, ok),

@@ -194,8 +194,8 @@ impl Effect {
         matches!(self, Effect::MoveRules { .. } | Effect::MoveRecords { .. })
     }
 
-    /// What the request names, one for each request that it takes; empty where it is told
-    /// without a name.
+    /// A name for each request that the effect sends, for messages; empty if messages name the
+    /// operation alone.
     #[must_use]
     pub fn subjects(&self) -> Vec<String> {
         match self {
