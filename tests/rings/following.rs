@@ -16,6 +16,7 @@ use bluegreen_sandbox::{Fault, FaultEffect, Phase};
 use bytes::Bytes;
 
 use crate::support::served::Served;
+use crate::support::shared_balancer;
 use crate::support::virtual_world::{Fate, Kill, VirtualWorld, v2};
 use bluegreen_testing::sample::sampled;
 
@@ -200,6 +201,22 @@ async fn what_somebody_else_makes_of_a_hostname_stays_and_is_told() {
     assert!(why.ends_with(told), "{why}");
     let left = world.sandbox.report().leftovers.records;
     assert_eq!(left, ["fresh.shop.example. CNAME"]);
+}
+
+/// Rules and hostnames do not depend on each other: while a load balancer's rules cannot be read,
+/// hostnames still lead to the environment under test.
+#[tokio::test(start_paused = true)]
+async fn hostnames_move_while_rules_cannot_be_read() {
+    let mut world = world().await;
+    shared_balancer::share(&world);
+    world.config.wishes.test_green = true;
+    let begun = world.begin(wanted(Strategy::Restore)).await;
+    let mut deployment = begun.expect("preflight passes");
+    world.inject(away("DescribeRules"));
+    let answers = watched(&world, &mut deployment).await;
+    let of_green = Some("shop-blue-green v1".to_owned());
+    assert!(answers.contains(&of_green), "{answers:?}");
+    check_all_is_back(&world);
 }
 
 /// Route 53 does not answer, from the moment at which a hostname is first pointed.

@@ -133,6 +133,8 @@ fn held_by_rules(
         None => Step::Wait { otherwise },
     };
     match step {
+        // Hostnames do not depend on the rules: they may move meanwhile.
+        Step::Wait { .. } if effect.is_none() => None,
         Step::Wait { otherwise } => Some(ask(otherwise.clone())),
         Step::Ask { otherwise, .. } | Step::Once { otherwise, .. } if needs_rules(step) => {
             Some(ask(otherwise.clone()))
