@@ -17,8 +17,8 @@ use super::{
     REHEARSE_TWO_HANDS, RULES, SIZES, STALE, STUBBORN, TWO_HANDS, properties,
 };
 
-/// Explores under broken rules, and expects to find this property violated,
-/// whatever else they break on the way.
+/// Explores under broken rules, and expects to find this property violated, whatever else they
+/// break meanwhile.
 #[track_caller]
 fn finds(what: &str, config: Config, rules: Rules, property: &str) {
     let explored = explore_for(&Model::new(config, rules), Extent::Whole, |broken| {
@@ -162,7 +162,7 @@ fn believing_the_label_of_an_earlier_deploy_is_found() {
     );
 }
 
-/// A deploy that ended without a terminal text is no success of its own.
+/// A deploy that ended without a terminal event is no success of its own.
 #[test]
 fn believing_a_deploy_that_ended_without_a_word_is_found() {
     let step = deceived!(|_state, seen| if matches!(seen.deploy, Deploy::Failed(_)) {
@@ -695,7 +695,7 @@ fn a_deploy_over_what_a_person_has_put_on_blue_is_found() {
     );
 }
 
-/// A deploy that had to wait for somebody else's update is as good as one never asked for.
+/// A deploy that had to wait for somebody else's update counts as one never requested.
 #[test]
 fn a_deploy_that_is_asked_for_again_over_a_persons_work_is_found() {
     let step = deceived!(|_state, seen| if seen.deploy == Deploy::Asked {
@@ -774,7 +774,7 @@ fn terminating_the_last_environment_is_found() {
     }
 }
 
-/// The rules of the driver with what follows left to itself.
+/// The rules of the driver without those for the listener rules and the preview hostname.
 const UNGATED: Rules = Rules {
     with_followers: |_, _, _, step, _| step,
     ..RULES

@@ -143,7 +143,7 @@ fn table(transitions: &Transitions) -> String {
     drawn
 }
 
-/// From where a deployment gets stuck only when somebody else had a hand in it.
+/// The states from which a deployment gets stuck only after an outside change.
 fn stuck(transitions: &Transitions) -> String {
     let from: Vec<String> = transitions
         .iter()

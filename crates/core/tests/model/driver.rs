@@ -1,7 +1,7 @@
-//! The driver, as small as its loop can be: pick up an order, look, step, act,
-//! checkpoint, with a crash between any two of these.
+//! The driver, as small as its loop can be: pick up an order, poll, step, act, checkpoint, with a
+//! crash between any two of these.
 
-use bluegreen_core::listener_rules::RuleOwners;
+use bluegreen_core::followers::listener_rules::RuleOwners;
 use bluegreen_core::machine::{Cause, Kind, Order, hold, unapproved};
 use bluegreen_core::plan::{Role, Strategy};
 
@@ -25,7 +25,7 @@ pub struct Config {
     pub staleness: Staleness,
     /// Whether a person acts at the console, once.
     pub console: bool,
-    /// Whether leases run out and a second runner takes over.
+    /// Whether locks run out and a second runner takes over.
     pub two_hands: bool,
     /// Whether blue runs more instances than its group's least.
     pub resizes: bool,
@@ -35,12 +35,12 @@ pub struct Config {
     pub follows: Follows,
 }
 
-/// What a look may show.
+/// What a poll may show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Staleness {
     /// The world as it is.
     Fresh,
-    /// Or what follows as it was before its last change.
+    /// Or the listener rules and the preview hostname as they were before their last change.
     Followers,
     /// Or as it was before its last change.
     OneChange,
@@ -120,8 +120,8 @@ impl Model {
         }
     }
 
-    /// The world changes; stale looks may show what was before this change, or
-    /// what was before an earlier one.
+    /// The world changes; stale polls may show what was before this change, or what was before an
+    /// earlier one.
     pub fn change(
         &self,
         node: &Node,
@@ -162,7 +162,7 @@ impl Model {
         }
     }
 
-    /// Everything that a look may show now, and what is shown by then.
+    /// Everything that a poll may show now, and what is shown by then.
     fn sights(&self, node: &Node) -> Vec<(Sight, Node)> {
         let mut views = vec![node.world.view];
         if matches!(
@@ -259,8 +259,8 @@ impl Model {
         }
     }
 
-    /// The fresh look before a request that touches the service, and the intent
-    /// of one that is sent only once.
+    /// The fresh poll before a request that touches the service, and the intent of one that is sent
+    /// only once.
     fn check(&self, node: &Node, errand: Errand, out: &mut Vec<Next>) {
         for (sight, looked) in self.sights(node) {
             let (safe, not_safe) = self.oracle.safety(&sight, errand.request);
@@ -385,7 +385,7 @@ impl Model {
     }
 }
 
-/// What a request does to a person's work, to the update that he has begun, or to his swap.
+/// What a request does to a person's work, to the update that they have begun, or to their swap.
 fn harm_to_others(node: &Node, request: Request) -> Option<Harm> {
     let (journal, view) = (&node.journal, &node.world.view);
     let is_kept = !journal.discarded && journal.terms.strategy == Strategy::Restore;
@@ -437,8 +437,8 @@ fn parts_of(node: &Node, request: Request) -> Vec<RuleOwners> {
         .collect()
 }
 
-/// A hook at a change of state fails, and holds the deployment. What one does that sends
-/// it back, an order does at any time.
+/// A hook at a change of state fails, and holds the deployment. A hook that rolls the deployment
+/// back does nothing that an order may not do at any time.
 fn hook_fails(node: &Node, next: Stage, out: &mut Vec<Next>) {
     let strategy = node.journal.terms.strategy;
     let goes_on = |stage: Stage| hold(&stage.state(), strategy, Cause::AskedToRetreat).is_some();
@@ -500,7 +500,7 @@ fn orders(node: &Node, out: &mut Vec<Next>) {
         if is_version && node.journal.terms.follows != Follows::Nothing {
             continue;
         }
-        let Ok((stage, terms)) = node.journal.obey(order.clone()) else {
+        let Some((stage, terms)) = node.journal.obey(&order) else {
             continue;
         };
         if (stage, terms) == (node.journal.stage, node.journal.terms) {
@@ -533,7 +533,7 @@ fn discards(node: &Node, out: &mut Vec<Next>) {
     if !is_held || !node.console || node.journal.discarded {
         return;
     }
-    if let Ok((stage, terms)) = node.journal.obey(Order::Resume) {
+    if let Some((stage, terms)) = node.journal.obey(&Order::Resume) {
         let mut next = node.flushed();
         next.journal.terms = terms;
         next.journal.discarded = true;

@@ -1,5 +1,5 @@
-//! What happens to the world of its own accord: operations that the service
-//! carries out end, environments turn healthy, cached answers are forgotten.
+//! What happens to the world of its own accord: operations that the service carries out end,
+//! environments become healthy, cached answers are forgotten.
 
 use bluegreen_core::plan::Role;
 
@@ -8,12 +8,12 @@ use super::world::{Blue, BluePhase, Bundle, Events, Green, GreenPhase, Stale, Sw
 /// What happens, the world after it, and how long it took.
 pub type Event = (&'static str, World, Pace);
 
-/// How long an event takes beside the time for which a look may be stale.
+/// How long an event takes beside the time for which a poll may be stale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
-    /// Looks may still show what was before the event before it.
+    /// Polls may still show what was before the event before it.
     Seconds,
-    /// Looks show at least what was just before it.
+    /// Polls show at least what was just before it.
     Minutes,
 }
 

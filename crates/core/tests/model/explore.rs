@@ -1,5 +1,5 @@
-//! Breadth-first exploration: every node that can be reached, the shortest way
-//! to it, and from where what can be reached; or a part of them, drawn by a seed.
+//! Breadth-first exploration: every node that can be reached, the shortest path to it, and from
+//! where what can be reached; or a part of them, drawn by a seed.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt::Write as _;
@@ -24,7 +24,7 @@ pub struct Explored {
     pub transitions: BTreeMap<(Kind, Kind), Transition>,
 }
 
-/// A property that does not hold, with the shortest way there.
+/// A property that does not hold, with the shortest path there.
 pub struct Violation {
     pub property: &'static str,
     pub trace: String,

@@ -1,8 +1,8 @@
-//! Two hands on one deployment: the lease of the runner that drives runs out,
-//! another takes it, and the first stands where it stood.
+//! Two runners on one deployment: the lock of the first runs out, another takes it, and the first
+//! stands where it stood.
 //!
-//! The node follows one runner, whose words the shared record holds; [`Hands`]
-//! says what its lease is worth and what is left of the other.
+//! The node follows one runner, whose words the shared record holds; [`Hands`] says what its lock
+//! is worth and what is left of the other.
 
 use bluegreen_core::machine::Kind;
 
@@ -13,26 +13,25 @@ use super::node::{By, Next, Node};
 use super::outside::time;
 use super::service::{Harm, Request};
 
-/// Who has a hand in the deployment.
+/// Which runners the deployment has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Hands {
-    /// The runner alone, and its lease is alive.
+    /// The runner alone, and its lock is alive.
     One,
-    /// The runner alone; its lease has run out, and nobody has taken it.
+    /// The runner alone; its lock has run out, and nobody has taken it.
     RanOut,
-    /// A contender has taken the lease; the record is still as the runner left it,
-    /// or leaves it.
+    /// A contender has taken the lock; the record is still as the runner left it, or leaves it.
     Contended {
         /// Whether the contender has read the record as it is now.
         has_read: bool,
     },
-    /// The runner has taken over, and the earlier one stands before sending this.
-    /// Anywhere else it can do no more than look and meet a checkpoint or a
-    /// sending that ends it, so it is forgotten.
+    /// The runner has taken over, and the earlier one stands before sending this. Anywhere else it
+    /// can do no more than poll and meet a checkpoint or a sending that ends it, so it is
+    /// forgotten.
     Overtaken {
         request: Request,
-        /// Whether the quarantine of its intent is over, or what it names is gone;
-        /// not followed where it sends nothing anyway.
+        /// Whether its intent is no longer in doubt, or what it names is gone; not followed where
+        /// it sends nothing anyway.
         is_late: bool,
     },
     /// Against the rules: another runner with a copy of its own.
@@ -52,7 +51,7 @@ pub struct Hand {
 }
 
 impl Hands {
-    /// Whether the runner's lease is its own by every clock.
+    /// Whether the runner's lock is its own by every clock.
     pub fn lease_is_alive(self) -> bool {
         match self {
             Hands::One | Hands::Overtaken { .. } | Hands::Apart { .. } => true,
@@ -60,8 +59,8 @@ impl Hands {
         }
     }
 
-    /// A new process takes the lease and writes the record anew, so that the one
-    /// before is overtaken.
+    /// A new process takes the lock and writes the record anew, so that the one before is
+    /// overtaken.
     pub fn with_a_new_lease(self) -> Hands {
         match self {
             Hands::One | Hands::RanOut | Hands::Contended { .. } => Hands::One,
@@ -104,15 +103,15 @@ impl Model {
         rules.contains(&self.rules.lease)
     }
 
-    /// Whether the runner may send as its lease is, or as its intent is.
+    /// Whether the runner may send with its lock as it is, or with its intent as it is.
     pub fn may_send(&self, node: &Node, errand: Errand) -> bool {
         let is_fresh = !errand.once || node.journal.open.has(errand.request);
         node.hands.lease_is_alive() || self.takes_leases_early() && is_fresh
     }
 
-    /// A runner whose lease does not outlive its request does not send it, which
-    /// it writes down and looks again. It may renew its lease and send all the
-    /// same, where nobody has taken that and the intent is not old.
+    /// A runner whose lock does not outlive its request does not send it: it writes that down and
+    /// polls again. It may renew its lock and send all the same, where nobody has taken the lock
+    /// and the intent is not old.
     pub fn without_a_lease(&self, node: &Node, errand: Errand, out: &mut Vec<Next>) {
         let mut push = |what, node| {
             let by = By::Driver;
@@ -132,7 +131,7 @@ impl Model {
         }
     }
 
-    /// What leases and the other runner do.
+    /// What locks and the other runner do.
     pub fn hands(&self, node: &Node, out: &mut Vec<Next>) {
         let mut push = |what, by, hands| {
             let node = Node { hands, ..*node };
@@ -185,7 +184,7 @@ impl Model {
         }
     }
 
-    /// Another goes on from the record; what the runner could still do is left of
+    /// Another runner continues from the record; what the overtaken one could still do is left of
     /// it.
     fn overtaken(&self, node: &Node) -> Node {
         let hands = match node.pc {
@@ -221,8 +220,8 @@ impl Model {
         }
     }
 
-    /// Against the rules: the request is sent, and what becomes of it is nowhere
-    /// written down, because the checkpoint finds that another has taken over.
+    /// Against the rules: the runner sends the request, and nothing records what becomes of it,
+    /// because the checkpoint finds that another has taken over.
     fn send_overtaken(&self, node: &Node, request: Request, out: &mut Vec<Next>) {
         let errand = Errand {
             request,
@@ -246,7 +245,7 @@ impl Model {
         }
     }
 
-    /// Against the rules: the other drives on with its own copy.
+    /// Against the rules: the other runner continues with its own copy.
     fn other_drives(&self, node: &Node, out: &mut Vec<Next>) {
         let Some(other) = node.seen_by_the_other() else {
             return;

@@ -1,10 +1,14 @@
 //! What the driver keeps: the durable journal, and where it stands in its loop.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::mem::{Discriminant, discriminant};
+
 use bluegreen_core::deployment::SwapIntent;
-use bluegreen_core::listener_rules::RuleOwners;
-use bluegreen_core::machine::{Effect, Kind, Late, NotPossible, Order, State, Step, obey};
+use bluegreen_core::followers::listener_rules::RuleOwners;
+use bluegreen_core::followers::preview::Lead;
+use bluegreen_core::machine::{Effect, Kind, Late, Order, State, Step, obey};
 use bluegreen_core::plan::{Passed, Role};
-use bluegreen_core::preview::Lead;
 
 use super::service::Request;
 use super::stage::{Stage, Terms, Why};
@@ -19,7 +23,7 @@ pub struct Journal {
     pub approved: Passed,
     /// The requests whose last intent is in doubt.
     pub open: Open,
-    /// Those that a look has shown, which a staler look may still hide.
+    /// The requests that a poll has shown, which a stale poll may still hide.
     pub shown: Open,
     pub deploy: Asked,
     /// Whether the deploy's answer was recorded as applied.
@@ -37,14 +41,14 @@ pub struct Journal {
     pub moves: Moves,
 }
 
-/// The last change of what follows.
+/// The last change of the listener rules or of the preview hostname.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Moves {
     pub rules: Option<RuleOwners>,
     pub records: Option<Lead>,
     /// Whether an earlier one for the same is in doubt.
     pub earlier: Open,
-    /// Whether looks may still show what was before the last one.
+    /// Whether polls may still show what was before the last one.
     pub lately: Open,
     /// Whether they may show what was before the last one for something else.
     pub others_lately: Open,
@@ -62,7 +66,7 @@ pub struct Open {
     pub records: bool,
 }
 
-/// When the last deploy was asked for.
+/// When the driver requested the last deploy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Asked {
     Never,
@@ -82,11 +86,11 @@ pub enum Drain {
 /// crash leads back to the top of the loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Pc {
-    /// About to look.
+    /// About to poll.
     Top,
     /// About to checkpoint this state.
     Enter(Stage),
-    /// About to look again, for the live-safety rule.
+    /// About to poll again, for the live-safety rule.
     Check(Errand),
     /// Everything is durable and safe; about to send.
     Send(Errand),
@@ -95,7 +99,7 @@ pub enum Pc {
     Note(Errand),
 }
 
-/// A request that is to be sent.
+/// A request that the driver is about to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Errand {
     pub request: Request,
@@ -104,7 +108,7 @@ pub struct Errand {
     pub refused: Stage,
 }
 
-/// What a look leads to.
+/// What a poll leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Move {
     Rest,
@@ -171,7 +175,7 @@ impl Open {
 }
 
 impl Journal {
-    /// Remembers that an environment is given other sizes.
+    /// Remembers that an environment gets other sizes.
     pub fn sizes(&mut self, role: Role) {
         match role {
             Role::Blue => self.sized.0 = true,
@@ -200,7 +204,7 @@ impl Journal {
         }
     }
 
-    /// Writes down the intent of a change of what follows.
+    /// Writes down the intent of a change of the listener rules or of the preview hostname.
     pub fn moves(&mut self, request: Request) {
         match request {
             Request::MoveRules(owners) => {
@@ -223,7 +227,7 @@ impl Journal {
         }
     }
 
-    /// Looks cannot be stale any more, but for what these requests do when they arrive.
+    /// Polls cannot be stale any more, but for what these requests do when they arrive.
     pub fn settles(&mut self, requests: impl Iterator<Item = Request>) {
         let mut coming = Open::default();
         requests.for_each(|request| coming.set(request, true));
@@ -231,8 +235,8 @@ impl Journal {
         self.moves.others_lately = Open::default();
     }
 
-    /// A change of what follows that is neither in doubt nor new is as if it had never been.
-    /// Between two of them there is one doubt.
+    /// A change of the listener rules or of the preview hostname that is neither in doubt nor new
+    /// is as if it had never been. Between two of them there is one doubt.
     pub fn forget_moves(&mut self, pc: Pc) {
         let moves = &mut self.moves;
         if !matches!(pc, Pc::Send(errand) if errand.request.moves_followers()) {
@@ -244,7 +248,7 @@ impl Journal {
         moves.records = moves.records.filter(|_| of_note.records);
     }
 
-    /// What changes of what follows a stale look may not show.
+    /// What changes of the listener rules and of the preview hostname a stale poll may not show.
     pub fn lately_moved(&self) -> (Late<RuleOwners>, Late<Lead>) {
         fn of<T>(last: Option<T>, lately: bool, others_lately: bool) -> Late<T> {
             match last.filter(|_| lately) {
@@ -260,7 +264,7 @@ impl Journal {
         )
     }
 
-    /// What may still arrive of changes of what follows.
+    /// What changes of the listener rules and of the preview hostname may still arrive.
     pub fn late_moves(&self) -> (Late<RuleOwners>, Late<Lead>) {
         let doubt = self.open.plus(self.moves.earlier);
         let rules = self.moves.rules.filter(|_| doubt.rules);
@@ -293,11 +297,22 @@ impl Journal {
         self
     }
 
-    /// The state and terms after an order.
-    pub fn obey(&self, order: Order) -> Result<(Stage, Terms), NotPossible> {
-        let (state, plan) = obey(&self.stage.state(), &self.terms.plan(), order)?;
-        let terms = Terms::of(&plan, self.terms.follows);
-        Ok((Stage::of(&state), terms))
+    /// The state and terms after an order; none where it is refused. The corrected version is
+    /// always the same one.
+    pub fn obey(&self, order: &Order) -> Option<(Stage, Terms)> {
+        type Obeyed = HashMap<(Stage, Terms, Discriminant<Order>), Option<(Stage, Terms)>>;
+        thread_local! {
+            static OBEYED: RefCell<Obeyed> = RefCell::default();
+        }
+        let given = (self.stage, self.terms, discriminant(order));
+        let obeyed = OBEYED.with_borrow(|obeyed| obeyed.get(&given).copied());
+        obeyed.unwrap_or_else(|| {
+            let obeyed = obey(&self.stage.state(), self.terms.plan(), order.clone()).ok();
+            let obeyed = obeyed
+                .map(|(state, plan)| (Stage::of(&state), Terms::of(&plan, self.terms.follows)));
+            OBEYED.with_borrow_mut(|known| known.insert(given, obeyed));
+            obeyed
+        })
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the driver makes of a look: the facts, what they show of earlier requests, and every move
+//! What the driver makes of a poll: the facts, what they show of earlier requests, and every move
 //! that the machine may answer them with.
 
 use std::cell::RefCell;
@@ -6,14 +6,14 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use bluegreen_core::deployment::SwapIntent;
-use bluegreen_core::listener_rules::{Balancer, Follow, Rule, RuleOwners, TargetGroup};
+use bluegreen_core::followers::listener_rules::{Balancer, Follow, Rule, RuleOwners, TargetGroup};
+use bluegreen_core::followers::preview::{Lead, Record};
 use bluegreen_core::machine::{
     Deploy, Drift, Effect, EnvSeen, FollowersSeen, Green, HostSeen, Instances, Kind, Late, Launch,
     Likeness, MayArrive, OthersUpdate, Phase, RulesSeen, Seen, State, Step, Termination, Test,
     Update, Version, timed_out,
 };
 use bluegreen_core::plan::{OwnSizes, Plan, Role, Sizes, Strategy, Which};
-use bluegreen_core::preview::{Lead, Record};
 
 use super::journal::{Asked, Drain, Journal, Move, Open};
 use super::service::Request;
@@ -24,48 +24,48 @@ use super::world::{BluePhase, Bundle, Events, Followers, GreenPhase, Label, Swap
 #[derive(Clone, Copy)]
 pub struct Rules {
     pub step: fn(&State, &Plan, &Seen) -> Step,
-    /// What becomes of a step for what follows.
+    /// What the followers make of a step.
     pub with_followers: fn(&State, &Plan, &Seen, Step, bool) -> Step,
     pub is_safe: fn(&Effect, &Seen) -> bool,
     /// Whether the driver takes an answer to a deploy for the deploy.
     pub believes_the_deploys_answer: bool,
-    /// Whether the driver takes a request for done as soon as one look shows it,
-    /// though the next look may be staler.
+    /// Whether the driver believes that a request is done as soon as one poll shows it, though the
+    /// next poll may show an older world.
     pub believes_the_first_look: bool,
-    /// Whether the driver takes a look for the end of its swap though it may show where
+    /// Whether the driver takes a poll as the end of its swap though the poll may show where
     /// production was before the swap before.
     pub believes_the_swap_before: bool,
     /// Whether the driver takes an unclear answer for a refusal.
     pub gives_up_on_an_unclear_answer: bool,
-    /// Whether a green that goes is taken for the one that was asked for last.
+    /// Whether the driver takes a green that is being terminated for the one that it requested
+    /// last.
     pub believes_a_green_that_goes: bool,
     /// Whether the driver sends before it writes its intent down.
     pub sends_before_its_intent: bool,
     pub lease: LeaseRule,
 }
 
-/// The rules of the lease, or less than them.
+/// The rules of the lock, or less than them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeaseRule {
     Kept,
-    /// A lease is taken a little too early: the runner that is overtaken still
-    /// sends what it stands before, unless its intent is old.
+    /// A contender takes the lock a little too early: the runner that is overtaken still sends what
+    /// it stands before, unless its intent is old.
     TakenEarly,
-    /// A lease is taken from a runner that goes on: it still sends whatever needs
-    /// no checkpoint.
+    /// A contender takes the lock from a runner that continues: that runner still sends whatever
+    /// needs no checkpoint.
     TakenFromTheLiving,
-    /// A second runner drives without taking the lease, and its checkpoints are
-    /// not fenced.
+    /// A second runner acts without taking the lock, and its checkpoints are not fenced.
     NotTaken,
     /// A checkpoint does not notice that another has taken over.
     CheckpointsUnfenced,
     /// A runner sends although another has taken over.
     SendingUnfenced,
-    /// A runner that had to renew its lease sends on, however old its intent is.
+    /// A runner that had to renew its lock sends nevertheless, however old its intent is.
     OldIntentsSent,
 }
 
-/// Everything that the facts of a look depend on.
+/// Everything that the facts of a poll depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Sight {
     stage: Stage,
@@ -80,9 +80,9 @@ pub struct Sight {
     may_arrive: Open,
     bundle: Bundle,
     view: View,
-    /// Whether the look may be the last of a row that has settled.
+    /// Whether the poll may be the last of a row that has settled.
     may_be_settled: bool,
-    /// The same of which environments there are.
+    /// Whether the poll may be the last of a row that has settled which environments there are.
     presence_may_be_settled: bool,
     /// Whether the swap of this state was seen to be done.
     swap_is_done: bool,
@@ -94,22 +94,22 @@ pub struct Sight {
     last_lead: Option<Lead>,
 }
 
-/// How far looks may be trusted.
+/// How far to believe polls.
 #[derive(Clone, Copy)]
 pub struct Horizon {
-    /// Whether no look can be stale, or none is taken for it.
+    /// Whether no poll can be stale, or the driver takes none for stale.
     pub looks_are_fresh: bool,
-    /// Whether every look shows the same holder of the production CNAME.
+    /// Whether every poll shows the same holder of the production CNAME.
     pub holder_is_settled: bool,
-    /// Whether every look shows the same environments.
+    /// Whether every poll shows the same environments.
     pub presence_is_settled: bool,
     /// Whether this process has seen the swap of this state done.
     pub swap_is_done: bool,
-    /// Whether a look that shows what a swap was to do is taken for its end, whatever looks
-    /// may still show from before.
+    /// Whether the driver takes a poll that shows the effect of a swap as the end of it, whatever
+    /// polls may still show from before.
     pub any_swap_is_believed: bool,
-    /// Whether a look that shows green on its way out is taken for the end of a doubt about
-    /// its creation: it may be the one before.
+    /// Whether the driver takes a poll that shows a terminating green as the end of a doubt about
+    /// its creation: it may be an earlier green.
     pub a_green_that_goes_is_believed: bool,
 }
 
@@ -119,8 +119,8 @@ type Moves = (Move, Option<Move>);
 /// The CNAME of the environment that does not hold production's.
 const IDLE_CNAME: &str = "idle.us-east-1.elasticbeanstalk.com";
 
-/// Asks the machine, and remembers what it said: the facts of a look that time
-/// and health decide are tried in every combination that the view allows.
+/// Asks the machine, and remembers what it said: the facts of a poll that time and health decide
+/// are tried in every combination that the view allows.
 pub struct Oracle {
     pub rules: Rules,
     moves: RefCell<HashMap<Sight, Rc<[Moves]>>>,
@@ -219,13 +219,13 @@ impl Sight {
         }
     }
 
-    /// Whether the swap that this state is to undo was seen.
+    /// Whether the swap that this state must undo was seen.
     fn is_over_with_the_swap_before(&self, journal: &Journal) -> bool {
         let is_undone = |swap: SwapIntent| self.swaps_to() == Some(swap.to.other());
         journal.shown.swap && journal.swap.is_some_and(is_undone)
     }
 
-    /// The template is looked for where it matters and green or blue is gone.
+    /// Whether a poll reads the template: where it matters and green or blue is gone.
     fn template(&self) -> bool {
         let kinds = [
             Kind::Cloning,
@@ -265,12 +265,12 @@ impl Sight {
         }
     }
 
-    /// Whether the look shows a deploy that is under way and has had an event lately.
+    /// Whether the poll shows a deploy that is under way and has had an event lately.
     pub fn deploy_goes_on(&self) -> bool {
         self.update() == Update::GoesOn
     }
 
-    /// What the look shows of the update of the last deploy.
+    /// What the poll shows of the update of the last deploy.
     fn update(&self) -> Update {
         let updates = match self.stage.kind {
             Kind::Deploying => matches!(self.view.blue.phase, BluePhase::Updating(_)),
@@ -285,7 +285,8 @@ impl Sight {
         }
     }
 
-    /// Whether every instance of what is deployed to runs the version that is to go there.
+    /// Whether every instance of the environment that the state deploys to runs the version that it
+    /// must get.
     fn runs_the_goal(&self) -> bool {
         match self.stage.kind {
             Kind::DeployingGreen => self.view.green.upgraded && !self.view.green.mixed,
@@ -361,7 +362,7 @@ impl Sight {
         })
     }
 
-    /// The sizes are read of the Ready environment that is to take production, and of
+    /// The sizes: a poll reads those of the Ready environment that takes production next, and of
     /// the one that keeps it once the other is gone.
     fn sizes(&self, role: Role, raised: bool) -> Option<Sizes> {
         let green_is_gone = !self.view.green_is_ours();
@@ -380,7 +381,7 @@ impl Sight {
         (self.terms.resizes && wanted && ready).then(|| sizes(raised))
     }
 
-    /// Whether green lends itself to production, and a person's work would be kept.
+    /// Whether green takes production only for a time, and a person's work would be kept.
     fn is_lent(&self) -> bool {
         self.terms.strategy == Strategy::Restore && !self.discarded
     }
@@ -475,7 +476,7 @@ impl Sight {
 
     fn followers(&self) -> FollowersSeen {
         let cname = |role| match self.view.holder == Some(role) {
-            true => self.terms.plan().production_cname,
+            true => self.terms.plan().production_cname.clone(),
             false => IDLE_CNAME.to_owned(),
         };
         let record = match self.followers.preview {
@@ -711,9 +712,9 @@ impl Oracle {
         let (state, plan) = (sight.stage.state(), sight.terms.plan());
         let mut moves: Vec<Moves> = Vec::new();
         for seen in sight.seen() {
-            let step = (self.rules.step)(&state, &plan, &seen);
+            let step = (self.rules.step)(&state, plan, &seen);
             let follow = |step, is_timed_out| {
-                let step = (self.rules.with_followers)(&state, &plan, &seen, step, is_timed_out);
+                let step = (self.rules.with_followers)(&state, plan, &seen, step, is_timed_out);
                 Move::of(&step, sight.stage)
             };
             let late = timed_out(&state, step.clone());

@@ -8,85 +8,84 @@
 //!
 //! # What can happen
 //! - The driver dies between any two of its operations.
-//! - A request is throttled, refused for good, lost on its way, applied without its
-//!   answer coming back, or still on its way when it is given up: then it arrives
-//!   at any later moment before its quarantine ends.
-//! - A look shows the world as it was earlier, even after a fresher one.
-//! - Operations take their time, and fail: a swap, a deploy (also one that misses
-//!   an instance), a launch (which the service may roll back by itself), a termination,
-//!   a version that cannot be processed. What their events tell may not be read.
-//! - A deploy ends with its terminal text or without any, whatever became of it; its events
-//!   keep coming or fall silent. That it takes longer than it is ever waited for is taken for
-//!   silence.
-//! - Health comes and goes: an environment that was healthy once since its launch
-//!   or deploy may be found trusted, untrusted or sick at any look, so streaks that
-//!   a crash loses need no memory here. One that never was is never trusted.
-//! - Patience may be spent, tests may pass or fail, the bake may be over at any look.
+//! - A request is throttled, refused for good, lost on its way, applied without its answer coming
+//!   back, or still on its way when it is given up: then it arrives at any later moment while it is
+//!   in doubt.
+//! - A poll shows the world as it was earlier, even after a fresher one.
+//! - Operations take their time, and fail: a swap, a deploy (also one that misses an instance), a
+//!   launch (which the service may roll back by itself), a termination, a version that cannot be
+//!   processed. A poll may fail to read what their events report.
+//! - A deploy ends, whether its terminal text comes or not, and whatever became of it; its events
+//!   keep coming or fall silent. A deploy that takes longer than any runner waits for it counts as
+//!   silent.
+//! - Health comes and goes: any poll may count an environment that was healthy once since its
+//!   launch or deploy as healthy, as not known to be healthy or as unhealthy, so streaks that a
+//!   crash loses need no memory here. An environment that was never healthy never counts as
+//!   healthy.
+//! - The state's timeout may be over, tests may pass or fail, the bake may be over at any poll.
 //! - An operator gives any order at any time, any number of times.
 //! - A person at the console acts once: swaps the CNAMEs, deploys to blue,
 //!   terminates blue or green, or takes green's name.
-//! - Blue runs more instances than its group's least, or none of an environment's is
-//!   healthy, at any look; sizes are changed, or cannot be.
+//! - Blue runs more instances than its group's least, or none of an environment's is healthy, at
+//!   any poll; sizes are changed, or cannot be.
 //! - A hook fails and holds the deployment at any change of state.
 //! - Nobody approves a pause within its limit, at any time.
-//! - A runner is stopped between any two of its operations, for any time: its lease
-//!   runs out, another takes it, reads the shared record and writes it anew under
-//!   its own fencing number, each at any later moment or not at all. Until the
-//!   record is written anew the first goes on and its checkpoints are taken; from
-//!   then on none is. Quarantines end meanwhile ([`hands`]).
+//! - A runner is stopped between any two of its operations, for any time: its lock runs out,
+//!   another takes it, reads the shared record and writes it anew under its own fencing number,
+//!   each at any later moment or not at all. Until the record is written anew the first runner
+//!   continues and its checkpoints succeed; from then on none does. Requests cease to be in doubt
+//!   meanwhile ([`hands`]).
 //!
 //! # What is bounded, and why
 //! - Nothing is counted: the model is finite without bounds on crashes, lost
 //!   answers or orders. The corrected version is always the same one.
-//! - One request of each kind is on its way at most; that the journal never sends a
-//!   second is what the quarantine is for. A quarantine ends only when its request
-//!   has arrived or is lost. Between the intent and the sending it only ends where
-//!   the lease has run out too: a driver that slept there must not send.
+//! - One request of each kind is on its way at most: the journal never sends a second while the
+//!   first is in doubt. A request ceases to be in doubt only when it has arrived or is lost.
+//!   Between the intent and the sending it does so only where the lock has run out too: a driver
+//!   that slept there must not send.
 //! - Requests on their way do not outlive a launch and a termination, which together
 //!   take longer than a signature is valid.
-//! - Looks are stale for less than the settling time, which is less than a drain, a
-//!   quarantine and a patience; the configuration says how many changes back.
-//! - Causes are merged where the machine does not tell them apart ([`stage`]).
-//! - With the person at the console there are no late requests and no stale looks,
-//!   and the last look and the request are one: AWS accepts no fencing token, so
-//!   nothing can protect from a hand that comes between. What the person breaks is
-//!   not the machine's doing; that it never interrupts or terminates what clients
-//!   reach holds even then.
-//! - Sizes are counted in configurations of their own, and clients that stay where
-//!   production was are in configurations of their own. What they ask is read of the
-//!   environment itself, so no look is stale in that; those who come back between the last
-//!   look and a request, or while one is on its way, nobody can know of.
+//! - Polls are stale for less than the settling time, which is less than a drain, the time in doubt
+//!   and a state's timeout; the configuration says how many changes back.
+//! - Causes are merged where the machine does not distinguish them ([`stage`]).
+//! - With the person at the console there are no late requests and no stale polls, and the last
+//!   poll and the request are one: AWS accepts no fencing token, so nothing can protect from an
+//!   outside change that comes between. What the person breaks is not the machine's doing; that it
+//!   never interrupts or terminates what clients reach holds even then.
+//! - Sizes are counted in configurations of their own, and clients that stay where production was
+//!   are in configurations of their own. A poll reads their requests from the environment itself,
+//!   so no poll is stale in that; nobody can know of clients who come back between the last poll
+//!   and a request, or while one is on its way.
 //! - A rehearsal deploys to green and to nothing else; of somebody else's deploy onto green
 //!   nothing depends, as nobody reaches it.
-//! - A second runner comes in a configuration of its own, without a person at the
-//!   console. Of the two one is followed whole. Of the one that was overtaken only
-//!   that it stands before a sending is kept, because everywhere else it can do no
-//!   more than look until it meets a checkpoint or a sending, which ends it. A third
-//!   comes once the overtaken one has ended; the rules leave it nothing else to do.
-//! - That the runner's lease is its own and that its request is sent are one moment:
-//!   whoever is stopped between the two sends what nothing protects from. So what
-//!   is checked must be as late as the request's signature, which ends the request
-//!   by itself.
-//! - Leases are kept truly: whoever takes one has waited for its whole length by a
-//!   clock that does not run ahead, and whoever holds it counts from before the
-//!   renewal was sent, by a clock that does not stand still. A lease that is taken
-//!   so early that the runner still sends what it stands before does no harm either,
-//!   which is explored; one that is taken from a runner that looks on does.
+//! - A second runner comes in a configuration of its own, without a person at the console. Of the
+//!   two one is followed whole. Of the one that was overtaken only that it stands before a sending
+//!   is kept, because everywhere else it can do no more than poll until it meets a checkpoint or a
+//!   sending, which ends it. A third comes once the overtaken one has ended; the rules leave it
+//!   nothing else to do.
+//! - That the runner's lock is its own and that its request is sent are one moment: whoever is
+//!   stopped between the two sends what nothing protects from. So what is checked must be as late
+//!   as the request's signature, which ends the request by itself.
+//! - Locks are kept truly: whoever takes one has waited for its whole length by a clock that does
+//!   not run ahead, and whoever holds it counts from before the renewal was sent, by a clock that
+//!   does not stand still. A lock that is taken so early that the runner still sends what it stands
+//!   before does no harm either, which is explored; one that is taken from a runner that continues
+//!   to poll does.
 //! - What leads to the environments beside their CNAMEs comes in configurations of its own: the
-//!   rules of a shared load balancer, a kind of each, or one preview hostname. They are read apart
-//!   from the environments, so that a look may show them staler or fresher than those; requests to
-//!   move them may be late even where others are not, and may take effect for some rules alone. No
-//!   look of the model fails to read them. That a hostname which Route 53 does not change is given
-//!   up, once it was waited for as long as the state may last, is left out: those who come by it
-//!   are told, and what then leads astray is known.
+//!   rules of a shared load balancer, a kind of each, or one preview hostname. Polls read them
+//!   apart from the environments, so that a poll may show them staler or fresher than those;
+//!   requests to move them may be late even where others are not, and may take effect for some
+//!   rules alone. No poll of the model fails to read them. The model leaves out that the runner
+//!   gives up a hostname which Route 53 does not change, once it has waited as long as the state
+//!   may last: it reports the hostname, and what then leads astray is known.
 //! - SQLite and the bucket are one record. Nothing is done before a checkpoint is in
 //!   both, so one that is only in the first passes for one that was not written.
 //! - Names are unique at the service, so a second green cannot exist beside the
 //!   first; what is checked is that none is left or made after an end.
 //!
-//! An environment *answers* when it is Ready or being swapped, was healthy since its
-//! launch or deploy, and runs one version on all instances. A version that passes
-//! its test and is broken all the same cannot be told from a good one, here or there.
+//! An environment *answers* when it is Ready or being swapped, was healthy since its launch or
+//! deploy, and runs one version on all instances. Nothing here or there can distinguish a version
+//! that passes its test and is broken all the same from a good one.
 
 mod broken;
 mod diagram;
@@ -195,7 +194,7 @@ const TWO_HANDS: Config = Config {
     follows: Follows::Nothing,
 };
 
-/// A configuration that is explored once for all tests that ask for it.
+/// A configuration that one exploration covers for all tests that need it.
 struct Run {
     config: Config,
     /// So that the model cannot shrink to nothing unnoticed.
@@ -440,8 +439,8 @@ fn every_property_holds_in_a_rehearsal() {
     }
 }
 
-/// Nothing that interrupts service is asked of an environment that a substantial share of
-/// the traffic still reaches, however long it stays.
+/// bluegreen requests nothing that interrupts an environment while a substantial share of the
+/// traffic still reaches it, however long that stays.
 #[test]
 fn every_property_holds_where_traffic_stays() {
     for run in &RUNS[13..15] {
@@ -457,7 +456,8 @@ fn every_property_holds_where_rules_follow() {
     }
 }
 
-/// The same of preview hostnames, which are as they were before at the end.
+/// No preview hostname leads users to an environment that is deployed to or terminated, and all are
+/// as they were before at the end.
 #[test]
 fn every_property_holds_where_preview_hostnames_follow() {
     for run in &RUNS[17..] {
@@ -465,8 +465,8 @@ fn every_property_holds_where_preview_hostnames_follow() {
     }
 }
 
-/// Clocks that run at different speeds, by less than it takes a runner to look
-/// again, do no harm: the age of an intent and the record's fence hold.
+/// Clocks that run at different speeds, by less than it takes a runner to poll again, do no harm:
+/// the age of an intent and the record's fence hold.
 #[test]
 fn every_property_holds_where_a_lease_is_taken_a_little_too_early() {
     let rules = Rules {
@@ -477,7 +477,7 @@ fn every_property_holds_where_a_lease_is_taken_a_little_too_early() {
     all_hold("two hands, leases taken too early", &explored, 500_000);
 }
 
-/// The same where every look may be stale, that of the rules for itself.
+/// Every property also holds where any poll may be stale, and that of the rules by itself.
 #[test]
 fn every_property_holds_where_rules_follow_and_any_look_is_stale() {
     let config = Config {

@@ -13,13 +13,13 @@ use super::world::{BluePhase, Bundle, Events, Stale, View, World};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Node {
     pub world: World,
-    /// What a stale look may still show.
+    /// What a stale poll may still show.
     pub before: Option<View>,
     pub journal: Journal,
-    /// What looks have shown since the last checkpoint; lost in a crash.
+    /// What polls have shown since the last checkpoint; lost in a crash.
     pub shown: Open,
     pub pc: Pc,
-    /// Who else has a hand in it.
+    /// Which other runners the deployment has.
     pub hands: Hands,
     /// Whether the person at the console has acted.
     pub console: bool,
@@ -66,8 +66,8 @@ impl Node {
         Node { pc, ..self }
     }
 
-    /// After a crash: all that is left is what was durable, which a new process
-    /// takes up with a lease of its own.
+    /// After a crash: all that is left is what was durable, which a new process takes up with a
+    /// lock of its own.
     pub fn crashed(self) -> Node {
         Node {
             journal: self.hands.record(self.journal),
@@ -78,20 +78,20 @@ impl Node {
         }
     }
 
-    /// Whether every look that may still come shows who holds production.
+    /// Whether every poll that may still come shows who holds production.
     pub fn is_settled(&self) -> bool {
         self.before
             .is_none_or(|before| before.holder == self.world.view.holder)
     }
 
-    /// Whether every look that may still come shows the same environments.
+    /// Whether every poll that may still come shows the same environments.
     pub fn presence_is_settled(&self) -> bool {
         let present = |view: &View| (view.blue.phase != BluePhase::Gone, view.green_is_ours());
         self.before
             .is_none_or(|before| present(&before) == present(&self.world.view))
     }
 
-    /// Looks cannot be stale any more, so that what they showed is certain.
+    /// Polls cannot be stale any more, so that what they showed is certain.
     pub fn settled(mut self) -> Node {
         self.before = None;
         let sending = match self.pc {
@@ -127,7 +127,7 @@ impl Node {
         next.at(Pc::Top)
     }
 
-    /// Any checkpoint makes durable what looks have shown.
+    /// Any checkpoint makes durable what polls have shown.
     pub fn flushed(&self) -> Node {
         let mut next = *self;
         next.journal.shown = next.journal.shown.plus(next.shown);

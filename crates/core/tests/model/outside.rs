@@ -51,8 +51,8 @@ impl Model {
     }
 }
 
-/// Quarantines, drains and the time for which looks may be stale end. The last
-/// is the shortest, so the others only end after it.
+/// Requests cease to be in doubt, drains end, and so does the time for which polls may be stale.
+/// The last is the shortest, so the others only end after it.
 pub fn time(node: &Node, out: &mut Vec<Next>) {
     let mut pass = |what, node| {
         out.push(Next {
@@ -108,7 +108,8 @@ pub fn time(node: &Node, out: &mut Vec<Next>) {
     followers_quarantines(node, out);
 }
 
-/// The doubt about changes of what follows ends with the quarantine of the last of them alone.
+/// The changes of the listener rules and of the preview hostname cease to be in doubt only with the
+/// last of them.
 fn followers_quarantines(node: &Node, out: &mut Vec<Next>) {
     let sends = |request: fn(Request) -> bool| {
         let is_sending = matches!(node.pc, Pc::Send(errand) if request(errand.request));
@@ -239,7 +240,7 @@ fn console(node: &Node, out: &mut Vec<Next>) {
     }
 }
 
-/// Whether a deploy to blue is about to be asked for.
+/// Whether the driver is about to request a deploy to blue.
 fn asks_for_a_deploy(node: &Node) -> bool {
     let is_a_deploy = |errand: Errand| matches!(errand.request, Request::Deploy(_));
     matches!(node.pc, Pc::Check(errand) if is_a_deploy(errand))

@@ -1,9 +1,9 @@
 //! What must hold in every node.
 
-use bluegreen_core::listener_rules::RuleOwners;
+use bluegreen_core::followers::listener_rules::RuleOwners;
+use bluegreen_core::followers::preview::Lead;
 use bluegreen_core::machine::Kind;
 use bluegreen_core::plan::{Goal, Role, Strategy};
-use bluegreen_core::preview::Lead;
 
 use super::journal::Pc;
 use super::node::Node;
@@ -111,7 +111,7 @@ pub fn broken(node: &Node) -> Option<&'static str> {
     }
 }
 
-/// Whether a rehearsal is about to ask something of blue, or stands where it would.
+/// Whether a rehearsal is about to request something for blue, or stands where it would.
 fn touches_blue_in_a_rehearsal(node: &Node) -> bool {
     if node.journal.terms.strategy != Strategy::Rehearse {
         return false;
@@ -147,7 +147,7 @@ fn touches_blue_in_a_rehearsal(node: &Node) -> bool {
     }
 }
 
-/// Whether green's tests are about to be taken for passed although it does not run the
+/// Whether the driver is about to take green's tests as passed although green does not run the
 /// version, or does not answer.
 fn passes_unrehearsed(node: &Node) -> bool {
     let passes = matches!(node.pc, Pc::Enter(next) if next.kind == Kind::TerminatingGreen);
@@ -155,7 +155,7 @@ fn passes_unrehearsed(node: &Node) -> bool {
     passes && !(green.upgraded && !green.mixed && green.fit)
 }
 
-/// The swap that moves production on towards the release, past a pause.
+/// The swap that moves production towards the release, past a pause.
 fn passes_a_pause(node: &Node) -> bool {
     let (terms, approved) = (node.journal.terms, node.journal.approved);
     let unapproved = match node.journal.stage.kind {
@@ -175,8 +175,8 @@ fn sends_twice(node: &Node) -> bool {
             && node.world.in_flight.has(errand.request))
 }
 
-/// Blue serves this version; green and the template are gone, and nothing on its
-/// way can bring them back or move or interrupt production.
+/// Users are on blue with this version; green and the template are gone, and no request that is
+/// still on its way can bring them back or move or interrupt production.
 fn cleared(node: &Node, label: Label) -> bool {
     let view = &node.world.view;
     view.holder == Some(Role::Blue)
@@ -187,7 +187,7 @@ fn cleared(node: &Node, label: Label) -> bool {
         && nothing_is_left(node)
 }
 
-/// Green serves the version that it was launched on; blue and the template are gone.
+/// Users are on green with the version that it was launched on; blue and the template are gone.
 fn promoted(node: &Node) -> bool {
     let view = &node.world.view;
     view.holder == Some(Role::Green)

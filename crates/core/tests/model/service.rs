@@ -1,9 +1,9 @@
 //! What the service does with a request, and what may be on its way to it.
 
-use bluegreen_core::listener_rules::RuleOwners;
+use bluegreen_core::followers::listener_rules::RuleOwners;
+use bluegreen_core::followers::preview::Lead;
 use bluegreen_core::machine::{Change, Effect};
 use bluegreen_core::plan::{Role, Which};
-use bluegreen_core::preview::Lead;
 
 use super::journal::Open;
 use super::stage::sizes;
@@ -48,16 +48,16 @@ pub enum Harm {
     SentOvertaken,
     /// An update was aborted that a person had begun, which the runner could know.
     AbortedOthers,
-    /// An environment is being terminated although the one that serves is too.
+    /// An environment is being terminated although the one that users are on is too.
     TerminatedLast,
-    /// A swap that was seen done, and that a person has undone, was asked for again.
+    /// The driver requested a swap again that was seen done, and that a person has undone.
     SwappedAgainst,
     /// What a person has put on green or blue was taken away without the operator's word.
     LostWork,
     /// A rule or a preview hostname led to an environment that is deployed to or terminated, or
     /// a preview hostname to one whose name moves.
     LedAstray,
-    /// A deploy was given up for the time it takes on a look that showed its events coming.
+    /// The driver gave a deploy up as overdue on a poll that showed its events coming.
     GaveUpWhatGoesOn,
 }
 
@@ -65,7 +65,7 @@ pub enum Harm {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Applied(World, Option<Harm>),
-    /// Not now, or it is so already: another look decides.
+    /// Not now, or it is so already: another poll decides.
     Busy,
     /// Refused for good.
     Invalid,
@@ -275,8 +275,8 @@ impl World {
         Verdict::Applied(next, harm.or(self.leads_astray(request)))
     }
 
-    /// What a request does to those who come by what follows: it leads them to an environment
-    /// that is deployed to or terminated, or that loses its name.
+    /// What a request does to those who use a listener rule or the preview hostname: it leads them
+    /// to an environment that is deployed to or terminated, or that loses its name.
     fn leads_astray(&self, request: Request) -> Option<Harm> {
         let rules = self.view.followers.rules;
         let previewed = |role| self.view.previewed() == Some(role);
@@ -395,7 +395,7 @@ impl Request {
         }
     }
 
-    /// Whether it is asked of blue, or moves production.
+    /// Whether it changes blue, or moves production.
     pub fn touches_blue(self) -> bool {
         match self {
             Request::Swap(_)
@@ -417,7 +417,7 @@ impl Request {
         }
     }
 
-    /// Whether it moves what follows.
+    /// Whether it moves the listener rules or the preview hostname.
     pub fn moves_followers(self) -> bool {
         self.effect().moves_followers()
     }
@@ -429,7 +429,7 @@ impl Request {
         open != Open::default()
     }
 
-    /// Whether the driver looks again before it is sent.
+    /// Whether the driver polls again before it sends it.
     pub fn touches_service(self) -> bool {
         self.effect().touches_service()
     }

@@ -1,12 +1,15 @@
-//! States and plans, as far as the machine's rules tell them apart.
+//! States and plans, as far as the machine's rules distinguish them.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use bluegreen_core::followers::preview::{Preview, Record, Wanted};
 use bluegreen_core::machine::{Cause, Effect, Kind, Order, State, obey};
 use bluegreen_core::plan::{Bundle, Goal, Passed, Plan, Sizes, Strategy, TemplateSets, Wishes};
-use bluegreen_core::preview::{Preview, Record, Wanted};
 
 use super::world::Label;
 
-/// A state of the machine, as far as its rules tell states apart.
+/// A state of the machine, as far as its rules distinguish states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Stage {
     pub kind: Kind,
@@ -23,7 +26,7 @@ pub enum Why {
     Any,
     /// Held for it, a resume tests again.
     Retest,
-    /// Held for it, a resume tests again, and asks for no approval any more.
+    /// Held for it, a resume tests again, and needs no approval any more.
     NotApproved,
     /// Held for it, a resume deploys again.
     Redeploy,
@@ -123,7 +126,7 @@ impl Stage {
         self.state().is_end()
     }
 
-    /// Whether it is paused, and perhaps asks for an approval.
+    /// Whether it is paused, and perhaps waits for an approval.
     pub fn is_paused(self) -> bool {
         matches!(self.kind, Kind::AwaitingSwap | Kind::AwaitingCutover)
     }
@@ -142,7 +145,7 @@ impl Stage {
     }
 }
 
-/// How many instances the environment that serves runs, where they are counted.
+/// How many instances the environment runs that users are on, where they are counted.
 pub const RUNNING: u32 = 3;
 
 /// The sizes of a group: blue's own, or with room for what runs.
@@ -156,7 +159,7 @@ fn after_resume(cause: &Cause) -> Why {
         cause: cause.clone(),
     };
     let paused = Terms::new(Strategy::Restore, true, false, Follows::Nothing).plan();
-    match obey(&held, &paused, Order::Resume) {
+    match obey(&held, paused, Order::Resume) {
         Ok((State::Testing, plan)) if !plan.pause_before_cutover => Why::NotApproved,
         Ok((State::Testing, _)) => Why::Retest,
         Ok((State::DrainingBlue, _)) => Why::Redeploy,
@@ -185,12 +188,22 @@ impl Terms {
         }
     }
 
-    /// The version that green is to run.
+    /// The version that green must run.
     pub fn green_label(self) -> Label {
         Label::named(self.plan().green_version())
     }
 
-    pub fn plan(self) -> Plan {
+    pub fn plan(self) -> &'static Plan {
+        thread_local! {
+            static PLANS: RefCell<HashMap<Terms, &'static Plan>> = RefCell::default();
+        }
+        PLANS.with_borrow_mut(|plans| {
+            let plan = plans.entry(self);
+            *plan.or_insert_with(|| Box::leak(Box::new(self.whole_plan())))
+        })
+    }
+
+    fn whole_plan(self) -> Plan {
         Plan {
             blue_id: "e-blue".to_owned(),
             strategy: self.strategy,
@@ -219,7 +232,7 @@ impl Terms {
         }
     }
 
-    /// The terms of a plan. It does not tell whether a load balancer is shared.
+    /// The terms of a plan. A plan does not show whether a load balancer is shared.
     pub fn of(plan: &Plan, follows: Follows) -> Terms {
         Terms {
             follows,

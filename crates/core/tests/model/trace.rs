@@ -65,7 +65,7 @@ impl Node {
 }
 
 impl Pc {
-    /// What comes next, where it is not a look.
+    /// What comes next, where it is not a poll.
     fn describe(self) -> Option<String> {
         match self {
             Pc::Top => None,
@@ -78,7 +78,7 @@ impl Pc {
 }
 
 impl Hands {
-    /// What there is to say beside that the runner has its lease.
+    /// What there is to say beside that the runner has its lock.
     fn describe(self) -> Option<String> {
         match self {
             Hands::One => None,

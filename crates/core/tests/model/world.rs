@@ -1,6 +1,6 @@
 //! What the service and its clients do, as small as the machine's rules need it.
 
-use bluegreen_core::listener_rules::RuleOwners;
+use bluegreen_core::followers::listener_rules::RuleOwners;
 use bluegreen_core::plan::Role;
 
 use super::service::{InFlight, Request};
@@ -16,7 +16,7 @@ pub enum Label {
     Other,
 }
 
-/// What a look can show of the world.
+/// What a poll can show of the world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct View {
     /// Who holds the production CNAME; none once its environment is gone.
@@ -25,15 +25,15 @@ pub struct View {
     pub blue: Blue,
     pub green: Green,
     pub template: bool,
-    /// Whether the events of green's last launch tell that it failed.
+    /// Whether the events of green's last launch report that it failed.
     pub launch_failed: bool,
     /// The events of the last deploy that the journal knows of.
     pub events: Events,
     pub followers: Followers,
 }
 
-/// What leads to the environments beside their CNAMEs. It is read by calls of its own, so that a
-/// look may show it older or newer than the environments.
+/// The listener rules and the preview hostname, which lead to the environments beside their CNAMEs.
+/// Calls of their own read them, so that a poll may show them older or newer than the environments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Followers {
     /// To whose environment the rules of the shared load balancer forward; none where no load
@@ -65,7 +65,7 @@ pub struct Blue {
     pub mixed: bool,
     /// Whether its group has room for more than its own sizes.
     pub raised: bool,
-    /// Whether the update that goes on is a person's.
+    /// Whether the update that continues is a person's.
     pub theirs: bool,
 }
 
@@ -74,7 +74,7 @@ pub enum BluePhase {
     Ready,
     Updating(Label),
     Aborting,
-    /// Its sizes change; it serves meanwhile.
+    /// Its sizes change; users may stay on it meanwhile.
     Resizing(bool),
     Terminating,
     Gone,
@@ -89,7 +89,8 @@ pub struct Green {
     pub raised: bool,
     /// Whether it was given the version to release, which a rehearsal does.
     pub upgraded: bool,
-    /// Whether a person has changed it while it served: its version, its settings or its sizes.
+    /// Whether a person has changed it while users were on it: its version, its settings or its
+    /// sizes.
     pub changed: bool,
     /// Whether some of its instances may run another version than it shows.
     pub mixed: bool,
@@ -103,24 +104,24 @@ pub enum GreenPhase {
     /// The version to release is going onto it.
     Updating,
     Aborting,
-    /// Its sizes change; it serves meanwhile.
+    /// Its sizes change; users may stay on it meanwhile.
     Resizing(bool),
     Terminating,
     /// Somebody else's environment has the name.
     Foreign,
 }
 
-/// What the events of a deploy tell.
+/// What the events of a deploy report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Events {
     None,
     /// They keep coming.
     Running,
-    /// None has come lately, or they have come for so long that it is given up.
+    /// None has come lately, or they have come for so long that the driver gives the deploy up.
     Silent,
     Failed,
     Unproven,
-    /// Whether they tell of errors too is no fact of the machine's: the terminal text decides.
+    /// Whether they report errors too is no fact of the machine's: the terminal text decides.
     Proven,
 }
 
@@ -166,8 +167,7 @@ impl View {
         self.green.phase == GreenPhase::Ready && self.swap == Swap::Idle
     }
 
-    /// Whether an environment serves whoever reaches it. A swap in progress does
-    /// not interrupt it.
+    /// Whether an environment answers whoever reaches it. A swap in progress does not interrupt it.
     pub fn answers(&self, role: Role) -> bool {
         match role {
             Role::Blue => {
@@ -235,7 +235,7 @@ impl View {
         }
     }
 
-    /// Whether a deploy to an environment, or its abort, goes on.
+    /// Whether a deploy to an environment, or its abort, continues.
     pub fn is_updating(&self, role: Role) -> bool {
         match role {
             Role::Blue => matches!(
