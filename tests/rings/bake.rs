@@ -11,6 +11,7 @@ use bluegreen::preflight::Wanted;
 use bluegreen_sandbox::{Fault, FaultEffect, PRODUCTION, Phase, TapVerdict, World};
 
 use crate::support::virtual_world::{Fate, ID, VirtualWorld, v2};
+use bluegreen_testing::sample::sampled;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -114,6 +115,15 @@ async fn baked_with(
     baked_under(inject, strategy, after, |_| {}).await
 }
 
+/// Each of these with each strategy that watches production.
+fn by_each_strategy<T: Clone>(
+    all: impl IntoIterator<Item = T>,
+) -> impl Iterator<Item = (Strategy, T)> {
+    let strategies = [Strategy::Restore, Strategy::Promote];
+    all.into_iter()
+        .flat_map(move |one| strategies.map(|strategy| (strategy, one.clone())))
+}
+
 /// Production is back within one poll, for this reason.
 #[track_caller]
 fn returned_within_one_poll(
@@ -144,23 +154,21 @@ async fn errors_and_latency_return_production_within_one_poll() {
         label: label.clone(),
         milliseconds,
     };
-    for (bad, words, after) in [
+    let bakes = [
         (errs(7), "server error", Duration::ZERO),
         (errs(7), "server error", MINUTE),
         (takes(500), "take 500ms", Duration::ZERO),
         (takes(500), "take 500ms", MINUTE),
-    ] {
-        for strategy in [Strategy::Restore, Strategy::Promote] {
-            let baked = baked_with(bad.clone(), strategy, after).await;
-            returned_within_one_poll(&baked, strategy, words);
-            assert_eq!(baked.0.sandbox.report().lost, 0);
-        }
+    ];
+    for (strategy, (bad, words, after)) in sampled("sick bakes", by_each_strategy(bakes), 3) {
+        let baked = baked_with(bad, strategy, after).await;
+        returned_within_one_poll(&baked, strategy, words);
+        assert_eq!(baked.0.sandbox.report().lost, 0);
     }
-    for fair in [errs(4), takes(110)] {
-        for strategy in [Strategy::Restore, Strategy::Promote] {
-            let (_, state, _) = baked_with(fair.clone(), strategy, MINUTE).await;
-            assert_eq!(state.kind(), Kind::Completed, "{fair:?}");
-        }
+    let bakes = by_each_strategy([errs(4), takes(110)]);
+    for (strategy, fair) in sampled("fair bakes", bakes, 1) {
+        let (_, state, _) = baked_with(fair.clone(), strategy, MINUTE).await;
+        assert_eq!(state.kind(), Kind::Completed, "{fair:?}");
     }
 }
 
@@ -175,11 +183,10 @@ fn turn_severe(world: &mut World) {
 
 #[tokio::test(start_paused = true)]
 async fn sick_health_returns_production_within_one_poll() {
-    for strategy in [Strategy::Restore, Strategy::Promote] {
-        for after in [Duration::ZERO, MINUTE] {
-            let baked = baked_under(turn_severe, strategy, after, |_| {}).await;
-            returned_within_one_poll(&baked, strategy, "Red Severe");
-        }
+    let bakes = by_each_strategy([Duration::ZERO, MINUTE]);
+    for (strategy, after) in sampled("bakes of sick health", bakes, 1) {
+        let baked = baked_under(turn_severe, strategy, after, |_| {}).await;
+        returned_within_one_poll(&baked, strategy, "Red Severe");
     }
 }
 
@@ -195,20 +202,18 @@ async fn failing_and_hanging_tests_return_production_within_one_poll() {
         label: label(),
         milliseconds: 60_000,
     };
-    for (bad, words) in [(fails, "answered 500"), (hangs, "answered no answer")] {
-        for strategy in [Strategy::Restore, Strategy::Promote] {
-            for after in [Duration::ZERO, MINUTE] {
-                let inject = bad.clone();
-                let inject = move |world: &mut World| world.inject(inject.clone());
-                let prepare = |world: &mut VirtualWorld| {
-                    world.basic_health();
-                    // It would wait for almost a poll.
-                    world.config.wishes.tests[0].timeout = Duration::from_secs(25);
-                };
-                let baked = baked_under(inject, strategy, after, prepare).await;
-                returned_within_one_poll(&baked, strategy, words);
-            }
-        }
+    let tests = [(fails, "answered 500"), (hangs, "answered no answer")].into_iter();
+    let tests = tests.flat_map(|test| [(test.clone(), Duration::ZERO), (test, MINUTE)]);
+    let bakes = by_each_strategy(tests);
+    for (strategy, ((bad, words), after)) in sampled("bakes of failing tests", bakes, 2) {
+        let inject = move |world: &mut World| world.inject(bad.clone());
+        let prepare = |world: &mut VirtualWorld| {
+            world.basic_health();
+            // It would wait for almost a poll.
+            world.config.wishes.tests[0].timeout = Duration::from_secs(25);
+        };
+        let baked = baked_under(inject, strategy, after, prepare).await;
+        returned_within_one_poll(&baked, strategy, words);
     }
 }
 
@@ -240,11 +245,10 @@ fn watched_by_an_alarm(world: &mut VirtualWorld) {
 #[tokio::test(start_paused = true)]
 async fn an_alarm_returns_production_within_one_poll() {
     let rings = |world: &mut World| world.set_alarm(ALARM, "ALARM");
-    for strategy in [Strategy::Restore, Strategy::Promote] {
-        for after in [Duration::ZERO, MINUTE] {
-            let baked = baked_under(rings, strategy, after, watched_by_an_alarm).await;
-            returned_within_one_poll(&baked, strategy, "the alarm orders");
-        }
+    let bakes = by_each_strategy([Duration::ZERO, MINUTE]);
+    for (strategy, after) in sampled("bakes with an alarm", bakes, 1) {
+        let baked = baked_under(rings, strategy, after, watched_by_an_alarm).await;
+        returned_within_one_poll(&baked, strategy, "the alarm orders");
     }
 }
 
@@ -276,33 +280,32 @@ async fn nothing_waits_for_the_command_that_tests_production() {
 /// are cached: what the other environment answers makes production neither sick nor well.
 #[tokio::test(start_paused = true)]
 async fn what_a_cached_name_leads_to_does_not_count() {
-    for by_name in [false, true] {
-        for strategy in [Strategy::Restore, Strategy::Promote] {
-            let mut world = VirtualWorld::new().await;
-            if by_name {
-                world.test_by_name();
-            }
-            let says = |label: &str| FaultEffect::VersionSays {
-                label: label.to_owned(),
-                body: format!("this is {label}"),
-            };
-            world.inject(says("v1"));
-            world.inject(says("v2"));
-            let mut test = AcceptanceTest::get("/");
-            test.body_contains = Some("this is v2".to_owned());
-            test.on = On::Release;
-            world.config.wishes.tests = vec![test];
-            let wanted = Wanted { strategy, ..v2() };
-            let mut deployment = world.begin(wanted).await.expect("preflight passes");
-            let driven = world.drive(&mut deployment).await.expect("nobody kills it");
-            driven.expect("it comes to rest");
-            assert_eq!(
-                deployment.state.kind(),
-                Kind::Completed,
-                "by name: {by_name}, {strategy}: {:?}",
-                deployment.state
-            );
+    let bakes = by_each_strategy([false, true]);
+    for (strategy, by_name) in sampled("bakes after cached names", bakes, 1) {
+        let mut world = VirtualWorld::new().await;
+        if by_name {
+            world.test_by_name();
         }
+        let says = |label: &str| FaultEffect::VersionSays {
+            label: label.to_owned(),
+            body: format!("this is {label}"),
+        };
+        world.inject(says("v1"));
+        world.inject(says("v2"));
+        let mut test = AcceptanceTest::get("/");
+        test.body_contains = Some("this is v2".to_owned());
+        test.on = On::Release;
+        world.config.wishes.tests = vec![test];
+        let wanted = Wanted { strategy, ..v2() };
+        let mut deployment = world.begin(wanted).await.expect("preflight passes");
+        let driven = world.drive(&mut deployment).await.expect("nobody kills it");
+        driven.expect("it comes to rest");
+        assert_eq!(
+            deployment.state.kind(),
+            Kind::Completed,
+            "by name: {by_name}, {strategy}: {:?}",
+            deployment.state
+        );
     }
 }
 

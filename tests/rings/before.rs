@@ -17,6 +17,7 @@ use tempfile::TempDir;
 use crate::support::machines::{Elsewhere, all_is_well_after, exits};
 use crate::support::served::Served;
 use crate::support::shared_balancer::{SHOP, STAGING};
+use bluegreen_testing::sample::sampled;
 
 /// How fast the sandbox's clock ran.
 const SPEED: f64 = 600.0;
@@ -207,7 +208,7 @@ impl Found {
 
 #[test]
 fn a_resume_completes_what_an_earlier_program_left() {
-    for left in ALL {
+    for left in sampled("releases that were left", ALL, 2) {
         let found = left.found();
         let here = |arguments: &[&str]| found.served.bluegreen(arguments);
         found.ends(&here, &["resume"], left.version);
@@ -216,7 +217,8 @@ fn a_resume_completes_what_an_earlier_program_left() {
 
 #[test]
 fn a_resume_elsewhere_completes_what_an_earlier_program_left_in_the_bucket() {
-    for left in [PAUSED, KILLED, HELD, FOLLOWING] {
+    let all = [PAUSED, KILLED, HELD, FOLLOWING];
+    for left in sampled("releases that were left in the bucket", all, 1) {
         let found = left.found();
         let elsewhere = Elsewhere::of(&found.served);
         let there = |arguments: &[&str]| elsewhere.command(arguments);
@@ -226,7 +228,8 @@ fn a_resume_elsewhere_completes_what_an_earlier_program_left_in_the_bucket() {
 
 #[test]
 fn a_rollback_ends_what_an_earlier_program_left() {
-    for left in [KILLED, HELD, FOLLOWING] {
+    let all = [KILLED, HELD, FOLLOWING];
+    for left in sampled("releases that were left to go back", all, 1) {
         let found = left.found();
         let here = |arguments: &[&str]| found.served.bluegreen(arguments);
         found.ends(&here, &["rollback"], "v1");

@@ -12,6 +12,7 @@ use sha2::Digest as _;
 
 use crate::support::plans::nothing_was_written;
 use crate::support::served::{PATIENCE, Served, bundle, hermetic};
+use bluegreen_testing::sample::sampled;
 
 const SPEED: f64 = 600.0;
 
@@ -243,7 +244,7 @@ fn flags_without_effect_on_a_command_are_refused() {
     let paused = served.run(&["deploy", "--version-label", "v2"]);
     assert_eq!(code(&paused), Some(0), "{paused:?}");
     let hook = "{ when = 'before', stage = 'baking', command = 'true', on-failure = 'ignore' }";
-    for flag in [
+    let flags = [
         "--healthy=warning",
         "--drain-requests=100",
         "--error-rise=50",
@@ -253,14 +254,16 @@ fn flags_without_effect_on_a_command_are_refused() {
         "--alarm=errors",
         "--approve-limit=2h",
         "--approve-otherwise=rollback",
-    ] {
-        for command in ["resume", "rollback", "abort"] {
-            let refused = served.run(&[command, flag]);
-            let told = String::from_utf8_lossy(&refused.stderr);
-            assert_eq!(code(&refused), Some(2), "{command} {flag}: {told}");
-            let name = flag.split('=').next().expect("a flag");
-            assert!(told.contains(&format!("{name} has no effect")), "{told}");
-        }
+    ];
+    let commands = ["resume", "rollback", "abort"];
+    let cases = flags.into_iter();
+    let cases = cases.flat_map(|flag| commands.map(|command| (command, flag)));
+    for (command, flag) in sampled("flags without effect", cases, 8) {
+        let refused = served.run(&[command, flag]);
+        let told = String::from_utf8_lossy(&refused.stderr);
+        assert_eq!(code(&refused), Some(2), "{command} {flag}: {told}");
+        let name = flag.split('=').next().expect("a flag");
+        assert!(told.contains(&format!("{name} has no effect")), "{told}");
     }
     // What may be named again is what the run was given.
     let previews = [
@@ -447,97 +450,101 @@ fn what_cannot_begin_changes_nothing() {
     let served = Served::at_speed(SPEED);
     std::fs::write(served.folder.path().join("b.zip"), bundle(b"b"))
         .expect("the bundle is written");
-    for (name, arguments) in [
-        ("unknown_application", &["run", "--app", "nowhere"][..]),
-        ("unknown_environment", &["run", "--blue", "nowhere"]),
-        ("worker_tier", &["run", "--blue", "shop-worker"]),
-        ("unknown_version", &["run", "--version-label", "v9"]),
-        (
-            "label_with_another_bundle",
-            &["run", "--bundle", "b.zip", "--version-label", "v2"],
-        ),
-        ("missing_bundle", &["run", "--bundle", "missing.zip"]),
-        (
-            "missing_object",
-            &["run", "--s3-key", "missing.zip", "--version-label", "v9"],
-        ),
-        ("key_without_label", &["run", "--s3-key", "shop/v2.zip"]),
-        ("bad_name", &["run", "--green", "a_b"]),
-        ("same_name", &["run", "--green", "shop-blue"]),
-        ("bad_duration", &["run", "--drain", "60"]),
-        ("bad_status", &["run", "--expect-status", "200,99"]),
-        (
-            "bad_test_url",
-            &["run", "--test-url", "https://ann:secret@shop.example/"],
-        ),
-        (
-            "test_with_a_secret",
-            &[
-                "run",
-                "--test",
-                r#"{ url = "/", headers = { Authorization = "Bearer hunter2" } }"#,
-            ],
-        ),
-        (
-            "test_with_an_unknown_key",
-            &[
-                "run",
-                "--test",
-                r#"{ url = "/" }"#,
-                "--test",
-                r#"{ url = "/", colour = "blue" }"#,
-            ],
-        ),
-        (
-            "test_without_its_variable",
-            &[
-                "run",
-                "--test",
-                r#"{ url = "/?a=b", headers = { X-Api-Key = "env:API_KEY" } }"#,
-            ],
-        ),
-        (
-            "test_of_production_among_others",
-            &[
-                "run",
-                "--test",
-                r#"{ url = "/" }"#,
-                "--test",
-                r#"{ url = "https://shop.us-east-1.elasticbeanstalk.com/?a=b" }"#,
-            ],
-        ),
-        (
-            "bad_approve_url",
-            &["run", "--approve-url", "hunter2.example/?token=hunter2"],
-        ),
-        (
-            "bad_hook",
-            &[
-                "run",
-                "--hook",
-                r#"{ when = "after", stage = "completed", command = "true", on-failure = "hold" }"#,
-            ],
-        ),
-        (
-            "test_of_production",
-            &[
-                "run",
-                "--test-url",
-                "http://SHOP.us-east-1.elasticbeanstalk.com/",
-            ],
-        ),
-        (
-            "missing_bucket",
-            &["run", "--bundle", "b.zip", "--bucket", "nowhere"],
-        ),
-        ("resume_without_any", &["resume"]),
-        (
-            "resume_of_an_unknown",
-            &["resume", "01J00000000000000000000000"],
-        ),
-        ("rollback_without_any", &["rollback"]),
-        ("abort_without_any", &["abort"]),
-    ] {
+    for (name, arguments) in sampled(
+        "commands that cannot begin",
+        [
+            ("unknown_application", &["run", "--app", "nowhere"][..]),
+            ("unknown_environment", &["run", "--blue", "nowhere"]),
+            ("worker_tier", &["run", "--blue", "shop-worker"]),
+            ("unknown_version", &["run", "--version-label", "v9"]),
+            (
+                "label_with_another_bundle",
+                &["run", "--bundle", "b.zip", "--version-label", "v2"],
+            ),
+            ("missing_bundle", &["run", "--bundle", "missing.zip"]),
+            (
+                "missing_object",
+                &["run", "--s3-key", "missing.zip", "--version-label", "v9"],
+            ),
+            ("key_without_label", &["run", "--s3-key", "shop/v2.zip"]),
+            ("bad_name", &["run", "--green", "a_b"]),
+            ("same_name", &["run", "--green", "shop-blue"]),
+            ("bad_duration", &["run", "--drain", "60"]),
+            ("bad_status", &["run", "--expect-status", "200,99"]),
+            (
+                "bad_test_url",
+                &["run", "--test-url", "https://ann:secret@shop.example/"],
+            ),
+            (
+                "test_with_a_secret",
+                &[
+                    "run",
+                    "--test",
+                    r#"{ url = "/", headers = { Authorization = "Bearer hunter2" } }"#,
+                ],
+            ),
+            (
+                "test_with_an_unknown_key",
+                &[
+                    "run",
+                    "--test",
+                    r#"{ url = "/" }"#,
+                    "--test",
+                    r#"{ url = "/", colour = "blue" }"#,
+                ],
+            ),
+            (
+                "test_without_its_variable",
+                &[
+                    "run",
+                    "--test",
+                    r#"{ url = "/?a=b", headers = { X-Api-Key = "env:API_KEY" } }"#,
+                ],
+            ),
+            (
+                "test_of_production_among_others",
+                &[
+                    "run",
+                    "--test",
+                    r#"{ url = "/" }"#,
+                    "--test",
+                    r#"{ url = "https://shop.us-east-1.elasticbeanstalk.com/?a=b" }"#,
+                ],
+            ),
+            (
+                "bad_approve_url",
+                &["run", "--approve-url", "hunter2.example/?token=hunter2"],
+            ),
+            (
+                "bad_hook",
+                &[
+                    "run",
+                    "--hook",
+                    r#"{ when = "after", stage = "completed", command = "true", on-failure = "hold" }"#,
+                ],
+            ),
+            (
+                "test_of_production",
+                &[
+                    "run",
+                    "--test-url",
+                    "http://SHOP.us-east-1.elasticbeanstalk.com/",
+                ],
+            ),
+            (
+                "missing_bucket",
+                &["run", "--bundle", "b.zip", "--bucket", "nowhere"],
+            ),
+            ("resume_without_any", &["resume"]),
+            (
+                "resume_of_an_unknown",
+                &["resume", "01J00000000000000000000000"],
+            ),
+            ("rollback_without_any", &["rollback"]),
+            ("abort_without_any", &["abort"]),
+        ],
+        8,
+    ) {
         check(name, &served.run(arguments));
     }
     nothing_was_written(&served, &[]);

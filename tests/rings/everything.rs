@@ -95,7 +95,7 @@ async fn sweep(strategy: Strategy, way: &[Kind]) {
             }
         }
     }
-    let kills = sampled(&format!("crashes of everything with {strategy}"), kills, 6);
+    let kills = sampled(&format!("crashes of everything with {strategy}"), kills, 3);
     for (kill, keeps_its_disk) in &kills {
         let (_, hooks) = play(strategy, Some(*kill), *keeps_its_disk).await;
         // A hook may run again; none is left out.

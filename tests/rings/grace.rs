@@ -9,6 +9,7 @@ use bluegreen::preflight::Wanted;
 use bluegreen_sandbox::FaultEffect;
 
 use crate::support::virtual_world::{VirtualWorld, v2};
+use bluegreen_testing::sample::sampled;
 
 const GRACE: Duration = Duration::from_secs(300);
 
@@ -122,11 +123,15 @@ async fn a_green_that_answers_late_is_waited_for() {
 /// Blue serves on, and what green answered is the reason.
 #[tokio::test(start_paused = true)]
 async fn a_green_that_never_answers_fails_once_its_grace_is_over() {
-    for (strategy, label, kind) in [
-        (Strategy::Restore, "v1", Kind::Warming),
-        (Strategy::Promote, "v2", Kind::Warming),
-        (Strategy::Rehearse, "v2", Kind::TestingGreen),
-    ] {
+    for (strategy, label, kind) in sampled(
+        "greens that never answer",
+        [
+            (Strategy::Restore, "v1", Kind::Warming),
+            (Strategy::Promote, "v2", Kind::Warming),
+            (Strategy::Rehearse, "v2", Kind::TestingGreen),
+        ],
+        1,
+    ) {
         let world = VirtualWorld::new().await;
         let fault = slow(label, 72_000);
         let (deployment, took) = released(&world, with(strategy), fault, kind).await;

@@ -5,6 +5,7 @@ use bluegreen_sandbox::{Fault, FaultEffect};
 
 use crate::support::machines::exits;
 use crate::support::served::{Served, bundle, hermetic};
+use bluegreen_testing::sample::sampled;
 
 const SPEED: f64 = 600.0;
 
@@ -156,25 +157,33 @@ fn a_name_in_a_command_to_paste_is_quoted() {
 #[test]
 fn variables_of_the_sdk_are_put_right_or_named() {
     let served = Served::at_speed(SPEED);
-    for (name, value) in [
-        ("AWS_ENDPOINT_URL", ""),
-        ("AWS_ENDPOINT_URL_ELASTIC_BEANSTALK", ""),
-        ("AWS_ENDPOINT_URL_STS", " "),
-        ("AWS_MAX_ATTEMPTS", ""),
-        ("AWS_RETRY_MODE", ""),
-        ("AWS_ACCESS_KEY_ID", "AKIA\n"),
-        ("AWS_PROFILE", ""),
-    ] {
+    for (name, value) in sampled(
+        "variables that are put right",
+        [
+            ("AWS_ENDPOINT_URL", ""),
+            ("AWS_ENDPOINT_URL_ELASTIC_BEANSTALK", ""),
+            ("AWS_ENDPOINT_URL_STS", " "),
+            ("AWS_MAX_ATTEMPTS", ""),
+            ("AWS_RETRY_MODE", ""),
+            ("AWS_ACCESS_KEY_ID", "AKIA\n"),
+            ("AWS_PROFILE", ""),
+        ],
+        2,
+    ) {
         let planned = served.bluegreen(&["plan"]).env(name, value).output();
         exits(&planned.expect("the binary runs"), 0);
     }
-    for (name, value) in [
-        ("AWS_MAX_ATTEMPTS", "hunter2"),
-        ("AWS_MAX_ATTEMPTS", "0"),
-        ("AWS_RETRY_MODE", "hunter2"),
-        ("AWS_ENDPOINT_URL_IAM", "hunter2"),
-        ("AWS_SESSION_TOKEN", "hunter2\nhunter2"),
-    ] {
+    for (name, value) in sampled(
+        "variables that are named",
+        [
+            ("AWS_MAX_ATTEMPTS", "hunter2"),
+            ("AWS_MAX_ATTEMPTS", "0"),
+            ("AWS_RETRY_MODE", "hunter2"),
+            ("AWS_ENDPOINT_URL_IAM", "hunter2"),
+            ("AWS_SESSION_TOKEN", "hunter2\nhunter2"),
+        ],
+        2,
+    ) {
         let refused = served.bluegreen(&["run"]).env(name, value).output();
         let (_, told) = exits(&refused.expect("the binary runs"), 3);
         assert!(told.contains(name) && !told.contains("hunter"), "{told}");
@@ -205,22 +214,24 @@ fn a_pipe_is_neither_a_bundle_nor_a_file_of_settings() {
 #[test]
 fn a_name_that_no_bucket_has_is_refused() {
     let served = Served::at_speed(SPEED);
-    for bucket in [
+    let buckets = [
         "s3://shop-artifacts",
         "shop-artifacts/",
         "a/../c",
         "a..c",
         "x",
-    ] {
-        for command in [&["config", "check"][..], &["plan"], &["run"]] {
-            let named = [command, &["--bucket", bucket]].concat();
-            let (_, told) = exits(&served.run(&named), 3);
-            assert!(
-                told.contains("without s3://"),
-                "{command:?} {bucket}: {told}"
-            );
-            assert!(told.contains(bucket), "{told}");
-        }
+    ];
+    let commands = [&["config", "check"][..], &["plan"], &["run"]];
+    let cases = buckets.into_iter();
+    let cases = cases.flat_map(|bucket| commands.map(|command| (command, bucket)));
+    for (command, bucket) in sampled("names of no bucket", cases, 5) {
+        let named = [command, &["--bucket", bucket]].concat();
+        let (_, told) = exits(&served.run(&named), 3);
+        assert!(
+            told.contains("without s3://"),
+            "{command:?} {bucket}: {told}"
+        );
+        assert!(told.contains(bucket), "{told}");
     }
 }
 
@@ -228,14 +239,18 @@ fn a_name_that_no_bucket_has_is_refused() {
 #[test]
 fn what_nobody_can_hear_is_an_error() {
     let served = Served::at_speed(SPEED);
-    for command in [
-        &["plan", "--json"][..],
-        &["status", "--json"],
-        &["config", "show", "--json"],
-        &["doctor"],
-        &["run", "--help"],
-        &["--version"],
-    ] {
+    for command in sampled(
+        "commands that nobody hears",
+        [
+            &["plan", "--json"][..],
+            &["status", "--json"],
+            &["config", "show", "--json"],
+            &["doctor"],
+            &["run", "--help"],
+            &["--version"],
+        ],
+        2,
+    ) {
         let full = std::fs::File::create("/dev/full").expect("it opens");
         let mut told = served.bluegreen(command);
         let (_, why) = exits(&told.stdout(full).output().expect("the binary runs"), 3);
@@ -260,11 +275,15 @@ fn no_level_of_the_log_tells_what_blue_or_aws_was_given() {
     served.sandbox.with_world(|world, _| {
         world.set("shop-blue", namespace, "DB_URL", "hunter2-of-blue");
     });
-    for level in [
-        "trace",
-        "debug,hyper=trace,aws_config=trace",
-        "bluegreen=trace",
-    ] {
+    for level in sampled(
+        "levels of the log",
+        [
+            "trace",
+            "debug,hyper=trace,aws_config=trace",
+            "bluegreen=trace",
+        ],
+        1,
+    ) {
         let mut command = hermetic(&["plan", "--app", "shop", "--blue", "shop-blue"]);
         command
             .args(["--bucket", "shop-artifacts", "--region", "us-east-1"])

@@ -12,6 +12,7 @@ use bluegreen_sandbox::{Fault, FaultEffect, Form, LaunchFault, Phase, Setting, S
 
 use crate::support::policies::shipped;
 use crate::support::virtual_world::{Fate, ID, VirtualWorld, v2};
+use bluegreen_testing::sample::sampled;
 
 const GREEN: &str = "shop-blue-green";
 
@@ -54,7 +55,7 @@ fn why(deployment: &Deployment, kind: Kind) -> String {
 /// is discarded at the next look, and what AWS has said of it is the cause.
 #[tokio::test(start_paused = true)]
 async fn a_launch_that_fails_is_discarded_within_one_poll() {
-    for (how, ends, says) in [
+    let ways = [
         (
             LaunchFault::Stack,
             "aborted operation. Current state: 'CREATE_FAILED'",
@@ -80,41 +81,39 @@ async fn a_launch_that_fails_is_discarded_within_one_poll() {
             "Failed to launch environment.",
             "The following resource(s) failed to create: [AWSEBSecurityGroup]",
         ),
-    ] {
-        for is_lost in [false, true] {
-            // Without its answer green is known by its tag alone, which one that is gone at
-            // once has never shown.
-            if is_lost && how == LaunchFault::Profile {
-                continue;
-            }
-            let mut faults = vec![launch_fails(how)];
-            if is_lost {
-                faults.push(Fault {
-                    operation: Some("CreateEnvironment".to_owned()),
-                    times: Some(1),
-                    ..FaultEffect::DropAnswer.into()
-                });
-            }
-            let (world, deployment) = released(v2(), faults).await;
-            let told = why(&deployment, Kind::RolledBack);
-            assert!(
-                told.starts_with("Elastic Beanstalk could not launch green: "),
-                "{how:?}: {told}"
-            );
-            assert!(told.contains(says), "{how:?}: {told}");
-            let failed_at = world.sandbox.with_world(|world, _| {
-                let mut events = world.view.events.iter();
-                let end = events.find(|event| event.message.contains(ends));
-                end.expect("an event").at
+    ];
+    let cases = ways.into_iter().flat_map(|way| [(way, false), (way, true)]);
+    // Without its answer green is known by its tag alone, which one that is gone at once has never
+    // shown.
+    let cases = cases.filter(|((how, ..), is_lost)| !is_lost || *how != LaunchFault::Profile);
+    for ((how, ends, says), is_lost) in sampled("launches that fail", cases, 3) {
+        let mut faults = vec![launch_fails(how)];
+        if is_lost {
+            faults.push(Fault {
+                operation: Some("CreateEnvironment".to_owned()),
+                times: Some(1),
+                ..FaultEffect::DropAnswer.into()
             });
-            let way = world.way(ID).await;
-            let discarded = way.iter().find(|moved| moved.to == "Discarding");
-            let discarded = discarded.expect("it is discarded").at;
-            let waited = discarded.since(bluegreen::clock::Moment(failed_at));
-            let poll = deployment.plan.wishes.limits.poll;
-            assert!(waited <= poll.mul_f64(1.2), "{how:?}: {waited:?}");
-            world.check_all_is_as_before(&way);
         }
+        let (world, deployment) = released(v2(), faults).await;
+        let told = why(&deployment, Kind::RolledBack);
+        assert!(
+            told.starts_with("Elastic Beanstalk could not launch green: "),
+            "{how:?}: {told}"
+        );
+        assert!(told.contains(says), "{how:?}: {told}");
+        let failed_at = world.sandbox.with_world(|world, _| {
+            let mut events = world.view.events.iter();
+            let end = events.find(|event| event.message.contains(ends));
+            end.expect("an event").at
+        });
+        let way = world.way(ID).await;
+        let discarded = way.iter().find(|moved| moved.to == "Discarding");
+        let discarded = discarded.expect("it is discarded").at;
+        let waited = discarded.since(bluegreen::clock::Moment(failed_at));
+        let poll = deployment.plan.wishes.limits.poll;
+        assert!(waited <= poll.mul_f64(1.2), "{how:?}: {waited:?}");
+        world.check_all_is_as_before(&way);
     }
 }
 
@@ -255,25 +254,26 @@ async fn a_termination_that_fails_twice_is_asked_for_again() {
 
 #[tokio::test(start_paused = true)]
 async fn a_termination_that_never_succeeds_says_why() {
-    let promote = Wanted {
-        strategy: Strategy::Promote,
-        ..v2()
-    };
-    for lingers in [false, true] {
-        for (wanted, environment) in [(v2(), GREEN), (promote.clone(), "shop-blue")] {
-            let faults = vec![terminations_fail(environment, 1000, lingers)];
-            let (world, deployment) = released(wanted, faults).await;
-            let told = why(&deployment, Kind::Stuck);
-            for part in [
-                "the termination failed: Deleting security group named: sg-",
-                "has a dependent object",
-                "Stack deletion failed: The following resource(s) failed to delete",
-                "what to do: remove what refers to that security group",
-            ] {
-                assert!(told.contains(part), "{environment}, {lingers}: {told}");
-            }
-            assert_eq!(world.sandbox.report().lost, 0);
+    let cases = [false, true].into_iter().flat_map(|lingers| {
+        let promote = Wanted {
+            strategy: Strategy::Promote,
+            ..v2()
+        };
+        [(lingers, v2(), GREEN), (lingers, promote, "shop-blue")]
+    });
+    for (lingers, wanted, environment) in sampled("terminations that fail", cases, 1) {
+        let faults = vec![terminations_fail(environment, 1000, lingers)];
+        let (world, deployment) = released(wanted, faults).await;
+        let told = why(&deployment, Kind::Stuck);
+        for part in [
+            "the termination failed: Deleting security group named: sg-",
+            "has a dependent object",
+            "Stack deletion failed: The following resource(s) failed to delete",
+            "what to do: remove what refers to that security group",
+        ] {
+            assert!(told.contains(part), "{environment}, {lingers}: {told}");
         }
+        assert_eq!(world.sandbox.report().lost, 0);
     }
 }
 
@@ -331,7 +331,8 @@ async fn what_another_request_fails_with_is_no_failed_termination() {
         environment: green(),
         message: "Failed to retrieve the logs of somebody else.".to_owned(),
     };
-    for (fails, lingers, asked) in [(0, false, 1), (1, false, 2), (1, true, 2)] {
+    let terminations = [(0, false, 1), (1, false, 2), (1, true, 2)];
+    for (fails, lingers, asked) in sampled("terminations", terminations, 1) {
         let faults = vec![
             another.clone().into(),
             terminations_fail(GREEN, fails, lingers),

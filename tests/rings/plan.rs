@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::support::policies::{promoting, shipped};
 use crate::support::served::Served;
 use crate::support::snapshot::check;
+use bluegreen_testing::sample::sampled;
 
 const SPEED: f64 = 600.0;
 
@@ -107,7 +108,7 @@ fn what_was_allowed_is_kept_and_shown() {
 #[test]
 fn what_may_not_be_allowed_is_told_why() {
     let served = Served::at_speed(SPEED);
-    for checked in Check::ALL {
+    for checked in sampled("checks", Check::ALL, 10) {
         let output = served.run(&["plan", "--allow", checked.name()]);
         match checked.about().allowing {
             Allowing::May(_) => assert_eq!(output.status.code(), Some(0), "{checked}"),
@@ -151,7 +152,7 @@ fn what_a_release_needs_to_read_refuses_beside_everything_else() {
         ("elasticbeanstalk:DescribeEnvironmentHealth", "blue-healthy"),
         ("elasticbeanstalk:ListTagsForResource", "tags"),
     ];
-    for (action, checked) in missing {
+    for (action, checked) in sampled("reads that are denied", missing, 1) {
         served.deny(action);
         let (code, document) = planned(
             &served,

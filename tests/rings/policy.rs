@@ -691,34 +691,38 @@ fn what_is_its_own_fits_into_a_managed_policy_and_what_is_beneath_into_two() {
 
 #[tokio::test(start_paused = true)]
 async fn everything_goes_under_the_shipped_policy() {
-    for attempt in [
-        Try::Release,
-        Try::ReleaseOfAnObject,
-        Try::FailedUpload,
-        Try::EndlessDeploy,
-        Try::EndlessRehearsal,
-        Try::PreviewedRelease,
-        Try::SharedRelease,
-        Try::WatchedRelease,
-        Try::BasicChecks,
-        Try::BasicRelease,
-        Try::ClassicRelease,
-        Try::NetworkRelease,
-        Try::SingleRelease,
-        Try::OperationsRelease,
-        Try::OperatedSharedRelease,
-        BATCHES,
-        IMMUTABLE,
-        SPLITTING,
-        TEMPLATES,
-        SCHEDULED,
-        RULES,
-        LINKED,
-        Try::FirstRelease,
-        Try::EncryptedRelease,
-        Try::Checks,
-        Try::CustomPlatformChecks,
-    ] {
+    for attempt in sampled(
+        "attempts under the policy",
+        [
+            Try::Release,
+            Try::ReleaseOfAnObject,
+            Try::FailedUpload,
+            Try::EndlessDeploy,
+            Try::EndlessRehearsal,
+            Try::PreviewedRelease,
+            Try::SharedRelease,
+            Try::WatchedRelease,
+            Try::BasicChecks,
+            Try::BasicRelease,
+            Try::ClassicRelease,
+            Try::NetworkRelease,
+            Try::SingleRelease,
+            Try::OperationsRelease,
+            Try::OperatedSharedRelease,
+            BATCHES,
+            IMMUTABLE,
+            SPLITTING,
+            TEMPLATES,
+            SCHEDULED,
+            RULES,
+            LINKED,
+            Try::FirstRelease,
+            Try::EncryptedRelease,
+            Try::Checks,
+            Try::CustomPlatformChecks,
+        ],
+        6,
+    ) {
         let done = attempt.under(shipped()).await;
         assert_eq!(done, Ok(()), "{attempt:?}");
     }
@@ -784,12 +788,16 @@ async fn an_operations_role_goes_to_green_and_spares_the_caller_what_is_beneath(
 /// is shared and for a single instance.
 #[tokio::test(start_paused = true)]
 async fn nothing_that_the_program_asks_needs_what_is_beneath() {
-    for attempt in [
-        Try::OperatedChecks,
-        Try::OperatedSingleChecks,
-        Try::OperationsRelease,
-        Try::OperatedSharedRelease,
-    ] {
+    for attempt in sampled(
+        "attempts with an operations role",
+        [
+            Try::OperatedChecks,
+            Try::OperatedSingleChecks,
+            Try::OperationsRelease,
+            Try::OperatedSharedRelease,
+        ],
+        2,
+    ) {
         assert_eq!(attempt.under(own()).await, Ok(()), "{attempt:?}");
     }
 }
@@ -820,19 +828,23 @@ async fn a_promotion_with_an_operations_role_needs_nothing_of_what_is_beneath() 
 #[tokio::test(start_paused = true)]
 async fn what_is_not_settled_goes_either_way() {
     let read_by = |reader| Some(FaultEffect::BundlesReadBy { reader });
-    for (fault, role, policy) in [
-        (Some(FaultEffect::TagsNeedNoRight), None, shipped()),
-        (
-            Some(FaultEffect::TagsNeedNoRight),
-            None,
-            without("elasticbeanstalk:AddTags"),
-        ),
-        (None, Some(OPERATIONS_ROLE), own()),
-        (read_by(BundleReader::Caller), Some(OPERATIONS_ROLE), own()),
-        (read_by(BundleReader::Service), Some(OPERATIONS_ROLE), own()),
-        (None, None, shipped()),
-        (read_by(BundleReader::Service), None, shipped()),
-    ] {
+    for (fault, role, policy) in sampled(
+        "ways that are not settled",
+        [
+            (Some(FaultEffect::TagsNeedNoRight), None, shipped()),
+            (
+                Some(FaultEffect::TagsNeedNoRight),
+                None,
+                without("elasticbeanstalk:AddTags"),
+            ),
+            (None, Some(OPERATIONS_ROLE), own()),
+            (read_by(BundleReader::Caller), Some(OPERATIONS_ROLE), own()),
+            (read_by(BundleReader::Service), Some(OPERATIONS_ROLE), own()),
+            (None, None, shipped()),
+            (read_by(BundleReader::Service), None, shipped()),
+        ],
+        2,
+    ) {
         let told = format!("{fault:?} {role:?}");
         let mut world = VirtualWorld::new().await;
         encrypted(&mut world);
@@ -866,16 +878,20 @@ async fn the_managed_policy_is_enough_beneath() {
         !sid.starts_with("Beneath")
     });
     statements(&mut document).append(statements(&mut managed));
-    for attempt in [
-        Try::Release,
-        Try::ClassicRelease,
-        Try::NetworkRelease,
-        Try::SingleRelease,
-        Try::SharedRelease,
-        IMMUTABLE,
-        TEMPLATES,
-        Try::FirstRelease,
-    ] {
+    for attempt in sampled(
+        "attempts under the managed policy",
+        [
+            Try::Release,
+            Try::ClassicRelease,
+            Try::NetworkRelease,
+            Try::SingleRelease,
+            Try::SharedRelease,
+            IMMUTABLE,
+            TEMPLATES,
+            Try::FirstRelease,
+        ],
+        2,
+    ) {
         let done = attempt.under(parsed(&document)).await;
         assert_eq!(done, Ok(()), "{attempt:?}");
     }
@@ -985,60 +1001,64 @@ async fn the_policy_that_is_printed_is_enough() {
         balancing: Some(balancing),
         ..older.clone()
     };
-    for (attempt, granted) in [
-        (Try::Release, older.clone()),
-        (TEMPLATES, known.clone()),
-        (BATCHES, of_policy(DeploymentPolicy::AdditionalBatch)),
-        (IMMUTABLE, of_policy(DeploymentPolicy::Immutable)),
-        (SPLITTING, of_policy(DeploymentPolicy::TrafficSplitting)),
-        (
-            Try::EndlessRehearsal,
-            of_scope(Scope {
-                strategy: Strategy::Rehearse,
-                ..scope
-            }),
-        ),
-        (Try::NetworkRelease, of_balancing(Balancing::Own("net"))),
-        (Try::ClassicRelease, of_balancing(Balancing::Classic)),
-        (Try::SingleRelease, of_balancing(Balancing::Address)),
-        (
-            Try::SharedRelease,
-            of_balancing(Balancing::Shared(&balancer)),
-        ),
-        (
-            Try::EncryptedRelease,
-            of_scope(Scope {
-                key: Some(KEY),
-                ..scope
-            }),
-        ),
-        (
-            Try::OperationsRelease,
-            of_scope(Scope {
-                operations_role: Some(OPERATIONS_ROLE),
-                ..scope
-            }),
-        ),
-        (
-            Try::PreviewedRelease,
-            Granted {
-                scope: Scope {
-                    zone: Some(ZONE),
+    for (attempt, granted) in sampled(
+        "policies that are printed",
+        [
+            (Try::Release, older.clone()),
+            (TEMPLATES, known.clone()),
+            (BATCHES, of_policy(DeploymentPolicy::AdditionalBatch)),
+            (IMMUTABLE, of_policy(DeploymentPolicy::Immutable)),
+            (SPLITTING, of_policy(DeploymentPolicy::TrafficSplitting)),
+            (
+                Try::EndlessRehearsal,
+                of_scope(Scope {
+                    strategy: Strategy::Rehearse,
                     ..scope
+                }),
+            ),
+            (Try::NetworkRelease, of_balancing(Balancing::Own("net"))),
+            (Try::ClassicRelease, of_balancing(Balancing::Classic)),
+            (Try::SingleRelease, of_balancing(Balancing::Address)),
+            (
+                Try::SharedRelease,
+                of_balancing(Balancing::Shared(&balancer)),
+            ),
+            (
+                Try::EncryptedRelease,
+                of_scope(Scope {
+                    key: Some(KEY),
+                    ..scope
+                }),
+            ),
+            (
+                Try::OperationsRelease,
+                of_scope(Scope {
+                    operations_role: Some(OPERATIONS_ROLE),
+                    ..scope
+                }),
+            ),
+            (
+                Try::PreviewedRelease,
+                Granted {
+                    scope: Scope {
+                        zone: Some(ZONE),
+                        ..scope
+                    },
+                    previews: true,
+                    parameters: vec![HOSTS_PARAMETER, ZONE_PARAMETER],
+                    ..older.clone()
                 },
-                previews: true,
-                parameters: vec![HOSTS_PARAMETER, ZONE_PARAMETER],
-                ..older.clone()
-            },
-        ),
-        (
-            Try::WatchedRelease,
-            of_scope(Scope {
-                alarms: true,
-                ..scope
-            }),
-        ),
-    ] {
+            ),
+            (
+                Try::WatchedRelease,
+                of_scope(Scope {
+                    alarms: true,
+                    ..scope
+                }),
+            ),
+        ],
+        4,
+    ) {
         let printed = document(&granted);
         let whole: usize = parts(&printed)
             .iter()
@@ -1059,13 +1079,17 @@ async fn the_policy_that_is_printed_is_enough() {
         own_rules: None,
         ..older
     };
-    for attempt in [
-        Try::Release,
-        IMMUTABLE,
-        Try::ClassicRelease,
-        Try::SingleRelease,
-        RULES,
-    ] {
+    for attempt in sampled(
+        "attempts under the policy for every kind",
+        [
+            Try::Release,
+            IMMUTABLE,
+            Try::ClassicRelease,
+            Try::SingleRelease,
+            RULES,
+        ],
+        1,
+    ) {
         let done = attempt.under(parsed(&document(&unknown))).await;
         assert_eq!(done, Ok(()), "{attempt:?}");
     }
@@ -1074,7 +1098,7 @@ async fn the_policy_that_is_printed_is_enough() {
 #[tokio::test(start_paused = true)]
 async fn no_action_can_be_missed() {
     let mut wrong = Vec::new();
-    for (action, attempt, words) in sampled("actions", MISSED, 24) {
+    for (action, attempt, words) in sampled("actions", MISSED, 12) {
         match attempt.under(without(action)).await {
             Ok(()) => wrong.push(format!("{attempt:?} does without {action}")),
             Err(told) if told.contains(words) => {}
@@ -1098,7 +1122,7 @@ fn every_action_of_the_policy_is_accounted_for() {
 #[tokio::test(start_paused = true)]
 async fn no_resource_can_be_missed() {
     let mut wrong = Vec::new();
-    for (sid, resource, attempt, words, _) in sampled("resources", TOUCHED, 16) {
+    for (sid, resource, attempt, words, _) in sampled("resources", TOUCHED, 8) {
         let policy = match attempt {
             Try::OperatedSharedRelease | Try::OperatedChecks | Try::OperatedSingleChecks => {
                 own_without(sid)

@@ -177,7 +177,7 @@ fn three_waiters() {
 
 #[test]
 fn three_waiters_on_three_machines_keep_their_order() {
-    let rounds = sampled("rounds", 0..ROUNDS, AT_A_TIME);
+    let rounds = sampled("rounds", 0..ROUNDS, 2);
     in_parallel(AT_A_TIME, rounds, |_| three_waiters());
 }
 

@@ -10,6 +10,7 @@ use bluegreen_sandbox::{Fault, FaultEffect, Phase, TapVerdict};
 use bytes::Bytes;
 
 use crate::support::served::{Patience, Served, Victim};
+use bluegreen_testing::sample::sampled;
 
 const SPEED: f64 = 600.0;
 
@@ -114,13 +115,17 @@ fn a_promotion_that_takes_blue_away_is_not_aborted() {
 
 #[test]
 fn without_any_journal_it_is_rebuilt_from_aws() {
-    for (operation, times, becomes) in [
-        ("CreateEnvironment", 1, "Cloning"),
-        ("SwapEnvironmentCNAMEs", 1, "as "),
-        ("UpdateEnvironment", 1, "DrainingBlue"),
-        ("SwapEnvironmentCNAMEs", 2, "as "),
-        ("TerminateEnvironment", 1, "TerminatingGreen"),
-    ] {
+    for (operation, times, becomes) in sampled(
+        "moments of a death",
+        [
+            ("CreateEnvironment", 1, "Cloning"),
+            ("SwapEnvironmentCNAMEs", 1, "as "),
+            ("UpdateEnvironment", 1, "DrainingBlue"),
+            ("SwapEnvironmentCNAMEs", 2, "as "),
+            ("TerminateEnvironment", 1, "TerminatingGreen"),
+        ],
+        2,
+    ) {
         let served = Served::at_speed(SPEED);
         let terminations_take = |seconds| {
             served

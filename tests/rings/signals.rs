@@ -8,6 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::machines::{all_is_well, begun, exits, started};
 use crate::support::served::{Patience, Served};
+use bluegreen_testing::sample::sampled;
 
 const SPEED: f64 = 600.0;
 
@@ -82,11 +83,11 @@ fn paused() -> (Served, String) {
 fn a_release_that_has_not_begun_ends_soon_and_changes_nothing() {
     let served = Served::at_speed(SPEED);
     let run = ["run", "--version-label", "v2"];
-    for at in [LOOK, READ_LEASE, WRITE_LEASE, QUEUE] {
-        for command in ["run", "rehearse"] {
-            let told = interrupted(&served, &[command, "--version-label", "v2"], at, 0);
-            says(&told, "nothing was changed");
-        }
+    let hangs = [LOOK, READ_LEASE, WRITE_LEASE, QUEUE].into_iter();
+    let hangs = hangs.flat_map(|at| [("run", at), ("rehearse", at)]);
+    for (command, at) in sampled("requests that hang", hangs, 3) {
+        let told = interrupted(&served, &[command, "--version-label", "v2"], at, 0);
+        says(&told, "nothing was changed");
     }
     let waiting = [&run[..], &["--wait", "1h"]].concat();
     says(
@@ -110,13 +111,17 @@ fn a_release_that_has_not_begun_ends_soon_and_changes_nothing() {
 
 #[test]
 fn a_release_that_hangs_in_the_middle_ends_soon_and_goes_on() {
-    for (at, skip) in [
-        (WRITE_COPY, 0),
-        (WRITE_COPY, 3),
-        (("CreateEnvironment", ""), 0),
-        (("SwapEnvironmentCNAMEs", ""), 0),
-        (LOOK, 12),
-    ] {
+    for (at, skip) in sampled(
+        "releases that hang",
+        [
+            (WRITE_COPY, 0),
+            (WRITE_COPY, 3),
+            (("CreateEnvironment", ""), 0),
+            (("SwapEnvironmentCNAMEs", ""), 0),
+            (LOOK, 12),
+        ],
+        2,
+    ) {
         let served = Served::at_speed(SPEED);
         let told = interrupted(&served, &["run", "--version-label", "v2"], at, skip);
         says(&told, "continue with: bluegreen resume");
@@ -128,11 +133,12 @@ fn a_release_that_hangs_in_the_middle_ends_soon_and_goes_on() {
 #[test]
 fn whoever_goes_on_ends_soon_where_a_request_hangs() {
     let (served, id) = paused();
-    for at in [LOOK, READ_LEASE, WRITE_LEASE, READ_COPY] {
-        for command in [&["resume"][..], &["rollback", &id], &["resume", &id]] {
-            let told = interrupted(&served, command, at, 0);
-            says(&told, "nothing was changed");
-        }
+    let commands = [&["resume"][..], &["rollback", &id], &["resume", &id]];
+    let hangs = [LOOK, READ_LEASE, WRITE_LEASE, READ_COPY].into_iter();
+    let hangs = hangs.flat_map(|at| commands.map(|command| (command, at)));
+    for (command, at) in sampled("requests that hang", hangs, 4) {
+        let told = interrupted(&served, command, at, 0);
+        says(&told, "nothing was changed");
     }
     says(
         &interrupted(&served, &["resume"], LIST, 0),
@@ -157,12 +163,16 @@ fn whoever_goes_on_ends_soon_where_a_request_hangs() {
 #[test]
 fn everything_that_is_resumed_ends_soon_where_a_request_hangs() {
     // The lease is read first to see what is interrupted.
-    for (at, skip) in [
-        (LOOK, 0),
-        (READ_LEASE, 1),
-        (WRITE_LEASE, 0),
-        (WRITE_COPY, 0),
-    ] {
+    for (at, skip) in sampled(
+        "sweeps that hang",
+        [
+            (LOOK, 0),
+            (READ_LEASE, 1),
+            (WRITE_LEASE, 0),
+            (WRITE_COPY, 0),
+        ],
+        1,
+    ) {
         let served = Served::at_speed(SPEED);
         let release = ["run", "--version-label", "v2"];
         interrupted(&served, &release, ("UpdateEnvironment", ""), 0);
@@ -188,16 +198,20 @@ fn whoever_goes_back_ends_soon_and_says_what_is_left() {
 #[test]
 fn whoever_only_looks_ends_soon() {
     let (served, id) = paused();
-    for (command, at) in [
-        (&["status"][..], LIST),
-        (&["status"], READ_COPY),
-        (&["status", "--all"], READ_COPY),
-        (&["status", &id], READ_LEASE),
-        (&["status", "--discover"], LOOK),
-        (&["wait", &id, "--for", "end"], READ_COPY),
-        (&["cleanup", "01ARZ3NDEKTSV4RRFFQ69G5FAV", "--yes"], LOOK),
-        (&["iam-policy"], LOOK),
-    ] {
+    for (command, at) in sampled(
+        "looks that hang",
+        [
+            (&["status"][..], LIST),
+            (&["status"], READ_COPY),
+            (&["status", "--all"], READ_COPY),
+            (&["status", &id], READ_LEASE),
+            (&["status", "--discover"], LOOK),
+            (&["wait", &id, "--for", "end"], READ_COPY),
+            (&["cleanup", "01ARZ3NDEKTSV4RRFFQ69G5FAV", "--yes"], LOOK),
+            (&["iam-policy"], LOOK),
+        ],
+        3,
+    ) {
         says(&interrupted(&served, command, at, 0), "nothing was changed");
     }
     exits(&served.run(&["resume"]), 0);

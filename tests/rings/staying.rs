@@ -10,6 +10,7 @@ use bluegreen::preflight::Wanted;
 use bluegreen_sandbox::{Fault, FaultEffect, Phase};
 
 use crate::support::virtual_world::{Fate, VirtualWorld, v2};
+use bluegreen_testing::sample::sampled;
 
 /// Ten hours: longer than any release.
 const FOR_GOOD: u64 = 36_000;
@@ -97,7 +98,7 @@ async fn a_question_for_traffic_that_is_refused_ends_no_drain() {
 /// mobile clients, or a proxy that resolves a name once.
 #[tokio::test(start_paused = true)]
 async fn a_share_of_the_traffic_is_enough() {
-    for percent in [10, 25, 50] {
+    for percent in sampled("shares of the traffic", [10, 25, 50], 1) {
         let (world, deployment) = released(Strategy::Restore, (percent, FOR_GOOD), false).await;
         assert_eq!(deployment.state.kind(), Kind::RolledBack, "{percent} %");
         stays_on(&deployment, Role::Blue);
@@ -127,7 +128,7 @@ async fn with_basic_health_the_load_balancer_tells_who_stays() {
         ("classic", 100, FOR_GOOD, false),
         ("shared", 100, FOR_GOOD, false),
     ];
-    for (kind, percent, seconds, completes) in cases {
+    for (kind, percent, seconds, completes) in sampled("load balancers", cases, 2) {
         let world = VirtualWorld::new().await;
         world.basic_health();
         world.sandbox.with_world(|world, _| match kind {
@@ -190,21 +191,25 @@ async fn a_count_that_falls_silent_ends_no_drain() {
 /// Where nobody counts requests the time alone tells, and the journal says so.
 #[tokio::test(start_paused = true)]
 async fn where_nobody_counts_requests_that_is_told() {
-    for (kind, cloudwatch, why) in [
-        (
-            "network",
-            "answers",
-            "a network load balancer counts no requests",
-        ),
-        (
-            "single",
-            "answers",
-            "there is no load balancer to count them",
-        ),
-        ("application", "denies", "may not be read: GetMetricData"),
-        // A private network without a way to it.
-        ("application", "is silent", "cannot be read now: "),
-    ] {
+    for (kind, cloudwatch, why) in sampled(
+        "counts that nobody has",
+        [
+            (
+                "network",
+                "answers",
+                "a network load balancer counts no requests",
+            ),
+            (
+                "single",
+                "answers",
+                "there is no load balancer to count them",
+            ),
+            ("application", "denies", "may not be read: GetMetricData"),
+            // A private network without a way to it.
+            ("application", "is silent", "cannot be read now: "),
+        ],
+        1,
+    ) {
         let world = VirtualWorld::new().await;
         world.basic_health();
         match kind {

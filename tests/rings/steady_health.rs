@@ -12,6 +12,7 @@ use bluegreen::preflight::{Check, Wanted};
 use bluegreen_sandbox::{FaultEffect, Phase};
 
 use crate::support::virtual_world::{Fate, VirtualWorld, v2};
+use bluegreen_testing::sample::sampled;
 
 const DAY: u64 = 24 * 3600;
 
@@ -62,38 +63,40 @@ async fn production_that_lives_in_warning_is_released_where_that_is_accepted() {
             accepts(world, "aws:elasticbeanstalk:command", "Severe");
         }),
     ];
+    let mut cases = Vec::new();
     for strategy in [Strategy::Restore, Strategy::Promote] {
         for basic in [false, true] {
-            for (what, accept) in &by {
-                let mut world = VirtualWorld::new().await;
-                if basic {
-                    world.basic_health();
-                }
-                both_are(&world, "Warning", DAY);
-                let mut wanted = Wanted { strategy, ..v2() };
-                let refused = world
-                    .begin(wanted.clone())
-                    .await
-                    .expect_err("it is Warning");
-                let words = refused.to_string();
-                let shown = if basic {
-                    "health is Yellow"
-                } else {
-                    "health is Warning (12.5 %"
-                };
-                assert!(words.contains(shown), "{words}");
-                assert!(words.contains("--allow blue-healthy"), "{words}");
-                accept(&mut world, &mut wanted);
-                let deployment = released(&world, wanted).await;
-                let told = format!("{what}, {strategy}, basic: {basic}: {:?}", deployment.state);
-                assert_eq!(deployment.state.kind(), Kind::Completed, "{told}");
-                assert!(deployment.plan.wishes.healthy >= Health::Warning, "{told}");
-                assert_eq!(deployment.usual_health, Some(Health::Warning), "{told}");
-                match strategy {
-                    Strategy::Restore | Strategy::Rehearse => world.check_all_is_well("v2"),
-                    Strategy::Promote => world.check_green_is_promoted("v2"),
-                }
-            }
+            cases.extend(by.map(|(what, accept)| (strategy, basic, what, accept)));
+        }
+    }
+    for (strategy, basic, what, accept) in sampled("acceptances of a Warning", cases, 4) {
+        let mut world = VirtualWorld::new().await;
+        if basic {
+            world.basic_health();
+        }
+        both_are(&world, "Warning", DAY);
+        let mut wanted = Wanted { strategy, ..v2() };
+        let refused = world
+            .begin(wanted.clone())
+            .await
+            .expect_err("it is Warning");
+        let words = refused.to_string();
+        let shown = if basic {
+            "health is Yellow"
+        } else {
+            "health is Warning (12.5 %"
+        };
+        assert!(words.contains(shown), "{words}");
+        assert!(words.contains("--allow blue-healthy"), "{words}");
+        accept(&mut world, &mut wanted);
+        let deployment = released(&world, wanted).await;
+        let told = format!("{what}, {strategy}, basic: {basic}: {:?}", deployment.state);
+        assert_eq!(deployment.state.kind(), Kind::Completed, "{told}");
+        assert!(deployment.plan.wishes.healthy >= Health::Warning, "{told}");
+        assert_eq!(deployment.usual_health, Some(Health::Warning), "{told}");
+        match strategy {
+            Strategy::Restore | Strategy::Rehearse => world.check_all_is_well("v2"),
+            Strategy::Promote => world.check_green_is_promoted("v2"),
         }
     }
 }
@@ -159,16 +162,22 @@ fn watched(strategy: Strategy) -> (&'static str, &'static str) {
 /// over, or patience is.
 #[tokio::test(start_paused = true)]
 async fn a_bake_waits_for_a_warning_that_is_new() {
+    let mut cases = Vec::new();
     for basic in [false, true] {
         for strategy in [Strategy::Restore, Strategy::Promote] {
-            let (production, _) = watched(strategy);
-            let world = VirtualWorld::new().await;
-            if basic {
-                world.basic_health();
-            }
-            turns_when_watched(&world, production, 900);
-            let began = world.clock.now();
-            let deployment = released(&world, Wanted { strategy, ..v2() }).await;
+            cases.extend([(basic, strategy, 900), (basic, strategy, DAY)]);
+        }
+    }
+    for (basic, strategy, seconds) in sampled("Warnings that are new", cases, 3) {
+        let (production, _) = watched(strategy);
+        let world = VirtualWorld::new().await;
+        if basic {
+            world.basic_health();
+        }
+        turns_when_watched(&world, production, seconds);
+        let began = world.clock.now();
+        let deployment = released(&world, Wanted { strategy, ..v2() }).await;
+        if seconds < DAY {
             assert_eq!(
                 deployment.state.kind(),
                 Kind::Completed,
@@ -177,13 +186,7 @@ async fn a_bake_waits_for_a_warning_that_is_new() {
             );
             assert!(world.clock.now().since(began) > Duration::from_secs(900));
             assert_eq!(deployment.usual_health, Some(Health::Ok));
-
-            let world = VirtualWorld::new().await;
-            if basic {
-                world.basic_health();
-            }
-            turns_when_watched(&world, production, DAY);
-            let deployment = released(&world, Wanted { strategy, ..v2() }).await;
+        } else {
             let cause = deployment.state.cause().expect("a cause").to_string();
             let rest = match strategy {
                 Strategy::Restore | Strategy::Rehearse => Kind::Held,

@@ -1146,7 +1146,7 @@ fn every_check_has_its_other_verdict_tested() {
 #[test]
 fn every_check_says_what_is_wrong() {
     let mut failed = Vec::new();
-    for case in sampled("verdicts", cases(), 30) {
+    for case in sampled("verdicts", cases(), 15) {
         let told = format!("{} {}: {}", case.check, case.verdict, case.says);
         if std::panic::catch_unwind(|| says_what_is_wrong(&case)).is_err() {
             failed.push(told);
