@@ -1,4 +1,4 @@
-//! Asking whether a person, or a system that speaks for one, has approved.
+//! Asks a person, or a system that speaks for one, whether a pause is approved.
 
 use std::fmt;
 use std::pin::Pin;
@@ -13,37 +13,37 @@ use crate::acceptance::without_secrets;
 use crate::prober::root_cause;
 use crate::text::short;
 
-/// How long one question may take.
+/// Timeout of one request for an approval.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Where to ask. It may hold secrets (a user, a password, a query), so it is given anew to
-/// every process, is kept nowhere, and shows itself without them.
+/// The URL that approves. It may hold secrets (a user, a password, a query), so every process gets
+/// it anew, nothing stores it, and its `Debug` and `Display` leave the secrets out.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ApproveUrl(Url);
 
-/// Who is asked for approval.
+/// Approves or refuses the end of a pause.
 pub trait Approves: Send + Sync {
-    /// Asks once whether this deployment may go on.
+    /// Requests once whether this deployment may continue.
     fn ask<'a>(
         &'a self,
         deployment: &'a str,
     ) -> Pin<Box<dyn Future<Output = Approval> + Send + 'a>>;
 }
 
-/// Asks an URL for approval.
+/// Requests an approval from a URL.
 #[derive(Clone, Debug)]
 pub struct Approver {
     url: ApproveUrl,
     client: Client,
 }
 
-/// An URL that HTTP can ask; none where the text is another one, or none.
+/// A URL that HTTP can reach; `None` where the text is no URL or another kind of URL.
 pub(crate) fn web_url(text: &str) -> Option<Url> {
     let url = Url::parse(text).ok()?;
     (matches!(url.scheme(), "http" | "https") && url.has_host()).then_some(url)
 }
 
-/// What is wrong is told without the text: it may hold a secret.
+/// The error says what is wrong without the text, which may hold a secret.
 impl FromStr for ApproveUrl {
     type Err = String;
 
@@ -67,10 +67,11 @@ impl fmt::Debug for ApproveUrl {
 }
 
 impl Approver {
-    /// Who asks this URL, through the proxy of the environment (`HTTPS_PROXY`, …).
+    /// The approver behind this URL, reached through the proxy that the environment names
+    /// (`HTTPS_PROXY`, …).
     ///
     /// # Errors
-    /// The TLS roots cannot be read, in words.
+    /// The TLS roots cannot be read; the error says why.
     pub fn new(url: ApproveUrl) -> Result<Approver, String> {
         let client = Client::builder()
             .redirect(reqwest::redirect::Policy::none())
@@ -82,14 +83,14 @@ impl Approver {
         })
     }
 
-    /// Where it asks.
+    /// The URL that it requests.
     #[must_use]
     pub fn url(&self) -> &ApproveUrl {
         &self.url
     }
 
-    /// Asks once, for ten seconds at most. The deployment's id goes with the question as
-    /// the header `bluegreen-deployment`; a yes gives it back, for a login page or a proxy's answers
+    /// Requests once, for ten seconds at most. The request carries the deployment's id in the
+    /// header `bluegreen-deployment`, and an approval returns it: a login page and a proxy answer
     /// 200 as well.
     pub async fn ask(&self, deployment: &str) -> Approval {
         let request = self.client.get(self.url.0.clone());
@@ -118,7 +119,7 @@ impl Approves for Approver {
     }
 }
 
-/// The header that holds the deployment's id, in the question and in a yes.
+/// The header that holds the deployment's id, in the request and in an approval.
 const DEPLOYMENT: &str = "bluegreen-deployment";
 
 /// The most bytes of an answer's text that are read, and the most characters of a refusal that
@@ -126,7 +127,7 @@ const DEPLOYMENT: &str = "bluegreen-deployment";
 const TEXT_BYTES_MAX: usize = 4096;
 const REFUSAL_CHARS_MAX: usize = 200;
 
-/// Whether an answer of status 200 is a yes to this question.
+/// Whether an answer of status 200 approves this deployment.
 async fn granted(answer: Response, deployment: &str) -> Approval {
     let header = answer.headers().get(DEPLOYMENT);
     let is_named = header.is_some_and(|id| id.as_bytes() == deployment.as_bytes());
@@ -161,7 +162,7 @@ async fn refusal(answer: Response) -> String {
     }
 }
 
-/// What a status means. A redirect, a login page or an outage is never a yes or a no.
+/// What a status means. A redirect, a login page or an outage neither approves nor refuses.
 fn understand(status: StatusCode) -> Approval {
     match status {
         StatusCode::NO_CONTENT => Approval::Granted,
@@ -176,7 +177,8 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
-    /// Asks a server that gives this answer; with what it was sent.
+    /// Sends a request to a server that gives this answer; returns the server's copy of the request
+    /// too.
     async fn asked(answer: &'static str) -> (Approval, String) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");

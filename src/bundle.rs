@@ -14,8 +14,8 @@ use bluegreen_aws::bundle_file::open;
 
 use crate::plan::{Bundle, BundleFile};
 
-/// Opens a bundle, and gives what is to be warned of. Elastic Beanstalk finds most of it out
-/// only once green is being cloned.
+/// Opens a bundle, and returns what to warn the operator of. Elastic Beanstalk reports most of it
+/// only while it clones green.
 ///
 /// # Errors
 /// [`BundleError`] where the service cannot deploy it.
@@ -67,7 +67,7 @@ pub fn examine(path: &Path) -> Result<Vec<String>, BundleError> {
 
 /// The signature of a file in a ZIP archive (APPNOTE.TXT, 4.3.7).
 const LOCAL_FILE: &[u8] = b"PK\x03\x04";
-/// Other archives that people take for one, by how they begin.
+/// Other archive formats that people mistake for ZIP, by how they begin.
 const OTHERS: [(&[u8], &str); 5] = [
     (b"\x1f\x8b", "is a gzip file"),
     (b"BZh", "is a bzip2 file"),
@@ -113,7 +113,7 @@ fn kind_of(begin: &[u8], path: &Path) -> Kind {
     }
 }
 
-/// What an archive holds, as far as it is looked at.
+/// What bluegreen reads of an archive.
 struct Content {
     top: Top,
     /// What is wrong with its configuration files, in words.
@@ -129,7 +129,7 @@ enum Top {
 }
 
 impl Top {
-    /// The same with one file or folder more.
+    /// This top with one file or folder more.
     fn with(self, path: &str) -> Top {
         match (self, path.split_once('/')) {
             (Top::Nothing, Some((folder, _))) => Top::One(folder.to_owned()),
@@ -177,8 +177,8 @@ fn fill(file: &mut File, buffer: &mut [u8]) -> std::io::Result<usize> {
     Ok(length)
 }
 
-/// The bundle of a file for an application: its key holds its content's hash, so
-/// that asking twice is one object.
+/// The bundle of a file for an application. Its key holds the hash of its content, so that two
+/// uploads of it are one object.
 #[must_use]
 pub fn addressed(application: &str, file: BundleFile) -> Bundle {
     let extension = file
@@ -193,8 +193,8 @@ pub fn addressed(application: &str, file: BundleFile) -> Bundle {
     }
 }
 
-/// A version label for a bundle that was given none: its name and the beginning
-/// of its hash, so that asking twice is one version.
+/// A version label for a bundle without one: the bundle's name and the beginning of its hash, so
+/// that two registrations of it are one version.
 #[must_use]
 pub fn label(file: &BundleFile) -> String {
     let name = file.path.file_stem().unwrap_or_default().to_string_lossy();

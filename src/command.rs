@@ -1,5 +1,5 @@
-//! Running a command of the operator's: with a limit, in a process group of its own,
-//! its output kept.
+//! Runs an operator's command: with a timeout, in a process group of its own, and with its output
+//! kept.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -19,13 +19,14 @@ pub use bluegreen_core::command::{End, OUTPUT_BYTES_MAX, Ran, Run};
 use crate::secrets::{self, Secrets};
 use crate::text::end_of;
 
-/// How long a command that is told to end (SIGTERM) may take before it is killed.
+/// How long a command may take to end after SIGTERM before bluegreen kills it.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// The same where this process is about to end itself.
+/// How long it may take where this process itself is about to end.
 const GRACE_AT_THE_END: Duration = Duration::from_secs(2);
 
-/// How long the output of what a command has left running is read after its own end.
+/// How long bluegreen continues to read the output of a command's background processes after the
+/// command has ended.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// Runs commands to their end.
@@ -44,10 +45,10 @@ impl Runner for Processes {
     }
 }
 
-/// Runs a command to its end. At its limit, and where this future is dropped, the
-/// command and everything that it has started gets SIGTERM, and SIGKILL some seconds
-/// later; what a command leaves running when it ends by itself goes on. Where this process
-/// is killed, they are killed too.
+/// Runs a command to its end. At its timeout, and where this future is dropped, the command and
+/// everything that it has started gets SIGTERM, and SIGKILL some seconds later. What a command
+/// leaves running when it ends by itself keeps running. Where this process is killed, they are
+/// killed too.
 ///
 /// It inherits this process's variables and folder.
 pub async fn run(run: &Run) -> Ran {
@@ -125,9 +126,9 @@ async fn read(mut output: pipe::Receiver, tail: &mut Tail) {
     }
 }
 
-/// Leads the group of a command and kills it, itself last of all, once whoever started it is
-/// gone without a word: the other end of its standard input closes with that process however
-/// it ends. A line tells it that the command has ended by itself.
+/// Leads the group of a command and kills it, itself last, once the process that started it is gone
+/// without a word: the other end of its standard input closes with that process however that ends.
+/// A line on its standard input says that the command has ended by itself.
 const GUARD: &str = "trap '' HUP INT TERM; read -r _ || kill -KILL 0";
 
 /// A running command, in a process group of its own that its guard leads.
@@ -135,7 +136,7 @@ struct Group {
     child: Child,
     id: Option<Pid>,
     has_ended: bool,
-    /// What tells the guard that all is well.
+    /// Tells the guard that the command has ended by itself.
     guard: io::PipeWriter,
     /// Waited for by the runtime, once it has ended.
     _guarding: Child,
@@ -181,14 +182,14 @@ impl Group {
         Ok((group, stdin, reader))
     }
 
-    /// What the command has left running goes on.
+    /// What the command has left running keeps running.
     fn end(&mut self) {
         self.has_ended = true;
         // A guard that was killed with the group needs no word.
         let _ = self.guard.write_all(b"\n");
     }
 
-    /// A group that is gone already takes no signal, which is as well.
+    /// A group that is already gone takes no signal, which is no error.
     fn signal(&self, signal: Signal) {
         if let Some(id) = self.id {
             let _ = kill_process_group(id, signal);
@@ -196,8 +197,8 @@ impl Group {
     }
 }
 
-/// Nothing of a command may outlive whoever waits for it: this process may be about to
-/// end, so it is waited for here.
+/// Nothing of a command may outlive the future that waits for it. This process may be about to end,
+/// so `drop` waits for the command.
 impl Drop for Group {
     fn drop(&mut self) {
         if self.has_ended {

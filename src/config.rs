@@ -1,7 +1,7 @@
 //! Flags, variables and the file, parsed once into values that cannot be wrong.
 //!
-//! A setting is declared by `plan::Wishes`, and its flag by [`Options`]. Its variable, its key in the
-//! file, what `config show` tells and the table of the documentation are read off the flag.
+//! A setting is declared by `plan::Wishes`, and its flag by [`Options`]. Its variable, its key in
+//! the file, the output of `config show` and the table of the documentation are read off the flag.
 
 mod approval_flags;
 mod error;
@@ -47,14 +47,14 @@ pub struct Config {
     pub green: String,
     /// The artifacts bucket.
     pub bucket: String,
-    /// Whether the bucket is to hold a copy of the journal and the lease.
+    /// Whether the bucket holds a copy of the journal and the lock.
     pub shared_state: bool,
-    /// The preview hostnames that are asked for.
+    /// The preview hostnames that the flags name.
     pub preview: Option<Asked>,
-    /// How many requests a minute an instance of a drained environment may get; none for what
-    /// follows from blue's health checks.
+    /// How many requests a minute an instance of a drained environment may get; `None` for the
+    /// number that follows from blue's health checks.
     pub drain_requests: Option<u32>,
-    /// Whether the operator has said how long any one state may take.
+    /// Whether the operator has set the timeout of any state.
     pub patience_is_given: bool,
     /// Every setting that the plan keeps as it is.
     pub wishes: Wishes,
@@ -157,8 +157,7 @@ impl Options {
         (config, wrong)
     }
 
-    /// What this command would itself run and send; what it says of previews is
-    /// [`Options::previews`].
+    /// What this command itself would run and send. For previews see [`Options::previews`].
     ///
     /// # Errors
     /// [`ConfigError`].
@@ -174,7 +173,7 @@ impl Options {
     }
 }
 
-/// What is right; what is not is put with the rest of it.
+/// The values that are right; the errors of the others are added to `wrong`.
 fn kept<T>(found: Vec<Result<T, ConfigError>>, wrong: &mut Vec<ConfigError>) -> Vec<T> {
     let right = found.into_iter().filter_map(|one| match one {
         Ok(one) => Some(one),
@@ -198,7 +197,7 @@ fn environment_name(flag: &'static str, name: &str) -> Result<(), ConfigError> {
 }
 
 impl Config {
-    /// What can be used and may not do what is meant, in words.
+    /// Warnings, in words: settings that are valid but may not do what the operator means.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         let words = humantime::format_duration;

@@ -1,4 +1,4 @@
-//! What the commands make of records that are garbled and read all the same.
+//! How the commands handle records that are garbled and can be read all the same.
 
 use bluegreen_testing::garbled::garbled;
 use proptest::prelude::*;
@@ -11,7 +11,7 @@ use crate::trust::{Configured, vouch_for};
 
 const ID: &str = "01J00000000000000000000000";
 
-/// As the journal and the bucket read what they hold.
+/// Reads it as the journal and the bucket read what they hold.
 fn read(object: &[u8]) -> Option<DeploymentRecord> {
     let body: Value = serde_json::from_slice(object).ok()?;
     within_bounds(&body).ok()?;

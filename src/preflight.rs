@@ -1,4 +1,4 @@
-//! What must be so before a deployment begins, and the plan that follows.
+//! What must hold before a deployment begins, and the plan that follows.
 
 mod check;
 mod checks;
@@ -50,7 +50,7 @@ pub enum Refused {
         /// The version label.
         version: String,
     },
-    /// What was found: at least one check refuses.
+    /// At least one check refuses: the findings.
     #[error("{}", in_words(.0))]
     Checks(Vec<Finding>),
 }
@@ -87,11 +87,11 @@ fn in_words(findings: &[Finding]) -> String {
     }
 }
 
-/// Blue as it is found: which target it is, and what bears green's name.
+/// Finds blue: which target it is, and which environment has green's name.
 ///
 /// # Errors
-/// [`Refused::Checks`] with what was found where there is no such application or environment,
-/// or it may not be looked for; [`Refused::Look`] where nothing can be read.
+/// [`Refused::Checks`] with the findings where there is no such application or environment, or the
+/// credentials may not read it; [`Refused::Look`] where nothing can be read.
 pub async fn find_target(
     cloud: &AwsCloud,
     config: &Config,
@@ -124,7 +124,7 @@ pub async fn find_target(
     Ok((target, blue, green))
 }
 
-/// What is missing where there is no blue.
+/// Names what is missing where there is no blue.
 async fn missing(
     cloud: &AwsCloud,
     config: &Config,
@@ -165,7 +165,7 @@ async fn was_promoted(cloud: &AwsCloud, green: &Environment) -> bool {
     strategy_of(&tags) == Strategy::Promote
 }
 
-/// Looks at everything that can be known beforehand. All that refuses is told.
+/// Checks everything that can be known beforehand, and reports every refusal.
 ///
 /// # Errors
 /// [`Refused::Look`] where there are no credentials: nothing can be read then.

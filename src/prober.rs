@@ -23,10 +23,10 @@ use crate::facts::{Probe, Site};
 use crate::plan::{Goal, Plan, Role};
 use crate::secrets;
 
-/// How long a name server's answer is waited for where it is not needed.
+/// Timeout of a name server's answer that is not essential.
 const RESOLVED_WITHIN: Duration = Duration::from_secs(5);
 
-/// The prober that asks over the network.
+/// The prober that sends requests over the network.
 #[derive(Clone, Debug)]
 pub struct HttpProber {
     client: Client,
@@ -34,8 +34,8 @@ pub struct HttpProber {
 }
 
 impl HttpProber {
-    /// A prober; `proxy` is the forward proxy to ask through, none for the
-    /// environment's own (`HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`).
+    /// A prober; `proxy` is the forward proxy to use, `None` for the one that the environment names
+    /// (`HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`).
     ///
     /// # Errors
     /// The proxy's URL is not one, or the TLS roots cannot be read.
@@ -50,7 +50,7 @@ impl HttpProber {
         })
     }
 
-    /// Asks, and once more by https where that is where the answer leads.
+    /// Sends the request, and once more by https where the answer redirects there.
     async fn answer(
         &self,
         test: &AcceptanceTest,
@@ -74,8 +74,8 @@ impl HttpProber {
         })
     }
 
-    /// Asks, and tells beside the answer, as soon as it is known, whether it will be the
-    /// environment's own.
+    /// Sends the request, and says beside the answer, as soon as it is known, whether the answer
+    /// will be the environment's own.
     async fn ask(
         &self,
         request: Request,
@@ -119,10 +119,10 @@ impl HttpProber {
         })
     }
 
-    /// How a request gets to the environment. One for its CNAME connects to its endpoint,
-    /// which no swap moves, and presents the CNAME all the same. A name of its own in TLS
-    /// goes to the address of the URL's host under that name: directly, because a proxy
-    /// would look the name up by itself.
+    /// How a request gets to the environment. One for its CNAME connects to its endpoint, which no
+    /// swap moves, and presents the CNAME all the same. A name of its own in TLS goes to the
+    /// address of the URL's host under that name: directly, because a proxy would resolve the name
+    /// by itself.
     async fn way(&self, request: &Request, site: &Site) -> Result<Way, String> {
         let mut url = Url::parse(&request.url).map_err(|e| e.to_string())?;
         let named = url.host_str().unwrap_or_default().to_owned();
@@ -219,7 +219,7 @@ async fn addresses(name: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
     }
 }
 
-/// Whether a proxy of the environment's may resolve names in this process's place.
+/// Whether a proxy that the environment names may resolve names instead of this process.
 fn is_proxied(scheme: &str) -> bool {
     let of_scheme = format!("{scheme}_proxy");
     let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
@@ -283,9 +283,9 @@ impl Prober for HttpProber {
     }
 }
 
-/// The variables that the command that tests gets: where the environment answers, by its
-/// CNAME and where it is whatever CNAMEs it has, the deployment's id, the version label and
-/// the environment's name. None of them is one that a flag takes.
+/// The variables that the test command gets: where the environment answers, by its CNAME and by an
+/// address that holds whatever CNAMEs it has; the deployment's id; the version label; and the
+/// environment's name. No flag takes one of them.
 pub const TEST_VARIABLES: [&str; 5] = [
     "BLUEGREEN_URL",
     "BLUEGREEN_ENDPOINT",
@@ -294,8 +294,8 @@ pub const TEST_VARIABLES: [&str; 5] = [
     "BLUEGREEN_ENVIRONMENT",
 ];
 
-/// The command that tests the environment of a role, which runs this version and is asked there; none where the
-/// plan has none.
+/// The command that tests the environment of a role, which runs this version, at this site; `None`
+/// where the plan has no such command.
 #[must_use]
 pub fn test_run(plan: &Plan, role: Role, runs: Goal, site: &Site) -> Option<Run> {
     let test = plan.command_towards(runs)?;
@@ -324,8 +324,8 @@ fn late(limit: Duration) -> String {
     format!("no answer within {}", humantime::format_duration(limit))
 }
 
-/// The last link of an error's chain: the one that says what happened. A URL may hold
-/// a secret, and is not told.
+/// The last link of an error's chain, which says what happened. The URL is left out, because it may
+/// hold a secret.
 pub(crate) fn root_cause(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut last: &dyn Error = &error;
@@ -366,7 +366,7 @@ mod tests {
         (address, serving)
     }
 
-    /// An environment whose CNAME is this, and whose endpoint nobody tells.
+    /// An environment with this CNAME and an unknown endpoint.
     fn at(cname: impl ToString) -> Site {
         Site {
             cname: cname.to_string(),
@@ -428,7 +428,8 @@ mod tests {
         );
     }
 
-    /// A server that goes on until nobody listens: gives how many bytes it was rid of.
+    /// A server that sends until the client closes the connection: returns how many bytes it has
+    /// sent.
     async fn endless(
         begins: &'static str,
         goes_on: String,
@@ -488,8 +489,8 @@ mod tests {
         }
     }
 
-    /// A CNAME that leads nowhere, or elsewhere, as a cached DNS answer does after a swap:
-    /// the environment's own endpoint is asked under it.
+    /// The CNAME leads nowhere, or elsewhere, as a cached DNS answer does after a swap: the request
+    /// goes to the environment's own endpoint under that CNAME.
     #[tokio::test]
     async fn the_environments_own_endpoint_is_asked_under_its_cname() {
         let (address, serving) = server("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
@@ -558,7 +559,7 @@ mod tests {
         assert!(hello.windows(name.len()).any(|part| part == name), "SNI");
     }
 
-    /// What an application gives back of a secret is told nowhere.
+    /// A secret that an application returns in its answer appears in no report.
     #[tokio::test]
     async fn an_answer_is_told_without_the_secrets_that_it_gives_back() {
         let home = std::env::var("HOME").expect("a home");

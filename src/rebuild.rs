@@ -1,5 +1,5 @@
-//! Rebuilding a deployment of which no journal is left, from what AWS shows:
-//! green's tags, who holds the production CNAME, and the versions. Pure.
+//! Rebuilds a deployment whose journal is lost from what AWS shows: green's tags, the holder of the
+//! production CNAME, and the versions. Pure.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ pub struct Remains {
     pub green: Environment,
     /// Its tags.
     pub tags: Vec<(String, String)>,
-    /// Blue, by the id in green's tags; none where it is gone.
+    /// Blue, by the id in green's tags; `None` where it is gone.
     pub blue: Option<Environment>,
     /// Blue's events since green was created.
     pub events: Vec<Event>,
@@ -68,10 +68,10 @@ pub enum Unsettled {
         found: String,
         /// What it ran before.
         previous: String,
-        /// What was to be released.
+        /// The version to release.
         version: String,
     },
-    /// It may have been going forward or back.
+    /// It may have been releasing or rolling back.
     #[error(
         "{blue} runs {previous:?}, and {evidence}: it is unknown whether the deployment was \
          rolling back"
@@ -89,9 +89,9 @@ pub enum Unsettled {
 /// The plan and state of the deployment that green belongs to, as far as AWS
 /// shows them; names and limits that AWS does not know come from `config`.
 ///
-/// Whatever may have been asked of AWS last counts as on its way from `now`, and
-/// production as having moved at `now`: quarantine and drain are waited out in
-/// full.
+/// The last request that may have been sent to AWS counts as under way from `now`, and production
+/// as having moved at `now`: bluegreen waits for as long as that request is in doubt, and for the
+/// whole drain.
 ///
 /// # Errors
 /// [`Unsettled`] where the facts do not settle the state. `goal` settles the
@@ -107,8 +107,8 @@ pub fn rebuild(
     Ok(at(plan, state, remains, now))
 }
 
-/// The deployment that removes what another one has left: it terminates green and
-/// deletes the template, where production is at blue.
+/// The deployment that removes what another one has left: it terminates green and deletes the
+/// template where production is on blue.
 ///
 /// # Errors
 /// [`Unsettled`].
@@ -294,8 +294,8 @@ fn state(
     })
 }
 
-/// The state of a rehearsal: blue serves whatever becomes of green, which is deployed to
-/// again.
+/// The state of a rehearsal: users are on blue whatever becomes of green, to which bluegreen
+/// deploys again.
 fn rehearsed_state(
     remains: &Remains,
     plan: &Plan,
@@ -321,8 +321,7 @@ fn rehearsed_state(
     })
 }
 
-/// The state of a deployment whose green was launched on the version and is to keep
-/// production.
+/// The state of a deployment whose green was launched on the version and will keep production.
 fn promoted_state(
     remains: &Remains,
     plan: &Plan,
@@ -465,7 +464,7 @@ mod tests {
         }
     }
 
-    /// A tag holds a part of a long label alone: which one it is the registered labels tell.
+    /// Green's tag holds only a part of a long label; the registered labels show which one it is.
     #[test]
     fn a_label_that_is_too_long_for_a_tag_is_found_among_the_registered() {
         let label = "выпуск".repeat(16);
@@ -601,7 +600,8 @@ mod tests {
         );
     }
 
-    /// Whether a pause was over is lost; where a URL is asked for approvals, it is asked.
+    /// Whether a pause was over is lost, so a release with an approval URL requests the approval
+    /// again.
     #[test]
     fn a_release_that_asks_for_approvals_asks_for_one_more() {
         for asks_approval in [true, false] {
@@ -655,7 +655,7 @@ mod tests {
     }
 
     proptest! {
-        /// A garbled tag leads to a plan whose names may be asked for, or to none at all.
+        /// A garbled tag leads to a plan whose names are valid in a request, or to no plan.
         #[test]
         fn a_garbled_tag_is_refused_or_harmless(at: prop::sample::Index, value in garbled_text("v=202 2-4 swap")) {
             let mut remains = remains("blue", "v1", &[]);

@@ -1,8 +1,9 @@
-//! A deployment in this process: the claim to drive it, the drive, and where it came to rest.
+//! A deployment in this process: how it claims it, carries it out, and where the deployment came to
+//! rest.
 //!
 //! Nothing here ends the process, prints, or is shared between two sessions: many of them may run
-//! in one process, each with a store of its own. What a session is told while it claims goes to an
-//! [`Observer`], what happens in its deployment to a [`Listener`](crate::events::Listener).
+//! in one process, each with a store of its own. While a session claims, it reports to an
+//! [`Observer`]; the events of its deployment go to a [`Listener`](crate::events::Listener).
 
 mod abort;
 mod clean_up;

@@ -1,9 +1,9 @@
-//! Whose word a plan's commands and requests are. Pure.
+//! Who vouches for a plan's commands and requests. Pure.
 //!
 //! Whoever may write to the artifacts bucket may write a deployment's copy there. What such a copy
-//! runs on this machine, what it sends that holds a variable of this machine or goes elsewhere
-//! than to the deployment's environments, and which records it changes, is done only where the
-//! runner's own configuration or its own journal says the same. docs/operate/security.md has the whole.
+//! runs on this machine, what it sends that holds a variable of this machine or goes elsewhere than
+//! to the deployment's environments, and which records it changes, is done only where the runner's
+//! own configuration or its own journal says the same. docs/operate/security.md has the whole.
 
 use thiserror::Error;
 
@@ -29,7 +29,7 @@ pub struct Configured {
     pub previews: Vec<Wanted>,
 }
 
-/// A deployment's copy asks for what this machine does not say.
+/// A deployment's copy needs what this machine's configuration does not say.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error(
     "the copy of deployment {id} in bucket {bucket} is not what this command's own configuration \
@@ -41,7 +41,7 @@ pub struct Untrusted {
     id: String,
     /// The bucket.
     bucket: String,
-    /// What the copy asks for and what it lacks, by the flags, without values.
+    /// What the copy needs and what it lacks, by the flags, without values.
     parts: Vec<String>,
 }
 
@@ -93,7 +93,7 @@ impl Configured {
         hooks.chain(command).collect()
     }
 
-    /// What a plan runs, sends elsewhere or changes that is not said here.
+    /// What a plan runs, sends elsewhere or changes that this configuration does not say.
     fn unsaid_in(&self, plan: &Plan, state: &State) -> Vec<String> {
         let hooks = plan
             .wishes
@@ -200,17 +200,17 @@ fn named_test(test: &AcceptanceTest) -> String {
     format!("--test {}", short(&foreign(&test.to_string()), NAMED_CHARS))
 }
 
-/// How much of a test's URL is told.
+/// The most characters of a test's URL that a message shows.
 const NAMED_CHARS: usize = 80;
 
-/// The commands that test towards either version.
+/// The test commands of either goal.
 fn commands(plan: &Plan) -> impl Iterator<Item = &TestCommand> {
     let back = plan.tests_back.as_ref();
     let back = back.and_then(|back| back.command.as_ref());
     plan.wishes.test_command.iter().chain(back)
 }
 
-/// Whether a test sends a variable of this machine, or asks anything but the environment.
+/// Whether a test sends a variable of this machine, or a request to anything but the environment.
 fn carries_out(test: &AcceptanceTest) -> bool {
     test.variables().next().is_some() || !test.asks_the_environment()
 }
@@ -253,7 +253,7 @@ mod tests {
         parts(vouch_for(own, None, plan, &State::Preparing))
     }
 
-    /// The same where only the journal here says something.
+    /// What a plan lacks or adds where only the journal here vouches for it.
     fn untrusted_by(here: &Plan, plan: &Plan) -> Vec<String> {
         let nothing = Configured::default();
         parts(vouch_for(&nothing, Some(here), plan, &State::Preparing))
@@ -263,7 +263,7 @@ mod tests {
         vouched.map_or_else(|untrusted| untrusted.parts, |()| Vec::new())
     }
 
-    /// One plan with everything that is taken from nobody's word but the runner's.
+    /// One plan with everything that only the runner's own configuration may vouch for.
     fn everything() -> Plan {
         let mut plan = Plan::sample(ID);
         plan.wishes.hooks = vec![hook("./migrate")];
@@ -307,7 +307,7 @@ mod tests {
         assert_eq!(untrusted_by(&plan, &plan), [""; 0]);
     }
 
-    /// What a command is given for one target is nothing that another's copy may ask for.
+    /// What this machine's configuration says for one target vouches for no copy of another.
     #[test]
     fn what_the_runner_says_of_another_target_vouches_for_nothing() {
         let own = flags();
@@ -329,7 +329,7 @@ mod tests {
         assert_eq!(untrusted(&own, &plan), [""; 0], "and it asks for nothing");
     }
 
-    /// Whoever takes away what is to pass would have what does not pass released.
+    /// Whoever could take a gate away would release what does not pass it.
     #[test]
     fn what_is_taken_away_is_missed() {
         let mut own = everything();
@@ -366,7 +366,7 @@ mod tests {
         Configured::of(&everything())
     }
 
-    /// What somebody has done to a copy.
+    /// A change that somebody makes to a copy.
     type Change = fn(&mut Plan);
 
     /// One that differs in what it sends or runs, however little, is another.
@@ -404,7 +404,7 @@ mod tests {
         }
     }
 
-    /// What it expects of an answer, and towards which version, harms nobody.
+    /// The answers that a test expects, and the version that it is for, may differ without harm.
     #[test]
     fn what_is_only_judged_may_differ() {
         let own = flags();

@@ -18,7 +18,7 @@ pub(super) fn is_configuration(path: &str) -> bool {
     name.ends_with(".config") && folders.next() == Some(".ebextensions")
 }
 
-/// What is wrong with a configuration file, in words; none where nothing is, or where it cannot
+/// What is wrong with a configuration file, in words; `None` where nothing is, or where it cannot
 /// be read here.
 pub(super) fn fault(
     archive: &ZipArchive<FileReader>,
@@ -59,7 +59,7 @@ fn content(
     (length <= BYTES_MAX).then_some(text)
 }
 
-/// Why a text is neither YAML nor JSON; none where it is one of them.
+/// Why a text is neither YAML nor JSON; `None` where it is one of them.
 fn neither(text: &[u8]) -> Option<String> {
     if serde_json::from_slice::<IgnoredAny>(text).is_ok() {
         return None;

@@ -1,5 +1,5 @@
-//! `bluegreen abort`: asks the process that drives to retreat, wherever it runs;
-//! where none does, retreats itself.
+//! `bluegreen abort`: orders the runner to roll back, wherever it runs; where there is no runner,
+//! rolls back itself.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -93,7 +93,7 @@ impl Asking {
         }
     }
 
-    /// Whether a runner has the word.
+    /// Whether a runner has received the order.
     fn has_asked(&self) -> bool {
         self.has_asked.load(Ordering::Relaxed)
     }
@@ -122,7 +122,7 @@ impl Observer for Asking {
     }
 }
 
-/// The word to go back is in the journal; whether whoever drives the deployment `is_told`.
+/// The order to roll back is in the journal; `is_told` says whether the runner has received it.
 fn the_word_is_left(id: &str, is_told: bool) -> Standing {
     let (told, hint) = match is_told {
         true => (

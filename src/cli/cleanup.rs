@@ -1,4 +1,4 @@
-//! `bluegreen cleanup`: removes what a deployment that nobody goes on with has left.
+//! `bluegreen cleanup`: removes the orphaned resources of a deployment.
 
 use std::io::{IsTerminal, Write};
 
@@ -106,8 +106,8 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
     Ok(Exit::Completed)
 }
 
-/// Terminates green by the machine's own stages: after a drain, and never while it
-/// holds the production CNAME.
+/// Terminates green through the machine's own states: after a drain, and never while it holds the
+/// production CNAME.
 async fn remove_green(
     context: &mut Context,
     cloud: &AwsCloud,
@@ -140,7 +140,8 @@ async fn remove_green(
     context.told(done, Goal::Previous).await
 }
 
-/// What brings production back where a deployment has ended with green serving.
+/// The command that returns production to blue where a deployment has ended while users are on
+/// green.
 pub(super) fn swap_by_hand(green: &str, blue: &str) -> String {
     format!(
         "aws elasticbeanstalk swap-environment-cnames --source-environment-name {} \
@@ -163,14 +164,14 @@ pub(super) async fn left_templates(
         .collect())
 }
 
-/// The lease that a deployment still holds.
+/// The lock that a deployment still holds.
 async fn held_lease(shared: &SharedState, id: &str) -> Result<Option<LeaseRecord>, Failed> {
     let leases = shared.leases().await?;
     let held = |lease: &LeaseRecord| lease.deployment == id && lease.holder.is_some();
     Ok(leases.answered()?.into_iter().find(held))
 }
 
-/// Asks on the terminal, where a signal may come in place of the answer.
+/// Requests a confirmation on the terminal, where a signal may come instead of the answer.
 async fn confirmed(question: String) -> Result<bool, Failed> {
     let asked = tokio::task::spawn_blocking(move || ask(&question));
     asked.await.map_err(|e| Failed::bug(&e))?

@@ -1,5 +1,5 @@
-//! `bluegreen config`: whether the configuration can be used, and where each value
-//! comes from. Asks nothing of AWS and opens no journal.
+//! `bluegreen config`: whether the configuration can be used, and where each value comes from.
+//! Sends no request to AWS and opens no journal.
 
 use clap::Subcommand;
 
@@ -39,7 +39,7 @@ struct Show {
 }
 
 impl Args {
-    /// Whether it tells by itself what is wrong with the file.
+    /// Whether the command itself reports what is wrong with the file.
     pub fn checks(&self) -> bool {
         matches!(self.what, What::Check(_))
     }
@@ -60,7 +60,7 @@ pub(super) fn run(options: &Options, args: &Args, layers: &Layers) -> Result<Exi
     }
 }
 
-/// Refuses a file with mistakes, telling all of them.
+/// Refuses a file with mistakes, and reports all of them.
 pub(super) fn whole(layers: &Layers) -> Result<(), Failed> {
     let problems = layers.file.iter().flat_map(|file| &file.problems);
     let told: Vec<_> = problems.map(ToString::to_string).collect();

@@ -19,26 +19,26 @@ use crate::prober::HttpProber;
 use crate::store::{Store, StoreError, is_in_use, set_aside};
 use crate::text::for_shell;
 
-/// Everything a command works with.
+/// What every command works with.
 pub(super) struct Context {
     pub options: Options,
     pub store: Store,
     pub clock: Clock,
-    /// Keeps what is asked of AWS, where that is wanted before the first request.
+    /// Records the requests to AWS, where that must begin before the first of them.
     pub recorder: Recorder,
     /// A flag that has no effect on the command, unless it has to make a plan anew.
     pub unheeded: Option<Unheeded>,
     connection: Connection,
-    /// Made once: credentials are looked up anew with every one.
+    /// Made once: each new one would load the credentials anew.
     clients: OnceCell<(AwsCloud, SdkConfig)>,
-    /// What interrupts it, and what is told then.
+    /// What interrupts the command, and what the command says then.
     pub signals: Signals,
     #[cfg(feature = "sandbox")]
     pub sandbox: Option<super::sandbox::InUse>,
 }
 
 impl Context {
-    /// Opens the journal, and the sandbox where one is asked for.
+    /// Opens the journal, and the sandbox where the options name one.
     pub async fn open(options: &Options) -> Result<Context, Failed> {
         let context = Context::of_journal(options)?;
         #[cfg(feature = "sandbox")]
@@ -46,8 +46,8 @@ impl Context {
         Ok(context)
     }
 
-    /// Opens the journal for a command that drives a deployment. A damaged one is put aside
-    /// where the bucket has the truth, and nobody drives with it.
+    /// Opens the journal for a command that carries out a deployment. It sets a damaged journal
+    /// aside where the bucket has a copy and no other runner uses the journal.
     pub async fn to_drive(options: &Options, id: Option<&str>) -> Result<Context, Failed> {
         let path = state_path(options)?;
         let whole = Store::open(&path).and_then(|store| store.all().map(drop));
@@ -71,8 +71,8 @@ impl Context {
         Context::open(options).await
     }
 
-    /// Whether the bucket that is named has a copy of this deployment; of any that is not
-    /// finished where none is named.
+    /// Whether the named bucket has a copy of this deployment, or of any unfinished one where no
+    /// deployment is named.
     async fn bucket_has(options: &Options, id: Option<&str>) -> Result<bool, Failed> {
         let context = Context::with_journal(options, Store::in_memory()?)?;
         #[cfg(feature = "sandbox")]
@@ -89,8 +89,8 @@ impl Context {
         })
     }
 
-    /// Opens the journal for a command that only reads: where the sandbox is not to
-    /// be had, the journal alone must do.
+    /// Opens the journal for a command that only reads: where the sandbox cannot be reached, it
+    /// reads the journal alone.
     pub async fn for_reading(options: &Options) -> Result<Context, Failed> {
         #[cfg(feature = "sandbox")]
         match Context::to_read(options)?.in_sandbox().await {
@@ -173,8 +173,8 @@ impl Context {
         Ok(self)
     }
 
-    /// The same with a connection of its own to the journal, for another deployment
-    /// that is driven at the same time. An embedded sandbox is this one's.
+    /// A copy of this context with a connection of its own to the journal, for another deployment
+    /// that runs at the same time. Both share an embedded sandbox.
     pub fn another(&self) -> Result<Context, Failed> {
         Ok(Context {
             options: self.options.clone(),
@@ -255,7 +255,7 @@ fn named_region(options: &Options) -> Option<String> {
     .find(|region| !region.is_empty())
 }
 
-/// The profile that `AUTH_METHOD=SSO` asks for.
+/// The profile that `AUTH_METHOD=SSO` selects.
 pub(super) fn sso_profile() -> Result<Option<String>, Failed> {
     let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     match (set("AUTH_METHOD"), set("SSO_PROFILE")) {

@@ -1,5 +1,4 @@
-//! `bluegreen status --discover`: what is left at AWS that no unfinished deployment
-//! owns.
+//! `bluegreen status --discover`: the orphaned resources at AWS.
 
 use comfy_table::{Table, presets};
 use serde::Serialize;
@@ -17,7 +16,7 @@ use crate::report::JSON_VERSION;
 use crate::shared::DeploymentRecord;
 use crate::text::for_shell;
 
-/// Something that was left.
+/// An orphaned resource.
 #[derive(Serialize)]
 struct Left {
     kind: &'static str,

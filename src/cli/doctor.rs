@@ -1,6 +1,6 @@
-//! `bluegreen doctor`: the first-account check. Reads everything that a release would read,
-//! with `--create` also rehearses one, and writes down what was asked and answered, without
-//! anything that tells whose account it was.
+//! `bluegreen doctor`: the first-account check. Reads everything that a release would read, with
+//! `--create` also rehearses one, and records each request and answer without anything that
+//! identifies the account.
 
 mod template;
 
@@ -115,7 +115,7 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
     done
 }
 
-/// Looks at everything, and rehearses where that is asked for and nothing refuses.
+/// Runs every check, and rehearses where `--create` is given and nothing refuses.
 async fn examine(
     context: &mut Context,
     config: &Config,
@@ -175,8 +175,8 @@ async fn examine(
     done
 }
 
-/// Removes what a rehearsal has made that did not come to its end; tells that, or what is left
-/// and what removes it.
+/// Removes what an unfinished rehearsal has created; reports that, or what is left and the command
+/// that removes it.
 async fn take_back(
     context: &mut Context,
     id: &str,
@@ -238,7 +238,7 @@ async fn take_back(
     told
 }
 
-/// Takes a rehearsal up and drives it back until nothing of it is left.
+/// Takes over a rehearsal and rolls it back until nothing of it is left.
 async fn retreat(context: &mut Context, id: &str) -> Result<Exit, Failed> {
     let found = context.find(Some(id)).await?;
     if found.deployment.state.is_end() {

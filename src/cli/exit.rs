@@ -34,7 +34,7 @@ use crate::text::for_shell;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
-    /// Completed, or paused as asked.
+    /// Completed, or paused as configured.
     Completed = 0,
     /// A bug.
     Bug = 1,
@@ -42,7 +42,7 @@ pub enum Exit {
     Usage = 2,
     /// Configuration or preflight refused; nothing was changed.
     Refused = 3,
-    /// Rolled back; the service is safe.
+    /// Rolled back; users are safe.
     RolledBack = 10,
     /// A person is needed.
     Stuck = 11,
@@ -50,7 +50,7 @@ pub enum Exit {
     Busy = 12,
     /// There is no such deployment.
     NoDeployment = 13,
-    /// Held; green serves.
+    /// Held; users are on green.
     Held = 14,
     /// AWS refused; nothing is lost.
     Denied = 20,
@@ -93,7 +93,7 @@ impl Failed {
         self
     }
 
-    /// The same, saying first what it is about.
+    /// This failure, beginning with what it is about.
     pub(super) fn about(mut self, what: &str) -> Failed {
         self.message = format!("{what}: {}", self.message);
         self
@@ -117,8 +117,8 @@ impl Failed {
         self.exit
     }
 
-    /// Says it on standard error; with the layers also where the values of the flags
-    /// come from that it names.
+    /// Prints it on standard error; with the layers, it adds where the values of the flags that it
+    /// names come from.
     pub(super) fn print(&self, layers: Option<&Layers>) {
         complain(&format!("error: {}", self.message));
         for place in layers.map_or_else(Vec::new, |layers| layers.places(&self.message)) {
@@ -130,7 +130,7 @@ impl Failed {
     }
 }
 
-/// Standard error may be closed; that is no reason to fail otherwise.
+/// Standard error may be closed, which must not change how the command fails.
 fn complain(text: &str) {
     let text = Secrets::default().hide(text);
     let _ = writeln!(std::io::stderr(), "{}", harmless(&text));
@@ -206,7 +206,7 @@ impl From<Refused> for Failed {
     }
 }
 
-/// A look that failed before anything was changed.
+/// A poll that failed before anything was changed.
 impl From<LookError> for Failed {
     fn from(error: LookError) -> Failed {
         match error {
@@ -468,8 +468,8 @@ impl From<Obstacle> for Failed {
     }
 }
 
-/// The target has this deployment, which is not finished. Where no process drives it the text
-/// names the commands that lead on: nothing does so by itself.
+/// The target has this unfinished deployment. Where it has no runner, the text names the commands
+/// that lead on, because nothing does so by itself.
 fn busy_with(deployment: &Deployment, lease: Option<&LeaseRecord>, is_driven: bool) -> Failed {
     let in_flight = StoreError::in_flight(deployment);
     let id = for_shell(&deployment.plan.id);
@@ -556,7 +556,7 @@ impl From<Error> for Failed {
     }
 }
 
-/// The contract's exit code for how a deployment rests; the driver leaves none that does not.
+/// The exit code of the contract for how a deployment rests; the driver leaves none that does not.
 /// `goal` is what the operator wanted.
 pub(super) fn exit_code(rest: Option<Rest>, goal: Goal) -> Exit {
     match (rest, goal) {
@@ -570,7 +570,7 @@ pub(super) fn exit_code(rest: Option<Rest>, goal: Goal) -> Exit {
 }
 
 impl Failed {
-    /// A pause whose approval nobody was asked for, or nobody has given yet.
+    /// A pause whose approval nothing has requested, or nobody has given yet.
     pub(super) fn unapproved(id: &str) -> Failed {
         let message = "the deployment is paused, and nothing requests its approval";
         Failed::new(Exit::Interrupted, message).hint(format!(
@@ -592,7 +592,7 @@ impl Failed {
         }
     }
 
-    /// A drive that ended early: the deployment stands at its last checkpoint.
+    /// A run of the driver that ended early: the deployment stands at its last checkpoint.
     pub(super) fn drive(id: &str, error: DriveError) -> Failed {
         let resume = format!("continue with: bluegreen resume {}", for_shell(id));
         match error {

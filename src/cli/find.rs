@@ -13,12 +13,12 @@ use crate::shared::{DeploymentRecord, LeaseRecord, Listed, SharedError, SharedSt
 /// What is in flight, or was.
 pub(super) struct InFlight {
     pub found: Vec<(DeploymentRecord, Option<LeaseRecord>)>,
-    /// Why what the bucket lists is not among them, or not all of it.
+    /// Why some or all of what the bucket lists is missing.
     pub unseen: Option<Failed>,
 }
 
 impl Context {
-    /// Refuses a deployment whose lease is in a bucket, where none may be used.
+    /// Refuses a deployment whose lock is in a bucket that this command may not use.
     pub fn may_use_its_lease(&self, plan: &Plan) -> Result<(), Failed> {
         if plan.shared_state && self.options.no_shared_state {
             let message = format!(
@@ -34,7 +34,7 @@ impl Context {
         Ok(())
     }
 
-    /// Refuses where no bucket is named and none is done without, for this reason.
+    /// Refuses, for this reason, where no bucket is named and `--no-shared-state` is not set.
     pub fn names_a_bucket(&self, why: &str) -> Result<(), Failed> {
         if self.options.no_shared_state
             || self.options.bucket.as_ref().is_some_and(|b| !b.is_empty())
@@ -165,8 +165,8 @@ impl Context {
         }
     }
 
-    /// What `list` finds in the bucket that is named, and why that is not all of it;
-    /// that is warned of.
+    /// What `list` finds in the named bucket, and why that is not everything; the command warns of
+    /// that.
     async fn listed<T>(
         &self,
         list: impl AsyncFnOnce(SharedState) -> Result<Listed<T>, SharedError>,
@@ -191,7 +191,7 @@ impl Context {
         }
     }
 
-    /// What is in flight, here and in the bucket, with its lease.
+    /// Every deployment in flight, here and in the bucket, with its lock.
     pub async fn unfinished(&self) -> Result<InFlight, Failed> {
         let here = self.store.unfinished()?;
         let (mut copies, uncopied) = self.copies_of(&here).await;
@@ -217,8 +217,8 @@ impl Context {
         Ok(InFlight { found, unseen })
     }
 
-    /// The copies of these deployments of the journal, each in its bucket, and why some are not
-    /// to be seen; that is warned of.
+    /// The copies of these deployments of the journal, each in its bucket, and why some of them
+    /// cannot be read; the command warns of that.
     async fn copies_of(
         &self,
         here: &[Deployment],
@@ -249,8 +249,8 @@ impl Context {
         (copies, unseen)
     }
 
-    /// Why the copy of a deployment is not to be seen, where it is not: what the journal here
-    /// has of it may be old.
+    /// Why the copy of a deployment cannot be read, where it cannot: what the journal here has of
+    /// it may be old.
     pub async fn uncopied(&self, deployment: &Deployment) -> Option<Failed> {
         self.copies_of(std::slice::from_ref(deployment)).await.1
     }
@@ -291,7 +291,7 @@ impl Context {
         Ok(InFlight { found, unseen })
     }
 
-    /// The lease of a deployment's target, where it is to be seen and is for it.
+    /// The lock of a deployment's target, where it can be read and belongs to that deployment.
     pub async fn lease_of(&self, deployment: &Deployment) -> Option<LeaseRecord> {
         if !deployment.plan.shared_state {
             return None;

@@ -71,7 +71,7 @@ fn account(text: &str) -> Result<String, String> {
     }
 }
 
-/// What AWS has told.
+/// What bluegreen has read from AWS.
 #[derive(Default)]
 struct Read {
     caller: Option<Caller>,
@@ -108,7 +108,7 @@ fn pretty(document: &serde_json::Value) -> Result<String, Failed> {
     serde_json::to_string_pretty(document).map_err(|error| Failed::bug(&error))
 }
 
-/// Tells where the document fits.
+/// Says where the document fits.
 fn tell_size(size: usize, parts: usize) {
     if size <= MANAGED_MAX {
         info!("{size} characters: it fits into one managed policy ({MANAGED_MAX})");
@@ -137,8 +137,8 @@ fn named(context: &Context) -> Result<Read, Failed> {
     })
 }
 
-/// Whose credentials these are, and blue, as far as they may see it: who is yet to be granted
-/// anything sees nothing.
+/// The identity of these credentials, and blue, as far as they may read it: before the policy is
+/// granted, they may read nothing.
 async fn read(context: &Context, config: &Config) -> Result<Read, Failed> {
     let hint = "name the account with --account: then nothing is read from AWS";
     let (cloud, sdk) = context.cloud().await?;

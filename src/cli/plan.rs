@@ -42,16 +42,16 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
     Ok(told(&outlook, args))
 }
 
-/// What was found before a release.
+/// The findings before a release.
 pub(super) struct Looked {
     pub target: Target,
-    /// None where it cannot be made.
+    /// `None` where it cannot be made.
     pub plan: Option<Plan>,
     pub steps: Vec<Step>,
     pub findings: Vec<Finding>,
 }
 
-/// Looks at everything that can be known before a release. Changes nothing.
+/// Runs every check that is possible before a release. Changes nothing.
 pub(super) async fn look(
     context: &mut Context,
     config: &Config,
@@ -103,7 +103,7 @@ pub(super) async fn look(
     })
 }
 
-/// Prints what was found.
+/// Prints the findings.
 fn told(outlook: &Outlook<'_>, args: &Args) -> Exit {
     say(&match args.json {
         true => outlook::json(outlook),
@@ -115,7 +115,7 @@ fn told(outlook: &Outlook<'_>, args: &Args) -> Exit {
     }
 }
 
-/// Whether the target has another deployment.
+/// Whether another deployment holds the target.
 fn free(busy: Result<(), ClaimError>) -> Finding {
     let error = match busy {
         Ok(()) => return Check::FreeTarget.passed("no deployment of the target is in flight"),

@@ -22,7 +22,7 @@ pub(super) struct Args {
 }
 
 impl Args {
-    /// The rehearsal that is asked for; reads the bundle.
+    /// The rehearsal that the flags describe; reads the bundle.
     pub fn wanted(&self, config: &Config) -> Result<Wanted, Failed> {
         let (label, bundle) = self.which.version(config)?;
         Ok(Wanted {
@@ -46,9 +46,9 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
     run::begin(&mut context, &config, &wanted, args.which.wait).await
 }
 
-/// The configuration without what is only for production: hooks may change what production
-/// uses, preview hostnames and approvals are for people who wait for a release, and alarms
-/// watch what a rehearsal does not change.
+/// The configuration without what is only for production: hooks may change what production uses,
+/// preview hostnames and approvals are for people who wait for a release, and alarms monitor what a
+/// rehearsal does not change.
 pub(super) fn of_rehearsal(config: Config) -> Config {
     Config {
         preview: None,

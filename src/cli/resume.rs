@@ -1,4 +1,4 @@
-//! `bluegreen resume`: goes on from the last checkpoint.
+//! `bluegreen resume`: continues from the last checkpoint.
 
 use tokio::task::LocalSet;
 use tracing::{error, info};
@@ -64,11 +64,11 @@ pub(super) async fn run(
     go_on(&mut context, found, order, Goal::Release, named).await
 }
 
-/// Drives every interrupted deployment to its rest, all at the same time. Those
-/// that rest already, or come to rest before their lease is taken, wait for an
-/// operator, and those that somebody drives are left to him; a pause goes on asking for
-/// its approval where the URL is named. What cannot be read in the bucket fails it, after
-/// everything else was driven.
+/// Carries on every interrupted deployment until it rests, all at the same time. Those that rest
+/// already, or come to rest before this process takes their lock, wait for an operator, and those
+/// that have a runner are left to it; a pause continues to request its approval where the URL is
+/// named. Where something in the bucket cannot be read, the command fails, but only after every
+/// other deployment rests.
 async fn all(context: &Context, limits: &NamedLimits) -> Result<Exit, Failed> {
     context.names_a_bucket("--all resumes the interrupted deployments of a bucket")?;
     let InFlight { mut found, unseen } = context.unfinished().await?;

@@ -1,4 +1,4 @@
-//! `bluegreen rollback`: back to the previous version, by the same stages.
+//! `bluegreen rollback`: returns users to the previous version, by the same states.
 
 use super::context::Context;
 use super::exit::{Exit, Failed};
@@ -44,7 +44,7 @@ pub(super) async fn run(
     go_on(&mut context, found, Order::Retreat, Goal::Previous, named).await
 }
 
-/// What leads back from a release that has completed: a release of the version before it.
+/// The command that undoes a completed release: a release of the version before it.
 fn release_of_the_previous(deployment: &Deployment) -> Option<String> {
     let plan = &deployment.plan;
     (deployment.state.kind() == Kind::Completed).then(|| {
@@ -60,7 +60,7 @@ fn release_of_the_previous(deployment: &Deployment) -> Option<String> {
 }
 
 impl Context {
-    /// That no deployment is in flight, with what leads back from the last one.
+    /// Says that no deployment is in flight, with the command that undoes the last one.
     async fn after_the_last(&self, failed: Failed) -> Failed {
         let named = |given: &Option<String>, name: &str| given.as_deref().is_none_or(|g| g == name);
         let found = self.newest().await.map(|all| all.found);

@@ -1,4 +1,4 @@
-//! `bluegreen run`: makes a plan, writes it down, and drives.
+//! `bluegreen run`: makes a plan, writes it into the journal, and carries it out.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -45,7 +45,7 @@ pub(super) struct Args {
     overridden: Overridden,
 }
 
-/// Which version, and whether to wait for a turn.
+/// Which version, and whether to wait in the queue.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Which {
     /// Version to release [default: with --bundle its name and hash, else the newest processed one]
@@ -108,13 +108,13 @@ enum Pause {
 }
 
 impl Args {
-    /// The same, pausing before the last swap.
+    /// These flags, pausing before the last swap.
     pub fn pausing(mut self) -> Args {
         self.pause_before_cutover = true;
         self
     }
 
-    /// The same without its bundle, which may not be built yet.
+    /// These flags without their bundle, which may not be built yet.
     pub fn without_bundle(&self) -> Args {
         let mut without = self.clone();
         without.which.bundle = None;
@@ -172,7 +172,7 @@ impl Which {
 }
 
 impl Args {
-    /// The release that is asked for; reads the bundle.
+    /// The release that the flags describe; reads the bundle.
     pub fn wanted(&self, config: &Config) -> Result<Wanted, Failed> {
         let (label, bundle) = self.which.version(config)?;
         let cutover = self.pause_before_cutover || self.pause_before.contains(&Pause::Cutover);
@@ -223,7 +223,7 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
     begin(&mut context, &config, &wanted, args.which.wait).await
 }
 
-/// Releases what is wanted once nothing is in its way.
+/// Begins the release once nothing is in its way.
 pub(super) async fn begin(
     context: &mut Context,
     config: &Config,

@@ -175,7 +175,7 @@ impl InUse {
         })
     }
 
-    /// What the sandbox has to report; none where it answers from a recording.
+    /// What the sandbox has to report; `None` where it answers from a recording.
     pub async fn summary(&self) -> Result<Option<String>, Failed> {
         if self.is_recording {
             return Ok(None);

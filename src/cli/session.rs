@@ -1,5 +1,5 @@
-//! A session as a command plays it: what is logged while it claims, what is told of its outcome,
-//! and the exit code that follows.
+//! Runs a session for a command: what it logs while it claims, what it reports of its outcome, and
+//! the exit code that follows.
 
 use std::sync::Mutex;
 
@@ -24,7 +24,7 @@ use crate::shared::DeploymentRecord;
 /// What a command hears while a session claims: lines of the log, and how the command stands.
 pub(super) struct Console {
     signals: Signals,
-    /// What was logged last of a wait.
+    /// The last wait that was logged.
     waits: Mutex<String>,
 }
 
@@ -36,7 +36,7 @@ impl Console {
         }
     }
 
-    /// Whether a wait is another one than was logged last.
+    /// Whether a wait differs from the one that was logged last.
     fn is_news(&self, waits: &str) -> bool {
         let mut last = self.waits.lock().expect("no panic holds it");
         let is_news = *last != waits;
@@ -101,7 +101,7 @@ impl Observer for Console {
     }
 }
 
-/// What a deployment that begins is to do.
+/// What a deployment that begins will do.
 fn begun(deployment: &Deployment) -> String {
     let plan = &deployment.plan;
     let (version, green, blue) = (&plan.version, &plan.green, &plan.target.blue);
@@ -152,7 +152,7 @@ impl Context {
         })
     }
 
-    /// Why a session ended early, as this command tells it.
+    /// Why a session ended early, as this command reports it.
     pub fn failed(&self, error: Error) -> Failed {
         match error {
             Error::Claim(ClaimError::Interrupted(Interrupted)) => self.signals.interrupted(),
@@ -160,8 +160,8 @@ impl Context {
         }
     }
 
-    /// Tells where a session's deployment came to rest. `goal` is what the operator wanted: the
-    /// exit code speaks of that.
+    /// Reports where a session's deployment came to rest. `goal` is what the operator wanted: the
+    /// exit code refers to it.
     pub async fn told(&self, done: Result<Outcome, Error>, goal: Goal) -> Result<Exit, Failed> {
         let Outcome { deployment, rest } = done.map_err(|error| self.failed(error))?;
         report(self, &deployment).await?;
@@ -173,7 +173,7 @@ impl Context {
     }
 }
 
-/// Takes a deployment over, carries an order out, drives it, and tells where it came to rest.
+/// Takes a deployment over, carries an order out, runs it, and reports where it came to rest.
 pub(super) async fn go_on(
     context: &mut Context,
     found: DeploymentRecord,
@@ -191,7 +191,7 @@ pub(super) async fn go_on(
     context.told(done, goal).await
 }
 
-/// Who approves a pause, where a URL is named.
+/// The approver of a pause, where a URL is named.
 fn approver(options: &Options) -> Result<Option<Approver>, Failed> {
     let url = options.approval.url()?;
     let made = url.map(Approver::new).transpose();

@@ -1,5 +1,5 @@
-//! The signals that ask a command to end. It ends within a moment, whatever hangs, and what it
-//! tells then is true.
+//! The signals that end a command. It ends within a moment, whatever hangs, and what it says then
+//! is true.
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -12,25 +12,25 @@ use super::exit::{Exit, Failed};
 use crate::claim::{Interrupted, Interruption};
 use crate::driver::DriveError;
 
-/// How long what a command holds may take to be given back once a signal has come.
+/// How long a command may take to release what it holds after a signal.
 const MOMENT: Duration = Duration::from_secs(1);
 
-/// How long a drive may take to end: it bounds itself, and a hook that heeds no SIGTERM is
-/// waited for until it is killed.
+/// How long the driver may take to end: it limits itself, and it waits for a hook that ignores
+/// SIGTERM until that is killed.
 const DRIVE_ENDS: Duration = Duration::from_secs(4);
 
 /// How a command stands, should a signal come.
 #[derive(Clone, Debug)]
 pub(super) enum Standing {
-    /// Nothing was changed, and nothing is to be given back.
+    /// Nothing was changed, and the command holds nothing.
     Idle,
-    /// Nothing was changed, but a lease or a place in a queue may be held.
+    /// Nothing was changed, but the command may hold a lock or a place in a queue.
     Holding,
-    /// More than that: what is told then, and what leads on.
+    /// More than that: what the command says on a signal, and what leads on.
     Begun { told: String, hint: String },
-    /// The deployment with this id is driven.
+    /// This process is the runner of the deployment with this id.
     Driven(String),
-    /// It serves until a signal comes, and ends by itself then.
+    /// The server runs until a signal comes, and then ends by itself.
     #[cfg(feature = "sandbox")]
     Serving,
 }
@@ -45,7 +45,7 @@ pub(super) struct Signals {
 static OF_THIS_PROCESS: OnceLock<Signals> = OnceLock::new();
 
 impl Signals {
-    /// Those of this process; from the first call on they end it no more by themselves.
+    /// The signals of this process; from the first call on they no longer end it by themselves.
     pub fn of_this_process() -> Result<Signals, Failed> {
         if let Some(signals) = OF_THIS_PROCESS.get() {
             return Ok(signals.clone());
@@ -69,7 +69,7 @@ impl Signals {
         Ok(signals.clone())
     }
 
-    /// The same signals for one of several deployments that one command goes on with.
+    /// The same signals for one of several deployments that one command continues.
     pub fn apart(&self) -> Signals {
         Signals {
             came: self.came.clone(),
@@ -77,13 +77,13 @@ impl Signals {
         }
     }
 
-    /// True from a signal on, whoever asks and whenever: one that comes between two of a
+    /// True from a signal on, for every receiver at any time: a signal that comes between two of a
     /// command's waits is not lost.
     pub fn came(&self) -> watch::Receiver<bool> {
         self.came.subscribe()
     }
 
-    /// The same, for what a command does without this module.
+    /// The interruption by these signals, for what a command does without this module.
     pub fn interruption(&self) -> Interruption {
         self.came().into()
     }
@@ -109,7 +109,7 @@ impl Signals {
         stands.clone()
     }
 
-    /// What is told where a signal ends the command now.
+    /// What the command says where a signal ends it now.
     pub fn interrupted(&self) -> Failed {
         match self.standing() {
             Standing::Begun { told, hint } => Failed::new(Exit::Interrupted, told).hint(hint),
@@ -129,9 +129,9 @@ impl Signals {
         }
     }
 
-    /// Carries a command out. Once a signal has come it has a moment to end by itself where it
-    /// has anything to give back; after that it is given up where it stands, which harms no
-    /// more than a kill: what was begun goes on from its last checkpoint.
+    /// Carries a command out. Once a signal has come, the command has a moment to end by itself
+    /// where it holds anything. After that it is dropped where it stands, which harms no more than
+    /// a kill: what was begun continues from its last checkpoint.
     pub async fn heeded<T>(
         &self,
         command: impl Future<Output = Result<T, Failed>>,
@@ -188,7 +188,7 @@ mod tests {
         }
     }
 
-    /// What a command that hangs is told to have ended with, and after how long.
+    /// The failure that a hanging command reports after a signal, and after how long.
     async fn ended_by_a_signal(signals: &Signals) -> (String, Duration) {
         signals.came.send_replace(true);
         let since = tokio::time::Instant::now();

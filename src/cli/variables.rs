@@ -1,5 +1,5 @@
-//! The variables that the AWS SDK reads by itself, put right before it does: it ends the program
-//! over some of what people and CI systems set.
+//! Corrects the variables that the AWS SDK reads by itself before it reads them: the SDK ends the
+//! program over some of the values that people and CI systems set.
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
@@ -11,8 +11,8 @@ use crate::approval::web_url;
 /// A variable and its value.
 type Variable = (String, String);
 
-/// Starts the program anew, in the same process, where a variable of the SDK's is empty, which is
-/// as good as none, or has blanks around its value. Comes back where nothing is to be put right.
+/// Starts the program anew, in the same process, where a variable of the SDK's is empty, which
+/// counts as unset, or has blanks around its value. Returns where there is nothing to correct.
 ///
 /// # Errors
 /// A value that the SDK cannot read, named by its variable.
@@ -41,7 +41,7 @@ pub(super) fn put_right() -> Result<(), Failed> {
     }
 }
 
-/// Gives way to the same program with these variables; comes back only where that fails.
+/// Replaces this process with the same program and these variables; returns only where that fails.
 fn anew(wrong: &[String], right: Vec<Variable>) -> Failed {
     let mut arguments = std::env::args_os();
     let name = arguments

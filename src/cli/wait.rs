@@ -105,7 +105,7 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
     }
 }
 
-/// Waits until the next look, and no longer than there is time left.
+/// Waits until the next poll, and no longer than there is time left.
 async fn rest(context: &Context, left: Option<(Duration, Duration)>) -> Result<(), Failed> {
     let left = left.map_or(Duration::MAX, |(left, _)| left);
     let sleeps = async {
@@ -130,8 +130,8 @@ impl Until {
         }
     }
 
-    /// Whether it comes to that no more: it has ended otherwise, or is held, which only a
-    /// decision leads out of. A pause that was asked for is a part of the way.
+    /// Whether it can no longer come to that: it has ended in another state, or is held, which only
+    /// a decision ends. A pause that the plan contains does not count.
     fn cannot_be_met(self, state: &State) -> bool {
         let is_held = state.kind() == Kind::Held && self != Until::End;
         (state.is_end() || is_held) && !self.is_met(state)

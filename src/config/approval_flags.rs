@@ -53,8 +53,7 @@ impl ApprovalFlags {
         })
     }
 
-    /// Where to ask for approval. It is given anew to every process, and no part of the
-    /// plan.
+    /// The URL that approves. Every process gets it anew, and it is no part of the plan.
     ///
     /// # Errors
     /// [`ConfigError`], without the URL.

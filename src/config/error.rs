@@ -17,7 +17,7 @@ pub enum ConfigError {
         /// The variable.
         variable: &'static str,
     },
-    /// A table is not of its form. Its values are not told: they may be secrets.
+    /// A table is not of its form. The message leaves its values out: they may be secrets.
     #[error("{place}: {why}")]
     Table {
         /// The flag, and which of several.

@@ -1,5 +1,5 @@
-//! `bluegreen.toml`: finds it, reads it, and tells everything that is wrong with it,
-//! with its place and the remedy and without its values, which may be secrets.
+//! `bluegreen.toml`: finds it, reads it, and reports everything that is wrong with it, with its
+//! line and the remedy and without its values, which may be secrets.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -41,7 +41,7 @@ pub struct Text {
 /// A file that cannot be read.
 #[derive(Debug, Error)]
 pub enum FileError {
-    /// It is not to be had.
+    /// It cannot be opened or read.
     #[error("cannot read {}: {why}", path.display())]
     Read {
         /// The file.

@@ -22,14 +22,14 @@ pub const CONFIG: &str = "config";
 /// file's value is left aside.
 const HEEDED: [(&str, &[&str]); 1] = [("region", &["AWS_REGION", "AWS_DEFAULT_REGION"])];
 
-/// What a value looks like in the file.
+/// The form of a value in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// `true` or `false`.
     Switch,
     /// A string or a number.
     One,
-    /// The same, and `true` for the flag without its value.
+    /// A string or a number, and `true` for the flag without its value.
     Optional,
     /// An array of strings or numbers, or one of them.
     Many,
@@ -92,7 +92,7 @@ impl Key {
         &self.arg
     }
 
-    /// What its value looks like in the file.
+    /// The form of its value in the file.
     #[must_use]
     pub fn form(&self) -> Form {
         match self.value_name() {
@@ -136,8 +136,8 @@ impl Key {
         of_this.flat_map(|(_, names)| names.iter().copied())
     }
 
-    /// The variable that sets it without clap's knowing, and its value. An empty one
-    /// is none, as CI systems set it.
+    /// The variable that sets it without clap's knowing, and its value. An empty one counts as
+    /// unset, as CI systems set it.
     #[must_use]
     pub fn heeded_variable(&self) -> Option<(&'static str, OsString)> {
         let set = |name| Some((name, std::env::var_os(name)?));
@@ -164,7 +164,7 @@ impl Key {
         }
     }
 
-    /// The help's text, with the default that it tells apart.
+    /// The help's text, and apart from it the default that the help names.
     fn help(&self) -> (String, Option<String>) {
         let help = self.arg.get_help().map(ToString::to_string);
         let help = help.unwrap_or_default();
@@ -191,7 +191,7 @@ impl Key {
         Ok(raw(&matches, self.id()))
     }
 
-    /// The flag without its relations to others.
+    /// The flag without its relations to other flags.
     fn alone(&self) -> Arg {
         let mut alone = Arg::new(self.arg.get_id())
             .long(self.name().to_owned())
@@ -320,7 +320,7 @@ pub fn without_values_of_variables(command: Command) -> Command {
     mut_settings(command, &|arg| arg.hide_env_values(true))
 }
 
-/// Lets `--switch=false` take back what a variable or the file has switched on.
+/// Lets `--switch=false` undo what a variable or the file has switched on.
 #[must_use]
 pub fn with_switches(command: Command) -> Command {
     mut_settings(command, &|arg| match arg.get_action() {

@@ -1,9 +1,9 @@
 //! Flags over variables over the file over what is built in: one command line, parsed
 //! by clap with everything in its place.
 //!
-//! The file's values become the defaults of clap's arguments, so that clap's own rules
-//! say what wins. What excludes a flag of a higher layer is left aside: with `--s3-key`
-//! a `bundle` of the file counts no more.
+//! The file's values become the defaults of clap's arguments, so that clap's own rules decide which
+//! value wins. A value that a flag of a higher layer excludes is ignored: with `--s3-key` a
+//! `bundle` of the file no longer counts.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -28,7 +28,7 @@ pub struct Layers {
     keys: Vec<Key>,
 }
 
-/// A command line that cannot be carried out.
+/// A command line that cannot be parsed.
 #[derive(Debug)]
 pub enum LayersError {
     /// clap's own error, or its help.
@@ -59,7 +59,7 @@ pub enum Source {
         /// The other one's key.
         from: &'static str,
     },
-    /// Nobody has said anything.
+    /// No one has set it.
     Default,
 }
 
@@ -68,10 +68,9 @@ pub enum Source {
 pub struct Setting<'a> {
     /// The flag, the variables and the key.
     pub key: &'a Key,
-    /// Its values as they were given; none where nobody has said anything and nothing
-    /// is built in.
+    /// Its values as they were given; empty where nobody has set it and it has no default.
     pub values: Vec<String>,
-    /// Who has said it.
+    /// Where it was set.
     pub source: Source,
 }
 
@@ -79,8 +78,8 @@ impl Layers {
     /// Parses a command line. `command` has the variables in it already.
     ///
     /// # Errors
-    /// clap's error or help, or a file that cannot be read. What is wrong within the
-    /// file is told by [`File::problems`].
+    /// clap's error or help, or a file that cannot be read. [`File::problems`] lists what is wrong
+    /// within the file.
     pub fn parse(command: Command, arguments: &[OsString]) -> Result<Layers, LayersError> {
         let command = flags_over_variables(command, arguments);
         let matches = command.clone().try_get_matches_from(arguments);

@@ -62,7 +62,7 @@ pub struct LimitFlags {
 }
 
 impl LimitFlags {
-    /// The limits that they set; the others have their defaults.
+    /// The limits that the flags set; the others have their defaults.
     pub(super) fn limits(&self) -> Limits {
         let LimitFlags {
             poll,
@@ -104,7 +104,7 @@ pub(super) fn in_units(limit: Duration) -> String {
     }
 }
 
-/// The longest time between two looks.
+/// The longest interval between two polls.
 const POLL_MAX: Duration = Duration::from_secs(5 * 60);
 
 fn poll(text: &str) -> Result<Duration, String> {
@@ -121,8 +121,8 @@ fn poll(text: &str) -> Result<Duration, String> {
     Ok(poll)
 }
 
-/// One that is shorter than the default would let a request be repeated that may still
-/// arrive.
+/// Refuses a duration shorter than the default: bluegreen would then repeat a request that may
+/// still arrive.
 fn quarantine(text: &str) -> Result<Duration, String> {
     let quarantine = duration(text)?;
     let least = Limits::default().quarantine;
@@ -135,8 +135,8 @@ fn quarantine(text: &str) -> Result<Duration, String> {
     Ok(quarantine)
 }
 
-/// The patience of one state, such as `Warming=10m`. States in which nothing is waited
-/// for but an operator have none.
+/// The timeout of one state, such as `Warming=10m`. States that wait only for an operator have
+/// none.
 fn patience_of(text: &str) -> Result<(Kind, Duration), String> {
     let (state, patience) = text
         .split_once('=')

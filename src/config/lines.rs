@@ -1,5 +1,5 @@
-//! Names, keys and labels are of one line. CI systems read them from files and hand on the
-//! line feed at their end.
+//! Names, keys and labels are of one line. CI systems read them from files and include the line
+//! feed at their end.
 
 use clap::Command;
 

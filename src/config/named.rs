@@ -16,13 +16,13 @@ use crate::preview::Asked;
 pub struct Named {
     /// What tests it from now on.
     pub tests: Option<NamedTests>,
-    /// The limits.
+    /// The limits that it names.
     pub limits: NamedLimits,
-    /// Whether what somebody else has changed, for which it is held, is given up.
+    /// Whether the outside change for which it is held is given up.
     pub discard_changes: bool,
-    /// The hooks, which are to be those that its run was given.
+    /// The hooks, which must be those that its run was given.
     pub hooks: Option<Vec<Hook>>,
-    /// The preview hostnames, which are to be those that its run was given.
+    /// The preview hostnames, which must be those that its run was given.
     pub previews: Option<Asked>,
 }
 
@@ -35,7 +35,7 @@ pub struct NamedTests {
     expect_status: Option<Vec<u16>>,
     /// How long the answer to such a test may take.
     timeout: Option<Duration>,
-    /// None within it where the command is taken away.
+    /// `Some(None)` where the command is taken away.
     command: Option<Option<TestCommand>>,
     /// How long the command of the plan may take, where that stays.
     command_limit: Option<Duration>,
@@ -46,7 +46,7 @@ pub struct NamedTests {
 }
 
 impl NamedTests {
-    /// Puts them in the place of what tests towards a goal in a plan; what is not named stays.
+    /// Replaces what tests towards a goal in a plan; what is not named stays.
     pub fn replace(&self, plan: &mut Plan, goal: Goal) {
         let tests = self.tests.clone().unwrap_or_else(|| {
             let of_plan = plan.tests_towards(goal).into_iter().cloned();
@@ -102,7 +102,7 @@ pub struct NamedLimits {
 }
 
 impl NamedLimits {
-    /// Those of these limits that are named with the flags which `is_flag` knows by their ids.
+    /// The limits among these that are named with flags whose ids `is_flag` accepts.
     fn of(mut limits: Limits, is_flag: impl Fn(&str) -> bool) -> NamedLimits {
         let durations = DURATIONS.iter().filter(|(id, _)| is_flag(id));
         NamedLimits {
@@ -117,8 +117,8 @@ impl NamedLimits {
         }
     }
 
-    /// Puts them in the place of a plan's; what is not named stays. A patience that the plan
-    /// computed itself gives way to one that is named for every state.
+    /// Replaces the limits of a plan; what is not named stays. A timeout that the plan computed
+    /// itself gives way to one that is named for every state.
     pub fn replace(&self, limits: &mut Limits) {
         if let Some(patience) = self.patience {
             let computed = limits.rollout.limit;
@@ -134,9 +134,9 @@ impl NamedLimits {
     }
 }
 
-/// The flag of the patience of every state.
+/// The flag of the timeout of every state.
 const PATIENCE: &str = "patience";
-/// The flag of the patience of single states.
+/// The flag of the timeout of single states.
 const PATIENCE_OF: &str = "patience_of";
 
 /// Which of the limits.
@@ -151,13 +151,13 @@ const DURATIONS: [(&str, LimitOf); 5] = [
     ("poll", |limits| &mut limits.poll),
 ];
 
-/// The ids of the flags that bound the waiting of a deployment which is under way.
+/// The ids of the flags that limit the waits of a deployment which is under way.
 fn limit_flags() -> impl Iterator<Item = &'static str> {
     let durations = DURATIONS.iter().map(|(id, _)| *id);
     [PATIENCE, PATIENCE_OF].into_iter().chain(durations)
 }
 
-/// Whether a flag, by its id, says what tests a deployment that is under way, or bounds its waiting.
+/// Whether a flag, by its id, says what tests a deployment that is under way, or limits its waits.
 #[must_use]
 pub fn is_named_under_way(id: &str) -> bool {
     TEST_FLAGS.contains(&id) || limit_flags().any(|flag| flag == id)
@@ -235,7 +235,7 @@ const TEST_FLAGS: [&str; 8] = [
 mod tests {
     use super::*;
 
-    /// The help names them by hand.
+    /// The help text is written, not generated.
     #[test]
     fn the_help_of_resume_names_every_limit_that_it_takes() {
         let command = crate::cli::definition();
@@ -250,7 +250,7 @@ mod tests {
         }
     }
 
-    /// What the plan has computed from a deployment policy is no word of an operator's.
+    /// What the plan has computed from a deployment policy is no setting of an operator's.
     #[test]
     fn limits_that_are_named_later_win() {
         let minutes = |n: u64| Duration::from_secs(n * 60);

@@ -212,7 +212,7 @@ impl Options {
         })
     }
 
-    /// The preview hostnames that are asked for.
+    /// The preview hostnames that the flags name.
     ///
     /// # Errors
     /// [`ConfigError`].
@@ -223,7 +223,7 @@ impl Options {
         )?)
     }
 
-    /// The alarms that watch production, each once.
+    /// The alarms that monitor production, each once.
     pub(super) fn alarms(&self) -> Vec<String> {
         let mut seen = BTreeSet::new();
         let alarms = self.alarms.iter().filter(|name| seen.insert(*name));
@@ -251,10 +251,10 @@ impl Options {
     }
 }
 
-/// The shortest lease that is taken: three renewals, and room for a request.
+/// The shortest lock that bluegreen accepts: three renewals, and room for a request.
 const LEASE_MIN: Duration = Duration::from_secs(90);
 
-/// What a difference between green and blue is called.
+/// The name of a difference between green and blue.
 fn difference(text: &str) -> Result<String, String> {
     let name = text.trim();
     let is_tag = name

@@ -53,7 +53,7 @@ fn url(text: &str) -> String {
     }
 }
 
-/// Of a secret URL, such as a webhook's, who is called.
+/// The scheme and host of a secret URL, such as a webhook's.
 fn secret(text: &str) -> String {
     let host = |rest: &str| {
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();

@@ -62,7 +62,7 @@ pub struct TestFlags {
 }
 
 impl TestFlags {
-    /// The command that tests further.
+    /// The test command.
     pub(super) fn command(&self) -> Option<TestCommand> {
         given(&self.test_command).map(|command| TestCommand {
             command: command.to_owned(),

@@ -1,4 +1,4 @@
-//! Why a drive ended.
+//! Why the driver ended early.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use crate::journal::JournalError;
 use crate::shared::SharedError;
 use crate::store::StoreError;
 
-/// Why a drive ended before the deployment came to rest. `resume` goes on from
-/// the last checkpoint.
+/// Why the driver ended before the deployment came to rest. `resume` continues from the last
+/// checkpoint.
 #[derive(Clone, Debug, Error)]
 pub enum DriveError {
-    /// A signal asked this process to end.
+    /// A signal interrupted this process.
     #[error("interrupted by a signal")]
     Signal,
-    /// AWS could not be read for longer than the patience.
+    /// AWS could not be read for longer than the timeout.
     #[error("AWS could not be reached for {}: {message}", humantime::format_duration(*lasted))]
     Unreachable {
         /// How long.
@@ -30,10 +30,10 @@ pub enum DriveError {
     /// The credentials do not allow what is needed.
     #[error("AWS denied what is needed: {0}")]
     Denied(String),
-    /// AWS refused the look itself.
+    /// AWS refused the poll itself.
     #[error("AWS refused to be read: {0}")]
     Refused(String),
-    /// The bucket could not be reached for longer than the patience.
+    /// The bucket could not be reached for longer than the timeout.
     #[error("nothing was sent for {}: {message}", humantime::format_duration(*lasted))]
     BucketAway {
         /// How long.
@@ -51,7 +51,8 @@ pub enum DriveError {
 }
 
 impl DriveError {
-    /// What a look says that may succeed when it is tried again; any other ends the driving.
+    /// The message of a failed poll that may succeed when it is tried again; any other error ends
+    /// the driver.
     pub(crate) fn unless_passing(error: LookError) -> Result<String, DriveError> {
         match error {
             LookError::Passing(message) => Ok(message),

@@ -1,5 +1,5 @@
 //! What leads to the environments beside their CNAMEs, as the driver reads and moves it: the rules
-//! of a shared load balancer, and preview hostnames. Where each should lead the machine says.
+//! of a shared load balancer, and preview hostnames. The machine decides where each must lead.
 
 use super::error::DriveError;
 use super::known_followers::Balancer;
@@ -133,7 +133,7 @@ impl<C: Cloud> Driver<'_, C> {
         Ok(hosts)
     }
 
-    /// Keeps what the next turns need of what was read and decided, and tells what is news.
+    /// Keeps what the next rounds need of what was read and decided, and reports what is new.
     fn note_followers(&mut self, deployment: &Deployment, seen: &Seen, step: &Step) {
         let (now, kind) = (self.clock.now(), deployment.state.kind());
         let (state, plan) = (&deployment.state, &deployment.plan);
@@ -167,8 +167,8 @@ impl<C: Cloud> Driver<'_, C> {
         }
     }
 
-    /// Tells what AWS has made of a request to move what follows. Nothing is given up for it but
-    /// what the credentials do not allow.
+    /// Reports AWS's answer to a request to move what follows. Only denied permissions make
+    /// bluegreen give anything up.
     pub(super) fn moved_followers(
         &mut self,
         deployment: &Deployment,

@@ -1,4 +1,4 @@
-//! What may stop or turn a deployment beside AWS: approvals while it is paused, and the
+//! What may stop a deployment or roll it back beside AWS: approvals while it is paused, and the
 //! operator's hooks at its changes of state.
 
 use super::error::DriveError;
@@ -14,8 +14,8 @@ use crate::plan::Goal;
 use crate::store::Output;
 
 impl<C: Cloud> Driver<'_, C> {
-    /// Asks whether a pause is approved, where the plan wants it asked, and acts on the
-    /// answer; false where the deployment rests.
+    /// Requests the approval of a pause, where the plan has one, and acts on the answer; false
+    /// where the deployment rests.
     pub(super) async fn is_approved(
         &mut self,
         deployment: &mut Deployment,
@@ -71,9 +71,8 @@ impl<C: Cloud> Driver<'_, C> {
         }
     }
 
-    /// Runs the hooks that are due at a change of state, after which the deployment goes
-    /// towards `goal`. They may run again where this
-    /// process ends before the change is written down.
+    /// Runs the hooks that are due at a change of state, after which the deployment moves towards
+    /// `goal`. They may run again where this process ends before the change is written down.
     pub(super) async fn hooks(
         &mut self,
         deployment: &Deployment,

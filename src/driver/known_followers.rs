@@ -23,24 +23,24 @@ pub(super) enum Balancer {
 /// What this process knows of what follows.
 #[derive(Debug, Default)]
 pub(super) struct Followers {
-    /// The CNAMEs of both as last seen: a hostname may still lead to one that is gone.
+    /// The CNAMEs of both environments as last seen: a hostname may still lead to one that is gone.
     cnames: BTreeMap<Role, String>,
     /// The load balancer that the environments share.
     pub(super) balancer: Balancer,
     /// The state in which every rule was seen right.
     pub(super) rules_right_in: Option<Kind>,
-    /// What AWS last said, in this state, to a request to change rules that it did not take.
+    /// AWS's last answer, in this state, to a request to change rules that it did not accept.
     pub(super) refused: Option<(Kind, String)>,
     /// Since when, and in which state, a step waits for preview hostnames.
     pub(super) waits: Option<(Kind, Moment)>,
-    /// The state in which it was told that they are waited for no longer.
+    /// The state in which bluegreen reported that it no longer waits for them.
     pub(super) given_up_in: Option<Kind>,
     /// The hostnames that somebody else has changed, and what they hold.
     pub(super) foreign: BTreeMap<String, String>,
 }
 
 impl Followers {
-    /// Counts a look in.
+    /// Records what a poll has found.
     pub(super) fn look(&mut self, plan: &Plan, sighting: &Sighting) {
         for role in [Role::Blue, Role::Green] {
             let ours = role == Role::Blue || sighting.green_is_ours;

@@ -1,5 +1,5 @@
-//! The command that tests an environment, while it runs: from look to look, so that
-//! everything else is judged meanwhile.
+//! The command that tests an environment, while it runs: across polls, so that everything else is
+//! judged meanwhile.
 
 use std::pin::Pin;
 
@@ -14,18 +14,18 @@ pub(super) enum TestRun<'a> {
     None,
     /// It runs for this state. Dropped, it is stopped.
     Running(Kind, Pin<Box<dyn Future<Output = Ran> + 'a>>),
-    /// It has ended, which no look has judged yet.
+    /// It has ended, and no poll has judged it yet.
     Ended(Kind, Ran),
 }
 
 impl TestRun<'_> {
-    /// Whether one runs, or has ended and is yet to be judged.
+    /// Whether a command runs, or has ended and is not judged yet.
     pub(super) fn is_under_way(&self) -> bool {
         !matches!(self, TestRun::None)
     }
 
-    /// Stops what was begun for another state. It may take a moment to stop, and production
-    /// that is on its way back has none: it is stopped once it is there.
+    /// Stops what was begun for another state. It may take a moment to stop, for which a rollback
+    /// that returns production does not wait: it is stopped once production is back.
     pub(super) fn keep_to(&mut self, state: Kind) {
         if matches!(state, Kind::ReturningToGreen | Kind::ReturningToBlue) {
             return;
@@ -38,7 +38,7 @@ impl TestRun<'_> {
         }
     }
 
-    /// Goes on with it, and returns once, when it ends.
+    /// Runs it on, and returns once, when it ends.
     pub(super) async fn goes_on(&mut self) {
         let TestRun::Running(kind, running) = self else {
             return std::future::pending().await;
@@ -47,7 +47,7 @@ impl TestRun<'_> {
         *self = TestRun::Ended(kind, ran);
     }
 
-    /// What became of it, once.
+    /// Its result, once.
     pub(super) fn take(&mut self) -> Option<Ran> {
         match std::mem::take(self) {
             TestRun::Ended(_, ran) => Some(ran),

@@ -1,8 +1,8 @@
-//! What hooks say of a change of state.
+//! What hooks order at a change of state.
 
 use crate::machine::Cause;
 
-/// What hooks say of a change of state.
+/// What hooks order at a change of state.
 pub(super) enum Word {
     GoOn,
     Hold(Cause),

@@ -1,4 +1,4 @@
-//! The checks there are, what each says of itself, and what it can find.
+//! The checks, what each says of itself, and what it can find.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,9 +10,9 @@ use crate::plan::Allowed;
 /// What is checked before a release, in the order in which it is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Check {
-    /// Whose credentials they are.
+    /// The identity of the credentials.
     Credentials,
-    /// What these may do.
+    /// What the credentials may do.
     Permissions,
     /// The application.
     Application,
@@ -56,7 +56,7 @@ pub enum Check {
     UnmanagedChanges,
     /// The security groups that admit blue's.
     SecurityGroups,
-    /// Who counts requests.
+    /// The service that counts requests.
     RequestCount,
     /// An environment of one instance.
     SingleInstance,
@@ -72,7 +72,7 @@ pub enum Check {
     Tests,
     /// The preview hostnames.
     PreviewHosts,
-    /// What green may have otherwise than blue.
+    /// Where green may differ from blue.
     ExpectedDifferences,
     /// The alarms.
     Alarms,
@@ -81,9 +81,9 @@ pub enum Check {
 /// Whether a refusal may be overridden.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Allowing {
-    /// It may; what follows then.
+    /// It may be overridden; what follows then.
     May(&'static str),
-    /// It may not, because.
+    /// It may not be overridden; why.
     Never(&'static str),
 }
 
@@ -490,23 +490,23 @@ impl Check {
         matches!(self.about().allowing, Allowing::May(_))
     }
 
-    /// That it found what it should.
+    /// It found what it should.
     pub(crate) fn passed(self, evidence: impl Into<String>) -> Finding {
         self.found(Verdict::Passed, evidence)
     }
 
-    /// That something is to be known, but stops nothing.
+    /// Warns of something that stops nothing.
     pub(crate) fn warned(self, evidence: impl Into<String>) -> Finding {
         self.found(Verdict::Warned, evidence)
     }
 
-    /// That the release must not begin.
+    /// Refuses: the release must not begin.
     pub(crate) fn refused(self, evidence: impl Into<String>, remedy: impl Into<String>) -> Finding {
         let remedy = remedy.into();
         self.found(Verdict::Refused { remedy }, evidence)
     }
 
-    /// That nothing could be found out.
+    /// Nothing could be found out.
     pub(crate) fn unknown(self, why: impl Into<String>) -> Finding {
         self.found(Verdict::Unknown, why)
     }
@@ -527,7 +527,7 @@ impl fmt::Display for Check {
     }
 }
 
-/// A check that is to be allowed, by its name; one that may not is refused with the reason.
+/// Parses the name of a check to allow; one that may not be overridden is refused with the reason.
 impl FromStr for Check {
     type Err = String;
 
@@ -558,8 +558,8 @@ pub struct Finding {
     /// What was seen, with its values, or why nothing could be; one sentence without a
     /// full stop.
     pub evidence: String,
-    /// Whether a refusal stands although the check may be allowed: there is nothing to go on
-    /// with.
+    /// Whether a refusal stands although the check may be allowed: the release would have nothing
+    /// to continue with.
     pub stands: bool,
 }
 
@@ -569,7 +569,7 @@ pub struct Finding {
 pub enum Verdict {
     /// It is as it should be.
     Passed,
-    /// Something is to be known, but stops nothing.
+    /// A warning, which stops nothing.
     Warned,
     /// The release must not begin.
     Refused {
@@ -595,7 +595,7 @@ impl Finding {
         self.check.may_be_allowed() && !self.stands
     }
 
-    /// The same as a refusal that nothing overrides.
+    /// This finding as a refusal that nothing overrides.
     #[must_use]
     pub(super) fn standing(self) -> Finding {
         Finding {
@@ -604,7 +604,7 @@ impl Finding {
         }
     }
 
-    /// The same, where the operator has allowed what it refuses.
+    /// This finding, allowed where the operator has allowed what it refuses.
     #[must_use]
     pub(super) fn unless_allowed(mut self, allowed: &[Check]) -> Finding {
         if self.refuses() && !self.stands && allowed.contains(&self.check) {
@@ -613,7 +613,7 @@ impl Finding {
         self
     }
 
-    /// What the journal keeps of it, where the operator has allowed it.
+    /// The part of it that the journal keeps, where the operator has allowed it.
     #[must_use]
     pub(super) fn kept(&self) -> Option<Allowed> {
         (self.verdict == Verdict::Allowed).then(|| Allowed {

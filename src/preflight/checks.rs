@@ -141,7 +141,8 @@ impl Inspector<'_> {
         Ok(inspection)
     }
 
-    /// What is found of blue's options; none where they could not be read, which is told already.
+    /// What is found of blue's options; `None` where they could not be read, which is already
+    /// reported.
     async fn launched(&self, configuration: Option<&Configuration>) -> Option<Found> {
         Some(self.launch_options(configuration?).await)
     }
@@ -253,7 +254,7 @@ impl Inspector<'_> {
     }
 }
 
-/// A check that could not look is unknown; nothing is known without credentials.
+/// A check that could not read what it needs is unknown; nothing is known without credentials.
 fn known(check: Check, found: Found) -> Found {
     match found {
         // The lease is written before anything else.

@@ -1,8 +1,8 @@
-//! How many requests a load balancer's health checks make of an instance, and from how many
-//! on more than they must be coming. Pure.
+//! How many requests a load balancer's health checks send to an instance, and above which rate an
+//! instance must be getting other requests too. Pure.
 //!
-//! The web server logs a health check as it logs any request, and the health agent counts what
-//! the log holds: an environment that nobody uses is still asked that often.
+//! The web server logs a health check like any request, and the health agent counts what the log
+//! holds: an environment without clients still gets that many requests.
 
 use std::collections::BTreeSet;
 
@@ -11,24 +11,25 @@ use crate::plan::Limits;
 
 /// The namespaces of the processes behind an application or network load balancer begin so.
 const PROCESS: &str = "aws:elasticbeanstalk:environment:process:";
-/// In how many zones the load balancer is taken to have a node where nothing tells it.
+/// In how many zones the load balancer is taken to have a node where nothing says so.
 const ZONES: u32 = 3;
 /// For how long requests are counted (API reference, `ApplicationMetrics`).
 const COUNTED_SECONDS: u32 = 10;
 
-/// The health checks that each instance of an environment is asked.
+/// The health checks that each instance of an environment gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HealthChecks {
-    /// The nodes of the load balancer, each of which asks.
+    /// The nodes of the load balancer, each of which sends its own.
     pub nodes: u32,
     /// The interval of each process, in seconds.
     pub every_seconds: Vec<u32>,
 }
 
 impl HealthChecks {
-    /// Those of an environment; none where it has no load balancer. `addresses` are how many
-    /// its load balancer's name leads to, where that is known: each is a node's. Defaults are
-    /// those of the developer guide, "General options for all environments".
+    /// The health checks of an environment; `None` where it has no load balancer. `addresses` is
+    /// the number of addresses that the load balancer's name resolves to, where that is known: each
+    /// belongs to a node. Defaults are those of the developer guide, "General options for all
+    /// environments".
     #[must_use]
     pub fn of(configuration: &Configuration, addresses: Option<u32>) -> Option<HealthChecks> {
         if configuration.environment_type() == EnvironmentType::SingleInstance {
@@ -59,9 +60,9 @@ impl HealthChecks {
         })
     }
 
-    /// How many requests a minute an instance of a drained environment may get: half as many
-    /// again as the health checks make, and no fewer than would show where all nodes ask within
-    /// one of the spans for which requests are counted. Never below the
+    /// How many requests a minute an instance of a drained environment may get: one and a half
+    /// times what the health checks send, and no fewer than would show where all nodes send one
+    /// within one of the spans for which requests are counted. Never below the
     /// [default](Limits::default).
     #[must_use]
     pub fn allowed(&self) -> u32 {

@@ -12,15 +12,15 @@ use crate::plan::Strategy;
 /// AWS STS quotas").
 pub const MANAGED_MAX: usize = 6_144;
 
-/// The most characters of all inline policies of a role together, white space not counted (the
-/// same).
+/// The most characters of all inline policies of a role together, white space not counted (IAM user
+/// guide, "IAM and AWS STS quotas").
 pub const INLINE_MAX: usize = 10_240;
 
 /// What a policy is for. What is not known of the environments is granted for every kind there
 /// is.
 #[derive(Clone, Debug)]
 pub struct Granted<'a> {
-    /// Whom and what it is for.
+    /// The identity and the resources that it is for.
     pub scope: Scope<'a>,
     /// The ARN of the role or user that releases, so that it can check what it may do.
     pub principal: Option<&'a str>,
@@ -63,7 +63,7 @@ pub fn document(of: &Granted<'_>) -> Value {
     whole(statements.collect())
 }
 
-/// The same in parts, each of which fits into a managed policy.
+/// The policy in parts, each of which fits into a managed policy.
 #[must_use]
 pub fn parts(document: &Value) -> Vec<Value> {
     let statements = document["Statement"].as_array();
@@ -97,7 +97,7 @@ fn whole(statements: Vec<Value>) -> Value {
 }
 
 impl Granted<'_> {
-    /// Whether a statement is for this.
+    /// Whether the policy keeps the statement with this id.
     fn keeps(&self, sid: &str) -> bool {
         let may = |is: &dyn Fn(Balancing<'_>) -> bool| self.balancing.is_none_or(is);
         let deploys = self.scope.strategy != Strategy::Promote;

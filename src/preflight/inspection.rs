@@ -1,4 +1,4 @@
-//! What was looked at before a release, and the plan that follows.
+//! The findings before a release, and the plan that follows.
 
 use super::check::{Check, Finding, Verdict};
 use super::health_checks::HealthChecks;
@@ -16,11 +16,11 @@ use crate::preview::Preview;
 /// Which version to release, and how.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
-    /// The version label; none for the newest processed one.
+    /// The version label; `None` for the newest processed one.
     pub label: Option<String>,
-    /// The bundle to register it with; none where it is registered already.
+    /// The bundle to register it with; `None` where it is registered already.
     pub bundle: Option<Bundle>,
-    /// Where production is to live in the end.
+    /// Which environment users are on in the end.
     pub strategy: Strategy,
     /// Whether to stop before the first swap.
     pub pause_before_swap: bool,
@@ -28,8 +28,8 @@ pub struct Wanted {
     pub pause_before_cutover: bool,
     /// The checks whose refusals are overridden.
     pub allow: Vec<Check>,
-    /// Whether a version is released as it is registered, also where that is with another
-    /// bundle than the one that is named.
+    /// Whether a version is released as it is registered, even with another bundle than the named
+    /// one.
     pub reuse_version: bool,
 }
 
@@ -50,18 +50,18 @@ pub struct Surroundings {
     pub past: Past,
 }
 
-/// What was looked at before a release, and what the plan of it takes from that.
+/// The findings before a release, and what the plan takes from them.
 #[derive(Clone, Debug)]
 pub struct Inspection {
     /// What every check found, in their order.
     pub findings: Vec<Finding>,
-    /// The preview hostnames, where any are asked for.
+    /// The preview hostnames, where the configuration names any.
     pub(super) preview: Option<Preview>,
     /// The security group that the service made for blue's instances, where it is known.
     pub(super) blue_group: Option<SecurityGroup>,
     /// The tests, by their places, that blue's running version did not pass.
     pub(super) unmet: Vec<usize>,
-    /// What the plan takes; none where checks refuse that it cannot do without.
+    /// What the plan takes; `None` where checks refuse that it cannot do without.
     pub(super) facts: Option<Facts>,
 }
 
@@ -92,8 +92,8 @@ impl Inspection {
         config.wishes.healthy.max(allowed)
     }
 
-    /// The tests of the release: what the running version does not pass, where that was
-    /// allowed, is asked of the version to release alone.
+    /// The tests of the release. A test that the running version does not pass, where that was
+    /// allowed, is sent to the version to release alone.
     fn tests(&self, config: &Config) -> Vec<AcceptanceTest> {
         let mut tests = config.wishes.tests.clone();
         for at in &self.unmet {
@@ -175,9 +175,8 @@ impl Inspection {
     }
 }
 
-/// The limits of a plan. A deploy has as long as its policy's own options let it take, where
-/// no limit of the operator's says otherwise, and so has its abortion, which rolls back batch
-/// by batch.
+/// The limits of a plan. A deploy may take as long as its policy's own options let it, unless the
+/// operator has set a limit, and so may its abortion, which rolls back batch by batch.
 fn limits(config: &Config, configuration: &Configuration, instances: u32) -> Limits {
     let mut limits = config.wishes.limits.clone();
     let option = |namespace: &str, name: &str| configuration.value(namespace, name);

@@ -7,13 +7,14 @@ use serde_json::Value;
 use crate::cloud::{Configuration, EnvironmentType};
 use crate::plan::Strategy;
 
-/// The policy as it is shipped: what this program asks, and what Elastic Beanstalk does beneath.
+/// The policy as it is shipped: what this program requests, and what Elastic Beanstalk does
+/// downstream.
 const POLICIES: [&str; 2] = [
     include_str!("../../docs/start/iam-policy.json"),
     include_str!("../../docs/start/iam-policy-beneath.json"),
 ];
 
-/// What Elastic Beanstalk does in other services with the rights of whoever asks it.
+/// What Elastic Beanstalk does in other services with the rights of its caller.
 pub(super) const BENEATH: &str = "Beneath";
 
 /// The service, as roles are passed to it.
@@ -28,8 +29,8 @@ const SERVICE_LINKED: &str = "AWSServiceRoleForElasticBeanstalk";
 const PATCHES: &str = "eb_patching_resources/instance_patch_extension.linux";
 const PACK: &str = "stalks/eb/packs/Template.pack";
 
-/// Whom and what permissions are for: what a check of a release and a printed policy both need to
-/// know.
+/// The identity and the resources that permissions are for: a check of a release and a printed
+/// policy both need them.
 #[derive(Clone, Copy, Debug)]
 pub struct Scope<'a> {
     /// The partition, as in `aws`.
@@ -46,18 +47,19 @@ pub struct Scope<'a> {
     pub green: &'a str,
     /// The artifacts bucket.
     pub bucket: &'a str,
-    /// Where production lives in the end.
+    /// Which environment users are on in the end.
     pub strategy: Strategy,
-    /// Whether alarms watch production.
+    /// Whether alarms monitor production.
     pub alarms: bool,
     /// The id of the preview hostnames' hosted zone, where there are any and it is known.
     pub zone: Option<&'a str>,
-    /// The ARN of the KMS key that uploads to the bucket ask for, where one is named so.
+    /// The ARN of the KMS key that encrypts uploads to the bucket, where one is configured by its
+    /// ARN.
     pub key: Option<&'a str>,
-    /// The ARN of blue's operations role, which green gets too and whose rights count beneath;
-    /// none where the caller's do.
+    /// The ARN of blue's operations role, which green gets too and whose rights count downstream;
+    /// `None` where the caller's do.
     pub operations_role: Option<&'a str>,
-    /// What blue's instances are launched by; none where it is not told.
+    /// What blue's instances are launched by; `None` where that is not known.
     pub launch: Option<Launch>,
 }
 
@@ -81,7 +83,7 @@ impl Scope<'_> {
 /// What a release does, as far as its permissions depend on it.
 #[derive(Clone, Debug)]
 pub struct Use<'a> {
-    /// Whom and what it is for.
+    /// The identity and the resources that it is for.
     pub scope: Scope<'a>,
     /// Blue's environment id.
     pub blue_id: &'a str,
@@ -119,12 +121,12 @@ pub enum DeploymentPolicy {
     AdditionalBatch,
     /// On instances in a group of their own, which move over.
     Immutable,
-    /// The same, with a share of the requests at first.
+    /// On instances in a group of their own, which get a share of the requests at first.
     TrafficSplitting,
 }
 
 impl DeploymentPolicy {
-    /// By the option's value. One that nobody knows is taken for the one that needs most.
+    /// Parses the option's value. An unknown value counts as the policy that needs most.
     #[must_use]
     pub fn of(named: &str) -> DeploymentPolicy {
         match named {
@@ -161,8 +163,8 @@ pub enum Launch {
 }
 
 impl Launch {
-    /// By the resource that DescribeConfigurationSettings tells options for; none where it tells
-    /// none.
+    /// By the resource that DescribeConfigurationSettings names for the options; `None` where it
+    /// names none.
     #[must_use]
     pub fn of(configuration: &Configuration) -> Option<Launch> {
         let resources = configuration.settings.iter();
@@ -184,8 +186,8 @@ pub enum Balancing<'a> {
     Classic,
     /// A load balancer of its own: `app` or `net`, as its ARN has it.
     Own(&'static str),
-    /// An application load balancer that others have a part in: its ARN, empty where it is
-    /// not told.
+    /// An application load balancer that is shared with others: its ARN, empty where that is not
+    /// known.
     Shared(&'a str),
 }
 
@@ -216,11 +218,11 @@ pub struct Needed {
     pub resource: String,
     /// The service that a role is passed to.
     pub passed_to: Option<&'static str>,
-    /// Who does it.
+    /// The party that does it.
     pub by: By,
 }
 
-/// Who does with the caller's rights what a release needs.
+/// The party that does with the caller's rights what a release needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum By {
     /// This program.
@@ -229,7 +231,7 @@ pub enum By {
     Service,
     /// Elastic Beanstalk, where the account never did it before.
     FirstUse,
-    /// Nobody, perhaps: AWS's documents do not say whether it is asked for.
+    /// Nobody, perhaps: AWS's documents do not say whether the service checks it.
     Perhaps,
 }
 
@@ -304,7 +306,7 @@ pub(super) fn statements() -> Vec<Value> {
     parsed.flatten().collect()
 }
 
-/// Who does what a statement allows.
+/// The party that does what a statement allows.
 fn by(sid: &str, action: &str) -> By {
     match sid {
         // Of tags at creation no page says that they need it.
@@ -408,7 +410,7 @@ impl Use<'_> {
         }
     }
 
-    /// Whether a release asks this action of this resource of a statement that names both.
+    /// Whether a release needs this action on this resource of a statement that names both.
     fn asks(&self, action: &str, resource: &str) -> bool {
         let rehearses = self.scope.strategy == Strategy::Rehearse;
         match action {
@@ -444,8 +446,8 @@ impl Use<'_> {
         }
     }
 
-    /// The resource that an action is asked on. AWS's managed policy lets instances be terminated
-    /// by their ARNs and tags, so that an asterisk would look denied.
+    /// The resource to simulate an action on. AWS's managed policy lets instances be terminated by
+    /// their ARNs and tags, so that an asterisk would appear denied.
     fn asked_on(&self, action: &str, resource: &str) -> String {
         match action {
             "ec2:TerminateInstances" => self.named("arn:aws:ec2:REGION:ACCOUNT:instance/i-1"),
@@ -473,8 +475,8 @@ impl Use<'_> {
         })
     }
 
-    /// A resource with this release's names, and a stand-in for every other one: a
-    /// simulation takes an asterisk for itself.
+    /// A resource with this release's names, and a stand-in for every other placeholder: a
+    /// simulation takes an asterisk literally.
     fn named(&self, resource: &str) -> String {
         if resource == "*" {
             return resource.to_owned();
@@ -772,8 +774,8 @@ mod tests {
         assert_eq!(resources(&promoting, target_group), [""; 0]);
     }
 
-    /// The names' forms are those of AWS's managed policy: what allows it to the whole of
-    /// Elastic Beanstalk's resources must not look as if it did not.
+    /// The names' forms are those of AWS's managed policy: a policy that allows all resources of
+    /// Elastic Beanstalk must not appear to deny them.
     #[test]
     fn what_a_load_balancer_needs_follows_its_type() {
         let elb = "arn:aws-cn:elasticloadbalancing:cn-north-1:123456789012";
@@ -927,7 +929,7 @@ mod tests {
         }
     }
 
-    /// Each action of a statement is asked on resources of its own service alone.
+    /// Each action of a statement is simulated on resources of its own service alone.
     #[test]
     fn no_action_is_asked_on_another_services_resource() {
         let all = needed(&Use {
@@ -953,7 +955,7 @@ mod tests {
         }
     }
 
-    /// An operations role has what is beneath; the caller passes it on and needs no more.
+    /// An operations role has what is needed downstream; the caller passes it on and needs no more.
     #[test]
     fn an_operations_role_is_passed_and_has_what_is_beneath() {
         let operations_role = Some("arn:aws-cn:iam::123456789012:role/ops");

@@ -18,7 +18,7 @@ pub struct Step {
     pub kind: Kind,
     /// What is done in it.
     pub what: String,
-    /// How long it takes; none where an operator decides.
+    /// How long it takes; `None` where an operator decides.
     pub takes: Option<Takes>,
     /// Where that comes from, in words.
     pub because: String,
@@ -58,7 +58,7 @@ pub fn steps(plan: &Plan, past: &Past) -> Vec<Step> {
     kinds.map(|kind| step(kind, plan, past)).collect()
 }
 
-/// The states of the way on which nothing fails.
+/// The states of a release in which nothing fails.
 fn way(plan: &Plan) -> Vec<Kind> {
     let mut way = vec![Kind::Preparing, Kind::Cloning, Kind::Warming];
     if plan.pause_before_swap {
@@ -202,9 +202,9 @@ fn of_limits(kind: Kind, plan: &Plan) -> Option<(Takes, &'static str)> {
     }
 }
 
-/// What the service takes as a rule: swaps 5 to 10 seconds, launches 3 to 6 minutes and
-/// 20 to 60 seconds more until they are Ok, deploys by their [policy](crate::plan::Rollout),
-/// terminations 3 to 5 minutes; and the looks that must find it so.
+/// What the service takes as a rule: swaps 5 to 10 seconds, launches 3 to 6 minutes and 20 to 60
+/// seconds more until they are Ok, deploys by their [policy](crate::plan::Rollout), terminations 3
+/// to 5 minutes; and the polls that must confirm it.
 fn typical(kind: Kind, plan: &Plan) -> Option<Takes> {
     let looks = |many: u32| plan.wishes.limits.poll.saturating_mul(many);
     let seconds = |at_least, at_most, looks_many| {

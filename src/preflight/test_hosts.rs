@@ -1,4 +1,4 @@
-//! What the tests over HTTP reach: the environment under test, production, or nobody knows.
+//! What the tests over HTTP reach: the environment under test, production, or an unknown place.
 //! Pure.
 
 use std::net::IpAddr;
@@ -21,7 +21,7 @@ pub(super) struct Known<'a> {
     pub only_blue: bool,
     /// The preview hostnames, which lead to the environment under test.
     pub previews: &'a [String],
-    /// The record sets of the account's hosted zones that were read, and what DNS tells beside
+    /// The record sets of the account's hosted zones that were read, and what DNS answers beside
     /// them.
     pub records: &'a [RecordSet],
     /// The addresses of blue's load balancer; none where they are not known.
@@ -35,7 +35,7 @@ pub(super) enum Reach {
     UnderTest,
     /// The production CNAME itself.
     Production,
-    /// This host, which leads to production as far as the zones and DNS tell.
+    /// This host, which leads to production as far as the zones and DNS show.
     ToProduction(String),
     /// This host, and where it leads, in words.
     Unknown(String),
@@ -72,7 +72,7 @@ pub(super) fn reach(test: &AcceptanceTest, known: &Known<'_>) -> Reach {
     }
 }
 
-/// Whether a test asks for this name itself.
+/// Whether a test names this host itself.
 #[must_use]
 pub fn asks_for(test: &AcceptanceTest, name: &str) -> bool {
     let url = reqwest::Url::parse(&test.url_on(Front::Http, UNDER_TEST)).ok();
@@ -85,15 +85,16 @@ pub(super) fn goes_by_cname(test: &AcceptanceTest) -> bool {
     host_of(test).as_deref() == Some(UNDER_TEST)
 }
 
-/// The host that a test asks; none where its URL is none.
+/// The host that a test sends its request to; `None` where its URL has none.
 fn host_of(test: &AcceptanceTest) -> Option<String> {
     let url = reqwest::Url::parse(&test.url_on(Front::Http, UNDER_TEST)).ok()?;
     let host = url.host_str()?;
     Some(host.trim_matches(['[', ']']).to_owned())
 }
 
-/// The names of tests that DNS is to be asked for, each once: hosts that they ask, and hosts
-/// that they present, which are the site's; but for those whose way the hosted zones tell.
+/// The names of tests that bluegreen must resolve by DNS, each once: hosts that they send requests
+/// to, and hosts that they present, which are the site's; but not those that the hosted zones
+/// resolve.
 pub(super) fn to_look_up(tests: &[AcceptanceTest], known: &Known<'_>) -> Vec<String> {
     let asked = tests.iter().filter_map(|test| match reach(test, known) {
         Reach::Unknown(_) => host_of(test),
@@ -114,14 +115,14 @@ pub(super) fn to_look_up(tests: &[AcceptanceTest], known: &Known<'_>) -> Vec<Str
     names
 }
 
-/// Whether a text is a name that DNS may be asked for, and neither an address nor a text that
-/// still holds a variable.
+/// Whether a text is a name that DNS can resolve, and neither an address nor a text that still
+/// holds a variable.
 fn is_name(text: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
     text.contains('.') && text.chars().all(plain) && text.parse::<IpAddr>().is_err()
 }
 
-/// What DNS told of a name, as the record sets of a hosted zone would tell it.
+/// DNS's answer for a name, as the record sets of a hosted zone would hold it.
 pub(super) fn as_records(name: &str, led: &Led) -> Vec<RecordSet> {
     let set = |name: &str, kind: &str, values: Vec<String>| RecordSet {
         name: name.to_owned(),

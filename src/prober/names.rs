@@ -1,4 +1,4 @@
-//! Where a name leads, as DNS tells it: the resolver of this machine, or that of a sandbox.
+//! Where a name leads by DNS: by the resolver of this machine, or that of a sandbox.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -11,13 +11,13 @@ use hickory_resolver::proto::rr::{RData, RecordType};
 
 use crate::cloud::Led;
 
-/// How long the answers for a name are waited for.
+/// Timeout of all answers for a name.
 const RESOLVED_WITHIN: Duration = Duration::from_secs(5);
-/// How long one name server is waited for, and how often it is asked.
+/// The timeout of one request to a name server, and how many attempts the request has.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(2);
 const ATTEMPTS: usize = 2;
 
-/// Who is asked.
+/// The resolver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Resolver {
     /// The name servers that this machine is configured with, and its hosts file.
@@ -30,7 +30,7 @@ impl Resolver {
     /// Where a name leads; a name that does not exist leads nowhere.
     ///
     /// # Errors
-    /// Why nobody knows, in words.
+    /// Why that is unknown, in words.
     pub async fn look_up(&self, name: &str) -> Result<Led, String> {
         let told = tokio::time::timeout(RESOLVED_WITHIN, self.told(name)).await;
         let late = |_| {

@@ -1,12 +1,12 @@
-//! TLS to an environment whose site has a name that nobody has said.
+//! TLS to an environment whose site's name nobody has configured.
 
 use std::sync::OnceLock;
 
 use reqwest::{Certificate, ClientBuilder};
 
-/// The client that takes a certificate for whatever name, where its chain leads to one of the
-/// system's roots and its dates hold: no certificate of one's own holds a CNAME of Elastic
-/// Beanstalk, and the environment's own load balancer is asked, not a name.
+/// The client that accepts a certificate for whatever name, where its chain leads to one of the
+/// system's roots and its dates hold: no certificate that a customer gets holds a CNAME of Elastic
+/// Beanstalk, and the request goes to the environment's own load balancer, not to a name.
 ///
 /// # Errors
 /// The system has no roots.
@@ -24,7 +24,7 @@ pub(super) fn whatever_name(builder: ClientBuilder) -> Result<ClientBuilder, Str
     Ok(with_roots(builder, roots))
 }
 
-/// The same with these roots.
+/// The client with these roots.
 pub(super) fn with_roots(builder: ClientBuilder, roots: &[Certificate]) -> ClientBuilder {
     builder
         .tls_certs_only(roots.to_vec())

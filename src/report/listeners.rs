@@ -1,4 +1,4 @@
-//! Who hears of what happens in a deployment, and renders it: a file each.
+//! The listeners that render the events of a deployment: a file each.
 
 mod lines;
 

@@ -20,9 +20,9 @@ pub struct Outlook<'a> {
     pub target: &'a Target,
     /// Green's name.
     pub green: &'a str,
-    /// Where production lives in the end.
+    /// Which environment users are on in the end.
     pub strategy: Strategy,
-    /// The plan; none where it cannot be made.
+    /// The plan; `None` where it cannot be made.
     pub plan: Option<&'a Plan>,
     /// Its steps.
     pub steps: &'a [Step],

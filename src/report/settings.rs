@@ -12,8 +12,8 @@ use crate::config::redaction::shown;
 /// The version of the JSON document. Fields are only ever added to a version.
 pub const JSON_VERSION: u32 = 1;
 
-/// The settings as a table. Where nobody has set one, its default is told, also where
-/// that is found out later.
+/// The settings as a table. Where nobody has set one, the table shows its default, even one that is
+/// computed later.
 #[must_use]
 pub fn text(settings: &[Setting<'_>]) -> String {
     let mut table = Table::new();
@@ -31,7 +31,7 @@ pub fn text(settings: &[Setting<'_>]) -> String {
     table.trim_fmt()
 }
 
-/// Who has set a value.
+/// Where a value was set.
 fn from(source: &Source) -> String {
     match source {
         Source::Flag => "flag".to_owned(),
@@ -112,7 +112,7 @@ fn item<'a>(setting: &'a Setting<'_>) -> Item<'a> {
     }
 }
 
-/// As clap's own parser of such values has it, which has taken this one.
+/// As clap's own parser of such values reads it, which has accepted this one.
 fn is_on(value: &str) -> bool {
     let off = ["n", "no", "f", "false", "off", "0"];
     !off.contains(&value.to_lowercase().as_str())

@@ -1,4 +1,4 @@
-//! Removing what a deployment has left that nobody goes on with.
+//! Removes the orphaned resources of a deployment.
 
 use std::time::Duration;
 
@@ -13,7 +13,8 @@ use crate::shared::{Lease, SharedState};
 use crate::store::{DriveLock, StoreError};
 
 impl Session<'_> {
-    /// Begins a deployment that only removes an environment, and drives it until that is gone.
+    /// Begins a deployment that only removes an environment, and carries it out until the
+    /// environment is gone.
     ///
     /// # Errors
     /// [`Error`].
@@ -32,7 +33,7 @@ impl Session<'_> {
         self.drive(begun, lock).await
     }
 
-    /// Gives back the lease that a deployment has left.
+    /// Releases the lock that a deployment has left.
     ///
     /// # Errors
     /// [`Error`].
@@ -47,7 +48,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// The lease of a target where it is free, or once it has run out.
+    /// The lock of a target where it is free, or once it has expired.
     async fn lease_to_clean_up(
         &self,
         shared: Option<SharedState>,

@@ -1,4 +1,4 @@
-//! What a session works with, and the drive that each of its calls ends in.
+//! What a session works with, and the run of the driver that each of its calls ends in.
 
 use std::time::Duration;
 
@@ -26,27 +26,27 @@ pub struct Session<'a> {
     pub store: &'a mut Store,
     /// The clock, which the session sets by AWS's.
     pub clock: Clock,
-    /// What asks it to end.
+    /// What can interrupt it.
     pub interruption: Interruption,
-    /// For how long a lease lasts without a renewal.
+    /// How long a lock lasts without a renewal.
     pub lease: Duration,
-    /// Who approves a pause; an operator's order, where there is none.
+    /// Approves a pause; where it is `None`, an operator's order does.
     pub approver: Option<Approver>,
     /// Hears what happens in the deployment.
     pub listener: &'a dyn Listener,
-    /// Hears what happens before it is driven.
+    /// Hears what happens before the driver begins.
     pub observer: &'a dyn Observer,
 }
 
 /// A deployment that this process has just begun.
 pub(super) struct Begun {
     pub(super) deployment: Deployment,
-    /// None where the journal is on this machine alone.
+    /// `None` where the journal is on this machine alone.
     pub(super) lease: Option<Lease>,
 }
 
 impl Session<'_> {
-    /// Drives a deployment that was just begun.
+    /// Carries out a deployment that was just begun.
     pub(super) async fn drive(&mut self, begun: Begun, _lock: DriveLock) -> Result<Outcome, Error> {
         let Begun { deployment, lease } = begun;
         self.observer.observe(Notice::Begun(&deployment));
@@ -95,7 +95,7 @@ pub(super) async fn drive(
     }
 }
 
-/// Gives a lease back under which nothing was begun.
+/// Releases a lock under which nothing was begun.
 pub(super) async fn give_back(lease: Option<Lease>) {
     if let Some(lease) = lease {
         lease.release().await;

@@ -10,11 +10,11 @@ use crate::shared::SharedError;
 use crate::store::StoreError;
 use crate::trust::Untrusted;
 
-/// Why a session ended before its deployment came to rest. But for [`Error::Drive`] nothing was
-/// asked of AWS in it.
+/// Why a session ended before its deployment came to rest. Except with [`Error::Drive`], it has
+/// sent AWS no request that changes anything.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
-    /// It may not drive.
+    /// It may not become the runner.
     #[error(transparent)]
     Claim(#[from] ClaimError),
     /// The release was refused before it began.
@@ -30,7 +30,7 @@ pub enum Error {
         /// The health of that.
         health: String,
     },
-    /// The order does not fit the state.
+    /// The order is not possible in this state.
     #[error(transparent)]
     NotPossible(#[from] NotPossible),
     /// AWS could not be read.
@@ -39,10 +39,10 @@ pub enum Error {
     /// A test lacks a variable.
     #[error(transparent)]
     Unset(#[from] Unset),
-    /// The copy in the bucket asks for what this process was not told.
+    /// The copy in the bucket needs what this process's configuration does not say.
     #[error(transparent)]
     Untrusted(#[from] Untrusted),
-    /// The copy in the bucket says of AWS what AWS does not.
+    /// The copy in the bucket contradicts AWS.
     #[error("the copy of deployment {id} in bucket {bucket} does not agree with AWS: {what}")]
     Forged {
         /// The deployment.
@@ -55,7 +55,7 @@ pub enum Error {
     /// The credentials are of another account or region.
     #[error("{seen}; deployment {id} is in account {account}, region {region}")]
     Elsewhere {
-        /// What they show.
+        /// The account and region of the credentials.
         seen: String,
         /// The deployment.
         id: String,
@@ -67,7 +67,7 @@ pub enum Error {
     /// The deployment is in neither journal any more.
     #[error("deployment {0} is gone")]
     Gone(String),
-    /// A flag says otherwise than the deployment's run did.
+    /// A flag differs from what the deployment's run was given.
     #[error(
         "{flag} differs from what the run of deployment {id} was given, which one that is under way \
          keeps"
@@ -78,7 +78,7 @@ pub enum Error {
         /// The deployment.
         id: String,
     },
-    /// A pause would neither be asked for its approval nor given it.
+    /// Nothing would request the approval of a pause, and the order does not give it.
     #[error(
         "deployment {id} is {state}, until --approve-url approves it, and no URL is named: it is kept \
          nowhere, because it may hold a secret"
@@ -89,13 +89,13 @@ pub enum Error {
         /// The state that it pauses in.
         state: Kind,
     },
-    /// A test asks production's own CNAME: what answers there is not under test.
+    /// A test sends its request to production's own CNAME: what answers there is not under test.
     #[error(
         "{0} asks production, which is not under test: whatever it answers says nothing of the \
          environment that is"
     )]
     TestsProduction(String),
-    /// Nobody has changed anything that the deployment is held for.
+    /// The deployment is not held for an outside change.
     #[error(
         "--discard-changes has no effect: deployment {id} is {state}, and not held for what somebody \
          else has changed"
@@ -122,7 +122,7 @@ pub enum Error {
         /// Why.
         error: DriveError,
     },
-    /// The drive ended early: the deployment stands at its last checkpoint.
+    /// The driver ended early: the deployment stands at its last checkpoint.
     #[error("{error}")]
     Drive {
         /// The deployment.
@@ -147,7 +147,7 @@ impl From<StoreError> for Error {
 }
 
 impl Error {
-    /// A deployment that could not be driven on.
+    /// A deployment that could not be carried on.
     pub(super) fn drive(id: &str, error: impl Into<DriveError>) -> Error {
         Error::Drive {
             id: id.to_owned(),
@@ -156,7 +156,7 @@ impl Error {
         }
     }
 
-    /// A claim to go on with a deployment that was not made.
+    /// A failed claim to continue a deployment.
     pub(super) fn claiming(id: &str, error: ClaimError) -> Error {
         match error {
             ClaimError::Shared(error) => Error::TakeOver {

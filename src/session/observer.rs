@@ -1,41 +1,42 @@
-//! What a session does before its deployment is driven, and who hears of it.
+//! What a session does before the driver begins, and the observer that hears of it.
 
 use super::error::Error;
 use crate::deployment::Deployment;
 use crate::shared::{HeldLease, SharedError};
 
-/// Hears what a session does before its deployment is driven.
+/// Hears what a session does before the driver begins.
 pub trait Observer {
     /// Hears of one thing. It must not block.
     fn observe(&self, notice: Notice<'_>);
 }
 
-/// What a session does before its deployment is driven.
+/// What a session does before the driver begins.
 #[derive(Debug)]
 pub enum Notice<'a> {
     /// From now on it may hold a lock or a place in the queue; nothing was changed.
     Claiming,
     /// A new release waits for what is in its way.
     InQueue(&'a Error),
-    /// A lease is held, and is waited for to see whether its holder renews it.
+    /// A lock is held; the session waits to see whether its holder renews it.
     LeaseHeld {
-        /// The deployment that is to be taken over.
+        /// The deployment to take over.
         id: &'a str,
-        /// The lease.
+        /// The lock.
         held: &'a HeldLease,
     },
-    /// The bucket with the lease does not answer for now.
+    /// The bucket with the lock does not answer for now.
     LeaseUnanswered(&'a SharedError),
-    /// The runner of a deployment was asked to roll back.
+    /// The session has ordered the runner of a deployment to roll back.
     AskedToRollBack {
         /// The deployment.
         id: &'a str,
         /// Its runner.
         runner: &'a str,
     },
-    /// What tells whether a runner is alive does not answer for now.
+    /// The place that shows whether a runner is alive does not answer for now.
     RunnerUnseen(&'a Error),
-    /// A deployment's copy in the bucket cannot be read; the journal on this machine does.
+    /// A deployment's copy in the bucket cannot be read; the session uses the journal on this
+    /// machine.
     CopyUnread(&'a SharedError),
     /// AWS cannot be read for now: why, in words.
     AwsUnread(&'a str),
@@ -49,8 +50,8 @@ pub enum Notice<'a> {
         /// The deployment.
         id: &'a str,
     },
-    /// A deployment is in the journal, and is driven from its first state on.
+    /// A deployment is in the journal, and its runner begins with its first state.
     Begun(&'a Deployment),
-    /// A deployment is driven on from the state it is in.
+    /// The runner carries a deployment on from its present state.
     GoingOn(&'a Deployment),
 }

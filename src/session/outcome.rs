@@ -8,7 +8,7 @@ use crate::machine::State;
 pub struct Outcome {
     /// The deployment.
     pub deployment: Deployment,
-    /// How it rests; none where it does not, which is a bug.
+    /// How it rests; `None` where it does not, which is a bug.
     pub rest: Option<Rest>,
 }
 
@@ -28,7 +28,7 @@ pub enum Rest {
 }
 
 impl Rest {
-    /// How a deployment in this state rests; none where it does not.
+    /// How a deployment in this state rests; `None` where it does not.
     #[must_use]
     pub fn of(state: &State) -> Option<Rest> {
         match state {

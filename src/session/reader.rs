@@ -1,4 +1,4 @@
-//! Reading AWS before a deployment is driven, for as long as its timeout lasts.
+//! Reads AWS before the driver begins, for as long as the state's timeout lasts.
 
 use super::drive::Session;
 use super::error::Error;
@@ -9,7 +9,7 @@ use crate::cloud::{AwsCloud, Environment, LookError};
 use crate::driver::DriveError;
 use crate::plan::{Limits, Plan};
 
-/// Who reads AWS for one deployment, and waits where it does not answer.
+/// Reads AWS for one deployment, and waits where AWS does not answer.
 pub(super) struct Reader<'a> {
     pub cloud: AwsCloud,
     clock: Clock,
@@ -61,7 +61,7 @@ impl<'a> Session<'a> {
 }
 
 impl Reader<'_> {
-    /// What a look shows, once AWS answers.
+    /// The result of a read, once AWS answers.
     pub async fn until_it_answers<T>(
         &self,
         plan: &Plan,

@@ -1,4 +1,4 @@
-//! A new release: its place in the queue, its plan, its lease, and its begin.
+//! A new release: its place in the queue, its plan, its lock, and its beginning.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::preflight::{self, Past, Surroundings, Wanted};
 use crate::shared::{Lease, SharedState};
 use crate::store::{DriveLock, Store, StoreError};
 
-/// A release that is to begin.
+/// A release to begin.
 #[derive(Clone, Copy, Debug)]
 pub struct Release<'a> {
     /// The target, and what its plan is made of.
@@ -37,15 +37,14 @@ struct Waiting<'a> {
     release: &'a Release<'a>,
     id: &'a str,
     lock: &'a DriveLock,
-    /// None before the target was seen.
+    /// `None` before the target was seen.
     claim: Option<Claim>,
-    /// Whether nothing but blue's health was in the way when it was last planned.
+    /// Whether only blue's health prevented it when it was last planned.
     waits_for_blue: bool,
 }
 
 impl Session<'_> {
-    /// Waits until nothing is in the way of a release, makes its plan, and drives it until it
-    /// rests.
+    /// Waits until nothing prevents a release, makes its plan, and carries it out until it rests.
     ///
     /// # Errors
     /// [`Error`].
@@ -84,7 +83,7 @@ impl Session<'_> {
 }
 
 impl Waiting<'_> {
-    /// Begins where it may. None where what was looked at has changed meanwhile.
+    /// Begins where it may. `None` where the findings have changed meanwhile.
     async fn attempt(&mut self, session: &mut Session<'_>) -> Result<Option<Begun>, Error> {
         let Release {
             config,
@@ -169,7 +168,7 @@ impl Waiting<'_> {
 }
 
 impl Session<'_> {
-    /// Writes a new deployment into the journal, with the number of its lease.
+    /// Writes a new deployment into the journal, with the fencing number of its lock.
     pub(super) async fn write_down(
         &mut self,
         mut deployment: Deployment,
@@ -188,7 +187,7 @@ impl Session<'_> {
     }
 }
 
-/// Blue is still not fit to be released to. Nothing else is looked at before it is.
+/// Blue is still not healthy enough for a release. Nothing else is read before it is.
 fn not_healthy(blue: &Environment) -> Error {
     let health = blue.health_status.as_ref().unwrap_or(&blue.health);
     Error::NotHealthy {

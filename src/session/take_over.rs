@@ -1,4 +1,5 @@
-//! Going on with a deployment: the claim to it, what the operator orders, and the drive.
+//! Takes over a deployment to continue it: the claim, the operator's order, and the run of the
+//! driver.
 
 use std::sync::Arc;
 
@@ -15,21 +16,21 @@ use crate::machine::Order;
 use crate::shared::{DeploymentRecord, Lease};
 use crate::store::DriveLock;
 
-/// A deployment that this process may drive.
+/// A deployment that this process may carry out.
 pub(super) struct Claimed {
     pub deployment: Deployment,
     pub lock: DriveLock,
-    /// None where the journal is on this machine alone.
+    /// `None` where the journal is on this machine alone.
     pub lease: Option<Lease>,
-    /// Whether it rested when it was found, before its lease was taken: only then does an
-    /// order speak of that rest.
+    /// Whether it rested when it was found, before this process took its lock: only then does an
+    /// order refer to that rest.
     pub rested: bool,
 }
 
 impl Session<'_> {
-    /// Takes a deployment over that no process drives, carries an order out, and drives it until
-    /// it rests. Where somebody holds its lease this waits for as long as it takes to see whether
-    /// he is alive.
+    /// Takes over a deployment that has no runner, carries an order out, and carries the deployment
+    /// on until it rests. Where another process holds its lock, this waits for as long as it takes
+    /// to see whether that process is alive.
     ///
     /// # Errors
     /// [`Error`].
@@ -108,7 +109,7 @@ impl Session<'_> {
         })
     }
 
-    /// One attempt at a lease, which is given back where an interruption comes meanwhile.
+    /// One attempt to take a lock, which is released where an interruption comes meanwhile.
     pub(super) async fn attempt(
         &self,
         claim: &mut Claim,
@@ -119,7 +120,7 @@ impl Session<'_> {
         self.interruption.take(taking, returned).await?
     }
 
-    /// Takes a deployment up where it stands, carries an order out, and drives.
+    /// Takes a deployment over where it stands, carries an order out, and starts the driver.
     pub(super) async fn carry_out(
         &mut self,
         claimed: Claimed,
@@ -197,7 +198,7 @@ impl Session<'_> {
     }
 }
 
-/// Why a deployment is not taken up.
+/// Why a deployment is not taken over.
 enum NotTakenUp {
     Journal(JournalError),
     Here(Error),

@@ -1,4 +1,4 @@
-//! Whether a deployment's record may be acted on, by where it was read.
+//! Whether bluegreen may act on a deployment's record, by where it was read.
 
 use super::error::Error;
 use super::orders::Vouched;
@@ -45,8 +45,8 @@ impl Vouched {
     }
 }
 
-/// Refuses a record that does not agree with what AWS shows of its environments: green's own
-/// tags, which nobody writes by way of the bucket.
+/// Refuses a record that does not agree with what AWS shows of its environments: green's own tags,
+/// which write access to the bucket cannot change.
 async fn is_of_these_environments(
     reader: &Reader<'_>,
     deployment: &Deployment,

@@ -1,4 +1,4 @@
-//! The alarms of CloudWatch that watch production beside its health.
+//! The CloudWatch alarms that monitor production beside its health.
 
 use aws_sdk_cloudwatch::types::{AlarmType, StateValue};
 
@@ -7,8 +7,8 @@ use super::failure::{PAGES_MAX, endless, look_error};
 use crate::cloud::LookError;
 use bluegreen_core::text::foreign;
 
-/// How many alarms one request names and one answer tells (API reference,
-/// `DescribeAlarms`: at most 100 of each).
+/// How many alarms one request names and one answer lists (API reference, `DescribeAlarms`: at most
+/// 100 of each).
 const ALARMS_MAX: usize = 100;
 
 /// An alarm, metric or composite.
@@ -34,7 +34,7 @@ pub enum AlarmState {
 }
 
 impl Alarm {
-    /// That it is in alarm, and why; none where it is not.
+    /// Says that it is in alarm, and why; `None` where it is not.
     #[must_use]
     pub fn ringing(&self) -> Option<String> {
         let rings = self.state == AlarmState::Alarm;
@@ -57,7 +57,7 @@ impl AwsCloud {
         }
     }
 
-    /// Those of the alarms with these names that exist, in their order.
+    /// The alarms with these names that exist, in their order.
     pub(super) async fn alarms_found(&self, names: &[String]) -> Result<Vec<Alarm>, LookError> {
         let mut found: Vec<Alarm> = Vec::new();
         for names in names.chunks(ALARMS_MAX) {
@@ -109,7 +109,7 @@ pub(super) fn missing(names: &[String], found: &[Alarm]) -> Option<String> {
     (!unknown.is_empty()).then(words)
 }
 
-/// A state that this program does not know tells nothing.
+/// A state that this program does not know counts as insufficient data.
 fn state_of(state: Option<&StateValue>) -> AlarmState {
     match state {
         Some(StateValue::Ok) => AlarmState::Ok,

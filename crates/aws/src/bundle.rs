@@ -1,4 +1,4 @@
-//! Uploading a source bundle under its content-addressed key.
+//! Uploads a source bundle under its content-addressed key.
 
 use std::path::Path;
 use std::time::Duration;
@@ -162,7 +162,7 @@ impl AwsCloud {
     }
 }
 
-/// The file is still the one that the plan was made for.
+/// Checks that the file is still the one that the plan was made for.
 async fn unchanged(file: &BundleFile) -> Result<(), String> {
     let path = file.path.clone();
     let found = tokio::task::spawn_blocking(move || crate::bundle_file::read(&path))

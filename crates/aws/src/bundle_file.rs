@@ -29,13 +29,13 @@ pub enum BundleError {
         /// The file.
         path: PathBuf,
     },
-    /// A pipe or a device: what is read twice must be there twice.
+    /// A pipe or a device: it is read twice, so it must be a regular file.
     #[error("the bundle {} is no regular file: write it to one first", path.display())]
     NotAFile {
         /// The file.
         path: PathBuf,
     },
-    /// It is larger than the service takes.
+    /// It is larger than the service accepts.
     #[error("the bundle {} has {bytes} bytes; Elastic Beanstalk takes at most {BYTES_MAX}", path.display())]
     TooLarge {
         /// The file.
@@ -43,7 +43,7 @@ pub enum BundleError {
         /// Its length.
         bytes: u64,
     },
-    /// It is nothing that the service can deploy.
+    /// The service cannot deploy it.
     #[error(
         "the bundle {} {what}: Elastic Beanstalk takes a ZIP or WAR file, or a single file such as \
          Dockerrun.aws.json on Docker",

@@ -1,4 +1,4 @@
-//! What is checked of the account and the platform before a release begins. Reads only.
+//! What bluegreen checks of the account and the platform before a release begins. Reads only.
 
 use aws_sdk_elasticbeanstalk::types::{
     ConfigurationOptionSetting, ManagedAction as Described, ResourceQuota, ValidationSeverity,
@@ -23,23 +23,23 @@ pub struct ManagedAction {
     pub description: String,
     /// Scheduled, Pending, Running or Unknown.
     pub status: String,
-    /// When its window begins, where that is told.
+    /// When its window begins, where the service says so.
     pub window_start: Option<Moment>,
 }
 
-/// A platform version as `DescribePlatformVersion` tells it.
+/// A platform version as `DescribePlatformVersion` describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Platform {
     /// Its name, as in `Node.js 20 running on 64bit Amazon Linux 2023`.
     pub name: String,
     /// Its version, as in `4.3.0`.
     pub version: String,
-    /// Recommended; none where it is not the recommended one of its branch.
+    /// Recommended; `None` where it is not the recommended one of its branch.
     pub lifecycle: Option<String>,
-    /// Its branch; none of a custom platform.
+    /// Its branch; `None` for a custom platform.
     pub branch: Option<String>,
-    /// The branch's state: Beta, Supported, Deprecated or Retired; none of a custom
-    /// platform. The references spell it with and without a capital.
+    /// The branch's state: Beta, Supported, Deprecated or Retired; `None` for a custom platform.
+    /// The references spell it with and without a capital.
     pub branch_lifecycle: Option<String>,
 }
 
@@ -57,14 +57,14 @@ impl Platform {
 /// How many of a kind of resource an account may have in a region.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Quota {
-    /// The most that are allowed, where that is told.
+    /// The most that are allowed, where the service says so.
     pub maximum: Option<u32>,
-    /// How many there are that the caller may see; none where they were not counted.
+    /// How many there are that the caller may see; `None` where they were not counted.
     pub used: Option<u32>,
 }
 
 impl Quota {
-    /// How many more there may be; none where either number is not known.
+    /// How many more there may be; `None` where either number is not known.
     #[must_use]
     pub fn left(&self) -> Option<u32> {
         Some(self.maximum?.saturating_sub(self.used?))
@@ -113,17 +113,17 @@ const NOT_VALIDATED: [&str; 2] = [
     "aws:elasticbeanstalk:application:environment",
 ];
 
-/// Whether a CNAME can be had (API reference, `CheckDNSAvailability`).
+/// Whether a CNAME is available (API reference, `CheckDNSAvailability`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CnameAvailability {
     /// The whole CNAME.
     pub cname: String,
-    /// Whether nobody has it: the customers of a region share its names.
+    /// Whether it is free: the customers of a region share its names.
     pub available: bool,
 }
 
 impl AwsCloud {
-    /// The managed action of an environment that comes first; none where none is to come.
+    /// The next managed action of an environment; `None` where none is scheduled or under way.
     ///
     /// # Errors
     /// [`LookError`].
@@ -144,7 +144,7 @@ impl AwsCloud {
         Ok(actions.min_by_key(|action| action.window_start))
     }
 
-    /// The platform version with this ARN; none where there is none.
+    /// The platform version with this ARN; `None` where there is none.
     ///
     /// # Errors
     /// [`LookError`].
@@ -170,8 +170,8 @@ impl AwsCloud {
         }))
     }
 
-    /// The quotas of the account and region, with what is used of them as far as three
-    /// requests tell it.
+    /// The quotas of the account and region, with how much of them is used as far as three requests
+    /// show it.
     ///
     /// # Errors
     /// [`LookError`].
@@ -201,9 +201,9 @@ impl AwsCloud {
         })
     }
 
-    /// The Elastic IP addresses of the account in its region, and how many it may have at most
-    /// (EC2 API reference, `DescribeAccountAttributes`, `vpc-max-elastic-ips`); none where that is
-    /// not told.
+    /// The Elastic IP addresses of the account in its region, and how many it may have at most (EC2
+    /// API reference, `DescribeAccountAttributes`, `vpc-max-elastic-ips`); `None` where the service
+    /// does not say.
     ///
     /// # Errors
     /// [`LookError`].
@@ -211,9 +211,9 @@ impl AwsCloud {
         super::ec2::elastic_addresses(&self.lazy_clients).await
     }
 
-    /// What the service finds wrong with an environment's own settings, where one was to be made
-    /// with them (API reference, `ValidateConfigurationSettings`). The environment variables of
-    /// the application are left out.
+    /// What the service would find wrong with an environment's own settings in a new environment
+    /// (API reference, `ValidateConfigurationSettings`). The environment variables of the
+    /// application are left out.
     ///
     /// # Errors
     /// [`LookError`].
@@ -255,8 +255,8 @@ impl AwsCloud {
         Ok(faults.collect())
     }
 
-    /// Whether the CNAME with this prefix can be had: 4 to 63 letters, digits and
-    /// hyphens. It may be taken a moment later.
+    /// Whether the CNAME with this prefix is available: 4 to 63 letters, digits and hyphens.
+    /// Somebody may take it a moment later.
     ///
     /// # Errors
     /// [`LookError`]; [`LookError::Refused`] where it is no prefix.

@@ -25,13 +25,13 @@ pub enum Failure {
 /// Why a request was not applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// Too many requests: only patience.
+    /// Too many requests: waiting is all that helps.
     Throttled(String),
-    /// Another operation is in progress: only patience.
+    /// Another operation is in progress: waiting is all that helps.
     Busy(String),
-    /// It could not be sent: only patience.
+    /// It could not be sent: waiting is all that helps.
     Unreachable(String),
-    /// What was asked for is so already; a look will show it.
+    /// AWS is already in the requested state; a poll will show it.
     AlreadySo(String),
     /// The credentials are missing, wrong or expired.
     Credentials(String),
@@ -56,7 +56,7 @@ impl Refusal {
         }
     }
 
-    /// The same, to be changed.
+    /// The text of `Refusal::why`, to be changed.
     pub(crate) fn why_mut(&mut self) -> &mut String {
         match self {
             Refusal::Throttled(why)
@@ -84,11 +84,11 @@ enum Verdict {
 
 /// One line of the table: the first that fits decides.
 struct Rule {
-    /// The effect asked for; none fits any request.
+    /// The requested effect; `None` matches any request.
     effect: Option<EffectKind>,
-    /// The error's code; empty fits any.
+    /// The error's code; empty matches any.
     code: &'static str,
-    /// A part of the message; empty fits any.
+    /// A part of the message; empty matches any.
     message: &'static str,
     verdict: Verdict,
 }
@@ -111,12 +111,12 @@ const fn of(effect: EffectKind, message: &'static str, verdict: Verdict) -> Rule
     }
 }
 
-/// How Elastic Beanstalk tells that an object may not be read with the caller's rights; its
+/// The service's words where it may not read an object with the caller's rights; the object's
 /// bucket follows, then `, S3Key=` and its key.
 const DENIED_OBJECT: &str = "Access Denied: S3Bucket=";
 
-/// How the buckets of AWS's own are called that Elastic Beanstalk reads for whoever asks it; the
-/// region follows.
+/// How the names of AWS's own buckets begin that Elastic Beanstalk reads with its caller's rights;
+/// the region follows.
 const ASSETS: [&str; 2] = [
     "elasticbeanstalk-env-resources-",
     "elasticbeanstalk-platform-assets-",
@@ -183,9 +183,8 @@ const TABLE: &[Rule] = &[
     rule("", "", Verdict::Invalid),
 ];
 
-/// What a failed request means: a refusal, or none where it may have been
-/// applied all the same. Answers of status 500 and above are of that kind
-/// unless they name a throttle.
+/// What a failed request means: a refusal, or `None` where AWS may have applied it all the same.
+/// Answers of status 500 and above are of that kind unless they name a throttle.
 #[must_use]
 pub fn classify(effect: Option<EffectKind>, failure: &Failure) -> Option<Refusal> {
     let (status, code, message) = match failure {
@@ -220,20 +219,20 @@ pub fn classify(effect: Option<EffectKind>, failure: &Failure) -> Option<Refusal
     }
 }
 
-/// What follows the service's words where it refuses a request for its date.
+/// The text that follows the service's words where it refuses a request for its date.
 const CLOCK: &str =
     "this machine's clock differs from AWS's by more minutes than a signature allows";
 
-/// Whether AWS refused a request because this machine's clock is wrong. `why` is what
-/// [`classify`] told of it.
+/// Whether AWS refused a request because this machine's clock is wrong. `why` is the text of the
+/// refusal that [`classify`] returned.
 #[must_use]
 pub fn is_clock(why: &str) -> bool {
     why.contains(CLOCK)
 }
 
-/// Whether the service refuses the date of a request: S3 by a code of its own, every other
-/// service by the words of a signature that does not fit (IAM user guide, "Troubleshoot
-/// Signature Version 4 signing").
+/// Whether the service refuses the date of a request: S3 by a code of its own, every other service
+/// by the words about an invalid signature (IAM user guide, "Troubleshoot Signature Version 4
+/// signing").
 fn is_skewed(code: &str, message: &str) -> bool {
     let is_signature = matches!(code, "SignatureDoesNotMatch" | "InvalidSignatureException");
     code == "RequestTimeTooSkewed"
@@ -450,8 +449,7 @@ mod tests {
         }
     }
 
-    /// Each service refuses a wrong clock in words of its own; all of them are told as the
-    /// clock's.
+    /// Each service refuses a wrong clock in words of its own; bluegreen recognises all of them.
     #[test]
     fn a_wrong_clock_is_told_as_one() {
         for (code, message) in [

@@ -1,4 +1,4 @@
-//! What an environment is configured with, and the instances it runs.
+//! The configuration of an environment, and the instances it runs.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use bluegreen_core::machine::Instances;
 use bluegreen_core::plan::{Plan, Sizes, TemplateSets};
 use bluegreen_core::text::foreign;
 
-/// The settings of an environment as `DescribeConfigurationSettings` tells them.
+/// The settings of an environment as `DescribeConfigurationSettings` lists them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Configuration {
     /// Its solution stack.
@@ -58,20 +58,20 @@ impl Setting {
 pub struct TemplateBesideBlue {
     /// What it sets.
     pub sets: TemplateSets,
-    /// What it does not have word for word as blue has it.
+    /// Where it differs from blue, compared word for word.
     pub differing: Vec<Differing>,
 }
 
 /// How many instances an environment is made for (developer guide, "Environment types").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EnvironmentType {
-    /// One instance, with an address of its own: it serves nothing while it is deployed to.
+    /// One instance, with an address of its own: it answers nobody while it is deployed to.
     SingleInstance,
     /// A group of instances, in a web server tier behind a load balancer.
     LoadBalanced,
 }
 
-/// What is not set has its default (developer guide, "General options for all
+/// A setting that is absent has its default (developer guide, "General options for all
 /// environments").
 impl Configuration {
     /// The value of an option.
@@ -89,13 +89,13 @@ impl Configuration {
         }
     }
 
-    /// What a later change of it is noticed by.
+    /// The marks by which bluegreen notices a later change of it.
     pub(super) fn marked(self) -> Marked {
         let platform = self.platform().to_owned();
         Marked::of(&platform, &settings_by_name(self))
     }
 
-    /// Whether any option of a namespace that begins so is set.
+    /// Whether any option is set whose namespace begins with this text.
     #[must_use]
     pub fn has_any(&self, namespace: &str) -> bool {
         let is_set = |s: &Setting| s.value.as_ref().is_some_and(|value| !value.is_empty());
@@ -112,8 +112,7 @@ impl Configuration {
         }
     }
 
-    /// The type of its load balancer: classic, application or network; none where it has
-    /// none.
+    /// The type of its load balancer: classic, application or network; `None` where it has none.
     #[must_use]
     pub fn balancer_type(&self) -> Option<&str> {
         match self.environment_type() {
@@ -125,8 +124,8 @@ impl Configuration {
         }
     }
 
-    /// The ARN of the load balancer that it shares with others; none where it shares none,
-    /// empty where it is not told. What others put on that one does not follow a swap.
+    /// The ARN of the load balancer that it shares with others; `None` where it shares none, empty
+    /// where the settings do not name it. What others put on that one does not follow a swap.
     #[must_use]
     pub fn shared_balancer(&self) -> Option<&str> {
         let is_shared = self.value(ENVIRONMENT, "LoadBalancerIsShared")?;
@@ -142,9 +141,8 @@ impl Configuration {
             .unwrap_or("AllAtOnce")
     }
 
-    /// The worst health that its owner takes for a success, where that is said. The guide
-    /// names the option in one namespace and shows it in another; the more lenient of both
-    /// is meant.
+    /// The worst health that its owner accepts as a success, where a setting says so. The guide
+    /// names the option in one namespace and shows it in another; the more lenient of both counts.
     #[must_use]
     pub fn success_threshold(&self) -> Health {
         let namespaces = [
@@ -156,8 +154,9 @@ impl Configuration {
         said.max().unwrap_or_default()
     }
 
-    /// The engine of the database that belongs to the environment, empty where it is not
-    /// told; none where none does. Its clone gets a new one, which is empty.
+    /// The engine of the database that belongs to the environment, empty where the settings do not
+    /// name it; `None` where there is no database. The environment's clone gets a new one, which is
+    /// empty.
     #[must_use]
     pub fn coupled_database(&self) -> Option<&str> {
         let database = |name| {
@@ -173,8 +172,7 @@ impl Configuration {
         }
     }
 
-    /// How many instances the group may have; none where there is a single instance
-    /// and no group.
+    /// How many instances the group may have; `None` where there is a single instance and no group.
     #[must_use]
     pub fn sizes(&self) -> Option<Sizes> {
         if self.environment_type() == EnvironmentType::SingleInstance {
@@ -192,7 +190,7 @@ impl Configuration {
     }
 }
 
-/// The namespace of what is true of the environment as a whole.
+/// The namespace of the settings of the environment as a whole.
 const ENVIRONMENT: &str = "aws:elasticbeanstalk:environment";
 
 /// The namespace of the sizes.
@@ -212,7 +210,7 @@ pub(super) fn settings_by_name(configuration: Configuration) -> BTreeMap<String,
 }
 
 impl AwsCloud {
-    /// What an environment is compared by.
+    /// The traits by which bluegreen compares environments.
     ///
     /// # Errors
     /// [`LookError`].
@@ -230,7 +228,7 @@ impl AwsCloud {
         })
     }
 
-    /// What an environment is configured with: of two sets the one that is in force.
+    /// The settings of an environment: of two sets the one that is in force.
     ///
     /// # Errors
     /// [`LookError`].
@@ -250,7 +248,7 @@ impl AwsCloud {
         Ok(in_force(answer.configuration_settings.unwrap_or_default()))
     }
 
-    /// What a configuration template sets; none where there is no such template.
+    /// The settings of a configuration template; `None` where there is no such template.
     ///
     /// # Errors
     /// [`LookError`].
@@ -277,7 +275,7 @@ impl AwsCloud {
         }
     }
 
-    /// What blue's template, which is there, sets and has otherwise than blue; none where the
+    /// What blue's template, which exists, sets and where it differs from blue; `None` where the
     /// service does not describe it.
     ///
     /// # Errors
@@ -301,7 +299,7 @@ impl AwsCloud {
         }))
     }
 
-    /// How many instances an environment runs, and how many of them are as well as is accepted.
+    /// How many instances an environment runs, and how many of them are healthy.
     ///
     /// # Errors
     /// [`LookError`].
@@ -334,8 +332,7 @@ impl AwsCloud {
         }
     }
 
-    /// Why an environment's health is what it is, in the service's words; none with basic
-    /// health.
+    /// Why an environment's health is what it is, in the service's words; empty with basic health.
     ///
     /// # Errors
     /// [`LookError`].

@@ -1,4 +1,4 @@
-//! Where AWS is, and who asks.
+//! Where AWS is, and whose credentials the requests bear.
 
 use std::time::Duration;
 
@@ -13,9 +13,9 @@ use bluegreen_core::plan::REQUEST_TIMEOUT;
 /// How to reach AWS.
 #[derive(Clone, Debug, Default)]
 pub struct Connection {
-    /// The region; none for the one of the SDK's own chain.
+    /// The region; `None` for the one of the SDK's own chain.
     pub region: Option<String>,
-    /// The profile; none for the one of the SDK's own chain.
+    /// The profile; `None` for the one of the SDK's own chain.
     pub profile: Option<String>,
     /// A sandbox to talk to instead of AWS.
     pub sandbox: Option<SandboxEndpoint>,
@@ -39,8 +39,8 @@ pub enum ConnectError {
 }
 
 /// The credentials of a session that a sandbox has begun (`aws sts assume-role`), where the SDK's
-/// own variables hold such; nobody's real ones go to a sandbox. Else any key is taken, and one of
-/// its own tells a process from every other.
+/// own variables hold such; real credentials never go to a sandbox. Otherwise the sandbox accepts
+/// any key, and a key of its own distinguishes a process from every other.
 fn sandbox_credentials() -> Credentials {
     let variable = |name| std::env::var(name).ok();
     let session = variable("AWS_ACCESS_KEY_ID").filter(|key| key.starts_with("ASIASANDBOX"));

@@ -7,7 +7,7 @@ use super::signed::Service;
 use crate::cloud::LookError;
 use bluegreen_core::plan::SecurityGroup;
 
-/// The most that one answer tells (API reference, `DescribeSecurityGroups`: 5 to 1000).
+/// The most that one answer lists (API reference, `DescribeSecurityGroups`: 5 to 1000).
 const PAGE_MAX: &str = "1000";
 
 /// A page of security groups, or one error.
@@ -26,7 +26,7 @@ const EC2: Query = Query {
     version: "2016-11-15",
 };
 
-/// Asks an operation with these fields and reads its answer.
+/// Requests an operation with these fields and reads its answer.
 async fn read<T>(
     clients: &LazyClients,
     operation: &'static str,
@@ -66,8 +66,8 @@ pub(super) async fn security_groups(
     Err(endless("DescribeSecurityGroups"))
 }
 
-/// The Elastic IP addresses of the account in its region, and how many it may have at most; none
-/// where that is not told.
+/// The Elastic IP addresses of the account in its region, and how many it may have at most; `None`
+/// where the service does not say.
 ///
 /// # Errors
 /// [`LookError`].

@@ -1,23 +1,24 @@
-//! How S3 is asked to encrypt what this program writes to the artifacts bucket. Pure.
+//! The encryption that this program requests from S3 for what it writes to the artifacts bucket.
+//! Pure.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// Server-side encryption that every upload asks for (S3 user guide, "Protecting data with
-/// server-side encryption"): a bucket's policy may deny uploads that ask for none.
+/// Server-side encryption that every upload requests (S3 user guide, "Protecting data with
+/// server-side encryption"): a bucket's policy may deny uploads that request none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Encryption {
     /// With S3's own keys: `AES256`.
     S3,
     /// With a key of KMS: `aws:kms`.
     Kms {
-        /// Its ARN, id or alias; none for the bucket's own, else for AWS's key of S3.
+        /// Its ARN, id or alias; `None` for the bucket's own, else for AWS's key of S3.
         key: Option<String>,
     },
 }
 
 impl Encryption {
-    /// The key of KMS that is named.
+    /// The key of KMS that it names.
     #[must_use]
     pub fn key(&self) -> Option<&str> {
         match self {

@@ -70,7 +70,7 @@ where
     }
 }
 
-/// What a failed look means.
+/// What a failed poll means.
 pub(super) fn look_error<E>(operation: &str, error: &SdkError<E, HttpResponse>) -> LookError
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
@@ -128,7 +128,7 @@ where
     }
 }
 
-/// The status with which S3 answered a HEAD request, whose answer has no document; none where
+/// The status with which S3 answered a HEAD request, whose answer has no document; `None` where
 /// there was none, or where a page answered in S3's place.
 pub(super) fn status_of_head<E>(error: &SdkError<E, HttpResponse>) -> Option<u16> {
     let answer = error.raw_response()?;
@@ -165,7 +165,7 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn 
 /// A list has no more pages than this: no account holds so much.
 pub const PAGES_MAX: usize = 1_000;
 
-/// A list that goes on after [`PAGES_MAX`].
+/// The error for a list that does not end within [`PAGES_MAX`].
 #[must_use]
 pub fn endless(operation: &str) -> LookError {
     LookError::Refused(format!(
@@ -173,15 +173,15 @@ pub fn endless(operation: &str) -> LookError {
     ))
 }
 
-/// Why there are no credentials, a line for each place that was looked in. What a credential
-/// process has said is among it.
+/// Why there are no credentials, a line for each place that was searched. It includes the output of
+/// a credential process.
 fn without_secrets(why: &str) -> String {
     let why = secrets::of_this_process(&[]).hide(why);
     let lines: Vec<_> = why.lines().take(LINES_MAX).map(foreign).collect();
     lines.join("\n  | ")
 }
 
-/// So many lines of it are told.
+/// How many lines of it a message shows.
 const LINES_MAX: usize = 12;
 
 /// The error's chain in words, without its generic first links.

@@ -21,7 +21,7 @@ pub(super) struct Json {
 }
 
 impl Json {
-    /// Asks an operation with this body and reads its answer.
+    /// Requests an operation with this body and reads its answer.
     ///
     /// # Errors
     /// What went wrong, as [`failure`](super::failure::failure) understands it.

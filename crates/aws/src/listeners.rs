@@ -3,13 +3,13 @@
 use super::configuration::Configuration;
 use bluegreen_core::acceptance::Front;
 
-/// The port that listeners for http have without being told.
+/// The port of http listeners that set none.
 const HTTP: u16 = 80;
 
 impl Configuration {
-    /// How the environment is asked for a path: by http, but where its listener for that is
-    /// switched off and there is one for https (developer guide, "Configuring an Application
-    /// Load Balancer", "Configuring a Classic Load Balancer").
+    /// How to send a path to the environment: by http, unless its listener for that is switched off
+    /// and there is one for https (developer guide, "Configuring an Application Load Balancer",
+    /// "Configuring a Classic Load Balancer").
     #[must_use]
     pub fn front(&self) -> Front {
         match self.https_alone() {

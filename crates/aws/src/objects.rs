@@ -21,7 +21,7 @@ pub struct Bucket {
     name: String,
     encryption: Option<Encryption>,
     state_key: Option<StateKey>,
-    /// The account that must own it, where another one's is not to be read.
+    /// The account that must own it, where another account's bucket must not be read.
     owner: Option<String>,
 }
 
@@ -48,7 +48,7 @@ pub enum Condition<'a> {
     Unchanged(&'a str),
 }
 
-/// What the answer to a conditional write told.
+/// What the answer to a conditional write means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Put {
     /// It is written, and has this tag.
@@ -56,7 +56,7 @@ pub enum Put {
     /// 412, or 404 where the object to replace is gone: the condition does not
     /// hold, unless an earlier attempt of this same write was the reason.
     ConditionFailed,
-    /// There is no telling whether it is written.
+    /// Whether it is written is unknown.
     Unclear(String),
 }
 
@@ -65,17 +65,17 @@ pub enum Put {
 pub enum ConditionalWrites {
     /// It refused a write whose condition did not hold.
     Honoured,
-    /// It took it: the state in the bucket would not be safe there.
+    /// It accepted it: the state in the bucket would not be safe there.
     Ignored,
     /// It refused the write for another reason.
     Unknown,
 }
 
-/// S3 tells the tag of every object that it reads or writes (API reference, `GetObject` and
+/// S3 states the tag of every object that it reads or writes (API reference, `GetObject` and
 /// `PutObject`, "ETag").
 pub(super) const UNTAGGED: &str = "an answer that is not S3's came back: it has no ETag";
 
-/// Where a write is tried that is to be refused.
+/// The key of a write that S3 must refuse.
 const REFUSED_KEY: &str = "bluegreen/conditional-writes";
 /// The tag of no object, and the MD5 digest of no content.
 const NO_ETAG: &str = "\"00000000000000000000000000000000\"";
@@ -94,12 +94,12 @@ impl AwsCloud {
         }
     }
 
-    /// Whether a bucket heeds the conditions of writes. Asks for one that must be refused,
-    /// for the object does not have the tag that it is to replace (412, or 404 where there
-    /// is none: S3 user guide, "Conditional write behavior"). It writes nothing in S3 even
-    /// if that were not heeded, for the digest is not the content's either; which of both S3
-    /// looks at first is not documented. Only a store that heeds neither, which S3 is not,
-    /// is left with an empty object.
+    /// Whether a bucket heeds the conditions of writes. Requests one that S3 must refuse, because
+    /// the object does not have the tag that the write would replace (412, or 404 where there is no
+    /// object: S3 user guide, "Conditional write behavior"). It writes nothing in S3 even if S3 did
+    /// not heed the condition, because the digest is not the content's either; which of both S3
+    /// checks first is not documented. Only a store that heeds neither, which S3 is not, is left
+    /// with an empty object.
     ///
     /// # Errors
     /// [`LookError`].
@@ -139,8 +139,8 @@ impl Bucket {
         &self.name
     }
 
-    /// The same where this account owns it: S3 denies what is asked of another one's (user guide,
-    /// "Verifying bucket ownership with bucket owner condition").
+    /// This bucket where the account owns it: S3 denies requests to another account's bucket (user
+    /// guide, "Verifying bucket ownership with bucket owner condition").
     #[must_use]
     pub fn owned_by(self, account: &str) -> Bucket {
         let owner = Some(account.to_owned());
@@ -173,8 +173,8 @@ impl Bucket {
         self.state_key.as_ref()
     }
 
-    /// Reads an object; none where there is none. Of one that has more than
-    /// [`OBJECT_BYTES_MAX`] bytes no more is read than tells that.
+    /// Reads an object; `None` where there is none. Of an object with more than
+    /// [`OBJECT_BYTES_MAX`] bytes it reads no more than shows that.
     ///
     /// # Errors
     /// [`LookError`].
@@ -247,8 +247,8 @@ impl Bucket {
         }
     }
 
-    /// A page of the keys that begin with `prefix`, in their order, and what the next page is
-    /// asked for with.
+    /// A page of the keys that begin with `prefix`, in their order, and the token for the request
+    /// of the next page.
     ///
     /// # Errors
     /// [`LookError`].
@@ -280,7 +280,7 @@ impl Bucket {
         ))
     }
 
-    /// A missing bucket is told by its name.
+    /// Names a missing bucket.
     fn unfit(&self, failure: &Failure, otherwise: impl FnOnce() -> LookError) -> LookError {
         match failure {
             Failure::Service { code, .. } if code == "NoSuchBucket" => LookError::Refused(format!(
@@ -305,7 +305,7 @@ pub(super) fn key_of(encryption: Option<&Encryption>) -> Option<String> {
     encryption.and_then(Encryption::key).map(str::to_owned)
 }
 
-/// All attempts of a request together take no longer than one may.
+/// Limits all attempts of a request together to the time that one may take.
 fn bounded() -> s3::config::Builder {
     s3::config::Builder::new().timeout_config(
         TimeoutConfig::builder()

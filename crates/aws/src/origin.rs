@@ -1,4 +1,4 @@
-//! Whether an answer is AWS's: a proxy, a firewall or a login page answers in its place, also
+//! Whether an answer is AWS's: a proxy, a firewall or a login page may answer in its place, even
 //! when the request has reached AWS and was applied.
 
 use std::error::Error;
@@ -14,15 +14,15 @@ use aws_sdk_elasticbeanstalk::error::BoxError;
 
 use bluegreen_core::text::short;
 
-/// The headers in which AWS's services tell a request's id (S3 user guide, "Getting Amazon S3
-/// request IDs"; the others' name is that of the SDKs).
+/// The headers in which AWS's services state a request's id (S3 user guide, "Getting Amazon S3
+/// request IDs"; the names of the other headers are those of the SDKs).
 const REQUEST_ID: [&str; 3] = ["x-amzn-requestid", "x-amzn-request-id", "x-amz-request-id"];
 
-/// So much of a foreign answer is told.
+/// The most characters of a foreign answer that a message shows.
 const TOLD_CHARS_MAX: usize = 120;
 
-/// Takes no answer of success for AWS's that bears no mark of it. Many operations have an
-/// empty result, which the SDK reads from any answer of status 200.
+/// Rejects a successful answer that bears no mark of AWS. Many operations have an empty result,
+/// which the SDK reads from any answer of status 200.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum OnlyAws {
     /// A service whose answers are XML documents, each named after its operation.
@@ -111,7 +111,7 @@ impl fmt::Display for Foreign {
 
 impl Error for Foreign {}
 
-/// Whether AWS tells in it the id that it gave the request.
+/// Whether it states the id that AWS gave the request.
 pub(super) fn has_request_id(answer: &HttpResponse) -> bool {
     let headers = answer.headers();
     REQUEST_ID.iter().any(|name| headers.contains_key(name))
@@ -129,8 +129,8 @@ fn is_page(answer: &HttpResponse) -> bool {
 }
 
 impl OnlyAws {
-    /// Whether a good answer is AWS's: it tells the request's id, or it is what only the service
-    /// answers.
+    /// Whether a good answer is AWS's: it states the request's id, or it holds what only the
+    /// service answers.
     fn bears_a_mark(self, answer: &HttpResponse) -> bool {
         if has_request_id(answer) {
             return true;

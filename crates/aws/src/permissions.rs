@@ -1,4 +1,4 @@
-//! Who asks, and what the policies of IAM let him do.
+//! The caller, and what its IAM policies allow it to do.
 
 use std::collections::BTreeMap;
 
@@ -11,20 +11,20 @@ use super::failure::{PAGES_MAX, endless, failure, look_error};
 use crate::classify::Failure;
 use crate::cloud::LookError;
 
-/// Who asks, as `GetCallerIdentity` of STS tells it; nobody can be denied to ask it.
+/// The caller, as `GetCallerIdentity` of STS names it; no policy can deny that request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     /// The account.
     pub account: String,
     /// The ARN: of a user, of a role's session, or of the root user.
     pub arn: String,
-    /// The ARN of the user or role whose policies count; none for the root user and for
-    /// federated users, whose permissions cannot be simulated. A role's has no path: a
-    /// session's ARN does not tell it.
+    /// The ARN of the user or role whose policies count; `None` for the root user and for federated
+    /// users, whose permissions cannot be simulated. A role's ARN has no path here: a session's ARN
+    /// does not hold it.
     pub principal: Option<String>,
 }
 
-/// What a simulation is asked.
+/// One question of a simulation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked {
     /// As in `elasticbeanstalk:UpdateEnvironment`.
@@ -57,13 +57,13 @@ pub enum Denial {
     Boundary,
     /// A service control policy of the organization does not allow it.
     Organization,
-    /// Conditions of the policies ask for these keys, which the simulation was not given:
-    /// the request itself may be allowed.
+    /// Conditions of the policies need these keys, which the simulation did not get: the request
+    /// itself may be allowed.
     Undecided(Vec<String>),
 }
 
-/// What the requests of a release say of themselves: where docs/start/iam-policy.json asks it,
-/// and what policies ask of every request.
+/// The context keys of a release's requests: those that docs/start/iam-policy.json needs, and those
+/// that policies may test on every request.
 const CONTEXT: [(&str, ContextKeyTypeEnum, &str); 4] = [
     ("aws:SecureTransport", ContextKeyTypeEnum::Boolean, "true"),
     (
@@ -84,7 +84,7 @@ const CONTEXT: [(&str, ContextKeyTypeEnum, &str); 4] = [
 ];
 
 impl AwsCloud {
-    /// Whose credentials these are.
+    /// The identity of these credentials.
     ///
     /// # Errors
     /// [`LookError`].
@@ -99,12 +99,12 @@ impl AwsCloud {
         })
     }
 
-    /// Which of these actions the policies of a user or role do not allow, in the order of
-    /// their resources. Nothing is done, and policies of the resources themselves are not
-    /// asked. One request a resource, and one for each service that a role is passed to.
+    /// Which of these actions the policies of a user or role do not allow, in the order of their
+    /// resources. Nothing is done, and the policies of the resources themselves do not count. One
+    /// request a resource, and one for each service that a role is passed to.
     ///
     /// # Errors
-    /// [`LookError`]; [`LookError::Denied`] where the caller may not ask it.
+    /// [`LookError`]; [`LookError::Denied`] where the caller may not simulate.
     pub async fn simulate(
         &self,
         principal_arn: &str,
@@ -133,8 +133,7 @@ impl AwsCloud {
         Ok(denied)
     }
 
-    /// Those of the actions on a resource that are not allowed; none where there is no
-    /// such principal.
+    /// The actions on a resource that are not allowed; `None` where there is no such principal.
     async fn simulated(
         &self,
         principal: &str,
@@ -203,8 +202,8 @@ impl AwsCloud {
         fixed.chain(own).map(entry).collect()
     }
 
-    /// The ARN of a role with its path; none where the caller may not read it, which
-    /// docs/start/iam-policy.json does not ask for.
+    /// The ARN of a role with its path; `None` where the caller may not read it, which
+    /// docs/start/iam-policy.json does not require.
     async fn role_with_path(&self, arn: &str) -> Option<String> {
         let (_, name) = arn.split_once(":role/")?;
         let answer = self
@@ -240,8 +239,8 @@ fn unknown(principal: &str) -> LookError {
     ))
 }
 
-/// What a result says against its action. The simulation was given one resource, so that
-/// the result for it and the one for all are the same.
+/// Why a result does not allow its action. The simulation got one resource, so that the result for
+/// it and the one for all are the same.
 fn not_allowed(result: EvaluationResult, resource: &str) -> Option<Denied> {
     let specific = result.resource_specific_results.unwrap_or_default();
     let specific = specific

@@ -1,4 +1,5 @@
-//! Who asks environments' web sites, and name servers, in this crate's place: it asks AWS alone.
+//! The interface to environments' web sites and to name servers: this crate itself sends requests
+//! to AWS alone.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -11,27 +12,27 @@ use bluegreen_core::facts::{Probe, Site};
 /// Tests an environment.
 #[async_trait]
 pub trait Prober: fmt::Debug + Send + Sync {
-    /// Asks an environment.
+    /// Sends a test to an environment.
     async fn probe(&self, test: &AcceptanceTest, site: &Site) -> Probe;
 
     /// Runs a command that tests an environment.
     async fn run(&self, run: &Run) -> Ran;
 
-    /// How many addresses a load balancer's name leads to: each is one of its nodes. None where
-    /// that is not known.
+    /// How many addresses a load balancer's name resolves to: each is one of its nodes. `None`
+    /// where that is not known.
     async fn nodes(&self, _endpoint: &str) -> Option<u32> {
         None
     }
 
-    /// Where a name leads, as DNS tells it; why nobody knows, in words.
+    /// Where a name leads by DNS; the error says in words why that is unknown.
     async fn look_up(&self, name: &str) -> Result<Led, String>;
 }
 
 /// Where a name leads.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Led {
-    /// The names on the way after it, in lower case and without their last dot: that of each
-    /// CNAME record. A provider that flattens CNAMEs tells none.
+    /// The names on the way after it, in lower case and without their last dot: that of each CNAME
+    /// record. A provider that flattens CNAMEs returns none.
     pub names: Vec<String>,
     /// The addresses in the end; none where there is no such name.
     pub addresses: Vec<IpAddr>,

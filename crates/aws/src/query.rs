@@ -1,5 +1,5 @@
-//! The Query protocol, for the services whose clients in the SDK take minutes to build: a form goes,
-//! XML comes back.
+//! The Query protocol, for the services whose clients in the SDK take minutes to build: the request
+//! is a form, the answer is XML.
 
 use aws_sdk_elasticbeanstalk::config::http::HttpResponse;
 use aws_sdk_elasticbeanstalk::error::SdkError;
@@ -21,7 +21,7 @@ pub(super) struct Query {
 }
 
 impl Query {
-    /// Asks an operation with these fields and reads its answer.
+    /// Requests an operation with these fields and reads its answer.
     ///
     /// # Errors
     /// What went wrong, as [`failure`](super::failure::failure) understands it; an answer that
@@ -50,7 +50,7 @@ impl Query {
     }
 }
 
-/// What to tell of an answer that cannot be read.
+/// The error for an answer that cannot be read.
 pub(super) fn unreadable(operation: &str) -> LookError {
     LookError::Passing(format!("{operation}: the answer is not readable"))
 }

@@ -1,4 +1,4 @@
-//! What is read from AWS, in our own words.
+//! Reads AWS, and returns what it finds in types of this program.
 
 use aws_sdk_elasticbeanstalk::primitives::DateTime;
 use aws_sdk_elasticbeanstalk::types::{
@@ -20,11 +20,11 @@ use bluegreen_core::facts::{Environment, Event, EventQuery, InstanceVersion, Ver
 use bluegreen_core::plan::TAG_DEPLOYMENT;
 use bluegreen_core::text::foreign;
 
-/// How far the clocks of AWS and of this machine may differ when a deploy's
-/// events are looked for without its request's id.
+/// How far the clocks of AWS and of this machine may differ where bluegreen searches for the events
+/// of a deploy without its request's id.
 const CLOCK_SKEW: Duration = Duration::from_secs(30);
 
-/// An application as `DescribeApplications` tells it.
+/// An application as `DescribeApplications` describes it.
 #[derive(Clone, Debug)]
 pub struct Application {
     /// The names of its configuration templates.
@@ -125,7 +125,7 @@ impl AwsCloud {
         Ok(applications.into_iter().map(named).collect())
     }
 
-    /// What an environment's events said since a moment, oldest first.
+    /// An environment's events since a moment, oldest first.
     ///
     /// # Errors
     /// [`LookError`].
@@ -141,7 +141,7 @@ impl AwsCloud {
         self.events_of(environment_id, &query).await
     }
 
-    /// The application with this name; none where there is none.
+    /// The application with this name; `None` where there is none.
     ///
     /// # Errors
     /// [`LookError`].
@@ -163,7 +163,7 @@ impl AwsCloud {
         }))
     }
 
-    /// The application version with this label; none where there is none.
+    /// The application version with this label; `None` where there is none.
     ///
     /// # Errors
     /// [`LookError`].
@@ -188,7 +188,7 @@ impl AwsCloud {
             .find(|version| version.label == label))
     }
 
-    /// The application's newest processed version; none where there is none.
+    /// The application's newest processed version; `None` where there is none.
     ///
     /// # Errors
     /// [`LookError`].
@@ -328,7 +328,7 @@ impl AwsCloud {
         Ok(events)
     }
 
-    /// What each instance of an environment runs; none with basic health.
+    /// The version that each instance of an environment runs; `None` with basic health.
     pub(super) async fn instance_versions(
         &self,
         environment_id: &str,
@@ -372,10 +372,10 @@ impl AwsCloud {
     }
 }
 
-/// What a failed question for enhanced health means. `DescribeInstancesHealth is not
-/// supported.` and its like alone tell of basic health (EB CLI, `resources/strings.py`); any
-/// other invalid request may be an environment that is changing its kind of health (EB CLI,
-/// `display/data_poller.py`), so it is asked again.
+/// What a failed request for enhanced health means. `DescribeInstancesHealth is not supported.` and
+/// its like alone indicate basic health (EB CLI, `resources/strings.py`); any other invalid request
+/// may be an environment that is changing its kind of health (EB CLI, `display/data_poller.py`), so
+/// bluegreen repeats the request.
 pub(super) fn health_error<E>(
     operation: &str,
     error: &SdkError<E, HttpResponse>,
@@ -397,7 +397,7 @@ where
     })
 }
 
-/// Enhanced health is off, so there is nothing to tell.
+/// Enhanced health is off, so there is nothing to report.
 #[derive(Debug)]
 pub(super) struct BasicHealth;
 

@@ -1,4 +1,4 @@
-//! Keeps what is asked of AWS and what it answers, while somebody wants it kept.
+//! Records the requests to AWS and their answers, where a command wants them recorded.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,7 +15,7 @@ use bluegreen_core::acceptance::AcceptanceTest;
 use bluegreen_core::facts::{Probe, Site};
 use bluegreen_core::fidelity::Differing;
 
-/// A body longer than this is a file's, and is not kept.
+/// A body longer than this is a file's, and is not recorded.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 
 /// The headers of answers that the clients read or a bug report needs. None of them holds
@@ -31,12 +31,12 @@ const HEADERS: [&str; 8] = [
     "x-amzn-requestid",
 ];
 
-/// Keeps every attempt of every request of the clients that have it, answered or not, and
-/// what was found by comparing. The default one keeps nothing.
+/// Records every attempt of every request of the clients that have it, answered or not, and the
+/// results of comparisons. The default one records nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Recorder(Option<Arc<Mutex<Kept>>>);
 
-/// What was kept.
+/// What it has recorded.
 #[derive(Debug, Default)]
 struct Kept {
     exchanges: Vec<Exchange>,
@@ -44,19 +44,19 @@ struct Kept {
 }
 
 impl Recorder {
-    /// One that keeps everything from now on.
+    /// A recorder that records everything from now on.
     #[must_use]
     pub fn keeping() -> Recorder {
         Recorder(Some(Arc::default()))
     }
 
-    /// What was kept so far, in its order.
+    /// What it has recorded so far, in its order.
     #[must_use]
     pub fn exchanges(&self) -> Vec<Exchange> {
         self.kept(|kept| kept.exchanges.clone()).unwrap_or_default()
     }
 
-    /// How blue differs from its template and from green, as it was found last.
+    /// How blue differs from its template and from green, by the last comparison.
     #[must_use]
     pub fn comparisons(&self) -> Vec<Comparison> {
         self.kept(|kept| kept.comparisons.clone())
@@ -71,7 +71,7 @@ impl Recorder {
 }
 
 impl Recorder {
-    /// Keeps with which status an environment's web site answered a test.
+    /// Records the status with which an environment's web site answered a test.
     pub(super) fn site(&self, site: &Site, test: &AcceptanceTest, probe: &Probe) {
         let is_path = test.url.starts_with('/');
         let exchange = Exchange {
@@ -91,8 +91,8 @@ impl Recorder {
         self.kept(|kept| kept.exchanges.push(exchange));
     }
 
-    /// Keeps how blue differs from what it was compared `with`, in place of an earlier
-    /// comparison with the same.
+    /// Records how blue differs from what it was compared `with`, in place of an earlier comparison
+    /// with the same.
     pub(super) fn compared(&self, with: &'static str, differing: impl FnOnce() -> Vec<Differing>) {
         self.kept(|kept| {
             kept.comparisons.retain(|earlier| earlier.with != with);

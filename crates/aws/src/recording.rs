@@ -1,9 +1,9 @@
-//! What was asked of AWS and what it answered, kept for a bug report without anything that
-//! tells whose account it was. Pure.
+//! Requests to AWS and their answers, recorded for a bug report without anything that identifies
+//! the account. Pure.
 //!
-//! Nothing leaves this module as it came: [`Recording::redacted`] gives the document, in
-//! which every name, id, address and value that is not known to be harmless is replaced by a
-//! pseudonym, always the same for the same. So the document still answers: see
+//! Nothing leaves this module as it came: [`Recording::redacted`] returns the document, in which a
+//! pseudonym replaces every name, id, address and value that is not known to be harmless, always
+//! the same one for the same value. So the document can still answer requests: see
 //! `bluegreen sandbox --replay`.
 
 mod body;
@@ -24,7 +24,7 @@ use bluegreen_core::fidelity::{Differing, Weight};
 pub const VERSION: u32 = 1;
 
 /// One request as it was sent, and its answer. Neither credentials nor signatures are ever
-/// taken: of all headers only the operation's name is, and a few of the answer's.
+/// recorded: of all request headers only the operation's name is, and a few of the answer's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exchange {
     /// When it was answered.
@@ -37,9 +37,9 @@ pub struct Exchange {
     pub path: String,
     /// The header `X-Amz-Target`, which names the operation of some protocols.
     pub target: Option<String>,
-    /// The body that was sent; none where it is a file's, or no text.
+    /// The body that was sent; `None` where it is a file's, or no text.
     pub body: Option<String>,
-    /// The answer's status; none where none came.
+    /// The answer's status; `None` where none came.
     pub status: Option<u16>,
     /// The answer's header `Content-Type`.
     pub content_type: Option<String>,
@@ -47,7 +47,7 @@ pub struct Exchange {
     pub etag: Option<String>,
     /// Other headers of the answer that the clients read, by their names in lower case.
     pub headers: Vec<(String, String)>,
-    /// The answer's body; none where it is no text.
+    /// The answer's body; `None` where it is no text.
     pub answer: Option<String>,
     /// Why no answer came, where none did.
     pub failure: Option<String>,
@@ -77,22 +77,22 @@ impl Exchange {
 pub struct Comparison {
     /// What it was compared with: `template` or `green`.
     pub with: &'static str,
-    /// Everything that is not the same.
+    /// Every difference.
     pub differing: Vec<Differing>,
 }
 
-/// Everything that one process asked of AWS.
+/// Every request of one process to AWS.
 #[derive(Clone, Debug, Default)]
 pub struct Recording {
     /// The names that are known beforehand: which, of what kind, and the name.
     pub names: Vec<(&'static str, &'static str, String)>,
     /// The region.
     pub region: String,
-    /// What was asked and answered, in its order.
+    /// The requests and their answers, in their order.
     pub exchanges: Vec<Exchange>,
     /// How blue differs from its template and from green.
     pub comparisons: Vec<Comparison>,
-    /// What was found, point by point: the point, the verdict, and the evidence.
+    /// The findings, point by point: the point, the verdict, and the evidence.
     pub verdicts: Vec<[String; 3]>,
 }
 
@@ -102,7 +102,7 @@ struct Document {
     version: u32,
     bluegreen: &'static str,
     region: String,
-    /// Under which names the document answers.
+    /// The names under which the document answers.
     names: serde_json::Map<String, Value>,
     verdicts: Vec<Verdict>,
     comparisons: Vec<Compared>,
@@ -157,7 +157,7 @@ struct Redacted {
 }
 
 impl Recording {
-    /// The document that may be shown to anybody, as JSON.
+    /// The document that anybody may see, as JSON.
     #[must_use]
     pub fn redacted(&self, secrets: Secrets) -> String {
         let mut names = Pseudonyms::new(secrets);

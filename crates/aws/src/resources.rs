@@ -10,7 +10,7 @@ pub(super) struct Resources {
     /// How many instances it runs.
     pub instances: u32,
     /// Its load balancer: the ARN of an application or network one, the name of a classic one.
-    /// None where it has none.
+    /// `None` where it has none.
     pub balancer: Option<String>,
 }
 

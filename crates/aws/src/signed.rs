@@ -35,16 +35,16 @@ use super::origin::{AgainWhereForeign, OnlyAws};
 /// A service.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Service {
-    /// As the SDK's settings name it, in `AWS_ENDPOINT_URL_…`.
+    /// Its name in the SDK's settings, in `AWS_ENDPOINT_URL_…`.
     pub id: &'static str,
-    /// As its endpoint and its signatures name it.
+    /// Its name in its endpoint and its signatures.
     pub name: &'static str,
     /// Whether its endpoints of GovCloud are FIPS endpoints under their plain names (the rules of
     /// its endpoints in botocore, `endpoint-rule-set-1.json`).
     pub gov_is_fips: bool,
 }
 
-/// A request that is to be signed.
+/// A request to sign.
 #[derive(Clone, Debug)]
 pub(super) struct Signed {
     pub service: Service,
@@ -52,12 +52,12 @@ pub(super) struct Signed {
     pub content_type: &'static str,
     /// The header `x-amz-target` of the JSON protocols.
     pub target: Option<String>,
-    /// How an answer of the service is told from a page in its place.
+    /// How to distinguish an answer of the service from a page in its place.
     pub only: OnlyAws,
     pub body: String,
 }
 
-/// An error that the service has told.
+/// An error that the service returned.
 #[derive(Debug)]
 pub(super) struct Told(ErrorMetadata);
 
@@ -146,7 +146,7 @@ fn request(signed: Signed) -> Result<HttpRequest, Box<dyn Error + Send + Sync>> 
     Ok(request)
 }
 
-/// With the configuration's own credentials, for the service in this region.
+/// Signs with the configuration's own credentials, for the service in this region.
 fn signing(service: Service, config: &SdkConfig, region: Region) -> StaticRuntimePlugin {
     let mut layer = Layer::new(service.id);
     layer.store_put(AuthSchemeOptionResolverParams::new(()));
@@ -171,9 +171,9 @@ fn signing(service: Service, config: &SdkConfig, region: Region) -> StaticRuntim
         .with_runtime_components(components)
 }
 
-/// What the program has set, as for a sandbox, else `AWS_ENDPOINT_URL_…` of the service, the
-/// configuration's own, or the region's (General Reference, "Service endpoints and quotas"): the
-/// order of the SDK's own clients.
+/// The endpoint that the program has set, as for a sandbox; else `AWS_ENDPOINT_URL_…` of the
+/// service, the configuration's own, or the region's (General Reference, "Service endpoints and
+/// quotas"): the order of the SDK's own clients.
 fn endpoint(service: Service, config: &SdkConfig, region: &str) -> String {
     let set = config.endpoint_url().map(str::to_owned);
     if let (true, Some(set)) = (

@@ -19,8 +19,8 @@ const CLOUDFORMATION: Query = Query {
 };
 
 impl AwsCloud {
-    /// Whether the stack behind an environment is protected against termination; none
-    /// where no stack is to be seen. A protected environment cannot be terminated.
+    /// Whether the stack behind an environment is protected against termination; `None` where the
+    /// caller can see no stack. A protected environment cannot be terminated.
     ///
     /// # Errors
     /// [`LookError`].
@@ -51,8 +51,8 @@ impl AwsCloud {
         Ok(protection.flatten())
     }
 
-    /// Asks for the stack behind an environment; none where there is no stack, or not what is
-    /// asked of it.
+    /// Requests the stack behind an environment; `None` where there is no stack, or not the part of
+    /// it that is needed.
     async fn stack<T>(
         &self,
         operation: &'static str,
@@ -80,9 +80,9 @@ impl AwsCloud {
         }
     }
 
-    /// The security group that the service made for an environment's instances; none where it
-    /// is told to make none. Its stack alone tells it from those that others have put the
-    /// instances in.
+    /// The security group that the service made for an environment's instances; `None` where its
+    /// settings say to make none. Only its stack distinguishes it from the groups that others have
+    /// put the instances in.
     ///
     /// # Errors
     /// [`LookError`].

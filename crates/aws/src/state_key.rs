@@ -17,11 +17,11 @@ const MEMBER: &str = ",\"mac\":\"";
 /// How many hexadecimal digits a code has.
 const DIGITS: usize = 64;
 
-/// A key for HMAC-SHA256 (RFC 2104) over objects in the bucket. It does not show itself.
+/// A key for HMAC-SHA256 (RFC 2104) over objects in the bucket. Its `Debug` output leaves it out.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StateKey(Vec<u8>);
 
-/// What an object's code says of it.
+/// What an object's code proves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Authenticity {
     /// No key is given: whoever may write to the bucket may have written it.

@@ -1,5 +1,5 @@
-//! What time it is at AWS, which every answer says in its Date header; and until when
-//! a request may be sent.
+//! The time at AWS, which every answer states in its Date header; and until when a request may be
+//! sent.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,7 +18,7 @@ use bluegreen_clock::{Deadline, Moment};
 pub(super) struct ServiceTime(Arc<Mutex<Option<(Moment, Instant)>>>);
 
 impl ServiceTime {
-    /// The date of the last answer and when it came; none before the first.
+    /// The date of the last answer and when it came; `None` before the first.
     pub fn last(&self) -> Option<(Moment, Instant)> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

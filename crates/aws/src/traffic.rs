@@ -1,5 +1,5 @@
-//! What an environment's web servers answered lately; with basic health, which does not tell, how
-//! many requests its load balancer counted.
+//! An environment's latest answers to its clients; with basic health, which does not show them, the
+//! number of requests that its load balancer counted.
 
 // Numbers here are read from others.
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
@@ -24,20 +24,20 @@ use bluegreen_core::plan::{Plan, Role};
 use bluegreen_core::traffic::Traffic;
 
 impl AwsCloud {
-    /// How many nodes a load balancer has; none where that is not known.
+    /// How many nodes a load balancer has; `None` where that is not known.
     pub async fn nodes(&self, endpoint: &str) -> Option<u32> {
         self.prober.nodes(endpoint).await
     }
 
-    /// Where each of these names leads, as DNS tells it, or why nobody knows, in words. All are
-    /// asked at the same time.
+    /// Where each of these names leads by DNS, or in words why that is unknown. All are resolved at
+    /// the same time.
     pub async fn look_up(&self, names: &[String]) -> Vec<Result<Led, String>> {
         all(names.iter().map(|name| self.prober.look_up(name))).await
     }
 }
 
 impl AwsCloud {
-    /// The same of the environment of a role; none where there is none that serves.
+    /// The traffic of the environment of a role; `None` where no such environment is running.
     pub(super) async fn traffic_of(
         &self,
         sighting: &Sighting,
@@ -52,8 +52,8 @@ impl AwsCloud {
         }
     }
 
-    /// What an environment's web servers answered lately; with basic health, which does not
-    /// tell, how many requests its load balancer counted.
+    /// An environment's latest answers to its clients; with basic health, which does not show them,
+    /// the number of requests that its load balancer counted.
     ///
     /// # Errors
     /// [`LookError`].
@@ -86,8 +86,8 @@ impl AwsCloud {
         }
     }
 
-    /// The requests that an environment's load balancer counted in the last minute that is told
-    /// wholly.
+    /// The requests that an environment's load balancer counted in the last minute whose count is
+    /// complete.
     async fn balanced(&self, environment_id: &str) -> Result<Counted, LookError> {
         let resources = match self.resources(environment_id).await {
             Ok(resources) => resources,
@@ -120,7 +120,7 @@ impl AwsCloud {
     }
 
     /// The requests that a load balancer counted for an environment, and when that minute ended;
-    /// none of a network load balancer.
+    /// `None` for a network load balancer.
     async fn requests_of(
         &self,
         balancer: &str,
@@ -228,21 +228,21 @@ impl AwsCloud {
     }
 }
 
-/// The requests of an environment, where somebody counts them.
+/// The requests of an environment, where a service counts them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Counted {
-    /// So many.
+    /// The count.
     Told(Traffic),
-    /// Nobody does; why, in words.
+    /// No service counts them; why, in words.
     Nobody(String),
-    /// Who does may not be asked; why, in words.
+    /// The caller may not read the service that counts them; why, in words.
     Unread(String),
-    /// Who does has not answered; why, in words.
+    /// The service that counts them has not answered; why, in words.
     Silent(String),
 }
 
 impl Counted {
-    /// How many; none where nobody counts them.
+    /// The count; `None` where there is none.
     #[must_use]
     pub fn told(self) -> Option<Traffic> {
         match self {
@@ -252,7 +252,7 @@ impl Counted {
     }
 }
 
-/// What cannot be read does not stop a release by itself, which goes by time then.
+/// A count that cannot be read does not stop a release by itself: the release then waits by time.
 fn unread(error: LookError) -> Result<Counted, LookError> {
     match error {
         LookError::Denied(why) => Ok(Counted::Unread(format!(
@@ -269,10 +269,10 @@ fn silent(why: &str) -> Counted {
     ))
 }
 
-/// How long CloudWatch is waited for. A private network may have no way to it at all.
+/// Timeout of CloudWatch's answer. A private network may have no route to CloudWatch at all.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
 
-/// How long after its end a minute is told wholly: load balancers report every 60 seconds, and
+/// How long after its end a minute's count is complete: load balancers report every 60 seconds, and
 /// CloudWatch has it within two minutes more.
 const TOLD_AFTER: Duration = Duration::from_secs(180);
 /// In milliseconds.
@@ -318,7 +318,7 @@ fn answered(metrics: &ApplicationMetrics) -> Traffic {
     }
 }
 
-/// For how long is counted where that is not told: "usually 10 seconds" (API reference,
+/// The span of a count where the answer does not state it: "usually 10 seconds" (API reference,
 /// `ApplicationMetrics`).
 const COUNTED_SECONDS: u32 = 10;
 

@@ -1,5 +1,5 @@
-//! What somebody has put onto an environment's own load balancer beside Elastic Beanstalk: its
-//! settings do not tell it, and a clone does not have it (developer guide, "Cloning an Elastic
+//! What somebody has put onto an environment's own load balancer outside Elastic Beanstalk: its
+//! settings do not list it, and a clone does not have it (developer guide, "Cloning an Elastic
 //! Beanstalk environment": "unmanaged changes").
 
 use std::fmt;
@@ -16,7 +16,7 @@ use crate::cloud::LookError;
 /// The tag that CloudFormation puts on what a stack has made.
 const TAG_STACK: &str = "aws:cloudformation:stack-id";
 
-/// Something on a load balancer that its environment's settings do not tell.
+/// Something on a load balancer that its environment's settings do not list.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Unmanaged {
     /// AWS WAF protects it with the web ACL of this name.
@@ -28,7 +28,7 @@ pub enum Unmanaged {
         /// As in `HTTPS`.
         protocol: String,
     },
-    /// What a listener does where no rule says otherwise, as in `redirect`.
+    /// What a listener does where no rule applies, as in `redirect`.
     DefaultAction {
         /// The listener's port.
         port: u16,
@@ -82,7 +82,7 @@ impl fmt::Display for Unmanaged {
 /// What was found on a load balancer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Beside {
-    /// What the settings do not tell.
+    /// What the settings do not list.
     pub found: Vec<Unmanaged>,
     /// Why something could not be read, in words.
     pub unread: Vec<String>,
@@ -93,8 +93,8 @@ impl AwsCloud {
     /// one, and not in its settings.
     ///
     /// # Errors
-    /// [`LookError`] where nothing could be read; what could not be read beside is told in the
-    /// answer.
+    /// [`LookError`] where nothing could be read; `unread` in the answer names single parts that
+    /// could not.
     pub async fn beside(
         &self,
         environment_id: &str,
@@ -175,7 +175,8 @@ impl AwsCloud {
         Ok(found)
     }
 
-    /// The rules of a listener that neither the settings nor the environment's stack have made.
+    /// The rules of a listener that come neither from the settings nor from the environment's
+    /// stack.
     async fn rules_beside(
         &self,
         listener: &str,

@@ -33,7 +33,7 @@ struct WebAcl {
     name: String,
 }
 
-/// The name of the web ACL that protects an application load balancer; none where none does.
+/// The name of the web ACL that protects an application load balancer; `None` where none does.
 ///
 /// # Errors
 /// [`LookError`].

@@ -17,8 +17,8 @@ pub struct Clock {
     epoch: Moment,
     started: tokio::time::Instant,
     speed: f64,
-    /// What the machine's own clock reads, which may be set at any moment: only a
-    /// [`Stopwatch`] looks at it.
+    /// What the machine's own clock reads, which may be set at any moment: only a [`Stopwatch`]
+    /// reads it.
     wall: fn() -> SystemTime,
 }
 
@@ -40,7 +40,7 @@ impl Clock {
         }
     }
 
-    /// The same clock on a machine whose own clock reads what `wall` tells.
+    /// This clock on a machine whose own clock reads what `wall` returns.
     #[must_use]
     pub fn on_the_wall(self, wall: fn() -> SystemTime) -> Clock {
         Clock { wall, ..self }
@@ -121,7 +121,7 @@ impl Stopwatch {
 pub struct Deadline(Vec<(Stopwatch, Duration)>);
 
 impl Deadline {
-    /// The same with one more limit.
+    /// This deadline with one more limit.
     #[must_use]
     pub fn and(mut self, stopwatch: Stopwatch, limit: Duration) -> Deadline {
         self.0.push((stopwatch, limit));

@@ -1,5 +1,5 @@
-//! The acceptance tests of an environment: what it is asked over HTTP, and which
-//! answer passes. Pure.
+//! The acceptance tests of an environment: the requests that bluegreen sends to it over HTTP, and
+//! which answer passes. Pure.
 
 mod answer;
 mod redirect;

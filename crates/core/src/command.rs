@@ -1,4 +1,4 @@
-//! A command of the operator's, and what became of it, as data.
+//! A command of the operator's and its result, as data.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::text::short;
 /// How much of a command's output is kept: its last bytes.
 pub const OUTPUT_BYTES_MAX: usize = 64 * 1024;
 
-/// How many characters of a command's last line are told.
+/// How many characters of a command's last line bluegreen reports.
 const LINE_CHARS_MAX: usize = 200;
 
 /// A command to run.

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How well an environment is, the best first: what is left of the service's words once they
-/// tell anything (developer guide, "Health colors and statuses").
+/// How well an environment is, the best first: what is left of the service's words once they say
+/// anything (developer guide, "Health colors and statuses").
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -21,12 +21,12 @@ pub enum Health {
 }
 
 impl Health {
-    /// The health that these stand for; none where they tell nothing yet, or nothing any more
+    /// The health that these stand for; none where they say nothing yet, or nothing any more
     /// (Pending, Suspended, Grey).
     ///
-    /// With basic health the colour decides. Whether the service leaves the status out then or
-    /// says that it is unknown is published nowhere; with enhanced health an unknown one is
-    /// always Grey, so that the colour tells the two apart.
+    /// With basic health the colour decides. No page documents whether the service then leaves the
+    /// status out or says that it is unknown; with enhanced health an unknown one is always Grey,
+    /// so that the colour distinguishes the two.
     #[must_use]
     pub fn of(status: Option<&str>, colour: &str) -> Option<Health> {
         match status.unwrap_or_default() {

@@ -45,11 +45,11 @@ pub enum When {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnFailure {
-    /// The deployment goes back.
+    /// The deployment rolls back.
     Rollback,
-    /// The deployment is held; green serves.
+    /// The deployment is held; users are on green.
     Hold,
-    /// It is told, and nothing more.
+    /// bluegreen logs the failure and does nothing else.
     Ignore,
 }
 
@@ -163,8 +163,8 @@ fn is_end(kind: Kind) -> bool {
 }
 
 impl Hook {
-    /// What its failure can mean where it stands. To be held means that green serves; who
-    /// is held, going back or at an end can only be told.
+    /// What its failure can mean at its place. A held deployment has its users on green; where the
+    /// deployment is held, rolling back or at an end, bluegreen can only log the failure.
     fn possible(&self) -> &'static [OnFailure] {
         use OnFailure::{Hold, Ignore, Rollback};
         match (self.stage, self.when) {
@@ -206,9 +206,9 @@ impl Hook {
         }
     }
 
-    /// Whether it runs while the deployment goes towards this version. On the way to the
-    /// previous one the stages of a release come again, and its hooks do not unless they say
-    /// so: a migration must not run on the way back from its own failure.
+    /// Whether it runs while the deployment works towards this version. On the way to the previous
+    /// one the stages of a release come again, and its hooks do not unless they say so: a migration
+    /// must not run during the rollback from its own failure.
     fn runs_towards(&self, goal: Goal) -> bool {
         let on = self.on.unwrap_or(match self.stage {
             Kind::Preparing
@@ -254,12 +254,12 @@ impl Hook {
     }
 }
 
-/// The hooks that are due at a change of state, in the order in which they run: after the
-/// one, then before the other; of each in the order in which they are written.
+/// The hooks that are due at a change of state, in the order in which they run: those after the old
+/// state, then those before the new one; of each in the order in which they are written.
 ///
-/// A stage that is left for Held, Discarding, AbortingDeploy, ReturningToGreen,
-/// ReturningToBlue or Stuck was given up: what is to come after it does not. `goal` is the
-/// version that the deployment goes towards after the change.
+/// A stage that is left for Held, Discarding, AbortingDeploy, ReturningToGreen, ReturningToBlue or
+/// Stuck was given up: the hooks after it do not run. `goal` is the version that the deployment
+/// works towards after the change.
 pub fn due(hooks: &[Hook], passage: Passage, goal: Goal) -> impl Iterator<Item = &Hook> {
     let given_up = matches!(
         passage.to,

@@ -1,7 +1,7 @@
 //! The state machine of a deployment: pure, no I/O, no clock, no randomness.
 //!
-//! [`step`] takes the state, the plan and what was just seen, and says as data
-//! what to do next. Only looking advances a state: an API answer proves nothing.
+//! [`step`] takes the state, the plan and what a poll has just seen, and returns as data what to do
+//! next. Only polls advance a state: an API answer proves nothing.
 
 mod cause;
 mod drift;

@@ -22,7 +22,7 @@ const REFERRED_BYTES_MIN: usize = 4;
 /// it where it stands alone, and its path where it is a URL.
 const LONG_BYTES_MIN: usize = 16;
 
-/// The values to hide, and whatever looks like a secret by itself.
+/// The values to hide, and whatever has the form of a secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Secrets {
     /// As they are.
@@ -128,8 +128,8 @@ impl Secrets {
     }
 }
 
-/// What is a secret by its form, whoever tells it: what every such text holds, and the pattern,
-/// whose group, where it has one, is what is hidden.
+/// What is a secret by its form, wherever it comes from: what every such text holds, and the
+/// pattern, whose group, where it has one, is what is hidden.
 static SHAPES: LazyLock<Vec<(&str, Regex)>> = LazyLock::new(|| {
     let shapes = [
         // JSON Web Tokens, signed (RFC 7515) and encrypted (RFC 7516).
@@ -203,8 +203,8 @@ fn forms(value: &str) -> [String; 2] {
     [value.trim().to_owned(), inside]
 }
 
-/// What of a value may be told alone: each line, also where its breaks are escaped, and what
-/// follows the host of a URL, as a webhook's.
+/// What of a value may appear alone: each line, also where its breaks are escaped, and what follows
+/// the host of a URL, as a webhook's.
 fn parts(value: &str) -> Vec<String> {
     let unescaped = value.replace("\\n", "\n").replace("\\r", "");
     let lines = unescaped.lines().map(|line| line.trim().to_owned());

@@ -1,5 +1,5 @@
-//! Tables in TOML, as flags take them inline and the file holds them: read without
-//! telling their values, which may be secrets.
+//! Tables in TOML, as flags take them inline and the file holds them: read without showing their
+//! values, which may be secrets.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub fn keys_of<T: DeserializeOwned>() -> &'static [&'static str] {
     keys
 }
 
-/// Hears of the keys that a form asks for.
+/// Records the keys that a form requires.
 struct Keys<'a>(&'a mut &'static [&'static str]);
 
 impl<'de> serde::Deserializer<'de> for Keys<'_> {

@@ -30,7 +30,7 @@ pub fn foreign(text: &str) -> String {
 }
 
 /// Whether a character shows nothing itself and changes how others are shown: breaks of lines and
-/// paragraphs, and the format characters that turn the direction of writing or have no width
+/// paragraphs, and the format characters that change the direction of writing or have no width
 /// (Unicode, general categories Zl, Zp and Cf; UTR 36, "bidirectional text spoofing").
 #[must_use]
 pub fn is_unseen(c: char) -> bool {
@@ -53,8 +53,8 @@ pub fn on_one_line(text: &str) -> String {
     shown
 }
 
-/// A name as a word of a command that is told to be pasted into a shell: quoted where it holds
-/// what a shell would take for something else.
+/// A name as a word of a command that an operator pastes into a shell: quoted where it holds what a
+/// shell would take for something else.
 #[must_use]
 pub fn for_shell(name: &str) -> String {
     let name = on_one_line(name);

@@ -1,5 +1,5 @@
-//! What an environment's web servers answered lately, and what that tells: whether the
-//! environment is drained, and whether production is worse than before. Pure.
+//! What an environment's web servers answered lately, and what that shows: whether the environment
+//! is drained, and whether production is worse than before. Pure.
 
 // Numbers here are read from others.
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
@@ -11,30 +11,30 @@ use serde::{Deserialize, Serialize};
 use crate::moment::Moment;
 use crate::plan::Limits;
 
-/// Fewer requests than this in one look say nothing of a share or a latency.
+/// Fewer requests than this in one poll say nothing of a share or a latency.
 const REQUESTS_MIN: u32 = 20;
 
 /// A latency is not called worse by less than this: on a fast application a factor is
 /// soon reached by chance.
 const LATENCY_NOISE: Duration = Duration::from_millis(100);
 
-/// What the web servers of an environment answered lately, as enhanced health tells it, or how
+/// What the web servers of an environment answered lately, as enhanced health reports it, or how
 /// many requests its load balancer counted some minutes ago.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
     /// How many instances there are.
     pub instances: u32,
-    /// For how long was counted: ten seconds, usually.
+    /// How long the count lasted: ten seconds, usually.
     pub counted: Duration,
-    /// When the counting ended, where that was a while ago; none where it goes on.
+    /// When the counting ended, where that was a while ago; none where it continues.
     pub ended: Option<Moment>,
     /// How many requests there were meanwhile. A load balancer's health checks are among
     /// them.
     pub requests: u32,
     /// How many of them were answered with a status of 500 to 599.
     pub server_errors: u32,
-    /// How long the slowest tenth of them took on average (API reference, `Latency`, `P90`);
-    /// none where that is not told.
+    /// How long the slowest tenth of them took on average (API reference, `Latency`, `P90`); none
+    /// where the service does not report that.
     pub slowest_tenth: Option<Duration>,
 }
 
@@ -68,12 +68,12 @@ pub struct Usual {
     server_errors: u64,
     /// Milliseconds of the slowest tenths, each times the requests it is of.
     milliseconds: u64,
-    /// The requests of which a latency was told.
+    /// The number of requests for which the service reported a latency.
     timed: u64,
 }
 
 impl Usual {
-    /// The same with one look more.
+    /// The usual answers with those of one poll more.
     #[must_use]
     pub fn with(self, traffic: &Traffic) -> Usual {
         let requests = u64::from(traffic.requests);
@@ -113,7 +113,7 @@ pub struct Served {
 }
 
 impl Served {
-    /// The same with one poll more.
+    /// The number of requests with those of one poll more.
     #[must_use]
     pub fn with(self, traffic: &Traffic) -> Served {
         Served {
@@ -140,7 +140,7 @@ const REMAINDER_SHARE_PER_MILLE: u64 = 100;
 /// How much of production's traffic an environment that production left still gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Idle {
-    /// No more than health checks make, or nobody can tell.
+    /// No more than health checks make, or nobody knows how much.
     Quiet,
     /// Less than a tenth of what production got, and little more than health checks make:
     /// the drain's limit forgives it.
@@ -150,7 +150,7 @@ pub enum Idle {
 }
 
 impl Traffic {
-    /// How much of what production got is still asked of an environment that it left, where
+    /// How much of what production got still arrives at an environment that it left, where
     /// `quiet_requests` a minute and instance are health checks.
     #[must_use]
     pub fn remaining(&self, served: &Served, quiet_requests: u64) -> Idle {

@@ -1,8 +1,8 @@
-//! Where a deployment is kept, and who may drive it.
+//! Where a deployment is kept, and who may run it.
 //!
 //! The [`store`] is a SQLite file on this machine, [`shared`] the copy in the artifacts bucket with
-//! the lease of each target and the queue of those who wait. A [`journal`] writes both, and a
-//! [`claim`] decides who may drive.
+//! the lock of each target and the queue of those who wait. A [`journal`] writes both, and a
+//! [`claim`] decides who may run a deployment.
 #![warn(missing_docs)]
 
 pub mod store;

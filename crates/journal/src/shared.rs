@@ -1,9 +1,8 @@
-//! The journal's copy in the artifacts bucket, and one lease and one queue a target.
+//! The journal's copy in the artifacts bucket, and one lock and one queue a target.
 //!
-//! A container's disk dies with it; what lies in the bucket does not. Every object
-//! is written under a condition only: a write whose answer was lost is read back
-//! and compared, and one that somebody else was faster with changes nothing.
-//! docs/operate/shared-state.md describes the objects.
+//! A container's disk dies with it; what lies in the bucket does not. Every object is written under
+//! a condition only: a write whose answer was lost is read back and compared, and one that somebody
+//! else was faster with changes nothing. docs/operate/shared-state.md describes the objects.
 
 // Numbers here are read from others.
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]

@@ -1,11 +1,11 @@
-//! Time passes in a world, and requests that were held up arrive.
+//! Lets time pass in a world, and requests that were held up arrive.
 
 use crate::time::Millis;
 use crate::world::World;
 use crate::world::due::Late;
 use crate::{operations, services};
 
-/// Everything that is due up to `now` happens, in order of time.
+/// Lets everything happen that is due up to `now`, in order of time.
 pub fn advance(world: &mut World, now: Millis) {
     while let Some(arrival) = world.pass_until(now) {
         let before = std::mem::replace(&mut world.asking, arrival.asking);

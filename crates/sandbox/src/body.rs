@@ -1,4 +1,4 @@
-//! Large bodies: on disk and in pieces, so that the sandbox takes no memory for what is sent to it.
+//! Large bodies: on disk and in pieces, so that the sandbox holds no large request in memory.
 
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
@@ -17,7 +17,7 @@ use tempfile::SpooledData;
 /// A body up to this length is held in memory.
 const HELD_BYTES_MAX: usize = 1024 * 1024;
 
-/// The largest body that is taken: more than the largest source bundle.
+/// The largest body that the sandbox accepts: more than the largest source bundle.
 const BYTES_MAX: u64 = 600 * 1024 * 1024;
 
 /// How much of a file is read at a time.
@@ -71,12 +71,12 @@ pub(crate) struct Spooled {
 }
 
 impl Spooled {
-    /// What a request carries beside it.
+    /// The body that a request carries beside it.
     pub fn of<B>(request: &Request<B>) -> Option<&Spooled> {
         request.extensions().get()
     }
 
-    /// In bytes.
+    /// Its length in bytes.
     pub fn length(&self) -> u64 {
         self.length
     }
@@ -164,7 +164,7 @@ fn unpack(mut body: impl BufRead, mut content: impl Write) -> io::Result<u64> {
     }
 }
 
-/// The content of an `aws-chunked` body that is held; none where it is malformed.
+/// The content of an `aws-chunked` body that is held; `None` where it is malformed.
 pub(crate) fn unpacked(body: &[u8]) -> Option<Bytes> {
     let mut content = Vec::with_capacity(body.len());
     unpack(body, &mut content).ok()?;

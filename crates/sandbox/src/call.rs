@@ -1,4 +1,4 @@
-//! A call of the API as a tap is told of it.
+//! A call of the API as a tap sees it.
 
 use std::sync::Arc;
 
@@ -64,7 +64,7 @@ pub enum Service {
     ServiceQuotas,
 }
 
-/// When a tap is told of a call.
+/// When a tap hears of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Phase {
     /// Before it is applied.
@@ -73,10 +73,10 @@ pub enum Phase {
     After,
 }
 
-/// What a tap wants.
+/// The decision of a tap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TapVerdict {
-    /// Go on.
+    /// Continue.
     Continue,
     /// Close the connection without an answer; before its phase, nothing is applied.
     HangUp,

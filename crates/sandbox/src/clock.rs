@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::time::{Millis, millis};
 
-/// Where a sandbox's time comes from.
+/// The source of a sandbox's time.
 #[derive(Clone)]
 pub enum TimeSource {
     /// The wall's, times the speed.
     Wall,
-    /// A function that tells the sandbox's own time; the speed is ignored.
+    /// A function that returns the sandbox's own time; the speed is ignored.
     Manual(Arc<dyn Fn() -> SystemTime + Send + Sync>),
 }
 
@@ -26,7 +26,7 @@ impl fmt::Debug for TimeSource {
     }
 }
 
-/// What a sandbox's clock reads.
+/// A reading of a sandbox's clock.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ClockReading {
     /// Its time.
@@ -35,7 +35,7 @@ pub struct ClockReading {
     pub speed: f64,
 }
 
-/// A clock that can be kept on disk: it goes on while no process runs.
+/// A clock that can be kept on disk: it runs on while no process runs.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Clock {
     epoch: Millis,
@@ -54,7 +54,7 @@ impl Clock {
         }
     }
 
-    /// The same reading, at another speed from now on.
+    /// The same time, at another speed from now on.
     pub fn at_speed(self, speed: f64) -> Clock {
         Clock {
             epoch: self.now(),

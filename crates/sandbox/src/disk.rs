@@ -1,4 +1,4 @@
-//! Keeping a world: in memory, or on disk for several processes at a time.
+//! Keeps a world: in memory, or on disk for several processes at a time.
 
 use std::fs::File;
 use std::io::Write;
@@ -88,9 +88,9 @@ impl Disk {
         }
     }
 
-    /// Works on the world as it is now. A world on disk is read before and
-    /// written after, under its lock. One that cannot be read, or is a newer
-    /// program's, is told in the log and left alone: this goes on in memory.
+    /// Works on the world as it is now. It reads a world on disk before and writes it after, under
+    /// its lock. Where the world cannot be read, or a newer program has written it, it logs that,
+    /// leaves the file alone, and continues in memory.
     pub fn with_world<R>(&mut self, work: impl FnOnce(&mut World, SystemTime) -> R) -> R {
         let Some(folder) = self.folder.clone() else {
             return self.work(work);

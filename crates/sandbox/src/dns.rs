@@ -11,10 +11,10 @@ use crate::world::World;
 /// How long an answer may be kept, in seconds.
 const TTL: u32 = 60;
 
-/// The longest message that is sent over UDP without being asked for more.
+/// The longest message that goes over UDP where the query allows no more.
 pub(crate) const BYTES_MAX: usize = 512;
 
-/// The answer to a query; none where it is not one.
+/// The answer to a query; `None` where it is not one.
 pub(crate) fn answer(world: &World, query: &[u8]) -> Option<Vec<u8>> {
     let query = Message::from_vec(query).ok()?;
     if query.metadata.message_type != MessageType::Query {
@@ -44,7 +44,7 @@ pub(crate) fn answer(world: &World, query: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// The records that answer a question; none where there is no such name.
+/// The records that answer a question; `None` where there is no such name.
 pub(crate) fn records(world: &World, asked: &Name, kind: RecordType) -> Option<Vec<Record>> {
     let (names, addresses) = world.look_up(&asked.to_ascii())?;
     let mut owner = asked.clone();

@@ -5,17 +5,17 @@
 //! signature is accepted.
 //!
 //! To read it from below: `time` and `wire` are the words that all others use, texts of moments,
-//! forms and XML. `world` is the data and the physics, and knows nobody above. What answers
-//! requests calls it: `query` reads what a request of the Query API names, `policy` judges
-//! whether the caller may, `operations` are those of Elastic Beanstalk ([`apply`]), `services`
-//! those of the services beside it. `arrivals` lets time pass ([`advance`]), `disk` keeps a world
-//! between processes. On top of them `route` and its neighbours speak HTTP and DNS for a
-//! [`Sandbox`]; `objects` is S3, `site` the environments' own sites. `replay` stands beside all of
-//! this: it answers from a recording, without a world.
+//! forms and XML. `world` is the data and the physics, and knows no module above it. What answers
+//! requests calls it: `query` reads what a request of the Query API names, `policy` judges whether
+//! the caller may, `operations` are those of Elastic Beanstalk ([`apply`]), `services` those of the
+//! services beside it. `arrivals` lets time pass ([`advance`]), `disk` keeps a world between
+//! processes. On top of them `route` and its neighbours speak HTTP and DNS for a [`Sandbox`];
+//! `objects` is S3, `site` the environments' own sites. `replay` stands beside all of this: it
+//! answers from a recording, without a world.
 //!
-//! Who uses it opens a [`Sandbox`] with [`Options`], has its calls told with a tap, and works on
-//! its [`World`] with faults, policies and its own hands; a [`Report`] tells what became of the
-//! clients.
+//! A program or test opens a [`Sandbox`] with [`Options`], hears of its calls through a tap, and
+//! changes its [`World`] through faults, policies or directly; a [`Report`] shows what became of
+//! the clients.
 #![warn(missing_docs)]
 
 mod time;

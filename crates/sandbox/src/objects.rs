@@ -1,10 +1,10 @@
-//! S3: the kept library `s3s-fs` over a folder, with what it leaves open.
+//! S3: the library `s3s-fs` over a folder, and here what that library leaves open.
 //!
-//! s3s-fs checks a write's condition and then writes; between the two another
-//! writer may come. It keeps an object's checksums in a file of their own, so that
-//! a read beside a write could mix old and new. Every request therefore runs under
-//! one lock, which holds between processes too. Signatures are not checked, so bodies that were signed in chunks
-//! are unpacked here (S3 API reference, "Signature calculations … chunked upload").
+//! s3s-fs checks a write's condition and then writes; between the two another writer may come. It
+//! keeps an object's checksums in a file of their own, so that a read beside a write could mix old
+//! and new. Every request therefore runs under one lock, which holds between processes too.
+//! Signatures are not checked, so bodies that were signed in chunks are unpacked here (S3 API
+//! reference, "Signature calculations … chunked upload").
 
 mod checksums;
 mod request;
@@ -133,12 +133,12 @@ impl Objects {
         found
     }
 
-    /// Whether this bucket is there; no name at all stands for all of them.
+    /// Whether this bucket exists; an empty name stands for all of them.
     pub fn has_bucket(&self, bucket: &str) -> bool {
         self.root.join(bucket).is_dir()
     }
 
-    /// Whether a bucket that is there lacks an object.
+    /// Whether an existing bucket lacks an object.
     pub fn lacks(&self, bucket: &str, key: &str) -> bool {
         self.has_bucket(bucket) && !self.root.join(bucket).join(key).is_file()
     }
@@ -197,8 +197,8 @@ impl Objects {
         }
     }
 
-    /// Whether an object's bucket is missing, which s3s-fs tells as a missing key, or after
-    /// the condition of a write.
+    /// Whether an object's bucket is missing, which s3s-fs reports as a missing key, or only after
+    /// it has checked the condition of a write.
     fn lacks_bucket(&self, request: &Request<Bytes>) -> bool {
         let path_style = request.headers().get(HOST).is_none_or(|h| h == "localhost");
         let path = request.uri().path().trim_start_matches('/');
@@ -247,8 +247,8 @@ fn climbs(request: &Request<Bytes>) -> bool {
     names.iter().any(|name| climbs(name)) || many.contains("../")
 }
 
-/// The request without its signature and with its body unpacked, below `folder` where it is
-/// large; none where the body is malformed.
+/// The request without its signature and with its body unpacked, below `folder` where it is large;
+/// `None` where the body is malformed.
 fn unsigned(mut request: Request<Bytes>, folder: &Path) -> Option<Request<Bytes>> {
     let sha256 = HeaderName::from_static("x-amz-content-sha256");
     let header = |request: &Request<Bytes>, name: &HeaderName| {

@@ -8,14 +8,14 @@ use crate::world::iam::policy::Policy;
 /// How to open a sandbox.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Where its world is kept; none for one that ends with the process. Several
+    /// The folder of its world; `None` for a world that lasts as long as the process. Several
     /// processes may keep one world open at the same time.
     pub directory: Option<PathBuf>,
     /// How many of its seconds pass in one of the wall's.
     pub speed: f64,
-    /// Where its time comes from.
+    /// The source of its time.
     pub time: TimeSource,
-    /// What its clients may do; none for everything.
+    /// What its clients may do; `None` for everything.
     pub policy: Option<Policy>,
 }
 

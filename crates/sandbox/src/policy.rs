@@ -1,4 +1,4 @@
-//! What each operation needs, and whether the policies of who asks allow it.
+//! The permissions that each operation needs, and whether the caller's policies grant them.
 
 mod assets;
 pub(crate) mod beanstalk;

@@ -1,4 +1,4 @@
-//! Reading a request of the Query API: what it names, and what it gives.
+//! Reads a request of the Query API: what it names, and what it sets.
 
 pub(crate) mod checks;
 pub(crate) mod configuration;

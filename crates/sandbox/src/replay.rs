@@ -1,15 +1,15 @@
-//! Answers that were recorded on a real account, given again.
+//! Replays answers that were recorded on a real account.
 //!
-//! A recording is a file that `bluegreen doctor` writes: every request that it sent, and what
-//! AWS answered, under pseudonyms. A request is answered with what its like was answered, in
-//! the recorded order; the last answer is given again and again. A request whose like was
-//! never recorded gets an error that says so.
+//! A recording is a file that `bluegreen doctor` writes: every request that it sent, and what AWS
+//! answered, under pseudonyms. A request gets the recorded answer to one like it, in the recorded
+//! order; the last answer repeats. A request that resembles no recorded one gets an error that says
+//! so.
 //!
-//! Requests that change something divide a recording: what was read after one is answered only
-//! once its like was asked for again, however often a client looks before. What clients keep
-//! for themselves below `bluegreen/` in the bucket is not recorded: it is a store of the
-//! replay's own. Names that a client makes up differ in each run: an answer has those of the
-//! client that asks.
+//! Requests that change something divide a recording: the replay returns a read recorded after such
+//! a request only once a client has sent one like it, however often that client polls before.
+//! Objects that clients keep for themselves below `bluegreen/` in the bucket are not recorded: they
+//! are in a store of the replay's own. Names that a client makes up differ in each run: an answer
+//! has those of the client that sent the request.
 
 mod progress;
 mod question;
@@ -39,7 +39,7 @@ use crate::{host, objects, response, server};
 /// How many requests an answer to an unknown one names.
 const NAMED_MAX: usize = 12;
 
-/// A recording that answers.
+/// A recording that can answer requests.
 #[derive(Clone)]
 pub struct Replay {
     inner: Arc<Inner>,
@@ -54,7 +54,7 @@ struct Inner {
     began: Instant,
     /// When the recording began.
     begins_at: SystemTime,
-    /// What clients keep for themselves.
+    /// The objects that clients keep for themselves.
     objects: Objects,
     _scratch: tempfile::TempDir,
 }
@@ -108,13 +108,13 @@ impl Replay {
         })
     }
 
-    /// The same, on a clock that runs so many times as fast as the wall's.
+    /// This replay, on a clock that runs so many times as fast as the wall's.
     #[must_use]
     pub fn at_speed(self, speed: f64) -> Replay {
         Replay { speed, ..self }
     }
 
-    /// Under which names it answers: `application`, `blue`, `green`, `bucket`, and `version`
+    /// The names under which it answers: `application`, `blue`, `green`, `bucket`, and `version`
     /// where one was named.
     #[must_use]
     pub fn names(&self) -> &BTreeMap<String, String> {
@@ -177,8 +177,8 @@ impl Replay {
         self.inner.begins_at + self.inner.began.elapsed().mul_f64(self.speed)
     }
 
-    /// Whether a request is for what clients keep for themselves in the bucket, and the
-    /// recording has none of its like that was refused.
+    /// Whether a request is for an object that clients keep for themselves in the bucket, and the
+    /// recording has no request like it that was refused.
     fn is_kept_by_clients(&self, request: &Request<Bytes>) -> bool {
         let (bucket, key) = objects::target(request);
         let query = request.uri().query().unwrap_or_default();
@@ -256,7 +256,7 @@ impl Replay {
         }
     }
 
-    /// With which status a web site answered this path, or else the first one that was asked.
+    /// The status with which a web site answered this path, or else the first recorded path.
     fn site(&self, path: &str) -> Response<Bytes> {
         let exchanges = &self.inner.recording.exchanges;
         let sites = (0..exchanges.len()).filter(|at| exchanges[*at].service == "site");
@@ -274,8 +274,8 @@ impl Replay {
         }
     }
 
-    /// The next exchange in which this was asked, or the last; one in which all but made-up
-    /// values are the same, where there is none.
+    /// The next exchange with this request, or the last; where there is none, one that differs only
+    /// in made-up values.
     fn exchange(&self, asked: &Question) -> Option<&Exchange> {
         let recorded = &self.inner.asked;
         let exchanges = &self.inner.recording.exchanges;

@@ -1,11 +1,11 @@
-//! What becomes of a request.
+//! The outcome of a request.
 
 use std::time::Duration;
 
 use crate::wire::error::ApiError;
 use crate::world::fault::{FaultEffect, Page};
 
-/// What becomes of a request.
+/// The outcome of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
     /// An answer: the HTTP status and the body.
@@ -19,14 +19,14 @@ pub enum Reply {
     },
     /// An answer that is not AWS's.
     Foreign(Page),
-    /// The same, this much later.
+    /// A reply that comes this much later.
     Slow(Box<Reply>, Duration),
     /// The connection closes without an answer.
     HangUp,
 }
 
 impl Reply {
-    /// The same so many milliseconds later.
+    /// This reply, so many milliseconds later.
     pub(crate) fn after(self, milliseconds: u64) -> Reply {
         Reply::Slow(Box::new(self), Duration::from_millis(milliseconds))
     }

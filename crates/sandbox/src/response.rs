@@ -1,4 +1,4 @@
-//! Answers over HTTP by their content.
+//! Answers over HTTP, by the type of their content.
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, LOCATION};
@@ -22,7 +22,7 @@ pub(crate) fn text(status: u16, body: String) -> Response<Bytes> {
     answer(status, "text/plain; charset=utf-8", body)
 }
 
-/// What nginx and AWS say to a body that is larger than they take.
+/// The answer of nginx and AWS to a body that is larger than they accept.
 pub(crate) fn too_large() -> Response<Bytes> {
     text(413, "the body is too large\n".to_owned())
 }

@@ -29,7 +29,7 @@ impl Sandbox {
     /// Carries out one HTTP request, whatever it is for.
     ///
     /// # Errors
-    /// [`Hangup`]: the connection is to be closed without an answer.
+    /// [`Hangup`]: the connection must be closed without an answer.
     pub async fn handle(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Hangup> {
         let response = self.answer(request).await?;
         let whole = Streamed::whole(response).await;
@@ -78,8 +78,8 @@ impl Sandbox {
         }
     }
 
-    /// The host that DNS leads to from a host, and whether an environment's web site is
-    /// to answer for it.
+    /// The host that DNS leads to from a host, and whether an environment's web site must answer
+    /// for it.
     fn led_to(&self, host: String) -> (String, bool) {
         let is_named =
             host.ends_with(".elasticbeanstalk.com") || host.ends_with(".elb.amazonaws.com");
@@ -100,7 +100,7 @@ impl Sandbox {
     }
 
     /// Whether a request may be for a sandbox that only this machine reaches: a web page that has
-    /// led a name of its own here (DNS rebinding) asks by that name.
+    /// led a name of its own here (DNS rebinding) sends its requests to that name.
     pub(crate) fn is_meant<B>(&self, request: &Request<B>) -> bool {
         let host = host(request);
         host.is_empty() || is_own(&host) || self.led_to(host).1
@@ -297,15 +297,15 @@ impl Sandbox {
     }
 }
 
-/// Whether a web page asks, as browsers tell: none of the clients of AWS is one. An image or a
-/// form of another site's comes without an origin.
+/// Whether a web page has sent the request, as browsers' headers show: no client of AWS is one. A
+/// request for an image or from a form on another site may come without an origin.
 fn is_of_a_page<B>(request: &Request<B>) -> bool {
     let site = request.headers().get("sec-fetch-site");
     request.headers().contains_key(ORIGIN)
         || site.is_some_and(|site| site != "none" && site != "same-origin")
 }
 
-/// The parameters of a Query request; none where it is not one.
+/// The parameters of a Query request; `None` where it is not one.
 fn query_form(request: &Request<Bytes>) -> Option<Form> {
     let header = |name| {
         request
@@ -327,7 +327,7 @@ fn query_form(request: &Request<Bytes>) -> Option<Form> {
     (!form.operation().is_empty() && !scoped("s3")).then_some(form)
 }
 
-/// What is answered, once it is.
+/// The reply once its time has come.
 async fn due(mut reply: Reply) -> Reply {
     while let Reply::Slow(slow, after) = reply {
         tokio::time::sleep(after).await;
@@ -350,8 +350,8 @@ fn responded(reply: Reply) -> Result<Response<Bytes>, Hangup> {
     }
 }
 
-/// An answer of S3 tells the request's id in a header (S3 user guide, "Getting Amazon S3
-/// request IDs").
+/// S3 states the request's id in a header of its answer (S3 user guide, "Getting Amazon S3 request
+/// IDs").
 fn numbered(mut response: Response<Bytes>, number: u64) -> Response<Bytes> {
     if let Ok(id) = HeaderValue::from_str(&format!("{number:016X}")) {
         response.headers_mut().insert("x-amz-request-id", id);

@@ -1,4 +1,4 @@
-//! A sandbox: a world, its objects, and who is told of its calls.
+//! A sandbox: a world, its objects, and the tap that hears of its calls.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -84,12 +84,12 @@ impl Sandbox {
         self.keeper().with_world(work)
     }
 
-    /// What its clients may do from now on; none for everything.
+    /// Sets what its clients may do from now on; `None` for everything.
     pub fn set_policy(&self, policy: Option<Policy>) {
         self.keeper().set_policy(policy);
     }
 
-    /// What became of the clients' requests, and what is there beyond the seed.
+    /// The report: the outcome of the clients' requests, and what exists beyond the seed.
     #[must_use]
     pub fn report(&self) -> Report {
         let mut report = self.with_world(|world, _| world.report());
@@ -100,7 +100,7 @@ impl Sandbox {
         report
     }
 
-    /// Has every API call told before it is applied and before it is answered.
+    /// Calls `tap` with every API call before the call is applied and before it is answered.
     pub fn set_tap(&self, tap: impl Fn(&Call, Phase) -> TapVerdict + Send + Sync + 'static) {
         *self.0.tap.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(tap));
     }

@@ -25,7 +25,8 @@ use crate::{body, dns, response};
 /// How soon a connection is taken again after one could not be.
 const AGAIN_AFTER: Duration = Duration::from_millis(50);
 
-/// What is told of a host that is not the sandbox's, where it listens on this machine alone.
+/// The answer to a request for a host that is not the sandbox's, where it listens on this machine
+/// alone.
 const MISLED: &str = "this is a sandbox of AWS on localhost: ask it by that name, by its address, or by \
                       a name of AWS or of an environment\n";
 

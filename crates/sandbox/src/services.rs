@@ -1,6 +1,5 @@
-//! The services beside Elastic Beanstalk and S3: Route 53, SSM, CloudFormation,
-//! CloudWatch, EC2, Elastic Load Balancing, WAF, IAM, STS and Service Quotas, as far as a release
-//! has to do with them.
+//! The services beside Elastic Beanstalk and S3: Route 53, SSM, CloudFormation, CloudWatch, EC2,
+//! Elastic Load Balancing, WAF, IAM, STS and Service Quotas, as far as a release needs them.
 
 pub(crate) mod answer;
 mod cloudwatch;

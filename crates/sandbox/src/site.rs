@@ -1,8 +1,8 @@
 //! The environments' web sites.
 //!
-//! Every path answers any method with who answers, `/health` says the same as JSON and
-//! takes GET and HEAD alone, and `/echo` gives back the request as JSON. There are no
-//! certificates: what comes to a listener's port of https has come by TLS, which ends there.
+//! Every path answers any method with the name of its environment and version, `/health` says the
+//! same as JSON and accepts GET and HEAD alone, and `/echo` returns the request as JSON. There are
+//! no certificates: what comes to a listener's port of https has come by TLS, which ends there.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -100,8 +100,8 @@ fn listens(environment: &Environment, port: u16) -> bool {
     port == 80 && !default_is_off
 }
 
-/// What a load balancer's rule answers that sends http to https (API reference of Elastic Load
-/// Balancing, `RedirectActionConfig`, with its defaults): the port is named.
+/// The answer of a load balancer's rule that sends http to https (API reference of Elastic Load
+/// Balancing, `RedirectActionConfig`, with its defaults): it names the port.
 fn to_https(request: &Request<Bytes>) -> Response<Bytes> {
     let header = || request.headers().get(HOST)?.to_str().ok();
     // What a virtual host would go by, whatever address it was sent to.

@@ -2,8 +2,8 @@
 //! Pure: time comes in as a number, chance from a seeded counter kept in it.
 //!
 //! The modules of the first group are its data, and know no world. Those of the second are its
-//! physics: what becomes of the data with time, by a fault, or by somebody's hand behind the
-//! services' backs. Neither knows who asks or answers.
+//! physics: what becomes of the data with time, by a fault, or by a change outside the services.
+//! Neither knows the clients or the code that answers them.
 
 pub(crate) mod alarm;
 pub(crate) mod balancing;
@@ -95,7 +95,7 @@ pub struct World {
     pub(crate) calls: BTreeMap<String, u64>,
     pub(crate) interruptions: Vec<Interruption>,
     pub(crate) peaks: Peaks,
-    /// How often each scripted fault struck, by its name.
+    /// How often each scripted fault has struck, by its name.
     #[serde(default)]
     pub(crate) strikes: BTreeMap<String, u64>,
     /// The environments that clients ever created.
@@ -112,23 +112,23 @@ pub struct World {
     /// Earlier views, while reads are stale: when each began to hold.
     pub(crate) history: Vec<(Millis, View)>,
     pub(crate) seeded: Vec<String>,
-    /// What the clients of this process may do; none for everything.
+    /// What the clients of this process may do; `None` for everything.
     #[serde(skip)]
     pub(crate) policy: Option<Arc<Policy>>,
-    /// What IAM holds; a world from before it has what a new one has.
+    /// The users, roles and policies of IAM; a world from before IAM has those of a new one.
     #[serde(default = "Identities::seeded")]
     pub(crate) identities: Identities,
     /// How often each operation was denied.
     #[serde(default)]
     pub(crate) denials: BTreeMap<String, u64>,
-    /// The access key of the session that asks; none for the default caller.
+    /// The access key of the session that sends the request; `None` for the default caller.
     #[serde(skip)]
     pub(crate) asking: Option<String>,
-    /// The role whose session the caller is, its path included; none for the user.
+    /// The role whose session the caller is, its path included; `None` for the user.
     #[serde(default)]
     pub(crate) role: Option<String>,
-    /// What the services beside Elastic Beanstalk hold; a world from before them has
-    /// what a new one has.
+    /// The state of the services beside Elastic Beanstalk; a world from before them has that of a
+    /// new one.
     #[serde(default = "Services::seeded")]
     pub(crate) services: Services,
     counter: u64,
@@ -177,7 +177,7 @@ impl World {
         self.environments().find(|e| e.name == name)
     }
 
-    /// The living environment with this name, to be changed behind the service's back.
+    /// The living environment with this name, to be changed outside the service.
     pub fn environment_mut(&mut self, name: &str) -> Option<&mut Environment> {
         self.view
             .environments
@@ -212,8 +212,8 @@ impl World {
         self.view.cname_holder(cname)
     }
 
-    /// The environment that a resolver leads to which was asked for a CNAME just before it
-    /// moved last, and keeps the answer for as long as the clients do.
+    /// The environment that an old DNS answer leads to: that of a resolver which queried the CNAME
+    /// just before it moved last, and keeps the answer for as long as the clients do.
     #[must_use]
     pub fn cached_holder(&self, cname: &str) -> Option<&Environment> {
         let kept_until = self
@@ -237,8 +237,8 @@ impl World {
         *self.denials.entry(operation.to_owned()).or_default() += 1;
     }
 
-    /// What is due up to `now` happens, in order of time, until a request arrives that was held
-    /// up: that is given back. None once it is `now`.
+    /// Lets happen what is due up to `now`, in order of time, until a request arrives that was held
+    /// up, and returns that request. `None` once it is `now`.
     pub(crate) fn pass_until(&mut self, now: Millis) -> Option<Arrival> {
         while let Some(next) = self.next_due(now) {
             let due = self.due.swap_remove(next);
@@ -327,12 +327,12 @@ impl World {
         });
     }
 
-    /// Notes that a scripted fault struck.
+    /// Counts a strike of a scripted fault.
     pub(crate) fn note_strike(&mut self, fault: &str) {
         *self.strikes.entry(fault.to_owned()).or_default() += 1;
     }
 
-    /// The ARN of something of Elastic Beanstalk's.
+    /// The ARN of a resource of Elastic Beanstalk.
     pub(crate) fn beanstalk_arn(&self, what: &str, path: &str) -> String {
         format!(
             "arn:aws:elasticbeanstalk:{}:{}:{what}/{path}",

@@ -76,7 +76,7 @@ pub fn garbled(input: impl Into<Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// The same as a text.
+/// Garbled input as a text.
 pub fn garbled_text(input: &str) -> impl Strategy<Value = String> {
     garbled(input).prop_map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }

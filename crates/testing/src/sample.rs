@@ -1,4 +1,4 @@
-//! How much is tried: everything, or a sample by a seed that is told.
+//! How much the tests try: everything, or a sample by a seed that they print.
 //!
 //! `cargo test` tries a part of what takes long, another one each time, so that it is over in
 //! minutes; `BLUEGREEN_TESTS=full cargo test` tries all of it, as `.ci/run` does. What failed in a
@@ -12,7 +12,7 @@ use crate::tell;
 const TESTS: &str = "BLUEGREEN_TESTS";
 const SEED: &str = "BLUEGREEN_TESTS_SEED";
 
-/// Whether everything is to be tried.
+/// Whether the tests must try everything.
 pub fn is_full() -> bool {
     match std::env::var(TESTS).as_deref() {
         Err(_) | Ok("" | "quick") => false,
@@ -21,7 +21,7 @@ pub fn is_full() -> bool {
     }
 }
 
-/// So many of these in their order, or all of them where everything is to be tried.
+/// So many of these in their order, or all of them where the tests must try everything.
 pub fn sampled<T>(what: &str, all: impl IntoIterator<Item = T>, so_many: usize) -> Vec<T> {
     let mut all: Vec<(usize, T)> = all.into_iter().enumerate().collect();
     let count = all.len();

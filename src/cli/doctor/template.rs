@@ -1,5 +1,5 @@
-//! Blue's template as a step of its own: made, read, compared with blue, and deleted. It costs
-//! nothing, and tells beforehand what green will be made of.
+//! Blue's template as a step of its own: creates it, reads it, compares it with blue, and deletes
+//! it. It costs nothing, and shows beforehand what green will be made of.
 
 use tokio::sync::watch;
 use tracing::warn;
@@ -14,16 +14,16 @@ use crate::cloud::{Cloud, Outcome, Refusal};
 use crate::machine::Effect;
 use crate::plan::Plan;
 
-/// How often the deletion is asked for at most, a poll apart.
+/// How often at most bluegreen requests the deletion, a poll apart.
 const DELETIONS_MAX: u32 = 5;
 /// How many options a step names.
 const NAMED_MAX: usize = 8;
 
-/// What became of a step, in the words of the checks.
+/// The outcome of a step, in the words of the checks.
 type Verdict = [String; 3];
 
-/// Makes a template of blue, reads it, compares it with blue, and deletes it whatever became
-/// of the other steps, also after a signal.
+/// Creates a template of blue, reads it, compares it with blue, and deletes it whatever became of
+/// the other steps, also after a signal.
 ///
 /// Its name holds the id of a plan that nothing else is begun under, as every template's of
 /// this program: `bluegreen status --discover` and `bluegreen cleanup ID` find what a killed
@@ -83,7 +83,7 @@ fn step(what: &str, verdict: &str, evidence: String) -> Verdict {
     [what.to_owned(), verdict.to_owned(), evidence]
 }
 
-/// Asks for the template. Where no clear answer comes, whether it is there decides.
+/// Requests the template. Where no clear answer comes, whether it exists decides.
 async fn made(cloud: &AwsCloud, plan: &Plan) -> Result<Verdict, Failed> {
     let name = &plan.template;
     let nothing = "nothing was changed, and users are on blue";
@@ -204,7 +204,7 @@ fn compared(plan: &Plan, beside: &TemplateBesideBlue) -> Verdict {
     }
 }
 
-/// Deletes the template. A signal does not end that: nothing is to be left.
+/// Deletes the template. A signal does not end that: nothing may be left.
 async fn deleted(context: &Context, cloud: &AwsCloud, plan: &Plan) -> Result<(), Failed> {
     let mut why = String::new();
     for asked in 0..DELETIONS_MAX {

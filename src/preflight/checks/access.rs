@@ -1,4 +1,4 @@
-//! What the credentials may do, and whether the bucket can hold a lease.
+//! What the credentials may do, and whether the bucket can hold a lock.
 
 use super::super::check::{Check, Finding, Verdict};
 use super::super::permissions::{

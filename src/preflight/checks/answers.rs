@@ -1,4 +1,4 @@
-//! What the running version answers to the tests, before anything is made.
+//! What the running version answers to the tests, before anything is created.
 
 use super::super::test_hosts::goes_by_cname;
 use super::inspector::Inspector;
@@ -9,9 +9,9 @@ use crate::cloud::{Configuration, Probe, Site};
 pub(super) type Answered = (usize, Probe);
 
 impl Inspector<'_> {
-    /// What blue answers to each test that its running version is to pass too: each is asked
-    /// once. What may write is not asked of production, and neither is what is not known to
-    /// lead to blue.
+    /// What blue answers to each test that its running version must pass too; each request is sent
+    /// once. A request that may write is not sent to production, and neither is one that is not
+    /// known to lead to blue.
     pub(super) async fn answers(&self, configuration: Option<&Configuration>) -> Vec<Answered> {
         let Some(cname) = self.blue.cname.clone() else {
             return Vec::new();
@@ -32,8 +32,8 @@ impl Inspector<'_> {
         places.zip(answers).collect()
     }
 
-    /// What blue does not pass, and what to do about it; none where it passes what it was
-    /// asked.
+    /// The tests that blue does not pass, and what to do about them; `None` where it passes each
+    /// that was sent.
     pub(super) fn unmet(&self, answers: &[Answered]) -> Option<(String, String)> {
         let failed = answers.iter().filter(|(_, probe)| !probe.passed);
         let failed: Vec<_> = failed
@@ -67,7 +67,7 @@ impl Inspector<'_> {
     }
 }
 
-/// Whether a test is asked of production before a release.
+/// Whether a test is sent to production before a release.
 fn is_asked(test: &AcceptanceTest) -> bool {
     test.on == On::Always && test.reads() && goes_by_cname(test)
 }

@@ -88,8 +88,8 @@ impl Inspector<'_> {
         check.refused(evidence, remedy).standing()
     }
 
-    /// How many instances blue runs, and what is wrong with it in the service's words. One
-    /// that is not Ready, or of whose health nothing is known, is not asked.
+    /// How many instances blue runs, and what is wrong with it in the service's words. Bluegreen
+    /// does not query a blue that is not Ready, or of unknown health.
     pub(super) async fn instances(&self) -> Result<(u32, Vec<String>), LookError> {
         let blue = self.blue;
         if blue.status != "Ready" || health_of(blue).is_none() {
@@ -104,7 +104,7 @@ impl Inspector<'_> {
         Ok((running, causes))
     }
 
-    /// How many nodes blue's load balancer has. None is asked for where nothing depends on it.
+    /// How many nodes blue's load balancer has. It is not queried where nothing depends on it.
     pub(super) async fn nodes(&self) -> Option<u32> {
         let endpoint = self.blue.endpoint.as_deref()?;
         match self.config.drain_requests {
@@ -270,8 +270,8 @@ impl Inspector<'_> {
         )
     }
 
-    /// The rules of a shared load balancer; none where blue shares none. Tagged ones that may
-    /// not be read or say nothing are told before anything depends on them.
+    /// The rules of a shared load balancer; `None` where blue shares none. Tagged ones that may not
+    /// be read or say nothing are reported before anything depends on them.
     pub(super) async fn rules(
         &self,
         configuration: &Configuration,

@@ -8,8 +8,8 @@ use crate::cloud::{Configuration, EnvironmentType};
 const TOPICS: &str = "aws:elasticbeanstalk:sns:topics";
 
 impl Inspector<'_> {
-    /// Blue's settings do not tell what its application does beside answering requests: that
-    /// is said of every environment.
+    /// Blue's settings do not show what its application does beside answering requests, so the
+    /// warning goes to every environment.
     pub(super) fn two_environments(&self, configuration: &Configuration) -> Finding {
         let check = Check::TwoEnvironments;
         let (blue, green) = (&self.blue.name, &self.config.green);

@@ -11,7 +11,7 @@ use crate::preview::Preview;
 /// What to do about a read that is denied and that nothing can be planned without.
 pub(in crate::preflight) const GRANT: &str = "grant it, as docs/start/permissions.md says";
 
-/// What is looked at, and what for.
+/// What is inspected, and for which release.
 pub(in crate::preflight) struct Inspector<'a> {
     pub cloud: &'a AwsCloud,
     pub config: &'a Config,

@@ -25,7 +25,7 @@ pub(super) enum Kept {
     Elsewhere,
 }
 
-/// A scheduled action of an Auto Scaling group, as its options tell it.
+/// A scheduled action of an Auto Scaling group, as its options describe it.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Action {
     starts: Option<String>,
@@ -63,8 +63,8 @@ impl Inspector<'_> {
         })
     }
 
-    /// Green is launched with the previous version, unless it is to keep production: then
-    /// the previous version is only what blue goes on with.
+    /// Green is launched with the previous version, unless green will keep production: then only
+    /// blue needs the previous version.
     fn for_green(&self, check: Check, evidence: String) -> Finding {
         match self.wanted.strategy {
             Strategy::Restore | Strategy::Rehearse => check.refused(

@@ -1,4 +1,4 @@
-//! What leads to the two environments, what tests them and what watches them.
+//! What leads to the two environments, what tests them and what monitors them.
 
 use std::net::IpAddr;
 
@@ -23,7 +23,7 @@ impl Inspector<'_> {
         self.cloud.preview(asked, &production).await.map(Some)
     }
 
-    /// Asks DNS for the names that the hosted zones do not tell the way of.
+    /// Resolves by DNS the names that the hosted zones do not resolve.
     pub(super) async fn names(&self, records: &[RecordSet], preview: Option<&Preview>) -> Names {
         let mut known = self.known(preview);
         known.records = records;
@@ -66,7 +66,7 @@ impl Inspector<'_> {
         }
     }
 
-    /// Records that lead to blue's load balancer keep leading there while green serves: their
+    /// Records that lead to blue's load balancer keep leading there while users are on green: their
     /// clients meet the deploy, or with a promotion the termination.
     pub(super) fn dns_records(
         &self,
@@ -219,7 +219,7 @@ impl Inspector<'_> {
         ))
     }
 
-    /// Whether the drain can tell who still comes.
+    /// Whether the drain can find out which clients still come.
     pub(super) async fn request_count(&self) -> Found {
         let check = Check::RequestCount;
         Ok(match self.cloud.traffic(&self.blue.id).await? {
@@ -256,9 +256,9 @@ impl Inspector<'_> {
     }
 }
 
-/// What DNS tells.
+/// The answers of DNS.
 pub(super) struct Names {
-    /// Names of tests, each with where it leads, or why nobody knows.
+    /// Names of tests, each with where it leads, or why that is unknown.
     told: Vec<(String, Result<Led, String>)>,
     /// The addresses of blue's load balancer; none where they are not known.
     addresses: Vec<IpAddr>,
@@ -270,9 +270,9 @@ enum Way {
     Cname,
     /// By the name of its load balancer, or the address of its only instance.
     Balancer,
-    /// By addresses of its load balancer, and nobody can tell whence its provider has them.
+    /// By addresses of its load balancer, and nothing shows whence its provider has them.
     Address,
-    /// Not at all, as far as DNS tells: a proxy answers in its place, or something else.
+    /// Not at all, as far as DNS shows: a proxy answers in its place, or something else.
     Elsewhere,
 }
 

@@ -1,4 +1,4 @@
-//! What a clone never has: what somebody has put onto blue's load balancer by hand.
+//! What a clone never has: what somebody has put onto blue's load balancer outside its settings.
 
 use super::super::check::Check;
 use super::inspector::{Found, Inspector};

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::pseudonyms::Pseudonyms;
 
-/// A body without what tells whose it is. What is of no known form is left out whole.
+/// A body without what identifies its owner. A body of no known form is left out whole.
 pub(super) fn redacted(body: &str, names: &mut Pseudonyms) -> String {
     let text = body.trim_start();
     if text.is_empty() {
@@ -32,10 +32,10 @@ pub(super) fn redacted(body: &str, names: &mut Pseudonyms) -> String {
     LEFT_OUT.to_owned()
 }
 
-/// What stands in place of a body that is not understood.
+/// The text in place of a body that is not understood.
 const LEFT_OUT: &str = "(left out)";
 
-/// A form of the Query protocol. The settings of options are told apart as in answers.
+/// A form of the Query protocol. The settings of options are treated separately, as in answers.
 fn form(text: &str, names: &mut Pseudonyms) -> String {
     let pairs: Vec<_> = form_urlencoded::parse(text.as_bytes()).collect();
     let sibling = |key: &str, other: &str| {

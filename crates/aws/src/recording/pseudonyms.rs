@@ -70,8 +70,8 @@ const ERROR: &str = "__type";
 /// Elements and parameters whose values are sentences of the service's.
 const SENTENCES: &[&str] = &["Cause", "Causes", "Message", "message"];
 
-/// How the elements and parameters begin whose values are what somebody has called or noted
-/// something: never harmless, also where they look like a number, a date or a region.
+/// The beginnings of the elements and parameters whose values are names or notes that somebody has
+/// written: never harmless, even where they resemble a number, a date or a region.
 const NAMED: &[(&str, &str)] = &[
     ("ApplicationName", "application"),
     ("CNAMEPrefix", "host"),
@@ -107,8 +107,8 @@ const OWN_OPTIONS: &[&str] = &[
     "token",
 ];
 
-/// Words of the service's own sentences: a name that is such a word tells nothing, and
-/// replacing it would leave nothing of what the service says.
+/// Words of the service's own sentences: a name that is such a word reveals nothing, and replacing
+/// it would leave nothing of what the service says.
 const SERVICE_WORDS: &[&str] = &[
     "aborted",
     "alarm",
@@ -380,7 +380,8 @@ const IDS: &[&str] = &[
 /// of them.
 const HIDDEN_CHARS_MIN: usize = 4;
 
-/// The same of a name, which is hidden where it stands alone and is written just so.
+/// The same minimum for a name, which is hidden only where it stands alone in exactly this
+/// spelling.
 const HIDDEN_NAME_CHARS_MIN: usize = 2;
 
 /// More digits than these are no number of anything: a telephone's, a card's, a PIN's.
@@ -400,9 +401,10 @@ const HUMP_LETTERS_MIN: usize = 3;
 pub struct Pseudonyms {
     secrets: Secrets,
     given: BTreeMap<String, String>,
-    /// Those of values that are harmless elsewhere, such as `true` and `2`, by what they are.
+    /// The pseudonyms of values that are harmless elsewhere, such as `true` and `2`, by what they
+    /// are.
     apart: BTreeMap<(String, String), String>,
-    /// Those that were given.
+    /// The pseudonyms that were given.
     shown: BTreeSet<String>,
     /// The values that are hidden also within words.
     secret: BTreeSet<String>,
@@ -414,7 +416,7 @@ pub struct Pseudonyms {
 }
 
 impl Pseudonyms {
-    /// None yet. What this process knows for secret is hidden whatever it stands in.
+    /// No pseudonyms yet. The secrets that this process knows are hidden wherever they stand.
     #[must_use]
     pub fn new(secrets: Secrets) -> Pseudonyms {
         Pseudonyms {
@@ -423,8 +425,8 @@ impl Pseudonyms {
         }
     }
 
-    /// The same, leaving sentences out: names get their pseudonyms first from where it is
-    /// known what they name.
+    /// Sets whether sentences are left out: names then get their pseudonyms first from places where
+    /// it is known what they name.
     pub fn leaving_sentences(&mut self, leaves: bool) {
         self.leaves_sentences = leaves;
     }
@@ -456,7 +458,7 @@ impl Pseudonyms {
         given
     }
 
-    /// What is shown of the value of an element or parameter.
+    /// The text to show for the value of an element or parameter.
     pub fn leaf(&mut self, key: &str, value: &str) -> String {
         if HARMLESS.contains(&key) && !self.is_secret(value) {
             return value.to_owned();
@@ -487,8 +489,8 @@ impl Pseudonyms {
         })
     }
 
-    /// What is shown of what somebody has called or noted something: a pseudonym, of the
-    /// same form where it is an id, an ARN or a host, and what this program has made up.
+    /// The text to show for a name or note that somebody has written: a pseudonym, of the same form
+    /// where it is an id, an ARN or a host. A name that this program has made up is shown as it is.
     pub fn own(&mut self, what: &str, value: &str) -> String {
         if let Some(known) = self.known(value) {
             return known;
@@ -505,7 +507,7 @@ impl Pseudonyms {
         }
     }
 
-    /// What is shown of the name of a field: the service's are plain words.
+    /// The text to show for the name of a field: the service's are plain words.
     pub fn field(&mut self, field: &str) -> String {
         let is_plain = field == ERROR || field.bytes().all(|b| b.is_ascii_alphabetic());
         match is_plain && !self.given.contains_key(field) && !self.is_secret(field) {
@@ -514,7 +516,7 @@ impl Pseudonyms {
         }
     }
 
-    /// What is shown of a tag's key: those of this program and of the service name no one.
+    /// The text to show for a tag's key: those of this program and of the service name no one.
     pub fn tag_key(&mut self, key: &str) -> String {
         let is_known = key == "Name"
             || ["aws:", "bluegreen:", "elasticbeanstalk:"]
@@ -526,8 +528,8 @@ impl Pseudonyms {
         }
     }
 
-    /// What is shown of the resource that an option is for: those of the service's own
-    /// stacks name no one.
+    /// The text to show for the resource that an option is for: those of the service's own stacks
+    /// name no one.
     pub fn resource(&mut self, resource: &str) -> String {
         let is_of_stack = resource.starts_with("AWSEB")
             && resource.len() <= 40
@@ -540,7 +542,7 @@ impl Pseudonyms {
         }
     }
 
-    /// What is shown of an option's name: that of a property is the application's own.
+    /// The text to show for an option's name: that of a property is the application's own.
     pub fn option(&mut self, namespace: &str, option: &str) -> String {
         if OWN_NAMESPACES.contains(&namespace) {
             return self.name("property", option);
@@ -553,7 +555,7 @@ impl Pseudonyms {
         option.to_owned()
     }
 
-    /// What is shown in place of a number that is not harmless; none for any other.
+    /// The text to show in place of a number that is not harmless; `None` for any other.
     pub fn number(&mut self, number: &str) -> Option<String> {
         let is_account = number.len() == 12 && number.bytes().all(|b| b.is_ascii_digit());
         if is_account {
@@ -565,8 +567,8 @@ impl Pseudonyms {
         known.or_else(|| is_secret.then(|| self.name("secret", number)))
     }
 
-    /// What is shown of an option's value: a property of the application is never harmless,
-    /// and neither is a password, whatever it looks like.
+    /// The text to show for an option's value: a property of the application is never harmless, and
+    /// neither is a password, whatever form it has.
     pub fn setting(&mut self, namespace: &str, option: &str, value: &str) -> String {
         let is_of_properties = OWN_NAMESPACES.contains(&namespace)
             || namespace.starts_with("aws:elasticbeanstalk:application:environment")
@@ -591,8 +593,8 @@ impl Pseudonyms {
         shown.collect::<Vec<_>>().join(",")
     }
 
-    /// The pseudonym of a value of no known form. What is called after an environment, as
-    /// the service calls much of its own, still shows after which.
+    /// The pseudonym of a value of no known form. A value that is named after an environment, as
+    /// the service names much of its own, still shows after which.
     fn value(&mut self, value: &str) -> String {
         let environments = self.given.iter().filter(|(real, given)| {
             let is_name = given.starts_with("environment-") || given.starts_with("e-0");
@@ -754,7 +756,7 @@ impl Pseudonyms {
         self.secrets.hide(value) != value
     }
 
-    /// What is shown of a value whose form says what it is; none where it says nothing.
+    /// The text to show for a value whose form says what it is; `None` where it says nothing.
     fn formed(&mut self, value: &str) -> Option<String> {
         if let Some(known) = self.known(value) {
             return Some(known);
@@ -957,7 +959,7 @@ fn replaced(text: &str, real: &str, given: &str) -> String {
     replaced_in(text, real, given, Stands::Alone)
 }
 
-/// The same where it stands so, whether letters are capital or small.
+/// The text with a name replaced where it stands so, whether letters are capital or small.
 fn replaced_in(text: &str, real: &str, given: &str, stands: Stands) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
@@ -1030,8 +1032,8 @@ fn is_a_status(text: &str) -> bool {
     verb.is_some_and(|verb| matches!(verb, "CREATE" | "DELETE" | "ROLLBACK" | "UPDATE"))
 }
 
-/// Whether a value is nobody's own wherever it stands: a number, a date, a region or a word
-/// of the service's.
+/// Whether a value identifies no one wherever it stands: a number, a date, a region or a word of
+/// the service's.
 fn is_harmless(value: &str) -> bool {
     let is_digits = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
     match is_digits {
@@ -1075,8 +1077,8 @@ fn is_date(value: &str) -> bool {
                     .all(|b| b.is_ascii_digit() || b"Z:.+-".contains(b)))
 }
 
-/// As in `us-east-1` and `us-gov-west-1`, and a zone of one (AWS General Reference, "AWS
-/// service endpoints"). Nothing else passes: a name may look much the same.
+/// As in `us-east-1` and `us-gov-west-1`, and a zone of one (AWS General Reference, "AWS service
+/// endpoints"). Nothing else passes: a name may have a very similar form.
 fn is_region(value: &str) -> bool {
     const AREAS: &[&str] = &[
         "af", "ap", "ca", "cn", "eu", "eusc", "il", "me", "mx", "sa", "us",

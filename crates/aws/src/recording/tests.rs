@@ -230,11 +230,11 @@ fn what_is_harmless_is_kept_and_the_same_is_called_the_same() {
     assert_eq!(document["names"]["bucket"], "bucket-1");
 }
 
-/// Everything that somebody might put somewhere, in every form that it may come back in.
+/// Everything that somebody might put somewhere, in every form in which it may come back.
 mod hidden {
     use super::*;
 
-    /// Secrets that look like what is harmless, or hold what texts quote.
+    /// Secrets that resemble what is harmless, or hold what texts quote.
     const SECRETS: [&str; 11] = [
         "83746512",
         "4915112345678",
@@ -456,7 +456,7 @@ mod hidden {
         assert!(document.contains(says), "{document}");
     }
 
-    /// A pseudonym is no place to look for names in: somebody's tag may be called so.
+    /// Names are not replaced within pseudonyms: somebody's tag may have such a name.
     #[test]
     fn a_name_that_pseudonyms_begin_with_spoils_none() {
         let mut names = Pseudonyms::new(Secrets::default());

@@ -47,7 +47,7 @@ pub struct TestTable {
 pub struct Defaults {
     /// The status codes that pass; empty means 200 to 299.
     pub expect_status: Vec<u16>,
-    /// How long is waited for an answer.
+    /// How long bluegreen waits for an answer.
     pub timeout: Duration,
 }
 
@@ -61,7 +61,7 @@ impl fmt::Debug for TestTable {
 }
 
 impl TestTable {
-    /// The test that asks for `url` and takes everything else from the defaults.
+    /// The test that requests `url` and takes everything else from the defaults.
     #[must_use]
     pub fn of_url(url: &str) -> TestTable {
         TestTable {
@@ -221,8 +221,8 @@ fn holds_secrets(name: &str) -> bool {
     telling.iter().any(|word| name.contains(word))
 }
 
-/// A JSON pointer (RFC 6901), and a value that JSON can hold. What TOML alone has was read
-/// as null, or as a table with a name of the parser's own.
+/// A JSON pointer (RFC 6901), and a value that JSON can hold. What TOML alone has was read as null,
+/// or as a table with a name of the parser's own.
 fn json(pointer: &str, value: &Value) -> Result<(), String> {
     if !pointer.is_empty() && !pointer.starts_with('/') {
         return Err(format!(
@@ -289,7 +289,7 @@ mod tests {
         timeout = "2s", on = "release", passes = 3, failures = 2 }"#;
 
     proptest! {
-        /// It is a test that can be asked, or an error that tells none of its values.
+        /// It is a test that bluegreen can send, or an error that shows none of its values.
         #[test]
         fn a_garbled_table_is_a_test_or_an_error(table in garbled_text(TABLE)) {
             if let Ok(test) = read(&table) {

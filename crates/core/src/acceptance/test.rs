@@ -17,9 +17,9 @@ use crate::text::{for_shell, foreign, short};
 /// What stands in a whole URL for the CNAME of the environment under test.
 pub const CNAME: &str = "{cname}";
 
-/// How many characters of what was found are told.
+/// How many characters of what a test found a text shows.
 const TOLD_CHARS_MAX: usize = 80;
-/// How many characters are told of where an answer leads.
+/// How many characters of a redirect's URL a text shows.
 const TOLD_URL_CHARS_MAX: usize = 200;
 
 /// One test over HTTP. Every condition that it names must hold for an answer to
@@ -32,9 +32,9 @@ pub struct AcceptanceTest {
     /// The method, in capitals.
     #[serde(default = "get")]
     pub method: String,
-    /// Headers by their names. A value may end with `env:NAME`, which stands for the
-    /// value of a variable and is looked up when the request is made: the journal
-    /// holds no secret.
+    /// Headers by their names. The last word of a value may be `env:NAME`, which stands for the
+    /// value of a variable; bluegreen reads it when it makes the request, so that the journal holds
+    /// no secret.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
     /// The name to present where it is not the URL's own: in the Host header, and with
@@ -55,7 +55,7 @@ pub struct AcceptanceTest {
     /// How long the answer may take: its head, or where the body is judged, all of it.
     #[serde(default)]
     pub max_latency: Option<Duration>,
-    /// How long is waited for the answer.
+    /// How long bluegreen waits for the answer.
     pub timeout: Duration,
     /// Which versions it tests.
     #[serde(default)]
@@ -94,7 +94,7 @@ pub struct TestCommand {
 }
 
 impl AcceptanceTest {
-    /// The test that asks for `url` and takes any success.
+    /// The test that requests `url` and takes any success.
     #[must_use]
     pub fn get(url: &str) -> AcceptanceTest {
         AcceptanceTest {
@@ -114,7 +114,7 @@ impl AcceptanceTest {
         }
     }
 
-    /// The URL to ask of an environment that answers under `cname`.
+    /// The URL to request from an environment that answers under `cname`.
     #[must_use]
     pub fn url_on(&self, front: Front, cname: &str) -> String {
         if self.is_path() {
@@ -189,7 +189,7 @@ impl AcceptanceTest {
         self.url.starts_with('/')
     }
 
-    /// Whether it asks the environment under test, and nothing else.
+    /// Whether it sends its request to the environment under test, and nowhere else.
     #[must_use]
     pub fn asks_the_environment(&self) -> bool {
         let stand_in = "environment.invalid";
@@ -197,7 +197,7 @@ impl AcceptanceTest {
         self.is_path() || url.is_ok_and(|url| url.host_str() == Some(stand_in))
     }
 
-    /// Whether it sends the same request, whatever the answer is to be.
+    /// Whether it sends the same request, whichever answer it expects.
     #[must_use]
     pub fn sends_as(&self, other: &AcceptanceTest) -> bool {
         let request = |test: &AcceptanceTest| {
@@ -214,8 +214,8 @@ impl AcceptanceTest {
         request(self) == request(other)
     }
 
-    /// Whether it only reads (RFC 9110, "Safe Methods"), so that it may be asked of production
-    /// unbidden.
+    /// Whether it only reads (RFC 9110, "Safe Methods"), so that bluegreen may send it to
+    /// production without an operator's word.
     #[must_use]
     pub fn reads(&self) -> bool {
         matches!(self.method.as_str(), "GET" | "HEAD")
@@ -388,8 +388,8 @@ pub(super) fn is_reference(value: &str) -> bool {
     reference(value).is_some_and(|(before, _)| before.is_empty())
 }
 
-/// JSON values, numbers by what they count: TOML tells 1 and 1.0 apart, JSON does not.
-/// Integers are compared exactly, whatever a double could hold of them.
+/// JSON values, numbers by what they count: TOML distinguishes 1 and 1.0, JSON does not. Integers
+/// are compared exactly, whatever a double could hold of them.
 fn equal(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Number(one), Value::Number(other)) => match (integer(one), integer(other)) {
@@ -409,7 +409,7 @@ fn equal(one: &Value, other: &Value) -> bool {
     }
 }
 
-/// A number as an integer, where it is one. No double beyond 2¹²⁷ is met in a test.
+/// A number as an integer, where it is one. No double beyond 2¹²⁷ occurs in a test.
 fn integer(number: &Number) -> Option<i128> {
     let double = |f: f64| (f.fract() == 0.0 && f.abs() < 1e38).then_some(f as i128);
     number.as_i128().or_else(|| double(number.as_f64()?))

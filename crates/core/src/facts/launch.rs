@@ -1,6 +1,6 @@
-//! What the events of a launch and of a termination tell. The texts are those that public
-//! event logs, the developer guide ("Environment creation and instance launches") and the EB
-//! CLI (`resources/strings.py`) have.
+//! What the events of a launch and of a termination report. The texts are those that public event
+//! logs, the developer guide ("Environment creation and instance launches") and the EB CLI
+//! (`resources/strings.py`) have.
 
 use super::needs::EventQuery;
 use super::sighting::{Event, Sighting};
@@ -22,7 +22,7 @@ const LAUNCH_FAILED: [&str; 5] = [
 ];
 const LAUNCHED: &str = "Successfully launched environment";
 const TERMINATES: &str = "terminateEnvironment is starting";
-/// What is told of a deletion alone.
+/// The texts that the service has for a failed deletion alone.
 const NOT_DELETED: [&str; 3] = [
     "Stack deletion failed",
     "failed to delete",
@@ -35,7 +35,7 @@ const HEALTH: &str = "Environment health has";
 const TEXTS_MAX: usize = 6;
 const CHARACTERS_MAX: usize = 600;
 
-/// The request whose events tell of green's launch; none where no launch is waited for.
+/// The request whose events report green's launch; none where the deployment waits for no launch.
 pub(super) fn launch_query(deployment: &Deployment) -> Option<EventQuery> {
     let intent = deployment.intents.get(&EffectKind::CreateGreen)?;
     let is_wanted = match deployment.state.kind() {
@@ -53,9 +53,9 @@ pub(super) fn launch_query(deployment: &Deployment) -> Option<EventQuery> {
     })
 }
 
-/// Whose events tell why it is not terminated. A termination is asked for again where it
-/// failed, each time by another request: all since the state was entered are read, and
-/// [`of_our_terminations`] tells apart whose they are.
+/// The environment whose events say why it is not terminated. bluegreen requests a termination
+/// again where it failed, each time by another request: a poll reads all events since the state was
+/// entered, and [`of_our_terminations`] selects those of the deployment's own requests.
 pub(super) fn termination_query(deployment: &Deployment) -> Option<(Role, EventQuery)> {
     let role = match deployment.state.kind() {
         Kind::TerminatingGreen | Kind::Discarding => Role::Green,
@@ -69,10 +69,11 @@ pub(super) fn termination_query(deployment: &Deployment) -> Option<(Role, EventQ
     Some((role, query))
 }
 
-/// The events that tell what became of the terminations that were asked for: those of their
-/// requests, of the launch's, which may terminate what it could not launch, and of none. A
-/// request of somebody else's for the same environment may fail meanwhile. Where the id of
-/// one is not known, or no event bears any of them, the environment and the time have to do.
+/// The events that say what became of the terminations that bluegreen requested: those of their
+/// requests, those of the launch's request, which may terminate what it could not launch, and those
+/// without a request. A request of somebody else's for the same environment may fail meanwhile.
+/// Where the id of one request is not known, or no event bears any of them, the environment and the
+/// time decide.
 pub(super) fn of_our_terminations<'a>(
     deployment: &Deployment,
     sighting: &'a Sighting,
@@ -114,8 +115,8 @@ pub(super) fn launch(events: &[Event]) -> Launch {
     }
 }
 
-/// What became of a termination: what its last attempt that failed has told, and whether
-/// another has begun since.
+/// What became of a termination: what its last failed attempt reported, and whether another has
+/// begun since.
 pub(super) fn termination<'a>(events: impl IntoIterator<Item = &'a Event>) -> Termination {
     let mut attempt: Vec<&Event> = Vec::new();
     let mut failed = Vec::new();
@@ -219,7 +220,7 @@ mod tests {
         }
     }
 
-    /// Each request's events bear its id; where one is not known, all of them count.
+    /// Each request's events bear its id; where one id is not known, all events count.
     #[test]
     fn a_termination_is_told_by_its_own_request() {
         let event = |severity: &str, message: &str, request: Option<&str>| Event {

@@ -1,11 +1,11 @@
-//! What a look is to read.
+//! What a poll must read.
 
 use std::time::Duration;
 
 use crate::moment::Moment;
 use crate::plan::{Goal, Role};
 
-/// What a look is to read beside the two environments.
+/// What a poll must read beside the two environments.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Needs {
     /// Green's environment id where it is known: then its tag need not be read.
@@ -24,10 +24,10 @@ pub struct Needs {
     pub swap: Option<(Role, EventQuery)>,
     /// The events of green's launch, once its id is known.
     pub launch: Option<EventQuery>,
-    /// The events of the environment of this role, which is to go, while it is there.
+    /// The events of the environment of this role, which bluegreen terminates, while it is there.
     pub termination: Option<(Role, EventQuery)>,
-    /// The sizes of the environment that is to take production next, and the instances
-    /// of both, once it is healthy.
+    /// The sizes of the environment that takes production next, and the instances of both, once it
+    /// is healthy.
     pub capacity: Option<Role>,
     /// The sizes of the environment that keeps production, once the other one is gone.
     pub keeper: Option<Role>,
@@ -39,8 +39,8 @@ pub struct Needs {
     pub test: Option<(Role, Goal)>,
     /// The alarms that watch production.
     pub alarms: bool,
-    /// How long an answer to a test, and to the question for the alarms, is waited for at
-    /// most; none for as long as the test says.
+    /// How long bluegreen waits at most for an answer to a test, and for the state of the alarms;
+    /// none for as long as the test says.
     pub within: Option<Duration>,
     /// How green differs from blue, once it is healthy.
     pub likeness: bool,
@@ -52,19 +52,19 @@ pub struct Needs {
     pub production_traffic: bool,
     /// What the other environment still answers.
     pub idle_traffic: bool,
-    /// Whether that is waited for where nobody answers how many requests come, since production's
-    /// were told before it moved.
+    /// Whether the state waits for these counts where nobody answers how many requests come, since
+    /// production's were known before it moved.
     pub waits_for_counts: bool,
-    /// Why each environment is not healthy, and what the instances of a busy one that is
-    /// deployed to run: the state has lasted for as long as it may, or production is sick.
+    /// Why each environment is not healthy, and what the instances of a busy one that the state
+    /// deploys to run: the state has lasted for as long as it may, or production is unhealthy.
     pub reasons: bool,
 }
 
 /// Which request's events to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventQuery {
-    /// When it was asked for.
+    /// When bluegreen sent the request.
     pub asked_at: Moment,
-    /// The request's id where the answer told it.
+    /// The request's id where the answer held it.
     pub request_id: Option<String>,
 }

@@ -17,8 +17,8 @@ const BEGAN_BEFORE: Duration = Duration::from_secs(4 * 60 * 60);
 /// How far the clocks of AWS and of this machine may differ.
 const CLOCK_SKEW: Duration = Duration::from_secs(30);
 
-/// Whose newest events are to be read while they are busy: those that the state needs Ready, and
-/// that are not known to be busy with what the deployment itself has asked for.
+/// The environments whose newest events a poll must read while they are busy: those that the state
+/// needs Ready, and that are not known to be busy with what the deployment itself has requested.
 pub(super) fn update_queries(deployment: &Deployment) -> Vec<(Role, EventQuery)> {
     let both: &[Role] = &[Role::Blue, Role::Green];
     let asked_here = |effect| {
@@ -53,7 +53,7 @@ pub(super) fn update_queries(deployment: &Deployment) -> Vec<(Role, EventQuery)>
 }
 
 /// The update that an environment is busy with, where it is known that this deployment has not
-/// asked for it: its request is none of the deployment's, and none of those is in doubt.
+/// requested it: its request is none of the deployment's, and none of those is in doubt.
 pub(super) fn others_update(
     deployment: &Deployment,
     sighting: &Sighting,
@@ -87,8 +87,7 @@ pub(super) fn others_update(
     })
 }
 
-/// What both environments are, while green is found fit to take production; none where this
-/// look does not tell.
+/// What both environments are, while green is found healthy; none where this poll does not show it.
 #[must_use]
 pub fn known(deployment: &Deployment, sighting: &Sighting) -> Option<BTreeMap<Role, Known>> {
     let is_fit = sighting.differences.as_ref().is_none_or(|found| {
@@ -157,9 +156,9 @@ pub(super) fn changes_on_green(deployment: &Deployment, sighting: &Sighting) -> 
 }
 
 /// What somebody else has put on idle blue: a version that is none of the deployment's, which a
-/// deploy would overwrite, or, where blue `may_be_off`, any in place of the goal. It may be
-/// where blue has had the goal, nothing that was asked for may still change it, and its label is
-/// no stale read.
+/// deploy would overwrite, or, where blue `may_be_off`, any in place of the goal. It may be where
+/// blue has had the goal, nothing that bluegreen has requested may still change it, and its label
+/// is no stale read.
 pub(super) fn changes_on_blue(
     deployment: &Deployment,
     sighting: &Sighting,
@@ -192,8 +191,8 @@ pub(super) fn changes_on_blue(
     }
 }
 
-/// What blue has otherwise than when green took production, by whoever's hand: the version's
-/// own configuration files, or somebody's.
+/// In what blue differs from what it was when green took production, whoever changed it: the
+/// version's own configuration files, or a person.
 #[must_use]
 pub fn options_of_blue(deployment: &Deployment, sighting: &Sighting) -> Vec<Drift> {
     let known = deployment.known.get(&Role::Blue);
@@ -205,8 +204,8 @@ pub fn options_of_blue(deployment: &Deployment, sighting: &Sighting) -> Vec<Drif
     })
 }
 
-/// An environment that this state needs, or that serves, and that is being terminated though
-/// this deployment has not asked for it.
+/// An environment that this state needs, or that users are on, and that is being terminated though
+/// this deployment has not requested it.
 #[must_use]
 pub fn terminating(deployment: &Deployment, sighting: &Sighting) -> Option<Role> {
     let plan = &deployment.plan;

@@ -1,4 +1,4 @@
-//! The answer of an environment to one HTTP test, and where it is asked.
+//! The answer of an environment to one HTTP test, and where bluegreen sends the test.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::secrets::Secrets;
 /// The answer to one HTTP test.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probe {
-    /// What was asked, as in `GET http://…/`.
+    /// The request that bluegreen sent, as in `GET http://…/`.
     pub asked: String,
     /// What came back: a status and what is wrong with it, or why there was none.
     pub got: String,
@@ -25,21 +25,21 @@ pub struct Probe {
     pub led_to: Option<String>,
 }
 
-/// Where an environment is asked.
+/// Where an environment receives a test.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Site {
     /// The CNAME that it holds, which every request presents.
     pub cname: String,
-    /// Its load balancer's name, or its only instance's address, to connect to: no swap
-    /// moves it. None where the service does not tell it.
+    /// Its load balancer's name, or its only instance's address, to connect to: no swap moves it.
+    /// None where the service does not show it.
     pub endpoint: Option<String>,
-    /// How it is asked for a path.
+    /// How a request for a path reaches it.
     pub front: Front,
 }
 
 impl Probe {
-    /// What an answer is worth, or why there was none, in words without these secrets; not
-    /// known to be the environment's own.
+    /// What an answer is worth, or why there was none, in words without these secrets; not known as
+    /// the environment's own.
     #[must_use]
     pub fn of(
         test: &AcceptanceTest,
@@ -69,7 +69,7 @@ impl Probe {
         }
     }
 
-    /// The same, known to be the environment's own or not.
+    /// The same answer, known as the environment's own or not.
     #[must_use]
     pub fn sure(self, is_sure: bool) -> Probe {
         Probe { is_sure, ..self }

@@ -1,5 +1,5 @@
-//! What is known of why a state has not ended yet, in words: what a deployment that is given
-//! up tells. Pure.
+//! What is known of why a state has not ended yet, in words: what bluegreen reports of a deployment
+//! that it gives up. Pure.
 
 use super::sighting::{Event, Sighting};
 use super::update::{Ended, UPDATE};
@@ -13,14 +13,14 @@ use crate::moment::Moment;
 use crate::plan::{Goal, Role};
 use crate::text::short;
 
-/// How many tests are told at most.
+/// How many tests a report names at most.
 const TOLD_MAX: usize = 3;
-/// How many characters of an event are told at most.
+/// How many characters of an event a report shows at most.
 const CHARACTERS_MAX: usize = 300;
 
 impl Streaks {
-    /// Everything that is known of why the state has not ended yet, after this look was
-    /// observed; what tells most first.
+    /// Everything that is known of why the state has not ended yet, once this poll is counted in;
+    /// what explains most first.
     #[must_use]
     pub fn reasons(
         &self,
@@ -141,7 +141,7 @@ fn of_the_capacity(deployment: &Deployment, sighting: &Sighting) -> Option<Strin
     })
 }
 
-/// The clients that still come to an environment which is to be left alone by them.
+/// The clients that still come to an environment which they should have left.
 fn of_the_traffic(deployment: &Deployment, sighting: &Sighting) -> Option<String> {
     let waits = matches!(
         deployment.state.kind(),
@@ -158,7 +158,7 @@ fn of_the_traffic(deployment: &Deployment, sighting: &Sighting) -> Option<String
     Some(format!("{} still gets {beside}", serving.other()))
 }
 
-/// What must be found several times in a row and was found fewer.
+/// What must hold for several polls in a row and has held for fewer.
 fn of_the_streaks(streaks: &Streaks, deployment: &Deployment, sighting: &Sighting) -> Vec<String> {
     let plan = &deployment.plan;
     let kind = deployment.state.kind();
@@ -187,7 +187,7 @@ fn of_the_streaks(streaks: &Streaks, deployment: &Deployment, sighting: &Sightin
     all
 }
 
-/// The requests that may still arrive, so that nothing else is asked for.
+/// The requests that may still arrive, so that bluegreen sends no other.
 fn on_the_way(deployment: &Deployment, now: Moment) -> Option<String> {
     let may = deployment.may_arrive(now);
     let open: Vec<_> = [

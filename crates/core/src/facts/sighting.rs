@@ -1,4 +1,4 @@
-//! What a look read of AWS, as data.
+//! What a poll read from AWS, as data.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::moment::Moment;
 use crate::plan::{Plan, Role, Sizes};
 use crate::traffic::Traffic;
 
-/// What a look read.
+/// What a poll read.
 #[derive(Clone, Debug, Default)]
 pub struct Sighting {
     /// The environments by the names of blue and green that are not terminated.
@@ -29,10 +29,10 @@ pub struct Sighting {
     pub swap_events: Vec<Event>,
     /// The events of green's launch, oldest first.
     pub launch_events: Vec<Event>,
-    /// The events of the environment that is to go, oldest first.
+    /// The events of the environment that bluegreen terminates, oldest first.
     pub termination_events: Vec<Event>,
-    /// What each instance runs of the environment that is deployed to; none with basic
-    /// health or not read.
+    /// What each instance runs of the environment that the state deploys to; none with basic health
+    /// or not read.
     pub instances: Option<Vec<InstanceVersion>>,
     /// The sizes of an environment; none where they were not read, or it has none.
     pub sizes: Option<(Role, Sizes)>,
@@ -44,10 +44,10 @@ pub struct Sighting {
     pub template_settings: Option<BTreeMap<String, String>>,
     /// How many instances each environment runs, where they were counted.
     pub counts: Vec<(Role, Instances)>,
-    /// The answers to the tests over HTTP, in their order; empty where they were not asked.
+    /// The answers to the tests over HTTP, in their order; empty where the poll sent none.
     pub probes: Vec<Probe>,
-    /// What became of the command that tests; none where it has not ended since the last
-    /// look. The driver runs it, across looks.
+    /// What became of the test command; none where it has not ended since the last poll. The runner
+    /// runs it, across polls.
     pub command: Option<Ran>,
     /// What the alarms of production say.
     pub alarms: Alarms,
@@ -75,7 +75,7 @@ pub struct Sighting {
 /// What the alarms of production say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Alarms {
-    /// Nothing: they were not asked.
+    /// Nothing: the poll did not read them.
     #[default]
     Unasked,
     /// None of them is in alarm.
@@ -87,7 +87,7 @@ pub enum Alarms {
 }
 
 impl Sighting {
-    /// Where the environment of a role is asked, where it is Ready and this deployment's.
+    /// Where the environment of a role receives tests, where it is Ready and this deployment's.
     #[must_use]
     pub fn site(&self, plan: &Plan, role: Role) -> Option<Site> {
         let ours = role == Role::Blue || self.green_is_ours;
@@ -125,8 +125,8 @@ impl Sighting {
     }
 }
 
-/// An environment as `DescribeEnvironments` tells it (API reference,
-/// `EnvironmentDescription`); the words are the service's own.
+/// An environment as `DescribeEnvironments` returns it (API reference, `EnvironmentDescription`);
+/// the words are the service's own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Environment {
     /// Its name.
@@ -154,16 +154,16 @@ pub struct Environment {
     pub abortable: bool,
     /// The tier's name: WebServer, Worker or Cluster (API model, `EnvironmentTier`).
     pub tier: String,
-    /// The tier's type: Standard, SQS/HTTP or EKS; empty where the service does not tell it.
+    /// The tier's type: Standard, SQS/HTTP or EKS; empty where the service does not return it.
     pub tier_type: String,
     /// Its description.
     pub description: String,
-    /// The ARN of its platform version, where that is told.
+    /// The ARN of its platform version, where the service returns it.
     pub platform: Option<String>,
-    /// The ARN of its operations role, whose rights Elastic Beanstalk uses downstream; none
-    /// where it uses those of whoever asks.
+    /// The ARN of its operations role, whose rights Elastic Beanstalk uses downstream; none where
+    /// it uses those of its caller.
     pub operations_role: Option<String>,
-    /// When it was created, where that is told.
+    /// When it was created, where the service returns it.
     pub created: Option<Moment>,
 }
 
@@ -176,7 +176,7 @@ impl Environment {
     }
 }
 
-/// An application version as `DescribeApplicationVersions` tells it.
+/// An application version as `DescribeApplicationVersions` returns it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VersionRecord {
     /// Its label.
@@ -221,7 +221,7 @@ impl InstanceVersion {
         self.status.as_deref() == Some("In Progress")
     }
 
-    /// Whether it runs this version, as far as it tells.
+    /// Whether it runs this version, as far as it reports.
     #[must_use]
     pub fn runs(&self, version_label: &str) -> bool {
         self.version_label.as_deref() == Some(version_label)

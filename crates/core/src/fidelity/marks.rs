@@ -19,9 +19,9 @@ const PLATFORM: &str = "platform";
 /// The option names and values of one environment that a text shows at most.
 const VALUE_CHARACTERS_MAX: usize = 80;
 
-/// A checksum of sixteen bits of each option's value: enough to notice a change, and far too
-/// little to tell the value or to prove a guess of it. One value of one option always has the
-/// same, in every deployment, so that many of them tell no more than one.
+/// A checksum of sixteen bits of each option's value: enough to notice a change, and far too little
+/// to show the value or to prove a guess of it. One value of one option always has the same, in
+/// every deployment, so that many of them show no more than one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Marks(BTreeMap<String, u16>);
@@ -33,8 +33,8 @@ pub struct Marked {
 }
 
 impl Marked {
-    /// From its platform, empty where it is not told, and the option settings by their full
-    /// names.
+    /// From its platform, empty where the service does not return it, and the option settings by
+    /// their full names.
     #[must_use]
     pub fn of(platform: &str, all: &BTreeMap<String, String>) -> Marked {
         let mut values = settings(all);
@@ -73,10 +73,10 @@ fn mark(what: &str, value: &str) -> u16 {
     u16::from_be_bytes([digest[0], digest[1]])
 }
 
-/// What somebody else has changed of an environment's options since its marks were taken.
-/// Sizes that the deployment has set are its own. Where `other`, which is to take its place, has
-/// the same, nothing would be lost, and that is no drift either; but for sizes that the
-/// deployment has given it.
+/// What somebody else has changed of an environment's options since its marks were taken. Sizes
+/// that the deployment has set are its own. Where `other`, which takes its place, has the same
+/// value, nothing would be lost, and that is no drift either; except for sizes that the deployment
+/// has given it.
 #[must_use]
 pub fn drift(
     before: &Marks,

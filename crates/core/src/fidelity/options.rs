@@ -23,10 +23,10 @@ const STACK: &str = "aws:cloudformation:template:parameter:";
 /// resources that Elastic Beanstalk creates for your environment").
 const STACK_RESOURCE: &str = "[AWSEB";
 
-/// The settings that have a value, by the names they are compared under. Which resource of
-/// its stack an option is for depends on when the environment was made, an older one has a
-/// launch configuration where a newer one has a launch template; so it counts only where it
-/// tells settings apart.
+/// The settings that have a value, by the names they are compared under. Which resource of its
+/// stack an option is for depends on when the environment was made, an older one has a launch
+/// configuration where a newer one has a launch template; so it counts only where it distinguishes
+/// settings.
 pub(super) fn settings(all: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let set = all.iter().filter(|(_, value)| !value.is_empty());
     let mut same: BTreeMap<&str, usize> = BTreeMap::new();
@@ -64,7 +64,7 @@ pub fn is_called(name: &str, what: &str) -> bool {
     name == what || name == option(what) || option(name) == what
 }
 
-/// Whether an option's value is not told.
+/// Whether an option's value is hidden.
 pub(super) fn is_secret(what: &str) -> bool {
     let what = what.to_ascii_lowercase();
     what.starts_with(VARIABLES)

@@ -1,4 +1,4 @@
-//! Which values of an option are the same although they are written otherwise.
+//! Which values of an option are the same although they are written differently.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,7 +36,7 @@ fn is_same_list(one: &str, other: &str) -> bool {
     one.contains(',') && set(one) == set(other)
 }
 
-/// A value as it is written in one way, whichever way it was told.
+/// A value in its one canonical spelling, whichever spelling the service returned.
 pub(super) fn canonical(what: &str, value: &str) -> String {
     let what = option(what);
     if what.starts_with(VARIABLES) {
@@ -92,9 +92,9 @@ fn is_same_json(one: &str, other: &str) -> bool {
     parsed(one).is_some() && parsed(one) == parsed(other)
 }
 
-/// Whether both environments are of the same types of instances, although one tells it by the
-/// older option alone. Where both options are told, the newer one counts (developer guide,
-/// "General options for all environments", `InstanceType`).
+/// Whether both environments are of the same types of instances, although one names them by the
+/// older option alone. Where both options are set, the newer one counts (developer guide, "General
+/// options for all environments", `InstanceType`).
 pub(super) fn is_same_types(
     blue: &BTreeMap<String, String>,
     green: &BTreeMap<String, String>,

@@ -1,4 +1,4 @@
-//! Why a deployment left its way.
+//! Why a deployment was held, rolled back or got stuck.
 
 use std::fmt;
 
@@ -14,16 +14,16 @@ use crate::text::for_shell;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "cause")]
 pub enum Cause {
-    /// An operator asked to go back.
+    /// An operator cancelled the release.
     AskedToRetreat,
-    /// A state took longer than its patience.
+    /// A state took longer than its timeout.
     OutOfPatience {
         /// The state's kind.
         during: Kind,
         /// What both environments were like in the end.
         seen: String,
     },
-    /// AWS refused what was asked, for good.
+    /// AWS refused a request, for good.
     Refused {
         /// The operation, as the API reference names it.
         operation: String,
@@ -40,9 +40,9 @@ pub enum Cause {
         /// Green's environment name.
         green: String,
     },
-    /// Green is not what blue is.
+    /// Green differs from blue.
     GreenDiffers {
-        /// What it has otherwise.
+        /// In what it differs.
         differences: Vec<String>,
     },
     /// Elastic Beanstalk could not launch green.
@@ -50,18 +50,18 @@ pub enum Cause {
         /// The events' own words, oldest first.
         messages: Vec<String>,
     },
-    /// Green went away before it served.
+    /// Green was terminated before users were on it.
     GreenGone,
     /// Blue is gone.
     BlueGone {
-        /// Green's environment name, where it serves.
+        /// Green's environment name, where users are on it.
         #[serde(default)]
         serving: Option<String>,
         /// Blue's environment name.
         #[serde(default)]
         blue: Option<String>,
     },
-    /// The environment that served production is gone.
+    /// The environment that held production is gone.
     ProductionTerminated {
         /// Its name.
         environment: String,
@@ -104,7 +104,7 @@ pub enum Cause {
     },
     /// Blue did not answer its test.
     TestFailed {
-        /// What was asked, as in `GET http://…/`.
+        /// The request that bluegreen sent, as in `GET http://…/`.
         asked: String,
         /// What came back.
         got: String,
@@ -118,17 +118,17 @@ pub enum Cause {
         /// How it ended.
         ended: String,
     },
-    /// Whoever is asked for approval has refused it.
+    /// The approver has refused the pause's approval.
     ApprovalRefused {
         /// What the answer said.
         said: String,
     },
     /// Nobody approved a pause in time.
     NotApproved {
-        /// How long it was asked for, in seconds.
+        /// How long bluegreen waited for the approval, in seconds.
         seconds: u64,
     },
-    /// Production was sick while it was watched.
+    /// Production was unhealthy while it was monitored.
     SickWhileBaking {
         /// What was seen.
         seen: String,
@@ -153,16 +153,16 @@ pub enum Cause {
         /// The version label that blue shows.
         version: String,
     },
-    /// What was left of a deployment that nobody goes on with.
+    /// An operator has cleaned up an orphaned deployment.
     Orphaned {
         /// That deployment's id.
         deployment: String,
     },
-    /// The way back ended with blue on another version than the previous one.
+    /// After the rollback blue runs another version than the previous one.
     NotRolledBack {
         /// The version blue runs.
         version: String,
-        /// What stopped the way back.
+        /// What stopped the rollback.
         message: String,
     },
 }
@@ -323,7 +323,7 @@ fn production_terminated(
     }
 }
 
-/// What was changed, whether users are safe, and what leads on.
+/// What was changed, whether users are safe, and what the operator can do next.
 fn changed(
     f: &mut fmt::Formatter<'_>,
     on: Role,

@@ -4,15 +4,16 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// One thing that an environment has otherwise than when it took production, and that the
-/// deployment has not given it. No value of an environment variable or of a secret is in it.
+/// One thing in which an environment differs from what it was when it took production, and which
+/// the deployment has not changed. No value of an environment variable or of a secret is in it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Drift {
     /// What it is of: `version`, `platform`, or an option by `NAMESPACE:OPTION`.
     pub what: String,
     /// What it is now, in words.
     pub is: String,
-    /// Tells one value from another: the same change twice is the same, another one is not.
+    /// Distinguishes one value from another: the same change twice has the same mark, another
+    /// change has another.
     pub mark: u16,
 }
 
@@ -23,7 +24,7 @@ impl fmt::Display for Drift {
     }
 }
 
-/// An update of an environment that this deployment has not asked for.
+/// An update of an environment that this deployment has not requested.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct OthersUpdate {
     /// The first event of its request, in the service's words.

@@ -34,7 +34,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Every kind, in the order of the way.
+    /// Every kind, in the order of a release.
     pub const ALL: [Kind; 23] = [
         Kind::Preparing,
         Kind::Cloning,
@@ -127,7 +127,7 @@ impl Kind {
         }
     }
 
-    /// Why the state is left for the next one of the way, where nothing failed.
+    /// Why a release leaves the state for the next one, where nothing failed.
     #[must_use]
     pub fn left_because(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! What an operator may ask of a deployment, and what becomes of it.
+//! What an operator may order of a deployment, and what becomes of it.
 
 use thiserror::Error;
 
@@ -10,21 +10,21 @@ use crate::plan::{Goal, Passed, Plan, Role, Strategy};
 /// An operator's order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// Go on: an interrupted one as it stands, a paused or held one again. A pause that
-    /// asks for approval goes on asking.
+    /// Continue: an interrupted deployment as it stands, a paused or held one again. A pause that
+    /// needs an approval continues to wait for it.
     Resume,
-    /// Go on from a pause, also from one that asks for approval.
+    /// Continue from a pause, also from one that needs an approval.
     Approve,
-    /// Go on from Held with another version, which is registered and processed.
+    /// Continue from Held with another version, which is registered and processed.
     Correct {
         /// The version label.
         version: String,
     },
-    /// Go back to the previous version.
+    /// Roll back to the previous version.
     Retreat,
 }
 
-/// The order does not fit the state.
+/// The state does not allow the order.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum NotPossible {
     /// The deployment has ended.
@@ -43,11 +43,11 @@ pub enum NotPossible {
     NotHeld(Kind),
 }
 
-/// The state and the plan that follow from an order. Pure; an order given twice
-/// changes nothing more.
+/// The state and the plan that follow from an order. Pure; an order given twice changes nothing
+/// more.
 ///
 /// # Errors
-/// [`NotPossible`] where the order does not fit the state.
+/// [`NotPossible`] where the state does not allow the order.
 pub fn obey(state: &State, plan: &Plan, order: Order) -> Result<(State, Plan), NotPossible> {
     let mut plan = plan.clone();
     if state.is_end() {
@@ -122,10 +122,10 @@ pub fn unapproved(state: &State, cause: Cause) -> Option<State> {
     }
 }
 
-/// The state in place of `next` where the deployment is to be held: green serves then,
-/// so production goes back to it first where it has left. None where it is held
-/// already, going back or at an end, and before green has served. A rehearsal holds nothing:
-/// green never serves in it.
+/// The state in place of `next` where the deployment must be held: users are on green then, so
+/// production first returns to it where it has left. None where the deployment is held already,
+/// rolling back or at an end, and before users were on green. A rehearsal holds nothing: users are
+/// never on its green.
 #[must_use]
 pub fn hold(next: &State, strategy: Strategy, cause: Cause) -> Option<State> {
     if strategy == Strategy::Rehearse {

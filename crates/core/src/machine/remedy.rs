@@ -12,7 +12,7 @@ const fn known(says: &'static str, todo: &'static str) -> Known {
     Known { says, todo }
 }
 
-/// Texts of the service in public event logs and issues; the first that fits decides.
+/// Texts of the service in public event logs and issues; the first that matches decides.
 const KNOWN: [Known; 14] = [
     // aws/aws-elastic-beanstalk-cli#532, pulumi/pulumi-aws#3461.
     known(

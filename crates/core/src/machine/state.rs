@@ -12,19 +12,19 @@ use crate::plan::Strategy;
 pub enum State {
     /// The bundle is uploaded and the version registered.
     Preparing,
-    /// The template is made and green asked for.
+    /// The template is made and green requested.
     Cloning,
-    /// Green is there and not yet trusted.
+    /// Green is there and not yet known to be healthy.
     Warming,
-    /// A rehearsal: the version to release is going onto green, and blue serves.
+    /// A rehearsal: the version to release is going onto green; users are on blue.
     DeployingGreen,
-    /// A rehearsal: green runs the version to release and answers its tests; blue serves.
+    /// A rehearsal: green runs the version to release and answers its tests; users are on blue.
     TestingGreen,
-    /// Paused on request; green is trusted, and blue serves.
+    /// Paused on request; green is healthy, and users are on blue.
     AwaitingSwap,
-    /// The swap out has been asked for.
+    /// bluegreen has requested the swap to green.
     SwappingToGreen,
-    /// Green serves; cached DNS answers still reach blue.
+    /// Users are on green; cached DNS answers still reach blue.
     DrainingBlue,
     /// The goal version is going onto idle blue.
     Deploying,
@@ -35,19 +35,20 @@ pub enum State {
     },
     /// Blue runs the goal version and answers its tests.
     Testing,
-    /// Paused on request; green serves.
+    /// Paused on request; users are on green.
     AwaitingCutover,
-    /// The swap back has been asked for.
+    /// bluegreen has requested the swap to blue.
     SwappingToBlue,
-    /// Production is where it is to stay, on the goal version, and is watched; the
-    /// other environment drains.
+    /// Production is where it stays, on the goal version, and bluegreen monitors it; the other
+    /// environment drains.
     Baking,
-    /// Production goes back to green, which has been asked for.
+    /// Production returns to green; bluegreen has requested the swap.
     ReturningToGreen {
         /// Why blue does not keep it.
         cause: Cause,
     },
-    /// Production goes back to blue, which has been asked for: green was to keep it.
+    /// Production returns to blue, although green should have kept it; bluegreen has requested the
+    /// swap.
     ReturningToBlue {
         /// Why green does not keep it.
         cause: Cause,
@@ -56,7 +57,7 @@ pub enum State {
     TerminatingGreen,
     /// Green keeps production: blue is terminated and the template deleted.
     TerminatingBlue,
-    /// Green serves the old version safely; a person decides how to go on.
+    /// Users are safe on green with the old version; a person decides how to continue.
     Held {
         /// What failed.
         cause: Cause,
@@ -66,16 +67,16 @@ pub enum State {
         /// What failed.
         cause: Cause,
     },
-    /// An end: production serves the new version, nothing is left behind.
+    /// An end: users are on the new version, nothing is left behind.
     Completed,
-    /// An end: blue serves the previous version, nothing is left behind.
+    /// An end: users are on blue with the previous version, nothing is left behind.
     RolledBack {
         /// Why.
         cause: Cause,
     },
     /// An end: a person is needed.
     Stuck {
-        /// What a person must look at.
+        /// What a person must resolve.
         cause: Cause,
     },
 }
@@ -127,7 +128,7 @@ impl State {
             )
     }
 
-    /// Whether a swap has been asked for in this state.
+    /// Whether bluegreen has requested a swap in this state.
     #[must_use]
     pub fn is_swapping(&self) -> bool {
         matches!(
@@ -227,7 +228,7 @@ impl State {
         }
     }
 
-    /// The same state for a better-known cause; unchanged where it carries none.
+    /// The state with a better-known cause; unchanged where it carries none.
     #[must_use]
     pub fn because(self, cause: Cause) -> State {
         match self {

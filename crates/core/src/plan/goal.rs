@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Which version the stages are to leave on blue.
+/// Which version the stages must leave on blue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Goal {

@@ -22,7 +22,7 @@ pub const TAG_STRATEGY: &str = "bluegreen:strategy";
 pub const TAG_SIZES: &str = "bluegreen:sizes";
 /// The tag on green that names the bucket with the journal's copy.
 pub const TAG_BUCKET: &str = "bluegreen:bucket";
-/// The tag on green that names the pauses that were asked for, as in `swap cutover`.
+/// The tag on green that names the pauses that the operator wants, as in `swap cutover`.
 pub const TAG_PAUSE: &str = "bluegreen:pause";
 
 /// How many tags an environment may be given: of the fifty that it may have the service itself

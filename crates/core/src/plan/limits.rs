@@ -8,48 +8,46 @@ use serde::{Deserialize, Serialize};
 use super::rollout::Rollout;
 use crate::moment::part;
 
-/// Every limit of a deployment. What a plan of an older program does not say has its
+/// Every limit of a deployment. What a plan of an older version of bluegreen does not hold has its
 /// default.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Limits {
-    /// The pause between two looks, give or take a tenth.
+    /// The pause between two polls, give or take a tenth.
     pub poll: Duration,
     /// How long cached DNS answers may still reach an environment after a swap.
     pub drain: Duration,
-    /// How long after a swap an environment that is still asked for something is waited
-    /// for, before a remainder of requests is forgiven; what is more than a remainder never
-    /// is.
+    /// How long after a swap bluegreen waits for an environment that still gets requests, before it
+    /// tolerates a remainder of them; it never tolerates more than a remainder.
     pub drain_limit: Duration,
-    /// Whether the traffic that stays on an environment may be lost: then the drain ends
-    /// with its limit, whatever still comes.
+    /// Whether the operator accepts that the traffic that stays on an environment is lost: the
+    /// drain then ends at its limit, whatever still comes.
     pub accept_traffic_loss: bool,
-    /// How many requests a minute one instance of a drained environment may get: those of
-    /// health checks, as blue's settings tell them.
+    /// How many requests a minute one instance of a drained environment may get: those of health
+    /// checks, as blue's settings determine them.
     pub drain_requests: u32,
-    /// How long blue is watched after the last swap.
+    /// How long bluegreen monitors production after the last swap.
     pub bake: Duration,
-    /// By how many percentage points more of production's requests than before may be
-    /// answered with a server error while it is watched.
+    /// By how many percentage points more of production's requests than before may be answered with
+    /// a server error while it is monitored.
     pub error_rise: u32,
-    /// How many times as long as before production's requests may take while it is
-    /// watched.
+    /// How many times as long as before production's requests may take while it is monitored.
     pub latency_rise: u32,
-    /// The longest wait of any one state that does not end by itself.
+    /// The timeout of any one state that does not end by itself.
     pub patience: Duration,
-    /// The same of single states, by their names.
+    /// The timeouts of single states, by their names.
     pub patience_of: BTreeMap<String, Duration>,
     /// How a version goes onto blue, and how long that may take.
     pub rollout: Rollout,
-    /// How long a request without a clear answer may still arrive: the request's
-    /// time-out and the five minutes for which its signature holds.
+    /// How long a request without a clear answer may still arrive: the request's timeout and the
+    /// five minutes for which its signature holds.
     pub quarantine: Duration,
-    /// How long the production CNAME must be seen at one place before that place
-    /// is believed although it is the wrong one (reads may be stale).
+    /// How long polls must see the production CNAME at one place before bluegreen believes that
+    /// place although it is the wrong one (reads may be stale).
     pub settle: Duration,
-    /// How many looks in a row must find an environment healthy.
+    /// How many polls in a row must find an environment healthy.
     pub healthy_looks: u32,
-    /// How many looks in a row may find production sick while it is watched.
+    /// How many polls in a row may find production unhealthy while it is monitored.
     pub sick_looks: u32,
     /// How long after the deploy or the launch of an environment the failures of its tests do
     /// not count while it is not healthy.
@@ -63,8 +61,8 @@ pub struct Limits {
 /// How long one request to AWS may take before its answer counts as lost.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long after its intent was written down a request may still be sent; its
-/// quarantine is as much longer.
+/// How long after the checkpoint of its intent a request may still be sent; it is in doubt for as
+/// much longer.
 pub const SEND_WITHIN: Duration = Duration::from_secs(30);
 
 impl Default for Limits {
@@ -95,21 +93,21 @@ impl Default for Limits {
     }
 }
 
-/// However short the poll, no answer of production is waited for less: less would tell of
-/// the network and not of production.
+/// However short the poll, bluegreen waits no less than this for an answer of production: less
+/// would measure the network and not production.
 const WATCH_WITHIN_MIN: Duration = Duration::from_secs(1);
 
 impl Limits {
-    /// From one look at production that is watched to the next: so short that all the looks
-    /// it takes to find it sick, and the last answer that is waited for, fall within one
-    /// poll.
+    /// The time from one poll of production to the next while bluegreen monitors it: so short that
+    /// all the polls that it takes to find it unhealthy, and the wait for the last answer, fall
+    /// within one poll interval.
     #[must_use]
     pub fn watch_interval(&self) -> Duration {
         part(self.poll, self.sick_looks.max(1).saturating_add(1))
     }
 
-    /// How long an answer of production that is watched is waited for at most. The quarter
-    /// that is left is for the requests to AWS.
+    /// How long bluegreen waits at most for an answer of production while it monitors it. The
+    /// quarter that is left is for the requests to AWS.
     #[must_use]
     pub fn watch_within(&self) -> Duration {
         let quarters = self.sick_looks.max(1).saturating_add(1).saturating_mul(4);

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub enum Role {
     /// The environment that production lives in before and after.
     Blue,
-    /// The clone that serves meanwhile.
+    /// The clone that users are on meanwhile.
     Green,
 }
 

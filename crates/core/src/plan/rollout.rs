@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// How a version goes onto blue, as blue's own options said when the plan was made. What a
-/// plan of an older program does not say is that of an environment without options.
+/// How a version goes onto blue, as blue's own options said when the plan was made. What a plan of
+/// an older version of bluegreen does not hold is that of an environment without options.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Rollout {
@@ -16,11 +16,11 @@ pub struct Rollout {
     pub batches: u32,
     /// How long the options let it take at most.
     pub limit: Duration,
-    /// How long a deploy that goes on may have no event, by the options.
+    /// How long a deploy that continues may have no event, by the options.
     pub silence: Duration,
     /// How long the new version is judged by part of the traffic.
     pub evaluation: Duration,
-    /// Whether health is enhanced, so that every instance tells which version it runs.
+    /// Whether health is enhanced, so that every instance reports which version it runs.
     pub tells_instances: bool,
 }
 
@@ -37,8 +37,8 @@ const COMMAND: &str = "aws:elasticbeanstalk:command";
 /// The namespaces of the load balancer's health checks and drains.
 const PROCESS: &str = "aws:elasticbeanstalk:environment:process:default";
 
-/// What Elastic Beanstalk itself adds to a command's time-out (developer guide, "General
-/// options for all environments", `aws:elasticbeanstalk:command`).
+/// What Elastic Beanstalk itself adds to a command's timeout (developer guide, "General options for
+/// all environments", `aws:elasticbeanstalk:command`).
 const ADDED_TO_TIMEOUT: Duration = Duration::from_secs(240);
 /// How many checks in a row a batch must pass (developer guide, "Enhanced health reporting and
 /// monitoring").
@@ -203,8 +203,8 @@ mod tests {
         assert_eq!(rollout, Rollout::default().clone_with(minutes(64)));
     }
 
-    /// The same, `BatchSizeType` and `BatchSize`: 12 checks of 15 seconds and a drain of 20
-    /// follow each batch's command.
+    /// Developer guide, "General options for all environments", `BatchSizeType` and `BatchSize`: 12
+    /// checks of 15 seconds and a drain of 20 follow each batch's command.
     #[test]
     fn a_rolling_deploy_takes_a_command_and_its_health_for_each_batch() {
         let rolling = (COMMAND, "DeploymentPolicy", "Rolling");
@@ -233,8 +233,9 @@ mod tests {
         assert_eq!(rollout.limit, minutes(30) + batch * 3);
     }
 
-    /// The same, `aws:autoscaling:updatepolicy:rollingupdate` and
-    /// `aws:elasticbeanstalk:trafficsplitting`, whose evaluation is 3 to 600 minutes long.
+    /// Developer guide, "General options for all environments",
+    /// `aws:autoscaling:updatepolicy:rollingupdate` and `aws:elasticbeanstalk:trafficsplitting`,
+    /// whose evaluation is 3 to 600 minutes long.
     #[test]
     fn what_launches_instances_waits_for_them_and_for_their_traffic() {
         let batch = minutes(17) + Duration::from_secs(20);

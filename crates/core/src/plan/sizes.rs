@@ -16,7 +16,7 @@ pub struct Sizes {
 }
 
 impl Sizes {
-    /// The same with at least so many.
+    /// These sizes with at least so many instances.
     #[must_use]
     pub fn holding(self, instances: u32) -> Sizes {
         Sizes {
@@ -90,10 +90,11 @@ pub struct OwnSizes {
     pub min: Vec<u32>,
     /// Those of the most.
     pub max: Vec<u32>,
-    /// The least that was found where the deployment set its own over it; none where that was
-    /// its own.
+    /// The least that was found where the deployment set its own over it; none where that was its
+    /// own.
     pub min_before: Option<u32>,
-    /// The same of the most.
+    /// The most that was found where the deployment set its own over it; none where that was its
+    /// own.
     pub max_before: Option<u32>,
 }
 
@@ -131,7 +132,7 @@ impl OwnSizes {
         }
     }
 
-    /// The sizes to go back to: what was found, else those at the start.
+    /// The sizes to restore: what was found, else those at the start.
     #[must_use]
     pub fn to_go_back_to(&self, at_first: Sizes) -> Sizes {
         Sizes {

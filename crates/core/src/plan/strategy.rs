@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Strategy {
-    /// On blue, where it was: green serves while the version goes onto blue.
+    /// On blue, where it was: users are on green while the version goes onto blue.
     #[default]
     Restore,
-    /// On green, which is launched on the version: production moves once, and blue is
-    /// the way back until it is terminated.
+    /// On green, which is launched on the version: production moves once, and can return to blue
+    /// until blue is terminated.
     Promote,
     /// On blue, which is never touched: green is launched as for a release, given the version
     /// and tested, and terminated.

@@ -1,8 +1,8 @@
-//! What is deployed to.
+//! The target of a deployment.
 
 use serde::{Deserialize, Serialize};
 
-/// What is deployed to: at most one unfinished deployment each.
+/// The target of a deployment: at most one unfinished deployment each.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Target {
     /// The AWS account's twelve digits, as in blue's ARN.

@@ -17,8 +17,8 @@ pub struct TemplateSets {
     /// The options, by `NAMESPACE:OPTION`, with `[RESOURCE]` behind where they are for one of
     /// several.
     pub options: Vec<String>,
-    /// The security groups that green is given in place of the template's, among which is the
-    /// group that the service made for blue; none where it is not.
+    /// The security groups that green gets in place of the template's, among which is the group
+    /// that the service made for blue; none where it is not.
     pub groups: Option<Vec<String>>,
 }
 

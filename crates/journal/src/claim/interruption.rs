@@ -1,4 +1,4 @@
-//! What asks whoever waits to end: a signal, or a caller that has changed its mind.
+//! What interrupts whoever waits: a signal, or a caller that has changed its mind.
 
 use std::pin::pin;
 use std::time::Duration;

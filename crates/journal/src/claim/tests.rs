@@ -36,8 +36,8 @@ fn driven() -> ClaimError {
     Obstacle::Driven { id, holder }.into()
 }
 
-/// For how long it is waited where every attempt fails so, in seconds; none where that has no end
-/// within an hour.
+/// How many seconds a process waits where every attempt fails so; none where that has no end within
+/// an hour.
 async fn waited(behind: WaitsBehind, failure: fn() -> ClaimError) -> Option<u64> {
     let clock = Clock::system();
     let (_sender, came) = tokio::sync::watch::channel(false);

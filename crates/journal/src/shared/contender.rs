@@ -1,4 +1,4 @@
-//! Taking a lease: when it is free, or has run out by the contender's own clock.
+//! Taking a lock: when it is free, or has run out by the contender's own clock.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::state::SharedState;
 use bluegreen_clock::{Clock, Stopwatch, part};
 use bluegreen_core::plan::Target;
 
-/// Somebody who wants the lease of a target, and watches it until he may have it.
+/// A process that wants the lock of a target, and watches it until it may take it.
 pub struct Contender {
     state: SharedState,
     clock: Clock,
@@ -45,21 +45,21 @@ pub enum LeaseAttempt {
     Unfinished(LeaseRecord, Box<DeploymentRecord>),
 }
 
-/// A lease in somebody else's hand.
+/// A lock that another process holds.
 #[derive(Clone, Debug)]
 pub struct HeldLease {
-    /// The lease.
+    /// The lock.
     pub lease: LeaseRecord,
-    /// Whether anything has begun under it: there is a deployment to go on with.
+    /// Whether anything has begun under it: there is a deployment to resume.
     pub has_begun: bool,
-    /// Whether he has renewed it while it was watched: then he is alive.
+    /// Whether the holder has renewed it while it was watched, and so is alive.
     pub renewed: bool,
-    /// When it may be taken unless he renews it.
+    /// When it may be taken unless the holder renews it.
     pub runs_out_in: Duration,
 }
 
 impl HeldLease {
-    /// When to look at it again: often enough to see each renewal.
+    /// When to poll it again: often enough to see each renewal.
     pub(crate) fn look_again_in(&self) -> Duration {
         let often = part(self.lease.length(), 20);
         self.runs_out_in.min(often).max(Duration::from_millis(100))
@@ -67,8 +67,7 @@ impl HeldLease {
 }
 
 impl Contender {
-    /// Wants the lease of `target` for `deployment`; it will last for `length`
-    /// without a renewal.
+    /// Wants the lock of `target` for `deployment`; it will last for `length` without a renewal.
     #[must_use]
     pub fn new(
         state: SharedState,
@@ -91,16 +90,16 @@ impl Contender {
         }
     }
 
-    /// The same for a deployment that carries this fencing number already: the next
-    /// one is higher, also where the lease object was removed.
+    /// The contender for a deployment that carries this fencing number already: the next one is
+    /// higher, also where the lock object was removed.
     #[must_use]
     pub fn beyond(mut self, fence: u64) -> Contender {
         self.fence = fence;
         self
     }
 
-    /// Takes the lease where it may be taken now. `is_dead` tells whether the
-    /// holder of a lease is known to have ended.
+    /// Takes the lock where it may be taken now. `is_dead` says whether the holder of a lock is
+    /// known to have ended.
     ///
     /// # Errors
     /// [`SharedError`].
@@ -215,8 +214,8 @@ impl Contender {
         })
     }
 
-    /// Leaves word for the holder of the lease to go back; false where nobody
-    /// holds it any more for this deployment.
+    /// Orders the holder of the lock to roll back; false where nobody holds it any more for this
+    /// deployment.
     ///
     /// # Errors
     /// [`SharedError`].

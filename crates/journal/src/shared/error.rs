@@ -23,7 +23,7 @@ pub enum SharedError {
         /// Why.
         error: LookError,
     },
-    /// An object was written by a newer program.
+    /// An object was written by a newer version of bluegreen.
     #[error("s3://{bucket}/{key} was written by a newer bluegreen; it is left alone")]
     Newer {
         /// The bucket.
@@ -54,7 +54,7 @@ pub enum SharedError {
         /// Whether it says that its deployment has ended.
         has_ended: bool,
     },
-    /// A deployment's copy was changed or removed although this process holds its lease.
+    /// A deployment's copy was changed or removed although this process holds its lock.
     #[error(
         "s3://{bucket}/{key} was changed or removed by somebody who does not hold the lock; this \
          process has stopped and sends nothing more"
@@ -65,7 +65,7 @@ pub enum SharedError {
         /// The object's key.
         key: String,
     },
-    /// Somebody has removed the lease that this process held.
+    /// Somebody has removed the lock that this process held.
     #[error(
         "the lock of deployment {id} was removed from the bucket, and nobody is known to hold it; \
          this process has stopped and sends nothing more"
@@ -74,7 +74,7 @@ pub enum SharedError {
         /// The deployment's id.
         id: String,
     },
-    /// The bucket does not heed the conditions of writes.
+    /// The bucket does not respect the conditions of writes.
     #[error(
         "bucket {bucket} accepted a second write of the lock s3://{bucket}/{key} on the condition \
          that there is none: two processes could run one deployment there"
@@ -82,7 +82,7 @@ pub enum SharedError {
     Unconditional {
         /// The bucket.
         bucket: String,
-        /// The lease's key.
+        /// The lock's key.
         key: String,
     },
     /// Another process has moved the deployment on.

@@ -1,4 +1,4 @@
-//! Who holds a lease, for those who find it held.
+//! Who holds a lock, for those who find it held.
 
 use std::fmt;
 
@@ -6,21 +6,21 @@ use serde::{Deserialize, Serialize};
 
 use bluegreen_core::text::foreign;
 
-/// A process that holds a lease.
+/// A process that holds a lock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
-    /// Tells this taking of the lease from every other.
+    /// Distinguishes this taking of the lock from every other.
     pub token: String,
     /// The machine's or container's name.
     pub host: String,
     /// The process id there.
     pub process: u32,
-    /// The CI job's page, where the environment tells.
+    /// The CI job's page, where a variable of the environment holds it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<String>,
-    /// The journal on the holder's disk and the boot of the kernel under it: another
-    /// process that may drive this same journal under this same kernel knows that the
-    /// holder is dead, because the file's lock is.
+    /// The journal on the holder's disk and the boot of the kernel under it: another process that
+    /// may run deployments of this same journal under this same kernel knows that the holder is
+    /// dead, because the file's lock is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub journal: Option<String>,
 }
@@ -38,14 +38,14 @@ impl Holder {
         }
     }
 
-    /// Whether both hold a lease from the same journal under the same kernel.
+    /// Whether both hold a lock from the same journal under the same kernel.
     #[must_use]
     pub fn shares_journal_with(&self, other: &Holder) -> bool {
         self.journal.is_some() && self.journal == other.journal
     }
 }
 
-/// None where the system does not tell its boot: then nobody is known to be dead.
+/// None where the system does not show its boot: then nobody is known to be dead.
 fn under_this_kernel(journal: &str) -> Option<String> {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     Some(format!("{journal}-{}", boot.trim()))
@@ -62,8 +62,8 @@ impl fmt::Display for Holder {
     }
 }
 
-/// The page of the CI job this runs in: GitHub Actions, GitLab, CodeBuild,
-/// Jenkins, Buildkite and CircleCI tell it in these variables.
+/// The page of the CI job this runs in: GitHub Actions, GitLab, CodeBuild, Jenkins, Buildkite and
+/// CircleCI put it into these variables.
 fn job(variable: impl Fn(&str) -> Option<String>) -> Option<String> {
     let github = || {
         let part = |name| variable(name);

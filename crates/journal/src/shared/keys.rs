@@ -4,7 +4,7 @@ use bluegreen_core::plan::Target;
 
 /// Below which key the copies of deployments lie.
 pub(super) const DEPLOYMENTS: &str = "bluegreen/deployments/";
-/// Below which key leases lie.
+/// Below which key locks lie.
 pub const LEASES: &str = "bluegreen/leases/";
 const QUEUES: &str = "bluegreen/queues/";
 
@@ -14,7 +14,7 @@ pub fn deployment_key(id: &str) -> String {
     format!("{DEPLOYMENTS}{}.json", component(&id.to_uppercase()))
 }
 
-/// The key of a target's lease.
+/// The key of a target's lock.
 #[must_use]
 pub fn lease_key(target: &Target) -> String {
     target_key(LEASES, target)

@@ -1,4 +1,4 @@
-//! The lease object of a target.
+//! The lock object of a target.
 
 use std::time::Duration;
 
@@ -13,15 +13,15 @@ use bluegreen_core::machine::Kind;
 use bluegreen_core::plan::{Target, is_id};
 use bluegreen_core::text::foreign;
 
-/// The lease object of a target. It stays when the lease is given back: its
-/// fencing number only ever grows.
+/// The lock object of a target. It stays when the lock is given back: its fencing number only ever
+/// grows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeaseRecord {
     /// [`FORMAT`](super::FORMAT).
     pub format: u32,
-    /// The fencing number: grows whenever the lease is taken.
+    /// The fencing number: grows whenever the lock is taken.
     pub fence: u64,
-    /// What the lease is of.
+    /// The target that the lock is for.
     pub target: Target,
     /// The deployment that it was last taken for.
     pub deployment: String,
@@ -31,14 +31,14 @@ pub struct LeaseRecord {
     pub holder: Option<Holder>,
     /// When it was taken.
     pub taken_at: Moment,
-    /// When it was last renewed, by the holder's clock: for people. Whether it
-    /// has run out is judged by whoever waits for it, by his own.
+    /// When it was last renewed, by the holder's clock: for people. Whoever waits for it judges by
+    /// their own clock whether it has run out.
     pub renewed_at: Moment,
     /// How often it was renewed.
     pub renewals: u64,
     /// For how long it lasts without a renewal.
     pub length_seconds: u64,
-    /// Whether an operator has left word for the holder to go back.
+    /// Whether an operator has ordered the holder to roll back.
     pub retreat_requested: bool,
 }
 
@@ -56,7 +56,7 @@ impl LeaseRecord {
         Duration::from_secs(self.length_seconds)
     }
 
-    /// Who holds it, since when, and what he is doing.
+    /// Who holds it, since when, and what that process is doing.
     #[must_use]
     pub fn in_words(&self) -> String {
         let words = match &self.holder {
@@ -88,7 +88,8 @@ impl Kept for LeaseRecord {
         is_id(&self.deployment)
     }
 
-    /// Who holds it or not only says who waits for whom. An order to go back is one.
+    /// Accepts any holder, because that only decides who waits for whom. Leaves out an order to
+    /// roll back whose code is wrong.
     fn is_acceptable(&mut self, authenticity: Authenticity) -> bool {
         self.retreat_requested &= authenticity != Authenticity::Wrong;
         true

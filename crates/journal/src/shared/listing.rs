@@ -16,9 +16,9 @@ use bluegreen_aws::LookError;
 use bluegreen_aws::{PAGES_MAX, endless};
 use bluegreen_clock::Moment;
 
-/// How many of the deployments that no lease names are looked at for one that has not ended.
-/// A lease is never removed by this program; reading every deployment there ever was, every
-/// few minutes, would cost more than that is worth.
+/// How many of the deployments that no lock names are read for one that has not ended. This program
+/// never removes a lock; reading every deployment there ever was, every few minutes, would cost
+/// more than that is worth.
 pub const UNLEASED_MAX: usize = 50;
 
 /// Objects that were listed. One that cannot be read must not hide the rest.
@@ -26,8 +26,8 @@ pub const UNLEASED_MAX: usize = 50;
 pub struct Listed<T> {
     /// What they hold.
     pub found: Vec<T>,
-    /// Why each of the others could not be read: it is damaged, a newer program's, or there was
-    /// no answer.
+    /// Why each of the others could not be read: it is damaged, a newer version of bluegreen wrote
+    /// it, or there was no answer.
     pub unreadable: Vec<SharedError>,
 }
 
@@ -69,8 +69,8 @@ const EACH: Duration = Duration::from_secs(10);
 /// After so many reads in a row that got no answer no more are begun: the bucket is away.
 const UNANSWERED_MAX: usize = AT_A_TIME;
 
-/// When a deployment that no lease names counts as archived: only those who ask for every
-/// deployment list it from then on. A release may pause for days.
+/// When a deployment that no lock names counts as archived: from then on only commands list it that
+/// list every deployment. A release may pause for days.
 pub const ARCHIVED_AFTER: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
 /// The key after which the deployments come that are not archived: an id begins with its time,
@@ -109,7 +109,7 @@ impl SharedState {
             .await
     }
 
-    /// Every lease in the bucket.
+    /// Every lock in the bucket.
     ///
     /// # Errors
     /// [`SharedError`] where they cannot be listed.
@@ -122,9 +122,8 @@ impl SharedState {
         Ok(self.read_each(keys, read).await)
     }
 
-    /// What has not ended, oldest first, with its lease: the deployments that the leases
-    /// name, and, where a lease was removed or cannot be read, those among the
-    /// [newest](Self::newest).
+    /// What has not ended, oldest first, with its lock: the deployments that the locks name, and,
+    /// where a lock was removed or cannot be read, those among the [newest](Self::newest).
     ///
     /// # Errors
     /// [`SharedError`] where neither can be listed.
@@ -188,8 +187,8 @@ impl SharedState {
         Ok(Listed { found, unreadable })
     }
 
-    /// Every lease with the deployment that it names: each is asked for as soon as its lease
-    /// has been read.
+    /// Every lock with the deployment that it names, which is read as soon as its lock has been
+    /// read.
     async fn leased(&self) -> Result<Listed<Leased>, SharedError> {
         let keys = self.keys(LEASES, "").await?;
         let read = |state: SharedState, key: String| async move {
@@ -279,7 +278,7 @@ impl SharedState {
         Listed { found, unreadable }
     }
 
-    /// What is asked of one object or page, unless that takes too long.
+    /// The answer to a request for one object or page, unless that takes too long.
     async fn promptly<T>(
         &self,
         key: &str,
@@ -294,7 +293,7 @@ impl SharedState {
     }
 }
 
-/// The same, naming what was asked for.
+/// The error of a request for an object, with the key of the object.
 fn naming(key: &str, error: SharedError) -> SharedError {
     match error {
         SharedError::Away { bucket, message } => {
@@ -313,5 +312,5 @@ fn naming(key: &str, error: SharedError) -> SharedError {
     }
 }
 
-/// A lease, and the deployment that it names.
+/// A lock, and the deployment that it names.
 type Leased = (LeaseRecord, Result<Option<DeploymentRecord>, SharedError>);

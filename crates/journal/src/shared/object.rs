@@ -41,8 +41,8 @@ pub(super) trait Kept: DeserializeOwned {
     /// this program then.
     fn check(&self, bucket: &str, key: &str) -> Result<(), String>;
 
-    /// Whether it may be taken for what it says, as far as its code tells. What is in it that
-    /// only somebody with the key may say is left out.
+    /// Whether to believe what it says, as far as its code shows. This leaves out what is in it
+    /// that only somebody with the key may say.
     fn is_acceptable(&mut self, authenticity: Authenticity) -> bool;
 
     /// Whether it is of a deployment that has ended.

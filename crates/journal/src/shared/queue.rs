@@ -1,7 +1,7 @@
-//! The queue of a target: which processes wait for their turn, in order of arrival. Pure.
+//! The queue of a target: which processes wait for its lock, in order of arrival. Pure.
 //!
-//! It decides who goes first, and nothing that safety rests on: that is the lease's part. So
-//! a date may decide here whether a process still waits.
+//! It decides who goes first, and nothing that safety rests on: that is the lock's part. So a date
+//! may decide here whether a process still waits.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ pub struct Queue {
     pub begun: Vec<Begun>,
 }
 
-/// A process that waits for its turn.
+/// A process that waits for the lock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ticket {
     /// Its place: a lower number goes first.

@@ -20,7 +20,7 @@ pub struct SharedState {
     pub(super) bucket: Bucket,
 }
 
-/// How long the bucket is waited for where the journal on this machine may do.
+/// How long to wait for the bucket where the journal on this machine may do.
 const GLANCE: Duration = Duration::from_secs(10);
 
 /// What the bucket answers, where it does so within ten seconds.
@@ -69,7 +69,7 @@ impl SharedState {
         Ok(object.map_err(|e| self.error(e))?.map(|object| object.etag))
     }
 
-    /// The lease of a target; none where there never was one.
+    /// The lock of a target; none where there never was one.
     ///
     /// # Errors
     /// [`SharedError`].
@@ -77,7 +77,7 @@ impl SharedState {
         self.read(&lease_key(target)).await
     }
 
-    /// The deployment that a lease names, where it has not ended.
+    /// The deployment that a lock names, where it has not ended.
     ///
     /// # Errors
     /// [`SharedError`].
@@ -89,8 +89,8 @@ impl SharedState {
         Ok(record.filter(|_| !has_ended))
     }
 
-    /// The deployment that a lease names, and whether it has ended. The copy of one that has is
-    /// not needed: it may be damaged, or written before the state key was given.
+    /// The deployment that a lock names, and whether it has ended. The copy of one that has is not
+    /// needed: it may be damaged, or written before the state key was given.
     ///
     /// # Errors
     /// [`SharedError`].
@@ -114,12 +114,12 @@ impl SharedState {
         }
     }
 
-    /// The queue of a target, after `change`. Nothing is written where that changes nothing;
-    /// where somebody else was faster it is asked again, of the queue as it is then.
+    /// The queue of a target, after `change`. Nothing is written where that changes nothing; where
+    /// somebody else was faster, `change` runs again on the queue as it is then.
     ///
     /// # Errors
-    /// [`SharedError`]; whether the change was written is unclear then, and to make it again
-    /// must do no harm.
+    /// [`SharedError`]; whether the change was written is unclear then, and to make it again must
+    /// do no harm.
     pub async fn change_queue<T>(
         &self,
         target: &Target,
@@ -161,8 +161,8 @@ impl SharedState {
         self.write(&lease_key(&lease.target), lease, etag).await
     }
 
-    /// Asks the bucket to write a lease that is there on the condition that it is not, which
-    /// it must refuse. One that takes it is left with the same lease.
+    /// Requests that the bucket write a lock that is there on the condition that it is not, which
+    /// it must refuse. A bucket that takes the write is left with the same lock.
     pub(super) async fn must_refuse(&self, lease: &LeaseRecord) -> Result<(), SharedError> {
         let key = lease_key(&lease.target);
         let body = self.body(&key, lease);

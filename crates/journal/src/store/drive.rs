@@ -1,4 +1,4 @@
-//! One process drives a deployment: whoever has locked its file.
+//! One process runs a deployment: whoever has locked its file.
 
 use std::fs::{OpenOptions, TryLockError};
 use std::io::Read;
@@ -14,7 +14,7 @@ use super::{Store, StoreError};
 use bluegreen_core::deployment::Deployment;
 
 impl Store {
-    /// Becomes the one process of this machine that drives the deployment.
+    /// Becomes the one process of this machine that runs the deployment.
     ///
     /// # Errors
     /// [`StoreError::Driven`] where another process does.
@@ -78,8 +78,8 @@ impl Store {
     }
 
     /// Refuses a deployment of which this journal knows less than the process before had written:
-    /// the journal has lost its log, and without a copy elsewhere nothing tells what was asked of
-    /// AWS.
+    /// the journal has lost its log, and without a copy elsewhere nothing shows what bluegreen has
+    /// requested from AWS.
     ///
     /// # Errors
     /// [`StoreError::Damaged`].
@@ -101,20 +101,20 @@ impl Store {
         }
     }
 
-    /// Whether another process drives this deployment through this journal.
+    /// Whether another process runs this deployment through this journal.
     #[must_use]
     pub fn is_driven(&self, id: &str) -> bool {
         is_locked(&self.lock_path(id))
     }
 
-    /// The same question, for as long as the store itself is in use otherwise.
+    /// A check whether another process runs a deployment, for as long as the store itself is in
+    /// other use.
     pub fn driven_probe(&self) -> impl Fn(&str) -> bool + use<> {
         let journal = self.path.clone();
         move |id| is_locked(&lock_path(&journal, id))
     }
 
-    /// Whether a process was killed while it drove this deployment through this
-    /// journal.
+    /// Whether a process was killed while it ran this deployment through this journal.
     #[must_use]
     pub fn was_driven(&self, id: &str) -> bool {
         self.lock_path(&id.to_uppercase()).exists()
@@ -128,8 +128,7 @@ impl Store {
         }
     }
 
-    /// Leaves word how far a deployment has come: a journal that knows less has
-    /// lost its log.
+    /// Records how far a deployment has come: a journal that knows less has lost its log.
     pub(super) fn note_revision(&self, deployment: &Deployment) {
         let driven = self.driven.iter().find(|d| d.id == deployment.plan.id);
         if let Some(file) = driven.and_then(|driven| driven.file.upgrade()) {

@@ -1,4 +1,4 @@
-//! The file that a process locks while it drives a deployment: the lock dies with the process.
+//! The file that a process locks while it runs a deployment: the lock dies with the process.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Seek, Write};
@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
-/// Held while this process drives a deployment. The system lets go of it however
-/// the process ends; the file stays then, and tells how far the deployment had come.
+/// Held while this process runs a deployment. The system releases it however the process ends; the
+/// file then stays, and shows how far the deployment had come.
 #[derive(Debug)]
 pub struct DriveLock {
     pub(super) path: PathBuf,
@@ -23,7 +23,7 @@ pub(super) struct LockFile {
     pub(super) noted: AtomicBool,
 }
 
-/// A deployment that is driven through a store.
+/// A deployment that this process runs through a store.
 pub(super) struct Driven {
     pub(super) id: String,
     pub(super) file: Weak<LockFile>,
@@ -35,7 +35,7 @@ pub(super) fn lock_path(journal: &Path, id: &str) -> PathBuf {
     PathBuf::from(path)
 }
 
-/// Whether a process drives some deployment with the journal at this path, which need not be
+/// Whether a process runs some deployment with the journal at this path, which need not be
 /// readable.
 #[must_use]
 pub fn is_in_use(journal: &Path) -> bool {
@@ -69,7 +69,7 @@ pub(super) fn write(mut file: &File, revision: Option<u64>) -> std::io::Result<(
 }
 
 impl Drop for DriveLock {
-    /// What a killed process left stays until the deployment has gone on.
+    /// What a killed process left stays until the deployment has continued.
     fn drop(&mut self) {
         if self.left_at.is_none() || self.file.noted.load(Ordering::Relaxed) {
             let _ = std::fs::remove_file(&self.path);

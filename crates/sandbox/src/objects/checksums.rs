@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-/// Removes the checksums of objects that are not theirs any more: a process that is killed
-/// between writing an object and writing its checksums leaves those of the object before,
-/// and every read of it would be broken off. An object without any is read as it is.
+/// Removes the checksums that no longer belong to their objects: a process that is killed between
+/// writing an object and writing its checksums leaves those of the object before, and every read of
+/// it would break off. An object without checksums is read as it is.
 pub(crate) fn mend(root: &Path) -> std::io::Result<()> {
     for entry in std::fs::read_dir(root)? {
         let entry = entry?;

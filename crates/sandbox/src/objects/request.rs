@@ -1,4 +1,4 @@
-//! What a request to S3 asks for: its operation, its bucket and its key.
+//! The parts of a request to S3: its operation, its bucket and its key.
 
 use http::header::HOST;
 use http::{HeaderMap, Request};
@@ -73,7 +73,7 @@ pub(crate) const ENCRYPTION_METHOD: &str = "x-amz-server-side-encryption";
 
 pub(crate) const ENCRYPTION_KEY: &str = "x-amz-server-side-encryption-aws-kms-key-id";
 
-/// Takes the headers out that the kept library does not know.
+/// Removes the headers that the library does not know.
 pub(crate) fn strip(headers: &mut HeaderMap) {
     headers.remove(ENCRYPTION_METHOD);
     headers.remove(ENCRYPTION_KEY);

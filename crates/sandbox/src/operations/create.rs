@@ -163,7 +163,7 @@ pub(crate) fn check_dns(world: &World, form: &Form) -> Done {
     ))
 }
 
-/// Sizes that a group cannot have are refused.
+/// Refuses sizes that a group cannot have.
 pub(crate) fn check_sizes(options: &[Setting]) -> Result<(), ApiError> {
     let min = instance_count(options)?;
     let max = options
@@ -204,7 +204,7 @@ fn check_name(name: &str) -> Result<(), ApiError> {
     check_hyphenated("EnvironmentName", name)
 }
 
-/// CNAME prefixes: 4 to 63 of the same (API reference).
+/// CNAME prefixes: 4 to 63 letters, digits and hyphens (API reference).
 fn check_prefix(prefix: &str) -> Result<(), ApiError> {
     check_length("cNAMEPrefix", prefix, 4, 63)?;
     check_hyphenated("CNAMEPrefix", prefix)
@@ -223,7 +223,7 @@ fn check_hyphenated(what: &str, name: &str) -> Result<(), ApiError> {
     )))
 }
 
-/// A retired option is refused by CreateEnvironment (aws/aws-elastic-beanstalk-cli#532,
+/// CreateEnvironment refuses a retired option (aws/aws-elastic-beanstalk-cli#532,
 /// pulumi/pulumi-aws#3461).
 pub(crate) fn check_options(world: &World, options: &[Setting]) -> Result<(), ApiError> {
     let mut options = options.iter();

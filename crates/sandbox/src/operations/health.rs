@@ -158,7 +158,7 @@ fn metrics(world: &World, environment: &Environment) -> Node {
     metrics
 }
 
-/// The environment that is asked for, where its health is enhanced.
+/// The environment that the request names, where its health is enhanced.
 fn enhanced<'a>(
     world: &'a World,
     form: &Form,
@@ -174,12 +174,12 @@ fn enhanced<'a>(
     ))
 }
 
-/// How many requests of the load balancer's health checks an instance gets in ten seconds,
-/// rounded up. Each node checks each instance at the interval of each process (developer guide,
-/// "General options": `HealthCheckInterval`, 15 seconds, of a network load balancer 30; of a
-/// classic one `Interval`, 10 seconds); there is a node in each zone that has one of the load
-/// balancer's subnets, and three where none are named. What checks are asked by is in the web
-/// server's log, from which the agent counts requests.
+/// How many requests of the load balancer's health checks an instance gets in ten seconds, rounded
+/// up. Each node checks each instance at the interval of each process (developer guide, "General
+/// options": `HealthCheckInterval`, 15 seconds, of a network load balancer 30; of a classic one
+/// `Interval`, 10 seconds); there is a node in each zone that has one of the load balancer's
+/// subnets, and three where none are named. The web server logs these checks, and the agent counts
+/// requests from that log.
 fn health_checks(environment: &Environment) -> usize {
     let of = |namespace: &str, name: &str| environment.setting(namespace, name);
     let kind = |name: &str| of("aws:elasticbeanstalk:environment", name);
@@ -215,7 +215,7 @@ fn health_checks(environment: &Environment) -> usize {
     }
 }
 
-/// The attributes that a request wants; without any only the name returns.
+/// The attributes that a request names; without any, only the name is returned.
 fn wanted(form: &Form) -> Vec<&str> {
     form.list("AttributeNames")
 }

@@ -17,8 +17,8 @@ pub(crate) fn arn() -> String {
     format!("arn:aws:elasticbeanstalk:us-east-1::platform/{BRANCH}/4.3.0")
 }
 
-/// The ARN of the platform that something with this solution stack is on: a custom platform
-/// is known by its ARN alone.
+/// The ARN of the platform of a resource with this solution stack: a custom platform has only its
+/// ARN.
 pub(crate) fn arn_of(stack: &str) -> String {
     match is_custom(stack) {
         true => stack.to_owned(),
@@ -133,7 +133,8 @@ pub(crate) fn account_attributes(world: &World) -> Node {
     node().node("ResourceQuotas", quotas)
 }
 
-/// What the platform version is in its branch: the only one there is.
+/// The lifecycle state of the platform version in its branch, which has no other version; `None`
+/// where the branch is retired.
 fn recommended(world: &World) -> Option<&'static str> {
     (!world.is_retired()).then_some("Recommended")
 }

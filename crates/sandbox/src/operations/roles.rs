@@ -1,6 +1,6 @@
 //! Operations roles (API reference, `AssociateEnvironmentOperationsRole` and
 //! `DisassociateEnvironmentOperationsRole`): with one, Elastic Beanstalk uses the role's rights
-//! downstream and not those of whoever asks.
+//! downstream and not those of its caller.
 
 use crate::operations::done::Done;
 use crate::query::lookup::named;

@@ -1,4 +1,4 @@
-//! Option settings as they are told.
+//! Option settings as the service describes them.
 
 use crate::query::options::merge;
 use crate::wire::answer::{Node, node};
@@ -22,7 +22,8 @@ impl Age {
         }
     }
 
-    /// The options that are told although they are not set: newer environments have others.
+    /// The options that the service lists although they are not set: newer environments have
+    /// others.
     fn unset(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Age::Older => &[
@@ -40,8 +41,8 @@ impl Age {
     }
 }
 
-/// The resource that the service tells an option for: the logical id of one in the
-/// environment's stack.
+/// The resource that the service names for an option: the logical id of one in the environment's
+/// stack.
 fn resource_of(namespace: &str, name: &str, age: Age) -> Option<&'static str> {
     let of_process = "aws:elasticbeanstalk:environment:process:";
     Some(match (namespace, name) {
@@ -70,7 +71,7 @@ fn resource_of(namespace: &str, name: &str, age: Age) -> Option<&'static str> {
     })
 }
 
-/// An option and its value, which is not told where it is not set.
+/// An option and its value, which is left out where it is not set.
 fn setting_node(namespace: &str, name: &str, value: Option<&str>, resource: Option<&str>) -> Node {
     node()
         .option("ResourceName", resource)

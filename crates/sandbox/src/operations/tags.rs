@@ -64,7 +64,7 @@ fn by_arn(world: &World, arn: &str) -> Result<usize, ApiError> {
 /// itself sets three (developer guide, "Tagging Elastic Beanstalk application resources").
 pub(crate) const TAGS_MAX: usize = 47;
 
-/// How many tags of its owner's an environment is to have.
+/// Refuses more tags of its owner's than an environment may have.
 pub(crate) fn check_tag_count(count: usize) -> Result<(), ApiError> {
     match count > TAGS_MAX {
         true => Err(ApiError::new(

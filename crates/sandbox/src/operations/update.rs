@@ -80,8 +80,7 @@ pub(crate) fn update_environment(world: &mut World, form: &Form, request_id: &st
     Ok(Some(environment_node(world, &world.view.environments[at])))
 }
 
-/// What would be in force with these settings in place of those that an environment was
-/// given.
+/// The settings that would be in force with these in place of those that an environment was given.
 fn in_force_with(world: &World, at: usize, settings: &[Setting]) -> Vec<Setting> {
     let environment = Environment {
         settings: settings.to_vec(),

@@ -1,6 +1,6 @@
-//! What Elastic Beanstalk reads from buckets of AWS's own with the rights of whoever asks it:
-//! its templates, its scripts and its platforms' packs. It tells a denial by bucket and key, and
-//! where a read of settings needs them, as `InvalidParameterValue`
+//! What Elastic Beanstalk reads from buckets of AWS's own with the rights of its caller: its
+//! templates, its scripts and its platforms' packs. It names a denied object by bucket and key, and
+//! where a read of settings needs the object, it answers `InvalidParameterValue`
 //! (hashicorp/terraform-provider-aws#32977: `DescribeConfigurationSettings`,
 //! `InvalidParameterValue: Access Denied: S3Bucket=elasticbeanstalk-env-resources-us-east-1,
 //! S3Key=eb_patching_resources/instance_patch_extension.linux`). Creating an environment from a
@@ -25,7 +25,7 @@ const ASSETS: [(&str, &str); 2] = [
     ),
 ];
 
-/// Whether what a request has read from AWS's own buckets may be read.
+/// Whether the caller may read the objects of AWS's own buckets that a request needs.
 ///
 /// # Errors
 /// `InvalidParameterValue`, or 403 `InsufficientPrivilegesException` where it changes

@@ -18,8 +18,8 @@ use crate::world::iam::need::Need;
 /// Whether the caller may make this request.
 ///
 /// # Errors
-/// 403: `AccessDenied` for the operation itself, `InsufficientPrivilegesException`
-/// for what it does with the caller's rights in the services beneath.
+/// 403: `AccessDenied` for the operation itself, `InsufficientPrivilegesException` for what it does
+/// downstream with the caller's rights.
 pub(crate) fn authorize(world: &World, form: &Form) -> Result<(), ApiError> {
     let role = downstream_role(world, form);
     if world.is_open() && role.is_none() {
@@ -59,8 +59,8 @@ pub(crate) fn authorize(world: &World, form: &Form) -> Result<(), ApiError> {
     authorize_assets(world, form, role.as_deref())
 }
 
-/// The operation itself, on each of its resources. What names something that is not
-/// there gets the operation's own error instead.
+/// The operation itself, on each of its resources. A request that names a missing resource gets the
+/// operation's own error instead.
 fn own_needs(world: &World, form: &Form) -> Vec<Need> {
     let operation = form.operation();
     let on_arn = |arn: &str| vec![Need::new(format!("{NAMES}:{operation}"), arn)];
@@ -152,7 +152,7 @@ fn own_needs(world: &World, form: &Form) -> Vec<Need> {
     }
 }
 
-/// The environment that a request names, one that is terminated and still listed too.
+/// The environment that a request names, even one that is terminated and still listed.
 fn listed<'a>(world: &'a World, form: &Form) -> Option<&'a Environment> {
     let (id, name) = (form.get("EnvironmentId"), form.get("EnvironmentName"));
     let is_named = |e: &&Environment| {

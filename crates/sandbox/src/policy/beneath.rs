@@ -126,7 +126,7 @@ const TERMINATE: &[(&str, On)] = &[
     ("ec2:TerminateInstances", On::Instance),
 ];
 
-/// What a request needs beneath.
+/// What a request needs downstream.
 pub(crate) fn needs(world: &World, form: &Form) -> Vec<Need> {
     if form.operation() == "SwapEnvironmentCNAMEs" {
         return swapped(world, form);

@@ -1,7 +1,7 @@
-//! Buckets that a key of KMS encrypts, and whose policy denies uploads that do not ask for it
-//! (S3 user guide, "Using server-side encryption with AWS KMS keys": a bucket policy that denies
-//! `s3:PutObject` unless `s3:x-amz-server-side-encryption` says so; KMS is asked
-//! `kms:GenerateDataKey` for an upload, `kms:Decrypt` for a download and for parts).
+//! Buckets that a key of KMS encrypts, and whose policy denies uploads that do not request it (S3
+//! user guide, "Using server-side encryption with AWS KMS keys": a bucket policy that denies
+//! `s3:PutObject` unless `s3:x-amz-server-side-encryption` says so; an upload needs
+//! `kms:GenerateDataKey` of KMS, a download and parts need `kms:Decrypt`).
 
 use http::Request;
 

@@ -1,8 +1,7 @@
-//! What an operations role may do in place of whoever asks (API reference,
-//! `CreateEnvironment`, `OperationsRole`: "If specified, Elastic Beanstalk uses the operations
-//! role for permissions to downstream services during this call and during subsequent calls
-//! acting on this environment. To specify an operations role, you must have the `iam:PassRole`
-//! permission for the role").
+//! What an operations role may do in place of the caller (API reference, `CreateEnvironment`,
+//! `OperationsRole`: "If specified, Elastic Beanstalk uses the operations role for permissions to
+//! downstream services during this call and during subsequent calls acting on this environment. To
+//! specify an operations role, you must have the `iam:PassRole` permission for the role").
 
 use crate::query::lookup::{find, named};
 use crate::wire::form::Form;
@@ -13,7 +12,7 @@ use crate::world::iam::verdict::worded;
 /// The service that an operations role is passed to.
 const SERVICE: &str = "elasticbeanstalk.amazonaws.com";
 
-/// The role whose rights count downstream of a request; none for the caller's own.
+/// The role whose rights count downstream of a request; `None` for the caller's own.
 pub(crate) fn downstream_role(world: &World, form: &Form) -> Option<String> {
     if form.operation() == "CreateEnvironment" {
         return form.get("OperationsRole").map(str::to_owned);
@@ -29,7 +28,7 @@ pub(crate) fn downstream_role(world: &World, form: &Form) -> Option<String> {
     world.view.environments[at].operations_role.clone()
 }
 
-/// That the caller passes a role on, where the request names one.
+/// The need to pass a role on, where the request names one.
 pub(crate) fn passes_role(form: &Form) -> Option<Need> {
     let names = matches!(
         form.operation(),

@@ -60,8 +60,8 @@ pub(crate) fn needed<B>(request: &Request<B>) -> Vec<Need> {
     }
 }
 
-/// What decides whether a missing key is told: without `s3:ListBucket` S3 answers 403
-/// instead of 404 (API reference, `GetObject` and `HeadObject`).
+/// The permission that decides whether S3 reveals a missing key: without `s3:ListBucket` it answers
+/// 403 instead of 404 (API reference, `GetObject` and `HeadObject`).
 pub(crate) fn hides_missing_keys<B>(request: &Request<B>) -> Option<Need> {
     matches!(objects::operation(request), "GetObject" | "HeadObject").then(|| {
         let (bucket, _) = objects::target(request);

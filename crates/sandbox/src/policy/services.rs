@@ -128,9 +128,9 @@ fn alarms(world: &World, request: &ServiceRequest) -> Vec<Need> {
     vec![Need::new(format!("cloudwatch:{}", request.operation), arn)]
 }
 
-/// On the protected resource; and whoever asks which web ACL protects it must be allowed to
-/// read that one (API reference, `GetWebACLForResource`: "This call uses GetWebACL, to verify
-/// that your account has permission to access the retrieved web ACL").
+/// On the protected resource; and the caller must be allowed to read the web ACL that protects it
+/// (API reference, `GetWebACLForResource`: "This call uses GetWebACL, to verify that your account
+/// has permission to access the retrieved web ACL").
 fn web_acls(world: &World, request: &ServiceRequest) -> Vec<Need> {
     let input: Value = serde_json::from_str(request.body()).unwrap_or_default();
     let resource = input["ResourceArn"].as_str().unwrap_or_default();
@@ -141,7 +141,7 @@ fn web_acls(world: &World, request: &ServiceRequest) -> Vec<Need> {
     std::iter::once(own).chain(acl).collect()
 }
 
-/// What describes has no resources; what changes a rule has it, and its tags.
+/// An action that describes has no resources; one that changes a rule has the rule, and its tags.
 fn balancing(world: &World, request: &ServiceRequest) -> Vec<Need> {
     let form = Form::parse(request.body().as_bytes());
     let action = format!("elasticloadbalancing:{}", request.operation);

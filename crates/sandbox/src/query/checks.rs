@@ -1,4 +1,4 @@
-//! Limits on what a request gives.
+//! Limits on the parameters of a request.
 
 use crate::wire::error::ApiError;
 

@@ -1,4 +1,4 @@
-//! The tier, the solution stack and the settings that an environment is to have.
+//! The tier, the solution stack and the settings of an environment to be created or changed.
 
 use crate::query::lookup::{find, require_template};
 use crate::query::options::{merge, remove, settings};
@@ -9,8 +9,8 @@ use crate::world::environment::Tier;
 use crate::world::names::STACK;
 use crate::world::setting::Setting;
 
-/// The settings that the environment of a request is to have; none where the request
-/// gets an error of its own.
+/// The settings that the environment of a request will have; none where the request gets an error
+/// of its own.
 pub(crate) fn settings_to_be(world: &World, form: &Form, application: &str) -> Vec<Setting> {
     let found = configuration(world, form, application);
     let mut options = found.map(|(_, _, options)| options).unwrap_or_default();
@@ -19,9 +19,8 @@ pub(crate) fn settings_to_be(world: &World, form: &Form, application: &str) -> V
     options
 }
 
-/// Tier, solution stack and settings from a template, another environment
-/// (which `eb clone` asks for although the public model lacks the field), or
-/// the request itself.
+/// Tier, solution stack and settings from a template, another environment (which `eb clone`
+/// requests although the public model lacks the field), or the request itself.
 pub(crate) fn configuration(
     world: &World,
     form: &Form,
@@ -68,7 +67,7 @@ pub(crate) fn configuration(
     }
 }
 
-/// The tier that a request asks for, by its name and type (API model, `EnvironmentTier`).
+/// The tier that a request names, by its name and type (API model, `EnvironmentTier`).
 fn tier_of(form: &Form) -> Result<Tier, ApiError> {
     match (form.get("Tier.Name"), form.get("Tier.Type")) {
         (None | Some("WebServer"), None | Some("Standard")) => Ok(Tier::WebServer),

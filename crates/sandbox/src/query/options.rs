@@ -29,8 +29,8 @@ pub(crate) fn merge(settings: &mut Vec<Setting>, newer: Vec<Setting>) {
     }
 }
 
-/// Takes the options of a request's `OptionsToRemove` out: whoever else sets them, or their
-/// default, is in force again (API reference, `UpdateEnvironment`).
+/// Removes the options in a request's `OptionsToRemove`: their setting from another source, or
+/// their default, is in force again (API reference, `UpdateEnvironment`).
 pub(crate) fn remove(settings: &mut Vec<Setting>, form: &Form) {
     for member in form.members("OptionsToRemove") {
         let field = |name| member.get(name).unwrap_or_default();

@@ -1,19 +1,19 @@
-//! How far a recording was given.
+//! How far a recording has been replayed.
 
 use crate::replay::question::Question;
 
-/// How far a recording was given.
+/// How far a recording has been replayed.
 pub(crate) struct Progress {
-    /// Which exchanges were.
+    /// Which exchanges have been replayed.
     exchanges: Vec<bool>,
-    /// Behind the last change that was.
+    /// The first exchange behind the last replayed change.
     from: usize,
     /// The ids that a client made up in the recording, and in this run.
     pub renamed: Vec<(String, String)>,
 }
 
 impl Progress {
-    /// Of so many exchanges none yet.
+    /// The progress at the beginning: none of so many exchanges has been replayed.
     pub fn of(exchanges: usize) -> Progress {
         Progress {
             exchanges: vec![false; exchanges],
@@ -22,8 +22,8 @@ impl Progress {
         }
     }
 
-    /// Which of these exchanges is given next. Of reads it is one from between the last change
-    /// that was asked for and the next, where there is one.
+    /// Which of these exchanges is replayed next. Of reads it is one from between the last change
+    /// that a client has requested and the next change, where there is one.
     pub fn next(
         &mut self,
         recorded: &[Question],

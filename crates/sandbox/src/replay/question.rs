@@ -1,9 +1,9 @@
-//! What a request asks, as far as two of them can be told apart by it.
+//! The content of a request, as far as it distinguishes two requests.
 
-/// Parameters that tell when something was asked, and not what.
+/// Parameters that say when a request was sent, and not what it is.
 const VOLATILE: [&str; 3] = ["StartTime", "EndTime", "x-id"];
 
-/// What a request asks, as far as two of them can be told apart by it.
+/// The content of a request, as far as it distinguishes two requests.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Question {
     /// The method and the path, or the operation of a protocol that names it.
@@ -41,8 +41,8 @@ impl Question {
         }
     }
 
-    /// Whether it changes something at AWS: every other operation is named after what it
-    /// reads. What is written to a bucket is no part of that.
+    /// Whether it changes something at AWS: every other operation is named after what it reads. A
+    /// write to a bucket does not count.
     pub(crate) fn changes(&self) -> bool {
         const READS: [&str; 6] = ["Check", "Describe", "Get", "List", "Simulate", "Validate"];
         let operation = self.operation.rsplit('.').next().unwrap_or_default();
@@ -50,7 +50,7 @@ impl Question {
     }
 
     /// The ids that a client made up in this request, each with the one that it has made up in
-    /// another of its like.
+    /// another request like it.
     pub(crate) fn made_up_otherwise(&self, other: &Question) -> Vec<(String, String)> {
         let pairs = self.parameters.iter().zip(&other.parameters);
         let mut found = Vec::new();
@@ -65,9 +65,9 @@ impl Question {
         found
     }
 
-    /// How many values are the same where the operation is, and the parameters are the same
-    /// ones; none where it is another question: an environment, an application or any other
-    /// named thing is another one.
+    /// How many values are the same where the operation and the names of the parameters are; `None`
+    /// where it is another question: an environment, an application or any other named thing
+    /// differs.
     pub(crate) fn likeness(&self, other: &Question) -> Option<usize> {
         let keys = |asked: &Question| {
             let keys = asked.parameters.iter().map(|(key, _)| key.clone());

@@ -11,7 +11,7 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde::Deserialize;
 use thiserror::Error;
 
-/// The version of a recording that is understood.
+/// The version of a recording that this program understands.
 const VERSION: u32 = 1;
 
 /// A file that is no recording.
@@ -49,7 +49,7 @@ pub(crate) struct Recording {
     #[serde(default)]
     pub names: BTreeMap<String, String>,
     pub exchanges: Vec<Exchange>,
-    /// When its first exchange was.
+    /// The time of its first exchange.
     #[serde(skip)]
     pub begins_at: Option<SystemTime>,
 }
@@ -114,7 +114,7 @@ impl Exchange {
         self.method == "GET" && self.status == Some(200) && self.answer.is_none()
     }
 
-    /// The answer as it is given again.
+    /// The answer as it is replayed.
     pub fn response(&self) -> Response<Bytes> {
         let body = self.answer.clone().unwrap_or_default();
         let mut response = Response::new(Bytes::from(body));

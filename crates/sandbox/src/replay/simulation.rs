@@ -1,6 +1,6 @@
-//! IAM's simulations, given again. A client asks for one resource at a time, and the names of
-//! resources are pseudonyms or made up in it: so each action is answered with what was decided
-//! of it, whatever request it was in.
+//! Replays IAM's simulations. A client sends one resource at a time, and the names of resources in
+//! it are pseudonyms or made up: so the answer for each action is the recorded decision on it,
+//! whatever request that was in.
 
 use std::collections::BTreeMap;
 
@@ -40,13 +40,13 @@ struct Evaluation {
     decision: String,
 }
 
-/// What was decided of an action on the resource that was asked for.
+/// The decision on an action, on the resource that the request named.
 struct Decided {
     resource: String,
     decision: String,
 }
 
-/// The answer to a simulation; none where one of its actions was never simulated.
+/// The answer to a simulation; `None` where one of its actions was never simulated.
 pub(crate) fn answer(exchanges: &[Exchange], asked: &Question) -> Option<String> {
     let known = known(exchanges);
     let resource = asked.parameter("ResourceArns.member.1").unwrap_or("*");
@@ -74,7 +74,7 @@ pub(crate) fn answer(exchanges: &[Exchange], asked: &Question) -> Option<String>
     ))
 }
 
-/// By action, what was decided on each resource.
+/// By action, the decisions on each resource.
 fn known(exchanges: &[Exchange]) -> BTreeMap<String, Vec<Decided>> {
     let mut known: BTreeMap<String, Vec<Decided>> = BTreeMap::new();
     for exchange in exchanges {

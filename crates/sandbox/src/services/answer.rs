@@ -89,7 +89,7 @@ pub(crate) fn refused(request: &ServiceRequest, error: &ApiError, request_id: St
     }
 }
 
-/// The body of an answer that tells an error, in the service's own format.
+/// The body of an error answer, in the service's own format.
 fn failure(request: &ServiceRequest, error: &ApiError, request_id: &str) -> String {
     match request.service {
         Kind::Ssm

@@ -11,14 +11,14 @@ use crate::world::alarm::Alarm;
 
 pub(crate) const NAMESPACE: &str = "http://monitoring.amazonaws.com/doc/2010-08-01/";
 
-/// How many names DescribeAlarms takes (API reference, `AlarmNames`), and the most and the
-/// usual number of alarms that it tells in one answer (`MaxRecords`).
+/// How many names DescribeAlarms accepts (API reference, `AlarmNames`), and the most and the usual
+/// number of alarms in one answer (`MaxRecords`).
 const NAMES_MAX: usize = 100;
 const RECORDS_MAX: u64 = 100;
 
-/// The shortest period of a load balancer's metrics, in milliseconds, and how long after it they
-/// are told (user guides of Elastic Load Balancing, "CloudWatch metrics": it reports in intervals
-/// of 60 seconds; nothing says how long CloudWatch takes after that).
+/// The shortest period of a load balancer's metrics, in milliseconds, and how long after it
+/// CloudWatch has them (user guides of Elastic Load Balancing, "CloudWatch metrics": it reports in
+/// intervals of 60 seconds; nothing says how long CloudWatch takes after that).
 const MINUTE: Millis = 60_000;
 const TOLD_AFTER: Millis = 120_000;
 
@@ -226,9 +226,9 @@ fn metric_data(world: &World, input: &Map<String, Value>) -> Answer {
     Ok(json!({ "MetricDataResults": results, "Messages": [] }))
 }
 
-/// The requests of each minute that has any, of what the dimensions of a metric name: all of
-/// a classic load balancer, or of a target group behind an application load balancer, or of
-/// the latter whole. Of anything else there are none.
+/// The requests of each minute that has any, of what the dimensions of a metric name: a whole
+/// classic load balancer, a target group behind an application load balancer, or a whole
+/// application load balancer. Anything else has none.
 fn request_counts(world: &World, metric: &Value) -> Vec<(Millis, u64)> {
     let dimension = |name: &str| {
         let mut all = metric["Dimensions"].as_array().into_iter().flatten();
@@ -275,7 +275,7 @@ fn delete_alarms(world: &mut World, input: &Map<String, Value>) -> Answer {
     Ok(json!({}))
 }
 
-/// Gives a member of an alarm its type, which the Query protocol does not tell.
+/// Gives a member of an alarm its type, which the Query protocol does not carry.
 fn typed(member: &str, value: &mut Value) {
     let Some(text) = value.as_str() else { return };
     let number: Option<Value> = match member {

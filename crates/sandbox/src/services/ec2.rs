@@ -138,7 +138,7 @@ fn invalid(message: &str) -> ApiError {
     ApiError::new("InvalidParameterValue", message)
 }
 
-/// The answer that tells an error, in EC2's own form.
+/// The error answer, in EC2's own form.
 pub(crate) fn error_document(error: &ApiError, request_id: &str) -> String {
     let told = element("Error")
         .say("Code", &error.code)

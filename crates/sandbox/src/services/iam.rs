@@ -1,5 +1,6 @@
-//! IAM, version 2010-05-08: roles, the policies of roles and of the user, and what they say of
-//! actions, simulated; and STS, version 2011-06-15: who the caller is, and sessions of roles.
+//! IAM, version 2010-05-08: roles, the policies of roles and of the user, and simulations of
+//! whether these allow actions; and STS, version 2011-06-15: who the caller is, and sessions of
+//! roles.
 
 mod answer;
 mod entities;

@@ -132,7 +132,7 @@ fn put_parameter(world: &mut World, input: &Value) -> Answer {
     Ok(json!({ "Version": version, "Tier": "Standard" }))
 }
 
-/// A parameter as an answer shows it; none where it has no such version.
+/// A parameter as an answer shows it; `None` where it has no such version.
 fn shown(
     world: &World,
     parameter: &Parameter,

@@ -1,4 +1,4 @@
-//! XML as a tree: what a request says, and what an answer says.
+//! XML as a tree: the content of a request or an answer.
 
 use quick_xml::events::{BytesEnd, BytesStart, BytesText, Event};
 use quick_xml::{Reader, Writer};
@@ -27,7 +27,7 @@ pub(crate) fn element(name: &str) -> Element {
 }
 
 impl Element {
-    /// The root of a document; none where it is not well-formed.
+    /// The root of a document; `None` where it is not well-formed.
     pub fn parse(document: &str) -> Option<Element> {
         let mut reader = Reader::from_str(document);
         // The last is the element that is open; the first stands for the document.
@@ -82,13 +82,13 @@ impl Element {
         let _ = writer.write_event(Event::End(BytesEnd::new(self.name.as_str())));
     }
 
-    /// The same with another element in it.
+    /// The element with another element in it.
     pub fn with(mut self, child: Element) -> Element {
         self.children.push(child);
         self
     }
 
-    /// The same with a text of this name in it.
+    /// The element with a text of this name in it.
     pub fn say(self, name: &str, text: impl ToString) -> Element {
         let text = text.to_string();
         self.with(Element {
@@ -97,7 +97,7 @@ impl Element {
         })
     }
 
-    /// The same with a text of this name in it, where there is one.
+    /// The element with a text of this name in it, where there is one.
     pub fn say_some(self, name: &str, text: Option<impl ToString>) -> Element {
         match text {
             Some(text) => self.say(name, text),
@@ -119,14 +119,14 @@ impl Element {
     }
 }
 
-/// Whose children begin here; a name without its prefix.
+/// The element whose children begin here; its name without a prefix.
 fn named(start: &BytesStart<'_>) -> Option<Element> {
     Some(element(
         std::str::from_utf8(start.local_name().as_ref()).ok()?,
     ))
 }
 
-/// The answer that tells an error.
+/// The error answer.
 pub(crate) fn error_document(namespace: &str, error: &ApiError, request_id: &str) -> String {
     let sender = if error.status < 500 {
         "Sender"

@@ -1,4 +1,4 @@
-//! An answer that tells an error.
+//! An error answer.
 
 use crate::wire::answer::{document, node};
 

@@ -15,7 +15,7 @@ use crate::time::date;
 use crate::wire::element::{Element, element};
 use crate::wire::form::Form;
 
-/// How a request was written, and its answer is to be.
+/// The format of a request and of its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Protocol {
     Query,
@@ -202,7 +202,7 @@ impl Form {
     }
 }
 
-/// What has one field `member` is the list of what it numbers.
+/// A node whose only field is `member` becomes the list of what that numbers.
 fn lists(value: Value) -> Value {
     let Value::Object(fields) = value else {
         return value;

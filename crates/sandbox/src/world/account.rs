@@ -1,12 +1,13 @@
-//! What the account and its environments are like beyond the seed, where a release would
-//! be checked for it: quotas, platforms, single instances, databases.
+//! The state of the account and its environments beyond the seed, where a release checks it:
+//! quotas, platforms, single instances, databases.
 
 use crate::world::World;
 use crate::world::quota::QuotaOf;
 use crate::world::setting::Setting;
 
 impl World {
-    /// The account has made no environment before: what it needs once is asked for.
+    /// The account has created no environment before: a request also needs the rights that an
+    /// account needs once.
     pub fn use_for_the_first_time(&mut self) {
         self.quirks.fresh_account = true;
     }
@@ -42,7 +43,7 @@ impl World {
         self.set(environment, database, "DBEngine", "postgres");
     }
 
-    /// Turns an environment into one of a single instance.
+    /// Changes an environment into one of a single instance.
     pub(crate) fn single_out(&mut self, environment: &str) {
         let kind = ("aws:elasticbeanstalk:environment", "EnvironmentType");
         self.set(environment, kind.0, kind.1, "SingleInstance");
@@ -56,7 +57,7 @@ impl World {
         }
     }
 
-    /// Sets an option of a living environment, behind the service's back.
+    /// Sets an option of a living environment, outside the service.
     pub fn set(&mut self, environment: &str, namespace: &str, name: &str, value: &str) {
         let Some(found) = self.environment_mut(environment) else {
             return;

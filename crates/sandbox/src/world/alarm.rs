@@ -14,6 +14,6 @@ pub(crate) struct Alarm {
     pub state: String,
     pub reason: String,
     pub updated: Millis,
-    /// What it was made with.
+    /// The definition that it was created with.
     pub definition: Map<String, Value>,
 }

@@ -1,19 +1,19 @@
-//! What load balancers have beside the settings of their environments: listeners, rules and
-//! target groups, as the API tells them.
+//! The parts of load balancers beside the settings of their environments: listeners, rules and
+//! target groups, in the form of the API.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// What the load balancer has beside its environments.
+/// The parts of the load balancer beside its environments.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Balancing {
     pub rules: Vec<Rule>,
     /// The tags of the listener's default rule.
     #[serde(default)]
     pub default_tags: BTreeMap<String, String>,
-    /// What somebody has put onto load balancers by hand.
+    /// What somebody has put onto load balancers outside their environments' settings.
     #[serde(default)]
     pub by_hand: ByHand,
 }
@@ -29,7 +29,7 @@ pub(crate) struct Rule {
     pub tags: BTreeMap<String, String>,
     /// The id of the environment whose stack it belongs to.
     pub owner: Option<String>,
-    /// The listener of an environment's own load balancer; none for the shared one's.
+    /// The listener of an environment's own load balancer; `None` for the shared one's.
     #[serde(default)]
     pub listener: Option<String>,
 }
@@ -57,7 +57,7 @@ pub(crate) struct TargetGroup {
     pub environment: Option<String>,
 }
 
-/// What somebody has put onto load balancers beside their environments' settings.
+/// What somebody has put onto load balancers outside their environments' settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ByHand {
     pub listeners: Vec<Listener>,
@@ -117,8 +117,8 @@ pub(crate) fn forwards(actions: &Value) -> Vec<(String, u32)> {
     targets
 }
 
-/// Actions as they are told: in their order, forwards in both of their forms where they
-/// have one target.
+/// Actions as answers show them: in their order, forwards in both of their forms where they have
+/// one target.
 pub(crate) fn normal_actions(actions: &Value) -> Value {
     let normal = |(at, action): (usize, &Value)| {
         let mut action = action.clone();
@@ -153,7 +153,7 @@ pub(crate) fn normal_actions(actions: &Value) -> Value {
     members(actions).enumerate().map(normal).collect()
 }
 
-/// Conditions as they are told: the values of a host or a path in both of their forms.
+/// Conditions as answers show them: the values of a host or a path in both of their forms.
 pub(crate) fn normal_conditions(conditions: &Value) -> Value {
     let normal = |condition: &Value| {
         let mut condition = condition.clone();

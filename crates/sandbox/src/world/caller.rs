@@ -1,4 +1,4 @@
-//! Who asks, and what the policies of users and roles say of it.
+//! The caller, and whether the policies of users and roles allow what it requests.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,14 +12,14 @@ use crate::world::iam::syntax::PolicyError;
 use crate::world::iam::verdict::{Verdict, judged, worded};
 
 impl World {
-    /// The requests that follow are of this access key's: a session's, or the default caller's.
+    /// Sets the access key of the requests that follow: a session's, or the default caller's.
     pub(crate) fn asked_with(&mut self, access_key: &str) {
         self.asking = access_key
             .starts_with(SESSION_KEY)
             .then(|| access_key.to_owned());
     }
 
-    /// That there is such a session, where one asks.
+    /// Checks that a caller's session exists.
     ///
     /// # Errors
     /// 403 `InvalidClientTokenId` (STS API reference, "Common Errors").
@@ -36,7 +36,7 @@ impl World {
         }
     }
 
-    /// The session that asks; none where it is the default caller.
+    /// The session that sends the request; `None` where it is the default caller.
     pub(crate) fn session(&self) -> Option<&Session> {
         self.identities.sessions.get(self.asking.as_ref()?)
     }
@@ -48,7 +48,7 @@ impl World {
         (key, self.letters(40), self.letters(120))
     }
 
-    /// The policies that count for a user or role; none where it may do everything.
+    /// The policies that count for a user or role; `None` where it may do everything.
     fn policies_of(&self, arn: &str) -> Option<Vec<Arc<Policy>>> {
         let of_iam = self.identities.policies(arn);
         let of_process = self.policy.as_ref().filter(|_| arn == self.principal());
@@ -62,19 +62,19 @@ impl World {
         }
     }
 
-    /// The user or role whose policies count for the request that is carried out.
+    /// The user or role whose policies count for the present request.
     pub(crate) fn asking_principal(&self) -> String {
         let session = self.session();
         session.map_or_else(|| self.principal(), |session| session.role.clone())
     }
 
-    /// Whether whoever asks may do everything.
+    /// Whether the caller may do everything.
     pub(crate) fn is_open(&self) -> bool {
         self.policies_of(&self.asking_principal()).is_none()
     }
 
-    /// What the policies of a user or role say of a need, and the condition keys that they ask
-    /// for and the need has no value of.
+    /// The verdict of a user's or role's policies on a need, and the condition keys that they test
+    /// and the need has no value of.
     pub(crate) fn judge(&self, arn: &str, need: &Need) -> (Verdict, Vec<String>) {
         let Some(policies) = self.policies_of(arn) else {
             return (Verdict::Allowed, Vec::new());
@@ -85,7 +85,7 @@ impl World {
         (verdict, missing.into_iter().collect())
     }
 
-    /// What the role of this ARN may do from now on, as its only inline policy.
+    /// Sets what the role of this ARN may do from now on, as its only inline policy.
     ///
     /// # Errors
     /// [`PolicyError`].
@@ -98,7 +98,7 @@ impl World {
         Ok(())
     }
 
-    /// What its default caller may do from now on; none for everything.
+    /// Sets what its default caller may do from now on; `None` for everything.
     pub fn set_policy(&mut self, policy: Option<Policy>) {
         self.policy = policy.map(Arc::new);
     }
@@ -118,14 +118,13 @@ impl World {
         worded(verdict, &self.caller(), need)
     }
 
-    /// The default caller is a session of this role from now on, named with its path, as in
-    /// `ci/releases`, or by its ARN where it is another account's; none for the user
-    /// `sandbox`.
+    /// Makes the default caller a session of this role from now on, named with its path, as in
+    /// `ci/releases`, or by its ARN where it is another account's; `None` for the user `sandbox`.
     pub fn assume(&mut self, role: Option<&str>) {
         self.role = role.map(str::to_owned);
     }
 
-    /// Who asks: the ARN that STS tells.
+    /// The caller: the ARN that STS returns.
     pub(crate) fn caller(&self) -> String {
         if let Some(session) = self.session() {
             return session_arn(&session.role, &session.name);

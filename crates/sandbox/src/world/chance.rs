@@ -1,4 +1,4 @@
-//! Chance: numbers that look random, of the world's own counter and seed.
+//! Chance: pseudo-random numbers, of the world's own counter and seed.
 
 use crate::world::World;
 
@@ -9,13 +9,13 @@ impl World {
         self.counter
     }
 
-    /// From now on chance takes the course that belongs to this seed: which requests a
-    /// fault with a probability strikes, and how ids are spelled.
+    /// Seeds chance: from now on the seed decides which requests a fault with a probability
+    /// strikes, and how ids are spelled.
     pub fn seed_chance(&mut self, seed: u64) {
         self.chance = seed;
     }
 
-    /// The next of a sequence of numbers that look random (splitmix64).
+    /// The next of a sequence of pseudo-random numbers (splitmix64).
     pub(crate) fn random(&mut self) -> u64 {
         let mut z = self.number().wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ self.chance;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

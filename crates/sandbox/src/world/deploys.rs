@@ -1,4 +1,4 @@
-//! How a deploy goes on its way: how long it takes and what its events say meanwhile.
+//! The course of a deploy: how long it takes and the events in it.
 
 use crate::world::World;
 use crate::world::due::Happening;
@@ -14,8 +14,7 @@ impl World {
         slow.map_or(self.timings.deploy_seconds, |(seconds, _)| *seconds)
     }
 
-    /// Plans what the events of a deploy that has just begun say on its way, evenly spread
-    /// over its time.
+    /// Plans the events of a deploy that has just begun, evenly spread over its time.
     pub(crate) fn plan_deploy_events(&mut self, at: usize) {
         let environment = &self.view.environments[at];
         let label = environment.version_label.clone();
@@ -50,14 +49,14 @@ impl World {
     }
 }
 
-/// What enhanced health says of an environment whose instances are not in service again
+/// The cause that enhanced health names for an environment whose instances are not in service again
 /// (meteor-up/mup-aws-beanstalk#9).
 const OUT_OF_SERVICE: &str = "100.0 % of the requests are failing with HTTP 5xx. ELB processes are \
                               not healthy on all instances. ELB health is failing or not available \
                               for all instances.";
 
 impl World {
-    /// Every instance has what the environment was given, but for one that was left out.
+    /// Gives every instance what the environment was given, but for one that is left out.
     pub(crate) fn reach_every_instance(&mut self, at: usize) {
         let environment = &mut self.view.environments[at];
         let (label, number) = (&environment.version_label, environment.deployment_id);
@@ -91,7 +90,7 @@ impl World {
         hangs
     }
 
-    /// A deploy or a launch is over: what it has put there may not answer yet.
+    /// Ends a deploy or a launch: the version that it has put there may not answer yet.
     pub(crate) fn take_its_time(&mut self, at: usize) {
         let environment = &self.view.environments[at];
         let name = environment.name.clone();
@@ -109,9 +108,9 @@ impl World {
     }
 }
 
-/// The texts of a deploy's way by its policy, as event logs of real environments have them.
-/// Of traffic splitting no log is public: its texts here are made up, but for those that
-/// every update begins and ends with.
+/// The events of a deploy by its policy, as event logs of real environments have them. Of traffic
+/// splitting no log is public: its texts here are made up, but for those with which every update
+/// begins and ends.
 fn steps(environment: &Environment, scripted: Option<usize>) -> Vec<String> {
     let instances: Vec<_> = environment
         .instances

@@ -39,7 +39,7 @@ pub(crate) enum Happening {
     HealthSettles { id: String, operation: u64 },
     /// An environment's health that lasted for a while is over.
     AilmentEnds { environment: String },
-    /// An update that goes on has an event.
+    /// An update under way has an event.
     UpdateSays {
         id: String,
         operation: u64,

@@ -5,8 +5,8 @@ use crate::world::iam::need::Need;
 use crate::world::quirks::Encryption;
 
 impl World {
-    /// From now on a bucket's policy denies uploads that do not ask for this encryption, and for
-    /// this key of KMS where there is one, named by its ARN.
+    /// From now on a bucket's policy denies uploads that do not request this encryption, and this
+    /// key of KMS where one is named by its ARN.
     pub fn demand_encryption(&mut self, bucket: &str, method: &str, key: Option<&str>) {
         let encryption = Encryption {
             method: method.to_owned(),

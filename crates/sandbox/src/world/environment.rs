@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use crate::time::Millis;
 use crate::world::setting::{GROUPS, Setting};
 
-/// What an environment is for.
+/// The purpose of an environment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Tier {
-    /// Serves HTTP under a CNAME.
+    /// Answers HTTP under a CNAME.
     WebServer,
     /// Reads a queue; has no CNAME.
     Worker,
@@ -41,25 +41,25 @@ pub enum Status {
 pub enum Busy {
     /// Its launch.
     Launch,
-    /// A deploy; the label to go back to where it fails.
+    /// A deploy; the label to return to where it fails.
     Deploy {
         /// The version label before.
         before: String,
     },
     /// A change of configuration or a restart.
     Configure,
-    /// A change of how many instances there may be: it serves meanwhile.
+    /// A change of how many instances there may be: the site answers meanwhile.
     Resize,
-    /// A swap of CNAMEs: it serves meanwhile.
+    /// A swap of CNAMEs: the site answers meanwhile.
     Swap,
-    /// A managed platform update, which replaces the instances: it serves meanwhile.
+    /// A managed platform update, which replaces the instances: the site answers meanwhile.
     Manage {
         /// The managed action's id.
         action: String,
     },
     /// The end of an update that was given up.
     Abort {
-        /// The version label to go back to.
+        /// The version label to return to.
         before: String,
     },
     /// Its termination.
@@ -97,7 +97,7 @@ pub struct Environment {
     pub description: String,
     /// Its tier.
     pub tier: Tier,
-    /// Its CNAME; none on a worker.
+    /// Its CNAME; `None` on a worker.
     pub cname: Option<String>,
     /// The load balancer's name; it stays when CNAMEs are swapped.
     pub endpoint: String,
@@ -115,16 +115,16 @@ pub struct Environment {
     pub version_label: String,
     /// What keeps it busy.
     pub busy: Option<Busy>,
-    /// Counts its operations, so that what was planned for an earlier one that
-    /// was given up does not happen.
+    /// Counts its operations, so that what was planned for an earlier operation that was given up
+    /// does not happen.
     pub operation: u64,
-    /// What it answers in place of its site, and until when: its instances are not in service
-    /// again after a deploy.
+    /// The status that it answers in place of its site, and until when: its instances are not in
+    /// service again after a deploy.
     #[serde(default)]
     pub out_of_service: Option<(u16, Millis)>,
     /// The request that began its present operation.
     pub request_id: String,
-    /// The ARN of its operations role; none where whoever asks needs the rights beneath.
+    /// The ARN of its operations role; `None` where its caller needs the downstream rights.
     #[serde(default)]
     pub operations_role: Option<String>,
     /// Its user tags.
@@ -132,10 +132,10 @@ pub struct Environment {
     /// The option settings that were given to it through the API, by its template or
     /// directly: they outrank all others.
     pub settings: Vec<Setting>,
-    /// What its version's source bundle sets (`.ebextensions`).
+    /// The settings of its version's source bundle (`.ebextensions`).
     #[serde(default)]
     pub bundled: Vec<Setting>,
-    /// The service's defaults of the day when it was made, as far as they are told.
+    /// The service's defaults when it was created, as far as the service lists them.
     #[serde(default)]
     pub defaults: Vec<Setting>,
     /// Its instances.
@@ -171,7 +171,7 @@ impl Environment {
         }
     }
 
-    /// The status that is answered in place of its site now, because its instances are not in
+    /// The status that it answers in place of its site now, because its instances are not in
     /// service again.
     #[must_use]
     pub fn out_of_service(&self, now: Millis) -> Option<u16> {
@@ -219,8 +219,8 @@ impl Environment {
 }
 
 impl Environment {
-    /// The id of the group that the service makes for its instances; none where it is told to
-    /// make none (developer guide, "EC2 security groups").
+    /// The id of the group that the service makes for its instances; `None` where its settings say
+    /// to make none (developer guide, "EC2 security groups").
     #[must_use]
     pub fn own_group(&self) -> Option<String> {
         let (namespace, _) = GROUPS;

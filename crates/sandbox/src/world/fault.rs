@@ -13,24 +13,24 @@ pub struct Fault {
     /// What goes wrong.
     #[serde(flatten)]
     pub effect: FaultEffect,
-    /// The operation it strikes; none for every one.
+    /// The operation it strikes; `None` for every one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<String>,
-    /// Of S3, what the object's key holds, as in `bluegreen/leases/`; none for every request.
+    /// Of S3, a part of the object's key, as in `bluegreen/leases/`; `None` for every request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
     /// How many requests it lets pass first.
     #[serde(default)]
     pub skip: u32,
-    /// How many requests it strikes; none for all.
+    /// How many requests it strikes; `None` for all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<u32>,
-    /// The share of requests it strikes, 0 to 1; none for all.
+    /// The share of requests it strikes, 0 to 1; `None` for all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probability: Option<f64>,
 }
 
-/// An answer that is not AWS's: it tells no request's id, unless a filter has left that in the
+/// An answer that is not AWS's: it states no request's id, unless a filter has left that in the
 /// headers of AWS's own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page {
@@ -47,7 +47,7 @@ pub struct Page {
     pub body: String,
 }
 
-/// Whether a request whose answer somebody else gives reaches AWS.
+/// Whether a request that something else answers reaches AWS.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reaches {
@@ -104,21 +104,21 @@ pub enum FaultEffect {
         /// The answer.
         #[serde(flatten)]
         page: Page,
-        /// What becomes of the request.
+        /// Whether the request reaches AWS.
         #[serde(default)]
         reaches: Reaches,
     },
-    /// Applied, and answered this much later: nobody hears of it before.
+    /// Applied, and answered this much later: no client hears of it before.
     SlowAnswer {
         /// Milliseconds of the wall's time, as clients measure it.
         milliseconds: u64,
     },
     /// 403 ExpiredToken.
     ExpiredCredentials,
-    /// The date of the request is refused, as where the client's clock is wrong: each
+    /// The service refuses the date of the request, as where the client's clock is wrong: each
     /// service in words of its own.
     ClockSkewed,
-    /// The describing operations answer as of so long ago.
+    /// The describing operations answer as of so many seconds ago.
     StaleReads {
         /// Seconds of the sandbox's time.
         seconds: u64,
@@ -134,10 +134,10 @@ pub enum FaultEffect {
         label: String,
         /// Seconds of the sandbox's time.
         seconds: u64,
-        /// How many batches they tell of.
+        /// How many batches the events name.
         batches: u32,
     },
-    /// Deploys of this version have this event on the way, however they end.
+    /// Deploys of this version have this event, however they end.
     UpdateSays {
         /// The version label.
         label: String,
@@ -146,8 +146,8 @@ pub enum FaultEffect {
         /// Its text.
         message: String,
     },
-    /// Deploys of this version reach every instance and end with this event in place of those
-    /// that tell of success; with none where the text is empty.
+    /// Deploys of this version reach every instance, and their last event is this one instead of
+    /// those that report success; none where the text is empty.
     UpdateEndsWith {
         /// The version label.
         label: String,
@@ -201,16 +201,16 @@ pub enum FaultEffect {
         /// The version label.
         label: String,
     },
-    /// This environment answers with this status, whatever version it has, and its health does
-    /// not tell: a database admits another one's security group alone.
+    /// This environment answers with this status, whatever version it has, and its health does not
+    /// show that: a database admits another one's security group alone.
     EnvironmentAnswers {
         /// The environment's name.
         environment: String,
         /// The HTTP status.
         status: u16,
     },
-    /// So many of a hundred requests to environments with this version are answered with a
-    /// server error, as enhanced health tells it.
+    /// So many of a hundred requests to environments with this version get a server error, as
+    /// enhanced health reports it.
     VersionErrs {
         /// The version label.
         label: String,
@@ -243,8 +243,8 @@ pub enum FaultEffect {
         /// Its value.
         value: String,
     },
-    /// This environment was made long ago: it has defaults that newer ones have otherwise, and
-    /// the service rewrites some values of its settings.
+    /// This environment was made long ago: its defaults differ from those of newer ones, and the
+    /// service rewrites some values of its settings.
     MadeLongAgo {
         /// The environment's name.
         environment: String,
@@ -272,8 +272,7 @@ pub enum FaultEffect {
         /// How.
         how: LaunchFault,
     },
-    /// Who creates an environment with this option is refused: there is no such option any
-    /// more.
+    /// The service refuses a new environment with this option: the option no longer exists.
     RetiredOption {
         /// As in `aws:elasticbeanstalk:environment`.
         namespace: String,
@@ -283,8 +282,8 @@ pub enum FaultEffect {
     /// The account cannot make launch configurations: a launch without a launch template
     /// fails.
     NoLaunchConfigurations,
-    /// This environment's health is so, whenever it is Ready, for so long: environments live in
-    /// Warning for days. Every instance of it is told to be so too.
+    /// This environment has this health, whenever it is Ready, for so long: environments live in
+    /// Warning for days. The answers report the same health of every instance.
     EnvironmentHealth {
         /// The environment's name.
         environment: String,
@@ -292,7 +291,7 @@ pub enum FaultEffect {
         status: String,
         /// Seconds of the sandbox's time.
         seconds: u64,
-        /// Why, in the service's words; some of its own without it.
+        /// Why, in the service's words; without it, the sandbox's own words.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cause: Option<String>,
     },
@@ -378,9 +377,9 @@ pub enum FaultEffect {
     DnsFails,
     /// The buckets heed neither the conditions of writes nor the digests of their content.
     ConditionsIgnored,
-    /// An environment that nobody reaches shrinks to its least when it is deployed to.
+    /// An environment that no client reaches shrinks to its least when it is deployed to.
     IdleShrinks,
-    /// The next swap is taken and fails: the CNAMEs stay.
+    /// The service accepts the next swap, which fails: the CNAMEs stay.
     SwapFailsOnce,
     /// The rules of Elastic Beanstalk's own on a shared load balancer do not follow a swap.
     RulesStay,
@@ -388,7 +387,7 @@ pub enum FaultEffect {
     TagsNeedNoRight,
     /// Bundles are read with these rights, whatever operates the environment.
     BundlesReadBy {
-        /// Whose rights they are.
+        /// The holder of these rights.
         reader: BundleReader,
     },
     /// The next termination of this environment fails once, and it is Ready again.
@@ -409,7 +408,7 @@ pub enum FaultEffect {
     AnotherFails {
         /// The environment's name.
         environment: String,
-        /// What its ERROR event says.
+        /// The text of its ERROR event.
         message: String,
     },
     /// An environment that is being launched can be terminated.
@@ -422,7 +421,7 @@ pub enum FaultEffect {
     },
 }
 
-/// A hundred of a hundred.
+/// The default: all of a hundred.
 fn every_client() -> u32 {
     100
 }
@@ -435,13 +434,13 @@ impl FaultEffect {
     }
 }
 
-/// Whose rights a bundle is read with.
+/// The rights with which a bundle is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BundleReader {
     /// The caller's, although there is an operations role.
     Caller,
-    /// Elastic Beanstalk's own: nobody else needs any.
+    /// Elastic Beanstalk's own: the caller needs none.
     Service,
 }
 
@@ -469,7 +468,7 @@ pub enum LaunchFault {
 mod tests {
     use super::*;
 
-    /// What a fault is given stands in one JSON object with when it strikes.
+    /// The parameters of a fault stand in one JSON object with when it strikes.
     #[test]
     fn a_fault_is_what_its_json_says() {
         for effect in [

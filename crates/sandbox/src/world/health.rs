@@ -50,7 +50,7 @@ impl World {
         lasting.filter(|health| self.now < health.until)
     }
 
-    /// An environment's health is so for a while, now or once it is Ready.
+    /// Gives an environment this health for a while, now or once it is Ready.
     pub(crate) fn ail(&mut self, name: &str, status: &str, seconds: u64, cause: String) {
         let lasting = LastingHealth {
             status: status.to_owned(),

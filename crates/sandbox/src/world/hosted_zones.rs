@@ -27,9 +27,8 @@ impl World {
 const STEPS_MAX: usize = 8;
 
 impl World {
-    /// The host that the name servers lead to from a host in a hosted zone, without
-    /// its dot: the host itself where its records lead nowhere. None where it is in
-    /// no zone.
+    /// The host that the name servers lead to from a host in a hosted zone, without its dot: the
+    /// host itself where its records lead nowhere. `None` where it is in no zone.
     pub(crate) fn led_to(&self, host: &str) -> Option<String> {
         let zone_of = |name: &str| {
             let zones = self.services.zones.iter();

@@ -1,5 +1,5 @@
-//! What IAM holds, and how policies are judged by (IAM user guide, "IAM JSON policy reference"
-//! and "Policy evaluation logic").
+//! The identities of IAM, and the rules by which policies are judged (IAM user guide, "IAM JSON
+//! policy reference" and "Policy evaluation logic").
 
 mod condition;
 pub(crate) mod identities;

@@ -1,4 +1,4 @@
-//! Letting faults loose, and which of them strikes a request.
+//! Injects faults, and decides which of them strikes a request.
 
 use crate::world::World;
 use crate::world::fault::{Fault, FaultEffect, LaunchFault};
@@ -6,8 +6,8 @@ use crate::world::quirks::{Elsewhere, Quirks};
 use crate::world::setting::Setting;
 
 impl World {
-    /// Lets a fault loose. Faults of the wire strike requests from now on; those
-    /// of the world hold at once.
+    /// Injects a fault. Faults of the wire strike requests from now on; those of the world hold at
+    /// once.
     pub fn inject(&mut self, fault: impl Into<Fault>) {
         let fault = fault.into();
         match &fault.effect {
@@ -207,7 +207,7 @@ impl World {
         self.history.clear();
     }
 
-    /// The faults of the wire that are loose.
+    /// The active faults of the wire.
     #[must_use]
     pub fn faults(&self) -> &[Fault] {
         &self.faults

@@ -22,7 +22,7 @@ enum End {
 }
 
 impl World {
-    /// Whether the service knows an option no more.
+    /// Whether the service no longer knows an option.
     pub(crate) fn is_retired_option(&self, of: &Setting) -> bool {
         let mut retired = self.quirks.retired_options.iter();
         retired.any(|(namespace, name)| (namespace, name) == (&of.namespace, &of.name))

@@ -4,9 +4,9 @@
 use crate::world::World;
 use crate::world::setting::Setting;
 
-/// Defaults that are told of an environment from some years ago. `EnhancedHealthAuthEnabled`:
-/// "Previously the default setting was `false`" (developer guide, "Enhanced health reporting
-/// and monitoring").
+/// Defaults that the service lists for an environment from some years ago.
+/// `EnhancedHealthAuthEnabled`: "Previously the default setting was `false`" (developer guide,
+/// "Enhanced health reporting and monitoring").
 const OF_OLD: [(&str, &str, &str); 3] = [
     (
         "aws:elasticbeanstalk:healthreporting:system",
@@ -25,7 +25,8 @@ const OF_OLD: [(&str, &str, &str); 3] = [
     ),
 ];
 
-/// The same of one that is made today: other values, and options that there were none of.
+/// The defaults of an environment that is created today: other values, and options that did not
+/// exist before.
 const OF_TODAY: [(&str, &str, &str); 7] = [
     (
         "aws:elasticbeanstalk:healthreporting:system",
@@ -59,7 +60,7 @@ fn told(defaults: &[(&str, &str, &str)]) -> Vec<Setting> {
 }
 
 impl World {
-    /// What the source bundle of a version sets.
+    /// The settings of a version's source bundle.
     pub(crate) fn bundled(&self, label: &str) -> Vec<Setting> {
         let all = self.quirks.bundled.iter();
         let of_version = all.filter(|(version, _)| version == label);
@@ -74,13 +75,13 @@ impl World {
         }
     }
 
-    /// An environment has the version's own settings from now on.
+    /// Gives an environment the version's own settings from now on.
     pub(crate) fn bundle_again(&mut self, at: usize) {
         let bundled = self.bundled(&self.view.environments[at].version_label);
         self.view.environments[at].bundled = bundled;
     }
 
-    /// The source bundle of a version sets an option.
+    /// Makes the source bundle of a version set an option.
     pub(crate) fn set_by_bundle(&mut self, label: &str, setting: Setting) {
         self.quirks.bundled.push((label.to_owned(), setting));
         for at in 0..self.view.environments.len() {
@@ -89,7 +90,7 @@ impl World {
         self.changed();
     }
 
-    /// An environment was made long ago: newer ones get other defaults.
+    /// Makes an environment one from long ago: newer ones get other defaults.
     pub(crate) fn made_long_ago(&mut self, name: &str) {
         self.quirks.defaults_change = true;
         if let Some(environment) = self.environment_mut(name) {

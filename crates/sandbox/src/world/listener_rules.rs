@@ -1,5 +1,5 @@
-//! The rules of listeners: those that the settings name, those that the service makes for who
-//! shares a load balancer, and somebody's.
+//! The rules of listeners: those that the settings name, those that the service makes for
+//! environments that share a load balancer, and those of others.
 
 use std::collections::BTreeMap;
 
@@ -13,8 +13,8 @@ use crate::world::environment::Environment;
 use crate::world::load_balancers::{BALANCER, LISTENER};
 
 impl World {
-    /// Adds somebody's rule for a host to the shared load balancer, forwarding to an
-    /// environment that shares it; its ARN.
+    /// Adds somebody's rule for a host to the shared load balancer, forwarding to an environment
+    /// that shares it; returns its ARN.
     pub fn add_rule(&mut self, host: &str, environment: &str, tags: &[(&str, &str)]) -> String {
         let target = self
             .environment(environment)
@@ -102,7 +102,7 @@ impl World {
         rules.retain(|rule| rule.owner.as_deref() != Some(id));
     }
 
-    /// The tags of a rule; none where there is no such rule.
+    /// The tags of a rule; `None` where there is no such rule.
     pub(crate) fn rule_tags(&self, arn: &str) -> Option<&BTreeMap<String, String>> {
         let rule = self.services.balancing.rules.iter().find(|r| r.arn == arn);
         rule.map(|rule| &rule.tags)
@@ -150,8 +150,8 @@ impl World {
         ))
     }
 
-    /// The rules of a listener but for its default one, first those that come first: those that
-    /// the settings name, and those that were made by hand.
+    /// The rules of a listener but for its default one, first those that come first: those that the
+    /// settings name, and those that somebody has added outside them.
     pub(crate) fn rules_of(&self, listener: &Listener) -> Vec<Rule> {
         let mut rules: Vec<Rule> = match listener.arn == self.listener_arn() {
             true => self.shared_rules().cloned().collect(),

@@ -1,7 +1,7 @@
 //! The load balancers: the one that environments may share, and those that they have for
 //! themselves, as their option settings make them (developer guide, "Configuring an Application
-//! Load Balancer"). What somebody has put onto one by hand is no part of the settings, and a clone
-//! does not have it.
+//! Load Balancer"). What somebody has put onto one outside the settings is no part of them, and a
+//! clone does not have it.
 //!
 //! An environment shares one whose option settings say so: `LoadBalancerIsShared` in
 //! `aws:elasticbeanstalk:environment` and `SharedLoadBalancer` in `aws:elbv2:loadbalancer`
@@ -25,12 +25,12 @@ pub(crate) struct Balancer<'a> {
     pub dns_name: String,
     /// application or network.
     pub kind: &'static str,
-    /// Whose own it is; none for the shared one.
+    /// The environment that it belongs to; `None` for the shared one.
     pub environment: Option<&'a Environment>,
 }
 
 impl World {
-    /// The ARN of the load balancer that an environment has for itself; none where it has none,
+    /// The ARN of the load balancer that an environment has for itself; `None` where it has none,
     /// shares one or has a classic one.
     #[must_use]
     pub fn own_balancer(&self, environment: &str) -> Option<String> {
@@ -38,7 +38,7 @@ impl World {
         self.balancer_of(environment).map(|balancer| balancer.arn)
     }
 
-    /// The same of an environment that is known.
+    /// The name of an environment's own load balancer; `None` where it has none.
     pub(crate) fn balancer_name(&self, environment: &Environment) -> Option<String> {
         self.balancer_of(environment).map(|balancer| balancer.arn)
     }
@@ -81,8 +81,8 @@ impl World {
         std::iter::once(shared).chain(own).collect()
     }
 
-    /// The listeners of a load balancer: the one on port 80 unless it is switched off, one for
-    /// each port that the settings name, and those that were made by hand.
+    /// The listeners of a load balancer: the one on port 80 unless it is switched off, one for each
+    /// port that the settings name, and those that somebody has added outside them.
     pub(crate) fn listeners_of(&self, balancer: &Balancer<'_>) -> Vec<Listener> {
         let by_hand = &self.services.balancing.by_hand;
         let path = balancer.arn.replacen(":loadbalancer/", ":listener/", 1);
@@ -186,8 +186,9 @@ impl World {
             })
     }
 
-    /// The tags of what is an environment's own: its load balancer and its target group bear
-    /// those of its stack, what was made by hand bears none. None where there is no such thing.
+    /// The tags of what is an environment's own: its load balancer and its target group bear those
+    /// of its stack, and what somebody has added outside its settings bears none. `None` where
+    /// there is no such thing.
     pub(crate) fn own_tags(&self, arn: &str) -> Option<BTreeMap<String, String>> {
         let balancers = self.balancers();
         let own = balancers.iter().filter_map(|b| Some((b, b.environment?)));
@@ -250,7 +251,7 @@ impl World {
         self.services.balancing.by_hand.web_acls.get(balancer)
     }
 
-    /// Puts a web ACL before a load balancer, or takes it away.
+    /// Puts a web ACL before a load balancer, or removes it.
     pub(crate) fn set_web_acl(&mut self, balancer: String, arn: Option<String>) {
         let web_acls = &mut self.services.balancing.by_hand.web_acls;
         match arn {

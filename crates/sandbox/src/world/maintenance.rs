@@ -10,7 +10,7 @@ use crate::world::managed_action::ManagedAction;
 /// "Managed platform updates": two hours, weekly).
 const WINDOW: Millis = 2 * 60 * 60 * 1000;
 const WEEK: Millis = 7 * 24 * 60 * 60 * 1000;
-/// How long an action waits for its environment before it looks at it again.
+/// How long an action that waits for its environment waits before it checks again.
 const RETRY_SECONDS: u64 = 60;
 
 impl World {
@@ -31,8 +31,8 @@ impl World {
         self.plan(seconds, Happening::ManagedActionBegins { id });
     }
 
-    /// A managed action begins where its environment is Ready, and waits for it while its
-    /// window is open; then for the next one.
+    /// Begins a managed action where its environment is Ready; otherwise the action waits while its
+    /// window is open, and then for the next window.
     pub(crate) fn begin_managed_action(&mut self, id: String) {
         let found = self.quirks.managed_actions.iter_mut().find(|a| a.id == id);
         let Some(action) = found else {

@@ -13,7 +13,7 @@ impl World {
             .collect()
     }
 
-    /// Those of others, and each environment's own; the load balancer's may reach the
+    /// The groups of others, and each environment's own; the load balancer's may reach the
     /// instances.
     pub(crate) fn all_groups(&self) -> Vec<SecurityGroup> {
         let mut all = self.services.groups.clone();
@@ -36,7 +36,7 @@ impl World {
         all
     }
 
-    /// A group of somebody else's, as a database has one, admits the group that the service
+    /// Lets a group of somebody else's, as a database has one, admit the group that the service
     /// made for an environment.
     pub(crate) fn admit(&mut self, group: &str, environment: &str) {
         let own = self

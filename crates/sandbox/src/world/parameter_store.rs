@@ -4,7 +4,7 @@ use crate::world::World;
 use crate::world::parameter::Parameter;
 
 impl World {
-    /// Puts a parameter of type String in place of what its name had.
+    /// Puts a parameter of type String in place of the one with this name.
     pub fn put_text_parameter(&mut self, name: &str, value: &str) {
         let parameters = &mut self.services.parameters;
         parameters.retain(|parameter| parameter.name != name);

@@ -16,13 +16,13 @@ pub(crate) struct Quirks {
     pub stale_seconds: u64,
     pub failing_versions: Vec<String>,
     pub unprocessable: Vec<String>,
-    /// How many seconds deploys of a version take, and of how many batches they tell.
+    /// How many seconds deploys of a version take, and how many batches their events name.
     #[serde(default)]
     pub slow_deploys: BTreeMap<String, (u64, u32)>,
-    /// What deploys of a version say on their way: severities and texts.
+    /// The events of deploys of a version: severities and texts.
     #[serde(default)]
     pub updates_say: BTreeMap<String, Vec<(String, String)>>,
-    /// What deploys of a version end with: a severity and a text.
+    /// The last event of deploys of a version: a severity and a text.
     #[serde(default)]
     pub update_endings: BTreeMap<String, (String, String)>,
     /// Versions of which deploys do not end.
@@ -62,10 +62,11 @@ pub(crate) struct Quirks {
     #[serde(default)]
     pub templates_keep_groups: bool,
     pub stuck_terminations: Vec<String>,
-    /// Those that leave the environment Terminating, one name for each time.
+    /// The terminations that leave the environment Terminating, one name for each time.
     #[serde(default)]
     pub lingering_terminations: Vec<String>,
-    /// What requests of somebody else's for an environment fail with once it is terminated.
+    /// The texts with which requests of somebody else's for an environment fail once it is
+    /// terminated.
     #[serde(default)]
     pub failures_of_others: BTreeMap<String, String>,
     #[serde(default)]
@@ -81,7 +82,7 @@ pub(crate) struct Quirks {
     pub pending_for_good: Vec<String>,
     #[serde(default)]
     pub managed_actions: Vec<ManagedAction>,
-    /// The state of the platform's branch; none while it is supported.
+    /// The state of the platform's branch; `None` while it is supported.
     #[serde(default)]
     pub branch_state: Option<String>,
     #[serde(default)]
@@ -92,7 +93,7 @@ pub(crate) struct Quirks {
     /// Whether the account has made no environment before.
     #[serde(default)]
     pub fresh_account: bool,
-    /// What the policies of buckets demand of uploads.
+    /// The encryption that the policies of buckets demand of uploads.
     #[serde(default)]
     pub encrypted: BTreeMap<String, Encryption>,
     /// The records at other DNS providers.
@@ -108,10 +109,10 @@ pub(crate) struct Quirks {
     pub rules_stay: bool,
     #[serde(default)]
     pub tags_need_no_right: bool,
-    /// None for the operations role, or without one the caller.
+    /// `None` for the operations role, or without one the caller.
     #[serde(default)]
     pub bundle_reader: Option<BundleReader>,
-    /// How many swaps are still to fail.
+    /// How many swaps will still fail.
     #[serde(default)]
     pub failing_swaps: u32,
 }
@@ -156,7 +157,7 @@ pub(crate) struct Elsewhere {
     pub value: String,
 }
 
-/// What a bucket's policy demands of every upload.
+/// The encryption that a bucket's policy demands of every upload.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Encryption {
     pub method: String,

@@ -14,20 +14,20 @@ use crate::world::traffic::Loss;
 pub struct Report {
     /// Requests that the modelled clients sent.
     pub requests: u64,
-    /// Those without a success.
+    /// The requests without a success.
     pub lost: u64,
-    /// Those of them that stubborn clients sent to an environment which the name had left.
+    /// The lost requests that stubborn clients sent to an environment which the name had left.
     #[serde(default)]
     pub lost_astray: u64,
-    /// The first of them.
+    /// The first lost ones.
     pub losses: Vec<Loss>,
     /// Effects that hit an environment which clients could reach.
     pub interruptions: Vec<Interruption>,
     /// API calls by operation.
     pub calls: BTreeMap<String, u64>,
-    /// How often each scripted fault struck, by its name; `stale_reads` counts the answers
-    /// that an up-to-date one would have differed from, `long_caches` the requests that went
-    /// to an environment which the name had left.
+    /// How often each scripted fault has struck, by its name; `stale_reads` counts the answers that
+    /// differed from an up-to-date one, `long_caches` the requests that went to an environment
+    /// which the name had left.
     #[serde(default)]
     pub strikes: BTreeMap<String, u64>,
     /// The environments that clients ever created, the oldest first.
@@ -35,11 +35,11 @@ pub struct Report {
     pub created: Vec<Created>,
     /// The most environments alive at once.
     pub peaks: Peaks,
-    /// What is there beyond the seed.
+    /// What exists beyond the seed.
     pub leftovers: Leftovers,
 }
 
-/// What is there beyond the seed.
+/// What exists beyond the seed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Leftovers {
     /// Environments.

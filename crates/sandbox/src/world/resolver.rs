@@ -20,8 +20,8 @@ enum Step {
 }
 
 impl World {
-    /// What a resolver says that is asked for a name, without its last dot: every name on the
-    /// way after it, and the addresses in the end. None where there is no such name.
+    /// A resolver's answer for a name, without its last dot: every name on the way after it, and
+    /// the addresses in the end. `None` where there is no such name.
     #[must_use]
     pub fn look_up(&self, name: &str) -> Option<(Vec<String>, Vec<IpAddr>)> {
         self.followed(name, STEPS_MAX)

@@ -23,7 +23,8 @@ impl World {
         }
     }
 
-    /// Launches what the group is to have at least, and ends what it may not have.
+    /// Launches the instances that the group must have at least, and ends those that it may not
+    /// have.
     pub(crate) fn fill_group(&mut self, at: usize) {
         let (min, max) = self.view.environments[at].sizes();
         self.launch_up_to(at, min, self.timings.warm_seconds);

@@ -1,4 +1,4 @@
-//! What the services beside Elastic Beanstalk hold.
+//! The state of the services beside Elastic Beanstalk.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::world::security_group::SecurityGroup;
 use crate::world::zone;
 use crate::world::zone::{Change, Zone};
 
-/// What these services hold.
+/// The state of these services.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Services {
     pub zones: Vec<Zone>,
@@ -92,9 +92,9 @@ impl Services {
         }
     }
 
-    /// What the name servers of the hosted zones answer for a name in lower case, without its
-    /// last dot: the targets of alias records, and the values of records for names and
-    /// addresses. None where there is no such name.
+    /// The name servers' answer in the hosted zones for a name in lower case, without its last dot:
+    /// the targets of alias records, and the values of records for names and addresses. `None`
+    /// where there is no such name.
     pub fn serves(&self, name: &str) -> Option<(Vec<String>, Vec<String>)> {
         let name = zone::normal(name).ok()?;
         let within = |zone: &&Zone| zone::is_within(&name, &zone.name);

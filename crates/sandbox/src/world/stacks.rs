@@ -26,8 +26,8 @@ impl World {
         self.services.protected.contains(environment_id)
     }
 
-    /// The event of a termination that a stack's protection has stopped. The second half
-    /// is what CloudFormation says to DeleteStack; no public source has the first.
+    /// The event of a termination that a stack's protection has stopped. The second half is
+    /// CloudFormation's answer to DeleteStack; no public source has the first.
     pub(crate) fn protection_event(environment: &Environment) -> String {
         format!(
             "Stack deletion failed: Stack [{}] cannot be deleted while TerminationProtection is enabled",

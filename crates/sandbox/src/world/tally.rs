@@ -1,4 +1,4 @@
-//! What is counted for the report.
+//! The counts for the report.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,7 @@ pub struct Interruption {
     pub operation: String,
     /// The environment's name.
     pub environment: String,
-    /// Whether it held the name that the clients ask for; else only cached answers led there.
+    /// Whether it held the name that the clients use; else only cached answers led there.
     #[serde(default)]
     pub serves: bool,
 }

@@ -33,8 +33,8 @@ impl World {
         self.say_of(at, "INFO", "terminateEnvironment completed successfully.");
     }
 
-    /// Ends a termination that goes wrong; false where nothing is wrong with it. What the
-    /// status is afterwards no public source settles: Ready and Grey, as most reports have it
+    /// Ends a termination that goes wrong; false where nothing is wrong with it. No public source
+    /// settles the status afterwards: Ready and Grey, as most reports have it
     /// (aws/elastic-beanstalk-roadmap#229), or Terminating for good.
     pub(crate) fn termination_goes_wrong(&mut self, at: usize) -> bool {
         let (id, name) = {

@@ -6,8 +6,8 @@ use crate::world::due::{Arrival, Happening, Late};
 use crate::world::environment::{Busy, Status};
 
 impl World {
-    /// Lets happen what is due; a request that arrives is given back, for it is no matter of the
-    /// world's what becomes of it.
+    /// Lets happen what is due; returns a request that arrives, because the world does not decide
+    /// what becomes of it.
     pub(crate) fn happen(&mut self, what: Happening) -> Option<Arrival> {
         match what {
             Happening::OperationEnds { id, operation } => {
@@ -207,7 +207,7 @@ impl World {
         self.say_of(at, "ERROR", "Failed to deploy application.");
     }
 
-    /// Holds a request up: it arrives `seconds` later.
+    /// Holds a request up, which arrives `seconds` later.
     pub(crate) fn hold_up(&mut self, form: Form, seconds: u64) {
         let asking = self.asking.clone();
         self.plan(seconds, Happening::RequestArrives { form, asking });

@@ -9,21 +9,21 @@ use crate::world::environment::Environment;
 use crate::world::quirks::Quirks;
 use crate::world::view::View;
 
-/// How many losses the report tells in full.
+/// How many losses the report lists in full.
 const LOSSES_TOLD: usize = 20;
 /// How many clients there may be, and how many requests each may send a second.
 const CLIENTS_MAX: usize = 10_000;
 const PER_SECOND_MAX: u64 = 10_000;
 
-/// The clients and what became of their requests.
+/// The clients and the outcome of their requests.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Traffic {
-    /// The name that the clients ask for.
+    /// The name that the clients use.
     pub host: String,
     /// How long a client keeps a DNS answer, in seconds.
     pub cache_seconds: u64,
-    /// How many of the clients keep an answer for longer, and for how many seconds: proxies
-    /// that resolve a name once, and clients that do not heed how long an answer holds.
+    /// How many of the clients keep an answer for longer, and for how many seconds: proxies that
+    /// resolve a name once, and clients that ignore how long an answer is valid.
     #[serde(default)]
     stubborn: (usize, u64),
     /// How many requests each of them sends a second.
@@ -68,7 +68,7 @@ pub struct Loss {
     pub at: Millis,
     /// The client's number.
     pub client: usize,
-    /// The environment it reached; none where the name did not resolve.
+    /// The environment it reached; `None` where the name did not resolve.
     pub environment: Option<String>,
     /// Why it was lost.
     pub why: String,
@@ -90,26 +90,26 @@ impl Traffic {
         }
     }
 
-    /// There are so many clients from now on, each with so many requests a second; neither is
-    /// more than can be counted.
+    /// Sets how many clients there are from now on, and how many requests a second each sends;
+    /// neither is more than can be counted.
     pub(crate) fn grow(&mut self, clients: usize, per_second: u64, now: Millis) {
         let clients = clients.min(CLIENTS_MAX);
         self.clients = Traffic::new(&self.host, clients, self.cache_seconds, now).clients;
         self.per_second = per_second.min(PER_SECOND_MAX);
     }
 
-    /// From their next look-up on, so many of a hundred clients keep an answer for so long.
+    /// From their next DNS query on, so many of a hundred clients keep an answer for so long.
     pub(crate) fn keep_answers(&mut self, seconds: u64, percent: u32) {
         let share = self.clients.len() * percent.min(100) as usize;
         self.stubborn = (share.div_ceil(100), seconds);
     }
 
-    /// From their next look-up on, every client heeds how long an answer holds.
+    /// From their next DNS query on, every client heeds how long an answer is valid.
     pub(crate) fn heed_answers(&mut self) {
         self.stubborn.1 = 0;
     }
 
-    /// How long a resolver keeps an answer that all clients ask, in milliseconds.
+    /// How long the resolver of all clients keeps an answer, in milliseconds.
     pub(crate) fn resolver_keeps(&self) -> Millis {
         self.keeps(self.clients.len().saturating_sub(1))
     }
@@ -125,7 +125,7 @@ impl Traffic {
         seconds.saturating_mul(1000)
     }
 
-    /// Whether an environment holds the name that the clients ask for.
+    /// Whether an environment holds the name that the clients use.
     pub(crate) fn is_asked_for(&self, environment: &Environment) -> bool {
         let cname = environment.cname.as_deref();
         cname.is_some_and(|cname| cname.eq_ignore_ascii_case(&self.host))
@@ -178,7 +178,7 @@ impl Traffic {
         self.renew(&holder_id, to);
     }
 
-    /// `seconds` seconds in which every client reaches the environment that it reaches now.
+    /// Passes `seconds` seconds in which every client reaches the environment that it reaches now.
     fn settle(
         &mut self,
         view: &View,
@@ -252,7 +252,8 @@ impl Traffic {
         }
     }
 
-    /// Whoever reaches the holder of the name has renewed its answer in its turn up to `to`.
+    /// Renews the answers of the clients that reach the holder of the name, each when its own
+    /// expires, up to `to`.
     fn renew(&mut self, holder: &Option<String>, to: Millis) {
         for number in 0..self.clients.len() {
             let period = self.keeps(number).max(1);
@@ -267,7 +268,7 @@ impl Traffic {
     }
 }
 
-/// Why a request that reaches this environment is lost; none where it is not.
+/// Why a request that reaches this environment is lost; `None` where it is not.
 fn why_lost(quirks: &Quirks, reached: Option<&Environment>, at: Millis) -> Option<String> {
     let Some(environment) = reached.filter(|e| e.is_alive()) else {
         return Some("no environment answers".to_owned());

@@ -11,13 +11,13 @@ pub(crate) struct Zone {
     pub id: String,
     /// In lower case, with its dot at the end.
     pub name: String,
-    /// The record sets as the API tells them.
+    /// The record sets in the form of the API.
     pub records: Vec<Element>,
     /// The record sets as the name servers answer them, which takes a while.
     pub served: Vec<Element>,
 }
 
-/// Why a batch is refused: what is malformed, or what does not fit the zone.
+/// Why a batch is refused: what is malformed, or what contradicts the zone.
 pub(crate) enum Unfit {
     Input(String),
     Batch(Vec<String>),
@@ -185,7 +185,7 @@ pub(crate) fn is_within(name: &str, zone: &str) -> bool {
     below.is_some_and(|labels| labels.is_empty() || labels.ends_with('.'))
 }
 
-/// What tells record sets of a zone apart.
+/// The fields by which record sets of a zone are distinguished.
 fn identity(set: &Element) -> (&str, &str, &str) {
     (set.get("Name"), set.get("Type"), set.get("SetIdentifier"))
 }
@@ -205,8 +205,8 @@ pub(crate) fn reversed(name: &str) -> String {
         .join(".")
 }
 
-/// The same without an order among fields and values: a DELETE must tell all of them,
-/// in any order.
+/// The record set without an order among fields and values: a DELETE must state all of them, in any
+/// order.
 fn sorted(set: &Element) -> Element {
     let mut set = set.clone();
     set.children = set.children.iter().map(sorted).collect();

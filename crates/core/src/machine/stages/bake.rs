@@ -1,4 +1,4 @@
-//! The stage that watches production before the other environment goes.
+//! The stage that monitors production before the other environment is terminated.
 
 use super::others::is_on_green_already;
 use super::ways_out::{
@@ -65,7 +65,7 @@ fn baking_blue(plan: &Plan, seen: &Seen) -> Step {
     }
 }
 
-/// Production is on green, which is to keep it; blue is the way back.
+/// Production is on green, which keeps it; a rollback returns it to blue.
 fn baking_green(plan: &Plan, seen: &Seen) -> Step {
     if let Some(step) = production_off(Role::Green, seen, Kind::Baking) {
         return step;

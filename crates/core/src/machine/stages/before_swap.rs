@@ -141,7 +141,7 @@ pub(super) fn warming(plan: &Plan, seen: &Seen) -> Step {
     }
 }
 
-/// What to do where green's launch failed, or green goes by itself before it serves: the
+/// What to do where green's launch failed, or green is terminated before users are on it: the
 /// service terminates what it could not launch (`RollbackLaunchOnFailure`).
 fn launch_failed(plan: &Plan, seen: &Seen) -> Option<Step> {
     let cause = match (&seen.launch, &seen.green) {
@@ -159,7 +159,7 @@ fn launch_failed(plan: &Plan, seen: &Seen) -> Option<Step> {
     Some(Step::Enter(discarding_for(cause)))
 }
 
-/// Whether green is known to be what blue is. On the way back it is taken as it is.
+/// Whether green is known to be the same as blue. A rollback takes it as it is.
 fn is_faithful(plan: &Plan, seen: &Seen) -> bool {
     plan.goal == Goal::Previous || seen.likeness == Likeness::Alike
 }

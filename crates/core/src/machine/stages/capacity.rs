@@ -1,4 +1,4 @@
-//! How many instances an environment may have while it is to take production, and afterwards.
+//! How many instances an environment may have before it takes production, and afterwards.
 
 use crate::machine::cause::Cause;
 use crate::machine::effect::{Change, Effect, Step};
@@ -53,11 +53,11 @@ pub(super) fn too_small(plan: &Plan, role: Role, seen: &Seen, otherwise: &State)
     })
 }
 
-/// Takes back what this deployment has set of the sizes of the environment that keeps
-/// production: what blue's template sets is set again as it was found, anything else is removed,
-/// so that what the source bundle sets or the default is in force again. Where that is not what
-/// was found, somebody had set it meanwhile, and it is set again. Nothing where nothing of it is
-/// left: other sizes are somebody else's. An earlier change that may still arrive is waited for.
+/// Takes back what this deployment has set of the sizes of the environment that keeps production:
+/// it sets what blue's template sets again as it was found, and removes anything else, so that what
+/// the source bundle sets or the default is in force again. Where that is not what was found,
+/// somebody had set it meanwhile, and the deployment sets it again. Nothing where nothing of it is
+/// left: other sizes are somebody else's. An earlier change that may still arrive comes first.
 pub(super) fn put_back(plan: &Plan, seen: &Seen, role: Role, too_late: &Cause) -> Option<Step> {
     // A rehearsal has not changed them.
     let sizes = plan.sizes.filter(|_| !plan.rehearses())?;
@@ -96,7 +96,7 @@ pub(super) fn put_back(plan: &Plan, seen: &Seen, role: Role, too_late: &Cause) -
     })
 }
 
-/// Of what this deployment has set, what is to be set again and what to be removed.
+/// What this deployment must set again, and what it must remove, of the sizes that it has set.
 fn left(plan: &Plan, sizes: Sizes, found: Sizes, ours: Which) -> (Which, Which) {
     let template = plan.template_sets.as_ref();
     let of_template = template.map_or(Which::BOTH, |template| template.sizes());
@@ -171,7 +171,7 @@ mod tests {
         }
     }
 
-    /// What is set and what is removed.
+    /// What the deployment sets and what it removes.
     fn asked(template: &[&str], found: (u32, u32), own: Option<OwnSizes>) -> (Which, Which) {
         let options = template
             .iter()
@@ -253,7 +253,8 @@ mod tests {
         assert_eq!(asked(&[], (3, 9), own(&[3], &[5])), (Which::NONE, MIN));
     }
 
-    /// A deployment that was rebuilt, or begun by a program that did not keep it.
+    /// A deployment that was rebuilt, or that began with a version of bluegreen that did not keep
+    /// it.
     #[test]
     fn sizes_of_which_nothing_is_known_are_set_to_what_they_were() {
         assert_eq!(asked(&[], (3, 4), None), (Which::BOTH, Which::NONE));

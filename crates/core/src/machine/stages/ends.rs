@@ -120,8 +120,8 @@ fn clear_away(seen: &Seen, too_late: &Cause) -> Option<Step> {
     }
 }
 
-/// Whether the termination of an environment is to be asked for. One that failed may leave it
-/// Terminating with nothing going on. The last one is left.
+/// Whether bluegreen must request the termination of an environment. A failed one may leave it
+/// Terminating although nothing continues there. The last environment is left.
 fn must_be_asked_to_go(environment: &EnvSeen, seen: &Seen) -> bool {
     let goes = environment.phase == Phase::Terminating
         && match &seen.termination {

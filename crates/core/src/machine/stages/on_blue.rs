@@ -1,4 +1,4 @@
-//! The stages on idle blue while green serves: the drain, the deploy, its tests.
+//! The stages on idle blue while users are on green: the drain, the deploy, its tests.
 
 use super::capacity::too_small;
 use super::others::{changed, is_on_blue_already};
@@ -32,8 +32,8 @@ pub(super) fn draining_blue(plan: &Plan, seen: &Seen) -> Step {
     }
 }
 
-/// Where blue's clients do not leave it, production goes back to them as long as blue is as
-/// it was; else green, which serves everybody else, goes on serving.
+/// Where blue's clients do not leave it, production returns to them as long as blue is as it was;
+/// else it stays on green, which everybody else is on.
 fn left_to_its_traffic(plan: &Plan, seen: &Seen, cause: Cause) -> State {
     let is_as_before = plan.goal == Goal::Release
         && seen.blue_trusted
@@ -131,8 +131,8 @@ pub(super) fn deploying(plan: &Plan, seen: &Seen) -> Step {
     }
 }
 
-/// Whether the update of a blue that is to go back leads to another version than the previous
-/// one: it is none to wait for.
+/// Whether the update of a blue that must return to the previous version leads to another one: the
+/// deployment does not wait for it.
 pub(super) fn leads_elsewhere(plan: &Plan, blue: &EnvSeen) -> bool {
     plan.goal == Goal::Previous && !blue.shows(plan.goal_version())
 }

@@ -1,4 +1,4 @@
-//! What other people's hands do to a deployment: they terminate its environments, move
+//! What outside changes do to a deployment: other people terminate its environments, move
 //! production themselves, or work on an environment that it would overwrite.
 
 use super::ways_out::discarding_for;
@@ -9,8 +9,8 @@ use crate::machine::seen::{Deploy, Phase, Seen};
 use crate::machine::state::State;
 use crate::plan::{Plan, Role, Strategy};
 
-/// What to do where an environment that the state needs was terminated by somebody else. It
-/// is found as soon as no stale look can hide the environment any more.
+/// What to do where somebody else has terminated an environment that the state needs. bluegreen
+/// finds that as soon as no stale poll can hide the environment any more.
 pub(super) fn terminated(state: &State, plan: &Plan, seen: &Seen) -> Option<Step> {
     let kind = state.kind();
     let next = match seen.production {
@@ -46,7 +46,7 @@ fn production_terminated(kind: Kind, plan: &Plan, seen: &Seen) -> Option<State> 
     })
 }
 
-/// Whether blue may serve production in a state, and whether green may.
+/// Whether production may be on blue in a state, and whether it may be on green.
 fn may_serve(kind: Kind, strategy: Strategy) -> (bool, bool) {
     match kind {
         Kind::Preparing
@@ -78,7 +78,7 @@ fn may_serve(kind: Kind, strategy: Strategy) -> (bool, bool) {
     }
 }
 
-/// Green serves, and blue, which the state needs, is gone.
+/// Users are on green, and blue, which the state needs, is gone.
 fn without_blue(state: &State, plan: &Plan) -> Option<State> {
     let promotes = plan.strategy == Strategy::Promote;
     let stuck = State::Stuck {
@@ -118,7 +118,7 @@ fn without_blue(state: &State, plan: &Plan) -> Option<State> {
     }
 }
 
-/// Blue serves, and green, which the state needs, is gone.
+/// Users are on blue, and green, which the state needs, is gone.
 fn without_green(state: &State, seen: &Seen) -> Option<State> {
     // One that is on its way may still show.
     if seen.may_arrive.green {
@@ -157,8 +157,8 @@ fn without_green(state: &State, seen: &Seen) -> Option<State> {
     }
 }
 
-/// Where somebody else has moved production to green before the deployment did: it goes on
-/// from there, for green serves already.
+/// Whether somebody else has moved production to green before the deployment did: it continues from
+/// there, for users are on green already.
 pub(super) fn is_on_green_already(plan: &Plan, seen: &Seen) -> bool {
     !plan.rehearses()
         && seen.production == Some(Role::Green)
@@ -166,8 +166,8 @@ pub(super) fn is_on_green_already(plan: &Plan, seen: &Seen) -> bool {
         && seen.both_ready().is_some()
 }
 
-/// Where somebody else has moved production to blue before the deployment did: it goes on
-/// from there where blue runs what it is to run, on all of its instances.
+/// Whether somebody else has moved production to blue before the deployment did: it continues from
+/// there where blue runs the version that it must run, on all of its instances.
 pub(super) fn is_on_blue_already(during: Kind, plan: &Plan, seen: &Seen) -> bool {
     // Testing is entered only with the version proven on blue.
     let is_whole = during == Kind::Testing || matches!(seen.deploy, Deploy::Never | Deploy::Proven);
@@ -180,8 +180,8 @@ pub(super) fn is_on_blue_already(during: Kind, plan: &Plan, seen: &Seen) -> bool
             .is_some_and(|(blue, _)| blue.shows(plan.goal_version()))
 }
 
-/// Nothing is overwritten without a word: what to do where an environment has something of
-/// somebody else's that the next step would remove.
+/// bluegreen overwrites nothing silently: what to do where an environment has something of somebody
+/// else's that the next step would remove.
 pub(super) fn changed(on: Role, plan: &Plan, seen: &Seen) -> Option<Step> {
     let changes = match on {
         Role::Blue => &seen.changes_on_blue,

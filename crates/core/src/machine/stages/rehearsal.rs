@@ -1,7 +1,7 @@
-//! What only a rehearsal does: the deploy onto green and its tests, while blue serves.
+//! What only a rehearsal does: the deploy onto green and its tests, while users are on blue.
 //!
-//! Nobody reaches green, so nothing here can interrupt service; and nothing is ever asked of
-//! blue. What fails discards green.
+//! Nobody reaches green, so nothing here can interrupt service; and bluegreen never sends blue a
+//! request that changes it. What fails discards green.
 
 use super::ways_out::{discarding_for, failed_test, late, production_off};
 use crate::machine::cause::Cause;
@@ -73,8 +73,8 @@ pub(super) fn testing_green(plan: &Plan, seen: &Seen) -> Step {
     }
 }
 
-/// Stops the deploy onto a green that is to go, as far as the service can: green accepts
-/// its termination only once it is over. Nothing where no deploy is under way.
+/// Stops the deploy onto a green that is about to be terminated, as far as the service can: green
+/// accepts its termination only once the deploy is over. Nothing where no deploy is under way.
 pub(super) fn aborting_its_deploy(plan: &Plan, seen: &Seen, too_late: &Cause) -> Option<Step> {
     let green = seen.our_green().filter(|_| plan.rehearses())?;
     (green.is_busy() && green.abortable).then(|| Step::Ask {
@@ -97,7 +97,7 @@ pub(super) fn terminated(plan: &Plan) -> Step {
     })
 }
 
-/// Green, where it is there and blue serves; else what to do.
+/// Green, where it is there and users are on blue; else what to do.
 fn green(seen: &Seen, during: Kind) -> Result<&EnvSeen, Box<Step>> {
     if let Some(step) = production_off(Role::Blue, seen, during) {
         return Err(Box::new(step));

@@ -176,7 +176,7 @@ pub(super) fn returning_to_green(plan: &Plan, seen: &Seen, cause: &Cause) -> Ste
     }
 }
 
-/// Why production could not go back, and why it was to.
+/// Why production could not return, and why it had to.
 fn late_back(during: Kind, seen: &Seen, because: &Cause) -> Cause {
     let seen = format!("{}; it was rolling back because {because}", seen.in_words());
     Cause::OutOfPatience { during, seen }

@@ -7,8 +7,8 @@ use crate::machine::seen::{EnvSeen, Seen, Test};
 use crate::machine::state::State;
 use crate::plan::{Goal, Plan, Role};
 
-/// What to do where blue does not run any more what it ran when the plan was made: green,
-/// which was made then, would send production to an older version.
+/// What to do where blue no longer runs what it ran when the plan was made: green, which was made
+/// then, would send production to an older version.
 pub(super) fn outdated(plan: &Plan, seen: &Seen) -> Option<Step> {
     let blue = seen.blue.as_ref()?;
     let is_outdated = plan.goal == Goal::Release && !blue.shows(&plan.previous_version);
@@ -25,8 +25,8 @@ pub(super) fn traffic_stays(on: Role, seen: &Seen) -> Option<Cause> {
     Some(Cause::TrafficStays { on, seen })
 }
 
-/// What to do where production is not at `expected`: a stale look is waited out,
-/// a settled one means that somebody else moved it.
+/// What to do where production is not at `expected`: a stale poll is waited out, a settled one
+/// means that somebody else moved it.
 pub(super) fn production_off(expected: Role, seen: &Seen, during: Kind) -> Option<Step> {
     (seen.production != Some(expected)).then(|| production_lost(seen, during))
 }
@@ -40,7 +40,7 @@ pub(super) fn production_lost(seen: &Seen, during: Kind) -> Step {
     }
 }
 
-/// Somebody else has moved production: a person decides, and nothing is swapped against them.
+/// Somebody else has moved production: a person decides, and bluegreen swaps nothing against them.
 pub(super) fn moved_by_others(seen: &Seen, during: Kind) -> State {
     State::Stuck {
         cause: production_moved(seen, during),
@@ -54,7 +54,7 @@ pub(super) fn production_moved(seen: &Seen, during: Kind) -> Cause {
     }
 }
 
-/// Blue does not show. Once that is no stale look it is found gone.
+/// Blue does not show. Once no stale poll can explain that, it is found gone.
 pub(super) fn blue_gone() -> Step {
     Step::Wait {
         otherwise: State::Stuck {

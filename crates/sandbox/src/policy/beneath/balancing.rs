@@ -11,7 +11,7 @@ pub(crate) enum Balancing {
     Classic,
     /// An application or network load balancer of its own: `app` or `net`, as ARNs say it.
     Own(&'static str),
-    /// An application load balancer that others have a part in: its ARN.
+    /// An application load balancer that is shared with others: its ARN.
     Shared(String),
 }
 
@@ -173,7 +173,7 @@ impl Balancing {
         }
     }
 
-    /// What a change of the stack asks of the load balancer.
+    /// The actions on the load balancer that a change of the stack needs.
     pub fn configure(&self) -> &'static [(&'static str, On)] {
         match self {
             Balancing::Address | Balancing::Classic => &[],

@@ -1,6 +1,6 @@
-//! What instances are launched by: a launch template, or in an environment from before the
-//! service made those, a launch configuration (developer guide, "Launch templates": an
-//! environment gets a launch template for an option that asks for one, and keeps it).
+//! What instances are launched by: a launch template, or in an environment from before the service
+//! made those, a launch configuration (developer guide, "Launch templates": an environment gets a
+//! launch template for an option that needs one, and keeps it).
 
 use crate::policy::beneath::resource::On;
 use crate::world::setting::Setting;
@@ -12,8 +12,7 @@ pub(crate) enum Launch {
 }
 
 impl Launch {
-    /// What an environment that is older than launch templates, or is not, has with these
-    /// settings.
+    /// What an environment that is, or is not, older than launch templates has with these settings.
     pub fn of(is_older: bool, settings: &[Setting]) -> Launch {
         let asks = |setting: &Setting| {
             matches!(

@@ -16,7 +16,7 @@ pub(crate) enum DeploymentPolicy {
     AdditionalBatch,
     /// On new instances in a group of their own, which move over.
     Immutable,
-    /// The same, with a share of the requests at first.
+    /// On new instances in a group of their own, which get a share of the requests at first.
     TrafficSplitting,
 }
 

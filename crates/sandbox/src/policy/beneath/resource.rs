@@ -1,10 +1,10 @@
-//! The resource that an action beneath is asked on.
+//! The resource that a downstream action is checked on.
 
-/// The resource that an action beneath is asked on; an environment's resources bear its
-/// stack's name.
+/// The resource that a downstream action is checked on; an environment's resources bear its stack's
+/// name.
 #[derive(Clone, Copy)]
 pub(crate) enum On {
-    /// The action has no resources, or none that a name could tell.
+    /// The action has no resources, or none that a name could identify.
     Any,
     Stack,
     ScalingGroup,
@@ -22,18 +22,18 @@ pub(crate) enum On {
     SharedRule,
     /// The role of the instances, in their instance profile.
     InstanceRole,
-    /// The role that Elastic Beanstalk watches the environment with.
+    /// The role with which Elastic Beanstalk monitors the environment.
     ServiceRole,
     /// The service's role for Auto Scaling, which an account has once.
     RoleOfScaling,
-    /// The same for load balancing.
+    /// The service's role for load balancing, which an account has once.
     RoleOfBalancing,
     /// The storage bucket of the account and region.
     Storage,
     /// An object in it.
     Stored,
-    /// An instance that is to be launched by a launch template (Auto Scaling user guide, "Control
-    /// Amazon EC2 launch template usage"); with a launch configuration nobody is asked for it.
+    /// An instance to be launched by a launch template (Auto Scaling user guide, "Control Amazon
+    /// EC2 launch template usage"); with a launch configuration the caller needs no right to it.
     NewInstance,
     /// One of the stack's.
     Instance,

@@ -1,4 +1,4 @@
-//! The environment that a request is about, as far as its resources tell it.
+//! The environment that a request is about, as far as its resources are known.
 
 use crate::policy::beneath::balancing::Balancing;
 use crate::policy::beneath::launching::Launch;
@@ -7,7 +7,7 @@ use crate::world::World;
 use crate::world::iam::need::Need;
 use crate::world::setting::{ENVIRONMENT, Setting};
 
-/// What a request is about: the environment, as far as its resources tell it.
+/// The subject of a request: the environment, as far as its resources are known.
 pub(crate) struct Subject<'a> {
     pub world: &'a World,
     /// Its id, and a stand-in where it has none yet.
@@ -31,7 +31,7 @@ impl Subject<'_> {
         settings.any(|setting| setting.namespace.starts_with(namespace))
     }
 
-    /// An action on a resource; none where the environment has none of that kind.
+    /// An action on a resource; `None` where the environment has none of that kind.
     pub(crate) fn need(&self, action: &str, on: On) -> Option<Need> {
         let (region, account) = (&self.world.region, &self.world.account);
         let stack = format!("awseb-{}-stack", self.id);
@@ -131,7 +131,7 @@ impl Subject<'_> {
         Some(found.value.as_str()).filter(|value| !value.is_empty())
     }
 
-    /// Something of the shared load balancer's: its ARN goes on where the balancer's ends.
+    /// A resource of the shared load balancer: its ARN continues where the balancer's ends.
     fn of_shared(&self, kind: &str, rest: &str) -> Option<String> {
         let Balancing::Shared(arn) = &self.balancing else {
             return None;

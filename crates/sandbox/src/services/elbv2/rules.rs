@@ -124,8 +124,8 @@ pub(crate) fn delete_rule(world: &mut World, form: &Form) -> Answer {
     Ok(json!({}))
 }
 
-/// A client's secret is given, or the one that a rule has is kept; it is told to nobody
-/// (API reference, `AuthenticateOidcActionConfig`).
+/// A client's secret is given, or the one that a rule has is kept; no answer shows it (API
+/// reference, `AuthenticateOidcActionConfig`).
 fn check_secrets(actions: &Value, before: Option<&Value>) -> Result<(), ApiError> {
     let authenticates = |actions: &Value| members(actions).any(|action| action["Type"] == OIDC);
     for action in members(actions).filter(|action| action["Type"] == OIDC) {

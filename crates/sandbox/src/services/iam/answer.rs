@@ -8,7 +8,7 @@ use crate::wire::form::Form;
 /// The result of an operation; none for a void one.
 pub(crate) type Answer = Result<Option<Value>, ApiError>;
 
-/// When what the account is seeded with was made.
+/// The time at which the seeded resources of the account were made.
 pub(crate) const CREATED: &str = "2024-01-01T00:00:00Z";
 
 pub(crate) const ROLE_ID: &str = "AROASANDBOXSANDBOX000";

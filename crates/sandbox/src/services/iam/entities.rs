@@ -1,4 +1,4 @@
-//! Users and roles as they are told of.
+//! Users and roles as answers describe them.
 
 use serde_json::{Value, json};
 
@@ -25,7 +25,7 @@ pub(crate) fn get_user(world: &World, form: &Form) -> Answer {
     } })))
 }
 
-/// A role as it is told of.
+/// A role as an answer describes it.
 pub(crate) fn told_role(world: &World, arn: &str) -> Value {
     let role = arn.split_once(":role/").map_or("", |(_, role)| role);
     let known = world.identities.principals.get(arn);

@@ -1,4 +1,4 @@
-//! The account's own managed policies and their versions; AWS's are read alone.
+//! The account's own managed policies and their versions; AWS's can only be read.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use crate::world::iam::identities::{Document, Managed, short};
 /// AWS STS quotas").
 const SIZE_MAX: usize = 6_144;
 
-/// The most versions of one (the same).
+/// The most versions of one (IAM user guide, "IAM and AWS STS quotas").
 const VERSIONS_MAX: usize = 5;
 
 /// The version of AWS's own policy that the sandbox knows.

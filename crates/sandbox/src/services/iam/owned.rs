@@ -17,7 +17,7 @@ use crate::world::iam::syntax::PolicyError;
 const USER_MAX: usize = 2_048;
 const ROLE_MAX: usize = 10_240;
 
-/// The most managed policies of a user or role (the same).
+/// The most managed policies of a user or role (IAM user guide, "IAM and AWS STS quotas").
 const ATTACHED_MAX: usize = 10;
 
 pub(crate) fn create_role(world: &mut World, form: &Form) -> Answer {
@@ -155,7 +155,7 @@ pub(crate) fn list_attached(world: &World, form: &Form) -> Answer {
     ))
 }
 
-/// A policy's document, or why it is none that the sandbox can judge by.
+/// A policy's document, or why the sandbox cannot judge by it.
 pub(crate) fn document(text: &str) -> Result<Document, ApiError> {
     let read = Document::try_from(text.to_owned());
     read.map_err(|error| malformed(&error))

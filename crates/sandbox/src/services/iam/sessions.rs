@@ -1,5 +1,5 @@
-//! Sessions of roles (STS API reference, `AssumeRole`). Their credentials do not expire, but with
-//! the fault `expired_credentials`.
+//! Sessions of roles (STS API reference, `AssumeRole`). Their credentials do not expire, except
+//! with the fault `expired_credentials`.
 
 use serde_json::{Value, json};
 
@@ -48,8 +48,8 @@ pub(crate) fn assume_role(world: &mut World, form: &Form) -> Answer {
     })))
 }
 
-/// A role may be taken on by whom its trust policy names, and by whoever is of the account
-/// that it names and whose policies allow it (IAM user guide, "How IAM roles differ from
+/// A role may be assumed by the principals that its trust policy names, and by everyone of the
+/// account that it names whose own policies allow it (IAM user guide, "How IAM roles differ from
 /// resource-based policies").
 fn may_assume(world: &World, role: &str) -> Result<(), ApiError> {
     let need = Need::new("sts:AssumeRole", role);
@@ -70,7 +70,7 @@ fn may_assume(world: &World, role: &str) -> Result<(), ApiError> {
     }
 }
 
-/// Whom a trust policy lets take its role on.
+/// The callers that a trust policy lets assume its role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Trusted {
     Not,
@@ -95,7 +95,8 @@ fn trusted(trust: &str, principal: &str, account: &str) -> Trusted {
     how.max().unwrap_or(Trusted::Not)
 }
 
-/// That a trust policy is one: statements that name principals and actions, and no resources.
+/// Checks that a trust policy is one: statements that name principals and actions, and no
+/// resources.
 pub(crate) fn check_trust(text: &str) -> Result<(), ApiError> {
     let malformed = |why: &str| ApiError::new("MalformedPolicyDocument", why);
     let document: Value =

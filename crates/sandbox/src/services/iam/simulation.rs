@@ -1,6 +1,6 @@
-//! What policies say of actions, simulated.
+//! Simulates whether policies allow actions.
 //!
-//! Which statements decided is not told.
+//! The answer does not say which statements decided.
 
 use serde_json::{Value, json};
 
@@ -64,8 +64,7 @@ pub(crate) fn simulate(world: &World, form: &Form) -> Answer {
     })))
 }
 
-/// What the policies of a user or role say of an action on each resource, and on all
-/// together.
+/// Whether the policies of a user or role allow an action on each resource, and on all together.
 fn evaluated(world: &World, form: &Form, source: &str, action: &str, resources: &[&str]) -> Value {
     let each: Vec<(&str, &str, Vec<String>)> = resources
         .iter()

@@ -27,8 +27,8 @@ pub(crate) enum Quantifier {
     Null,
 }
 
-/// The condition keys that the sandbox gives values to, in lower case; those that end
-/// in a slash go on with a tag's key.
+/// The condition keys that the sandbox gives values to, in lower case; a tag's key follows those
+/// that end in a slash.
 const KEYS: [&str; 20] = [
     "aws:requestedregion",
     "aws:requesttag/",

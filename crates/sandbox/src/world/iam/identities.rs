@@ -1,10 +1,10 @@
-//! Who may ask, and what IAM's policies let them do: the user, the roles, their policies, and
-//! the sessions of roles.
+//! The identities that may send requests, and what IAM's policies let them do: the user, the roles,
+//! their policies, and the sessions of roles.
 //!
-//! The sandbox plays an account whose administrator asks: user `sandbox` may do everything until
-//! a policy is put on or attached to him. A role that IAM knows may do what its policies allow,
-//! as in AWS, and with none it may do nothing. A role that IAM does not know, which environments
-//! may still name as their operations role, may do everything.
+//! The sandbox plays an account whose caller is an administrator: user `sandbox` may do everything
+//! until a policy is put on or attached to it. A role that IAM knows may do what its policies
+//! allow, as in AWS, and with none it may do nothing. A role that IAM does not know, which
+//! environments may still name as their operations role, may do everything.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
@@ -16,12 +16,12 @@ use crate::world::iam::policy::Policy;
 use crate::world::iam::syntax::PolicyError;
 use crate::world::names::{ACCOUNT, ROLE};
 
-/// What the access keys of sessions begin with, which this sandbox has given out.
+/// The beginning of the access keys of sessions, by which the sandbox knows its own.
 pub(crate) const SESSION_KEY: &str = "ASIASANDBOX";
 
-/// AWS's own policy for whoever manages environments, version 9 of 12 February 2026 (AWS managed
-/// policy reference, "AdministratorAccess-AWSElasticBeanstalk"), without its last statement,
-/// which is about tags of ECS's.
+/// AWS's own policy for administrators of environments, version 9 of 12 February 2026 (AWS managed
+/// policy reference, "AdministratorAccess-AWSElasticBeanstalk"), without its last statement, which
+/// is about tags of ECS's.
 const ADMINISTRATOR: (&str, &str) = (
     "arn:aws:iam::aws:policy/AdministratorAccess-AWSElasticBeanstalk",
     include_str!("managed/AdministratorAccess-AWSElasticBeanstalk.json"),
@@ -42,9 +42,9 @@ pub(crate) struct Principal {
     pub inline: BTreeMap<String, Document>,
     /// The ARNs of the attached ones.
     pub attached: BTreeSet<String>,
-    /// Whether only what its policies allow is allowed: for a user from his first one on.
+    /// Whether it may do only what its policies allow: for a user from its first policy on.
     pub is_held: bool,
-    /// Who may take a role on; none for a user.
+    /// The trust policy: who may assume a role; `None` for a user.
     pub trust: Option<String>,
     pub created: Millis,
 }
@@ -54,7 +54,7 @@ pub(crate) struct Principal {
 pub(crate) struct Managed {
     /// Its versions by their numbers.
     pub versions: BTreeMap<u32, Document>,
-    /// The one that counts.
+    /// The number of the version that counts.
     pub default: u32,
     pub created: Millis,
 }
@@ -67,7 +67,7 @@ pub(crate) struct Session {
     pub name: String,
 }
 
-/// All of them.
+/// All identities.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Identities {
     /// By their ARNs.
@@ -102,8 +102,8 @@ impl Document {
 }
 
 impl Identities {
-    /// The user, who may do everything, and the role for releases, which may do nothing yet and
-    /// which whoever is of the account and may take it on can take on.
+    /// The user, who may do everything, and the role for releases, which may do nothing yet, and
+    /// which everyone of the account may assume whose own policies allow it.
     pub fn seeded() -> Identities {
         let trust = format!(
             "{{\"Version\":\"2012-10-17\",\"Statement\":[{{\"Effect\":\"Allow\",\"Action\":\
@@ -143,7 +143,7 @@ impl Identities {
         managed.versions.get(&managed.default)
     }
 
-    /// The policies of a user or role; none where it may do everything.
+    /// The policies of a user or role; `None` where it may do everything.
     pub(crate) fn policies(&self, arn: &str) -> Option<Vec<Arc<Policy>>> {
         let principal = self.principals.get(arn)?;
         let attached = principal.attached.iter();

@@ -1,9 +1,9 @@
-//! Identity-based policies: a document as IAM takes it, and what it allows (IAM user
-//! guide, "IAM JSON policy reference" and "Policy evaluation logic").
+//! Identity-based policies: a document as IAM accepts it, and what it allows (IAM user guide, "IAM
+//! JSON policy reference" and "Policy evaluation logic").
 //!
-//! Only what decides without knowing more than the sandbox does is taken; anything
-//! else is refused when the document is read, so that no policy is weaker or stronger
-//! here than its author thinks.
+//! The sandbox accepts only elements that it can decide with what it knows; it refuses anything
+//! else when it reads the document, so that no policy is weaker or stronger here than its author
+//! thinks.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -72,8 +72,8 @@ impl Policy {
 }
 
 impl Policy {
-    /// The condition keys that its statements on a need ask for and the need has no value
-    /// of, in lower case.
+    /// The condition keys that its statements on a need test and the need has no value of, in lower
+    /// case.
     pub(crate) fn missing(&self, need: &Need) -> Vec<String> {
         let asked = self.0.iter().filter(|statement| statement.is_about(need));
         let keys = asked.flat_map(|statement| &statement.conditions);

@@ -1,8 +1,8 @@
-//! What policies say of a need.
+//! The verdict of policies on a need.
 
 use crate::world::iam::need::Need;
 
-/// What a policy says of a need.
+/// The verdict of a policy on a need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// A statement allows it and none denies it.
@@ -13,7 +13,7 @@ pub enum Verdict {
     Denied,
 }
 
-/// What several policies say together: a denial wins, and one that allows is enough.
+/// The verdict of several policies together: a denial wins, and one that allows is enough.
 pub(crate) fn judged(verdicts: impl Iterator<Item = Verdict>) -> Verdict {
     verdicts.fold(Verdict::NotAllowed, |all, one| match (all, one) {
         (Verdict::Denied, _) | (_, Verdict::Denied) => Verdict::Denied,
