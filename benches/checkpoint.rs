@@ -116,7 +116,8 @@ fn on_disk(criterion: &mut Criterion) {
         group.bench_function(format!("{name} in SQLite"), |bencher| {
             bencher.iter(|| {
                 let next = next(&deployment);
-                let written = store.checkpoint(&mut deployment, next, Moment(2), why, Some(&seen));
+                let written =
+                    store.checkpoint(&mut deployment, next, Moment(2), why, Some(&seen), &[]);
                 written.expect("it is written");
             });
         });
@@ -190,6 +191,7 @@ fn in_the_bucket(criterion: &mut Criterion) {
                             clock.now(),
                             why,
                             Some(&seen),
+                            &[],
                         );
                         runtime.block_on(written).expect("it is written");
                         spent += began.elapsed();

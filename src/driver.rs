@@ -1,7 +1,7 @@
-//! The loop that drives a deployment: look, decide, act, checkpoint.
+//! The loop that carries a deployment out: poll, decide, act, checkpoint.
 //!
-//! It keeps nothing between turns but counts of looks in a row, so a crash is
-//! only another look: `run` makes a plan and drives, `resume` drives.
+//! Between two rounds it keeps only how often in a row a poll has found the same, so a crash costs
+//! only another poll: `run` makes a plan and starts the loop, `resume` starts the loop.
 
 mod deploys;
 mod error;
@@ -14,7 +14,6 @@ mod word;
 
 pub use error::DriveError;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,11 +23,11 @@ use tracing::debug;
 
 use crate::approval::Approves;
 use crate::clock::{Clock, Deadline, Moment, Stopwatch};
-use crate::cloud::{Alarms, Cloud, Outcome, Refusal, Sighting};
+use crate::cloud::{Alarms, Cloud, Outcome, Refusal, Retried, Sighting};
 use crate::command::{Processes, Runner};
 use crate::deployment::{AskedTermination, Deployment, Sent};
 use crate::events::{
-    Answer, Deaf, DeploymentEvent, Drain, Happened, Listener, Poll, PolledEnvironment, Tests,
+    Answer, Deaf, Drain, EventLog, Happened, Listener, Poll, PolledEnvironment, Tests,
 };
 use crate::facts::{
     PutOff, Streaks, TEST_COMMAND, known, needs, tells_the_usual, usual_health, version_under_test,
@@ -43,6 +42,7 @@ use crate::plan::{Goal, Plan, Role};
 use crate::prober::test_run;
 use crate::shared::SharedError;
 use crate::store::{Output, StoreError, Transition};
+use crate::traffic::Traffic;
 use known_followers::Followers;
 use test_run::TestRun;
 use word::Word;
@@ -51,16 +51,16 @@ use word::Word;
 /// signal.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
-/// How long the lease may take to be given back after a signal.
+/// How long the runner may take to release the lock after a signal.
 const GIVING_BACK: Duration = Duration::from_millis(300);
 
-/// How long the last look before an effect that touches service may be trusted.
+/// How long a poll counts as current before an effect that touches service.
 const LOOK_HOLDS: Duration = Duration::from_secs(60);
 
-/// A deployment and how it came where it is, as operators are shown it in JSON.
+/// Renders a deployment and its transitions as JSON, as operators see it.
 pub type Shown = fn(Deployment, Vec<Transition>) -> Value;
 
-/// Drives one deployment.
+/// Carries out one deployment.
 pub struct Driver<'a, C> {
     cloud: &'a C,
     journal: Journal<'a>,
@@ -68,40 +68,43 @@ pub struct Driver<'a, C> {
     interrupted: watch::Receiver<bool>,
     streaks: Streaks,
     followers: Followers,
-    /// When this process took the deployment up: patience counts from here, so
-    /// that a resume has its own.
+    /// When this process took over the deployment: each state's timeout counts from here, so that a
+    /// resume has its own.
     began_at: Moment,
     jitter: fastrand::Rng,
-    /// Who approves a pause; an operator's resume, where there is none.
+    /// Approves a pause; where it is `None`, an operator's `resume` does.
     approver: Option<Arc<dyn Approves>>,
-    /// What runs the hooks.
+    /// Runs the hooks.
     runner: &'a dyn Runner,
-    /// The command that tests, while it runs.
+    /// The test command, while it runs.
     test_run: TestRun<'a>,
-    /// When the last look began; none once the pause after it is over.
+    /// When the last poll began; `None` once the pause after it is over.
     looked_at: Option<Moment>,
-    /// When it was last said that a deploy takes long and goes on.
+    /// When it last reported that a deploy takes long and continues.
     said_it_takes_long: Option<Moment>,
-    /// What was said of other people's hands, and when.
-    said_of_others: BTreeMap<String, Moment>,
-    /// How hooks are shown the deployment.
+    /// The outside changes that it has reported, and when.
+    said_of_others: Vec<(Happened, Moment)>,
+    /// Renders the deployment for hooks.
     shown: Shown,
-    /// Who hears of what happens, and how often it has.
+    /// Hears each event.
     listener: &'a dyn Listener,
-    told: u64,
+    /// The events that the journal does not hold yet.
+    log: EventLog,
+    /// How many renewals of the lock it has reported.
+    renewals: u64,
 }
 
-/// What became of an effect.
+/// The outcome of an effect.
 enum Act {
-    /// Look again.
+    /// Poll again.
     Again,
-    /// It is refused for good.
+    /// AWS has refused it for good.
     Refused(Cause),
 }
 
 impl<'a, C: Cloud> Driver<'a, C> {
-    /// A driver that stops at the next safe point once `interrupted` is true, and shows hooks the
-    /// deployment as `shown` does.
+    /// A driver that stops at the next safe point once `interrupted` is true, and passes hooks the
+    /// deployment as `shown` renders it.
     pub fn new(
         cloud: &'a C,
         journal: Journal<'a>,
@@ -124,47 +127,49 @@ impl<'a, C: Cloud> Driver<'a, C> {
             test_run: TestRun::None,
             looked_at: None,
             said_it_takes_long: None,
-            said_of_others: BTreeMap::new(),
+            said_of_others: Vec::new(),
             listener: &Deaf,
-            told: 0,
+            log: EventLog::default(),
+            renewals: 0,
         }
     }
 
-    /// The same, telling this listener what happens.
+    /// This driver, reporting each event to this listener.
     #[must_use]
     pub fn heard_by(mut self, listener: &'a dyn Listener) -> Driver<'a, C> {
         self.listener = listener;
         self
     }
 
-    /// Tells of something that has happened.
+    /// Reports an event.
     fn tell(&mut self, deployment: &Deployment, happened: Happened) {
-        self.told = self.told.saturating_add(1);
-        let event = DeploymentEvent::of(deployment, self.clock.now(), self.told, happened);
+        let event = self.log.note(deployment, self.clock.now(), happened);
         self.listener.hear(&event);
     }
 
-    /// The same, asking this approver while the deployment is paused.
+    /// This driver, requesting approvals from this approver while the deployment is paused.
     #[must_use]
     pub fn approved_by<A: Approves + 'static>(mut self, approver: Option<A>) -> Driver<'a, C> {
         self.approver = approver.map(|approver| Arc::new(approver) as Arc<dyn Approves>);
         self
     }
 
-    /// The same, with hooks that this runs instead of this machine's shell.
+    /// This driver, with hooks that this runner runs instead of this machine's shell.
     #[must_use]
     pub fn hooks_run_by(mut self, runner: &'a dyn Runner) -> Driver<'a, C> {
         self.runner = runner;
         self
     }
 
-    /// Drives until nothing is left to do without an operator, keeping the lease
-    /// meanwhile, and gives it back.
+    /// Carries the deployment out until it ends or needs an operator, keeps the lock meanwhile, and
+    /// releases it.
     ///
     /// # Errors
     /// [`DriveError`]; the deployment stands at its last checkpoint.
     pub async fn drive(mut self, deployment: &mut Deployment) -> Result<(), DriveError> {
+        let id = deployment.plan.id.clone();
         let (interrupted, lease) = (self.interrupted.clone(), self.journal.lease());
+        self.log = EventLog::after(&self.journal.store().events(&id)?);
         let lost = async {
             match lease {
                 Some(lease) => lease.keep().await,
@@ -192,6 +197,9 @@ impl<'a, C: Cloud> Driver<'a, C> {
         }
         // Nothing that this process started outlives its lease.
         self.test_run = TestRun::None;
+        if let Err(error) = self.journal.keep_events(&id, &self.log.take_unwritten()) {
+            debug!("the last events are not kept: {error}");
+        }
         let end = signalled_for(interrupted, GIVING_BACK);
         self.journal.close_before(end).await;
         driven
@@ -213,6 +221,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
             self.checkpoint(deployment, next, "", None).await?;
         }
         loop {
+            self.tell_of_the_lock(deployment).await;
             self.retreat_if_asked(deployment).await?;
             if deployment.state.rests() {
                 if !self.is_approved(deployment).await? {
@@ -267,7 +276,37 @@ impl<'a, C: Cloud> Driver<'a, C> {
         }
     }
 
-    /// Takes up an operator's word to go back.
+    /// Reports the renewals of the lock since the last report.
+    async fn tell_of_the_lock(&mut self, deployment: &Deployment) {
+        let Some(lease) = self.journal.lease() else {
+            return;
+        };
+        let renewals = lease.renewals();
+        if renewals > self.renewals {
+            self.renewals = renewals;
+            let lasts = lease.lasts().await;
+            self.tell(deployment, Happened::LockRenewed { lasts });
+        }
+    }
+
+    /// Reports the requests that the SDK has repeated since the last report.
+    fn tell_retries(&mut self, deployment: &Deployment) {
+        for Retried {
+            operation,
+            times,
+            why,
+        } in self.cloud.retries()
+        {
+            let retried = Happened::Retried {
+                operation,
+                times,
+                why,
+            };
+            self.tell(deployment, retried);
+        }
+    }
+
+    /// Takes up an operator's order to cancel.
     async fn retreat_if_asked(&mut self, deployment: &mut Deployment) -> Result<(), DriveError> {
         let id = &deployment.plan.id;
         if deployment.state.is_end() || !self.journal.retreat_requested(id).await? {
@@ -280,8 +319,8 @@ impl<'a, C: Cloud> Driver<'a, C> {
         Ok(())
     }
 
-    /// Carries out an order; false where it changes nothing. `cause` is why it goes back,
-    /// where no operator has asked for that.
+    /// Carries out an order; false where it changes nothing. `cause` is why the deployment rolls
+    /// back where no operator has ordered that.
     async fn order(
         &mut self,
         deployment: &mut Deployment,
@@ -315,7 +354,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
         Ok(true)
     }
 
-    /// Enters `state`, or what the hooks want in its place.
+    /// Enters `state`, or the state that the hooks order instead.
     async fn obey_hooks(
         &mut self,
         deployment: &mut Deployment,
@@ -375,9 +414,9 @@ impl<'a, C: Cloud> Driver<'a, C> {
         self.clock.now().since(since) >= deployment.patience()
     }
 
-    /// Looks until something can be seen, or patience is spent; with what is seen comes
-    /// when that look began. None where an operator's order to go back came first and is
-    /// obeyed: nothing that was decided before holds any more.
+    /// Polls until a poll succeeds or the state's timeout is over; returns what the poll found and
+    /// when it began. `None` where bluegreen has carried out an operator's order to roll back
+    /// first: no earlier decision holds any more.
     async fn look(
         &mut self,
         deployment: &mut Deployment,
@@ -402,6 +441,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
                     }
                 }
             };
+            self.tell_retries(deployment);
             let message = match looked {
                 Ok(mut sighting) => {
                     sighting.command = self.test_run.take();
@@ -465,11 +505,16 @@ impl<'a, C: Cloud> Driver<'a, C> {
                         self.tell(deployment, Happened::SwapFailed { why });
                         deployment.swap_has_failed();
                     }
-                    for warning in Self::keep_warnings(deployment, &sighting) {
-                        self.tell(deployment, warning);
-                    }
-                    for message in self.streaks.news(deployment, &sighting) {
-                        self.tell(deployment, Happened::ServiceError { message });
+                    Self::keep_warnings(deployment, &sighting);
+                    for found in self.streaks.news(deployment, &sighting) {
+                        let told = Happened::ServiceEvent {
+                            of: found.of,
+                            environment: found.environment,
+                            emitted_at: found.event.at,
+                            severity: found.event.severity,
+                            message: found.event.message.trim().to_owned(),
+                        };
+                        self.tell(deployment, told);
                     }
                     self.followers.look(&deployment.plan, &sighting);
                     if let Alarms::Unread(why) = &sighting.alarms {
@@ -484,8 +529,8 @@ impl<'a, C: Cloud> Driver<'a, C> {
                         seen.reasons = self.streaks.reasons(deployment, &sighting, now);
                     }
                     self.say_what_others_do(deployment, &sighting, &seen);
-                    if let Some(told) = self.streaks.notices(deployment, &sighting) {
-                        self.tell(deployment, Happened::Noticed { what: told });
+                    if let Some((health, before)) = self.streaks.notices(deployment, &sighting) {
+                        self.tell(deployment, Happened::LessHealthy { health, before });
                     }
                     self.begin_test_run(deployment, &sighting, now);
                     self.tell_the_drain(deployment, &sighting, &seen, now);
@@ -497,6 +542,12 @@ impl<'a, C: Cloud> Driver<'a, C> {
                     debug!(?seen, "looked");
                     let poll = polled(&deployment.plan, &sighting, seen.production);
                     self.tell(deployment, Happened::Polled(poll));
+                    let since = deployment.entered_at.max(self.began_at);
+                    let waiting = Happened::Waiting {
+                        state: deployment.state.kind(),
+                        waits: self.streaks.waits(deployment, &sighting, (since, now)),
+                    };
+                    self.tell(deployment, waiting);
                     return Ok(Some((seen, began)));
                 }
                 Err(error) => DriveError::unless_passing(error)?,
@@ -515,8 +566,8 @@ impl<'a, C: Cloud> Driver<'a, C> {
         }
     }
 
-    /// Tells who still comes to the environment that production left, and when requests are
-    /// given up.
+    /// Reports the clients that still reach the environment that production left, and when their
+    /// requests are given up.
     fn tell_the_drain(
         &mut self,
         deployment: &Deployment,
@@ -562,7 +613,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
         self.tell(deployment, Happened::Draining { environment, drain });
     }
 
-    /// Begins the command that tests where it is due.
+    /// Begins the test command where it is due.
     fn begin_test_run(&mut self, deployment: &Deployment, sighting: &Sighting, now: Moment) {
         if self.test_run.is_under_way() {
             return;
@@ -583,9 +634,8 @@ impl<'a, C: Cloud> Driver<'a, C> {
         }
     }
 
-    /// Asks for an effect: where it moves or interrupts service, after a fresh look
-    /// that says it is safe now; where it must not be doubled, with its intent
-    /// written down first.
+    /// Requests an effect: one that moves or interrupts service after a fresh poll that finds it
+    /// safe now, and one that must not be sent twice after its intent is written.
     async fn act(
         &mut self,
         deployment: &mut Deployment,
@@ -630,6 +680,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
             self.tell(deployment, Happened::Asked { operation, subject });
         }
         let outcome = self.cloud.ask(&deployment.plan, effect, &send_by).await;
+        self.tell_retries(deployment);
         if let Outcome::Applied {
             environment_id: Some(id),
             ..
@@ -657,7 +708,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
         understand(operation, outcome)
     }
 
-    /// Tells what AWS has answered.
+    /// Reports AWS's answer.
     fn tell_the_answer(&mut self, deployment: &Deployment, operation: &str, outcome: &Outcome) {
         let answer = match outcome {
             Outcome::Applied { .. } => Answer::Accepted,
@@ -697,7 +748,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
         self.checkpoint(deployment, next, "", None).await
     }
 
-    /// Writes down by which id the events of a termination are known.
+    /// Writes down the id by which the events of a termination are known.
     async fn write_termination(
         &mut self,
         deployment: &mut Deployment,
@@ -724,7 +775,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
     ) -> Result<(), DriveError> {
         let from = Some(deployment.state.kind()).filter(|from| *from != state.kind());
         if let Some(told) = seen.and_then(|seen| sizes_that_stay(deployment, &state, seen)) {
-            self.tell(deployment, Happened::Noticed { what: told });
+            self.tell(deployment, told);
         }
         let word = match from {
             Some(_) => {
@@ -745,20 +796,27 @@ impl<'a, C: Cloud> Driver<'a, C> {
         seen: Option<&Seen>,
     ) -> Result<(), DriveError> {
         let now = self.clock.now();
-        let (from, moved) = (deployment.state.kind(), next.state != deployment.state);
+        let before = self.log.take_unwritten();
+        let entered = (next.state != deployment.state).then(|| Happened::StateEntered {
+            from: deployment.state.kind(),
+            to: next.state.kind(),
+            meaning: next.meaning().to_owned(),
+            why: why.to_owned(),
+        });
+        // It is kept with what it tells of, and heard once that is so.
+        let entered = entered.map(|entered| self.log.note(&next, now, entered));
+        let mut events = before.clone();
+        events.append(&mut self.log.take_unwritten());
         let written = self
             .journal
-            .checkpoint(deployment, next, now, why, seen)
+            .checkpoint(deployment, next, now, why, seen, &events)
             .await;
+        if let Err(JournalError::Store(_)) = written {
+            self.log.put_back(before);
+        }
         self.until_in_the_bucket(deployment, written).await?;
-        if moved {
-            let entered = Happened::StateEntered {
-                from,
-                to: deployment.state.kind(),
-                meaning: deployment.meaning().to_owned(),
-                why: why.to_owned(),
-            };
-            self.tell(deployment, entered);
+        if let Some(entered) = entered {
+            self.listener.hear(&entered);
         }
         Ok(())
     }
@@ -777,7 +835,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
         Ok(())
     }
 
-    /// Waits until the lease is sure again.
+    /// Waits until the lock is secure again.
     async fn until_secure(
         &mut self,
         deployment: &Deployment,
@@ -793,9 +851,9 @@ impl<'a, C: Cloud> Driver<'a, C> {
         }
     }
 
-    /// Waits a little where the bucket is away and patience is left; gives every
-    /// other error on. The state's own patience begins anew: nothing could be done
-    /// in it meanwhile.
+    /// Waits a little where the bucket does not answer and the timeout is not over; returns every
+    /// other error. The timeout of the state starts anew: nothing could be done in the state
+    /// meanwhile.
     async fn bear(
         &mut self,
         deployment: &Deployment,
@@ -816,9 +874,9 @@ impl<'a, C: Cloud> Driver<'a, C> {
         Ok(())
     }
 
-    /// Waits for the next look, give or take a tenth of the interval, or for the end of the
-    /// command that tests. Production that is watched is looked at so often that every look
-    /// it takes to find it sick falls within one interval, however long a look takes.
+    /// Waits for the next poll, give or take a tenth of the interval, or for the end of the test
+    /// command. While production is monitored, the polls are so frequent that all the polls needed
+    /// to find it unhealthy fall within one interval, however long a poll takes.
     async fn pause(&mut self, deployment: &Deployment) -> Result<(), DriveError> {
         let limits = &deployment.plan.wishes.limits;
         let jitter = self.jitter.f64();
@@ -842,10 +900,10 @@ impl<'a, C: Cloud> Driver<'a, C> {
     }
 }
 
-/// What is to be known of sizes that are not those at the start when a deployment ends:
-/// somebody else has changed them meanwhile, or the version has.
-fn sizes_that_stay(deployment: &Deployment, end: &State, seen: &Seen) -> Option<String> {
-    let at_first = deployment.plan.sizes.filter(|_| end.is_end())?;
+/// What to report about capacity that differs from that at the start when a deployment ends:
+/// another person or tool, or the version, has changed it meanwhile.
+fn sizes_that_stay(deployment: &Deployment, end: &State, seen: &Seen) -> Option<Happened> {
+    let before = deployment.plan.sizes.filter(|_| end.is_end())?;
     let keeper = match deployment.state.kind() {
         Kind::TerminatingBlue => Role::Green,
         _ => Role::Blue,
@@ -854,15 +912,15 @@ fn sizes_that_stay(deployment: &Deployment, end: &State, seen: &Seen) -> Option<
         Role::Blue => seen.blue.as_ref(),
         Role::Green => seen.our_green(),
     };
-    let found = found?.sizes.filter(|sizes| *sizes != at_first)?;
-    let name = deployment.plan.environment(keeper);
-    Some(format!(
-        "{name} may have {found} instances, and {at_first} at the start: somebody else has changed \
-         that, or the version sets it, so it stays"
-    ))
+    let found = found?.sizes.filter(|sizes| *sizes != before)?;
+    Some(Happened::SizesStay {
+        environment: deployment.plan.environment(keeper).to_owned(),
+        found,
+        before,
+    })
 }
 
-/// Why a request has to wait; none where AWS took it, or refused it for good.
+/// Why a request has to wait; `None` where AWS accepted it, or refused it for good.
 fn put_off(operation: &str, outcome: &Outcome) -> Option<PutOff> {
     let (what, to, why) = match outcome {
         Outcome::NotApplied(Refusal::Busy(why) | Refusal::Throttled(why)) => {
@@ -906,10 +964,15 @@ fn understand(operation: &str, outcome: Outcome) -> Result<Act, DriveError> {
     }
 }
 
-/// What a poll saw, for those who listen.
+/// The results of a poll, for the listeners.
 fn polled(plan: &Plan, sighting: &Sighting, production: Option<Role>) -> Poll {
     let environments = [Role::Blue, Role::Green].into_iter().filter_map(|role| {
         let found = sighting.of(plan, role)?;
+        let traffic = match production == Some(role) {
+            true => sighting.production_traffic.as_ref(),
+            false => sighting.idle_traffic.as_ref(),
+        };
+        let counted = sighting.counts.iter().find(|(of, _)| *of == role);
         Some(PolledEnvironment {
             role,
             name: found.name.clone(),
@@ -920,14 +983,18 @@ fn polled(plan: &Plan, sighting: &Sighting, production: Option<Role>) -> Poll {
                 .unwrap_or(&found.health)
                 .clone(),
             version: found.version_label.clone(),
+            requests_a_minute: traffic.map(Traffic::a_minute),
+            instances: counted.map(|(_, instances)| instances.running),
         })
     });
+    let slowest = sighting.probes.iter().filter_map(|probe| probe.latency);
     Poll {
         environments: environments.collect(),
         production,
         tests: Tests {
             asked: sighting.probes.len(),
             passed: sighting.probes.iter().filter(|probe| probe.passed).count(),
+            slowest: slowest.max().unwrap_or_default(),
         },
     }
 }

@@ -1,10 +1,10 @@
 //! Crash-safe blue/green deployments for AWS Elastic Beanstalk: the program above its crates.
 //!
 //! Read it from the outside in. The [`cli`] has a file for each command. [`config`] makes values
-//! that cannot be wrong of flags, variables and a file, and [`preflight`] checks a release with them
-//! before anything begins. A [`session`] claims a deployment, drives it by the [`driver`], and says where
-//! it came to rest. The outside is asked through the [`prober`], a [`command`] or an [`approval`];
-//! [`report`] tells what became of it.
+//! that cannot be wrong of flags, variables and a file, and [`preflight`] checks a release with
+//! them before anything begins. A [`session`] claims a deployment, carries it out by the
+//! [`driver`], and says where it came to rest. It reaches the outside through the [`prober`], a
+//! [`command`] or an [`approval`]; [`report`] renders the result.
 //!
 //! [`trust`] judges what only a bucket says, [`rebuild`] makes a deployment of what AWS shows, and
 //! [`bundle`] reads a bundle on disk.
@@ -36,8 +36,9 @@ mod garbled;
 pub use bluegreen_aws as cloud;
 pub use bluegreen_aws::{encryption, recording, secrets, state_key};
 pub use bluegreen_clock as clock;
+pub use bluegreen_core::followers::{listener_rules, preview};
 pub use bluegreen_core::{
-    acceptance, deployment, events, facts, fidelity, health, hooks, listener_rules, machine, plan,
-    preview, table, text, traffic,
+    acceptance, deployment, events, facts, fidelity, health, hooks, machine, plan, table, text,
+    traffic,
 };
 pub use bluegreen_journal::{claim, journal, shared, store};

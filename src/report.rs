@@ -1,5 +1,6 @@
 //! What the journal knows, as text and as JSON.
 
+pub mod events;
 pub mod listeners;
 pub mod outlook;
 pub mod settings;
@@ -10,6 +11,7 @@ use serde::Serialize;
 use crate::acceptance::AcceptanceTest;
 use crate::command::End;
 use crate::deployment::Deployment;
+use crate::events::{EventRecord, Happened};
 use crate::facts::TEST_COMMAND;
 use crate::machine::{Cause, Kind, State};
 use crate::plan::{Allowed, Goal, Plan, Role, Strategy};
@@ -26,7 +28,9 @@ pub struct Entry {
     pub transitions: Vec<Transition>,
     /// What its commands said.
     pub outputs: Vec<Output>,
-    /// The lease of its target, where it is known.
+    /// Its events, as far as the journal keeps them; empty where the caller did not request them.
+    pub events: Vec<EventRecord>,
+    /// The lock of its target, where it is known.
     pub lease: Option<LeaseRecord>,
 }
 
@@ -62,7 +66,7 @@ struct Item<'a> {
     error: Option<String>,
     #[serde(skip_serializing_if = "<[Allowed]>::is_empty")]
     allowed: &'a [Allowed],
-    /// Why nobody counts requests.
+    /// Why no service counts requests.
     #[serde(skip_serializing_if = "Option::is_none")]
     uncounted: Option<&'a str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -72,9 +76,11 @@ struct Item<'a> {
     transitions: Vec<Passage<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     outputs: Vec<Said<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    events: Vec<Told<'a>>,
 }
 
-/// The process that holds the lease.
+/// The process that holds the lock.
 #[derive(Serialize)]
 struct Driver<'a> {
     host: &'a str,
@@ -113,6 +119,16 @@ struct Said<'a> {
     output: &'a str,
 }
 
+/// What happened.
+#[derive(Serialize)]
+struct Told<'a> {
+    sequence: u64,
+    at: String,
+    version: &'a str,
+    #[serde(flatten)]
+    happened: &'a Happened,
+}
+
 /// The stable, versioned document of `status --json`. Times are RFC 3339 in UTC.
 #[must_use]
 pub fn json(entries: &[Entry]) -> String {
@@ -123,13 +139,14 @@ pub fn json(entries: &[Entry]) -> String {
     serde_json::to_string_pretty(&document).expect("the document is plain strings and numbers")
 }
 
-/// One deployment as that document shows it: without outputs, and without who drives it.
+/// One deployment as that document shows it, without outputs and without its runner.
 #[must_use]
 pub fn value(deployment: Deployment, transitions: Vec<Transition>) -> serde_json::Value {
     let entry = Entry {
         deployment,
         transitions,
         outputs: Vec::new(),
+        events: Vec::new(),
         lease: None,
     };
     serde_json::to_value(item(&entry)).expect("the document is plain strings and numbers")
@@ -193,6 +210,16 @@ fn item(entry: &Entry) -> Item<'_> {
                 output: &output.output,
             })
             .collect(),
+        events: entry
+            .events
+            .iter()
+            .map(|event| Told {
+                sequence: event.sequence,
+                at: event.at.to_string(),
+                version: &event.version,
+                happened: &event.happened,
+            })
+            .collect(),
     }
 }
 
@@ -209,8 +236,8 @@ fn driver(lease: &LeaseRecord) -> Option<Driver<'_>> {
     })
 }
 
-/// Which environment serves as far as the journal knows; none where a person
-/// has to find out.
+/// Which environment users are on, as far as the journal knows; `None` where a person has to find
+/// out.
 #[must_use]
 pub fn serving(entry: &Entry) -> Option<Role> {
     match entry.deployment.state.kind() {
@@ -284,7 +311,7 @@ pub fn leads_on(deployment: &Deployment) -> Vec<String> {
     }
 }
 
-/// What leads on from a deployment that is held for what somebody else has changed.
+/// The commands that lead on from a deployment that is held for an outside change.
 fn changed(deployment: &Deployment, on: Role) -> Vec<String> {
     let plan = &deployment.plan;
     let (id, previous) = (for_shell(&plan.id), &plan.previous_version);

@@ -1,4 +1,4 @@
-//! What deployments have left at AWS: finding it, and rebuilding from it.
+//! What deployments have left at AWS: finds it, and rebuilds deployments from it.
 
 use tracing::warn;
 
@@ -22,7 +22,7 @@ pub(super) fn deployment_of(tags: &[(String, String)]) -> &str {
         .unwrap_or_default()
 }
 
-/// Refuses tags of green's that say what this program writes into none.
+/// Refuses green's tags where they hold what this program never writes.
 pub(super) fn tagged_by_this_program(
     remains: &Remains,
     deployment: &Deployment,
@@ -36,7 +36,7 @@ pub(super) fn tagged_by_this_program(
     })
 }
 
-/// A deployment whose journal's copy is in another bucket than the one that was looked in.
+/// A deployment whose copy is in another bucket than the one that was searched.
 pub(super) fn kept_elsewhere(record: &DeploymentRecord) -> Failed {
     let plan = &record.deployment.plan;
     let message = format!(
@@ -103,14 +103,14 @@ impl Context {
             deployment.state.kind()
         );
         self.store.forget_driven(&deployment.plan.id);
-        self.store.adopt(&deployment, &[])?;
+        self.store.adopt(&deployment, &[], &[])?;
         Ok(DeploymentRecord::new(deployment, Vec::new()))
     }
 
-    /// The record of the deployment that a green belongs to in the bucket that its tags name,
-    /// where that is not the one that was looked in. None where that bucket is gone, or has
-    /// no such deployment. What it says only keeps others away from that deployment, and no bucket
-    /// is asked that another account owns.
+    /// The record of the deployment that a green belongs to, from the bucket that its tags name,
+    /// where that is not the bucket that was searched. `None` where that bucket is gone, or has no
+    /// such deployment. The record only keeps others away from that deployment, and bluegreen sends
+    /// no request to a bucket that another account owns.
     pub async fn known_elsewhere(
         &self,
         cloud: &AwsCloud,
@@ -170,7 +170,7 @@ impl Context {
         }
     }
 
-    /// The configuration that is named, with what green tells where it is not.
+    /// The named configuration; green's tags supply what it lacks.
     pub fn config_for(&self, remains: &Remains) -> Result<Config, Failed> {
         let mut options = self.options.clone();
         let blue = remains.blue.as_ref().map(|blue| blue.name.clone());

@@ -1,4 +1,4 @@
-//! `bluegreen status`: what is in flight, and what became of it.
+//! `bluegreen status`: the deployments in flight, and the outcome of others.
 
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -19,6 +19,9 @@ pub(super) struct Args {
     /// Print a JSON document
     #[arg(long)]
     json: bool,
+    /// Include what happened, event by event
+    #[arg(long, requires = "id")]
+    events: bool,
     /// Print again whenever something changes, until all have ended
     #[arg(long)]
     watch: bool,
@@ -81,7 +84,7 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
     }
 }
 
-/// What is to be shown, and why it may not be all.
+/// The deployments to show, and why some may be missing.
 async fn entries(context: &Context, args: &Args) -> Result<(Vec<Entry>, Option<Failed>), Failed> {
     let unseen;
     let records = match (&args.id, args.all) {
@@ -104,6 +107,11 @@ async fn entries(context: &Context, args: &Args) -> Result<(Vec<Entry>, Option<F
         deployment: record.deployment,
         transitions: record.transitions,
         outputs: record.outputs,
+        events: if args.events {
+            record.events
+        } else {
+            Vec::new()
+        },
         lease,
     };
     Ok((records.into_iter().map(entry).collect(), unseen))

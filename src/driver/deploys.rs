@@ -1,4 +1,4 @@
-//! What is said of a deploy while it goes on.
+//! Reports on a deploy while it continues.
 
 use std::time::Duration;
 
@@ -11,11 +11,12 @@ use crate::facts::{PATIENCES_MAX, events_of_the_deploy};
 use crate::machine::{Seen, Update};
 use crate::plan::Role;
 
-/// How long after it was said that a deploy takes long it is said again.
+/// How long after its last report that a deploy takes long bluegreen reports it again.
 const SAID_AGAIN_AFTER: Duration = Duration::from_secs(5 * 60);
 
 impl<C: Cloud> Driver<'_, C> {
-    /// Says, now and then, that patience is spent and the deploy waited for all the same.
+    /// Reports, now and then, that the state's timeout is over and bluegreen continues to wait for
+    /// the deploy.
     pub(super) fn say_what_takes_long(&mut self, deployment: &Deployment, seen: &Seen) {
         let now = self.clock.now();
         let is_said = self
@@ -34,10 +35,10 @@ impl<C: Cloud> Driver<'_, C> {
         self.tell(deployment, long);
     }
 
-    /// Keeps what the events of the deploy warn of, each once, for the report, and returns what is new.
-    pub(super) fn keep_warnings(deployment: &mut Deployment, sighting: &Sighting) -> Vec<Happened> {
+    /// Keeps each warning among the events of the deploy once.
+    pub(super) fn keep_warnings(deployment: &mut Deployment, sighting: &Sighting) {
         let events = events_of_the_deploy(deployment, sighting).into_iter();
-        let mut warnings: Vec<_> = events
+        let warnings: Vec<_> = events
             .filter(|event| is_warning(event))
             .map(|event| DeployWarning {
                 at: event.at,
@@ -45,18 +46,13 @@ impl<C: Cloud> Driver<'_, C> {
                 message: event.message.clone(),
             })
             .collect();
-        warnings.retain(|warning| deployment.keep_warning(warning.clone()));
-        let environment = target(deployment).to_owned();
-        let told = warnings.into_iter().map(|warning| Happened::DeployWarning {
-            environment: environment.clone(),
-            severity: warning.severity,
-            message: warning.message,
-        });
-        told.collect()
+        for warning in warnings {
+            deployment.keep_warning(warning);
+        }
     }
 }
 
-/// What is deployed to.
+/// The name of the environment that the deploy changes.
 fn target(deployment: &Deployment) -> &str {
     let role = deployment.deploys_to().unwrap_or(Role::Blue);
     deployment.plan.environment(role)

@@ -5,6 +5,7 @@ use std::time::Duration;
 use comfy_table::Table;
 use comfy_table::presets;
 
+use super::events::line;
 use super::{Entry, leads_on, serving};
 use crate::clock::Moment;
 use crate::deployment::{DeployWarning, Deployment};
@@ -75,7 +76,8 @@ pub fn story(deployment: &Deployment, transitions: &[Transition]) -> String {
         .join("\n")
 }
 
-/// What the events of the deploy warned of, but for what is told as its failure's cause.
+/// The warnings among the events of the deploy, except the one that is shown as the cause of its
+/// failure.
 fn warnings(deployment: &Deployment) -> Vec<String> {
     if matches!(deployment.state.cause(), Some(Cause::DeployFailed { .. })) {
         return Vec::new();
@@ -88,7 +90,7 @@ fn warnings(deployment: &Deployment) -> Vec<String> {
     warnings.map(shown).collect()
 }
 
-/// The deployments as a table; with their stories where details are wanted.
+/// The deployments as a table; with their stories where `details` is set.
 #[must_use]
 pub fn table(entries: &[Entry], details: bool) -> String {
     if entries.is_empty() {
@@ -99,6 +101,13 @@ pub fn table(entries: &[Entry], details: bool) -> String {
             let mut story = story(&entry.deployment, &entry.transitions);
             for output in &entry.outputs {
                 story.push_str(&said(output));
+            }
+            if !entry.events.is_empty() {
+                story.push_str("\n\nEvents:");
+            }
+            for event in &entry.events {
+                let (_, text) = line(&event.happened);
+                story.push_str(&format!("\n  {}  {}", event.at, foreign(&text)));
             }
             if let Some(lease) = entry.lease.as_ref().filter(|l| l.holder.is_some()) {
                 story.push_str(&format!("\nRunner: {}", lease.in_words()));
@@ -139,7 +148,7 @@ pub fn table(entries: &[Entry], details: bool) -> String {
 /// How many lines of an output are shown to people.
 const LINES_SHOWN: usize = 3;
 
-/// How a command ended and the last that it said; all of it is in the JSON.
+/// How a command ended and its last lines; the JSON document holds all of them.
 fn said(output: &Output) -> String {
     let lines: Vec<_> = output.output.lines().collect();
     let shown = &lines[lines.len().saturating_sub(LINES_SHOWN)..];

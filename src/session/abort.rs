@@ -1,4 +1,4 @@
-//! Asking the runner of a deployment to roll back, and rolling it back where there is none.
+//! Orders the runner of a deployment to roll back, and rolls it back itself where it has no runner.
 
 use std::cell::Cell;
 
@@ -14,7 +14,7 @@ use crate::plan::Plan;
 use crate::shared::{DeploymentRecord, at_a_glance};
 use crate::store::StoreError;
 
-/// Who has rolled a deployment back.
+/// Which process has rolled a deployment back.
 #[derive(Debug)]
 pub enum Aborted {
     /// Its runner, or it had come to an end before: where it stands.
@@ -23,11 +23,11 @@ pub enum Aborted {
     Here(Outcome),
 }
 
-/// What an attempt found where nobody drives.
+/// What an attempt found where the deployment has no runner.
 enum Found {
     /// It has been rolled back, or as far as that went.
     Obeyed(Box<Deployment>),
-    /// It is this process's to drive.
+    /// This process may become its runner.
     Free(Box<Claimed>),
 }
 
@@ -134,7 +134,8 @@ impl Session<'_> {
         let state = &found.deployment.state;
         if state.is_end() || has_asked && state.rests() && !is_ordered {
             give_back(lease).await;
-            self.store.adopt(&found.deployment, &found.transitions)?;
+            self.store
+                .adopt(&found.deployment, &found.transitions, &found.events)?;
             self.store.withdraw_retreat(id)?;
             return Ok(Found::Obeyed(Box::new(found.deployment)));
         }

@@ -1,4 +1,4 @@
-//! What an operator orders for a deployment that is under way.
+//! An operator's orders for a deployment that is under way.
 
 use super::error::Error;
 use crate::acceptance::all_set;
@@ -13,11 +13,11 @@ use crate::preflight::{Refused, asks_for, usable};
 use crate::preview::Asked;
 use crate::trust::Configured;
 
-/// What an operator orders for a deployment that is under way, and what may be believed of its
-/// copy in the bucket.
+/// An operator's orders for a deployment that is under way, and which parts of its copy in the
+/// bucket may be believed.
 #[derive(Clone, Debug)]
 pub struct Orders {
-    /// What is to become of it.
+    /// The order itself.
     pub order: Order,
     /// What changes in its plan, and what must not differ from it.
     pub named: Named,
@@ -27,7 +27,7 @@ pub struct Orders {
     pub vouched: Vouched,
 }
 
-/// What this process's own configuration says, which a copy in the bucket is held against.
+/// What this process's own configuration says; a copy in the bucket is compared with it.
 #[derive(Clone, Debug, Default)]
 pub struct Vouched {
     /// Commands, tests and hooks.
@@ -62,7 +62,8 @@ impl Orders {
         Err(Error::UnlikeItsRun { flag, id })
     }
 
-    /// Refuses to resume a pause that would neither be asked for its approval nor given it.
+    /// Refuses to resume a pause where nothing would request its approval and the order does not
+    /// give it.
     pub(super) fn approves(&self, deployment: &Deployment, is_asked: bool) -> Result<(), Error> {
         if self.order != Order::Resume || is_asked || !deployment.awaits_approval() {
             return Ok(());
@@ -143,8 +144,8 @@ impl Orders {
         checkpoint(journal, deployment, next, why, clock).await
     }
 
-    /// What an operator has given up of somebody else's changes, with those that the deployment
-    /// is held for where they are given up now.
+    /// The outside changes that an operator has given up, with those that the deployment is held
+    /// for where the order gives them up now.
     fn discarded(&self, deployment: &Deployment) -> Result<Vec<Drift>, Error> {
         if !self.named.discard_changes {
             return Ok(deployment.discarded.clone());
@@ -157,7 +158,8 @@ impl Orders {
     }
 }
 
-/// Refuses a test that asks for production's own CNAME: what answers there is not under test.
+/// Refuses a test that sends its request to production's own CNAME: what answers there is not under
+/// test.
 fn of_the_environment(plan: &Plan) -> Result<(), Error> {
     let tests = plan.tests_towards(plan.goal);
     let mut tests = tests.iter();
@@ -175,7 +177,7 @@ async fn checkpoint(
     clock: Clock,
 ) -> Result<(), Error> {
     let id = next.plan.id.clone();
-    let written = journal.checkpoint(deployment, next, clock.now(), why, None);
+    let written = journal.checkpoint(deployment, next, clock.now(), why, None, &[]);
     written.await.map_err(|error| Error::drive(&id, error))
 }
 

@@ -8,6 +8,7 @@ use bluegreen_sandbox::{FaultEffect, PRODUCTION};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::served::{Patience, Served};
+use bluegreen_testing::sample::sampled;
 
 const SPEED: f64 = 600.0;
 
@@ -111,6 +112,20 @@ fn a_release_passes_everything_that_can_be_asked() {
     ] {
         assert!(status.contains(line), "{status}");
     }
+    let events = text(&served.run(&["status", id, "--events"]).stdout);
+    for line in [
+        "  asking AWS: SwapEnvironmentCNAMEs\n",
+        "  running --test-command on blue\n",
+        "  testing idle blue over HTTP (the version is proven on blue)\n",
+    ] {
+        assert!(events.contains(line), "{events}");
+    }
+    let events = text(&served.run(&["status", id, "--events", "--json"]).stdout);
+    let events: serde_json::Value = serde_json::from_str(&events).expect("it is JSON");
+    let events = events.pointer("/deployments/0/events");
+    let events = events.and_then(serde_json::Value::as_array);
+    let ended = |event: &serde_json::Value| event["type"] == "test_ended";
+    assert!(events.expect("they are there").iter().any(ended));
     assert_eq!(served.sandbox.report().lost, 0);
 }
 
@@ -164,52 +179,56 @@ fn each_condition_that_fails_holds_the_release() {
     };
     let slow = FaultEffect::VersionTakes {
         label: v2(),
-        milliseconds: 80,
+        milliseconds: 500,
     };
-    for (fault, arguments, words) in [
-        (
-            Some(degraded.clone()),
-            [
-                "--test",
-                r#"{ url = "/health", json = { "/status" = "ok" } }"#,
-            ],
-            "/health answered 200 OK, whose /status is \"degraded\", not \"ok\"",
-        ),
-        (
-            Some(degraded),
-            [
-                "--test",
-                r#"{ url = "/", body-contains = "ready", on = "release" }"#,
-            ],
-            "/ answered 200 OK, whose body lacks the text of body-contains",
-        ),
-        (
-            Some(slow.clone()),
-            ["--test", r#"{ url = "/", max-latency = "50ms" }"#],
-            "which is more than 50ms",
-        ),
-        (
-            Some(slow),
-            ["--test", r#"{ url = "/", timeout = "40ms" }"#],
-            "/ answered no answer within 40ms",
-        ),
-        (
-            None,
-            [
-                "--test",
-                r#"{ url = "/health", method = "POST", body = "{}", on = "release" }"#,
-            ],
-            "POST http://",
-        ),
-        (
-            None,
-            [
-                "--test-command",
-                "test $BLUEGREEN_VERSION = v1 || { echo 3 of 9 fail >&2; exit 3; }",
-            ],
-            "--test-command answered exit code 3: 3 of 9 fail",
-        ),
-    ] {
+    for (fault, arguments, words) in sampled(
+        "conditions that fail",
+        [
+            (
+                Some(degraded.clone()),
+                [
+                    "--test",
+                    r#"{ url = "/health", json = { "/status" = "ok" } }"#,
+                ],
+                "/health answered 200 OK, whose /status is \"degraded\", not \"ok\"",
+            ),
+            (
+                Some(degraded),
+                [
+                    "--test",
+                    r#"{ url = "/", body-contains = "ready", on = "release" }"#,
+                ],
+                "/ answered 200 OK, whose body lacks the text of body-contains",
+            ),
+            (
+                Some(slow.clone()),
+                ["--test", r#"{ url = "/", max-latency = "300ms" }"#],
+                "which is more than 300ms",
+            ),
+            (
+                Some(slow),
+                ["--test", r#"{ url = "/", timeout = "300ms" }"#],
+                "/ answered no answer within 300ms",
+            ),
+            (
+                None,
+                [
+                    "--test",
+                    r#"{ url = "/health", method = "POST", body = "{}", on = "release" }"#,
+                ],
+                "POST http://",
+            ),
+            (
+                None,
+                [
+                    "--test-command",
+                    "test $BLUEGREEN_VERSION = v1 || { echo 3 of 9 fail >&2; exit 3; }",
+                ],
+                "--test-command answered exit code 3: 3 of 9 fail",
+            ),
+        ],
+        2,
+    ) {
         let served = Served::at_speed(SPEED);
         if let Some(fault) = fault {
             served.inject(fault);
@@ -224,14 +243,18 @@ fn each_condition_that_fails_holds_the_release() {
 
 #[test]
 fn a_set_is_asked_of_production_only_where_that_is_wanted() {
-    for (arguments, outputs) in [
-        (&[][..], &["green (Warming)", "blue (Testing)"][..]),
-        (&["--test-green=false"][..], &["blue (Testing)"]),
-        (
-            &["--test-production"][..],
-            &["green (Warming)", "blue (Testing)", "blue (Baking)"],
-        ),
-    ] {
+    for (arguments, outputs) in sampled(
+        "sets of tests",
+        [
+            (&[][..], &["green (Warming)", "blue (Testing)"][..]),
+            (&["--test-green=false"][..], &["blue (Testing)"]),
+            (
+                &["--test-production"][..],
+                &["green (Warming)", "blue (Testing)", "blue (Baking)"],
+            ),
+        ],
+        1,
+    ) {
         let served = Served::at_speed(SPEED);
         let mut all = vec![
             "run",

@@ -309,7 +309,7 @@ fn makers_of_a_plan() -> Vec<String> {
         for (path, text) in sources(folder).into_iter().filter(|(path, _)| others(path)) {
             for (at, name) in text.match_indices("Plan {") {
                 let before = text[..at].trim_end();
-                let is_other = ["struct", "impl", "->", "for"];
+                let is_other = ["struct", "impl", "->", "for", "'static"];
                 let is_other = is_other.iter().any(|word| before.ends_with(word));
                 let is_whole_name = !text[..at].ends_with(|c: char| c.is_alphanumeric());
                 let mut depth = 1;

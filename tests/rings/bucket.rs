@@ -153,7 +153,7 @@ async fn move_on(
     let now = Moment(deployment.updated_at.0 + 1);
     let next = deployment.entering(state, now);
     journal
-        .checkpoint(deployment, next, now, "because", None)
+        .checkpoint(deployment, next, now, "because", None, &[])
         .await
 }
 
@@ -385,7 +385,7 @@ async fn the_later_copy_wins_and_the_target_is_busy_until_it_ends() {
     // SQLite is ahead: the process died before the bucket had it.
     let now = Moment(deployment.updated_at.0 + 1);
     let next = deployment.entering(State::Warming, now);
-    here.checkpoint(&mut deployment, next, now, "because", None)
+    here.checkpoint(&mut deployment, next, now, "because", None, &[])
         .expect("checkpoint");
     let taken_up = Journal::take_up(&mut here, place.taken().await, &place.id, anyone).await;
     let (journal, mut deployment) = taken_up.expect("it answers").expect("it is here");

@@ -17,7 +17,7 @@ use bluegreen_testing::sample::{is_full, sampled};
 use bluegreen_testing::tell;
 
 /// How many crashes of each scenario a quick run tries.
-const SAMPLE: usize = 8;
+const SAMPLE: usize = 4;
 
 /// What happens in a scenario, and how it must end.
 #[derive(Clone, Copy, Debug)]
@@ -170,7 +170,7 @@ async fn play(scenario: Scenario, kill: Option<Kill>, disk: Disk) -> Vec<(u64, S
         next.plan = plan;
         world
             .store()
-            .checkpoint(&mut deployment, next, now, "ordered", None)
+            .checkpoint(&mut deployment, next, now, "ordered", None, &[])
             .expect("checkpoint");
     };
     assert_eq!(

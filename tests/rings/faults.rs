@@ -108,7 +108,7 @@ async fn every_effect_may_be_lost_or_late() {
             }
         }
     }
-    for fault in sampled("faults", faults, 12) {
+    for fault in sampled("faults", faults, 6) {
         release_under(fault).await;
     }
 }
@@ -151,7 +151,7 @@ async fn an_answer_that_is_not_aws_s_proves_nothing() {
             }
         }
     }
-    for page in sampled("answers that are not AWS's", pages, 20) {
+    for page in sampled("answers that are not AWS's", pages, 10) {
         release_under(page).await;
     }
 }
@@ -160,20 +160,20 @@ async fn an_answer_that_is_not_aws_s_proves_nothing() {
 /// name is not destroyed with green.
 #[tokio::test(start_paused = true)]
 async fn a_swap_behind_a_proxy_may_come_late() {
-    for seconds in [20, 96, 280] {
-        for skip in [0, 1] {
-            let world = VirtualWorld::new().await;
-            let mut deployment = world.begin(v2()).await.expect("preflight passes");
-            world
-                .sandbox
-                .with_world(|world, _| world.timings.terminate_seconds = 20 * 60);
-            let forbidden = page(403, "<html>Forbidden</html>", Reaches::After(seconds));
-            world.inject(once(forbidden, "SwapEnvironmentCNAMEs", skip));
-            let driven = world.drive(&mut deployment).await.expect("nobody kills it");
-            driven.expect("it completes");
-            assert_eq!(deployment.state.kind(), Kind::Completed);
-            world.check_all_is_well("v2");
-        }
+    let swaps = [20, 96, 280].into_iter();
+    let swaps = swaps.flat_map(|seconds| [(seconds, 0), (seconds, 1)]);
+    for (seconds, skip) in sampled("swaps that come late", swaps, 2) {
+        let world = VirtualWorld::new().await;
+        let mut deployment = world.begin(v2()).await.expect("preflight passes");
+        world
+            .sandbox
+            .with_world(|world, _| world.timings.terminate_seconds = 20 * 60);
+        let forbidden = page(403, "<html>Forbidden</html>", Reaches::After(seconds));
+        world.inject(once(forbidden, "SwapEnvironmentCNAMEs", skip));
+        let driven = world.drive(&mut deployment).await.expect("nobody kills it");
+        driven.expect("it completes");
+        assert_eq!(deployment.state.kind(), Kind::Completed);
+        world.check_all_is_well("v2");
     }
 }
 
@@ -502,7 +502,7 @@ async fn released_with_a_green_that(
     let next = deployment.clone();
     world
         .store()
-        .checkpoint(&mut deployment, next, world.clock.now(), "", None)
+        .checkpoint(&mut deployment, next, world.clock.now(), "", None, &[])
         .expect("the journal takes it");
     let sandbox = world.sandbox.clone();
     world.on_call(move |call, phase| {
@@ -531,14 +531,18 @@ async fn a_green_that_is_not_what_blue_is_takes_no_traffic() {
     };
     let tag: Change = |green| green.tags.push(("cost-centre".to_owned(), "7".to_owned()));
     let version: Change = |green| "v0".clone_into(&mut green.version_label);
-    for (change, words) in [
-        (
-            policy,
-            "DeploymentPolicy: Rolling, where blue has AllAtOnce",
-        ),
-        (tag, "tag cost-centre: 7, where blue has none"),
-        (version, "version: v0, where blue has v1"),
-    ] {
+    for (change, words) in sampled(
+        "differences of green",
+        [
+            (
+                policy,
+                "DeploymentPolicy: Rolling, where blue has AllAtOnce",
+            ),
+            (tag, "tag cost-centre: 7, where blue has none"),
+            (version, "version: v0, where blue has v1"),
+        ],
+        1,
+    ) {
         let (world, state) = released_with_a_green_that(change, &[]).await;
         let cause = state.cause().expect("a cause").to_string();
         assert_eq!(state.kind(), Kind::RolledBack, "{cause}");
@@ -606,13 +610,17 @@ async fn a_swap_that_fails_is_asked_for_again_without_its_quarantine() {
 /// An environment may be gone between two questions of one look.
 #[tokio::test(start_paused = true)]
 async fn a_question_about_what_is_gone_meanwhile_is_asked_again() {
-    for operation in [
-        "ListTagsForResource",
-        "DescribeConfigurationSettings",
-        "DescribeEnvironmentHealth",
-        "DescribeInstancesHealth",
-        "DescribeEvents",
-    ] {
+    for operation in sampled(
+        "questions about what is gone",
+        [
+            "ListTagsForResource",
+            "DescribeConfigurationSettings",
+            "DescribeEnvironmentHealth",
+            "DescribeInstancesHealth",
+            "DescribeEvents",
+        ],
+        2,
+    ) {
         release_under(Fault {
             operation: Some(operation.to_owned()),
             skip: 1,

@@ -1,4 +1,5 @@
-//! docs/glossary.md: the pages, the help of every command and every message use its words.
+//! docs/glossary.md: the pages, the help of every command, every message and every doc comment use
+//! its words.
 
 use std::path::Path;
 
@@ -237,6 +238,31 @@ fn messages_use_the_words_of_the_glossary() {
         }
     }
     assert!(read > 1000, "{read}");
+    assert_none(&found);
+}
+
+/// The doc comments of a source, in the same lines.
+fn doc_comments(source: &str) -> String {
+    let lines = source.lines().map(|line| {
+        let line = line.trim_start();
+        let doc = line.strip_prefix("///").or(line.strip_prefix("//!"));
+        doc.unwrap_or_default()
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn doc_comments_use_the_words_of_the_glossary() {
+    let avoided = avoided(&read("docs/glossary.md"));
+    let mut found = Vec::new();
+    let crates = ["aws", "clock", "core", "journal", "sandbox", "testing"];
+    let crates = crates.map(|name| format!("crates/{name}/src"));
+    for folder in crates.iter().map(String::as_str).chain(["src"]) {
+        for (path, source) in sources(folder) {
+            let uses = uses(&prose(&doc_comments(&source)), &avoided);
+            found.extend(uses.iter().map(|u| format!("{}:{u}", path.display())));
+        }
+    }
     assert_none(&found);
 }
 

@@ -38,7 +38,7 @@ async fn paused(world: &VirtualWorld, meanwhile: impl FnOnce(&VirtualWorld)) -> 
     let mut next = deployment.entering(state, now);
     next.plan = plan;
     let mut store = world.store();
-    let written = store.checkpoint(&mut deployment, next, now, "resumed", None);
+    let written = store.checkpoint(&mut deployment, next, now, "resumed", None, &[]);
     written.expect("checkpoint");
     drive(world, &mut deployment).await;
     deployment

@@ -131,10 +131,13 @@ async fn two_targets_are_released_at_the_same_time_in_one_process() {
         // Each listener hears of its own deployment alone, from its begin to its end.
         let events = process.heard.events();
         assert!(events.iter().all(|event| event.target.blue == blue));
-        let entered = events.iter().rev().find_map(|event| match event.happened {
-            Happened::StateEntered { to, .. } => Some(to),
-            _ => None,
-        });
+        let entered = events
+            .iter()
+            .rev()
+            .find_map(|event| match event.record.happened {
+                Happened::StateEntered { to, .. } => Some(to),
+                _ => None,
+            });
         assert_eq!(entered, Some(Kind::Completed), "{blue}");
         assert!(process.noticed.has(&format!("begun {blue}")));
     }

@@ -17,6 +17,7 @@ use crate::configuration::{self, settings_by_name};
 use crate::failure::{outcome, outcome_of};
 use crate::join::all;
 use crate::origin::is_foreign;
+use crate::retries::Retried;
 use crate::time::SendBy;
 use crate::traffic::Counted;
 use bluegreen_clock::Deadline;
@@ -24,10 +25,10 @@ use bluegreen_core::acceptance::AcceptanceTest;
 use bluegreen_core::command::{Ran, Run};
 use bluegreen_core::facts::{Alarms, Environment, Event, Needs, Probe, Sighting, Site, is_healthy};
 use bluegreen_core::fidelity::{Marked, differences, every_difference};
-use bluegreen_core::listener_rules::Balancer;
+use bluegreen_core::followers::listener_rules::Balancer;
+use bluegreen_core::followers::preview::Record;
 use bluegreen_core::machine::{Effect, EffectKind};
 use bluegreen_core::plan::{Goal, Plan, REQUEST_TIMEOUT, Role, Sizes, Which};
-use bluegreen_core::preview::Record;
 
 impl Cloud for AwsCloud {
     async fn look(&self, plan: &Plan, needs: &Needs) -> Result<Sighting, LookError> {
@@ -188,10 +189,14 @@ impl Cloud for AwsCloud {
     async fn run_test(&self, run: &Run) -> Ran {
         self.prober.run(run).await
     }
+
+    fn retries(&self) -> Vec<Retried> {
+        self.repeated.take()
+    }
 }
 
 impl AwsCloud {
-    /// Reads what is wanted of the environments themselves.
+    /// Reads what the state needs to know of the environments themselves.
     async fn look_closer(
         &self,
         plan: &Plan,
@@ -347,7 +352,7 @@ impl AwsCloud {
         all
     }
 
-    /// Asks an environment its tests, all at once.
+    /// Sends an environment its tests, all at once.
     async fn test(
         &self,
         plan: &Plan,
@@ -369,7 +374,7 @@ impl AwsCloud {
         answers
     }
 
-    /// What an environment answers to these tests, each asked once and all at the same time.
+    /// What an environment answers to these tests, each sent once and all at the same time.
     pub async fn answers(&self, tests: &[&AcceptanceTest], site: &Site) -> Vec<Probe> {
         let answers = all(tests.iter().map(|test| self.prober.probe(test, site))).await;
         for (test, probe) in tests.iter().zip(&answers) {
@@ -378,7 +383,7 @@ impl AwsCloud {
         answers
     }
 
-    /// What the alarms of production say. That they cannot be read fails no look: every
+    /// The states of production's alarms. A poll does not fail where they cannot be read: every
     /// other sign is judged all the same.
     async fn watch(&self, plan: &Plan, needs: &Needs) -> Alarms {
         if !needs.alarms {
@@ -410,8 +415,8 @@ fn gone_meanwhile(error: LookError) -> LookError {
     }
 }
 
-/// The events of an environment that may be gone: then the service may refuse the question,
-/// and know of no right to ask it.
+/// The events of an environment that may be gone: then the service may refuse the request, and deny
+/// the right to send it.
 fn told(is_there: bool, events: Result<Vec<Event>, LookError>) -> Result<Vec<Event>, LookError> {
     match events {
         Err(LookError::Refused(_)) => Ok(Vec::new()),
@@ -530,7 +535,7 @@ fn web_server() -> EnvironmentTier {
         .build()
 }
 
-/// A list that is left out where it is empty.
+/// A list, or `None` where it is empty.
 fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
     (!list.is_empty()).then_some(list)
 }
@@ -558,7 +563,7 @@ fn size_settings(sizes: Sizes, sets: Which) -> Vec<ConfigurationOptionSetting> {
     min.into_iter().chain(sets.max.then_some(max)).collect()
 }
 
-/// The options of the sizes that nothing is to set any more.
+/// The options of the sizes that must no longer be set.
 fn size_options(removes: Which) -> Vec<OptionSpecification> {
     let option = |name| specification(configuration::GROUP, name);
     let min = removes.min.then(|| option(configuration::MIN_SIZE));
@@ -566,14 +571,14 @@ fn size_options(removes: Which) -> Vec<OptionSpecification> {
     min.into_iter().chain(max).collect()
 }
 
-/// The SDK's standard retries for an effect that must not be left in doubt: it
-/// is sent again only after an answer that says it was refused.
+/// The SDK's standard retries for an effect that must not be left in doubt: it is sent again only
+/// after an answer that says that AWS refused it.
 fn retry_refusals_only(send_by: &Deadline) -> eb::config::Builder {
     bounded(send_by).retry_classifier(RefusalsOnly)
 }
 
-/// All attempts of an effect together take no longer than one request may: the
-/// lease is checked before the first.
+/// All attempts of an effect together take no longer than one request may: the runner checks its
+/// lock only before the first.
 fn bounded(send_by: &Deadline) -> eb::config::Builder {
     let timeout = TimeoutConfig::builder().operation_timeout(REQUEST_TIMEOUT);
     eb::config::Builder::new()

@@ -18,7 +18,7 @@ use crate::lazy_clients::LazyClients;
 use crate::origin::{AgainWhereForeign, OnlyAws};
 use crate::prober::Prober;
 use crate::recorder::Recorder;
-use crate::retries::retry_budget;
+use crate::retries::{Retries, retry_budget};
 use crate::state_key::StateKey;
 use crate::time::ServiceTime;
 use bluegreen_clock::Clock;
@@ -32,41 +32,42 @@ pub struct AwsCloud {
     pub(crate) cloudwatch: cloudwatch::Client,
     pub(crate) elb: elb::Client,
     pub(crate) time: ServiceTime,
-    /// What every upload to the artifacts bucket asks for.
+    /// The requests that the clients above have repeated.
+    pub(crate) repeated: Retries,
+    /// The encryption that every upload to the artifacts bucket requests.
     pub(crate) encryption: Option<Encryption>,
-    /// What authenticates the state in it.
+    /// The key that authenticates the state in it.
     pub(crate) state_key: Option<StateKey>,
     pub(crate) prober: Arc<dyn Prober>,
 }
 
-/// How the description of everything that this program makes begins; the
-/// deployment's id follows.
+/// How the description of everything that this program creates begins; the deployment's id follows.
 pub(crate) const DESCRIPTION: &str = "bluegreen deployment ";
 
-/// Clocks that differ by less are taken for the same: a Date header counts whole
-/// seconds, and an answer is under way for a while.
+/// Clocks that differ by less count as equal: a Date header counts whole seconds, and an answer is
+/// under way for a while.
 const CLOCKS_AGREE: Duration = Duration::from_secs(5);
 
-/// How often a request to Elastic Beanstalk or S3 is tried at least. A look takes up to ten, and
-/// all of them must be answered: with the three of the SDK one look in ten gets through
-/// where 60 % of the requests are throttled. A run that begins reads its lease and its place in
-/// the queue once.
+/// How many attempts a request to Elastic Beanstalk or S3 has at least. A poll takes up to ten
+/// requests, and all of them must be answered: with the SDK's three attempts one poll in ten
+/// succeeds where 60 % of the requests are throttled. A run that begins reads its lock and its
+/// place in the queue once.
 const ATTEMPTS_MIN: u32 = 5;
 
-/// How often a read before a release is tried at most, and how long that may take: what stays
-/// unanswered leaves a check unknown, which stops nothing. Where 60 % of all requests are
-/// throttled, one read in five hundred stays unanswered so.
+/// How many attempts a read before a release has at most, and how long they may take together: a
+/// read that stays unanswered leaves a check unknown, which stops nothing. Where 60 % of all
+/// requests are throttled, one read in five hundred stays unanswered so.
 const CHECK_ATTEMPTS_MAX: u32 = 12;
 const CHECK_TIME_MAX: Duration = Duration::from_secs(2 * 60);
 
 impl AwsCloud {
-    /// Clients with this configuration; `prober` asks the environments' web sites.
+    /// Clients with this configuration; `prober` sends the tests to the environments' web sites.
     #[must_use]
     pub fn new(config: &SdkConfig, prober: Arc<dyn Prober>) -> AwsCloud {
         AwsCloud::recorded_by(config, prober, Recorder::default())
     }
 
-    /// The same, whose requests and answers this recorder keeps.
+    /// These clients, with this recorder for their requests and answers.
     #[must_use]
     pub fn recorded_by(
         config: &SdkConfig,
@@ -77,26 +78,31 @@ impl AwsCloud {
         let retries = config.retry_config().cloned();
         let retries = retries.unwrap_or_else(RetryConfig::standard);
         let attempts = retries.max_attempts().max(ATTEMPTS_MIN);
+        let repeated = Retries::default();
         let eb = eb::config::Builder::from(config)
             .interceptor(time.clone())
             .interceptor(recorder.clone())
+            .interceptor(repeated.clone())
             .retry_config(retries.clone().with_max_attempts(attempts))
             .interceptor(OnlyAws::Xml)
             .retry_classifier(AgainWhereForeign)
             .retry_partition(retry_budget("elasticbeanstalk"));
         let s3 = s3::config::Builder::from(config)
             .interceptor(recorder.clone())
+            .interceptor(repeated.clone())
             .retry_config(retries.with_max_attempts(attempts))
             .interceptor(OnlyAws::Objects)
             .retry_classifier(AgainWhereForeign)
             .retry_partition(retry_budget("s3"));
         let cloudwatch = cloudwatch::config::Builder::from(config)
             .interceptor(recorder.clone())
+            .interceptor(repeated.clone())
             .interceptor(OnlyAws::Typed)
             .retry_classifier(AgainWhereForeign)
             .retry_partition(retry_budget("cloudwatch"));
         let elb = elb::config::Builder::from(config)
             .interceptor(recorder.clone())
+            .interceptor(repeated.clone())
             .interceptor(OnlyAws::Xml)
             .retry_classifier(AgainWhereForeign)
             .retry_partition(retry_budget("elb"));
@@ -105,7 +111,8 @@ impl AwsCloud {
             elb: elb::Client::from_conf(elb.build()),
             eb: eb::Client::from_conf(eb.build()),
             s3: s3::Client::from_conf(s3.build()),
-            lazy_clients: LazyClients::new(config, recorder),
+            lazy_clients: LazyClients::new(config, recorder, repeated.clone()),
+            repeated,
             time,
             encryption: None,
             state_key: None,
@@ -113,26 +120,26 @@ impl AwsCloud {
         }
     }
 
-    /// The same, asking S3 to encrypt every upload to the artifacts bucket so.
+    /// These clients, requesting this encryption from S3 for every upload to the artifacts bucket.
     #[must_use]
     pub fn encrypting(self, encryption: Option<Encryption>) -> AwsCloud {
         AwsCloud { encryption, ..self }
     }
 
-    /// The same, authenticating the state in the artifacts bucket with this key.
+    /// These clients, authenticating the state in the artifacts bucket with this key.
     #[must_use]
     pub fn authenticating(self, state_key: Option<StateKey>) -> AwsCloud {
         AwsCloud { state_key, ..self }
     }
 
-    /// How S3 is asked to encrypt every upload.
+    /// The encryption that every upload requests from S3.
     #[must_use]
     pub fn encryption(&self) -> Option<&Encryption> {
         self.encryption.as_ref()
     }
 
-    /// The same for the checks before a release, which are asked once: passing errors are
-    /// tried again for longer.
+    /// These clients for the checks before a release, each of which runs once: they retry passing
+    /// errors for longer.
     #[must_use]
     pub fn patient(&self) -> AwsCloud {
         let config = self.lazy_clients.config();
@@ -158,8 +165,8 @@ impl AwsCloud {
         }
     }
 
-    /// The clock set by that of AWS, as far as an answer has told it: what is
-    /// dated by one machine is read by another.
+    /// The clock set by that of AWS, as far as an answer has shown it: one machine writes the
+    /// dates, another reads them.
     #[must_use]
     pub fn corrected(&self, clock: Clock) -> Clock {
         let Some((date, read)) = self.time.last() else {

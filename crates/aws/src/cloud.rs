@@ -1,20 +1,21 @@
-//! What the driver needs of AWS, and how the answers of AWS are understood.
+//! What the driver needs of AWS, and what the answers of AWS mean.
 
 use std::future::Future;
 
 use thiserror::Error;
 
 use crate::classify::Refusal;
+use crate::retries::Retried;
 use bluegreen_core::facts::{Needs, Sighting};
 
 use bluegreen_clock::Deadline;
 use bluegreen_core::command::{Ran, Run};
-use bluegreen_core::listener_rules::Balancer;
+use bluegreen_core::followers::listener_rules::Balancer;
+use bluegreen_core::followers::preview::Record;
 use bluegreen_core::machine::Effect;
 use bluegreen_core::plan::Plan;
-use bluegreen_core::preview::Record;
 
-/// Looks at AWS and asks for effects.
+/// Polls AWS and requests effects.
 pub trait Cloud {
     /// Reads the facts that `needs` names, both environments in one call.
     ///
@@ -23,10 +24,10 @@ pub trait Cloud {
     fn look(&self, plan: &Plan, needs: &Needs)
     -> impl Future<Output = Result<Sighting, LookError>>;
 
-    /// Asks for an effect, once. The answer proves nothing about the effect. Once the
-    /// request is signed it is sent only where `send_by` is not over: a process that
-    /// slept before sends nothing, and a signature holds no longer than the effect's
-    /// quarantine. An upload alone is exempt: its key holds its content's hash.
+    /// Requests an effect, once. The answer proves nothing about the effect. Once the request is
+    /// signed it is sent only before `send_by`: a process that slept before sends nothing, and a
+    /// signature is valid no longer than the effect stays in doubt. Only an upload is exempt: its
+    /// key holds the hash of its content.
     fn ask(
         &self,
         plan: &Plan,
@@ -34,14 +35,13 @@ pub trait Cloud {
         send_by: &Deadline,
     ) -> impl Future<Output = Outcome>;
 
-    /// What a hostname of a hosted zone holds.
+    /// The record of a hostname in a hosted zone.
     ///
     /// # Errors
     /// [`LookError`].
     fn record(&self, zone_id: &str, host: &str) -> impl Future<Output = Result<Record, LookError>>;
 
-    /// The ARN of the load balancer that an environment shares; none where it has its
-    /// own.
+    /// The ARN of the load balancer that an environment shares; `None` where it has its own.
     ///
     /// # Errors
     /// [`LookError`].
@@ -59,12 +59,17 @@ pub trait Cloud {
 
     /// Runs a command that tests an environment.
     fn run_test(&self, run: &Run) -> impl Future<Output = Ran>;
+
+    /// Takes out the requests that were repeated since the last call.
+    fn retries(&self) -> Vec<Retried> {
+        Vec::new()
+    }
 }
 
-/// What the answer to a request told.
+/// What the answer to a request means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The service took it.
+    /// The service accepted it.
     Applied {
         /// The id that isolates the request's events.
         request_id: Option<String>,
@@ -98,7 +103,7 @@ impl Outcome {
         })
     }
 
-    /// The same, naming in its words whom it is about.
+    /// This outcome, with a text that names its subject.
     #[must_use]
     pub(crate) fn of(mut self, subject: &str) -> Outcome {
         let why = match &mut self {
@@ -113,10 +118,10 @@ impl Outcome {
     }
 }
 
-/// Why nothing could be seen.
+/// Why AWS could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum LookError {
-    /// Throttled, unreachable, slow or out of order: looking again may work.
+    /// Throttled, unreachable, slow or out of order: another poll may succeed.
     #[error("{0}")]
     Passing(String),
     /// The credentials are missing, wrong or expired.
@@ -125,7 +130,7 @@ pub enum LookError {
     /// The credentials do not allow it.
     #[error("{0}")]
     Denied(String),
-    /// AWS refused the question itself.
+    /// AWS refused the request itself.
     #[error("{0}")]
     Refused(String),
 }

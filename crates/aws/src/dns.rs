@@ -1,4 +1,4 @@
-//! Hosted zones of Route 53: reading records, and replacing what a hostname holds.
+//! Hosted zones of Route 53: reads records, and replaces what a hostname holds.
 
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_route53 as route53;
@@ -12,8 +12,8 @@ use crate::classify::describe;
 use crate::classify::{Failure, Refusal, classify};
 use crate::cloud::{LookError, Outcome};
 use bluegreen_clock::Deadline;
+use bluegreen_core::followers::preview::{Record, RecordSet, same_name};
 use bluegreen_core::plan::REQUEST_TIMEOUT;
-use bluegreen_core::preview::{Record, RecordSet, same_name};
 
 mod sets;
 
@@ -98,11 +98,11 @@ impl HostedZone {
         Err(endless("ListResourceRecordSets"))
     }
 
-    /// Makes a hostname that holds `from` hold `to`, in one batch: Route 53 deletes
-    /// exactly `from` or refuses all of it, so that what somebody else has put there
-    /// meanwhile stays. Safe to repeat: where an earlier attempt is the reason for the
-    /// refusal, this is told as already so. An unclear one may still arrive while its
-    /// signature holds, and is applied then if the hostname holds `from` again.
+    /// Makes a hostname that holds `from` hold `to`, in one batch: Route 53 deletes exactly `from`
+    /// or refuses all of it, so that what somebody else has put there meanwhile stays. Safe to
+    /// repeat: where an earlier attempt is the reason for the refusal, the outcome says that it is
+    /// already so. An unclear one may still arrive while its signature is valid, and is applied
+    /// then if the hostname holds `from` again.
     pub async fn replace(
         &self,
         host: &str,
@@ -148,8 +148,8 @@ impl HostedZone {
         }
     }
 
-    /// A batch that does not fit the zone: it was applied before, or somebody else has
-    /// changed the record.
+    /// Why Route 53 refused a batch: it was applied before, or somebody else has changed the
+    /// record.
     async fn why_refused(&self, host: &str, to: &Record, words: String) -> Outcome {
         match self.record(host).await {
             Ok(seen) if seen.same(to) => Outcome::NotApplied(Refusal::AlreadySo(words)),
@@ -161,7 +161,7 @@ impl HostedZone {
         }
     }
 
-    /// A missing zone is told by its id.
+    /// Names a missing zone by its id.
     fn unfit<E>(
         &self,
         operation: &str,
@@ -203,7 +203,7 @@ fn batch(host: &str, from: &Record, to: &Record) -> Result<ChangeBatch, BuildErr
     batch.build()
 }
 
-/// All attempts together take no longer than one request may.
+/// Limits all attempts together to the time that one request may take.
 fn bounded(send_by: &Deadline) -> route53::config::Builder {
     let timeout = TimeoutConfig::builder().operation_timeout(REQUEST_TIMEOUT);
     route53::config::Builder::new()

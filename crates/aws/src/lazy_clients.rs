@@ -7,7 +7,7 @@ use aws_config::SdkConfig;
 
 use super::origin::{AgainWhereForeign, OnlyAws};
 use super::recorder::Recorder;
-use super::retries::retry_budget;
+use super::retries::{Retries, retry_budget};
 
 /// The clients of one region and account that are made when they are first used.
 #[derive(Clone, Debug)]
@@ -17,16 +17,18 @@ pub(super) struct LazyClients(Arc<Inner>);
 struct Inner {
     config: SdkConfig,
     recorder: Recorder,
+    repeated: Retries,
     route53: OnceLock<aws_sdk_route53::Client>,
     iam: OnceLock<aws_sdk_iam::Client>,
     sts: OnceLock<aws_sdk_sts::Client>,
 }
 
 impl LazyClients {
-    pub fn new(config: &SdkConfig, recorder: Recorder) -> LazyClients {
+    pub fn new(config: &SdkConfig, recorder: Recorder, repeated: Retries) -> LazyClients {
         LazyClients(Arc::new(Inner {
             config: config.clone(),
             recorder,
+            repeated,
             route53: OnceLock::new(),
             iam: OnceLock::new(),
             sts: OnceLock::new(),
@@ -45,6 +47,7 @@ impl LazyClients {
         self.0.route53.get_or_init(|| {
             let config = aws_sdk_route53::config::Builder::from(&self.0.config);
             let config = config.interceptor(self.0.recorder.clone());
+            let config = config.interceptor(self.0.repeated.clone());
             let config = config
                 .interceptor(OnlyAws::Xml)
                 .retry_classifier(AgainWhereForeign);
@@ -57,6 +60,7 @@ impl LazyClients {
         self.0.iam.get_or_init(|| {
             let config = aws_sdk_iam::config::Builder::from(&self.0.config);
             let config = config.interceptor(self.0.recorder.clone());
+            let config = config.interceptor(self.0.repeated.clone());
             let config = config
                 .interceptor(OnlyAws::Xml)
                 .retry_classifier(AgainWhereForeign);
@@ -69,6 +73,7 @@ impl LazyClients {
         self.0.sts.get_or_init(|| {
             let config = aws_sdk_sts::config::Builder::from(&self.0.config);
             let config = config.interceptor(self.0.recorder.clone());
+            let config = config.interceptor(self.0.repeated.clone());
             let config = config
                 .interceptor(OnlyAws::Xml)
                 .retry_classifier(AgainWhereForeign);

@@ -2,7 +2,7 @@
 //!
 //! [`Cloud`] is what a driver needs of AWS, and [`AwsCloud`] is that with the clients of one region
 //! and account, each service in a module. [`classify()`] is the one table that says what a failed
-//! request means. A [`recording`] is what was asked and answered, under pseudonyms.
+//! request means. A [`recording`] holds requests and answers under pseudonyms.
 #![warn(missing_docs)]
 
 pub mod bundle_file;
@@ -62,6 +62,7 @@ pub use preview::PreviewRefused;
 pub use prober::{Led, Prober};
 pub use recorder::Recorder;
 pub use records::ZoneRecords;
+pub use retries::Retried;
 pub use traffic::Counted;
 pub use unmanaged::{Beside, Unmanaged};
 

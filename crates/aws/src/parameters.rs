@@ -12,7 +12,7 @@ use super::json::Json;
 use super::signed::Service;
 use crate::classify::Failure;
 use crate::cloud::LookError;
-use bluegreen_core::preview::ParameterValue;
+use bluegreen_core::followers::preview::ParameterValue;
 
 const SSM: Json = Json {
     service: Service {
@@ -50,7 +50,7 @@ impl AwsCloud {
     /// What the parameters with these names hold, secure ones decrypted.
     ///
     /// # Errors
-    /// [`LookError`]; a parameter that is not there is told by its name.
+    /// [`LookError`]; it names a parameter that does not exist.
     pub async fn parameters(
         &self,
         names: &[&str],

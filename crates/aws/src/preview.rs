@@ -1,12 +1,12 @@
-//! The preview hostnames of a new plan: what SSM and Route 53 say of them.
+//! The preview hostnames of a new plan, as SSM and Route 53 hold them.
 
 use super::clients::AwsCloud;
 use crate::cloud::{LookError, Outcome};
 use bluegreen_clock::Deadline;
+use bluegreen_core::followers::preview::{Asked, Preview, PreviewError, RecordMove};
 use bluegreen_core::plan::Plan;
-use bluegreen_core::preview::{Asked, Preview, PreviewError, RecordMove};
 
-/// Why preview hostnames cannot be taken into a plan. Nothing has been changed.
+/// Why a plan cannot contain preview hostnames. Nothing has been changed.
 #[derive(Debug, thiserror::Error)]
 pub enum PreviewRefused {
     /// AWS could not be read.
@@ -18,7 +18,7 @@ pub enum PreviewRefused {
 }
 
 impl AwsCloud {
-    /// The preview hostnames that are asked for, with what each holds now. `production`
+    /// The preview hostnames that the configuration names, with what each holds now. `production`
     /// are the names that lead to production: its CNAME and its load balancer's.
     ///
     /// # Errors

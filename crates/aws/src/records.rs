@@ -3,13 +3,13 @@
 use super::clients::AwsCloud;
 use super::failure::{PAGES_MAX, endless, look_error};
 use crate::cloud::LookError;
-use bluegreen_core::preview::RecordSet;
+use bluegreen_core::followers::preview::RecordSet;
 
 /// How many hosted zones are read: Route 53 takes five requests a second of an account
 /// (developer guide, "Quotas").
 const ZONES_MAX: usize = 50;
 
-/// What the hosted zones of the account hold.
+/// The records of the account's hosted zones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ZoneRecords {
     /// The record sets, each with its zone's name.
@@ -28,8 +28,8 @@ impl ZoneRecords {
 }
 
 impl AwsCloud {
-    /// The records of the account's hosted zones. Zones of other accounts and other DNS
-    /// services are not seen.
+    /// The records of the account's hosted zones. Zones of other accounts and other DNS services
+    /// are not among them.
     ///
     /// # Errors
     /// [`LookError`]; [`LookError::Denied`] where the zones may not be listed.

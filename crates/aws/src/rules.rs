@@ -11,7 +11,7 @@ use super::failure::{PAGES_MAX, endless, look_error, outcome_without_effect};
 use super::time::SendBy;
 use crate::cloud::{LookError, Outcome};
 use bluegreen_clock::Deadline;
-use bluegreen_core::listener_rules::{
+use bluegreen_core::followers::listener_rules::{
     Balancer, Follow, Rule, RuleMove, TAG_FOLLOW, TargetGroup, Untagged,
 };
 use bluegreen_core::plan::REQUEST_TIMEOUT;
@@ -80,7 +80,7 @@ impl AwsCloud {
     }
 
     /// Points a rule at other target groups. Its other actions, and the weights, stay.
-    /// Safe to repeat: a target group that it does not forward to any more is left alone.
+    /// Safe to repeat: a target group that it no longer forwards to is left alone.
     pub async fn point_rule(&self, change: &RuleMove, send_by: &Deadline) -> Outcome {
         let answer = self
             .elb
@@ -247,7 +247,7 @@ impl AwsCloud {
     }
 }
 
-/// Nothing was asked for, because the rule could not be read.
+/// Nothing was requested, because the rule could not be read.
 fn unread(error: LookError) -> Outcome {
     use crate::classify::Refusal;
     Outcome::NotApplied(match error {
@@ -300,8 +300,8 @@ pub(super) fn targets(action: &Action) -> Vec<String> {
     targets
 }
 
-/// The action with its target groups moved; one that does not forward stays as it is.
-/// The service tells no client's secret, and keeps the one it has where it is asked to.
+/// The action with its target groups moved; one that does not forward stays as it is. The service
+/// returns no client's secret, and keeps the one it has where the request says so.
 fn moved(mut action: Action, change: &RuleMove) -> Action {
     if let Some(oidc) = &mut action.authenticate_oidc_config {
         oidc.client_secret = None;
@@ -334,8 +334,8 @@ mod tests {
         AuthenticateOidcActionConfig, ForwardActionConfig, TargetGroupTuple,
     };
 
-    /// As DescribeRules tells an action that authenticates: without the client's secret,
-    /// which ModifyRule wants, or the word to keep the one it has.
+    /// As DescribeRules shows an action that authenticates: without the client's secret. ModifyRule
+    /// needs the secret, or the field that keeps the present one.
     #[test]
     fn a_rule_that_authenticates_keeps_its_secret() {
         let oidc = AuthenticateOidcActionConfig::builder()

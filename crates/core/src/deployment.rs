@@ -1,5 +1,5 @@
-//! One deployment as the journal keeps it: the plan, the state, and what was
-//! asked of AWS. Pure.
+//! One deployment as the journal keeps it: the plan, the state, and the requests that bluegreen has
+//! sent to AWS. Pure.
 
 // Numbers here are read from others.
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
@@ -10,24 +10,24 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::fidelity::Marks;
+use crate::followers::listener_rules::RuleOwners;
+use crate::followers::preview::Lead;
 use crate::health::Health;
-use crate::listener_rules::RuleOwners;
 use crate::machine::{
     Cause, Change, Deploy, Drift, Effect, EffectKind, EnvSeen, FollowersSeen, Kind, Late,
     MayArrive, Phase, Seen, State,
 };
 use crate::moment::Moment;
 use crate::plan::{Goal, OwnSizes, Plan, REQUEST_TIMEOUT, Role, SEND_WITHIN, Sizes, Which};
-use crate::preview::Lead;
 use crate::traffic::{Idle, Served, Traffic, Usual};
 
-/// What a termination may take on top of the patience: several minutes, and again
+/// What a termination may take on top of the state's timeout: several minutes, and as long again
 /// where a security group was still in use.
 const CLEARING_AWAY: Duration = Duration::from_secs(15 * 60);
 
-/// However much green is asked before it serves, no more than so many times the plan's
-/// figure passes for health checks: those of ten load balancer nodes, each every five
-/// seconds, make six times the default.
+/// However many requests green gets before users are on it, no more than this many times the plan's
+/// figure passes for health checks: those of ten load balancer nodes, each every five seconds, make
+/// six times the default.
 const MEASURED_FACTOR_MAX: u64 = 6;
 
 /// What a checkpoint holds.
@@ -46,8 +46,7 @@ pub struct Deployment {
     /// Grows with every checkpoint; a process that holds an older one has been
     /// overtaken.
     pub revision: u64,
-    /// The fencing number of the lease under which it was last checkpointed; 0
-    /// where there is none.
+    /// The fencing number of the lock under which it was last checkpointed; 0 where there is none.
     #[serde(default)]
     pub fence: u64,
     /// When production last left an environment, as far as this deployment did it.
@@ -73,28 +72,28 @@ pub struct Deployment {
     /// it drains by time alone; none where they are counted.
     #[serde(default)]
     pub uncounted: Option<String>,
-    /// The state that an operator's order has led out of, while the hooks of that change
-    /// have yet to run.
+    /// The state that an operator's order has led out of, while the hooks of that change have yet
+    /// to run.
     #[serde(default)]
     pub left: Option<Kind>,
-    /// Why it goes back to the previous version, where no operator has asked for that: a hook
-    /// failed, or nobody approved it.
+    /// Why the deployment rolls back without an operator's order: a hook failed, or nobody approved
+    /// it.
     #[serde(default)]
     pub turned_back: Option<Cause>,
-    /// The slowest answer that passed a test before production moved last to where it is
-    /// watched.
+    /// The slowest answer that passed a test before production moved last to where bluegreen
+    /// monitors it.
     #[serde(default)]
     pub slowest_answer: Duration,
-    /// What the events of the deploy that was asked for last have warned of, oldest first.
+    /// What the events of the last deploy that bluegreen requested have warned of, oldest first.
     #[serde(default)]
     pub deploy_warnings: Vec<DeployWarning>,
-    /// The terminations that were asked for in the present state, oldest first.
+    /// The terminations that bluegreen has requested in the present state, oldest first.
     #[serde(default)]
     pub terminations: Vec<AskedTermination>,
-    /// Green's environment id, once its tag or its creation's answer told it.
+    /// Green's environment id, once its tag or the answer to its creation contained it.
     pub green_id: Option<String>,
-    /// What each environment was when green was last found fit to take production; none where
-    /// that was not read.
+    /// What each environment was when green was last found healthy; none where bluegreen has not
+    /// read that.
     #[serde(default)]
     pub known: BTreeMap<Role, Known>,
     /// The version labels that it has deployed to blue, or was about to.
@@ -106,7 +105,7 @@ pub struct Deployment {
     /// What it has set of the sizes of each environment; none where that is not known.
     #[serde(default)]
     pub sized: Option<BTreeMap<Role, OwnSizes>>,
-    /// The last request of each effect that must not be asked for twice.
+    /// The last request of each effect that bluegreen must not request twice.
     pub intents: BTreeMap<EffectKind, Intent>,
 }
 
@@ -141,7 +140,7 @@ const TERMINATIONS_MAX: usize = 32;
 pub struct AskedTermination {
     /// When it was answered, or found to be without an answer.
     pub at: Moment,
-    /// The id that its events bear; none where no answer told it.
+    /// The id that its events bear; none where no answer contained it.
     pub request_id: Option<String>,
 }
 
@@ -152,7 +151,7 @@ pub struct Intent {
     pub at: Moment,
     /// What is known of it.
     pub outcome: Sent,
-    /// When a look first showed what became of it.
+    /// When a poll first showed its outcome.
     pub shown_at: Option<Moment>,
     /// Of a change of sizes: whose, and which.
     #[serde(default)]
@@ -180,14 +179,14 @@ pub struct Intent {
     pub other_at: Option<Moment>,
 }
 
-/// A swap that was, or was about to be, asked for.
+/// A swap that bluegreen has requested, or was about to request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SwapIntent {
-    /// The environment that is to hold the production CNAME afterwards.
+    /// The environment that must hold the production CNAME afterwards.
     pub to: Role,
-    /// Whether the other one had been seen to hold it for so long
-    /// ([`Limits::settle`](crate::plan::Limits::settle)) that a look that shows it at `to`
-    /// is no stale one.
+    /// Whether the other environment had held the CNAME for so long
+    /// ([`Limits::settle`](crate::plan::Limits::settle)) that a poll that shows it at `to` cannot
+    /// be stale.
     pub from_settled: bool,
 }
 
@@ -212,8 +211,7 @@ impl Intent {
 }
 
 impl Intent {
-    /// Whether an environment has the sizes that were asked for, and none of those that were
-    /// to be removed.
+    /// Whether an environment has the sizes that a request sets, and none of those that it removes.
     fn shows_sizes(&self, sizes: Sizes, found: &EnvSeen) -> bool {
         let Some(has) = found.sizes else {
             return false;
@@ -232,7 +230,7 @@ impl Intent {
     }
 }
 
-/// What the answer to a request told.
+/// What the answer to a request says about it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Sent {
@@ -280,8 +278,8 @@ impl Deployment {
         }
     }
 
-    /// What has sent it back, in place of an operator who has not. The machine knows of the way
-    /// back alone, and not of who ordered it.
+    /// What has made the deployment roll back, where that was no operator. The machine knows only
+    /// that it rolls back, and not who ordered it.
     #[must_use]
     pub fn told<'a>(&'a self, cause: &'a Cause) -> &'a Cause {
         match &self.turned_back {
@@ -292,7 +290,7 @@ impl Deployment {
         }
     }
 
-    /// An end, or the way to one, for what has sent the deployment there.
+    /// An end, or the way to one, with the cause that has sent the deployment there.
     #[must_use]
     pub fn for_its_cause(&self, state: State) -> State {
         let is_told = matches!(
@@ -361,24 +359,24 @@ impl Deployment {
         kept.drain(..over);
     }
 
-    /// Whether it is paused until its approval, which a URL is asked for.
+    /// Whether it is paused until its approval, for which bluegreen polls a URL.
     #[must_use]
     pub fn awaits_approval(&self) -> bool {
         let is_paused = matches!(self.state, State::AwaitingSwap | State::AwaitingCutover);
         is_paused && self.plan.wishes.asks_approval
     }
 
-    /// What tells a later checkpoint from an earlier one: a higher fencing number
-    /// is always later.
+    /// What distinguishes a later checkpoint from an earlier one: a higher fencing number is always
+    /// later.
     #[must_use]
     pub fn age(&self) -> (u64, u64) {
         (self.fence, self.revision)
     }
 
-    /// Whether the environment that production left is drained: no cached DNS answer
-    /// leads there any more, and it is quiet, or no more than a remainder comes once the
-    /// limit is over. Once it was, it is until production moves again, unless a substantial
-    /// share of the traffic is back.
+    /// Whether the environment that production left is drained: no cached DNS answer leads there
+    /// any more, and it is quiet, or no more than a remainder comes once the limit is over. Once
+    /// drained, it stays so until production moves again, unless a substantial share of the traffic
+    /// is back.
     #[must_use]
     pub fn is_drained(&self, idle: Idle, now: Moment) -> bool {
         let limits = &self.plan.wishes.limits;
@@ -394,8 +392,8 @@ impl Deployment {
         since >= limits.drain && (idle == Idle::Quiet || is_forgiven)
     }
 
-    /// How many requests a minute one instance of an environment may get that serves nobody:
-    /// what the plan says, or half as many again as green got before it served.
+    /// How many requests a minute one instance of an environment without users may get: what the
+    /// plan says, or half as many again as green got before users were on it.
     #[must_use]
     pub fn quiet_requests(&self) -> u64 {
         let planned = u64::from(self.plan.wishes.limits.drain_requests);
@@ -403,7 +401,7 @@ impl Deployment {
         planned.max(measured.min(planned.saturating_mul(MEASURED_FACTOR_MAX)))
     }
 
-    /// Counts in what green gets before it serves, and what production gets meanwhile.
+    /// Counts in what green gets before users are on it, and what production gets meanwhile.
     pub fn learn_the_usual_traffic(
         &mut self,
         production: Option<&Traffic>,
@@ -432,8 +430,8 @@ impl Deployment {
         self.drained_at.is_some() || moved.is_some_and(|moved| now.since(moved) >= limit)
     }
 
-    /// Whether a count began before production moved: it is of the requests that production got
-    /// there, and tells nothing of who stays.
+    /// Whether a count began before production moved: it then counts the requests that production
+    /// got there, and does not show which clients stay.
     #[must_use]
     pub fn is_of_before(&self, traffic: &Traffic) -> bool {
         let moved = self.traffic_moved_at;
@@ -441,9 +439,9 @@ impl Deployment {
         times.is_some_and(|(ended, moved)| ended < moved.after(traffic.counted))
     }
 
-    /// Whether to read what the environment that does not serve is asked: before it first
-    /// does, from when production left it until it is drained, and again before it is
-    /// deployed to or terminated.
+    /// Whether to read the requests of the environment that users are not on: before the first
+    /// swap, from when production left it until it is drained, and again before bluegreen deploys
+    /// to it or terminates it.
     #[must_use]
     pub fn reads_idle_traffic(&self) -> bool {
         if self.state.kind() == Kind::Warming {
@@ -456,22 +454,22 @@ impl Deployment {
         self.traffic_moved_at.is_some() && (self.drained_at.is_none() || is_next_interrupted)
     }
 
-    /// Whether no DNS answer from before production moved may still be cached, as far as
-    /// clients heed how long they may keep one.
+    /// Whether no DNS answer from before production moved may still be cached, as far as clients
+    /// respect its time to live.
     #[must_use]
     pub fn caches_are_over(&self, now: Moment) -> bool {
         let moved = self.traffic_moved_at;
         moved.is_none_or(|moved| now.since(moved) >= self.plan.wishes.limits.drain)
     }
 
-    /// Whether that is still to be found out.
+    /// Whether production has left an environment that is not drained yet.
     #[must_use]
     pub fn may_drain(&self) -> bool {
         self.traffic_moved_at.is_some() && self.drained_at.is_none()
     }
 
-    /// How long the present state may last before it is given up. A state that
-    /// waits for a time of its own has its patience on top of that.
+    /// The timeout of the present state. A state that waits for a time of its own gets that time on
+    /// top of its timeout.
     #[must_use]
     pub fn patience(&self) -> Duration {
         let limits = &self.plan.wishes.limits;
@@ -534,8 +532,8 @@ impl Deployment {
         }
     }
 
-    /// What a change of what follows may still bring about. Nothing that a look shows ends the
-    /// doubt: it may be stale, and show what was so before.
+    /// What a change of the listener rules or the preview hostnames that is in doubt may still
+    /// bring about. No poll ends the doubt: it may be stale, and show what was so before.
     fn late<T>(&self, kind: EffectKind, now: Moment, brings: fn(&Intent) -> Option<T>) -> Late<T> {
         let may_arrive = |at: Moment| {
             let limits = &self.plan.wishes.limits;
@@ -554,7 +552,7 @@ impl Deployment {
         }
     }
 
-    /// What is known of what follows before it is read.
+    /// What is known of the listener rules and the preview hostnames before a poll reads them.
     #[must_use]
     pub fn followers(&self, now: Moment) -> FollowersSeen {
         let records = self.intents.get(&EffectKind::MoveRecords);
@@ -566,8 +564,8 @@ impl Deployment {
         }
     }
 
-    /// What changes of what follows have brought about so lately that a stale look may not show
-    /// it.
+    /// What changes of the listener rules or the preview hostnames have brought about so lately
+    /// that a stale poll may not show it.
     fn lately<T>(
         &self,
         kind: EffectKind,
@@ -588,9 +586,9 @@ impl Deployment {
         }
     }
 
-    /// The same deployment with the intent of an effect that is about to be asked for.
-    /// `is_settled` tells whether production has been seen where it is for so long
-    /// ([`Limits::settle`](crate::plan::Limits::settle)) that it is no stale look.
+    /// The same deployment with the intent of an effect that bluegreen is about to request.
+    /// `is_settled` says whether polls have seen production where it is for so long
+    /// ([`Limits::settle`](crate::plan::Limits::settle)) that none of them can be stale.
     #[must_use]
     pub fn intending(&self, effect: &Effect, now: Moment, is_settled: bool) -> Deployment {
         let mut next = self.clone();
@@ -649,8 +647,7 @@ impl Deployment {
         next
     }
 
-    /// Writes down what an effect that is about to be asked for sets of the sizes of an
-    /// environment.
+    /// Records which sizes of an environment an effect sets that bluegreen is about to request.
     fn sizing(&mut self, effect: &Effect) {
         let Some(sized) = &mut self.sized else {
             return;
@@ -690,7 +687,7 @@ impl Deployment {
         }
     }
 
-    /// Writes down that the last swap has failed: nothing of it can move production any more.
+    /// Records that the last swap has failed: it can no longer move production.
     pub fn swap_has_failed(&mut self) {
         if let Some(intent) = self.intents.get_mut(&EffectKind::Swap) {
             intent.outcome = Sent::NotApplied;
@@ -707,7 +704,7 @@ impl Deployment {
         }
     }
 
-    /// Where the present state is to move production.
+    /// Where the present state must move production.
     fn swaps_to(&self) -> Option<Role> {
         match self.state.kind() {
             Kind::SwappingToGreen | Kind::ReturningToGreen => Some(Role::Green),
@@ -716,9 +713,9 @@ impl Deployment {
         }
     }
 
-    /// Whether the last swap is the one that this state is to undo, and has been seen.
-    /// Nothing has been asked for since that a staler look could be taken for, so production
-    /// need not stay where it is sick until looks have settled.
+    /// Whether the last swap is the one that this state must undo, and a poll has shown it.
+    /// bluegreen has requested nothing since that a stale poll could be taken for, so production
+    /// need not stay where it is unhealthy until polls have settled.
     fn is_over_with_the_swap_before(&self) -> bool {
         self.intents.get(&EffectKind::Swap).is_some_and(|intent| {
             let is_undone = |swap: SwapIntent| self.swaps_to() == Some(swap.to.other());
@@ -726,10 +723,9 @@ impl Deployment {
         })
     }
 
-    /// Writes down that a look has shown what became of a request: the swap's
-    /// target holds production, green or the template is there, the deploy's
-    /// version or events show, the sizes are there; and that the environment that
-    /// production left is drained.
+    /// Records what a poll has shown of each request: the swap's target holds production, green or
+    /// the template is there, the deploy's version or events show, the sizes are there. Records
+    /// also that the environment that production left is drained.
     pub fn resolve(&mut self, seen: &Seen, now: Moment) {
         if self.may_drain() && seen.drained {
             self.drained_at = Some(now);
@@ -813,7 +809,7 @@ mod tests {
         assert_eq!(patience(State::Testing), minutes(30));
     }
 
-    /// A journal of a version that knew one patience only.
+    /// A journal of a version that knew a single timeout for all states.
     #[test]
     fn an_older_plan_has_one_patience() {
         let plan = Plan::sample("01J");

@@ -1,4 +1,4 @@
-//! From what AWS tells to the facts the machine decides on. Pure.
+//! From what AWS shows to the facts that the machine decides on. Pure.
 
 // Numbers here are read from others.
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
@@ -8,15 +8,20 @@ mod needs;
 mod others;
 mod probe;
 mod reasons;
+mod service_event;
 mod sighting;
 #[cfg(test)]
 mod tests;
 pub mod update;
+mod wait;
+mod waits;
 
 pub use needs::{EventQuery, Needs};
 pub use others::{known, options_of_blue, terminating};
 pub use probe::{Probe, Site};
+pub use service_event::{ServiceEvent, ServiceOperation};
 pub use sighting::{Alarms, Environment, Event, InstanceVersion, Sighting, VersionRecord};
+pub use wait::{Timed, Wait};
 
 use std::time::Duration;
 
@@ -33,7 +38,7 @@ use crate::plan::{Goal, OwnSizes, Plan, Role, Strategy};
 use crate::traffic::{self, Idle};
 use update::{Ended, SWAP, UPDATE};
 
-/// What a look must read in the present state.
+/// What a poll must read in the present state.
 #[must_use]
 pub fn needs(deployment: &Deployment) -> Needs {
     let kind = deployment.state.kind();
@@ -132,9 +137,9 @@ pub fn needs(deployment: &Deployment) -> Needs {
     }
 }
 
-/// Whether production runs what it is compared with afterwards: on green while blue is
-/// tested, or on blue while green is, which is to keep production. A rehearsal compares
-/// nothing: production stays as it is.
+/// Whether production runs what it is compared with afterwards: on green while blue is tested, or
+/// on blue while green is, which then keeps production. A rehearsal compares nothing: production
+/// stays as it is.
 #[must_use]
 pub fn tells_the_usual(deployment: &Deployment) -> bool {
     let kind = deployment.state.kind();
@@ -145,8 +150,8 @@ pub fn tells_the_usual(deployment: &Deployment) -> bool {
     }
 }
 
-/// Whose environment is tested in the present state. On the way back green runs what
-/// production runs: there is nothing to find out.
+/// Whose environment is tested in the present state. During a rollback green runs what production
+/// runs, so there is nothing to find out.
 fn tested(deployment: &Deployment) -> Option<Role> {
     let plan = &deployment.plan;
     match deployment.state.kind() {
@@ -158,8 +163,8 @@ fn tested(deployment: &Deployment) -> Option<Role> {
     }
 }
 
-/// Which version the environment runs that is tested in the present state. Green that is to
-/// lend itself to production runs the previous one, which is not asked what the release alone
+/// Which version the environment runs that is tested in the present state. Green that takes
+/// production only for a time runs the previous version, and skips the tests that the release alone
 /// can pass.
 #[must_use]
 pub fn version_under_test(deployment: &Deployment) -> Goal {
@@ -178,41 +183,40 @@ pub struct Streaks {
     label: Option<(String, Moment)>,
     /// Since when blue has not been there.
     blue_absent: Option<Moment>,
-    /// The same of this deployment's green.
+    /// Since when this deployment's green has not been there.
     green_absent: Option<Moment>,
     /// Since when it has been known that the swap of this state was done.
     swap_done: Option<Moment>,
     blue_healthy: u32,
     green_healthy: u32,
     production_sick: u32,
-    /// How many looks in a row production that is watched was less well than before.
+    /// How many polls in a row found production, while it is monitored, less healthy than before.
     new_warning: u32,
-    /// How many looks in a row green was not what blue is.
+    /// How many polls in a row found green different from blue.
     unlike: u32,
-    /// Whether it was, in this state.
+    /// Whether a poll of this state found it alike.
     alike: bool,
-    /// How many looks in a row the environment that production left was not asked for
-    /// anything.
+    /// How many polls in a row found no requests at the environment that production left.
     quiet: u32,
-    /// How many looks in a row it got a substantial share of the traffic.
+    /// How many polls in a row found that it gets a substantial share of the traffic.
     staying: u32,
-    /// How many requests production got in this state, as far as looks told.
+    /// How many requests production got in this state, as far as polls have shown.
     production_requests: u64,
     /// One a test of the plan.
     tests: Vec<TestStreak>,
     /// What became of the command that tests, once it was run in this state.
     command: Option<Ran>,
-    /// Since when, and for how many looks in a row, an update of Ready blue has told the same.
+    /// Since when, and for how many polls in a row, an update of Ready blue has shown no change.
     still: Option<Still>,
-    /// When this process first looked in this state.
+    /// When this process first polled in this state.
     began: Option<Moment>,
-    /// Since when the events of a swap of Ready environments have told of an error.
+    /// Since when the events of a swap of Ready environments have reported an error.
     swap_ails: Option<Moment>,
     /// What AWS last said in this state to a request that has to wait, and how often.
     put_off: Option<(PutOff, u32)>,
-    /// What the events told of the last swap that has failed in this state.
+    /// What the events reported of the last swap that has failed in this state.
     swap_failed: Option<String>,
-    /// The events of launches and terminations that were told already.
+    /// The events of launches and terminations that bluegreen has reported already.
     told: Vec<Event>,
 }
 
@@ -227,7 +231,7 @@ pub struct PutOff {
     pub why: String,
 }
 
-/// An update that has told the same for some looks.
+/// An update that has shown no change for some polls.
 #[derive(Debug)]
 struct Still {
     since: Moment,
@@ -247,7 +251,7 @@ struct TestStreak {
 }
 
 impl Streaks {
-    /// Counts a look in and tells the facts.
+    /// Counts a poll in and returns the facts.
     pub fn observe(&mut self, deployment: &Deployment, sighting: &Sighting, now: Moment) -> Seen {
         let plan = &deployment.plan;
         let limits = &plan.wishes.limits;
@@ -410,9 +414,14 @@ impl Streaks {
         }
     }
 
-    /// What is to be told of the health of production that is watched, every few looks: a
-    /// Warning that it did not have before keeps it from its end.
-    pub fn notices(&mut self, deployment: &Deployment, sighting: &Sighting) -> Option<String> {
+    /// The health of production while it is monitored, and what it was before the release, for
+    /// every few polls in which operators should read it: a Warning that production did not have
+    /// before keeps the bake from ending.
+    pub fn notices(
+        &mut self,
+        deployment: &Deployment,
+        sighting: &Sighting,
+    ) -> Option<(String, Option<String>)> {
         let plan = &deployment.plan;
         let role = plan.destination();
         let production = sighting.of(plan, role)?;
@@ -421,19 +430,13 @@ impl Streaks {
             && !is_as_before(deployment, sighting, role);
         count(&mut self.new_warning, is_new);
         let is_told = self.new_warning % NOTICED_EVERY_LOOKS == plan.wishes.limits.sick_looks;
-        (is_new && is_told).then(|| {
-            format!(
-                "production's health is {}, and before the release it was {}: the bake does not \
-                 end until it is better",
-                health_in_words(production),
-                deployment.usual_health.map_or("not seen", Health::word)
-            )
-        })
+        let before = deployment.usual_health.map(Health::word);
+        (is_new && is_told).then(|| (health_in_words(production), before.map(str::to_owned)))
     }
 
-    /// What became of the deploy. An update of an environment that is Ready has ended,
-    /// whatever its events do not tell: once nothing of it has changed for some looks, and for
-    /// longer than a look may be stale, its errors, the label and the instances decide.
+    /// What became of the deploy. An update of an environment that is Ready has ended, even where
+    /// its events do not say so: once it has shown no change for some polls, and for longer than a
+    /// poll may be stale, its errors, the label and the instances decide.
     fn deploy(&mut self, deployment: &Deployment, sighting: &Sighting, now: Moment) -> Deploy {
         let judged = match deploy(deployment, sighting) {
             // What may still arrive would change it again.
@@ -475,9 +478,10 @@ impl Streaks {
         }
     }
 
-    /// The failure that the events of a swap tell of, in the service's words: then it moves
-    /// nothing any more, and may be asked for again. Both environments are Ready, which ends a
-    /// swap; it is believed once that has been so for longer than a look may be stale.
+    /// The failure that the events of a swap report, in the service's words: the swap then moves
+    /// nothing any more, and bluegreen may request it again. Both environments are Ready, which
+    /// ends a swap; bluegreen believes it once that has been so for longer than a poll may be
+    /// stale.
     pub fn failure_of_the_swap(
         &mut self,
         deployment: &Deployment,
@@ -497,8 +501,8 @@ impl Streaks {
         failed
     }
 
-    /// Whether the swap of this state was done, and production is where it was all the same
-    /// although no look can be so stale any more.
+    /// Whether the swap of this state was done, and production is nevertheless where it was
+    /// although no poll can be so stale any more.
     fn swap_undone(&mut self, deployment: &Deployment, sighting: &Sighting, now: Moment) -> bool {
         let intent = deployment.intents.get(&EffectKind::Swap);
         let swap = intent.and_then(|intent| Some((intent, intent.swap?)));
@@ -551,35 +555,37 @@ impl Streaks {
         })
     }
 
-    /// Whether the next look is to tell why: something is wrong with production.
+    /// Whether the next poll must read the causes: something is wrong with production.
     #[must_use]
     pub fn wants_reasons(&self) -> bool {
         self.production_sick > 0
     }
 
-    /// What the events of a launch or a termination have as errors that was not told before.
-    /// Launches that succeed have some too.
-    pub fn news(&mut self, deployment: &Deployment, sighting: &Sighting) -> Vec<String> {
-        let events = sighting.launch_events.iter();
-        let events = events.chain(launch::of_our_terminations(deployment, sighting));
-        let mut news = Vec::new();
-        for event in events.filter(|event| update::is_error(event)) {
-            if !self.told.contains(event) {
-                self.told.push(event.clone());
-                news.push(event.message.trim().to_owned());
+    /// The events of the operations that the deployment requested, as far as they are not reported
+    /// yet.
+    pub fn news(&mut self, deployment: &Deployment, sighting: &Sighting) -> Vec<ServiceEvent> {
+        let mut news = service_event::service_events(
+            deployment,
+            sighting,
+            &events_of_the_deploy(deployment, sighting),
+        );
+        news.retain(|found| {
+            let is_new = !self.told.contains(&found.event);
+            if is_new {
+                self.told.push(found.event.clone());
             }
-        }
+            is_new
+        });
         news
     }
 
-    /// Whether looks saw production serve anybody in this state.
+    /// Whether polls saw requests at production in this state.
     #[must_use]
     pub fn saw_requests(&self) -> bool {
         self.production_requests > 0
     }
 
-    /// Whether the next look is to compare green with blue: until it was found to be what
-    /// blue is.
+    /// Whether the next poll must compare green with blue: until one has found them alike.
     #[must_use]
     pub fn wants_likeness(&self, deployment: &Deployment) -> bool {
         deployment.state.kind() == Kind::Warming
@@ -587,9 +593,9 @@ impl Streaks {
             && !self.alike
     }
 
-    /// Whose environment the command that tests is to be run for now, if anyone's: once in a
-    /// state, when every test over HTTP has passed its number of times in a row. A command
-    /// goes by the names it is given: it waits until no cached answer leads it elsewhere.
+    /// Whose environment the test command must run against now, if anyone's: once in a state, when
+    /// every test over HTTP has passed its number of times in a row. A command uses the names that
+    /// it is given, so it waits until no cached DNS answer leads it elsewhere.
     #[must_use]
     pub fn wants_command(&self, deployment: &Deployment, now: Moment) -> Option<Role> {
         let plan = &deployment.plan;
@@ -603,8 +609,8 @@ impl Streaks {
         })
     }
 
-    /// Whether every test has passed often enough. Where none is left on the way back,
-    /// health has to do.
+    /// Whether every test has passed often enough. Where no test applies to a rollback, health
+    /// decides alone.
     fn have_passed(&self, deployment: &Deployment, role: Role) -> bool {
         let plan = &deployment.plan;
         let tests = plan.tests_towards(version_under_test(deployment));
@@ -679,7 +685,7 @@ impl Streaks {
         }
     }
 
-    /// What is wrong with production while it is watched; none where nothing is. A test that
+    /// What is wrong with production while it is monitored; none where nothing is. A test that
     /// names its own number of failures is wrong no earlier than that.
     fn ailment(&self, deployment: &Deployment, sighting: &Sighting) -> Option<String> {
         if deployment.state.kind() != Kind::Baking {
@@ -721,10 +727,10 @@ impl Streaks {
     }
 }
 
-/// How many looks pass from one notice of production's health to the next: some two minutes.
+/// How many polls pass from one notice of production's health to the next: some two minutes.
 const NOTICED_EVERY_LOOKS: u32 = 30;
 
-/// What is asked where it is the command.
+/// The name of a test that is the command.
 pub const TEST_COMMAND: &str = "--test-command";
 
 /// Remembers since when something holds without a break.
@@ -748,7 +754,7 @@ pub fn health_of(environment: &Environment) -> Option<Health> {
     Health::of(environment.health_status.as_deref(), &environment.health)
 }
 
-/// How production was before this release touched it, with one look more: the worst of them.
+/// How production was before this release touched it, with one poll more: the worst of them.
 #[must_use]
 pub fn usual_health(deployment: &Deployment, sighting: &Sighting) -> Option<Health> {
     let plan = &deployment.plan;
@@ -762,9 +768,10 @@ pub fn usual_health(deployment: &Deployment, sighting: &Sighting) -> Option<Heal
     deployment.usual_health.max(blue.and_then(health_of))
 }
 
-/// Whether an environment is production that is watched, and no worse than production was
-/// before the release, or than the other environment is, which is then no reason to go back.
-/// Worse than a Warning is borne only where the plan accepts it and it was so before.
+/// Whether an environment is production while it is monitored, and no less healthy than production
+/// was before the release, or than the other environment is, so that its health is no reason to
+/// roll back. Health worse than a Warning is tolerated only where the plan accepts it and it was so
+/// before.
 fn is_as_before(deployment: &Deployment, sighting: &Sighting, role: Role) -> bool {
     let plan = &deployment.plan;
     if deployment.state.kind() != Kind::Baking || role != plan.destination() {
@@ -863,7 +870,7 @@ fn removal(deployment: &Deployment) -> Option<(Role, EventQuery)> {
     }
 }
 
-/// The same where it is of the environment that keeps production.
+/// The last request that has removed sizes, where it was for the environment that keeps production.
 fn put_back(deployment: &Deployment) -> Option<EventQuery> {
     let keeper = match deployment.state.kind() {
         Kind::TerminatingGreen | Kind::Discarding => Role::Blue,
@@ -928,7 +935,7 @@ fn deploy(deployment: &Deployment, sighting: &Sighting) -> Deploy {
     }
 }
 
-/// The events of the deploy that was asked for last, oldest first.
+/// The events of the last deploy that bluegreen requested, oldest first.
 #[must_use]
 pub fn events_of_the_deploy<'a>(deployment: &Deployment, sighting: &'a Sighting) -> Vec<&'a Event> {
     let intent = deployment.intents.get(&EffectKind::Deploy);
@@ -947,9 +954,9 @@ pub fn events_of_the_deploy<'a>(deployment: &Deployment, sighting: &'a Sighting)
     }
 }
 
-/// What is known of the update that carries the deploy out: that it goes on where it has had
-/// an event no longer ago than its policy's options explain, or an instance is in the middle of
-/// it, which basic health does not tell. No longer than [`PATIENCES_MAX`] from the first of
+/// What is known of the update that carries the deploy out. It continues where it has had an event
+/// no longer ago than its policy's options explain, or an instance is in the middle of it, which
+/// basic health does not show. That counts for no longer than [`PATIENCES_MAX`] from the first of
 /// these moments; the second is now.
 fn update(deployment: &Deployment, sighting: &Sighting, (began, now): (Moment, Moment)) -> Update {
     let events = events_of_the_deploy(deployment, sighting);
@@ -977,8 +984,9 @@ fn update(deployment: &Deployment, sighting: &Sighting, (began, now): (Moment, M
     }
 }
 
-/// Whether what is deployed to has the version already, though nothing was asked for since the
-/// state was entered: an earlier update has ended well meanwhile, or nothing is to be done.
+/// Whether the environment that the state deploys to has the version already, though bluegreen has
+/// requested nothing since it entered the state: an earlier update has ended well meanwhile, or
+/// nothing remains to do.
 fn is_there(deployment: &Deployment, sighting: &Sighting) -> bool {
     let goal = deployment.plan.goal_version();
     let found = deployed(deployment, sighting).filter(|found| found.status == "Ready");
@@ -996,22 +1004,22 @@ fn is_there(deployment: &Deployment, sighting: &Sighting) -> bool {
         }
 }
 
-/// The environment that is deployed to.
+/// The environment that the state deploys to.
 fn deployed<'a>(deployment: &Deployment, sighting: &'a Sighting) -> Option<&'a Environment> {
     let role = deployment.deploys_to().unwrap_or(Role::Blue);
     sighting.of(&deployment.plan, role)
 }
 
-/// Whether what is deployed to is not Ready.
+/// Whether the environment that the state deploys to is not Ready.
 fn is_busy(deployment: &Deployment, sighting: &Sighting) -> bool {
     deployed(deployment, sighting).is_some_and(|found| found.status != "Ready")
 }
 
-/// How many times its patience a deploy may take that goes on.
+/// How many times its timeout a deploy may take that continues.
 pub const PATIENCES_MAX: u32 = 4;
 
-/// What became of an update that has ended without a terminal text: which ones traffic
-/// splitting ends with is told nowhere.
+/// What became of an update that has ended without a terminal event: no page documents the final
+/// events of traffic splitting.
 fn without_a_word(deployment: &Deployment, sighting: &Sighting) -> Deploy {
     let events = events_of_the_deploy(deployment, sighting);
     let errors: Vec<_> = events.into_iter().filter(|e| update::is_error(e)).collect();

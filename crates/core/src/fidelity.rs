@@ -1,10 +1,10 @@
-//! Whether green is what blue is: their option settings, platform, tags and version, and
-//! which differences are to be expected. Pure.
+//! Whether green is the same as blue: their option settings, platform, tags and version, and which
+//! differences are expected. Pure.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::plan::{Plan, TemplateSets, is_own_tag};
 
@@ -38,20 +38,20 @@ pub struct Traits {
     pub tags: Vec<(String, String)>,
 }
 
-/// Something that green has otherwise than blue.
+/// Something in which green differs from blue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     /// Of what: `version`, `platform`, `operations role`, `tag KEY` or an option's name.
     pub what: String,
-    /// What it is to be: blue's value. None where blue has none.
+    /// What green must have: blue's value. None where blue has none.
     pub blue: Option<String>,
-    /// What it is. None where green has none.
+    /// What green has. None where it has none.
     pub green: Option<String>,
     /// What follows from it.
     pub weight: Weight,
 }
 
-/// Something that blue and another have not word for word the same. Its values are not
+/// Something in which another environment does not match blue word for word. Its values are not
 /// hidden.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Differing {
@@ -67,17 +67,17 @@ pub struct Differing {
 }
 
 /// What follows from a difference.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Weight {
     /// Green does not take production.
     Refuses,
-    /// It is told. What was not applied to blue itself has the default of the day in a clone,
-    /// or what the source bundle sets.
+    /// bluegreen reports it. A clone has the default of the day, or what the source bundle sets,
+    /// where nothing was applied to blue itself.
     Warns,
 }
 
-/// What a difference of the operations roles is called: no option setting tells it, so that no
-/// template holds it (API reference, `CreateEnvironment`).
+/// What a difference of the operations roles is called: no option setting holds the role, so no
+/// template does (API reference, `CreateEnvironment`).
 pub const OPERATIONS_ROLE: &str = "operations role";
 /// Stands for a value that is not shown: an application keeps its passwords there.
 const HIDDEN: &str = "…";
@@ -94,7 +94,7 @@ impl fmt::Display for Difference {
 }
 
 impl Difference {
-    /// The same as a diff from blue to green.
+    /// The difference as a diff from blue to green.
     #[must_use]
     pub fn as_diff(&self) -> String {
         let line = |sign, value: &Option<String>| {
@@ -106,10 +106,10 @@ impl Difference {
     }
 }
 
-/// What green has otherwise than blue and should not: green is to run the plan's version,
-/// and everything else is to be blue's. Names and ids of the environments themselves are
-/// taken for the same; what the plan expects to differ may. An option without a value is not
-/// set. The values of environment variables and passwords are not told.
+/// In what green differs from blue and should not: green must run the plan's version, and have
+/// blue's value of everything else. Names and ids of the environments themselves count as the same;
+/// what the plan expects to differ may. An option without a value is not set. The values of
+/// environment variables and passwords are hidden.
 #[must_use]
 pub fn differences(plan: &Plan, blue: &Traits, green: &Traits) -> Vec<Difference> {
     let one = |what: &str, blue: &str, green: &str| {
@@ -162,7 +162,7 @@ pub fn differences(plan: &Plan, blue: &Traits, green: &Traits) -> Vec<Difference
         .collect()
 }
 
-/// Everything that green has not word for word as blue has it.
+/// Everything in which green does not match blue word for word.
 #[must_use]
 pub fn every_difference(plan: &Plan, blue: &Traits, green: &Traits) -> Vec<Differing> {
     let judged = differences(plan, blue, green);
@@ -181,9 +181,9 @@ pub fn every_difference(plan: &Plan, blue: &Traits, green: &Traits) -> Vec<Diffe
     })
 }
 
-/// Everything that blue's template sets otherwise than blue has it, by the names of
-/// [`Traits::settings`]. It keeps what was applied to blue alone, so that what it lacks says
-/// nothing; what it has otherwise, green will have so too.
+/// Everything in which blue's template differs from blue, by the names of [`Traits::settings`]. A
+/// template keeps only what was applied to blue itself, so that what it lacks says nothing; any
+/// other value that it holds, green will get.
 #[must_use]
 pub fn template_differences(
     plan: &Plan,
@@ -222,8 +222,8 @@ fn differing(
         .collect()
 }
 
-/// What was applied to blue itself is to be the same in green, whose template has it. Where it
-/// is not known what that is, everything is.
+/// Green must match what was applied to blue itself, which blue's template holds. Where bluegreen
+/// does not know what that is, green must match everything.
 fn weight(plan: &Plan, what: &str) -> Weight {
     let Some(sets) = &plan.template_sets else {
         return Weight::Refuses;
@@ -240,10 +240,10 @@ fn weight(plan: &Plan, what: &str) -> Weight {
     }
 }
 
-/// What blue's template sets, from its settings; and the security groups that green is to be
-/// given in place of the template's, where it keeps the one that the service made for blue:
-/// whether it does is not told anywhere, and blue could not be terminated while green's
-/// instances are in it.
+/// What blue's template sets, from its settings; and the security groups that green must get in
+/// place of the template's, where the template keeps the group that the service made for blue: no
+/// page documents whether it does, and blue could not be terminated while green's instances are in
+/// that group.
 #[must_use]
 pub fn template_sets(plan: &Plan, settings: &BTreeMap<String, String>) -> TemplateSets {
     let set = settings.iter().filter(|(_, value)| !value.is_empty());
@@ -344,8 +344,8 @@ mod tests {
         )
     }
 
-    /// What was never applied to blue itself is told and stops nothing: the default of the day
-    /// when blue was made is another than today's.
+    /// A difference in what was never applied to blue itself is a warning and stops nothing: the
+    /// default of the day when blue was made is not today's.
     #[test]
     fn only_what_blues_template_sets_refuses() {
         const TIMEOUT: &str = "aws:elasticbeanstalk:command:Timeout";
@@ -473,7 +473,7 @@ mod tests {
         assert_eq!(differences(&plan, &blue, &green), []);
     }
 
-    /// A green without blue's role would be operated with the rights of whoever asks.
+    /// Elastic Beanstalk would operate a green without blue's role with the rights of its caller.
     #[test]
     fn the_operations_role_is_compared() {
         let (mut plan, mut blue, green) = pair();
@@ -486,7 +486,7 @@ mod tests {
         assert_eq!(differences(&plan, &blue, &green), []);
     }
 
-    /// As DescribeConfigurationSettings tells it of an older environment and of a new one.
+    /// As DescribeConfigurationSettings returns it for an older environment and for a new one.
     #[test]
     fn resources_of_the_stack_tell_no_difference() {
         let (plan, mut blue, mut green) = pair();
@@ -566,7 +566,7 @@ mod tests {
         assert_eq!(differences(&plan, &blue, &green).len(), 2);
     }
 
-    /// Two options of one name that only their resources tell apart.
+    /// Two options of one name that differ in their resources alone.
     #[test]
     fn settings_of_several_resources_are_not_mixed_up() {
         let (plan, mut blue, mut green) = pair();

@@ -2,10 +2,11 @@
 //! AWS shows of it, and what to do next.
 //!
 //! In the order in which to read it: a [`plan`] says what is wanted, the [`machine`] goes from
-//! state to state, [`facts`] tell the machine what AWS shows, and a [`deployment`] is all of that as
-//! the journal keeps it; [`events`] are what happens in it. The other modules are the parts of a plan ([`acceptance`], [`hooks`],
-//! [`preview`], [`listener_rules`], [`health`]), what is judged ([`fidelity`], [`traffic`]), and
-//! what these are written with ([`command`], [`moment`], [`secrets`], [`table`], [`text`]).
+//! state to state, [`facts`] give the machine what AWS shows, and a [`deployment`] is all of that
+//! as the journal keeps it; [`events`] are what happens in it, and [`followers`] what must follow a
+//! swap. The other modules are the parts of a plan ([`acceptance`], [`hooks`], [`health`]), what is
+//! judged ([`fidelity`], [`traffic`]), and what these are written with ([`command`], [`moment`],
+//! [`secrets`], [`table`], [`text`]).
 #![warn(missing_docs)]
 
 pub mod plan;
@@ -18,11 +19,11 @@ pub mod deployment;
 
 pub mod events;
 
+pub mod followers;
+
 pub mod acceptance;
 pub mod health;
 pub mod hooks;
-pub mod listener_rules;
-pub mod preview;
 
 pub mod fidelity;
 pub mod traffic;

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-/// So large a part of a duration; all of it where it is to be in none.
+/// A duration divided by `parts`; all of it where `parts` is 0.
 #[must_use]
 pub fn part(whole: Duration, parts: u32) -> Duration {
     whole.checked_div(parts).unwrap_or(whole)
@@ -63,4 +63,21 @@ impl fmt::Display for Moment {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Durations as seconds in JSON, to the millisecond.
+pub(crate) mod seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(span: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        let millis = u32::try_from(span.as_millis()).unwrap_or(u32::MAX);
+        to.serialize_f64(f64::from(millis) / 1000.0)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        let span = Duration::try_from_secs_f64(f64::deserialize(from)?);
+        span.map_err(serde::de::Error::custom)
+    }
 }

@@ -1,6 +1,5 @@
-//! The plan of one deployment: every name, label and limit it will use, chosen
-//! before the first effect and kept with every checkpoint, so that asking again
-//! asks for the same thing.
+//! The plan of one deployment: every name, label and limit it will use, chosen before the first
+//! effect and kept with every checkpoint, so that a repeated request names the same things.
 
 // Numbers here are read from others.
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
@@ -41,10 +40,10 @@ use serde::{Deserialize, Serialize};
 use names::{SHOWN, is_label, is_name};
 
 use crate::acceptance::{AcceptanceTest, Front, On, TestCommand};
-use crate::preview::Preview;
+use crate::followers::preview::Preview;
 use crate::text::short;
 
-/// What tests blue on the way back in place of what tests the release.
+/// What tests blue during a rollback in place of the release's tests.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct TestsBack {
     /// The tests over HTTP.
@@ -55,8 +54,8 @@ pub struct TestsBack {
     pub production: bool,
 }
 
-/// The pauses that an operator or an approval has ended. A program before it took the
-/// wish itself back instead.
+/// The pauses that an operator or an approval has ended. An earlier version of bluegreen removed
+/// the wish for the pause instead.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Passed {
@@ -71,7 +70,7 @@ pub struct Passed {
 pub struct Plan {
     /// The deployment's id, a ULID.
     pub id: String,
-    /// What is deployed to.
+    /// The target of the deployment.
     pub target: Target,
     /// Blue's environment id, `e-…`: names can be given again, ids cannot.
     pub blue_id: String,
@@ -94,14 +93,14 @@ pub struct Plan {
     pub bundle: Option<Bundle>,
     /// The artifacts bucket.
     pub bucket: String,
-    /// Whether the bucket holds a copy of the journal and the target's lease.
+    /// Whether the bucket holds a copy of the journal and the target's lock.
     #[serde(default)]
     pub shared_state: bool,
-    /// Blue's sizes at the start, which are left in the end; none where it has a single
-    /// instance and no group, or a program before it did not read them.
+    /// Blue's sizes at the start, which bluegreen restores at the end; none where it has a single
+    /// instance and no group, or an earlier version of bluegreen did not read them.
     #[serde(default)]
     pub sizes: Option<Sizes>,
-    /// What blue's template sets; none where it has not been read yet.
+    /// What blue's template sets; none where bluegreen has not read it yet.
     #[serde(default)]
     pub template_sets: Option<TemplateSets>,
     /// The security group that the service made for blue's instances; none where there is
@@ -111,8 +110,8 @@ pub struct Plan {
     /// How many instances blue ran at the start: green is made with at least as many.
     #[serde(default)]
     pub instances: u32,
-    /// The ARN of blue's operations role at the start, which green is made with; none where
-    /// blue has none, or a program before it did not read it.
+    /// The ARN of blue's operations role at the start, with which bluegreen creates green; none
+    /// where blue has none, or an earlier version of bluegreen did not read it.
     #[serde(default)]
     pub operations_role: Option<String>,
     /// Green's tags: blue's own and ours.
@@ -120,7 +119,7 @@ pub struct Plan {
     /// How requests for a path reach an environment.
     #[serde(default)]
     pub front: Front,
-    /// What tests blue on the way back, where an operator has named it; else what tests the
+    /// What tests blue during a rollback, where an operator has named it; else the tests of the
     /// release.
     #[serde(default)]
     pub tests_back: Option<TestsBack>,
@@ -130,8 +129,8 @@ pub struct Plan {
     /// The pauses that are over.
     #[serde(default)]
     pub passed: Passed,
-    /// The preview hostnames; none where none are asked for, or what they held before is
-    /// not known any more.
+    /// The preview hostnames; none where the operator wants none, or bluegreen no longer knows what
+    /// they held before.
     #[serde(default)]
     pub preview: Option<Preview>,
     /// The checks that refused and were overridden.
@@ -246,7 +245,7 @@ impl Plan {
         }
     }
 
-    /// The version label that blue is to run at the end.
+    /// The version label that blue must run at the end.
     #[must_use]
     pub fn goal_version(&self) -> &str {
         match self.goal {
@@ -255,8 +254,8 @@ impl Plan {
         }
     }
 
-    /// The version label that green is launched on: the one blue runs when it is
-    /// cloned, or the one to release where green is to keep production.
+    /// The version label that green is launched on: the one blue runs when it is cloned, or the one
+    /// to release where green keeps production.
     #[must_use]
     pub fn green_version(&self) -> &str {
         match (self.strategy, self.goal) {
@@ -288,8 +287,8 @@ impl Plan {
         asked && self.goal == Goal::Release
     }
 
-    /// What tests blue towards a goal over HTTP. A test that is of the release alone is not
-    /// asked on the way back.
+    /// What tests blue towards a goal over HTTP. A test that applies to the release alone does not
+    /// run during a rollback.
     #[must_use]
     pub fn tests_towards(&self, goal: Goal) -> Vec<&AcceptanceTest> {
         match (goal, &self.tests_back) {
@@ -311,7 +310,7 @@ impl Plan {
         }
     }
 
-    /// Whether production is tested too while it is watched.
+    /// Whether production is tested too while it is monitored.
     #[must_use]
     pub fn tests_production(&self) -> bool {
         match (self.goal, &self.tests_back) {
@@ -332,7 +331,7 @@ impl Plan {
         self.pause_before_cutover && !self.passed.cutover && self.goal == Goal::Release
     }
 
-    /// The environment that production is watched on before the other one goes.
+    /// The environment on which bluegreen monitors production before it terminates the other one.
     #[must_use]
     pub fn destination(&self) -> Role {
         match self.strategy {
@@ -437,8 +436,8 @@ mod tests {
         }
     }
 
-    /// Also where an operator has said what tests the way back: a version that is put in its
-    /// place later is tested as the release was.
+    /// Also where an operator has named the tests of a rollback: a version that takes its place
+    /// later is tested as the release was.
     #[test]
     fn the_release_is_tested_as_it_was_planned() {
         let mut plan = Plan::sample("01J");

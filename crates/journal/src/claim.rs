@@ -1,8 +1,8 @@
-//! Who may drive a deployment: the lock on this machine, the lease in the bucket, and the queue of
-//! those who wait for it.
+//! Who may run a deployment: the file lock on this machine, the lock in the bucket, and the queue
+//! of those who wait for it.
 //!
-//! Every command that drives asks here. What an attempt finds in the way is an [`Obstacle`], and
-//! [`wait`] decides whether it is waited for.
+//! Every command that runs a deployment makes a claim here. What an attempt finds in the way is an
+//! [`Obstacle`], and [`wait`] decides whether the command waits for it.
 
 // Numbers here are read from others.
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
@@ -31,19 +31,19 @@ use bluegreen_core::plan::Target;
 
 pub use interruption::{Interrupted, Interruption};
 
-/// How long the queue is waited for where a process leaves it.
+/// How long a process that leaves the queue waits for the bucket.
 const LEAVING: Duration = Duration::from_secs(5);
 
-/// How often a runner on this machine is looked after, by its lock: of the wall's time.
+/// How often a process checks the file lock of a runner on this machine: of the wall's time.
 const LOOK_AFTER: Duration = Duration::from_millis(500);
 
-/// Why a process may not drive.
+/// Why a process may not run a deployment.
 #[derive(Clone, Debug, Error)]
 pub enum ClaimError {
-    /// It was asked to end while it waited.
+    /// A signal, or its caller, interrupted it while it waited.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
-    /// Somebody else drives, or waits and came before.
+    /// Another process runs the deployment, or waits and came before.
     #[error("{0}")]
     Obstructed(Box<Obstacle>),
     /// Something newer was released while it waited.
@@ -82,10 +82,10 @@ impl From<JournalError> for ClaimError {
     }
 }
 
-/// What is in the way of a process that wants to drive.
+/// What is in the way of a process that wants to run a deployment.
 #[derive(Clone, Debug)]
 pub enum Obstacle {
-    /// Another process on this machine drives the deployment.
+    /// Another process on this machine runs the deployment.
     Driven {
         /// The deployment's id.
         id: String,
@@ -96,16 +96,16 @@ pub enum Obstacle {
     Unfinished {
         /// The deployment.
         deployment: Box<Deployment>,
-        /// Its lease, where it has one.
+        /// Its lock, where it has one.
         lease: Option<LeaseRecord>,
-        /// Whether a process may drive it.
+        /// Whether a process may be running it.
         is_driven: bool,
     },
     /// These wait and came before, the first in line first.
     Ahead(Vec<Ticket>),
-    /// Somebody holds the target's lease.
+    /// Somebody holds the target's lock.
     Held(HeldLease),
-    /// The bucket with the lease cannot be reached for now.
+    /// The bucket with the lock cannot be reached for now.
     Away(SharedError),
 }
 
@@ -149,7 +149,7 @@ pub enum WaitsBehind {
     /// Who takes a deployment over waits for as long as it takes to see whether the lock holder
     /// is alive. One that is keeps it.
     TheSilent,
-    /// Who has asked the runner to roll back waits for it to do so.
+    /// A process that has ordered the runner to roll back waits for it to do so.
     TheRunner,
 }
 
@@ -161,7 +161,7 @@ pub struct Patience {
     /// How long at most: of a new release altogether, of others for a bucket that does not
     /// answer.
     pub timeout: Duration,
-    /// How often it looks.
+    /// How often it polls.
     pub poll: Duration,
 }
 
@@ -170,9 +170,9 @@ pub struct Patience {
 pub enum WaitsFor<'a> {
     /// Nothing: it has failed for good.
     Nothing,
-    /// Whoever drives, or came before.
+    /// The runner, or whoever came before.
     Obstacle(&'a Obstacle),
-    /// What may pass by itself, whoever drives.
+    /// What may pass by itself, whoever the runner is.
     Passing,
 }
 
@@ -205,8 +205,8 @@ impl Attempted for ClaimError {
 }
 
 /// Attempts to make a claim until it is made, or until nothing is left that `patience` waits for.
-/// `tell` hears of each wait before it begins. An attempt that finds changed what it has looked at
-/// gives none, and is repeated at once.
+/// `tell` hears of each wait before it begins. An attempt returns no claim where what it has read
+/// has changed meanwhile, and is repeated at once.
 ///
 /// # Errors
 /// That of the last attempt, or [`Interrupted`].
@@ -239,8 +239,8 @@ pub async fn wait<T, E: Attempted>(
 }
 
 impl Patience {
-    /// How long to pause before the next attempt; none where nothing is waited for any more.
-    /// It has waited so long altogether, and for so long the bucket has not answered.
+    /// How long to pause before the next attempt; none where nothing is left to wait for. The
+    /// process has waited so long altogether, and for so long the bucket has not answered.
     fn pause(
         &self,
         waits_for: WaitsFor<'_>,
@@ -269,27 +269,27 @@ impl Patience {
     }
 }
 
-/// A process that wants to drive a deployment, and what it has seen of whoever is in its way.
+/// A process that wants to run a deployment, and what it has seen of whoever is in its way.
 pub struct Claim {
     target: Target,
     id: String,
-    /// What its lease says first that the deployment is doing.
+    /// What its lock says first that the deployment is doing.
     doing: Kind,
-    /// Whether it is the first to take a lease for the deployment.
+    /// Whether it is the first to take a lock for the deployment.
     begins: bool,
     me: Holder,
     shared: Option<(SharedState, Contender)>,
-    /// The renewal of the lease that was heard of last.
+    /// The last renewal of the lock that this process has heard of.
     heard: Option<Heard>,
     place: Option<Place>,
-    /// How often a process that waits looks.
+    /// How often a process that waits polls.
     poll: Duration,
-    /// For how long a lease lasts.
+    /// For how long a lock lasts.
     lease: Duration,
 }
 
 struct Heard {
-    /// The lease's fencing number and how often it had been renewed.
+    /// The lock's fencing number and how often it had been renewed.
     renewal: (u64, u64),
     since: Stopwatch,
 }
@@ -328,8 +328,8 @@ pub struct Overtaken {
 }
 
 impl Claim {
-    /// The claim of a release that is to begin. Nothing is begun and nobody waits by it yet.
-    /// `lease` is how long a lease lasts, and `poll` how often a process that waits looks.
+    /// The claim of a release that has yet to begin. It begins nothing, and nobody waits by it yet.
+    /// `lease` is how long a lock lasts, and `poll` how often a process that waits polls.
     ///
     /// # Errors
     /// [`StoreError`] where the journal does not read.
@@ -348,7 +348,7 @@ impl Claim {
         })
     }
 
-    /// The claim of whoever goes on with a deployment.
+    /// The claim of whoever resumes a deployment.
     ///
     /// # Errors
     /// [`StoreError`] where the journal does not read.
@@ -408,7 +408,7 @@ impl Claim {
         })
     }
 
-    /// The same for a process that waits: from the next look on it has a place in the queue.
+    /// The claim of a process that waits: from the next poll on it has a place in the queue.
     #[must_use]
     pub fn waiting(mut self) -> Claim {
         self.place = Some(Place {
@@ -451,7 +451,7 @@ impl Claim {
         }
     }
 
-    /// Keeps or takes the place in the queue, and tells who goes before.
+    /// Keeps or takes the place in the queue, and returns who goes before.
     async fn queue(
         &mut self,
         store: &mut Store,
@@ -481,7 +481,7 @@ impl Claim {
         Ok(ahead)
     }
 
-    /// Tells of a process that waited with this journal on this machine, and does so no more.
+    /// Recognises a process that waited with this journal on this machine, and does so no more.
     fn is_gone(&self, store: &Store) -> impl Fn(&Ticket) -> bool + use<> {
         let me = self.me.clone();
         let is_driven = store.driven_probe();
@@ -534,7 +534,7 @@ impl Claim {
                     if !record.deployment.state.is_end() {
                         return Ok(Some(record.deployment));
                     }
-                    store.adopt(&record.deployment, &record.transitions)?;
+                    store.adopt(&record.deployment, &record.transitions, &record.events)?;
                 }
                 _ => return Ok(Some(other)),
             }
@@ -546,8 +546,8 @@ impl Claim {
         Ok(record.map(|record| record.deployment))
     }
 
-    /// Whether a process may drive a deployment: one here, or whoever holds its lease, unless
-    /// he is known to be dead or was not heard of for the lease's whole length.
+    /// Whether a process may be running a deployment: one here, or the holder of its lock, unless
+    /// that process is known to be dead or was not heard of for the lock's whole length.
     fn is_driven(
         &mut self,
         store: &Store,
@@ -568,7 +568,7 @@ impl Claim {
         }
     }
 
-    /// Whether the holder of a lease is a process of this journal that has ended.
+    /// Whether the holder of a lock is a process of this journal that has ended.
     fn holder_is_dead(&self, store: &Store, lease: &LeaseRecord) -> bool {
         self.shares_journal_with_holder(lease) && !store.is_driven(&lease.deployment)
     }
@@ -677,9 +677,10 @@ impl Claim {
         Ok(store.find(id)?)
     }
 
-    /// Takes the target's lease. None where leases are not kept in the bucket. Whoever holds
-    /// this machine's lock of the deployment, `lock`, knows that no other process of this journal
-    /// drives it. The first lease of a deployment is proven to be kept for one.
+    /// Takes the target's lock. None where locks are not kept in the bucket. Whoever holds this
+    /// machine's file lock of the deployment, `lock`, knows that no other process of this journal
+    /// runs it. The first time that a deployment's lock is taken, this proves that the bucket keeps
+    /// it.
     ///
     /// # Errors
     /// [`ClaimError::Obstructed`], and others where the bucket does not read or does not keep it.
@@ -711,7 +712,7 @@ impl Claim {
         }
     }
 
-    /// Asks the holder of the lease to roll back.
+    /// Leaves the holder of the lock an order to roll back.
     ///
     /// # Errors
     /// [`ClaimError`] where the bucket does not take it.
@@ -722,9 +723,9 @@ impl Claim {
         }
     }
 
-    /// Its turn has come: it waits no more, and whoever waits still sees that it came before,
-    /// or, where it did not wait, after them. Where that cannot be written down those end with
-    /// 3 sooner than they must.
+    /// The deployment begins: its process waits no more, and whoever waits still sees that it came
+    /// before, or, where it did not wait, after them. Where that cannot be written down those exit
+    /// with 3 sooner than they must.
     pub async fn begins(&mut self, store: &mut Store, clock: &Clock) {
         let now = clock.now();
         let number = self.place.as_ref().map(|place| place.number);
@@ -737,7 +738,7 @@ impl Claim {
         }
     }
 
-    /// Waits no more, without its turn having come.
+    /// Waits no more, although its deployment has not begun.
     pub async fn leave(&self, store: &mut Store) {
         if self.place.is_none() {
             return;

@@ -1,8 +1,8 @@
 //! Where checkpoints go: into SQLite, and from there into the bucket.
 //!
-//! SQLite comes first. What is in the bucket was in SQLite before it, and no
-//! effect is asked for until both hold it; where they differ, the later one is
-//! right ([`Deployment::age`]), because nothing was done after the earlier.
+//! SQLite comes first. What is in the bucket was in SQLite before it, and bluegreen requests no
+//! effect until both hold it; where they differ, the later one is right ([`Deployment::age`]),
+//! because nothing was done after the earlier.
 
 // Numbers here are read from others.
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
@@ -17,6 +17,7 @@ use crate::shared::{DeploymentRecord, Lease, SharedError, Written};
 use crate::store::{Output, Store, StoreError, Transition};
 use bluegreen_clock::{Deadline, Moment, Stopwatch};
 use bluegreen_core::deployment::Deployment;
+use bluegreen_core::events::EventRecord;
 use bluegreen_core::machine::Seen;
 use bluegreen_core::plan::SEND_WITHIN;
 
@@ -31,19 +32,20 @@ pub enum JournalError {
     Shared(#[from] SharedError),
 }
 
-/// The journal of one deployment that is being driven.
+/// The journal of one deployment, for its runner.
 pub struct Journal<'a> {
     store: &'a mut Store,
     copy: Option<Copy>,
 }
 
-/// The copy in the bucket, and the lease that allows to write it.
+/// The copy in the bucket, and the lock that allows to write it.
 struct Copy {
     lease: Arc<Lease>,
     /// The tag of the object; none where there is none yet.
     etag: Option<String>,
     transitions: Vec<Transition>,
     outputs: Vec<Output>,
+    events: Vec<EventRecord>,
     /// Whether SQLite holds a checkpoint that the object does not.
     is_behind: bool,
 }
@@ -55,8 +57,7 @@ impl<'a> Journal<'a> {
         Journal { store, copy: None }
     }
 
-    /// SQLite and the bucket, for a deployment that was just created in SQLite
-    /// under this lease.
+    /// SQLite and the bucket, for a deployment that was just created in SQLite under this lock.
     #[must_use]
     pub fn beginning(store: &'a mut Store, lease: Lease) -> Journal<'a> {
         let copy = Copy {
@@ -64,6 +65,7 @@ impl<'a> Journal<'a> {
             etag: None,
             transitions: Vec::new(),
             outputs: Vec::new(),
+            events: Vec::new(),
             is_behind: true,
         };
         Journal {
@@ -72,15 +74,14 @@ impl<'a> Journal<'a> {
         }
     }
 
-    /// Takes a deployment up under a lease that was just taken: whichever of the
-    /// two copies is later, written into both with the lease's fencing number.
-    /// From then on no checkpoint of an earlier holder can succeed. None where
-    /// neither copy exists. A bucket that is away is waited for as long as the lease
-    /// lasts. `vouch` judges the copy that is taken, beside what the journal here has of the
-    /// deployment, before anything is written.
+    /// Takes a deployment up under a lock that was just taken: whichever of the two copies is
+    /// later, written into both with the lock's fencing number. From then on no checkpoint of an
+    /// earlier holder can succeed. None where neither copy exists. Where the bucket is away, this
+    /// waits for it as long as the lock lasts. `vouch` judges the copy that is taken, beside what
+    /// the journal here has of the deployment, before anything is written.
     ///
     /// # Errors
-    /// [`JournalError`], and what `vouch` refuses; the lease is given back then.
+    /// [`JournalError`], and what `vouch` refuses; the lock is given back then.
     pub async fn take_up<E: From<JournalError>>(
         store: &'a mut Store,
         lease: impl Into<Arc<Lease>>,
@@ -141,7 +142,7 @@ impl<'a> Journal<'a> {
                     Err(error) => return Err(JournalError::from(error).into()),
                 }
             };
-            let adopted = store.adopt(&record.deployment, &record.transitions);
+            let adopted = store.adopt(&record.deployment, &record.transitions, &record.events);
             adopted.map_err(JournalError::from)?;
             for output in &record.outputs {
                 store.keep_output(id, output).map_err(JournalError::from)?;
@@ -151,6 +152,7 @@ impl<'a> Journal<'a> {
                 etag,
                 transitions: record.transitions,
                 outputs: record.outputs,
+                events: record.events,
                 is_behind: false,
             };
             let journal = Journal {
@@ -167,7 +169,7 @@ impl<'a> Journal<'a> {
         self.store
     }
 
-    /// The lease under which it is written; none for SQLite alone.
+    /// The lock under which it is written; none for SQLite alone.
     #[must_use]
     pub fn lease(&self) -> Option<Arc<Lease>> {
         self.copy.as_ref().map(|copy| Arc::clone(&copy.lease))
@@ -186,6 +188,7 @@ impl<'a> Journal<'a> {
         now: Moment,
         why: &str,
         seen: Option<&Seen>,
+        events: &[EventRecord],
     ) -> Result<(), JournalError> {
         if let Some(copy) = &self.copy
             && next.state.is_end()
@@ -194,11 +197,13 @@ impl<'a> Journal<'a> {
             return Err(StoreError::OrderedBack { id: next.plan.id }.into());
         }
         let from = deployment.state.clone();
-        self.store.checkpoint(deployment, next, now, why, seen)?;
+        self.store
+            .checkpoint(deployment, next, now, why, seen, events)?;
         let Some(copy) = &mut self.copy else {
             return Ok(());
         };
         copy.is_behind = true;
+        copy.events.extend_from_slice(events);
         if deployment.state != from {
             copy.transitions.push(Transition {
                 revision: deployment.revision,
@@ -225,6 +230,22 @@ impl<'a> Journal<'a> {
         Ok(())
     }
 
+    /// The events of a deployment that the journal keeps.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn events(&self, id: &str) -> Result<Vec<EventRecord>, StoreError> {
+        self.store.events(id)
+    }
+
+    /// Keeps events that came after the last checkpoint. The bucket does not get them.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn keep_events(&mut self, id: &str, events: &[EventRecord]) -> Result<(), StoreError> {
+        self.store.keep_events(id, events)
+    }
+
     /// Writes the last checkpoint into the bucket where it is not there yet.
     ///
     /// # Errors
@@ -236,6 +257,7 @@ impl<'a> Journal<'a> {
         let state = copy.lease.state();
         let record = DeploymentRecord::new(deployment.clone(), copy.transitions.clone())
             .with_outputs(copy.outputs.clone())
+            .with_events(copy.events.clone())
             .bounded();
         match state
             .write_deployment(&record, copy.etag.as_deref())
@@ -250,8 +272,8 @@ impl<'a> Journal<'a> {
         }
     }
 
-    /// Makes sure that an effect may be sent: this journal is still the one on
-    /// disk, and the lease outlives a request that is sent now.
+    /// Makes sure that an effect may be sent: this journal is still the one on disk, and the lock
+    /// outlives a request that is sent now.
     ///
     /// # Errors
     /// [`JournalError`]; nothing may be sent then.
@@ -276,7 +298,7 @@ impl<'a> Journal<'a> {
         }
     }
 
-    /// Whether an operator has left word to go back, here or in the bucket.
+    /// Whether an operator has ordered a rollback, here or in the bucket.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -288,7 +310,7 @@ impl<'a> Journal<'a> {
         Ok(in_lease || self.store.retreat_requested(id)?)
     }
 
-    /// Takes that word back once it is obeyed.
+    /// Removes that order once the runner has obeyed it.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -302,13 +324,12 @@ impl<'a> Journal<'a> {
         Ok(())
     }
 
-    /// Gives the lease back. Where the bucket does not answer it runs out by
-    /// itself.
+    /// Gives the lock back. Where the bucket does not answer, the lock runs out by itself.
     pub async fn close(self) {
         self.close_before(std::future::pending()).await;
     }
 
-    /// The same, and no later than this comes.
+    /// Gives the lock back, no later than `end` comes.
     pub async fn close_before(self, end: impl Future<Output = ()>) {
         let Some(copy) = self.copy else {
             return;
@@ -323,7 +344,7 @@ impl<'a> Journal<'a> {
     }
 }
 
-/// How long the bucket is waited for when the lease is given back.
+/// How long giving the lock back waits for the bucket.
 const GIVING_BACK: Duration = Duration::from_secs(5);
 
 /// The later of the two copies of a deployment.

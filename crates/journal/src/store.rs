@@ -6,7 +6,10 @@
 // Numbers here are read from others.
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
+mod columns;
 mod drive;
+mod event_rows;
+mod events;
 mod lock;
 #[cfg(test)]
 mod tests;
@@ -30,22 +33,25 @@ use crate::shared::bounds::within_bounds;
 use bluegreen_clock::Moment;
 use bluegreen_core::command::End;
 use bluegreen_core::deployment::Deployment;
+use bluegreen_core::events::EventRecord;
 use bluegreen_core::machine::Seen;
 use bluegreen_core::plan::Target;
+use columns::{int, json};
 
 const MIGRATIONS: &[M<'_>] = &[
     M::up(include_str!("../../../migrations/0001-journal.sql")),
     M::up(include_str!("../../../migrations/0002-shared-state.sql")),
     M::up(include_str!("../../../migrations/0003-output.sql")),
     M::up(include_str!("../../../migrations/0004-queue.sql")),
+    M::up(include_str!("../../../migrations/0005-events.sql")),
 ];
 const APPLICATION_ID: i64 = 1_651_995_246;
 /// The version of the JSON in a checkpoint: 2 added the fencing number and whether
 /// there is a copy in the bucket, 3 several tests.
 const FORMAT: i64 = 3;
-/// For how long bringing the schema up to date is tried again.
+/// For how long the store repeats an attempt to bring the schema up to date.
 const PREPARING: Duration = Duration::from_millis(500);
-/// How long another process's transaction is waited for.
+/// How long the store waits for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What can go wrong with the journal.
@@ -75,7 +81,7 @@ pub enum StoreError {
         /// What is wrong.
         message: String,
     },
-    /// The journal was written by a newer program.
+    /// The journal was written by a newer version of bluegreen.
     #[error("the journal {} was written by a newer bluegreen; it is left alone", path.display())]
     Newer {
         /// The journal's path.
@@ -101,13 +107,13 @@ pub enum StoreError {
         /// The deployment's id.
         id: String,
     },
-    /// An operator has ordered the way back, so the deployment may not end yet.
+    /// An operator has ordered a rollback, so the deployment may not end yet.
     #[error("an operator has cancelled deployment {id}")]
     OrderedBack {
         /// The deployment's id.
         id: String,
     },
-    /// Another process drives this deployment.
+    /// Another process runs this deployment.
     #[error("deployment {id} has another runner ({holder})")]
     Driven {
         /// The deployment's id.
@@ -168,7 +174,8 @@ pub struct Output {
     /// How it ended.
     pub ended: End,
     /// The end of what it wrote; at most
-    /// [`OUTPUT_BYTES_MAX`](bluegreen_core::command::OUTPUT_BYTES_MAX) and a line that tells of a cut.
+    /// [`OUTPUT_BYTES_MAX`](bluegreen_core::command::OUTPUT_BYTES_MAX) and a line that reports a
+    /// cut.
     pub output: String,
 }
 
@@ -181,7 +188,7 @@ pub struct Store {
     /// The device and inode of the file that was opened.
     file: (u64, u64),
     db: Connection,
-    /// The deployments that are driven through this store.
+    /// The deployments that this process runs through this store.
     driven: Vec<lock::Driven>,
 }
 
@@ -293,8 +300,8 @@ impl Store {
         })
     }
 
-    /// A journal that is kept nowhere: to look around with, where there is none that can be
-    /// used.
+    /// A journal that is kept nowhere: for commands that need none, and where there is none that
+    /// can be used.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -430,14 +437,14 @@ impl Store {
         }
     }
 
-    /// Checkpoints `next`, which follows from `deployment`, and makes it the
-    /// present one. A change of state is kept as a transition with its reason and
-    /// what was seen.
+    /// Checkpoints `next`, which follows from `deployment`, and makes it the present one. A change
+    /// of state is kept as a transition with its reason and what was seen; the events are kept with
+    /// it.
     ///
     /// # Errors
-    /// [`StoreError::Overtaken`] where another process was faster, and
-    /// [`StoreError::OrderedBack`] where an end is to be entered and an operator
-    /// has ordered the way back meanwhile; nothing is changed then.
+    /// [`StoreError::Overtaken`] where another process was faster, and [`StoreError::OrderedBack`]
+    /// where `next` is an end and an operator has ordered a rollback meanwhile; nothing is changed
+    /// then.
     pub fn checkpoint(
         &mut self,
         deployment: &mut Deployment,
@@ -445,10 +452,11 @@ impl Store {
         now: Moment,
         why: &str,
         seen: Option<&Seen>,
+        events: &[EventRecord],
     ) -> Result<(), StoreError> {
         next.revision = deployment.revision.saturating_add(1);
         next.updated_at = now;
-        match self.write_checkpoint(deployment, &next, why, seen) {
+        match self.write_checkpoint(deployment, &next, why, (seen, events)) {
             Ok(1) => {
                 *deployment = next;
                 self.note_revision(deployment);
@@ -467,7 +475,7 @@ impl Store {
         deployment: &Deployment,
         next: &Deployment,
         why: &str,
-        seen: Option<&Seen>,
+        (seen, events): (Option<&Seen>, &[EventRecord]),
     ) -> rusqlite::Result<usize> {
         let transaction = self
             .db
@@ -505,6 +513,9 @@ impl Store {
                 ],
             )?;
         }
+        if changed == 1 {
+            event_rows::write(&transaction, &next.plan.id, events)?;
+        }
         transaction.commit()?;
         Ok(changed)
     }
@@ -518,6 +529,7 @@ impl Store {
         &mut self,
         deployment: &Deployment,
         transitions: &[Transition],
+        events: &[EventRecord],
     ) -> Result<(), StoreError> {
         let target = &deployment.plan.target;
         if !deployment.state.is_end()
@@ -527,7 +539,7 @@ impl Store {
             return Err(StoreError::in_flight(&other));
         }
         let is_later = self
-            .write_adopted(deployment, transitions)
+            .write_adopted(deployment, transitions, events)
             .map_err(|e| self.write_failure(&e))?;
         if is_later {
             self.note_revision(deployment);
@@ -539,6 +551,7 @@ impl Store {
         &mut self,
         deployment: &Deployment,
         transitions: &[Transition],
+        events: &[EventRecord],
     ) -> rusqlite::Result<bool> {
         let target = &deployment.plan.target;
         let transaction = self
@@ -596,12 +609,13 @@ impl Store {
                 ],
             )?;
         }
+        event_rows::write(&transaction, &deployment.plan.id, events)?;
         transaction.commit()?;
         Ok(true)
     }
 
-    /// The document of a target's queue, after `change`, which gets it and gives the one to
-    /// write, or none where it is to stay. In one transaction: no other process comes between.
+    /// The document of a target's queue, after `change`, which gets it and returns the one to
+    /// write, or none where it must stay. In one transaction: no other process comes between.
     ///
     /// # Errors
     /// [`StoreError`] where the journal cannot be read or written.
@@ -648,7 +662,7 @@ impl Store {
         Ok(told)
     }
 
-    /// What tells this journal, as it lies on this disk, from every other.
+    /// What distinguishes this journal, as it lies on this disk, from every other.
     ///
     /// # Errors
     /// [`StoreError`] where the journal cannot be read or written.
@@ -788,8 +802,8 @@ impl Store {
         read().map_err(|e| open_failure(&self.path, &e))
     }
 
-    /// Leaves word for the process that drives the deployment to go back; false
-    /// where it has ended meanwhile.
+    /// Orders the runner of the deployment to roll it back; false where the deployment has ended
+    /// meanwhile.
     ///
     /// # Errors
     /// [`StoreError`] where the journal cannot be written.
@@ -803,7 +817,7 @@ impl Store {
             .map_err(|e| self.write_failure(&e))
     }
 
-    /// Whether somebody has left word to go back.
+    /// Whether an operator has ordered a rollback.
     ///
     /// # Errors
     /// [`StoreError`] where the journal cannot be read.
@@ -815,7 +829,7 @@ impl Store {
             .map_err(|e| open_failure(&self.path, &e))
     }
 
-    /// Takes the word back: the deployment goes forward again on request.
+    /// Removes the order: the deployment works towards the release again on request.
     ///
     /// # Errors
     /// [`StoreError`] where the journal cannot be written.
@@ -900,7 +914,7 @@ struct Stored {
     id: String,
     format: i64,
     checkpoint: String,
-    /// None where a program before format 2 wrote it.
+    /// None where a version of bluegreen before format 2 wrote it.
     checksum: Option<String>,
     revision: i64,
     ended: bool,
@@ -970,13 +984,4 @@ pub fn set_aside(path: &Path, now: Moment) -> Result<PathBuf, StoreError> {
         }
     }
     Ok(suffixed(&damaged))
-}
-
-/// SQLite's integers are signed; moments and revisions stay far below the edge.
-fn int(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
-}
-
-fn json<T: Serialize>(value: &T) -> String {
-    serde_json::to_string(value).expect("plain data without maps of odd keys is always JSON")
 }

@@ -3,7 +3,7 @@
 use aws_sdk_route53::error::BuildError;
 use aws_sdk_route53::types as sdk;
 
-use bluegreen_core::preview::{
+use bluegreen_core::followers::preview::{
     AliasTarget, CidrRoutingConfig, Coordinates, GeoLocation, GeoProximityLocation, RecordSet,
     ResourceRecord,
 };
@@ -55,7 +55,7 @@ pub(super) fn read(set: sdk::ResourceRecordSet) -> RecordSet {
     }
 }
 
-/// The same set for the SDK: reading what was written gives it again.
+/// The set as the SDK's type: reading it gives the same set again.
 pub(super) fn written(set: &RecordSet) -> Result<sdk::ResourceRecordSet, BuildError> {
     let records = set
         .resource_records

@@ -1,4 +1,4 @@
-//! What AWS tells, and what follows from it.
+//! What AWS shows, and what follows from it.
 
 use super::*;
 use crate::acceptance::TestCommand;
@@ -40,7 +40,7 @@ const WSGI: &str = "Your WSGIPath refers to a file that does not exist.";
 const TIMED_OUT: &str = "Update environment operation is complete, but with command timeouts. Try \
                          increasing the timeout period.";
 
-/// Blue as a look finds it.
+/// Blue as a poll finds it.
 fn blue(status: &str, version: &str) -> Environment {
     Environment {
         id: "e-blue".to_owned(),
@@ -51,8 +51,8 @@ fn blue(status: &str, version: &str) -> Environment {
     }
 }
 
-/// Looks that all find the same of Ready blue, thirty seconds apart, and what each makes of
-/// the deploy.
+/// Polls that all find the same of Ready blue, thirty seconds apart, and what each makes of the
+/// deploy.
 fn judged(
     deployment: &Deployment,
     version: &str,
@@ -72,9 +72,9 @@ fn judged(
         .collect()
 }
 
-/// What ends without a terminal text: an error is the cause; without one, the label and the
-/// instances decide, for which texts traffic splitting ends with is told nowhere. Basic health
-/// does not tell enough.
+/// An update without a terminal event: an error is the cause; without one, the label and the
+/// instances decide, since no page documents the final events of traffic splitting. Basic health
+/// does not show enough.
 #[test]
 fn an_update_of_ready_blue_that_tells_of_no_end_has_ended() {
     let starts = event(30, "INFO", STARTS, "r");
@@ -119,7 +119,7 @@ fn an_update_of_ready_blue_that_tells_of_no_end_has_ended() {
     }
 }
 
-/// A look may be stale, and an update that goes on has new events.
+/// A poll may be stale, and an update that continues has new events.
 #[test]
 fn an_update_that_changes_has_not_ended() {
     let deployment = deployment();
@@ -153,8 +153,8 @@ fn an_instance_without_the_version_fails_the_deploy_after_a_while() {
     assert_eq!(found[20], Deploy::Failed(why));
 }
 
-/// Where health is enhanced it is told of every instance (developer guide, "Enhanced health
-/// reporting and monitoring"): without a list nothing is proven.
+/// Enhanced health reports on every instance (developer guide, "Enhanced health reporting and
+/// monitoring"): without a list nothing is proven.
 #[test]
 fn enhanced_health_that_lists_no_instance_proves_nothing() {
     let events = [event(30, "INFO", STARTS, "r"), event(50, "INFO", DONE, "r")];
@@ -166,7 +166,7 @@ fn enhanced_health_that_lists_no_instance_proves_nothing() {
     assert_eq!(enhanced, [Deploy::Unproven]);
 }
 
-/// Where the request's id is known, no other update's events count, and its own do whatever
+/// Where the request's id is known, no other update's events count, and its own do, whichever text
 /// they begin with.
 #[test]
 fn a_deploy_whose_request_is_known_is_judged_by_that_alone() {
@@ -184,7 +184,7 @@ fn a_deploy_whose_request_is_known_is_judged_by_that_alone() {
     assert_eq!(judged(&deployment, "v2", &events, new, 1), [Deploy::Proven]);
 }
 
-/// The events of an update that goes on are read too; they say nothing of its end.
+/// A poll also reads the events of an update that continues; they say nothing of its end.
 #[test]
 fn an_update_is_not_judged_before_blue_is_ready() {
     let deployment = deployment();
@@ -199,8 +199,8 @@ fn an_update_is_not_judged_before_blue_is_ready() {
     assert_eq!(deploy(&deployment, &sighting), Deploy::Asked);
 }
 
-/// A swap may hold an error and go on; what ends it is that both are Ready. Which words tell
-/// of a failed one no public source says.
+/// A swap may report an error and continue; it ends once both environments are Ready. No public
+/// source says which words report a failed one.
 #[test]
 fn a_swap_has_failed_once_its_errors_have_settled() {
     let deployment = deployment();
@@ -434,8 +434,8 @@ fn what_production_was_before_is_the_worst_that_was_seen_before_it_moved() {
     assert_eq!(later, Some(Health::Warning));
 }
 
-/// What becomes of a bake in which production (blue) and green look so, three looks long:
-/// whether it is healthy enough to end, and whether it is sick.
+/// What becomes of a bake in which polls find production (blue) and green so three times: whether
+/// production is healthy enough for it to end, and whether it is unhealthy.
 fn baked_as(before: Option<Health>, accepted: Health, (blue, green): (&str, &str)) -> (bool, bool) {
     let mut deployment = under_test(State::Baking, &[]);
     deployment.plan.wishes.healthy = accepted;
@@ -480,7 +480,7 @@ fn a_bake_compares_health_with_what_it_was_before() {
     }
 }
 
-/// A Warning is borne for being as before only while nothing else is worse.
+/// A Warning is tolerated for being as before only while nothing else is worse.
 #[test]
 fn a_warning_as_before_ends_no_bake_while_tests_or_errors_are_worse() {
     let mut deployment = under_test(State::Baking, &[(None, None)]);
@@ -533,11 +533,8 @@ fn a_warning_that_is_new_is_told_every_few_looks() {
     assert_eq!(looks, [2, 32, 62, 92]);
     assert_eq!(told("Ok"), None);
     assert_eq!(told("Warning"), None, "the count begins again");
-    let words = told("Warning").expect("it is told");
-    assert!(
-        words.contains("Yellow Warning") && words.contains("was Ok"),
-        "{words}"
-    );
+    let told = told("Warning").expect("it is told");
+    assert_eq!(told, ("Yellow Warning".to_owned(), Some("Ok".to_owned())));
 }
 
 #[test]
@@ -597,7 +594,7 @@ fn a_versions_status_is_read_without_case() {
     assert_eq!(read("FAILED"), Version::Failed);
 }
 
-/// One look at the tests of blue: whether each passed, and what its command did.
+/// One poll of the tests of blue: whether each passed, and what its command did.
 fn tested_in(streaks: &mut Streaks, deployment: &Deployment, passed: &[bool]) -> Seen {
     let probe = |(at, passed): (usize, &bool)| Probe {
         latency: None,
@@ -793,7 +790,8 @@ fn green_is_asked_for_nothing_before_it_is_healthy() {
     assert!(matches!(look(&green, false), Test::Failed { .. }));
 }
 
-/// Green runs the previous version there: what the release alone can pass is not asked of it.
+/// Green runs the previous version there: bluegreen skips the tests that the release alone can
+/// pass.
 #[test]
 fn green_that_runs_the_previous_version_is_not_asked_what_only_the_release_passes() {
     let mut deployment = under_test(State::Warming, &[(None, None), (None, None)]);

@@ -1,12 +1,12 @@
-//! What the events of an operation tell: how it ended, and what went wrong on the way. Pure.
+//! What the events of an operation report: how it ended, and what went wrong meanwhile. Pure.
 //!
-//! The service's terminal texts decide, whatever their severity: an update that succeeds may
-//! hold ERROR events, and one that fails may end with an INFO.
+//! The service's terminal texts decide, whatever their severity: an update that succeeds may hold
+//! ERROR events, and the last event of one that fails may be an INFO.
 
 use super::sighting::Event;
 
-/// The texts by which the service begins and ends an operation. A message that holds one of
-/// them is that text: some go on with names and advice.
+/// The texts by which the service begins and ends an operation. A message that holds one of them is
+/// that text: some continue with names and advice.
 #[derive(Clone, Copy, Debug)]
 pub struct Endings {
     /// What its first event says.
@@ -18,9 +18,8 @@ pub struct Endings {
 }
 
 /// An update of an environment: a deploy or a change of its configuration (EB CLI,
-/// `resources/strings.py`; developer guide, "Troubleshooting"; event logs of real
-/// environments). They hold for every deployment policy; of traffic splitting no public log
-/// tells.
+/// `resources/strings.py`; developer guide, "Troubleshooting"; event logs of real environments).
+/// They hold for every deployment policy; no public log shows traffic splitting.
 pub const UPDATE: Endings = Endings {
     begins: "Environment update is starting",
     succeeds: &["Environment update completed successfully"],
@@ -33,8 +32,8 @@ pub const UPDATE: Endings = Endings {
     ],
 };
 
-/// A swap of CNAMEs (developer guide, "Blue/Green deployments"; EB CLI). How one fails is
-/// told nowhere.
+/// A swap of CNAMEs (developer guide, "Blue/Green deployments"; EB CLI). No page documents how one
+/// fails.
 pub const SWAP: Endings = Endings {
     begins: "swapEnvironmentCNAMEs is starting",
     succeeds: &["Completed swapping CNAMEs"],
@@ -44,15 +43,15 @@ pub const SWAP: Endings = Endings {
 /// How an operation has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// As it was to.
+    /// As requested.
     Well,
     /// It failed.
     Badly,
 }
 
 impl Endings {
-    /// How the operation of these events has ended; none while no terminal text is among them.
-    /// A failure counts whatever else is told.
+    /// How the operation of these events has ended; none while no terminal text is among them. A
+    /// failure counts whatever else the events report.
     #[must_use]
     pub fn ended(&self, events: &[&Event]) -> Option<Ended> {
         let tells = |texts: &[&str]| {
@@ -78,8 +77,8 @@ impl Endings {
         events.iter().filter(of_it).collect()
     }
 
-    /// What went wrong, in the service's words: every event that tells of it, and the terminal
-    /// text; none where nothing did.
+    /// What went wrong, in the service's words: every event that reports it, and the terminal text;
+    /// none where nothing did.
     #[must_use]
     pub fn cause(&self, events: &[&Event]) -> Option<String> {
         let is_terminal = |event: &Event| {
@@ -102,10 +101,16 @@ impl Endings {
 /// How many events a cause quotes at most.
 const TELLING_MAX: usize = 6;
 
-/// Whether an event is one that people are to see, however its operation ends.
+/// Whether an event is one that people should see, however its operation ends.
 #[must_use]
 pub fn is_warning(event: &Event) -> bool {
-    matches!(event.severity.as_str(), "WARN" | "ERROR" | "FATAL")
+    warns(&event.severity)
+}
+
+/// Whether this is the severity of such an event.
+#[must_use]
+pub fn warns(severity: &str) -> bool {
+    matches!(severity, "WARN" | "ERROR" | "FATAL")
 }
 
 /// Whether an event is of an error.
@@ -164,7 +169,7 @@ mod tests {
         }
     }
 
-    /// An event log of a command time-out: what tells most comes first, as a WARN.
+    /// An event log of a command timeout: what explains most comes first, as a WARN.
     #[test]
     fn a_cause_quotes_every_event_that_tells_of_it() {
         let said = [

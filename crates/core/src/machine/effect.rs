@@ -1,54 +1,54 @@
-//! What the machine may ask for, and the step that asks for it.
+//! What the machine may request, and the step that requests it.
 
 use serde::{Deserialize, Serialize};
 
 use super::seen::Unread;
 use super::state::State;
-use crate::listener_rules::{RuleMove, RuleOwners};
+use crate::followers::listener_rules::{RuleMove, RuleOwners};
+use crate::followers::preview::{Lead, RecordMove};
 use crate::plan::{Role, Sizes, Which};
-use crate::preview::{Lead, RecordMove};
 
 /// What to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Checkpoint this state.
     Enter(State),
-    /// Look again later; out of patience, enter `otherwise`.
+    /// Poll again later; once the state's timeout is over, enter `otherwise`.
     Wait {
-        /// The state to enter when this one's patience is spent. The state
-        /// itself where the wait ends of its own accord.
+        /// The state to enter when this one's timeout is over. The state itself where the wait ends
+        /// of its own accord.
         otherwise: State,
     },
-    /// Ask for an effect that is safe to repeat; refused for good or out of
-    /// patience, enter `otherwise`.
+    /// Request an effect that is safe to repeat; where AWS refuses it for good or the state's
+    /// timeout is over, enter `otherwise`.
     Ask {
-        /// What to ask for.
+        /// What to request.
         effect: Effect,
-        /// The state to enter when that is refused or patience is spent.
+        /// The state to enter when AWS refuses that or the state's timeout is over.
         otherwise: State,
     },
-    /// Checkpoint the intent first, then ask, because the effect must not be
-    /// asked for again while an earlier request may still arrive; refused for
-    /// good or out of patience, enter `otherwise`.
+    /// Checkpoint the intent first, then send the request, because bluegreen must not request the
+    /// effect again while an earlier request may still arrive; where AWS refuses it for good or the
+    /// state's timeout is over, enter `otherwise`.
     Once {
-        /// What to ask for.
+        /// What to request.
         effect: Effect,
-        /// The state to enter when that is refused or patience is spent.
+        /// The state to enter when AWS refuses that or the state's timeout is over.
         otherwise: State,
     },
     /// Read this too, then decide again: the step depends on it.
     Read(Unread),
-    /// Look again later, after asking for the effect if there is one: preview hostnames must be
+    /// Poll again later, after requesting the effect if there is one: preview hostnames must be
     /// right first. The time that the state may last begins anew.
     Delay {
-        /// What to ask for, as with [`Step::Once`]; refused, look again.
+        /// What to request, as with [`Step::Once`]; where it is refused, poll again.
         effect: Option<Effect>,
     },
     /// Nothing left to do until an operator says so.
     Rest,
 }
 
-/// Something to ask of AWS.
+/// Something to request from AWS.
 ///
 /// How often each may happen, and why, stands beside it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -68,18 +68,18 @@ pub enum Effect {
     /// the name is taken); a late one would leave a green behind, so it is not
     /// left in doubt.
     CreateGreen,
-    /// Swap the two CNAMEs. Exactly once a swap: a second swaps back. Not asked
-    /// again until it is known what became of the first.
+    /// Swap the two CNAMEs. Exactly once a swap: a second swaps back. bluegreen does not request it
+    /// again until it knows what became of the first.
     Swap {
         /// Blue's environment id.
         blue_id: String,
         /// Green's environment id.
         green_id: String,
-        /// The environment that is to hold the production CNAME afterwards.
+        /// The environment that must hold the production CNAME afterwards.
         to: Role,
     },
-    /// Deploy a version onto idle blue, or in a rehearsal onto green. Again only when it
-    /// is known what became of the first: one that arrives late would interrupt live blue.
+    /// Deploy a version onto idle blue, or in a rehearsal onto green. Again only when bluegreen
+    /// knows what became of the first: one that arrives late would interrupt live blue.
     Deploy {
         /// The environment's id.
         environment_id: String,
@@ -92,9 +92,9 @@ pub enum Effect {
         /// The environment's id.
         environment_id: String,
     },
-    /// Set how many instances an environment's group may have. It interrupts nothing,
-    /// and is not asked again while an earlier one may still arrive: a late one would
-    /// undo the sizes that are to be left.
+    /// Set how many instances an environment's group may have. It interrupts nothing, and bluegreen
+    /// does not request it again while an earlier one may still arrive: a late one would undo the
+    /// sizes that the deployment leaves.
     Resize {
         /// The environment's id.
         environment_id: String,
@@ -104,12 +104,12 @@ pub enum Effect {
         sizes: Sizes,
         /// Which of them are set.
         sets: Which,
-        /// Which of them nothing is to set any more, so that what the source bundle sets or
-        /// the default is in force again.
+        /// Which of them must no longer be set, so that what the source bundle sets or the default
+        /// is in force again.
         removes: Which,
         /// Those that it has now.
         over: Sizes,
-        /// What for.
+        /// What the change is for.
         change: Change,
     },
     /// Terminate green. Any number of times: an id is never given again, so a
@@ -139,9 +139,9 @@ pub enum Effect {
     /// Make preview hostnames hold something else. Any number of times for the same lead; for
     /// another not while an earlier one may still arrive.
     MoveRecords {
-        /// Where they are to lead.
+        /// Where they must lead.
         lead: Lead,
-        /// What each holds, and is to hold.
+        /// What each holds, and must hold.
         moves: Vec<RecordMove>,
     },
 }
@@ -188,7 +188,7 @@ impl Effect {
         )
     }
 
-    /// Whether it moves what follows a swap. Nothing is given up because it is refused.
+    /// Whether it moves what follows a swap. bluegreen gives nothing up because AWS refuses it.
     #[must_use]
     pub fn moves_followers(&self) -> bool {
         matches!(self, Effect::MoveRules { .. } | Effect::MoveRecords { .. })
@@ -209,8 +209,8 @@ impl Effect {
         }
     }
 
-    /// Whether it moves traffic or interrupts an environment, so that the
-    /// live-safety rule must hold for it on a fresh look.
+    /// Whether it moves traffic or interrupts an environment, so that the live-safety rule must
+    /// hold for it on a fresh poll.
     #[must_use]
     pub fn touches_service(&self) -> bool {
         match self {

@@ -15,12 +15,12 @@ use super::kind::Kind;
 use super::seen::{HostSeen, RulesSeen, Seen, Unread};
 use super::stages::step;
 use super::state::State;
-use crate::listener_rules::{RuleOwners, moves};
+use crate::followers::listener_rules::{RuleOwners, moves};
+use crate::followers::preview::{Hostname, Lead, Preview, Record, RecordMove};
 use crate::plan::{Goal, Plan, Role};
-use crate::preview::{Hostname, Lead, Preview, Record, RecordMove};
 
 /// Decides what to do next, followers included. Pure: the same arguments give the same answer.
-/// `is_timed_out` tells that the state has lasted as long as it may.
+/// `is_timed_out` says that the state has lasted as long as it may.
 #[must_use]
 pub fn decide(state: &State, plan: &Plan, seen: &Seen, is_timed_out: bool) -> Step {
     let next = step(state, plan, seen);
@@ -79,8 +79,8 @@ pub fn with_followers(
     held_by_records(seen, &step, records).unwrap_or(step)
 }
 
-/// Whether an effect that was decided on is still wanted on a fresh look. What followers hold is
-/// not read again for it.
+/// Whether an effect that was decided on is still wanted on a fresh poll, which does not read again
+/// what followers hold.
 #[must_use]
 pub fn is_still_wanted(effect: &Effect, state: &State, plan: &Plan, fresh: &Seen) -> bool {
     match effect {
@@ -111,7 +111,7 @@ pub enum Placement {
     Right,
     /// This makes them right; with why they are not, in words.
     Wrong(Effect, String),
-    /// They are not known to be right, and nothing can be asked for now; with the reason.
+    /// They are not known to be right, and bluegreen can request nothing now; with the reason.
     Unsure(String),
 }
 
@@ -226,8 +226,8 @@ fn needs_rules(step: &Step) -> bool {
     }
 }
 
-/// Whether a step must find every preview hostname as it should be: it makes a name lead
-/// elsewhere or nowhere, ends the deployment, or pauses it so that people can look.
+/// Whether a step must find every preview hostname as it should be: it makes a name lead elsewhere
+/// or nowhere, ends the deployment, or pauses it so that people can try the version.
 fn needs_records(step: &Step) -> bool {
     match step {
         Step::Enter(next) => {
@@ -263,7 +263,7 @@ fn has_pointed(kind: Kind) -> bool {
     !matches!(kind, Kind::Preparing | Kind::Cloning)
 }
 
-/// The environment that is terminated in a state, if any.
+/// The environment that a state terminates, if any.
 fn goes(kind: Kind) -> Option<Role> {
     match kind {
         Kind::TerminatingGreen | Kind::Discarding => Some(Role::Green),
@@ -272,7 +272,7 @@ fn goes(kind: Kind) -> Option<Role> {
     }
 }
 
-/// Whose environment the preview hostnames lead to in a state. On the way back there is nothing
+/// Whose environment the preview hostnames lead to in a state. During a rollback there is nothing
 /// to preview.
 fn under_test(kind: Kind, plan: &Plan) -> Option<Role> {
     match kind {
@@ -408,8 +408,8 @@ fn records(state: &State, plan: &Plan, seen: &Seen, step: &Step, preview: &Previ
     Placement::Wrong(Effect::MoveRecords { lead, moves }, why)
 }
 
-/// Whose environment the preview hostnames are to lead to before a step, and its CNAME where that is
-/// known; neither where they are to lead where they did before.
+/// Whose environment the preview hostnames must lead to before a step, and its CNAME where that is
+/// known; neither where they must lead where they did before.
 fn target<'a>(
     state: &State,
     plan: &Plan,
@@ -431,9 +431,8 @@ fn hosts<'a>(
         .zip(seen.followers.records.iter().flatten())
 }
 
-/// What a hostname is to hold in place of what it does; none where it is as it should be, or
-/// somebody else has changed it. `target` is where it is to lead, none where to what it held
-/// before.
+/// What a hostname must hold in place of what it does; none where it is as it should be, or
+/// somebody else has changed it. `target` is where it must lead, none where to what it held before.
 fn due(
     plan: &Plan,
     preview: &Preview,
@@ -484,7 +483,7 @@ pub fn rules_placement(state: &State, plan: &Plan, seen: &Seen) -> Placement {
     })
 }
 
-/// The preview hostnames that are not seen to be as a state wants them.
+/// The preview hostnames that no poll has seen as a state wants them.
 #[must_use]
 pub fn hosts_astray(state: &State, plan: &Plan, seen: &Seen) -> Vec<String> {
     let next = step(state, plan, seen);
@@ -492,8 +491,8 @@ pub fn hosts_astray(state: &State, plan: &Plan, seen: &Seen) -> Vec<String> {
     astray(plan, seen, target)
 }
 
-/// The preview hostnames that are not seen to lead to a target; where there is none, those that
-/// are not seen to be put back.
+/// The preview hostnames that no poll has seen lead to a target; where there is none, those that no
+/// poll has seen put back.
 fn astray(plan: &Plan, seen: &Seen, target: Option<&String>) -> Vec<String> {
     let Some(preview) = &plan.preview else {
         return Vec::new();

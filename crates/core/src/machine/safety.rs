@@ -2,13 +2,12 @@
 
 use super::effect::Effect;
 use super::seen::{EnvSeen, Phase, Seen};
+use crate::followers::preview::Lead;
 use crate::plan::Role;
-use crate::preview::Lead;
 
-/// The live-safety rule, judged on a fresh look at the last moment: nothing that
-/// interrupts service is asked of the environment that holds the production
-/// CNAME or that still drains, and a swap only moves production the way it is
-/// meant to.
+/// The live-safety rule, judged on a fresh poll at the last moment: bluegreen requests nothing that
+/// interrupts the environment that holds the production CNAME or that still drains, and a swap only
+/// moves production to where the deployment needs it.
 #[must_use]
 pub fn is_safe(effect: &Effect, seen: &Seen) -> bool {
     match effect {

@@ -1,13 +1,13 @@
-//! What a look found: plain facts, without times.
+//! What a poll found: plain facts, without times.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::drift::{Drift, OthersUpdate};
-use crate::listener_rules::{Balancer, RuleOwners};
+use crate::followers::listener_rules::{Balancer, RuleOwners};
+use crate::followers::preview::{Lead, Record};
 use crate::plan::{OwnSizes, Role, Sizes};
-use crate::preview::{Lead, Record};
 
 /// The facts a step decides on, read afresh from AWS each time. Times and
 /// streaks enter as facts too.
@@ -21,8 +21,8 @@ pub struct Seen {
     /// where none does, or it could not be read.
     #[serde(default)]
     pub production_elsewhere: Option<String>,
-    /// Whether the swap that this state has asked for was done, and production is back where
-    /// it was for so long that it is no stale read: somebody else has moved it back.
+    /// Whether the swap that bluegreen requested in this state was done, and production is back
+    /// where it was for so long that it is no stale read: somebody else has moved it back.
     #[serde(default)]
     pub swap_undone: bool,
     /// Blue; none where it is gone.
@@ -30,46 +30,46 @@ pub struct Seen {
     /// Whether it has been gone for so long that it is no stale read.
     #[serde(default)]
     pub blue_gone: bool,
-    /// The same of green, which this deployment has made.
+    /// Whether green, which this deployment has made, has been gone for as long.
     #[serde(default)]
     pub green_gone: bool,
-    /// Green's environment id, which outlives it; none where it was never told.
+    /// Green's environment id, which outlives it; none where it was never known.
     #[serde(default)]
     pub green_id: Option<String>,
-    /// What somebody else has put on green since it took production, and blue has not; empty
-    /// where it was not looked for, or an operator has given it up.
+    /// What somebody else has put on green since it took production, and blue has not; empty where
+    /// the poll did not read that, or an operator has given it up.
     #[serde(default)]
     pub changes_on_green: Vec<Drift>,
     /// What somebody else has put on idle blue: a version that a deploy would overwrite, or that
     /// has taken the place of the goal; empty likewise.
     #[serde(default)]
     pub changes_on_blue: Vec<Drift>,
-    /// The update of blue that goes on, where it is known not to be this deployment's.
+    /// The update of blue that continues, where it is known not to be this deployment's.
     #[serde(default)]
     pub others_update_of_blue: Option<OthersUpdate>,
-    /// The same of green.
+    /// The update of green that continues, where it is known not to be this deployment's.
     #[serde(default)]
     pub others_update_of_green: Option<OthersUpdate>,
-    /// Whether blue was Ready and healthy for several looks in a row.
+    /// Whether blue was Ready and healthy in several polls in a row.
     pub blue_trusted: bool,
     /// What bears green's name.
     pub green: Green,
-    /// Whether green was Ready and healthy for several looks in a row.
+    /// Whether green was Ready and healthy in several polls in a row.
     pub green_trusted: bool,
-    /// What is wrong with production where it was sick for several looks in a row
-    /// while it is watched.
+    /// What is wrong with production where it was unhealthy in several polls in a row while it is
+    /// monitored.
     pub production_sick: Option<String>,
-    /// Why the alarms of production could not all be read; none where they were, or were
-    /// not asked.
+    /// Why the alarms of production could not all be read; none where they were, or no poll read
+    /// them.
     #[serde(default)]
     pub unread_alarms: Option<String>,
-    /// Whether green is what blue is.
+    /// Whether green is the same as blue.
     #[serde(default)]
     pub likeness: Likeness,
     /// What became of green's launch.
     #[serde(default)]
     pub launch: Launch,
-    /// What became of the termination of the environment that is to go.
+    /// What became of the termination that the state waits for.
     #[serde(default)]
     pub termination: Termination,
     /// What AWS last said in this state to a request that has to wait, with the operation's
@@ -94,15 +94,14 @@ pub struct Seen {
     pub test: Test,
     /// Whether no cached DNS answer still leads to the idle environment.
     pub drained: bool,
-    /// How much traffic the idle environment still gets, in words, where it is a substantial
-    /// share of production's for several looks in a row although its clients have had their
-    /// time to leave.
+    /// How much traffic the idle environment still gets, in words, where it is a substantial share
+    /// of production's in several polls in a row although its clients have had their time to leave.
     #[serde(default)]
     pub traffic_stays: Option<String>,
-    /// Whether production has been watched for long enough, its tests have passed where
-    /// they are to watch it, and its alarms were read.
+    /// Whether production has been monitored for long enough, its tests have passed where they must
+    /// monitor it, and its alarms were read.
     pub baked: bool,
-    /// What may still arrive at AWS although it was asked for earlier.
+    /// What may still arrive at AWS although bluegreen requested it earlier.
     pub may_arrive: MayArrive,
     /// What is known of what leads to the environments beside their CNAMEs. The journal does not
     /// keep it.
@@ -125,13 +124,13 @@ pub struct FollowersSeen {
     pub refused: Option<String>,
     /// The preview hostnames, in the plan's order; none where they were not read.
     pub records: Option<Vec<HostSeen>>,
-    /// Where the preview hostnames were last asked to lead.
+    /// Where bluegreen last requested that the preview hostnames lead.
     pub last_lead: Option<Lead>,
-    /// To whom rules were given so lately that a stale look may not show it.
+    /// To whom rules were given so lately that a stale poll may not show it.
     pub lately_given: Late<RuleOwners>,
-    /// Where preview hostnames were led so lately that a stale look may not show it.
+    /// Where preview hostnames were led so lately that a stale poll may not show it.
     pub lately_led: Late<Lead>,
-    /// Whether the preview hostnames have been waited for as long as this state may last.
+    /// Whether bluegreen has waited for the preview hostnames as long as this state may last.
     pub hosts_given_up: bool,
 }
 
@@ -155,7 +154,7 @@ pub enum HostSeen {
     Unread(String),
 }
 
-/// What a step depends on and the look has not read.
+/// What a step depends on and the poll has not read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Unread {
     /// The rules of the load balancer that the environments share.
@@ -237,11 +236,11 @@ pub struct EnvSeen {
 pub struct Instances {
     /// How many there are.
     pub running: u32,
-    /// How many of them are healthy; all where health is basic, which does not tell.
+    /// How many of them are healthy; all where health is basic, which does not show that.
     pub healthy: u32,
 }
 
-/// An environment's status as far as the machine tells them apart.
+/// An environment's status as far as the machine distinguishes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
@@ -263,11 +262,11 @@ pub enum Green {
     Absent,
     /// The green of this deployment, by its tag.
     Ours(EnvSeen),
-    /// An environment without this deployment's tag: not to be touched.
+    /// An environment without this deployment's tag: bluegreen must not touch it.
     Foreign,
 }
 
-/// Whether green is what blue is.
+/// Whether green is the same as blue.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Likeness {
@@ -276,11 +275,11 @@ pub enum Likeness {
     Unknown,
     /// It is.
     Alike,
-    /// It was not for several looks in a row; with what it has otherwise.
+    /// It was not in several polls in a row; with the differences.
     Unlike(Vec<String>),
 }
 
-/// What the events of green's launch tell.
+/// What the events of green's launch report.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Launch {
@@ -295,16 +294,16 @@ pub enum Launch {
     Done,
 }
 
-/// What the events of a termination tell.
+/// What the events of a termination report.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Termination {
     /// No failure.
     #[default]
     Untold,
-    /// It failed, in the service's words: nothing goes on until it is asked for again.
+    /// It failed, in the service's words: nothing continues until bluegreen requests it again.
     Failed(Vec<String>),
-    /// It failed so before, and another has begun since.
+    /// An earlier one failed with these words, and another has begun since.
     Again(Vec<String>),
 }
 
@@ -328,11 +327,11 @@ pub enum Version {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Deploy {
-    /// Never asked for in this deployment.
+    /// This deployment has never requested it.
     Never,
-    /// Asked for earlier, not since this state was entered.
+    /// bluegreen requested it earlier, not since it entered this state.
     NotSinceEntry,
-    /// Asked for, and nothing of it has been seen.
+    /// bluegreen has requested it, and no poll has shown anything of it.
     Asked,
     /// Its events have begun and not ended.
     Running,
@@ -350,14 +349,14 @@ pub enum Deploy {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Update {
-    /// That it is under way is not known.
+    /// Nothing is known of whether it is under way.
     #[default]
     Untold,
-    /// It is, and events or instances show that it goes on.
+    /// It is under way, and events or instances show that it continues.
     GoesOn,
-    /// It goes on, and has taken as long as any deploy may.
+    /// It continues, and has taken as long as any deploy may.
     Overdue,
-    /// It has not ended, and nothing shows that it goes on.
+    /// It has not ended, and nothing shows that it continues.
     Silent,
 }
 
@@ -371,17 +370,16 @@ pub enum Test {
     Passed,
     /// Failed several times in a row.
     Failed {
-        /// What was asked.
+        /// The request that bluegreen sent.
         asked: String,
         /// What came back.
         got: String,
     },
 }
 
-/// Which effects were asked for and may still arrive at AWS, or may have arrived
-/// unseen: their quarantine is not over, and no look has shown what became of
-/// them for so long ([`Limits::settle`](crate::plan::Limits::settle)) that no
-/// staler look can hide it again.
+/// Which effects bluegreen has requested that may still arrive at AWS, or may have arrived unseen:
+/// they are still in doubt, and no poll has shown what became of them for so long
+/// ([`Limits::settle`](crate::plan::Limits::settle)) that no stale poll can hide it again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct MayArrive {
     /// The creation of the template.
@@ -457,7 +455,8 @@ impl Seen {
         environment.filter(|environment| environment.is_ready())
     }
 
-    /// Whether the environment that serves is being terminated: the other one is the last then.
+    /// Whether the environment that users are on is being terminated: the other one is the last
+    /// then.
     #[must_use]
     pub fn production_goes(&self) -> bool {
         let serving = self.production.and_then(|role| self.environment(role));
@@ -473,7 +472,7 @@ impl Seen {
         }
     }
 
-    /// The update of an environment that goes on, where it is known not to be this deployment's.
+    /// The update of an environment that continues, where it is known not to be this deployment's.
     #[must_use]
     pub fn others_update(&self, of: Role) -> Option<&OthersUpdate> {
         match of {

@@ -1,5 +1,6 @@
-//! The lease of a target: one process at a time may drive it.
+//! The lock of a target: one process at a time may run its deployment.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
@@ -14,20 +15,22 @@ use bluegreen_clock::{Clock, Stopwatch, part};
 use bluegreen_core::deployment::Deployment;
 use bluegreen_core::plan::REQUEST_TIMEOUT;
 
-/// How much longer than a request's time-out a lease must last for the request to
-/// be sent: for clocks that run at different speeds, and for a process that is
-/// stopped between its last check and the sending.
+/// How much longer than a request's timeout a lock must last for the request to be sent: for clocks
+/// that run at different speeds, and for a process that is stopped between its last check and the
+/// sending.
 pub const SEND_MARGIN: Duration = Duration::from_secs(15);
 
-/// How much longer a lease must last than a request that is sent under it.
+/// How much longer a lock must last than a request that is sent under it.
 const NEEDED: Duration = REQUEST_TIMEOUT.saturating_add(SEND_MARGIN);
 
-/// A lease that this process holds.
+/// A lock that this process holds.
 #[derive(Debug)]
 pub struct Lease {
     state: Box<SharedState>,
     clock: Clock,
     inner: Mutex<Inner>,
+    /// How often this process has renewed it.
+    renewals: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -55,6 +58,7 @@ impl Lease {
             state: Box::new(state),
             clock,
             inner,
+            renewals: AtomicU64::new(0),
         }
     }
 
@@ -69,13 +73,13 @@ impl Lease {
         &self.state
     }
 
-    /// Makes sure that the bucket heeds the conditions of writes, which every promise of a
-    /// lease rests on. Asks for one write that must be refused. Nothing else may have begun
-    /// under this lease yet.
+    /// Makes sure that the bucket respects the conditions of writes, which every promise of a lock
+    /// rests on. Sends one write that the bucket must refuse. Nothing else may have begun under
+    /// this lock yet.
     ///
     /// # Errors
-    /// [`SharedError::Unconditional`] where it takes the write; others where it does not
-    /// answer. The lease is given back then.
+    /// [`SharedError::Unconditional`] where it takes the write; others where it does not answer.
+    /// The lock is given back then.
     pub async fn prove(self) -> Result<Lease, SharedError> {
         let proof = self
             .state
@@ -94,12 +98,24 @@ impl Lease {
         }
     }
 
-    /// Makes sure that the lease outlives a request that is sent now, renewing it
-    /// where need be.
+    /// How often this process has renewed it.
+    #[must_use]
+    pub fn renewals(&self) -> u64 {
+        self.renewals.load(Ordering::Relaxed)
+    }
+
+    /// How long it lasts from now on without another renewal.
+    pub async fn lasts(&self) -> Duration {
+        let inner = self.inner.lock().await;
+        let length = inner.record.length();
+        length.saturating_sub(inner.renewed.elapsed_at_most())
+    }
+
+    /// Makes sure that the lock outlives a request that is sent now, renewing it where need be.
     ///
     /// # Errors
-    /// [`SharedError::Overtaken`] where somebody else has taken it; others where
-    /// the bucket cannot be asked. Nothing may be sent then.
+    /// [`SharedError::Overtaken`] where somebody else has taken it; others where the bucket does
+    /// not answer. Nothing may be sent then.
     pub async fn outlive_request(&self) -> Result<(), SharedError> {
         let mut inner = self.inner.lock().await;
         if !inner.outlives(NEEDED.saturating_add(SEND_MARGIN)) {
@@ -108,13 +124,13 @@ impl Lease {
         Ok(())
     }
 
-    /// Until when a request may be sent so that the lease outlives it.
+    /// Until when a request may be sent so that the lock outlives it.
     pub async fn send_by(&self) -> (Stopwatch, Duration) {
         let inner = self.inner.lock().await;
         (inner.renewed, inner.record.length().saturating_sub(NEEDED))
     }
 
-    /// Whether it outlives a request that is sent now. Asks nobody.
+    /// Whether it outlives a request that is sent now. Sends nothing.
     pub async fn outlives_request(&self) -> bool {
         let inner = self.inner.lock().await;
         inner.outlives(NEEDED)
@@ -161,6 +177,7 @@ impl Lease {
                         etag,
                         renewed: sent,
                     };
+                    self.renewals.fetch_add(1, Ordering::Relaxed);
                     debug!("renewed the lock");
                     return Ok(());
                 }
@@ -169,8 +186,8 @@ impl Lease {
         }
     }
 
-    /// The object has changed: an operator has left word in it, an earlier write
-    /// of ours arrived late, or somebody else has taken it.
+    /// The object has changed: an operator has left an order in it, an earlier write of ours
+    /// arrived late, or somebody else has taken it.
     async fn reread(&self, inner: &mut Inner) -> Result<(), SharedError> {
         let ours = inner.record.holder.as_ref().map(|holder| &holder.token);
         let found = self.state.lease(&inner.record.target).await?;
@@ -199,7 +216,7 @@ impl Lease {
         }
     }
 
-    /// Whether this is the lease that the object tells of.
+    /// Whether the object holds this lock.
     pub(crate) async fn is(&self, found: &LeaseRecord) -> bool {
         let inner = self.inner.lock().await;
         let token = |record: &LeaseRecord| record.holder.as_ref().map(|h| h.token.clone());
@@ -212,13 +229,13 @@ impl Lease {
         self.clock.sleep(pause).await;
     }
 
-    /// Whether an operator has left word to go back.
+    /// Whether an operator has ordered a rollback.
     pub async fn retreat_requested(&self) -> bool {
         self.inner.lock().await.record.retreat_requested
     }
 
-    /// Takes the word back once it is obeyed. Where that cannot be written down
-    /// now, the next renewal does; obeying it twice changes nothing more.
+    /// Removes the order once the runner has obeyed it. Where that cannot be written down now, the
+    /// next renewal does it; obeying the order twice changes nothing more.
     pub async fn withdraw_retreat(&self) {
         let mut inner = self.inner.lock().await;
         inner.record.retreat_requested = false;
@@ -227,7 +244,7 @@ impl Lease {
         }
     }
 
-    /// What the deployment is doing, told with the next renewal.
+    /// What the deployment is doing, which the next renewal writes down.
     pub async fn tell(&self, doing: String) {
         self.inner.lock().await.record.doing = doing;
     }
@@ -272,8 +289,8 @@ impl Inner {
 }
 
 impl SharedState {
-    /// Who has taken a deployment over, in words, where this holder has not lost its lease
-    /// to nobody.
+    /// Who has taken a deployment over, in words, where this holder has not lost its lock to
+    /// nobody.
     pub(crate) async fn overtaken(&self, deployment: &Deployment, by: &Lease) -> SharedError {
         let id = deployment.plan.id.clone();
         match self.lease(&deployment.plan.target).await {

@@ -7,6 +7,7 @@ use super::object::{FORMAT, Kept};
 use crate::store::{Output, Store, StoreError, Transition};
 use bluegreen_aws::state_key::Authenticity;
 use bluegreen_core::deployment::Deployment;
+use bluegreen_core::events::EventRecord;
 use bluegreen_core::moment::Moment;
 use bluegreen_core::plan::{Plan, template_name};
 use bluegreen_core::text::{end_of, short};
@@ -23,6 +24,9 @@ pub struct DeploymentRecord {
     /// What its commands said; of an object in the bucket the last of them, shortened.
     #[serde(default)]
     pub outputs: Vec<Output>,
+    /// What happened in it; of an object in the bucket the last [`EVENTS_MAX`].
+    #[serde(default)]
+    pub events: Vec<EventRecord>,
     /// Where it was read.
     #[serde(skip)]
     pub origin: Origin,
@@ -45,6 +49,10 @@ pub enum Origin {
 const OUTPUTS_MAX: usize = 8;
 const OUTPUT_BYTES_MAX: usize = 4 * 1024;
 
+/// How many events an object holds: a release keeps some hundred, and one that drains for days
+/// one a minute more.
+pub const EVENTS_MAX: usize = 500;
+
 impl DeploymentRecord {
     /// The copy of a deployment.
     #[must_use]
@@ -54,6 +62,7 @@ impl DeploymentRecord {
             deployment,
             transitions,
             outputs: Vec::new(),
+            events: Vec::new(),
             origin: Origin::Journal,
         }
     }
@@ -65,7 +74,9 @@ impl DeploymentRecord {
     pub fn here(store: &Store, deployment: Deployment) -> Result<DeploymentRecord, StoreError> {
         let transitions = store.transitions(&deployment.plan.id)?;
         let outputs = store.outputs(&deployment.plan.id)?;
-        Ok(DeploymentRecord::new(deployment, transitions).with_outputs(outputs))
+        let events = store.events(&deployment.plan.id)?;
+        let record = DeploymentRecord::new(deployment, transitions);
+        Ok(record.with_outputs(outputs).with_events(events))
     }
 
     /// The later of two copies of a deployment, this machine's where neither is.
@@ -101,14 +112,21 @@ impl DeploymentRecord {
         DeploymentRecord::new(deployment, vec![transition])
     }
 
-    /// The same with what its commands said.
+    /// The copy with what its commands said.
     #[must_use]
     pub fn with_outputs(mut self, outputs: Vec<Output>) -> DeploymentRecord {
         self.outputs = outputs;
         self
     }
 
-    /// The same with no more output than an object in the bucket is to hold.
+    /// The copy with what happened in it.
+    #[must_use]
+    pub fn with_events(mut self, events: Vec<EventRecord>) -> DeploymentRecord {
+        self.events = events;
+        self
+    }
+
+    /// The copy with no more output and events than an object in the bucket may hold.
     #[must_use]
     pub(crate) fn bounded(mut self) -> DeploymentRecord {
         let surplus = self.outputs.len().saturating_sub(OUTPUTS_MAX);
@@ -116,6 +134,8 @@ impl DeploymentRecord {
         for output in &mut self.outputs {
             output.output = end_of(&output.output, OUTPUT_BYTES_MAX).to_owned();
         }
+        let surplus = self.events.len().saturating_sub(EVENTS_MAX);
+        self.events.drain(..surplus);
         self
     }
 }

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use proptest::prelude::*;
 
 use super::*;
+use bluegreen_core::events::Happened;
 use bluegreen_core::machine::{Cause, State};
 use bluegreen_core::plan::Plan;
 use bluegreen_testing::garbled::garbled_text;
@@ -41,7 +42,7 @@ fn opened() -> (tempfile::TempDir, Store) {
 fn advance(store: &mut Store, deployment: &mut Deployment, state: State) -> Result<(), StoreError> {
     let now = Moment(deployment.updated_at.0 + 1);
     let next = deployment.entering(state, now);
-    store.checkpoint(deployment, next, now, "because", None)
+    store.checkpoint(deployment, next, now, "because", None, &[])
 }
 
 #[test]
@@ -88,16 +89,54 @@ fn a_copy_that_is_not_later_changes_nothing() {
     let same = here.clone();
     advance(&mut store, &mut here, State::Warming).expect("checkpoint");
     for copy in [&early, &same, &here] {
-        store.adopt(copy, &[]).expect("it is left out");
+        store.adopt(copy, &[], &[]).expect("it is left out");
     }
     assert_eq!(store.find("A").expect("it reads").as_ref(), Some(&here));
     assert_eq!(store.transitions("A").expect("it reads").len(), 2);
     advance(&mut store, &mut here, State::SwappingToGreen).expect("still the same");
 
     let fenced = Deployment { fence: 1, ..early };
-    store.adopt(&fenced, &[]).expect("a higher fence is later");
+    store
+        .adopt(&fenced, &[], &[])
+        .expect("a higher fence is later");
     assert_eq!(store.find("A").expect("it reads"), Some(fenced));
     assert_eq!(store.transitions("A").expect("it reads"), []);
+}
+
+fn event(sequence: u64, why: &str) -> EventRecord {
+    EventRecord {
+        sequence,
+        at: Moment(1),
+        version: "v2".to_owned(),
+        happened: Happened::PollFailed {
+            why: why.to_owned(),
+        },
+    }
+}
+
+#[test]
+fn events_are_kept_with_the_checkpoint_that_they_come_with() {
+    let (_folder, mut store) = opened();
+    let mut first = Deployment::new(Plan::sample("A"), Moment(1));
+    store.create(&first).expect("it is written");
+    let mut second = first.clone();
+    let mut enter = |deployment: &mut Deployment, event: EventRecord| {
+        let next = deployment.entering(State::Cloning, Moment(2));
+        store.checkpoint(deployment, next, Moment(2), "because", None, &[event])
+    };
+    enter(&mut first, event(1, "first")).expect("checkpoint");
+    enter(&mut second, event(1, "overtaken")).expect_err("another was faster");
+    assert_eq!(store.events("A").expect("it reads"), [event(1, "first")]);
+    // What comes after the last checkpoint changes nothing that is kept; a later copy does.
+    let late = [event(1, "late"), event(2, "late")];
+    store.keep_events("A", &late).expect("they are written");
+    let both = [event(1, "first"), event(2, "late")];
+    assert_eq!(store.events("A").expect("it reads"), both);
+    let later = Deployment { fence: 1, ..first };
+    let adopted = store.adopt(&later, &[], &[event(2, "later")]);
+    adopted.expect("a higher fence is later");
+    let both = [event(1, "first"), event(2, "later")];
+    assert_eq!(store.events("A").expect("it reads"), both);
 }
 
 #[test]

@@ -18,10 +18,10 @@ use crate::plan::role::Role;
 
 /// How a value that an SSM parameter holds is written.
 const PARAMETER: &str = "ssm:";
-/// The most hostnames: more are a mistake, and each is asked for at every look.
+/// The most hostnames: more are a mistake, and bluegreen reads each in every poll.
 const HOSTS_MAX: usize = 20;
 
-/// What the flags ask for, before SSM has been read.
+/// What the flags name, before bluegreen has read SSM.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked {
     /// The hosted zone's id.
@@ -55,7 +55,7 @@ impl fmt::Debug for ParameterValue {
     }
 }
 
-/// The zone and the hostnames, once SSM has been read.
+/// The zone and the hostnames, once bluegreen has read SSM.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
     /// The hosted zone's id, without `/hostedzone/`.
@@ -75,7 +75,7 @@ pub struct Preview {
     before: BTreeMap<String, Record>,
 }
 
-/// Where preview hostnames are to lead.
+/// Where preview hostnames must lead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Lead {
@@ -85,14 +85,14 @@ pub enum Lead {
     Back,
 }
 
-/// A preview hostname that is to hold something else.
+/// A preview hostname that must hold something else.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RecordMove {
     /// The hostname.
     pub host: String,
     /// What it held when it was read; one that holds anything else is left alone.
     pub from: Record,
-    /// What it is to hold.
+    /// What it must hold.
     pub to: Record,
 }
 
@@ -129,7 +129,7 @@ pub enum PreviewError {
         "--preview-host is no JSON list of strings: {0}; write [\"a.example.com\",\"b.example.com\"] or a.example.com,b.example.com"
     )]
     NotAList(String),
-    /// A parameter's value is not of its form. The value is not told.
+    /// A parameter's value is not of its form. The error does not show the value.
     #[error("SSM parameter {name} {why}")]
     Parameter {
         /// The parameter.
@@ -167,7 +167,7 @@ pub enum PreviewError {
         "--preview-host {0} is the hosted zone's own name, which cannot be a CNAME: choose a name below it"
     )]
     Apex(String),
-    /// A hostname serves production.
+    /// Users reach production by a hostname.
     #[error(
         "--preview-host {host} serves production ({why}): its traffic would go to the environment under test; choose another name"
     )]
@@ -185,8 +185,8 @@ pub enum PreviewError {
 }
 
 impl Asked {
-    /// What `--preview-host` and `--hosted-zone-id` ask for; none where no hostname is
-    /// given, or an empty list.
+    /// The preview hostnames that `--preview-host` and `--hosted-zone-id` name; none where no
+    /// hostname is given, or an empty list.
     ///
     /// # Errors
     /// [`PreviewError`] names the flag and the remedy.
@@ -220,7 +220,7 @@ impl Asked {
         }
     }
 
-    /// Whether these are the hostnames of a deployment, as far as that can be told without SSM.
+    /// Whether these are the hostnames of a deployment, as far as bluegreen knows without SSM.
     #[must_use]
     pub fn may_be(&self, preview: Option<&Preview>) -> bool {
         let mut hosts: Vec<&str> = Vec::new();
@@ -254,7 +254,7 @@ impl Asked {
     /// The zone and the hostnames, with what the parameters hold.
     ///
     /// # Errors
-    /// [`PreviewError`]; it does not tell a parameter's value.
+    /// [`PreviewError`]; it does not show a parameter's value.
     pub fn resolve(
         &self,
         parameters: &BTreeMap<String, ParameterValue>,
@@ -312,9 +312,8 @@ impl Wanted {
         Ok(())
     }
 
-    /// The preview hostnames, with what each holds now, in the order of the hostnames.
-    /// One that leads to production now, by its CNAME or its load balancer, is refused:
-    /// people use it.
+    /// The preview hostnames, with what each holds now, in the order of the hostnames. A hostname
+    /// that leads to production now, by its CNAME or its load balancer, is an error: people use it.
     ///
     /// # Errors
     /// [`PreviewError`] names the hostname and the remedy.
@@ -431,8 +430,8 @@ fn hosts_of(name: &str, value: Option<&ParameterValue>) -> Result<Vec<String>, P
 }
 
 /// A list of strings as JSON writes it, or as Python does: `['a.example', 'b.example']`. What
-/// released before this program kept its hostnames so (DNXLabs/docker-beanstalk-bluegreen). It
-/// is read, never evaluated: plain strings alone are taken, without escapes and prefixes.
+/// released before this program kept its hostnames so (DNXLabs/docker-beanstalk-bluegreen). It is
+/// read, never evaluated: plain strings alone are taken, without escapes and prefixes.
 fn list_of(text: &str) -> Result<Vec<String>, serde_json::Error> {
     serde_json::from_str(text).or_else(|error| python_list(text).ok_or(error))
 }

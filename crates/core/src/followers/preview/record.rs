@@ -1,4 +1,4 @@
-//! Record sets as Route 53 tells them, kept whole so that they can be put back.
+//! Record sets as Route 53 returns them, kept whole so that they can be put back.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,10 +1,9 @@
-//! Which rules of a shared load balancer must change so that they follow a swap of
-//! CNAMEs. Pure.
+//! Which rules of a shared load balancer must change so that they follow a swap of CNAMEs. Pure.
 //!
-//! A swap moves names of Elastic Beanstalk's own, and the rules that it has made for them.
-//! Somebody else's rules of a shared load balancer go on to forward to the target groups they
-//! name. Those that are tagged [`TAG_FOLLOW`] are to follow: `production` to the environment
-//! that holds the production CNAME, `staging` to the other.
+//! A swap moves names of Elastic Beanstalk's own, and the rules that it has made for them. Somebody
+//! else's rules of a shared load balancer continue to forward to the target groups they name. Those
+//! that are tagged [`TAG_FOLLOW`] must follow: `production` the environment that holds the
+//! production CNAME, `staging` the other.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -192,7 +191,7 @@ pub struct TargetGroup {
     pub part: String,
 }
 
-/// What is to be changed in a rule, so that it forwards elsewhere.
+/// What must change in a rule, so that it forwards elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RuleMove {
     /// The rule's ARN.
@@ -396,8 +395,8 @@ mod tests {
         assert!(error.to_string().contains("blue/admin"), "{error}");
     }
 
-    /// The host header of Elastic Beanstalk's own rule is the environment's CNAME; a rule with
-    /// a name of somebody's own beside it does not follow for that name.
+    /// The host header of Elastic Beanstalk's own rule is the environment's CNAME; a rule with a
+    /// name of somebody's own beside it does not follow for that name.
     #[test]
     fn foreign_rules_are_told_from_the_services_own() {
         let untagged = |arn: &str, hosts: &[&str], to: &str| Untagged {
