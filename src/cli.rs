@@ -125,7 +125,8 @@ const WHERE: [&str; 14] = [
     "help",
 ];
 
-/// What every command that goes on with a deployment heeds beside these, its tests and limits.
+/// The flags that every command which continues a deployment heeds, beside `WHERE`, its tests and
+/// its limits.
 const ON_THE_WAY: [&str; 7] = [
     "sse",
     "lease",
@@ -151,18 +152,23 @@ Exit codes:
   20  AWS refused, nothing lost
   75  interrupted: resume continues";
 
-/// Parses the command line, does what it says and gives the exit code. A panic, which is a bug,
-/// has one too.
+/// Parses the command line, carries the command out and returns its exit code. A panic in any
+/// thread, which is a bug, also ends the process with an exit code: the journal holds what
+/// bluegreen had requested.
 #[must_use]
 pub fn main() -> ExitCode {
-    std::panic::catch_unwind(exit_code).unwrap_or_else(|_| {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        usual(panic);
         let bug = "bluegreen has a bug, and stopped: the journal has its requests to AWS";
         let failed = Failed::new(Exit::Bug, bug).hint(
             "`bluegreen status` shows where it stands, `bluegreen resume` continues; please report \
              the message above",
         );
-        ended(Err(failed), None)
-    })
+        failed.print(None);
+        std::process::exit(Exit::Bug as i32);
+    }));
+    exit_code()
 }
 
 fn exit_code() -> ExitCode {
@@ -215,7 +221,7 @@ fn exit_code() -> ExitCode {
     ended(done, Some(&layers))
 }
 
-/// So many threads are needed at a time: two to work, others to look up names and read files.
+/// The number of threads needed at a time: two to work, the others to resolve names and read files.
 const THREADS: usize = 4;
 
 /// Whether there may be that many, as the runtime starts them: it panics where there may not.
@@ -242,7 +248,7 @@ fn ended(done: Result<Exit, Failed>, layers: Option<&Layers>) -> ExitCode {
     }
 }
 
-/// Prints help, which was asked for, or what is wrong with the command line.
+/// Prints the help that the user requested, or what is wrong with the command line.
 fn told_by_clap(error: &clap::Error) -> ExitCode {
     let is_unheard = error
         .print()
@@ -279,15 +285,15 @@ impl Command {
         }
     }
 
-    /// Whether it tells by itself what is wrong with the file.
+    /// Whether the command itself reports what is wrong with the file.
     fn tells_problems(&self) -> bool {
         matches!(self, Command::Config(args) if args.checks())
     }
 }
 
 impl Command {
-    /// The name of a command that goes on with a deployment, and whether it leads back; none of
-    /// another one.
+    /// The name of a command that continues a deployment, and whether it rolls back; `None` for
+    /// every other command.
     fn goes_on(&self) -> Option<(&'static str, bool)> {
         match self {
             Command::Resume(_) => Some(("resume", false)),
@@ -297,8 +303,8 @@ impl Command {
         }
     }
 
-    /// The flag of a release that a command which goes on with a deployment, or only looks at
-    /// it, would not heed: the deployment keeps what its run was given.
+    /// The flag of a release that a command which continues a deployment, or only shows it, would
+    /// not heed: the deployment keeps what its run was given.
     fn unheeded(&self, layers: &Layers) -> Option<Unheeded> {
         let (command, under_way) = match (self.goes_on(), self) {
             (Some((command, leads_back)), _) => (command, Some(leads_back)),
@@ -316,7 +322,7 @@ impl Command {
     }
 }
 
-/// Whether a command that goes on with a deployment heeds the flag with this id.
+/// Whether a command that continues a deployment heeds the flag with this id.
 fn heeds(id: &str, leads_back: bool) -> bool {
     // On the way back green is not tested, and nothing pauses.
     let only_forward = matches!(id, "test_green" | "approve_url");
@@ -390,9 +396,10 @@ fn log_to_stderr(format: LogFormat) {
     }
 }
 
-/// What may be logged whatever is asked for. At finer levels other crates log what is sent and
-/// answered, which holds credentials and the environments' variables; where credentials cannot
-/// be loaded, `aws_config` warns with what their process has said, which is told as an error.
+/// The finest level of each crate's log, whatever the filter says. At finer levels other crates log
+/// requests and answers, which hold credentials and the environments' variables. Where credentials
+/// cannot be loaded, `aws_config` warns with the output of their process, which bluegreen reports
+/// as an error.
 fn loudest() -> Targets {
     Targets::new()
         .with_default(LevelFilter::WARN)
@@ -419,7 +426,7 @@ impl Write for Log {
     }
 }
 
-/// What a command that was only to tell something has failed with where nobody heard it.
+/// The failure of a command whose only purpose was its output, which nobody could read.
 fn unheard() -> Failed {
     let message = "standard output cannot be written: is its disk full?";
     Failed::new(Exit::Refused, message).hint("nothing was changed; the output is incomplete")
