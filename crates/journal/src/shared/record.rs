@@ -24,7 +24,7 @@ pub struct DeploymentRecord {
     /// What its commands said; of an object in the bucket the last of them, shortened.
     #[serde(default)]
     pub outputs: Vec<Output>,
-    /// What happened in it; of an object in the bucket the last [`EVENTS_MAX`].
+    /// What happened in it. An object in the bucket holds the last 500 events.
     #[serde(default)]
     pub events: Vec<EventRecord>,
     /// Where it was read.
