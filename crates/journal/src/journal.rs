@@ -230,14 +230,6 @@ impl<'a> Journal<'a> {
         Ok(())
     }
 
-    /// The events of a deployment that the journal keeps.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn events(&self, id: &str) -> Result<Vec<EventRecord>, StoreError> {
-        self.store.events(id)
-    }
-
     /// Keeps events that came after the last checkpoint. The bucket does not get them.
     ///
     /// # Errors
