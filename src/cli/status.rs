@@ -9,7 +9,7 @@ use super::exit::{Exit, Failed};
 use super::output::say;
 use crate::config::Options;
 use crate::report::{self, Entry};
-use crate::shared::{DeploymentRecord, LeaseRecord};
+use crate::shared::Origin;
 
 /// What `status` takes.
 #[derive(Clone, Debug, clap::Args)]
@@ -103,16 +103,20 @@ async fn entries(context: &Context, args: &Args) -> Result<(Vec<Entry>, Option<F
             found.found
         }
     };
-    let entry = |(record, lease): (DeploymentRecord, Option<LeaseRecord>)| Entry {
-        deployment: record.deployment,
-        transitions: record.transitions,
-        outputs: record.outputs,
-        events: if args.events {
-            record.events
-        } else {
-            Vec::new()
-        },
-        lease,
-    };
-    Ok((records.into_iter().map(entry).collect(), unseen))
+    let mut entries = Vec::new();
+    for (record, lease) in records {
+        let events = match (args.events, record.origin) {
+            (false, _) => Vec::new(),
+            (true, Origin::Journal) => context.store.events(&record.deployment.plan.id)?,
+            (true, _) => record.events,
+        };
+        entries.push(Entry {
+            deployment: record.deployment,
+            transitions: record.transitions,
+            outputs: record.outputs,
+            events,
+            lease,
+        });
+    }
+    Ok((entries, unseen))
 }

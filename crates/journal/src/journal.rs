@@ -346,8 +346,11 @@ fn latest(
     ours: Option<Deployment>,
     theirs: Option<DeploymentRecord>,
 ) -> Result<Option<DeploymentRecord>, StoreError> {
-    let ours = ours.map(|ours| DeploymentRecord::here(store, ours));
-    let ours = ours.transpose()?;
+    let whole = |ours| {
+        let record = DeploymentRecord::here(store, ours)?;
+        Ok::<_, StoreError>(record.with_events(store.events(id)?))
+    };
+    let ours = ours.map(whole).transpose()?;
     let path = store.path().display();
     Ok(match (ours, theirs) {
         (Some(ours), Some(theirs)) if ours.deployment.age() >= theirs.deployment.age() => {

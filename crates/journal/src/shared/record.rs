@@ -67,16 +67,15 @@ impl DeploymentRecord {
         }
     }
 
-    /// The copy of a deployment of the journal on this machine.
+    /// The copy of a deployment of the journal on this machine, without its events: few commands
+    /// need them.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn here(store: &Store, deployment: Deployment) -> Result<DeploymentRecord, StoreError> {
         let transitions = store.transitions(&deployment.plan.id)?;
         let outputs = store.outputs(&deployment.plan.id)?;
-        let events = store.events(&deployment.plan.id)?;
-        let record = DeploymentRecord::new(deployment, transitions);
-        Ok(record.with_outputs(outputs).with_events(events))
+        Ok(DeploymentRecord::new(deployment, transitions).with_outputs(outputs))
     }
 
     /// The later of two copies of a deployment, this machine's where neither is.
