@@ -8,8 +8,9 @@ use super::context::Context;
 use super::exit::{Exit, Failed};
 use super::find::InFlight;
 use super::orphans::deployment_of;
-use super::output::{say, whole_seconds};
+use super::output::say;
 use crate::clock::Moment;
+use crate::clock::whole_seconds;
 use crate::plan::{Strategy, TAG_BLUE, TAG_PRODUCTION_CNAME, template_name};
 use crate::rebuild::strategy_of;
 use crate::report::JSON_VERSION;
@@ -108,7 +109,7 @@ async fn left(context: &mut Context) -> Result<Vec<Left>, Failed> {
         Some(name.clone())
     };
     let is_owned = |id: &str| owned.iter().any(|owner| owner.eq_ignore_ascii_case(id));
-    let age = |created: Option<Moment>| created.map(|at| whole_seconds(now.since(at)));
+    let age = |created: Option<Moment>| created.map(|at| whole_seconds(now.since(at)).to_string());
     let mut found = Vec::new();
     for (green, tags) in greens {
         let id = deployment_of(&tags);

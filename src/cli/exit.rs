@@ -7,11 +7,12 @@ use std::process::ExitCode;
 #[cfg(feature = "sandbox")]
 use bluegreen_sandbox::{PolicyError, ReplayError, SandboxError};
 
-use super::output::{harmless, whole_seconds};
+use super::output::harmless;
 use super::unheeded::Unheeded;
 use crate::acceptance::Unset;
 use crate::bundle::BundleError;
 use crate::claim::{ClaimError, Obstacle};
+use crate::clock::whole_seconds;
 use crate::cloud::ConnectError;
 use crate::cloud::{LookError, is_clock};
 use crate::config::ConfigError;

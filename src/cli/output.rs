@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::io::{ErrorKind, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use crate::config::Config;
 use crate::text::is_unseen;
@@ -33,9 +32,4 @@ pub(super) fn warn_of(config: &Config) {
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
-}
-
-/// A duration in whole seconds.
-pub(super) fn whole_seconds(duration: Duration) -> String {
-    humantime::format_duration(Duration::from_secs(duration.as_secs())).to_string()
 }

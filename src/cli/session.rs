@@ -7,10 +7,11 @@ use tracing::{info, warn};
 
 use super::context::Context;
 use super::exit::{Exit, Failed, exit_code};
-use super::output::{say, whole_seconds};
+use super::output::say;
 use super::signals::{Signals, Standing};
 use crate::approval::Approver;
 use crate::claim::{ClaimError, Interrupted};
+use crate::clock::whole_seconds;
 use crate::cloud::AwsCloud;
 use crate::config::{Named, Options};
 use crate::deployment::Deployment;

@@ -1,11 +1,10 @@
 //! What a release would do and what is checked before it, as text and as JSON.
 
-use std::time::Duration;
-
 use comfy_table::Table;
 use comfy_table::presets;
 use serde::Serialize;
 
+use crate::clock::whole_seconds;
 use crate::plan::{Plan, Strategy, Target};
 use crate::preflight::{Finding, Step, Takes, Verdict, together};
 use crate::text::on_one_line;
@@ -130,11 +129,7 @@ pub fn in_words(verdict: &Verdict) -> &'static str {
 }
 
 fn range(takes: Takes) -> String {
-    let whole = |span: Duration| {
-        let seconds = Duration::from_secs(span.as_secs());
-        humantime::format_duration(seconds).to_string()
-    };
-    let (least, most) = (whole(takes.at_least), whole(takes.at_most));
+    let [least, most] = [takes.at_least, takes.at_most].map(|span| whole_seconds(span).to_string());
     match least == most {
         true => least,
         false => format!("{least} to {most}"),

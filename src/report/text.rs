@@ -1,13 +1,11 @@
 //! Reports for people.
 
-use std::time::Duration;
-
 use comfy_table::Table;
 use comfy_table::presets;
 
 use super::events::line;
 use super::{Entry, leads_on, serving};
-use crate::clock::Moment;
+use crate::clock::{Moment, whole_seconds};
 use crate::deployment::{DeployWarning, Deployment};
 use crate::machine::Cause;
 use crate::store::{Output, Transition};
@@ -171,6 +169,5 @@ fn said(output: &Output) -> String {
 const LINE_CHARS_MAX: usize = 160;
 
 fn span(from: Moment, to: Moment) -> String {
-    let seconds = Duration::from_secs(to.since(from).as_secs());
-    humantime::format_duration(seconds).to_string()
+    whole_seconds(to.since(from)).to_string()
 }

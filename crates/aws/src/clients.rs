@@ -21,7 +21,7 @@ use crate::recorder::Recorder;
 use crate::retries::{Retries, retry_budget};
 use crate::state_key::StateKey;
 use crate::time::ServiceTime;
-use bluegreen_clock::Clock;
+use bluegreen_clock::{Clock, whole_seconds};
 
 /// The clients of one region and account.
 #[derive(Clone, Debug)]
@@ -180,7 +180,7 @@ impl AwsCloud {
         }
         warn!(
             "the clock of this machine is {} {} that of AWS, which is taken instead",
-            humantime::format_duration(Duration::from_secs(apart.as_secs())),
+            whole_seconds(apart),
             if ours > theirs { "ahead of" } else { "behind" }
         );
         clock.set_to(theirs)

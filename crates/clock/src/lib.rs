@@ -8,7 +8,7 @@
 
 use std::time::{Duration, SystemTime};
 
-pub use bluegreen_core::moment::{Moment, part};
+pub use bluegreen_core::moment::{Moment, part, whole_seconds};
 
 /// A clock that reads `epoch` when it is made and then runs `speed` times as
 /// fast as tokio's. What it reads never jumps.

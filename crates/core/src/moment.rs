@@ -65,6 +65,12 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// A duration in words, without fractions of a second.
+#[must_use]
+pub fn whole_seconds(span: Duration) -> humantime::FormattedDuration {
+    humantime::format_duration(Duration::from_secs(span.as_secs()))
+}
+
 /// Durations as seconds in JSON, to the millisecond.
 pub(crate) mod seconds {
     use std::time::Duration;

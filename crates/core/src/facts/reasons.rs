@@ -9,7 +9,7 @@ use super::{
 };
 use crate::deployment::Deployment;
 use crate::machine::Kind;
-use crate::moment::Moment;
+use crate::moment::{Moment, whole_seconds};
 use crate::plan::{Goal, Role};
 use crate::text::short;
 
@@ -48,10 +48,9 @@ impl Streaks {
 /// An event, and how long ago it was.
 fn last(events: &[&Event], now: Moment) -> Option<String> {
     let last = events.last()?;
-    let ago = std::time::Duration::from_secs(now.since(last.at).as_secs());
     Some(format!(
         "its last event, {} ago: {}",
-        humantime::format_duration(ago),
+        whole_seconds(now.since(last.at)),
         short(&last.message, CHARACTERS_MAX)
     ))
 }

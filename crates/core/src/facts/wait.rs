@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::moment::seconds;
+use crate::moment::{seconds, whole_seconds};
 use crate::plan::Role;
 
 /// One thing that a state waits for, measured and limit side by side.
@@ -73,8 +73,6 @@ pub enum Timed {
 
 impl fmt::Display for Wait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let whole =
-            |span: &Duration| humantime::format_duration(Duration::from_secs(span.as_secs()));
         match self {
             Wait::HealthChecks {
                 environment,
@@ -106,7 +104,12 @@ impl fmt::Display for Wait {
                     Timed::Bake => "the bake",
                     Timed::Timeout => "the timeout",
                 };
-                write!(f, "{what} ({} of {})", whole(lasted), whole(limit))
+                write!(
+                    f,
+                    "{what} ({} of {})",
+                    whole_seconds(*lasted),
+                    whole_seconds(*limit)
+                )
             }
         }
     }
