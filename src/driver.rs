@@ -23,14 +23,16 @@ use tracing::debug;
 
 use crate::approval::Approves;
 use crate::clock::{Clock, Deadline, Moment, Stopwatch};
-use crate::cloud::{Alarms, Cloud, Outcome, Refusal, Retried, Sighting};
+use crate::cloud::{Alarms, Cloud, Outcome, Refusal, Sighting};
 use crate::command::{Processes, Runner};
-use crate::deployment::{AskedTermination, Deployment, Sent};
+use crate::deployment::{AskedTermination, DeployWarning, Deployment, Sent};
 use crate::events::{
     Answer, Deaf, Drain, EventLog, Happened, Listener, Poll, PolledEnvironment, Tests,
 };
+use crate::facts::update::is_warning;
 use crate::facts::{
-    PutOff, Streaks, TEST_COMMAND, known, needs, tells_the_usual, usual_health, version_under_test,
+    PutOff, ServiceOperation, Streaks, TEST_COMMAND, known, needs, tells_the_usual, usual_health,
+    version_under_test,
 };
 use crate::fidelity::template_sets;
 use crate::journal::{Journal, JournalError};
@@ -167,19 +169,13 @@ impl<'a, C: Cloud> Driver<'a, C> {
     /// # Errors
     /// [`DriveError`]; the deployment stands at its last checkpoint.
     pub async fn drive(mut self, deployment: &mut Deployment) -> Result<(), DriveError> {
-        let id = deployment.plan.id.clone();
         let (interrupted, lease) = (self.interrupted.clone(), self.journal.lease());
-        self.log = EventLog::after(&self.journal.store().events(&id)?);
         let lost = async {
             match lease {
                 Some(lease) => lease.keep().await,
                 None => std::future::pending().await,
             }
         };
-        if self.journal.lease().is_some() {
-            let state = deployment.state.kind();
-            self.tell(deployment, Happened::LockTaken { state });
-        }
         let mut lock_lost = None;
         let driven = tokio::select! {
             biased;
@@ -197,7 +193,8 @@ impl<'a, C: Cloud> Driver<'a, C> {
         }
         // Nothing that this process started outlives its lease.
         self.test_run = TestRun::None;
-        if let Err(error) = self.journal.keep_events(&id, &self.log.take_unwritten()) {
+        let id = &deployment.plan.id;
+        if let Err(error) = self.journal.keep_events(id, self.log.unwritten()) {
             debug!("the last events are not kept: {error}");
         }
         let end = signalled_for(interrupted, GIVING_BACK);
@@ -206,6 +203,12 @@ impl<'a, C: Cloud> Driver<'a, C> {
     }
 
     async fn turns(&mut self, deployment: &mut Deployment) -> Result<(), DriveError> {
+        let kept = self.journal.store().events(&deployment.plan.id)?;
+        self.log = EventLog::after(&kept);
+        if self.journal.lease().is_some() {
+            let state = deployment.state.kind();
+            self.tell(deployment, Happened::LockTaken { state });
+        }
         let caught_up = self.journal.catch_up(deployment).await;
         self.until_in_the_bucket(deployment, caught_up).await?;
         if deployment.left.is_some() || deployment.state == State::Preparing {
@@ -291,18 +294,8 @@ impl<'a, C: Cloud> Driver<'a, C> {
 
     /// Reports the requests that the SDK has repeated since the last report.
     fn tell_retries(&mut self, deployment: &Deployment) {
-        for Retried {
-            operation,
-            times,
-            why,
-        } in self.cloud.retries()
-        {
-            let retried = Happened::Retried {
-                operation,
-                times,
-                why,
-            };
-            self.tell(deployment, retried);
+        for retried in self.cloud.retries() {
+            self.tell(deployment, Happened::Retried(retried));
         }
     }
 
@@ -410,8 +403,12 @@ impl<'a, C: Cloud> Driver<'a, C> {
     }
 
     fn is_patience_spent(&self, deployment: &Deployment) -> bool {
-        let since = deployment.entered_at.max(self.began_at);
-        self.clock.now().since(since) >= deployment.patience()
+        self.clock.now().since(self.patience_began(deployment)) >= deployment.patience()
+    }
+
+    /// When the timeout of the present state began.
+    fn patience_began(&self, deployment: &Deployment) -> Moment {
+        deployment.entered_at.max(self.began_at)
     }
 
     /// Polls until a poll succeeds or the state's timeout is over; returns what the poll found and
@@ -505,8 +502,14 @@ impl<'a, C: Cloud> Driver<'a, C> {
                         self.tell(deployment, Happened::SwapFailed { why });
                         deployment.swap_has_failed();
                     }
-                    Self::keep_warnings(deployment, &sighting);
                     for found in self.streaks.news(deployment, &sighting) {
+                        if found.of == ServiceOperation::Deploy && is_warning(&found.event) {
+                            deployment.keep_warning(DeployWarning {
+                                at: found.event.at,
+                                severity: found.event.severity.clone(),
+                                message: found.event.message.clone(),
+                            });
+                        }
                         let told = Happened::ServiceEvent {
                             of: found.of,
                             environment: found.environment,
@@ -542,7 +545,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
                     debug!(?seen, "looked");
                     let poll = polled(&deployment.plan, &sighting, seen.production);
                     self.tell(deployment, Happened::Polled(poll));
-                    let since = deployment.entered_at.max(self.began_at);
+                    let since = self.patience_began(deployment);
                     let waiting = Happened::Waiting {
                         state: deployment.state.kind(),
                         waits: self.streaks.waits(deployment, &sighting, (since, now)),
@@ -796,7 +799,6 @@ impl<'a, C: Cloud> Driver<'a, C> {
         seen: Option<&Seen>,
     ) -> Result<(), DriveError> {
         let now = self.clock.now();
-        let before = self.log.take_unwritten();
         let entered = (next.state != deployment.state).then(|| Happened::StateEntered {
             from: deployment.state.kind(),
             to: next.state.kind(),
@@ -805,14 +807,15 @@ impl<'a, C: Cloud> Driver<'a, C> {
         });
         // It is kept with what it tells of, and heard once that is so.
         let entered = entered.map(|entered| self.log.note(&next, now, entered));
-        let mut events = before.clone();
-        events.append(&mut self.log.take_unwritten());
+        let events = self.log.unwritten();
         let written = self
             .journal
-            .checkpoint(deployment, next, now, why, seen, &events)
+            .checkpoint(deployment, next, now, why, seen, events)
             .await;
-        if let Err(JournalError::Store(_)) = written {
-            self.log.put_back(before);
+        match (&written, &entered) {
+            (Err(JournalError::Store(_)), Some(entered)) => self.log.withdraw(entered),
+            (Err(JournalError::Store(_)), None) => {}
+            _ => self.log.mark_written(),
         }
         self.until_in_the_bucket(deployment, written).await?;
         if let Some(entered) = entered {

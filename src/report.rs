@@ -125,8 +125,11 @@ struct Told<'a> {
     sequence: u64,
     at: String,
     version: &'a str,
+    /// When Elastic Beanstalk emitted it, of an event of the service's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    emitted_at: Option<String>,
     #[serde(flatten)]
-    happened: &'a Happened,
+    happened: serde_json::Value,
 }
 
 /// The stable, versioned document of `status --json`. Times are RFC 3339 in UTC.
@@ -210,16 +213,24 @@ fn item(entry: &Entry) -> Item<'_> {
                 output: &output.output,
             })
             .collect(),
-        events: entry
-            .events
-            .iter()
-            .map(|event| Told {
-                sequence: event.sequence,
-                at: event.at.to_string(),
-                version: &event.version,
-                happened: &event.happened,
-            })
-            .collect(),
+        events: entry.events.iter().map(told).collect(),
+    }
+}
+
+fn told(event: &EventRecord) -> Told<'_> {
+    let mut happened = serde_json::to_value(&event.happened).expect("an event is plain data");
+    if let Some(members) = happened.as_object_mut() {
+        members.remove("emitted_at");
+    }
+    Told {
+        sequence: event.sequence,
+        at: event.at.to_string(),
+        version: &event.version,
+        emitted_at: match &event.happened {
+            Happened::ServiceEvent { emitted_at, .. } => Some(emitted_at.to_string()),
+            _ => None,
+        },
+        happened,
     }
 }
 

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use super::Driver;
-use crate::cloud::{Cloud, Sighting};
-use crate::deployment::{DeployWarning, Deployment};
+use crate::cloud::Cloud;
+use crate::deployment::Deployment;
 use crate::events::Happened;
-use crate::facts::update::is_warning;
-use crate::facts::{PATIENCES_MAX, events_of_the_deploy};
+use crate::facts::PATIENCES_MAX;
 use crate::machine::{Seen, Update};
 use crate::plan::Role;
 
@@ -33,22 +32,6 @@ impl<C: Cloud> Driver<'_, C> {
             limit: patience.saturating_mul(PATIENCES_MAX),
         };
         self.tell(deployment, long);
-    }
-
-    /// Keeps each warning among the events of the deploy once.
-    pub(super) fn keep_warnings(deployment: &mut Deployment, sighting: &Sighting) {
-        let events = events_of_the_deploy(deployment, sighting).into_iter();
-        let warnings: Vec<_> = events
-            .filter(|event| is_warning(event))
-            .map(|event| DeployWarning {
-                at: event.at,
-                severity: event.severity.clone(),
-                message: event.message.clone(),
-            })
-            .collect();
-        for warning in warnings {
-            deployment.keep_warning(warning);
-        }
     }
 }
 

@@ -1,13 +1,12 @@
 //! What happens in a deployment, in words.
 
-use std::time::Duration;
-
-use humantime::{FormattedDuration, format_duration};
+use humantime::format_duration;
 use tracing::Level;
 
+use crate::clock::whole_seconds;
 use crate::events::{Answer, Approval, Drain, Happened, Poll};
-use crate::facts::ServiceOperation;
-use crate::facts::update::warns;
+use crate::facts::update::{fails, warns};
+use crate::facts::{Retried, ServiceOperation};
 use crate::fidelity::Weight;
 use crate::plan::Role;
 
@@ -47,11 +46,11 @@ pub fn line(happened: &Happened) -> (Level, String) {
             let waits: Vec<_> = waits.iter().map(ToString::to_string).collect();
             line!(DEBUG, "{state}: waiting for {}", waits.join(", "))
         }
-        Happened::Retried {
+        Happened::Retried(Retried {
             operation,
             times,
             why,
-        } => line!(DEBUG, "{operation} was repeated {times} times: {why}"),
+        }) => line!(DEBUG, "{operation} was repeated {times} times: {why}"),
         // The command ends for it, and says so.
         Happened::LockLost { why } => line!(DEBUG, "the lock is lost: {why}"),
         Happened::PollFailed { why } => line!(WARN, "cannot see AWS for now: {why}"),
@@ -206,14 +205,13 @@ fn service_event(
     severity: &str,
     message: &str,
 ) -> (Level, String) {
-    let is_error = matches!(severity, "ERROR" | "FATAL");
     match of {
         ServiceOperation::Deploy if warns(severity) => line!(
             WARN,
             "Elastic Beanstalk says of the deploy onto {}: {severity} {message}",
             environment.unwrap_or("the environment")
         ),
-        ServiceOperation::Launch | ServiceOperation::Termination if is_error => {
+        ServiceOperation::Launch | ServiceOperation::Termination if fails(severity) => {
             line!(WARN, "Elastic Beanstalk reports an error: {message}")
         }
         _ => line!(DEBUG, "Elastic Beanstalk: {severity} {message}"),
@@ -307,8 +305,4 @@ fn polled(poll: &Poll) -> String {
         ));
     }
     told.join("; ")
-}
-
-fn whole_seconds(span: Duration) -> FormattedDuration {
-    format_duration(Duration::from_secs(span.as_secs()))
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bluegreen::clock::Moment;
 use bluegreen::deployment::Deployment;
 use bluegreen::events::{Answer, DeploymentEvent, Drain, EventRecord, Happened};
-use bluegreen::facts::{Timed, Wait};
+use bluegreen::facts::{Retried, Timed, Wait};
 use bluegreen::machine::Kind;
 use bluegreen::plan::Role;
 use bluegreen_sandbox::{Fault, FaultEffect, Phase};
@@ -208,11 +208,11 @@ async fn waits_retries_and_renewals_are_told_with_their_measures() {
         .map(|event| event.record.happened)
         .collect();
     let retried = happened.iter().find_map(|what| match what {
-        Happened::Retried {
+        Happened::Retried(Retried {
             operation,
             times,
             why,
-        } => Some((operation.as_str(), *times, why.as_str())),
+        }) => Some((operation.as_str(), *times, why.as_str())),
         _ => None,
     });
     assert_eq!(

@@ -17,13 +17,14 @@ use crate::configuration::{self, settings_by_name};
 use crate::failure::{outcome, outcome_of};
 use crate::join::all;
 use crate::origin::is_foreign;
-use crate::retries::Retried;
 use crate::time::SendBy;
 use crate::traffic::Counted;
 use bluegreen_clock::Deadline;
 use bluegreen_core::acceptance::AcceptanceTest;
 use bluegreen_core::command::{Ran, Run};
-use bluegreen_core::facts::{Alarms, Environment, Event, Needs, Probe, Sighting, Site, is_healthy};
+use bluegreen_core::facts::{
+    Alarms, Environment, Event, Needs, Probe, Retried, Sighting, Site, is_healthy,
+};
 use bluegreen_core::fidelity::{Marked, differences, every_difference};
 use bluegreen_core::followers::listener_rules::Balancer;
 use bluegreen_core::followers::preview::Record;

@@ -5,8 +5,7 @@ use std::future::Future;
 use thiserror::Error;
 
 use crate::classify::Refusal;
-use crate::retries::Retried;
-use bluegreen_core::facts::{Needs, Sighting};
+use bluegreen_core::facts::{Needs, Retried, Sighting};
 
 use bluegreen_clock::Deadline;
 use bluegreen_core::command::{Ran, Run};

@@ -43,6 +43,10 @@ impl LazyClients {
         &self.0.recorder
     }
 
+    pub fn repeated(&self) -> &Retries {
+        &self.0.repeated
+    }
+
     pub fn route53(&self) -> &aws_sdk_route53::Client {
         self.0.route53.get_or_init(|| {
             let config = aws_sdk_route53::config::Builder::from(&self.0.config);

@@ -62,7 +62,6 @@ pub use preview::PreviewRefused;
 pub use prober::{Led, Prober};
 pub use recorder::Recorder;
 pub use records::ZoneRecords;
-pub use retries::Retried;
 pub use traffic::Counted;
 pub use unmanaged::{Beside, Unmanaged};
 

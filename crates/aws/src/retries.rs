@@ -11,18 +11,8 @@ use aws_sdk_elasticbeanstalk::error::BoxError;
 use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, Metadata};
 use aws_smithy_types::config_bag::{Storable, StoreReplace};
 
+use bluegreen_core::facts::Retried;
 use bluegreen_core::text::foreign;
-
-/// A request that was repeated.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Retried {
-    /// The operation, as its API names it.
-    pub operation: String,
-    /// How many times.
-    pub times: u32,
-    /// Why, as far as its last answer said.
-    pub why: String,
-}
 
 /// Counts the requests that clients repeat, until the counts are taken out.
 #[derive(Clone, Debug, Default)]

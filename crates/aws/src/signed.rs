@@ -107,6 +107,7 @@ impl Signed {
             .endpoint_url(&endpoint(self.service, config, region.as_ref()))
             .runtime_plugin(signing(self.service, config, region))
             .interceptor(clients.recorder().clone())
+            .interceptor(clients.repeated().clone())
             .interceptor(self.only)
             .retry_classifier(TransientErrorClassifier::<Told>::new())
             .retry_classifier(AwsErrorCodeClassifier::<Told>::new())

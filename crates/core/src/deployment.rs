@@ -341,14 +341,12 @@ impl Deployment {
         self.state.meaning(self.plan.strategy)
     }
 
-    /// Keeps a warning of the deploy; false where it is kept already, or too many are.
-    pub fn keep_warning(&mut self, warning: DeployWarning) -> bool {
+    /// Keeps a warning of the deploy, once, unless too many are kept.
+    pub fn keep_warning(&mut self, warning: DeployWarning) {
         let kept = &mut self.deploy_warnings;
-        let is_new = kept.len() < WARNINGS_MAX && !kept.contains(&warning);
-        if is_new {
+        if kept.len() < WARNINGS_MAX && !kept.contains(&warning) {
             kept.push(warning);
         }
-        is_new
     }
 
     /// Keeps a termination that AWS has taken, or may have.

@@ -8,6 +8,7 @@ mod needs;
 mod others;
 mod probe;
 mod reasons;
+mod retried;
 mod service_event;
 mod sighting;
 #[cfg(test)]
@@ -19,6 +20,7 @@ mod waits;
 pub use needs::{EventQuery, Needs};
 pub use others::{known, options_of_blue, terminating};
 pub use probe::{Probe, Site};
+pub use retried::Retried;
 pub use service_event::{ServiceEvent, ServiceOperation};
 pub use sighting::{Alarms, Environment, Event, InstanceVersion, Sighting, VersionRecord};
 pub use wait::{Timed, Wait};
@@ -615,11 +617,7 @@ impl Streaks {
         let plan = &deployment.plan;
         let tests = plan.tests_towards(version_under_test(deployment));
         if tests.is_empty() {
-            let healthy = match role {
-                Role::Blue => self.blue_healthy,
-                Role::Green => self.green_healthy,
-            };
-            return healthy >= plan.wishes.limits.healthy_looks;
+            return self.healthy(role) >= plan.wishes.limits.healthy_looks;
         }
         let enough = |(test, streak): (&&AcceptanceTest, &TestStreak)| {
             streak.passes >= test.passes.unwrap_or(plan.wishes.limits.test_passes)
@@ -627,17 +625,21 @@ impl Streaks {
         self.tests.len() == tests.len() && tests.iter().zip(&self.tests).all(enough)
     }
 
+    /// How many polls in a row found an environment healthy.
+    fn healthy(&self, role: Role) -> u32 {
+        match role {
+            Role::Blue => self.blue_healthy,
+            Role::Green => self.green_healthy,
+        }
+    }
+
     /// Whether a failure of an environment's tests counts. It shows Ready before its load
     /// balancer has its instances in service again and before the application answers: until it
     /// is healthy, or its grace is over, a failure says nothing of the version.
     fn counts(&self, deployment: &Deployment, role: Role, now: Moment) -> bool {
         let limits = &deployment.plan.wishes.limits;
-        let healthy = match role {
-            Role::Blue => self.blue_healthy,
-            Role::Green => self.green_healthy,
-        };
         deployment.state.kind() == Kind::Baking
-            || healthy >= limits.healthy_looks
+            || self.healthy(role) >= limits.healthy_looks
             || now.since(deployment.entered_at) >= limits.test_grace
     }
 

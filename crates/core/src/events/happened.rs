@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::poll::Poll;
 use crate::command::End;
 use crate::facts::update::warns;
-use crate::facts::{ServiceOperation, Wait};
+use crate::facts::{Retried, ServiceOperation, Wait};
 use crate::fidelity::Weight;
 use crate::machine::Kind;
 use crate::moment::{Moment, seconds};
@@ -59,14 +59,7 @@ pub enum Happened {
         waits: Vec<Wait>,
     },
     /// The SDK has repeated a request that failed for the moment.
-    Retried {
-        /// The operation.
-        operation: String,
-        /// How many times since the last poll.
-        times: u32,
-        /// Why, in the service's words: it throttles, or did not answer.
-        why: String,
-    },
+    Retried(Retried),
     /// bluegreen monitors the environment that production left until its requests are gone.
     Draining {
         /// The environment.
@@ -288,7 +281,7 @@ impl Happened {
             }
             | Happened::LockRenewed { .. }
             | Happened::Waiting { .. }
-            | Happened::Retried { .. }
+            | Happened::Retried(_)
             | Happened::Unknown => Keeping::Never,
             Happened::ServiceEvent { .. }
             | Happened::Differs { .. }

@@ -1,6 +1,6 @@
 //! The numbers of a deployment's events, and which of them the journal keeps.
 
-use std::mem::{discriminant, take};
+use std::mem::discriminant;
 
 use super::happened::{Happened, Keeping};
 use super::record::{DeploymentEvent, EventRecord};
@@ -49,14 +49,21 @@ impl EventLog {
         event
     }
 
-    /// Takes out what the journal must keep with the next checkpoint, in its order.
-    pub fn take_unwritten(&mut self) -> Vec<EventRecord> {
-        take(&mut self.unwritten)
+    /// What the journal must keep with the next checkpoint, in its order.
+    #[must_use]
+    pub fn unwritten(&self) -> &[EventRecord] {
+        &self.unwritten
     }
 
-    /// Puts events back that the journal has not kept, where the checkpoint was not written.
-    pub fn put_back(&mut self, events: Vec<EventRecord>) {
-        self.unwritten.splice(..0, events);
+    /// Marks all of that as written.
+    pub fn mark_written(&mut self) {
+        self.unwritten.clear();
+    }
+
+    /// Takes back an event that did not happen.
+    pub fn withdraw(&mut self, event: &DeploymentEvent) {
+        let sequence = event.record.sequence;
+        self.unwritten.retain(|record| record.sequence != sequence);
     }
 
     /// Whether the journal must keep it; the log knows it from now on.
@@ -96,7 +103,9 @@ mod tests {
         for happened in happened {
             log.note(&deployment(), Moment(1), happened);
         }
-        log.take_unwritten()
+        let unwritten = log.unwritten().to_vec();
+        log.mark_written();
+        unwritten
     }
 
     fn polled(production: Role) -> Happened {
@@ -132,7 +141,7 @@ mod tests {
         let mut second = EventLog::after(&kept);
         let event = second.note(&deployment(), Moment(2), polled(Role::Blue));
         assert_eq!(event.record.sequence, 3);
-        assert_eq!(second.take_unwritten(), [], "the last poll saw the same");
+        assert_eq!(second.unwritten(), [], "the last poll saw the same");
     }
 
     #[test]
@@ -153,9 +162,12 @@ mod tests {
     #[test]
     fn what_a_checkpoint_did_not_write_waits_for_the_next_one() {
         let mut log = EventLog::default();
-        let unwritten = noted(&mut log, [asked()]);
-        log.put_back(unwritten);
-        assert_eq!(noted(&mut log, [polled(Role::Blue)]).len(), 2);
+        log.note(&deployment(), Moment(1), asked());
+        let entered = log.note(&deployment(), Moment(1), polled(Role::Green));
+        log.withdraw(&entered);
+        let unwritten = noted(&mut log, [polled(Role::Blue)]);
+        let sequences: Vec<_> = unwritten.iter().map(|event| event.sequence).collect();
+        assert_eq!(sequences, [1, 3]);
     }
 
     #[test]

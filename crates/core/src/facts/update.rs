@@ -116,7 +116,13 @@ pub fn warns(severity: &str) -> bool {
 /// Whether an event is of an error.
 #[must_use]
 pub fn is_error(event: &Event) -> bool {
-    matches!(event.severity.as_str(), "ERROR" | "FATAL")
+    fails(&event.severity)
+}
+
+/// Whether this is the severity of an error.
+#[must_use]
+pub fn fails(severity: &str) -> bool {
+    matches!(severity, "ERROR" | "FATAL")
 }
 
 #[cfg(test)]

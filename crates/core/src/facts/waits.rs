@@ -21,24 +21,19 @@ impl Streaks {
         let limits = &deployment.plan.wishes.limits;
         let kind = deployment.state.kind();
         let mut waits = Vec::new();
+        let destination = [deployment.plan.destination()];
         let needs_healthy: &[Role] = match kind {
-            Kind::Warming | Kind::TestingGreen | Kind::AwaitingSwap | Kind::SwappingToGreen => {
-                &[Role::Green]
-            }
-            Kind::Testing | Kind::AwaitingCutover | Kind::SwappingToBlue => &[Role::Blue],
+            Kind::Warming => &[Role::Blue, Role::Green],
+            Kind::TestingGreen | Kind::SwappingToGreen => &[Role::Green],
+            Kind::Testing | Kind::SwappingToBlue => &[Role::Blue],
+            Kind::Baking => &destination,
             _ => &[],
         };
-        for role in needs_healthy {
-            let healthy = match role {
-                Role::Blue => self.blue_healthy,
-                Role::Green => self.green_healthy,
-            };
-            waits.push(Wait::HealthChecks {
-                environment: *role,
-                passed: healthy.min(limits.healthy_looks),
-                limit: limits.healthy_looks,
-            });
-        }
+        waits.extend(needs_healthy.iter().map(|role| Wait::HealthChecks {
+            environment: *role,
+            passed: self.healthy(*role).min(limits.healthy_looks),
+            limit: limits.healthy_looks,
+        }));
         if let Some(environment) = tested(deployment) {
             let tests = deployment
                 .plan

@@ -1,0 +1,14 @@
+//! Requests that the SDK has repeated.
+
+use serde::{Deserialize, Serialize};
+
+/// A request that was repeated.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retried {
+    /// The operation, as its API names it.
+    pub operation: String,
+    /// How many times.
+    pub times: u32,
+    /// Why, as far as its last answer said.
+    pub why: String,
+}
