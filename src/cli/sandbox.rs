@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bluegreen_sandbox::{
-    Fault, Options as SandboxOptions, Policy, Replay, Report, SPEEDS, Sandbox, SandboxError,
+    Description, Fault, Options as SandboxOptions, Policy, Replay, Report, SPEEDS, Sandbox,
+    SandboxError,
 };
 use serde::Deserialize;
 use tokio::net::TcpListener;
@@ -17,7 +18,7 @@ use crate::clock::{Clock, Moment};
 use crate::cloud::SandboxEndpoint;
 use crate::config::{EMBEDDED, Options};
 use crate::prober::root_cause;
-use crate::text::for_shell;
+use crate::text::{for_shell, on_one_line};
 
 /// What `sandbox` takes.
 #[derive(Clone, Debug, clap::Args)]
@@ -28,14 +29,23 @@ pub(super) struct Args {
     /// Speed of the sandbox: its seconds per real second
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
     speed: f64,
+    /// Seed of what chance decides, such as how long things take [default: drawn, and told]
+    #[arg(long, value_name = "NUMBER")]
+    seed: Option<u64>,
     /// Folder to keep its world in [default: none, the world ends when the process does]
     #[arg(long, value_name = "FOLDER")]
     directory: Option<PathBuf>,
+    /// Begin anew: remove the world that --directory keeps, with its objects
+    #[arg(long, requires = "directory")]
+    fresh: bool,
+    /// World that a new sandbox begins as: TOML, or a file of `bluegreen doctor` [default: application shop]
+    #[arg(long, value_name = "FILE")]
+    seed_world: Option<PathBuf>,
     /// Scripted fault as JSON, such as '{"fault":"throttle","probability":0.3}'; may be repeated
     #[arg(long = "fault", value_name = "JSON", value_parser = fault)]
     faults: Vec<Fault>,
     /// Answer from a file of `bluegreen doctor` instead of a sandbox's world
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["directory", "faults", "policy"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["directory", "faults", "policy", "seed", "seed_world"])]
     replay: Option<PathBuf>,
     /// IAM policy by which to judge requests [default: everything is allowed]
     #[arg(long, value_name = "FILE")]
@@ -55,10 +65,16 @@ pub(super) async fn run(_options: &Options, args: &Args) -> Result<Exit, Failed>
         let recording = Replay::read(file)?.at_speed(args.speed);
         return replay(recording, &args.listen).await;
     }
+    if let (Some(folder), true) = (&args.directory, args.fresh) {
+        Sandbox::remove(folder)?;
+    }
+    let described = args.seed_world.as_deref().map(Description::read);
     let sandbox = Sandbox::open(SandboxOptions {
         directory: args.directory.clone(),
+        world: described.transpose()?,
         speed: args.speed,
         policy: policy(args.policy.as_deref())?,
+        seed: args.seed,
         ..SandboxOptions::default()
     })?;
     sandbox.with_world(|world, _| args.faults.iter().for_each(|f| world.inject(f.clone())));
@@ -70,15 +86,7 @@ pub(super) async fn run(_options: &Options, args: &Args) -> Result<Exit, Failed>
              anything, for it checks no signature"
         );
     }
-    say(&format!(
-        "A sandbox of Elastic Beanstalk and S3 listens on http://{address}, {} times as fast as the wall's clock.\n\
-         It holds application shop with environment shop-blue, version v1 running and v2 ready.\n\n\
-         \u{20} bluegreen run --sandbox=http://{address}\n\
-         \u{20} AWS_ENDPOINT_URL=http://{address} AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=a AWS_SECRET_ACCESS_KEY=b aws elasticbeanstalk describe-environments\n\
-         \u{20} curl -x http://{address} http://shop.us-east-1.elasticbeanstalk.com/\n\
-         \u{20} curl http://{address}/_sandbox/report",
-        args.speed
-    ));
+    say(&welcome(&sandbox, &address.to_string()));
     let mut interrupted = until_a_signal()?;
     let serving = sandbox.clone().serve(listener, async move {
         let _ = interrupted.wait_for(|yes| *yes).await;
@@ -86,6 +94,42 @@ pub(super) async fn run(_options: &Options, args: &Args) -> Result<Exit, Failed>
     serving.await.map_err(|e| Failed::bug(&e))?;
     say(&summary(&sandbox.report()));
     Ok(Exit::Completed)
+}
+
+/// What a sandbox says of itself at its beginning.
+fn welcome(sandbox: &Sandbox, address: &str) -> String {
+    let clock = sandbox.clock();
+    let now = humantime::format_rfc3339_seconds(clock.now);
+    let (held, region, host, seed) = sandbox.with_world(|world, _| {
+        let environments = world.environments().map(|environment| {
+            let (name, label) = (&environment.name, &environment.version_label);
+            format!(
+                "{} (application {}, version {label})",
+                name, environment.application
+            )
+        });
+        let environments: Vec<_> = environments.collect();
+        let held = match environments.is_empty() {
+            true => "no environment".to_owned(),
+            false => environments.join(", "),
+        };
+        let cname = world.environments().find_map(|e| e.cname.clone());
+        (held, world.region.clone(), cname, world.seed_of_chance())
+    });
+    let site = host.map_or(String::new(), |host| {
+        format!("\u{20} curl -x http://{address} http://{host}/\n")
+    });
+    format!(
+        "A sandbox of Elastic Beanstalk and S3 listens on http://{address}, {} times as fast as the wall's clock; by its own clock it is {now}.\n\
+         It holds {}. Chance begins from seed {seed}.\n\n\
+         \u{20} http://{address}/_sandbox/ shows it in a browser\n\
+         \u{20} bluegreen run --sandbox=http://{address}\n\
+         \u{20} AWS_ENDPOINT_URL=http://{address} AWS_DEFAULT_REGION={region} AWS_ACCESS_KEY_ID=a AWS_SECRET_ACCESS_KEY=b aws elasticbeanstalk describe-environments\n\
+         {site}\
+         \u{20} curl http://{address}/_sandbox/report",
+        clock.speed,
+        on_one_line(&held),
+    )
 }
 
 /// Becomes true once it is to end.
@@ -246,7 +290,7 @@ fn summary(report: &Report) -> String {
         behind.join(", ")
     };
     format!(
-        "Sandbox: {} requests of clients with cached DNS answers, {} lost; beside what it began with: {behind}",
-        report.requests, report.lost
+        "Sandbox: {} requests of clients with cached DNS answers, {} lost; beside what it began with: {behind}; seed {}",
+        report.requests, report.lost, report.seed
     )
 }

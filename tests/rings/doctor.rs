@@ -335,12 +335,15 @@ fn with_awkward_names(served: &Served) {
         ("OptionSettings.member.3.Value", awkward("role")),
     ]);
     let patience = Patience::new();
-    // Its health is Pending for a while after it is Ready.
+    // It is healthy before it is Ready, or after.
     let asks = format!("Action=DescribeEnvironments&EnvironmentNames.member.1={blue}");
     let is_well = || {
         let told = |world: &mut World| apply(world, &Form::parse(asks.as_bytes()));
         match served.sandbox.with_world(|world, _| told(world)) {
-            Reply::Answer { body, .. } => body.contains("<HealthStatus>Ok</HealthStatus>"),
+            Reply::Answer { body, .. } => {
+                body.contains("<Status>Ready</Status>")
+                    && body.contains("<HealthStatus>Ok</HealthStatus>")
+            }
             Reply::Foreign(_) | Reply::Slow(..) | Reply::HangUp => false,
         }
     };

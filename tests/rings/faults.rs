@@ -400,6 +400,11 @@ async fn drained_of(cache: Duration, is_counted: bool) -> (VirtualWorld, Duratio
         let policy = crate::support::policies::without("cloudwatch:GetMetricData");
         world.sandbox.set_policy(Some(policy));
     }
+    // Resolvers renew their answers within one minute of each period: by even timings the swap comes
+    // right after.
+    world
+        .sandbox
+        .with_world(|world, _| world.timings = world.timings.even());
     world.inject(FaultEffect::LongCaches {
         seconds: cache.as_secs(),
         percent: 100,

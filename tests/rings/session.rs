@@ -10,7 +10,7 @@ use bluegreen::events::Happened;
 use bluegreen::machine::Kind;
 use bluegreen::session::{Error, Notice, Observer, Outcome, Release, Rest, Session};
 use bluegreen::store::Store;
-use bluegreen_sandbox::{Form, Phase, apply};
+use bluegreen_sandbox::{Form, Phase, Status, apply};
 use tokio::sync::watch;
 
 use crate::support::virtual_world::{Fate, Heard, VirtualWorld, v2};
@@ -98,7 +98,7 @@ async fn two_targets() -> (VirtualWorld, Config) {
     let is_ready = || {
         world.sandbox.with_world(|world, _| {
             let till = world.environment("till-blue").expect("it is there");
-            till.health_status == "Ok"
+            till.status == Status::Ready && till.health_status == "Ok"
         })
     };
     while !is_ready() {

@@ -6,7 +6,7 @@ use crate::support::machines::{
     killed_after, objects, run_killed_after, started,
 };
 
-use bluegreen_sandbox::{Fault, FaultEffect, Phase, TapVerdict};
+use bluegreen_sandbox::{Fault, FaultEffect, Phase, Status, TapVerdict};
 use bytes::Bytes;
 
 use crate::support::served::{Patience, Served, Victim};
@@ -229,7 +229,7 @@ fn everything_interrupted_is_resumed_at_the_same_time() {
         patience.check("till-blue to be Ok");
         let ready = served.sandbox.with_world(|world, _| {
             let till = world.environment("till-blue").expect("it is there");
-            till.health_status == "Ok"
+            till.status == Status::Ready && till.health_status == "Ok"
         });
         if ready {
             break;

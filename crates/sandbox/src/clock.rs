@@ -68,3 +68,6 @@ impl Clock {
         self.epoch + (passed as f64 * self.speed) as Millis
     }
 }
+
+/// The speeds that a sandbox may run at.
+pub const SPEEDS: std::ops::RangeInclusive<f64> = 0.01..=100_000.0;

@@ -16,6 +16,9 @@ use crate::time::{Millis, millis, system_time};
 use crate::world::iam::policy::Policy;
 use crate::world::{FORMAT, World};
 
+/// Seeds are drawn below this, so that a person can type them.
+const DRAWN_SEEDS: u64 = 1_000_000;
+
 /// A world and where it is kept.
 pub(crate) struct Disk {
     time: TimeSource,
@@ -51,13 +54,21 @@ impl Disk {
             saved: Saved {
                 format: FORMAT,
                 clock,
-                world: World::seeded(now),
+                world: match &options.world {
+                    Some(described) => described.world(now),
+                    None => World::seeded(now),
+                },
             },
         };
+        let seed = options.seed.unwrap_or_else(|| fastrand::u64(..DRAWN_SEEDS));
+        disk.saved.world.seed_chance(seed);
         if let Some(folder) = &options.directory {
             let _lock = lock(folder)?;
             if let Some(found) = load(folder)? {
                 disk.saved = found;
+                if let Some(seed) = options.seed {
+                    disk.saved.world.seed_chance(seed);
+                }
                 if disk.saved.clock.speed != options.speed {
                     disk.saved.clock = disk.saved.clock.at_speed(options.speed);
                 }
@@ -65,6 +76,17 @@ impl Disk {
             save(folder, &disk.saved)?;
         }
         Ok(disk)
+    }
+
+    /// Removes the world in a folder; says whether there was one.
+    pub fn remove(folder: &Path) -> Result<bool, SandboxError> {
+        let _lock = lock(folder)?;
+        if load(folder)?.is_none() {
+            return Ok(false);
+        }
+        let path = path(folder);
+        std::fs::remove_file(&path).map_err(io(&path))?;
+        Ok(true)
     }
 
     pub fn clock(&self) -> ClockReading {

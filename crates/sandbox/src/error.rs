@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::options::SPEEDS;
+use crate::clock::SPEEDS;
 
 /// A sandbox that cannot be opened or kept.
 #[derive(Debug, Error)]
@@ -30,6 +30,14 @@ pub enum SandboxError {
     Newer {
         /// The file.
         path: PathBuf,
+    },
+    /// The file describes no world.
+    #[error("{} describes no world: {message}", path.display())]
+    NotDescribed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong in it, and where.
+        message: String,
     },
     /// The speed is out of bounds.
     #[error("a sandbox cannot run at speed {0}: give a number from {start} to {end}", start = SPEEDS.start(), end = SPEEDS.end())]

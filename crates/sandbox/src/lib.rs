@@ -31,6 +31,7 @@ mod services;
 
 mod arrivals;
 mod clock;
+mod description;
 mod disk;
 mod error;
 mod options;
@@ -45,15 +46,17 @@ mod route;
 mod sandbox;
 mod server;
 mod site;
+mod status;
 
 mod replay;
 
+pub use description::Description;
 pub use error::SandboxError;
-pub use options::{Options, SPEEDS};
+pub use options::Options;
 pub use sandbox::Sandbox;
 
 pub use call::{Call, Hangup, Origin, Phase, Service, TapVerdict};
-pub use clock::{ClockReading, TimeSource};
+pub use clock::{ClockReading, SPEEDS, TimeSource};
 
 pub use arrivals::advance;
 pub use operations::apply;

@@ -25,9 +25,13 @@ use s3s_fs::FileSystem;
 use tokio::runtime::Runtime;
 
 use crate::body::{Spooled, Streamed};
+use crate::description::Description;
 use crate::objects::checksums::mend;
 use crate::objects::request::HOSTS;
 use crate::{body, host};
+
+/// What the sandbox puts where a version's source bundle lies.
+pub(crate) const BUNDLE: &[u8] = b"a source bundle";
 
 /// The buckets and objects of a sandbox, below one folder.
 #[derive(Clone)]
@@ -79,6 +83,17 @@ impl Objects {
             turn: Arc::default(),
             aside,
         })
+    }
+
+    /// Makes the buckets that a world is described with, and puts its versions' bundles there.
+    pub fn begin(&self, described: &Description) -> std::io::Result<()> {
+        for bucket in described.buckets() {
+            std::fs::create_dir_all(self.root.join(bucket))?;
+        }
+        for (bucket, key) in described.bundles() {
+            self.seed(bucket, key, BUNDLE)?;
+        }
+        Ok(())
     }
 
     /// Puts an object where there is none, and its bucket.

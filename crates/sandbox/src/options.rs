@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::clock::TimeSource;
+use crate::description::Description;
 use crate::world::iam::policy::Policy;
 
 /// How to open a sandbox.
@@ -17,6 +18,11 @@ pub struct Options {
     pub time: TimeSource,
     /// What its clients may do; `None` for everything.
     pub policy: Option<Policy>,
+    /// The world that a new one begins as; `None` for the seeded one.
+    pub world: Option<Description>,
+    /// The seed of its chance from now on; `None` draws one for a new world, and leaves that of a
+    /// world on disk.
+    pub seed: Option<u64>,
 }
 
 impl Default for Options {
@@ -26,9 +32,8 @@ impl Default for Options {
             speed: 60.0,
             time: TimeSource::Wall,
             policy: None,
+            world: None,
+            seed: None,
         }
     }
 }
-
-/// The speeds that a sandbox may run at.
-pub const SPEEDS: std::ops::RangeInclusive<f64> = 0.01..=100_000.0;

@@ -19,11 +19,12 @@ use crate::reply::{Reply, refusal};
 use crate::response::{in_json, text, too_large, xml};
 use crate::sandbox::Sandbox;
 use crate::services::serve;
+use crate::status::State;
 use crate::wire::form::Form;
 use crate::wire::request::ServiceRequest;
 use crate::world::fault::{Fault, FaultEffect, Reaches};
 use crate::world::iam::need::Need;
-use crate::{objects, services, site, time};
+use crate::{objects, services, site, status, time};
 
 impl Sandbox {
     /// Carries out one HTTP request, whatever it is for.
@@ -270,6 +271,14 @@ impl Sandbox {
                 let now = time::millis(reading.now);
                 in_json(200, &json!({ "now_ms": now, "speed": reading.speed }))
             }
+            (&Method::GET, "") => status::page(),
+            (&Method::GET, "state") => {
+                let clock = self.clock();
+                in_json(
+                    200,
+                    &json!(self.with_world(|world, _| State::of(world, clock))),
+                )
+            }
             (&Method::GET, "report") => in_json(200, &json!(self.report())),
             (&Method::GET, "faults") => in_json(
                 200,
@@ -287,7 +296,8 @@ impl Sandbox {
                 in_json(200, &json!({}))
             }
             _ => {
-                let known = "GET clock, GET report, GET, POST or DELETE faults";
+                let known =
+                    "the status page, GET clock, GET state, GET report, GET, POST or DELETE faults";
                 in_json(
                     404,
                     &json!({ "error": format!("unknown; there are {known}") }),

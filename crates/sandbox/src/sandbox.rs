@@ -1,15 +1,17 @@
 //! A sandbox: a world, its objects, and the tap that hears of its calls.
 
 use std::fmt;
+use std::io::ErrorKind;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use crate::call::{Call, Phase, Tap, TapVerdict};
-use crate::clock::{ClockReading, TimeSource};
+use crate::clock::{ClockReading, SPEEDS, TimeSource};
 use crate::disk::Disk;
 use crate::error::SandboxError;
-use crate::objects::Objects;
-use crate::options::{Options, SPEEDS};
+use crate::objects::{BUNDLE, Objects};
+use crate::options::Options;
 use crate::world::World;
 use crate::world::iam::policy::Policy;
 use crate::world::names::{BUCKET, BUNDLES};
@@ -61,8 +63,13 @@ impl Sandbox {
         };
         let at_once = matches!(options.time, TimeSource::Manual(_));
         let objects = Objects::open(&root, at_once).map_err(io)?;
-        for key in BUNDLES {
-            objects.seed(BUCKET, key, b"a source bundle").map_err(io)?;
+        match &options.world {
+            Some(described) => objects.begin(described).map_err(io)?,
+            None => {
+                for key in BUNDLES {
+                    objects.seed(BUCKET, key, BUNDLE).map_err(io)?;
+                }
+            }
         }
         Ok(Sandbox(Arc::new(Inner {
             keeper: Mutex::new(Disk::open(&options)?),
@@ -71,6 +78,24 @@ impl Sandbox {
             calls: 0.into(),
             _scratch: scratch,
         })))
+    }
+
+    /// Removes the world that a folder keeps, and its objects; nothing else there.
+    ///
+    /// # Errors
+    /// [`SandboxError::Io`], and [`SandboxError::NotAWorld`] where the folder keeps something
+    /// else.
+    pub fn remove(folder: &Path) -> Result<(), SandboxError> {
+        if !Disk::remove(folder)? {
+            return Ok(());
+        }
+        let root = folder.join("s3");
+        match std::fs::remove_dir_all(&root) {
+            Err(source) if source.kind() != ErrorKind::NotFound => {
+                Err(SandboxError::Io { path: root, source })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Its time and speed.
@@ -93,7 +118,8 @@ impl Sandbox {
     #[must_use]
     pub fn report(&self) -> Report {
         let mut report = self.with_world(|world, _| world.report());
-        let seeded = |key: &String| BUNDLES.iter().any(|b| *key == format!("{BUCKET}/{b}"));
+        let bundles = self.with_world(|world, _| world.seeded_bundles.clone());
+        let seeded = |key: &String| bundles.contains(key);
         report.leftovers.objects = self.0.objects.keys();
         report.leftovers.objects.retain(|key| !seeded(key));
         report.leftovers.unfinished_uploads = self.0.objects.unfinished_uploads();

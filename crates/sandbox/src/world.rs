@@ -28,6 +28,7 @@ pub(crate) mod zone;
 mod account;
 mod caller;
 mod chance;
+mod course;
 mod deploys;
 mod encryption;
 mod health;
@@ -61,6 +62,7 @@ use crate::world::environment::Environment;
 use crate::world::fault::Fault;
 use crate::world::iam::identities::Identities;
 use crate::world::iam::policy::Policy;
+use crate::world::names::{BUCKET, BUNDLES};
 use crate::world::quirks::Quirks;
 use crate::world::services::Services;
 use crate::world::tally::{Created, Interruption, Peaks};
@@ -112,6 +114,10 @@ pub struct World {
     /// Earlier views, while reads are stale: when each began to hold.
     pub(crate) history: Vec<(Millis, View)>,
     pub(crate) seeded: Vec<String>,
+    /// The bundles that it began with, as `bucket/key`; a world from before it could be described
+    /// has those of the seeded one.
+    #[serde(default = "bundles")]
+    pub(crate) seeded_bundles: Vec<String>,
     /// What the clients of this process may do; `None` for everything.
     #[serde(skip)]
     pub(crate) policy: Option<Arc<Policy>>,
@@ -135,6 +141,15 @@ pub struct World {
     /// What its chance begins from.
     #[serde(default)]
     chance: u64,
+    /// How many times and orders were drawn.
+    #[serde(default)]
+    drawn: u64,
+}
+
+/// The seeded bundles, as `bucket/key`.
+pub(crate) fn bundles() -> Vec<String> {
+    let keys = BUNDLES.into_iter();
+    keys.map(|key| format!("{BUCKET}/{key}")).collect()
 }
 
 impl World {
@@ -160,6 +175,7 @@ impl World {
             lost_bundles: Vec::new(),
             history: Vec::new(),
             seeded: Vec::new(),
+            seeded_bundles: Vec::new(),
             policy: None,
             identities: Identities::seeded(),
             denials: BTreeMap::new(),
@@ -168,6 +184,7 @@ impl World {
             services: Services::seeded(),
             counter: 0,
             chance: 0,
+            drawn: 0,
         }
     }
 
@@ -306,17 +323,25 @@ impl World {
     }
 
     pub(crate) fn plan(&mut self, after_seconds: u64, what: Happening) {
+        self.plan_after(after_seconds.saturating_mul(1000), what);
+    }
+
+    /// Plans something that happens this many milliseconds from now.
+    pub(crate) fn plan_after(&mut self, after: Millis, what: Happening) {
         let order = self.number();
         self.due.push(Due {
-            at: self.now.saturating_add(after_seconds.saturating_mul(1000)),
+            at: self.now.saturating_add(after),
             order,
             what,
         });
     }
 
+    /// Adds an event, at a moment of its own: clients continue from the newest date they know and
+    /// one millisecond (the EB CLI's `get_new_events`).
     pub(crate) fn say(&mut self, environment: &Environment, severity: &str, message: String) {
+        let last = self.view.events.last().map_or(0, |event| event.at + 1);
         self.view.events.push(Event {
-            at: self.now,
+            at: self.now.max(last),
             severity: severity.to_owned(),
             message,
             application: environment.application.clone(),

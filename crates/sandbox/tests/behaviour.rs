@@ -20,10 +20,9 @@ struct Play {
 
 impl Play {
     fn new() -> Play {
-        Play {
-            world: World::seeded(START),
-            second: 0,
-        }
+        let mut world = World::seeded(START);
+        world.timings = world.timings.even();
+        Play { world, second: 0 }
     }
 
     fn wait(&mut self, seconds: u64) {
@@ -102,6 +101,8 @@ fn a_swap_takes_its_time_and_a_second_swaps_back() {
         play.world.cname_holder(PRODUCTION).expect("held").name,
         "shop-two"
     );
+    assert_eq!(play.status("shop-blue").0, Status::Updating);
+    play.wait(2);
     play.done(SWAP);
     play.wait(8);
     assert_eq!(
@@ -399,7 +400,7 @@ fn clients_with_cached_answers_lose_requests_without_a_drain_only() {
         let mut play = Play::new();
         play.launch("shop-two");
         play.done(SWAP);
-        play.wait(8 + drain);
+        play.wait(10 + drain);
         play.done("Action=TerminateEnvironment&EnvironmentName=shop-blue");
         play.wait(300);
         let report = play.world.report();
@@ -648,7 +649,7 @@ async fn a_world_on_disk_is_shared_and_goes_on_while_nobody_runs() {
     };
     assert_eq!(shown(&second), Status::Updating);
     drop((first, second));
-    now.store(START + 100_000, Ordering::SeqCst);
+    now.store(START + 130_000, Ordering::SeqCst);
     let third = opened(folder.path(), &now).expect("it opens again");
     assert_eq!(shown(&third), Status::Ready);
     let world = folder.path().join("world.json");

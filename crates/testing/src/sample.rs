@@ -42,8 +42,8 @@ pub fn random() -> fastrand::Rng {
     fastrand::Rng::with_seed(seed())
 }
 
-/// The seed of the samples.
-fn seed() -> u64 {
+/// The seed of the samples, and of chance in the sandboxes that are released into.
+pub fn seed() -> u64 {
     static DRAWN: OnceLock<u64> = OnceLock::new();
     *DRAWN.get_or_init(|| match std::env::var(SEED) {
         Ok(given) => given
@@ -51,7 +51,9 @@ fn seed() -> u64 {
             .unwrap_or_else(|_| panic!("{SEED} is a number, not {given:?}")),
         Err(_) => {
             let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-            u64::from(now.expect("it is after 1970").subsec_nanos())
+            let drawn = u64::from(now.expect("it is after 1970").subsec_nanos());
+            tell(&format!("{SEED}={drawn}"));
+            drawn
         }
     })
 }

@@ -42,6 +42,7 @@ impl Served {
             .expect("a runtime");
         let sandbox = Sandbox::open(Options {
             policy: Some(crate::support::policies::shipped()),
+            seed: Some(bluegreen_testing::sample::seed()),
             ..options
         })
         .expect("a sandbox opens");

@@ -27,6 +27,7 @@ pub fn check(name: &str, output: &Output) {
         (r"/[^ ]*/\.tmp[A-Za-z0-9]+", "[folder]"),
         (r"process \d+", "process [pid]"),
         (r"Sandbox: \d+ requests", "Sandbox: [many] requests"),
+        (r"; seed \d+", "; seed [seed]"),
         (r"(after|for) (\d+(h|m|s|ms) ?)+:", "$1 [span]:"),
         (r"(?m)^( [A-Z][A-Za-z]+ +)(\d+(h|m|s) ?)+ *", "$1[span]  "),
         (r" {2,}", "  "),

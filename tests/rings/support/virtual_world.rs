@@ -188,6 +188,7 @@ impl VirtualWorld {
         let sandbox = Sandbox::open(Options {
             time,
             policy: Some(crate::support::policies::shipped()),
+            seed: Some(bluegreen_testing::sample::seed()),
             ..Options::default()
         })
         .expect("a sandbox in memory opens");

@@ -129,10 +129,8 @@ pub(crate) fn create_version(world: &mut World, form: &Form) -> Done {
     });
     if process {
         let (application, label) = (application.clone(), label.clone());
-        world.plan(
-            world.timings.process_seconds,
-            Happening::VersionProcessed { application, label },
-        );
+        let lasts = world.jittered(world.timings.process_seconds);
+        world.plan_after(lasts, Happening::VersionProcessed { application, label });
     }
     version_answer(world, &application, &label)
 }

@@ -85,6 +85,7 @@ pub(crate) fn create_environment(world: &mut World, form: &Form, request_id: &st
         operations_role: form.get("OperationsRole").map(str::to_owned),
         tags,
         settings: options,
+        deployed: None,
         bundled,
         defaults,
         instances: Vec::new(),
@@ -104,9 +105,12 @@ pub(crate) fn create_environment(world: &mut World, form: &Form, request_id: &st
     world.view.environments.push(environment);
     let at = world.view.environments.len() - 1;
     world.balance(&world.view.environments[at].id.clone());
-    let seconds = world.launch_seconds(&world.view.environments[at].name);
-    world.begin(at, Busy::Launch, seconds, request_id);
+    let name = world.view.environments[at].name.clone();
+    let lasts = world.launch_lasts(&name);
+    world.begin(at, Busy::Launch, lasts, request_id);
     world.say_of(at, "INFO", "createEnvironment is starting.");
+    world.plan_launch_events(at, lasts);
+    world.plan_early_health(at, lasts);
     Ok(Some(environment_node(world, &world.view.environments[at])))
 }
 

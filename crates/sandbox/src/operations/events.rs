@@ -55,6 +55,9 @@ fn event_node(event: &Event) -> Node {
         .option("VersionLabel", event.version_label.as_ref())
         .option("EnvironmentName", event.environment.as_ref())
         .text("PlatformArn", super::platform::arn())
-        .text("RequestId", &event.request_id)
+        .option(
+            "RequestId",
+            Some(&event.request_id).filter(|id| !id.is_empty()),
+        )
         .text("Severity", &event.severity)
 }

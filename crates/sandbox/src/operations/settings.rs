@@ -135,7 +135,23 @@ fn with_its_own(environment: &Environment) -> Vec<Setting> {
     settings
 }
 
-pub(crate) fn environment_settings(environment: &Environment, age: Age) -> Node {
+/// The sets of an environment's settings: the deployed one, and while an update changes it the
+/// pending one too (API reference, `UpdateEnvironment`).
+pub(crate) fn environment_settings(environment: &Environment, age: Age) -> Vec<Node> {
+    let Some(deployed) = &environment.deployed else {
+        return vec![settings_set(environment, age, "deployed")];
+    };
+    let before = Environment {
+        settings: deployed.clone(),
+        ..environment.clone()
+    };
+    vec![
+        settings_set(&before, age, "deployed"),
+        settings_set(environment, age, "pending"),
+    ]
+}
+
+fn settings_set(environment: &Environment, age: Age, status: &str) -> Node {
     let set = with_its_own(environment);
     let is_set = |(namespace, name): &&(&str, &str)| {
         let mut set = set.iter();
@@ -157,7 +173,7 @@ pub(crate) fn environment_settings(environment: &Environment, age: Age) -> Node 
         .text("ApplicationName", &environment.application)
         .text("Description", &environment.description)
         .text("EnvironmentName", &environment.name)
-        .text("DeploymentStatus", "deployed")
+        .text("DeploymentStatus", status)
         .date("DateCreated", environment.created)
         .date("DateUpdated", environment.updated)
         .nodes("OptionSettings", setting_nodes(&set, age).chain(unset))

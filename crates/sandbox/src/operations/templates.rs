@@ -83,8 +83,8 @@ pub(crate) fn delete_template(world: &mut World, form: &Form) -> Done {
 pub(crate) fn describe_settings(world: &World, form: &Form) -> Done {
     let application = form.require("ApplicationName")?;
     require_application(world, application)?;
-    let set = match (form.get("TemplateName"), form.get("EnvironmentName")) {
-        (Some(name), None) => template_node(require_template(world, application, name)?),
+    let sets = match (form.get("TemplateName"), form.get("EnvironmentName")) {
+        (Some(name), None) => vec![template_node(require_template(world, application, name)?)],
         (None, Some(name)) => {
             let at = find(world, None, Some(name))?;
             let environment = &world.view.environments[at];
@@ -101,7 +101,7 @@ pub(crate) fn describe_settings(world: &World, form: &Form) -> Done {
             ));
         }
     };
-    Ok(Some(node().nodes("ConfigurationSettings", [set])))
+    Ok(Some(node().nodes("ConfigurationSettings", sets)))
 }
 
 pub(crate) fn describe_options(form: &Form) -> Done {

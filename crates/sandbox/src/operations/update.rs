@@ -58,7 +58,9 @@ pub(crate) fn update_environment(world: &mut World, form: &Form, request_id: &st
         None if sizes_alone => Busy::Resize,
         None => Busy::Configure,
     };
-    world.view.environments[at].settings = merged;
+    let environment = &mut world.view.environments[at];
+    let deployed = std::mem::replace(&mut environment.settings, merged);
+    environment.deployed = Some(deployed).filter(|deployed| *deployed != environment.settings);
     world.bundle_again(at);
     if let Some(description) = form.get("Description") {
         description.clone_into(&mut world.view.environments[at].description);
@@ -66,17 +68,13 @@ pub(crate) fn update_environment(world: &mut World, form: &Form, request_id: &st
     if busy != Busy::Resize {
         world.note_interruption("UpdateEnvironment", at);
     }
+    let label = world.view.environments[at].version_label.clone();
     let deploys = matches!(busy, Busy::Deploy { .. });
-    let seconds = match deploys {
-        true => world.deploy_seconds(&world.view.environments[at].version_label),
-        false => world.timings.deploy_seconds,
-    };
-    world.begin(at, busy, seconds, request_id);
+    let lasts = world.update_lasts(deploys.then_some(label.as_str()));
+    world.begin(at, busy, lasts, request_id);
     world.say_of(at, "INFO", "Environment update is starting.");
-    if deploys {
-        world.say_of(at, "INFO", "Deploying new version to instance(s).");
-        world.plan_deploy_events(at);
-    }
+    world.plan_update_events(at, lasts);
+    world.plan_shown_operation(at, lasts);
     Ok(Some(environment_node(world, &world.view.environments[at])))
 }
 
@@ -116,12 +114,8 @@ pub(crate) fn abort_update(world: &mut World, form: &Form, request_id: &str) -> 
     world.note_interruption("AbortEnvironmentUpdate", at);
     // The update's events go on under its own request.
     let update = environment_request(world, at);
-    world.begin(
-        at,
-        Busy::Abort { before },
-        world.timings.abort_seconds,
-        request_id,
-    );
+    let lasts = world.jittered(world.timings.abort_seconds);
+    world.begin(at, Busy::Abort { before }, lasts, request_id);
     world.view.environments[at].request_id = update;
     world.say_of(at, "WARN", "Environment update is aborting.");
     Ok(None)
@@ -131,12 +125,9 @@ pub(crate) fn restart(world: &mut World, form: &Form, request_id: &str) -> Done 
     let at = named(world, form)?;
     require_ready(world, at)?;
     world.note_interruption("RestartAppServer", at);
-    world.begin(
-        at,
-        Busy::Configure,
-        world.timings.settle_seconds,
-        request_id,
-    );
+    let lasts = world.jittered(world.timings.settle_seconds);
+    world.begin(at, Busy::Configure, lasts, request_id);
+    world.plan_shown_operation(at, lasts);
     world.say_of(at, "INFO", "restartAppServer is starting.");
     Ok(None)
 }
@@ -204,8 +195,10 @@ pub(crate) fn terminate(world: &mut World, form: &Form, request_id: &str) -> Don
             } else {
                 world.timings.terminate_seconds
             };
-            world.begin(at, Busy::Terminate, seconds, request_id);
+            let lasts = world.jittered(seconds);
+            world.begin(at, Busy::Terminate, lasts, request_id);
             world.say_of(at, "INFO", "terminateEnvironment is starting.");
+            world.plan_termination_events(at, lasts);
             if let Some(message) = world.quirks.failures_of_others.get(&name).cloned() {
                 let mut of_another = world.view.environments[at].clone();
                 of_another.request_id = world.request_id();

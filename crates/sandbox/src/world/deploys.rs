@@ -1,21 +1,45 @@
 //! The course of a deploy: how long it takes and the events in it.
 
+use crate::time::Millis;
 use crate::world::World;
-use crate::world::due::Happening;
 use crate::world::environment::{Busy, Environment};
 
 /// The namespace of how versions are deployed.
 const COMMAND: &str = "aws:elasticbeanstalk:command";
 
 impl World {
-    /// How long a deploy of this version takes, in seconds.
-    pub(crate) fn deploy_seconds(&self, label: &str) -> u64 {
-        let slow = self.quirks.slow_deploys.get(label);
-        slow.map_or(self.timings.deploy_seconds, |(seconds, _)| *seconds)
+    /// How long an update takes, in milliseconds, that deploys this version, or none.
+    pub(crate) fn update_lasts(&mut self, deployed: Option<&str>) -> Millis {
+        let scripted = deployed.and_then(|label| self.quirks.slow_deploys.get(label));
+        match scripted {
+            Some((seconds, _)) => seconds.saturating_mul(1000),
+            None => self.jittered(self.timings.deploy_seconds),
+        }
     }
 
-    /// Plans the events of a deploy that has just begun, evenly spread over its time.
-    pub(crate) fn plan_deploy_events(&mut self, at: usize) {
+    /// Plans the events of an update that has just begun and takes this long: the first ones soon,
+    /// those of a deploy evenly spread over its time, and the last but one shortly before its end.
+    pub(crate) fn plan_update_events(&mut self, at: usize, lasts: Millis) {
+        let second = self.second_event(lasts);
+        let environment = &self.view.environments[at];
+        let deploys = matches!(environment.busy, Some(Busy::Deploy { .. }));
+        if environment.deployed.is_some() || !deploys {
+            let text = format!(
+                "Updating environment {}'s configuration settings.",
+                environment.name
+            );
+            self.plan_event(at, second, "INFO", text);
+        }
+        if deploys {
+            let text = "Deploying new version to instance(s).";
+            self.plan_event(at, second, "INFO", text.to_owned());
+            self.plan_deploy_events(at, second, lasts);
+        }
+        self.plan_near_end(at, lasts);
+    }
+
+    /// Plans the events of a deploy, evenly spread over its time from `second` on.
+    fn plan_deploy_events(&mut self, at: usize, second: Millis, lasts: Millis) {
         let environment = &self.view.environments[at];
         let label = environment.version_label.clone();
         let scripted = self.quirks.slow_deploys.get(&label);
@@ -28,23 +52,12 @@ impl World {
             .into_iter()
             .map(|message| ("INFO".to_owned(), message))
             .collect();
-        said.extend(
-            self.quirks
-                .updates_say
-                .get(&label)
-                .cloned()
-                .unwrap_or_default(),
-        );
-        let (id, operation) = (environment.id.clone(), environment.operation);
-        let (seconds, many) = (self.deploy_seconds(&label), said.len() as u64);
+        let additional = self.quirks.updates_say.get(&label);
+        said.extend(additional.cloned().unwrap_or_default());
+        let many = said.len() as u64;
         for (nth, (severity, message)) in (1..).zip(said) {
-            let what = Happening::UpdateSays {
-                id: id.clone(),
-                operation,
-                severity,
-                message,
-            };
-            self.plan(seconds * nth / (many + 1), what);
+            let after = second + (lasts - second) * nth / (many + 1);
+            self.plan_event(at, after, &severity, message);
         }
     }
 }
@@ -151,7 +164,10 @@ fn steps(environment: &Environment, scripted: Option<usize>) -> Vec<String> {
             said
         }
         // Each instance says so once it has the version.
-        _ => vec!["Instance deployment completed successfully.".to_owned(); scripted.unwrap_or(0)],
+        _ => {
+            let instances = scripted.unwrap_or(instances.len());
+            vec!["Instance deployment completed successfully.".to_owned(); instances]
+        }
     }
 }
 

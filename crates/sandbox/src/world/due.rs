@@ -35,6 +35,12 @@ pub(crate) enum Late {
 pub(crate) enum Happening {
     /// An operation of an environment ends.
     OperationEnds { id: String, operation: u64 },
+    /// An operation of an environment ends soon.
+    OperationNearsEnd { id: String, operation: u64 },
+    /// The health of an environment that launches is Pending: its instances start.
+    HealthPends { id: String, operation: u64 },
+    /// An operation shows in an environment's health.
+    HealthShows { id: String, operation: u64 },
     /// An environment's health settles.
     HealthSettles { id: String, operation: u64 },
     /// An environment's health that lasted for a while is over.
@@ -48,6 +54,12 @@ pub(crate) enum Happening {
     },
     /// Two environments' CNAMEs change places.
     CnamesMove {
+        a: String,
+        b: String,
+        operation: u64,
+    },
+    /// A swap whose CNAMEs have moved ends.
+    SwapEnds {
         a: String,
         b: String,
         operation: u64,

@@ -132,6 +132,10 @@ pub struct Environment {
     /// The option settings that were given to it through the API, by its template or
     /// directly: they outrank all others.
     pub settings: Vec<Setting>,
+    /// The settings that are deployed, while an update changes those that were given to it; `None`
+    /// at any other time (API reference, `UpdateEnvironment`).
+    #[serde(default)]
+    pub deployed: Option<Vec<Setting>>,
     /// The settings of its version's source bundle (`.ebextensions`).
     #[serde(default)]
     pub bundled: Vec<Setting>,
@@ -155,19 +159,17 @@ impl Environment {
         self.status != Status::Terminated
     }
 
-    /// Whether its web site answers: it is Ready, or only its CNAME is moving.
+    /// Whether its web site answers: it is Ready, only its CNAME is moving, or it is healthy before
+    /// its launch has ended.
     #[must_use]
     pub fn answers(&self) -> bool {
         match self.busy {
             None => self.status == Status::Ready,
+            Some(Busy::Launch) => self.health == "Green",
             Some(Busy::Swap | Busy::Resize | Busy::Manage { .. }) => true,
-            Some(
-                Busy::Launch
-                | Busy::Deploy { .. }
-                | Busy::Configure
-                | Busy::Abort { .. }
-                | Busy::Terminate,
-            ) => false,
+            Some(Busy::Deploy { .. } | Busy::Configure | Busy::Abort { .. } | Busy::Terminate) => {
+                false
+            }
         }
     }
 

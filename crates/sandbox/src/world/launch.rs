@@ -1,11 +1,12 @@
 //! How a launch ends, and what makes it fail.
 
-use crate::time::parse_date;
+use crate::time::{Millis, parse_date};
 use crate::world::World;
 use crate::world::environment::{Busy, Environment, Status};
 use crate::world::fault::LaunchFault;
 use crate::world::quota::QuotaOf;
 use crate::world::setting::{SCHEDULED_ACTION, Setting};
+use crate::world::view::Version;
 
 /// How long until the service finds out that it cannot make an environment's resources at
 /// all: public event logs show a second or two.
@@ -28,12 +29,30 @@ impl World {
         retired.any(|(namespace, name)| (namespace, name) == (&of.namespace, &of.name))
     }
 
-    /// How long a launch takes: one that cannot begin is over at once.
-    pub(crate) fn launch_seconds(&self, name: &str) -> u64 {
-        match self.launch_fault(name) {
+    /// How long a launch takes, in milliseconds: one that cannot begin is over at once.
+    pub(crate) fn launch_lasts(&mut self, name: &str) -> Millis {
+        self.jittered(match self.launch_fault(name) {
             Some(LaunchFault::Profile) => AT_ONCE_SECONDS,
             _ => self.timings.launch_seconds,
-        }
+        })
+    }
+
+    /// Whether the launch of an environment will end without success.
+    pub(crate) fn launch_will_fail(&self, at: usize) -> bool {
+        let environment = &self.view.environments[at];
+        let fault = self.launch_fault(&environment.name);
+        fault.is_some_and(|fault| fault != LaunchFault::Warned)
+            || self.lost_version(environment).is_some()
+            || !self.broken_resources(environment).is_empty()
+    }
+
+    /// The version of an environment, where its bundle is gone.
+    fn lost_version(&self, environment: &Environment) -> Option<&Version> {
+        let version = self.version(&environment.application, &environment.version_label);
+        version.filter(|version| {
+            let bundle = (version.bucket.clone(), version.key.clone());
+            self.lost_bundles.contains(&bundle)
+        })
     }
 
     fn launch_fault(&self, name: &str) -> Option<LaunchFault> {
@@ -148,11 +167,7 @@ impl World {
                 error(event.clone());
             }
         }
-        let version = self.version(&environment.application, &environment.version_label);
-        let lost = version.filter(|version| {
-            let bundle = (version.bucket.clone(), version.key.clone());
-            self.lost_bundles.contains(&bundle)
-        });
+        let lost = self.lost_version(&environment);
         if let Some(version) = lost {
             // The words of CreateApplicationVersion (hsingh/ansible-elastic-beanstalk#40).
             error(format!(
@@ -209,18 +224,18 @@ impl World {
     }
 
     fn leave_failed(&mut self, at: usize, end: &End) {
+        if let End::Ready(health, status) = end {
+            self.turn(at, health, status, "");
+        }
         let environment = &mut self.view.environments[at];
         match end {
-            End::Ready("Red", status) => environment.set_health("Red", status),
-            End::Ready(health, status) => {
-                environment.set_health(health, status);
-                environment.instances.clear();
-            }
+            End::Ready("Red", _) => {}
+            End::Ready(..) => environment.instances.clear(),
             End::Terminating => {
                 environment.instances.clear();
                 let request_id = environment.request_id.clone();
-                let seconds = self.timings.terminate_seconds;
-                self.begin(at, Busy::Terminate, seconds, &request_id);
+                let lasts = self.jittered(self.timings.terminate_seconds);
+                self.begin(at, Busy::Terminate, lasts, &request_id);
             }
             End::Terminated => {
                 environment.status = Status::Terminated;

@@ -48,8 +48,8 @@ impl World {
         if self.view.environments[at].status == Status::Ready {
             action.began = Some(self.now);
             let request_id = self.request_id();
-            let seconds = self.timings.launch_seconds;
-            self.begin(at, Busy::Manage { action: id }, seconds, &request_id);
+            let lasts = self.jittered(self.timings.launch_seconds);
+            self.begin(at, Busy::Manage { action: id }, lasts, &request_id);
             self.say_of(at, "INFO", "Environment update is starting.");
             return;
         }

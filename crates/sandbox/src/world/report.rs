@@ -12,6 +12,9 @@ use crate::world::traffic::Loss;
 /// The report.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Report {
+    /// The seed of its chance, by which the same course can be had again.
+    #[serde(default)]
+    pub seed: u64,
     /// Requests that the modelled clients sent.
     pub requests: u64,
     /// The requests without a success.
@@ -69,6 +72,7 @@ impl World {
             strikes.insert("long_caches".to_owned(), self.traffic.astray);
         }
         Report {
+            seed: self.seed_of_chance(),
             requests: self.traffic.requests,
             lost: self.traffic.lost,
             lost_astray: self.traffic.lost_astray,

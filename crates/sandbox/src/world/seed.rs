@@ -1,11 +1,11 @@
 //! The seeded application that every new sandbox begins with.
 
-use crate::world::World;
 use crate::world::environment::{Environment, Status, Tier};
 use crate::world::names::{ACCOUNT, BUCKET, BUNDLES, PRODUCTION, STACK};
 use crate::world::setting::Setting;
 use crate::world::traffic::Traffic;
 use crate::world::view::{Application, Version};
+use crate::world::{World, bundles};
 
 /// How many clients the model has, each with one request a second.
 const CLIENTS: usize = 20;
@@ -47,6 +47,7 @@ impl World {
             .iter()
             .map(|e| e.name.clone())
             .collect();
+        world.seeded_bundles = bundles();
         world.traffic = Traffic::new(PRODUCTION, CLIENTS, CACHE_SECONDS, now);
         world.changed();
         world
@@ -65,7 +66,8 @@ impl World {
         self.changed();
     }
 
-    fn ready_environment(&mut self, name: &str, tier: Tier) -> Environment {
+    /// An environment that has been Ready for long, with the settings of the seeded ones.
+    pub(crate) fn ready_environment(&mut self, name: &str, tier: Tier) -> Environment {
         let setting = Setting::new;
         Environment {
             application: "shop".to_owned(),
@@ -130,6 +132,7 @@ impl World {
                     "AllAtOnce",
                 ),
             ],
+            deployed: None,
             bundled: Vec::new(),
             defaults: Vec::new(),
             instances: self.instances(2, "v1"),

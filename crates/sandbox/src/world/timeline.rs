@@ -1,9 +1,11 @@
 //! How operations of environments begin and end.
 
+use crate::time::Millis;
 use crate::wire::form::Form;
 use crate::world::World;
 use crate::world::due::{Arrival, Happening, Late};
 use crate::world::environment::{Busy, Status};
+use crate::world::setting::Setting;
 
 impl World {
     /// Lets happen what is due; returns a request that arrives, because the world does not decide
@@ -13,6 +15,21 @@ impl World {
             Happening::OperationEnds { id, operation } => {
                 if let Some(at) = self.busy_with(&id, operation) {
                     self.end_operation(at);
+                }
+            }
+            Happening::OperationNearsEnd { id, operation } => {
+                if let Some(at) = self.busy_with(&id, operation) {
+                    self.near_end(at);
+                }
+            }
+            Happening::HealthPends { id, operation } => {
+                if let Some(at) = self.busy_with(&id, operation) {
+                    self.pend_health(at);
+                }
+            }
+            Happening::HealthShows { id, operation } => {
+                if let Some(at) = self.busy_with(&id, operation) {
+                    self.show_operation(at);
                 }
             }
             Happening::HealthSettles { id, operation } => self.settle_health(&id, operation),
@@ -28,6 +45,7 @@ impl World {
                 }
             }
             Happening::CnamesMove { a, b, operation } => self.move_cnames(&a, &b, operation),
+            Happening::SwapEnds { a, b, operation } => self.complete_swap(&a, &b, operation),
             Happening::VersionProcessed { application, label } => {
                 let fails = self.quirks.unprocessable.contains(&label);
                 let version = self
@@ -60,8 +78,8 @@ impl World {
             .position(|e| e.id == id && e.operation == operation && e.busy.is_some())
     }
 
-    /// Begins an operation of an environment, which ends after `seconds`.
-    pub(crate) fn begin(&mut self, at: usize, busy: Busy, seconds: u64, request_id: &str) {
+    /// Begins an operation of an environment, which ends after `lasts` milliseconds.
+    pub(crate) fn begin(&mut self, at: usize, busy: Busy, lasts: Millis, request_id: &str) {
         let operation = self.number();
         let now = self.now;
         let environment = &mut self.view.environments[at];
@@ -75,15 +93,15 @@ impl World {
             Busy::Abort { .. } => Status::Aborting,
             Busy::Terminate => Status::Terminating,
         };
-        if busy != Busy::Swap {
-            environment.set_health("Grey", "Info");
+        if !matches!(busy, Busy::Swap | Busy::Launch) {
+            environment.health = "Grey".to_owned();
         }
         environment.busy = Some(busy);
         environment.operation = operation;
         environment.updated = now;
         request_id.clone_into(&mut environment.request_id);
         let id = environment.id.clone();
-        self.plan(seconds, Happening::OperationEnds { id, operation });
+        self.plan_after(lasts, Happening::OperationEnds { id, operation });
     }
 
     fn end_operation(&mut self, at: usize) {
@@ -97,9 +115,10 @@ impl World {
             return;
         };
         environment.status = Status::Ready;
+        let before_update = environment.deployed.take();
         match busy {
             Busy::Launch => self.end_launch(at),
-            Busy::Deploy { before } => self.end_deploy(at, before),
+            Busy::Deploy { before } => self.end_deploy(at, before, before_update),
             Busy::Resize => {
                 self.fill_group(at);
                 self.ready_again(at);
@@ -120,6 +139,7 @@ impl World {
             Busy::Swap => {}
             Busy::Abort { before } => {
                 self.view.environments[at].version_label = before;
+                self.restore_settings(at, before_update);
                 self.bundle_again(at);
                 self.ready_again(at);
                 self.say_of(at, "WARN", "During an aborted deployment, some instances may have deployed the new application version. To ensure all instances are running the same version, re-deploy the appropriate application version.");
@@ -137,25 +157,35 @@ impl World {
         if self.launch_goes_wrong(at) {
             return;
         }
-        let environment = &mut self.view.environments[at];
-        let name = environment.name.clone();
-        environment.set_health("Grey", "Pending");
-        let healthy_from = self.now + self.timings.warm_seconds * 1000;
-        for instance in &mut self.view.environments[at].instances {
-            instance.healthy_from = healthy_from;
-        }
+        let name = self.view.environments[at].name.clone();
         self.say_of(
             at,
             "INFO",
             &format!("Successfully launched environment: {name}"),
         );
-        self.plan_health(at, self.timings.warm_seconds);
+        if self.view.environments[at].health == "Grey" {
+            let lasts = self.jittered(self.timings.warm_seconds);
+            let healthy_from = self.now + lasts;
+            for instance in &mut self.view.environments[at].instances {
+                instance.healthy_from = healthy_from;
+            }
+            self.pend_health(at);
+            self.plan_health(at, lasts);
+        }
         self.take_its_time(at);
     }
 
-    fn end_deploy(&mut self, at: usize, before: String) {
+    /// Puts back the settings from before an update that did not succeed.
+    fn restore_settings(&mut self, at: usize, before: Option<Vec<Setting>>) {
+        if let Some(before) = before {
+            self.view.environments[at].settings = before;
+        }
+    }
+
+    fn end_deploy(&mut self, at: usize, before: String, settings: Option<Vec<Setting>>) {
         let label = self.view.environments[at].version_label.clone();
         if self.quirks.failing_versions.contains(&label) {
+            self.restore_settings(at, settings);
             self.fail_deploy(at, before);
             return;
         }
@@ -174,11 +204,6 @@ impl World {
             }
             return;
         }
-        self.say_of(
-            at,
-            "INFO",
-            "New application version was deployed to running EC2 instances.",
-        );
         self.say_of(at, "INFO", "Environment update completed successfully.");
     }
 

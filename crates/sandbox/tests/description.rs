@@ -1,0 +1,219 @@
+//! Worlds that somebody describes, the folders that keep them, and the status page.
+
+use std::path::Path;
+
+use bluegreen_sandbox::{Description, Options, Sandbox, SandboxError};
+use bytes::Bytes;
+
+const BOOKS: &str = r#"
+region = "eu-central-1"
+
+[clients]
+host = "books.eu-central-1.elasticbeanstalk.com"
+count = 5
+
+[[application]]
+name = "books"
+
+[[version]]
+application = "books"
+label = "2026-11-01"
+bucket = "book-artifacts"
+key = "books/2026-11-01.zip"
+
+[[environment]]
+application = "books"
+name = "books-live"
+version = "2026-11-01"
+cname_prefix = "books"
+instances = 3
+tags = { team = "catalogue" }
+
+[environment.settings."aws:autoscaling:asg"]
+MinSize = "3"
+
+[[environment]]
+application = "books"
+name = "books-queue"
+version = "2026-11-01"
+tier = "Worker"
+
+[[bucket]]
+name = "book-reports"
+"#;
+
+fn described(text: &str) -> Result<Description, SandboxError> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("world.toml");
+    std::fs::write(&file, text).expect("it is written");
+    Description::read(&file)
+}
+
+fn opened(text: &str, folder: Option<&Path>) -> Sandbox {
+    Sandbox::open(Options {
+        world: Some(described(text).expect("a world")),
+        directory: folder.map(Path::to_owned),
+        ..Options::default()
+    })
+    .expect("it opens")
+}
+
+async fn get(sandbox: &Sandbox, path: &str) -> (u16, String) {
+    let request = http::Request::get(format!("http://127.0.0.1{path}"));
+    let request = request.body(Bytes::new()).expect("a request");
+    let answer = sandbox.handle(request).await.expect("an answer");
+    let status = answer.status().as_u16();
+    (status, String::from_utf8_lossy(answer.body()).into_owned())
+}
+
+#[tokio::test]
+async fn a_described_world_has_what_the_file_says() {
+    let sandbox = opened(BOOKS, None);
+    sandbox.with_world(|world, _| {
+        assert_eq!(world.region, "eu-central-1");
+        let live = world.environment("books-live").expect("it is there");
+        assert_eq!(live.instances.len(), 3);
+        assert_eq!(live.tags, [("team".to_owned(), "catalogue".to_owned())]);
+        let cname = "books.eu-central-1.elasticbeanstalk.com";
+        assert_eq!(live.cname.as_deref(), Some(cname));
+        assert_eq!(live.setting("aws:autoscaling:asg", "MinSize"), Some("3"));
+        assert_eq!(live.setting("aws:autoscaling:asg", "MaxSize"), Some("4"));
+        let queue = world.environment("books-queue").expect("it is there");
+        assert_eq!(queue.cname, None);
+        assert!(world.environment("shop-blue").is_none());
+    });
+    let (status, _) = get(&sandbox, "/book-artifacts/books/2026-11-01.zip").await;
+    assert_eq!(status, 200);
+    assert_eq!(get(&sandbox, "/book-reports?location").await.0, 200);
+    assert_eq!(get(&sandbox, "/shop-artifacts?location").await.0, 404);
+    let left = sandbox.report().leftovers;
+    assert!(
+        left.objects.is_empty() && left.environments.is_empty(),
+        "{left:?}"
+    );
+}
+
+/// A mistake is refused with the file, the place and the remedy.
+#[test]
+fn a_mistake_in_a_description_is_named() {
+    let gone = BOOKS.replace("label = \"2026-11-01\"", "label = \"other\"");
+    let twice = BOOKS.replace("books-queue", "books-live");
+    for (text, words) in [
+        (
+            BOOKS.replace("cname_prefix", "cname"),
+            "unknown field `cname`",
+        ),
+        (BOOKS.replace("[clients]", "[clients"), "line 4"),
+        (gone, "environment books-live runs version 2026-11-01"),
+        (twice, "two environments named books-live"),
+        (
+            "{}".to_owned(),
+            "not a recording that `bluegreen doctor` wrote",
+        ),
+    ] {
+        let error = described(&text).expect_err("a mistake").to_string();
+        assert!(
+            error.contains(words) && error.contains("world.toml"),
+            "{error}"
+        );
+    }
+}
+
+/// The recording of an account becomes a world with its environments and their settings.
+#[test]
+fn a_doctors_file_describes_its_account() {
+    let answer = |operation: &str, list: &str, members: &str| {
+        serde_json::json!({
+            "at": "2026-11-28T12:00:00Z", "service": "elasticbeanstalk", "method": "POST",
+            "path": "/", "status": 200, "body": format!("Action={operation}&Version=2010-12-01"),
+            "answer": format!(
+                "<{operation}Response><{operation}Result><{list}>{members}</{list}>\
+                 </{operation}Result></{operation}Response>"
+            )
+        })
+    };
+    let environment = "<member><EnvironmentName>app-1-blue</EnvironmentName>\
+        <ApplicationName>app-1</ApplicationName><VersionLabel>label-1</VersionLabel>\
+        <CNAME>name-1.eu-west-1.elasticbeanstalk.com</CNAME><Status>Ready</Status>\
+        <Tier><Name>WebServer</Name></Tier></member>\
+        <member><EnvironmentName>app-1-old</EnvironmentName><ApplicationName>app-1\
+        </ApplicationName><Status>Terminated</Status></member>";
+    let settings = "<member><EnvironmentName>app-1-blue</EnvironmentName><OptionSettings><member>\
+        <Namespace>aws:autoscaling:asg</Namespace><OptionName>MinSize</OptionName><Value>5</Value>\
+        </member></OptionSettings></member>";
+    let recording = serde_json::json!({
+        "format": "bluegreen-doctor", "version": 1, "region": "eu-west-1",
+        "names": { "blue": "app-1-blue", "bucket": "bucket-1" },
+        "exchanges": [
+            answer("DescribeEnvironments", "Environments", environment),
+            answer("DescribeConfigurationSettings", "ConfigurationSettings", settings),
+        ]
+    });
+    let sandbox = opened(&recording.to_string(), None);
+    sandbox.with_world(|world, _| {
+        let blue = world.environment("app-1-blue").expect("it is there");
+        assert_eq!(blue.version_label, "label-1");
+        assert_eq!(blue.instances.len(), 5);
+        let cname = "name-1.eu-west-1.elasticbeanstalk.com";
+        assert_eq!(
+            world.cname_holder(cname).map(|e| &*e.name),
+            Some("app-1-blue")
+        );
+        assert_eq!(world.environments().count(), 1);
+    });
+}
+
+/// A world is removed with its objects, and nothing where there is no world.
+#[test]
+fn a_folder_begins_anew() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    drop(opened(BOOKS, Some(folder)));
+    let kept = Sandbox::open(Options {
+        directory: Some(folder.to_owned()),
+        ..Options::default()
+    });
+    let is_there = |sandbox: Sandbox, name: &str| {
+        sandbox.with_world(|world, _| world.environment(name).is_some())
+    };
+    assert!(is_there(kept.expect("it opens"), "books-live"));
+    Sandbox::remove(folder).expect("it is removed");
+    assert!(!folder.join("s3").exists());
+    let anew = Sandbox::open(Options {
+        directory: Some(folder.to_owned()),
+        ..Options::default()
+    });
+    assert!(is_there(anew.expect("it opens"), "shop-blue"));
+
+    let other = tempfile::tempdir().expect("a folder");
+    let s3 = other.path().join("s3");
+    std::fs::create_dir(&s3).expect("a folder of somebody else's");
+    Sandbox::remove(other.path()).expect("nothing to remove");
+    assert!(s3.exists());
+}
+
+/// The page needs no file beside it, may read the sandbox alone, and shows what the state says.
+#[tokio::test]
+async fn the_status_page_shows_what_there_is() {
+    let sandbox = opened(BOOKS, None);
+    let request = http::Request::get("http://127.0.0.1/_sandbox/");
+    let request = request.body(Bytes::new()).expect("a request");
+    let page = sandbox.handle(request).await.expect("an answer");
+    let rights = page.headers().get("content-security-policy");
+    let rights = rights
+        .and_then(|value| value.to_str().ok())
+        .expect("rights");
+    assert!(rights.starts_with("default-src 'none'") && rights.contains("connect-src 'self'"));
+    let text = String::from_utf8_lossy(page.body());
+    assert!(
+        !text.contains("http://") && !text.contains("https://"),
+        "it needs no network"
+    );
+    assert!(!text.contains("innerHTML"), "names are set as text");
+    let (status, state) = get(&sandbox, "/_sandbox/state").await;
+    assert_eq!(status, 200);
+    let state: serde_json::Value = serde_json::from_str(&state).expect("JSON");
+    assert_eq!(state["environments"][0]["name"], "books-live");
+    assert_eq!(state["environments"][0]["serves"], true);
+    assert_eq!(state["host"], "books.eu-central-1.elasticbeanstalk.com");
+}
