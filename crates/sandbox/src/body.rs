@@ -81,25 +81,45 @@ impl Spooled {
         self.length
     }
 
-    /// The content of a body that is `aws-chunked`, in a file of its own.
+    /// The first `length` bytes of a file.
+    pub fn of_file(file: File, length: u64) -> Spooled {
+        let file = Arc::new(file);
+        Spooled { file, length }
+    }
+
+    /// The content of a body that is `aws-chunked`, in a file of its own, and its trailers.
     ///
     /// # Errors
     /// The body is malformed, or a file cannot be read or written.
-    pub fn unpacked(&self, folder: &Path) -> io::Result<Spooled> {
+    pub fn unpacked(&self, folder: &Path) -> io::Result<(Spooled, Trailers)> {
         let mut packed = self.file.try_clone()?;
         packed.rewind()?;
         let mut content = tempfile::tempfile_in(folder)?;
-        let length = unpack(BufReader::new(packed), &mut content)?;
-        let file = Arc::new(content);
-        Ok(Spooled { file, length })
+        let (length, trailers) = unpack(BufReader::new(packed), &mut content)?;
+        Ok((Spooled::of_file(content, length), trailers))
     }
 
     /// The body, from its beginning.
     pub fn pieces(&self) -> Pieces {
+        self.pieces_from(0)
+    }
+
+    /// The body from a byte on, at most its length.
+    pub fn pieces_from(&self, at: u64) -> Pieces {
         Pieces {
             spooled: self.clone(),
-            at: 0,
+            at: at.min(self.length),
         }
+    }
+
+    /// Reads the body from a byte on.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn reader(&self, at: u64) -> io::Result<impl Read> {
+        let mut file = self.file.try_clone()?;
+        file.seek(io::SeekFrom::Start(at))?;
+        Ok(file.take(self.length.saturating_sub(at)))
     }
 }
 
@@ -132,25 +152,54 @@ impl Body for Pieces {
     }
 }
 
+/// The headers that follow a body, by their names.
+pub(crate) type Trailers = Vec<(String, String)>;
+
+fn malformed() -> io::Error {
+    io::ErrorKind::InvalidData.into()
+}
+
+/// A line of a body without its end; empty where the body has ended.
+fn line(body: &mut impl BufRead) -> io::Result<String> {
+    let mut line = Vec::new();
+    let mut first = body.take(LINE_BYTES_MAX);
+    first.read_until(b'\n', &mut line)?;
+    let line = match line.strip_suffix(b"\r\n") {
+        Some(line) => line,
+        None if line.is_empty() => &[],
+        None => return Err(malformed()),
+    };
+    let line = std::str::from_utf8(line).map_err(|_| malformed())?;
+    Ok(line.to_owned())
+}
+
+/// The trailers of a body, up to an empty line.
+fn trailers(body: &mut impl BufRead) -> io::Result<Trailers> {
+    let mut trailers = Vec::new();
+    loop {
+        let line = line(body)?;
+        if line.is_empty() {
+            return Ok(trailers);
+        }
+        let (name, value) = line.split_once(':').ok_or_else(malformed)?;
+        trailers.push((name.trim().to_owned(), value.trim().to_owned()));
+    }
+}
+
 /// Writes the content of an `aws-chunked` body: lines of a length in hexadecimal, each
-/// followed by that many bytes, until a length of zero; trailers are ignored. Returns the
-/// content's length.
+/// followed by that many bytes, until a length of zero. Returns the content's length, and the
+/// trailers.
 ///
 /// # Errors
 /// The body is malformed, or it cannot be read or its content written.
-fn unpack(mut body: impl BufRead, mut content: impl Write) -> io::Result<u64> {
-    let malformed = || io::Error::from(io::ErrorKind::InvalidData);
+fn unpack(mut body: impl BufRead, mut content: impl Write) -> io::Result<(u64, Trailers)> {
     let mut written = 0;
     loop {
-        let mut line = Vec::new();
-        let mut first = body.by_ref().take(LINE_BYTES_MAX);
-        first.read_until(b'\n', &mut line)?;
-        let line = line.strip_suffix(b"\r\n").ok_or_else(malformed)?;
-        let line = std::str::from_utf8(line).map_err(|_| malformed())?;
+        let line = line(&mut body)?;
         let length = line.split(';').next().unwrap_or_default();
         let length = u64::from_str_radix(length, 16).map_err(|_| malformed())?;
         if length == 0 {
-            return Ok(written);
+            return Ok((written, trailers(&mut body)?));
         }
         if io::copy(&mut body.by_ref().take(length), &mut content)? != length {
             return Err(malformed());
@@ -164,11 +213,12 @@ fn unpack(mut body: impl BufRead, mut content: impl Write) -> io::Result<u64> {
     }
 }
 
-/// The content of an `aws-chunked` body that is held; `None` where it is malformed.
-pub(crate) fn unpacked(body: &[u8]) -> Option<Bytes> {
+/// The content of an `aws-chunked` body that is held, and its trailers; `None` where it is
+/// malformed.
+pub(crate) fn unpacked(body: &[u8]) -> Option<(Bytes, Trailers)> {
     let mut content = Vec::with_capacity(body.len());
-    unpack(body, &mut content).ok()?;
-    Some(content.into())
+    let (_, trailers) = unpack(body, &mut content).ok()?;
+    Some((content.into(), trailers))
 }
 
 /// The body of an answer that is too large to be held: it travels beside the answer, as an

@@ -1,34 +1,44 @@
-//! S3: the library `s3s-fs` over a folder, and here what that library leaves open.
+//! S3: `s3s` takes requests apart and puts answers together, `service` carries the operations out,
+//! and `store` keeps buckets and objects below a folder.
 //!
-//! s3s-fs checks a write's condition and then writes; between the two another writer may come. It
-//! keeps an object's checksums in a file of their own, so that a read beside a write could mix old
-//! and new. Every request therefore runs under one lock, which holds between processes too.
-//! Signatures are not checked, so bodies that were signed in chunks are unpacked here (S3 API
-//! reference, "Signature calculations … chunked upload").
+//! One request at a time works on the folder, under a lock that holds between processes too, so
+//! that a write's condition still holds when it is written.
 
 mod checksums;
+mod earlier;
+mod failure;
+mod plain;
+mod presigned;
 mod request;
+mod service;
+mod store;
 
-pub(crate) use request::{ENCRYPTION_KEY, ENCRYPTION_METHOD, decoded, operation, strip, target};
+pub(crate) use failure::{failure, identified};
+pub(crate) use presigned::access_key;
+pub(crate) use request::{ENCRYPTION_KEY, ENCRYPTION_METHOD, decoded, operation, target};
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use s3s::Body;
-use s3s::host::MultiDomain;
 use s3s::service::{S3Service, S3ServiceBuilder};
-use s3s_fs::FileSystem;
 use tokio::runtime::Runtime;
 
 use crate::body::{Spooled, Streamed};
 use crate::description::Description;
-use crate::objects::checksums::mend;
-use crate::objects::request::HOSTS;
-use crate::{body, host};
+use crate::objects::checksums::Algorithm;
+use crate::objects::failure::Subject;
+use crate::objects::plain::plain;
+use crate::objects::presigned::accepted;
+use crate::objects::request::{climbs, in_path_style};
+use crate::objects::service::{Moment, Service, exclusive, made};
+use crate::objects::store::Store;
+use crate::objects::store::object::{Content, NULL, Object, Version};
+use crate::objects::store::staged::Writer;
+use crate::time::Millis;
+use crate::world::names::ACCOUNT;
 
 /// What the sandbox puts where a version's source bundle lies.
 pub(crate) const BUNDLE: &[u8] = b"a source bundle";
@@ -36,9 +46,8 @@ pub(crate) const BUNDLE: &[u8] = b"a source bundle";
 /// The buckets and objects of a sandbox, below one folder.
 #[derive(Clone)]
 pub(crate) struct Objects {
-    root: PathBuf,
+    store: Store,
     service: S3Service,
-    turn: Arc<tokio::sync::Mutex<()>>,
     /// Where requests are carried out while the caller's runtime stands still.
     aside: Option<Arc<Aside>>,
 }
@@ -61,14 +70,9 @@ impl Objects {
     pub fn open(root: &Path, at_once: bool) -> std::io::Result<Objects> {
         std::fs::create_dir_all(root)?;
         let lock = exclusive(root)?;
-        mend(root)?;
-        let files = FileSystem::new(root).map_err(|e| std::io::Error::other(format!("{e:?}")))?;
+        let store = Store::open(root)?;
+        earlier::take_over(&store)?;
         drop(lock);
-        let mut builder = S3ServiceBuilder::new(files);
-        let hosts = MultiDomain::new(HOSTS);
-        if let Ok(hosts) = hosts {
-            builder.set_host(hosts);
-        }
         let aside = if at_once {
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .worker_threads(1)
@@ -77,52 +81,70 @@ impl Objects {
         } else {
             None
         };
+        let service = S3ServiceBuilder::new(Service::new(store.clone())).build();
         Ok(Objects {
-            root: root.to_owned(),
-            service: builder.build(),
-            turn: Arc::default(),
+            store,
+            service,
             aside,
         })
     }
 
     /// Makes the buckets that a world is described with, and puts its versions' bundles there.
-    pub fn begin(&self, described: &Description) -> std::io::Result<()> {
+    pub fn begin(&self, described: &Description, at: Millis) -> std::io::Result<()> {
         for bucket in described.buckets() {
-            std::fs::create_dir_all(self.root.join(bucket))?;
+            self.make_bucket(bucket, at)?;
         }
         for (bucket, key) in described.bundles() {
-            self.seed(bucket, key, BUNDLE)?;
+            self.seed(bucket, key, BUNDLE, at)?;
         }
         Ok(())
     }
 
-    /// Puts an object where there is none, and its bucket.
-    pub fn seed(&self, bucket: &str, key: &str, content: &[u8]) -> std::io::Result<()> {
-        let path = self.root.join(bucket).join(key);
-        if path.exists() {
+    /// Makes a bucket where there is none.
+    pub fn make_bucket(&self, name: &str, at: Millis) -> std::io::Result<()> {
+        let _lock = exclusive(self.store.root())?;
+        if self.store.bucket(name)?.is_some() {
             return Ok(());
         }
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
+        let bucket = made(at, None);
+        let bucket = bucket.map_err(|error| std::io::Error::other(error.to_string()))?;
+        self.store.write_bucket(name, &bucket)
+    }
+
+    /// Puts an object where there is none, and its bucket.
+    pub fn seed(&self, name: &str, key: &str, content: &[u8], at: Millis) -> std::io::Result<()> {
+        self.make_bucket(name, at)?;
+        let _lock = exclusive(self.store.root())?;
+        if !self.store.object(name, key)?.versions.is_empty() {
+            return Ok(());
         }
-        std::fs::write(path, content)
+        let mut writer = Writer::new(&self.store.staging(), Algorithm::Crc64Nvme.hasher())?;
+        writer.write(content)?;
+        let staged = writer.finish();
+        let content = Content {
+            size: staged.size,
+            e_tag: staged.e_tag(),
+            sums: staged.sums.clone(),
+            data: self.store.keep(name, key, staged)?,
+            ..Content::default()
+        };
+        let version = Version {
+            id: NULL.to_owned(),
+            at,
+            content: Some(content),
+        };
+        let versions = vec![version];
+        self.store.write_object(name, key, &Object { versions })
     }
 
     /// Every object as `bucket/key`, sorted.
     pub fn keys(&self) -> Vec<String> {
         let mut found = Vec::new();
-        let mut folders = vec![self.root.clone()];
-        while let Some(folder) = folders.pop() {
-            let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
-            for path in entries.map(|entry| entry.path()) {
-                if path.is_dir() {
-                    folders.push(path);
-                } else if folder != self.root
-                    && let Ok(key) = path.strip_prefix(&self.root)
-                {
-                    found.push(key.to_string_lossy().into_owned());
-                }
-            }
+        for bucket in self.store.buckets().unwrap_or_default() {
+            let keys = self.store.keys(&bucket).unwrap_or_default();
+            let exists = |key: &String| !self.lacks(&bucket, key);
+            let keys = keys.into_iter().filter(exists);
+            found.extend(keys.map(|key| format!("{bucket}/{key}")));
         }
         found.sort();
         found
@@ -130,52 +152,107 @@ impl Objects {
 
     /// The multipart uploads that were begun and neither completed nor aborted.
     pub fn unfinished_uploads(&self) -> Vec<String> {
-        let entries = std::fs::read_dir(&self.root)
-            .into_iter()
-            .flatten()
-            .flatten();
-        let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
-        let mut found: Vec<_> = names
-            .filter_map(|name| {
-                Some(
-                    name.strip_prefix(".upload-")?
-                        .trim_end_matches(".json")
-                        .to_owned(),
-                )
-            })
-            .collect();
+        let buckets = self.store.buckets().unwrap_or_default();
+        let uploads = buckets.iter().map(|bucket| self.store.uploads(bucket));
+        let mut found: Vec<_> = uploads.flat_map(Result::unwrap_or_default).collect();
         found.sort();
         found
     }
 
     /// Whether this bucket exists; an empty name stands for all of them.
     pub fn has_bucket(&self, bucket: &str) -> bool {
-        self.root.join(bucket).is_dir()
+        bucket.is_empty() || matches!(self.store.bucket(bucket), Ok(Some(_)))
     }
 
     /// Whether an existing bucket lacks an object.
     pub fn lacks(&self, bucket: &str, key: &str) -> bool {
-        self.has_bucket(bucket) && !self.root.join(bucket).join(key).is_file()
+        let object = || self.store.object(bucket, key).unwrap_or_default();
+        self.has_bucket(bucket) && object().current().is_none()
     }
 
     /// Where the bodies of requests may be put while they come.
     pub fn folder(&self) -> &Path {
-        &self.root
+        self.store.root()
     }
 
-    /// Carries out a request, whose body may be [`Spooled`] and whose answer's [`Streamed`].
-    pub async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
-        if climbs(&request) {
-            let message = "The key may not leave its bucket.";
-            return failure(StatusCode::BAD_REQUEST, "InvalidURI", message);
-        }
-        let Some(request) = unsigned(request, &self.root) else {
-            return failure(
-                StatusCode::BAD_REQUEST,
-                "InvalidRequest",
-                "The chunked body is malformed.",
-            );
+    /// Carries out a request, whose body may be [`Spooled`] and whose answer's [`Streamed`], at a
+    /// time of the sandbox's own.
+    pub async fn handle(&self, request: Request<Bytes>, now: Millis) -> Response<Bytes> {
+        let subject = Subject::of(&request);
+        let response = match self.accepted(request, now) {
+            Ok(request) => self.carried_out(request).await,
+            Err(refusal) => *refusal,
         };
+        subject.complete(response)
+    }
+
+    /// The request as the library takes it.
+    fn accepted(
+        &self,
+        request: Request<Bytes>,
+        now: Millis,
+    ) -> Result<Request<Bytes>, Box<Response<Bytes>>> {
+        let request = in_path_style(accepted(request, now)?);
+        let (bucket, key) = target(&request);
+        if climbs(&bucket) || bucket == "." || climbs(&key) {
+            let message = "Couldn't parse the specified URI.";
+            return Err(Box::new(failure(
+                StatusCode::BAD_REQUEST,
+                "InvalidURI",
+                message,
+            )));
+        }
+        self.check_owner(&request, &bucket)?;
+        let request = plain(request, self.folder()).ok_or_else(|| {
+            let message = "The chunked body is malformed.";
+            failure(StatusCode::BAD_REQUEST, "InvalidRequest", message)
+        });
+        let mut request = request.map_err(Box::new)?;
+        request.extensions_mut().insert(Moment(now));
+        Ok(request)
+    }
+
+    /// Checks whom a client expects to own the buckets that it names (S3 user guide, "Verifying
+    /// bucket ownership with bucket owner condition").
+    fn check_owner<B>(
+        &self,
+        request: &Request<B>,
+        bucket: &str,
+    ) -> Result<(), Box<Response<Bytes>>> {
+        let source = request.headers().get("x-amz-copy-source");
+        let source = decoded(
+            source
+                .and_then(|source| source.to_str().ok())
+                .unwrap_or_default(),
+        );
+        let source = source
+            .trim_start_matches('/')
+            .split('/')
+            .next()
+            .unwrap_or_default();
+        let refused =
+            |code: &str, message: &str, status| Err(Box::new(failure(status, code, message)));
+        for (header, bucket) in [
+            ("x-amz-expected-bucket-owner", bucket),
+            ("x-amz-source-expected-bucket-owner", source),
+        ] {
+            let Some(owner) = request.headers().get(header) else {
+                continue;
+            };
+            if owner.len() != 12 || !owner.as_bytes().iter().all(u8::is_ascii_digit) {
+                let code = "InvalidBucketOwnerAWSAccountID";
+                let message =
+                    "The value of the expected bucket owner parameter must be an AWS Account ID...";
+                return refused(code, message, StatusCode::BAD_REQUEST);
+            }
+            if owner.as_bytes() != ACCOUNT.as_bytes() && self.has_bucket(bucket) {
+                return refused("AccessDenied", "Access Denied", StatusCode::FORBIDDEN);
+            }
+        }
+        Ok(())
+    }
+
+    async fn carried_out(&self, request: Request<Bytes>) -> Response<Bytes> {
         // A client that hangs up must not leave a write half done.
         let objects = self.clone();
         let (sender, receiver) = std::sync::mpsc::channel();
@@ -194,11 +271,6 @@ impl Objects {
     }
 
     async fn carry_out(&self, request: Request<Bytes>) -> Result<Response<Bytes>, String> {
-        let _turn = (self.turn.lock().await, self.lock().await);
-        if self.lacks_bucket(&request) {
-            let message = "The specified bucket does not exist";
-            return Ok(failure(StatusCode::NOT_FOUND, "NoSuchBucket", message));
-        }
         let spooled = Spooled::of(&request).cloned();
         let request = request.map(|held| match spooled {
             Some(spooled) => Body::http_body(spooled.pieces()),
@@ -211,116 +283,8 @@ impl Objects {
             None => Ok(response),
         }
     }
-
-    /// Whether an object's bucket is missing, which s3s-fs reports as a missing key, or only after
-    /// it has checked the condition of a write.
-    fn lacks_bucket(&self, request: &Request<Bytes>) -> bool {
-        let path_style = request.headers().get(HOST).is_none_or(|h| h == "localhost");
-        let path = request.uri().path().trim_start_matches('/');
-        let bucket = path.split_once('/').filter(|(_, key)| !key.is_empty());
-        path_style && bucket.is_some_and(|(bucket, _)| !self.root.join(bucket).is_dir())
-    }
-
-    async fn lock(&self) -> Option<File> {
-        let root = self.root.clone();
-        tokio::task::spawn_blocking(move || exclusive(&root).ok())
-            .await
-            .ok()
-            .flatten()
-    }
 }
 
 fn internal_error(message: &str) -> Response<Bytes> {
     failure(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", message)
-}
-
-/// Holds the folder's lock until the file is dropped.
-fn exclusive(root: &Path) -> std::io::Result<File> {
-    let mut path = root.as_os_str().to_owned();
-    path.push(".lock");
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(PathBuf::from(path))?;
-    file.lock()?;
-    Ok(file)
-}
-
-/// Whether a bucket or a key names the folder that it is in, or the one above: it would be
-/// another's on disk.
-fn climbs(request: &Request<Bytes>) -> bool {
-    let (bucket, key) = target(request);
-    let source = request.headers().get("x-amz-copy-source");
-    let source = source.and_then(|source| source.to_str().ok());
-    let names = [bucket, key, decoded(source.unwrap_or_default())];
-    let climbs = |name: &str| name.split('/').any(|part| matches!(part, "." | ".."));
-    let many = String::from_utf8_lossy(match operation(request) {
-        "DeleteObjects" => request.body(),
-        _ => &[],
-    });
-    names.iter().any(|name| climbs(name)) || many.contains("../")
-}
-
-/// The request without its signature and with its body unpacked, below `folder` where it is large;
-/// `None` where the body is malformed.
-fn unsigned(mut request: Request<Bytes>, folder: &Path) -> Option<Request<Bytes>> {
-    let sha256 = HeaderName::from_static("x-amz-content-sha256");
-    let header = |request: &Request<Bytes>, name: &HeaderName| {
-        let value = request.headers().get(name)?.to_str().ok()?;
-        Some(value.to_owned())
-    };
-    let chunked = header(&request, &sha256).is_some_and(|v| v.starts_with("STREAMING-"))
-        || header(&request, &CONTENT_ENCODING).is_some_and(|v| v.contains("aws-chunked"));
-    if chunked {
-        let length = match Spooled::of(&request) {
-            Some(spooled) => {
-                let content = spooled.unpacked(folder).ok()?;
-                let length = content.length();
-                request.extensions_mut().insert(content);
-                length
-            }
-            None => {
-                *request.body_mut() = body::unpacked(request.body())?;
-                request.body().len() as u64
-            }
-        };
-        for name in [
-            CONTENT_ENCODING,
-            TRANSFER_ENCODING,
-            HeaderName::from_static("x-amz-trailer"),
-            HeaderName::from_static("x-amz-decoded-content-length"),
-        ] {
-            request.headers_mut().remove(name);
-        }
-        let length = HeaderValue::from(length);
-        request.headers_mut().insert(CONTENT_LENGTH, length);
-    }
-    request.headers_mut().remove(AUTHORIZATION);
-    request.headers_mut().remove(sha256);
-    // s3s reads the bucket from the host's name; an address is path style.
-    let host = host::host(&request);
-    let name = match host.parse::<std::net::IpAddr>() {
-        Ok(_) => "localhost",
-        Err(_) => &host,
-    };
-    if let Ok(name) = HeaderValue::from_str(name) {
-        request.headers_mut().insert(HOST, name);
-    }
-    Some(request)
-}
-
-/// An S3 error answer (API reference, "Error responses").
-pub(crate) fn failure(status: StatusCode, code: &str, message: &str) -> Response<Bytes> {
-    let escaped = message.replace('&', "&amp;").replace('<', "&lt;");
-    let body = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>{code}</Code><Message>{escaped}</Message></Error>"
-    );
-    let mut response = Response::new(Bytes::from(body));
-    *response.status_mut() = status;
-    response.headers_mut().insert(
-        http::header::CONTENT_TYPE,
-        HeaderValue::from_static("application/xml"),
-    );
-    response
 }

@@ -34,7 +34,7 @@ use crate::objects::Objects;
 use crate::replay::progress::Progress;
 use crate::replay::question::Question;
 use crate::replay::recording::{Exchange, Recording, ReplayError};
-use crate::{host, objects, response, server};
+use crate::{host, objects, response, server, time};
 
 /// How many requests an answer to an unknown one names.
 const NAMED_MAX: usize = 12;
@@ -91,7 +91,9 @@ impl Replay {
         let scratch = tempfile::tempdir().map_err(io)?;
         let objects = Objects::open(scratch.path(), false).map_err(io)?;
         if let Some(bucket) = recording.names.get("bucket") {
-            std::fs::create_dir_all(scratch.path().join(bucket)).map_err(io)?;
+            let begins_at = recording.begins_at.unwrap_or_else(SystemTime::now);
+            let made = objects.make_bucket(bucket, time::millis(begins_at));
+            made.map_err(io)?;
         }
         let inner = Inner {
             asked: asked.collect(),
@@ -154,9 +156,8 @@ impl Replay {
     pub async fn answer(&self, request: Request<Bytes>) -> Response<Bytes> {
         let mut response = match self.is_kept_by_clients(&request) {
             true => {
-                let mut request = request;
-                objects::strip(request.headers_mut());
-                self.inner.objects.handle(request).await
+                let now = time::millis(self.now());
+                self.inner.objects.handle(request, now).await
             }
             false => self.found(&request),
         };

@@ -138,7 +138,10 @@ impl Sandbox {
     }
 
     async fn s3(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Hangup> {
-        let origin = Origin::of(&request);
+        let mut origin = Origin::of(&request);
+        if let Some(access_key) = objects::access_key(&request) {
+            origin.access_key = access_key;
+        }
         let call = self.call(Service::S3, objects::operation(&request), origin);
         self.tell(&call, Phase::Before)?;
         let fault = self.with_world(|world, _| {
@@ -179,9 +182,9 @@ impl Sandbox {
             Some(FaultEffect::ForeignAnswer { .. }) => Ok(response),
             Some(FaultEffect::SlowAnswer { milliseconds }) => {
                 tokio::time::sleep(Duration::from_millis(milliseconds)).await;
-                Ok(numbered(response, call.number))
+                Ok(objects::identified(response, call.number))
             }
-            _ => Ok(numbered(response, call.number)),
+            _ => Ok(objects::identified(response, call.number)),
         }
     }
 
@@ -233,9 +236,9 @@ impl Sandbox {
         if let Some(message) = refused {
             return denied(&message);
         }
-        objects::strip(request.headers_mut());
+        let now = time::millis(self.clock().now);
         let hides = s3::hides_missing_keys(&request).filter(|_| judged);
-        let response = self.0.objects.handle(request).await;
+        let response = self.0.objects.handle(request, now).await;
         match (response.status(), hides.map(|need| permitted(vec![need]))) {
             (StatusCode::NOT_FOUND, Some(Err(message))) => denied(&message),
             _ => response,
@@ -358,13 +361,4 @@ fn responded(reply: Reply) -> Result<Response<Bytes>, Hangup> {
             request_id,
         } => Ok(xml(status, body, &request_id)),
     }
-}
-
-/// S3 states the request's id in a header of its answer (S3 user guide, "Getting Amazon S3 request
-/// IDs").
-fn numbered(mut response: Response<Bytes>, number: u64) -> Response<Bytes> {
-    if let Ok(id) = HeaderValue::from_str(&format!("{number:016X}")) {
-        response.headers_mut().insert("x-amz-request-id", id);
-    }
-    response
 }

@@ -12,6 +12,7 @@ use crate::disk::Disk;
 use crate::error::SandboxError;
 use crate::objects::{BUNDLE, Objects};
 use crate::options::Options;
+use crate::time::millis;
 use crate::world::World;
 use crate::world::iam::policy::Policy;
 use crate::world::names::{BUCKET, BUNDLES};
@@ -63,16 +64,18 @@ impl Sandbox {
         };
         let at_once = matches!(options.time, TimeSource::Manual(_));
         let objects = Objects::open(&root, at_once).map_err(io)?;
+        let keeper = Disk::open(&options)?;
+        let now = millis(keeper.clock().now);
         match &options.world {
-            Some(described) => objects.begin(described).map_err(io)?,
+            Some(described) => objects.begin(described, now).map_err(io)?,
             None => {
                 for key in BUNDLES {
-                    objects.seed(BUCKET, key, BUNDLE).map_err(io)?;
+                    objects.seed(BUCKET, key, BUNDLE, now).map_err(io)?;
                 }
             }
         }
         Ok(Sandbox(Arc::new(Inner {
-            keeper: Mutex::new(Disk::open(&options)?),
+            keeper: Mutex::new(keeper),
             objects,
             tap: Mutex::default(),
             calls: 0.into(),

@@ -15,7 +15,10 @@ pub(crate) fn bucket_denies<B>(world: &World, request: &Request<B>) -> Option<St
     let (bucket, key) = objects::target(request);
     let demanded = world.quirks.encrypted.get(&bucket)?;
     let operation = objects::operation(request);
-    if !matches!(operation, "PutObject" | "CreateMultipartUpload") {
+    if !matches!(
+        operation,
+        "PutObject" | "CopyObject" | "CreateMultipartUpload"
+    ) {
         return None;
     }
     let has = |name: &str, value: &str| {
@@ -40,8 +43,12 @@ pub(crate) fn bucket_denies<B>(world: &World, request: &Request<B>) -> Option<St
 pub(crate) fn key_needs<B>(world: &World, request: &Request<B>) -> Option<Need> {
     let (bucket, _) = objects::target(request);
     match objects::operation(request) {
-        "PutObject" | "CreateMultipartUpload" => world.of_key(&bucket, "kms:GenerateDataKey"),
-        "GetObject" | "UploadPart" | "CompleteMultipartUpload" => world.reads_with_key(&bucket),
+        "PutObject" | "CopyObject" | "CreateMultipartUpload" => {
+            world.of_key(&bucket, "kms:GenerateDataKey")
+        }
+        "GetObject" | "UploadPart" | "UploadPartCopy" | "CompleteMultipartUpload" => {
+            world.reads_with_key(&bucket)
+        }
         _ => None,
     }
 }
