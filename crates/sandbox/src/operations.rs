@@ -16,10 +16,11 @@ mod update;
 
 use crate::operations::done::Done;
 use crate::policy::beanstalk;
+use crate::query::lists::check_lists;
 use crate::reply::{Reply, refusal};
-use crate::wire::answer::answer;
 use crate::wire::error::ApiError;
 use crate::wire::form::Form;
+use crate::wire::{answer, json};
 use crate::world::World;
 use crate::world::fault::{FaultEffect, Reaches};
 
@@ -49,7 +50,7 @@ pub fn apply(world: &mut World, form: &Form) -> Reply {
         }
         Some(effect) => {
             let request_id = world.request_id();
-            refused(&refusal(&effect), request_id)
+            refused(form, &refusal(&effect), request_id)
         }
     }
 }
@@ -58,7 +59,7 @@ pub fn apply(world: &mut World, form: &Form) -> Reply {
 pub(crate) fn perform(world: &mut World, form: &Form) -> Reply {
     let request_id = world.request_id();
     let operation = form.operation();
-    let admitted = world.check_session();
+    let admitted = world.check_session().and_then(|()| check_lists(form));
     let done = match admitted.and_then(|()| beanstalk::authorize(world, form)) {
         Ok(()) => dispatch(world, operation, form, &request_id),
         Err(denied) => {
@@ -75,11 +76,14 @@ pub(crate) fn perform(world: &mut World, form: &Form) -> Reply {
             world.changed();
             Reply::Answer {
                 status: 200,
-                body: answer(operation, result, &request_id),
+                body: match form.wants_json() {
+                    true => json::answer(operation, result.as_ref(), &request_id),
+                    false => answer::answer(operation, result.as_ref(), &request_id),
+                },
                 request_id,
             }
         }
-        Err(error) => refused(&error, request_id),
+        Err(error) => refused(form, &error, request_id),
     }
 }
 
@@ -129,10 +133,13 @@ fn dispatch(world: &mut World, operation: &str, form: &Form, request_id: &str) -
     }
 }
 
-fn refused(error: &ApiError, request_id: String) -> Reply {
+fn refused(form: &Form, error: &ApiError, request_id: String) -> Reply {
     Reply::Answer {
         status: error.status,
-        body: error.to_xml(&request_id),
+        body: match form.wants_json() {
+            true => json::refusal(error, &request_id),
+            false => error.to_xml(&request_id),
+        },
         request_id,
     }
 }

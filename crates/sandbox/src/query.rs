@@ -2,6 +2,8 @@
 
 pub(crate) mod checks;
 pub(crate) mod configuration;
+pub(crate) mod lists;
 pub(crate) mod lookup;
+pub(crate) mod moments;
 pub(crate) mod options;
 pub(crate) mod page;

@@ -7,7 +7,15 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 use crate::world::fault::Page;
 
 pub(crate) fn xml(status: u16, body: String, request_id: &str) -> Response<Bytes> {
-    let mut response = answer(status, "text/xml", body);
+    identified(answer(status, "text/xml", body), request_id)
+}
+
+pub(crate) fn json_text(status: u16, body: String, request_id: &str) -> Response<Bytes> {
+    identified(answer(status, "application/json", body), request_id)
+}
+
+/// An answer with the request's id in its header.
+fn identified(mut response: Response<Bytes>, request_id: &str) -> Response<Bytes> {
     if let Ok(id) = HeaderValue::from_str(request_id) {
         response.headers_mut().insert("x-amzn-requestid", id);
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, ORIGIN};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, ORIGIN};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use serde_json::json;
 
@@ -16,7 +16,7 @@ use crate::operations::apply;
 use crate::policy::encryption::{bucket_denies, key_needs};
 use crate::policy::s3;
 use crate::reply::{Reply, refusal};
-use crate::response::{in_json, text, too_large, xml};
+use crate::response::{in_json, json_text, text, too_large, xml};
 use crate::sandbox::Sandbox;
 use crate::services::serve;
 use crate::status::State;
@@ -134,7 +134,14 @@ impl Sandbox {
             apply(world, &form)
         });
         self.tell(&call, Phase::After)?;
-        responded(due(reply).await)
+        match due(reply).await {
+            Reply::Answer {
+                status,
+                body,
+                request_id,
+            } if form.wants_json() => Ok(json_text(status, body, &request_id)),
+            reply => responded(reply),
+        }
     }
 
     async fn s3(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Hangup> {
@@ -332,12 +339,17 @@ fn query_form(request: &Request<Bytes>) -> Option<Form> {
         header(AUTHORIZATION).is_some_and(|a| a.contains(&format!("/{service}/aws4_request")))
     };
     let query = request.uri().query().unwrap_or_default();
+    let accepted = header(ACCEPT).and_then(|accepted| accepted.split([',', ';']).next());
+    let noted = |form: Form| match accepted.map(str::trim) {
+        Some("application/json") => form.in_json(),
+        _ => form,
+    };
     if request.method() == Method::POST && (is_form || scoped("elasticbeanstalk")) && !scoped("s3")
     {
-        return Some(Form::parse(request.body()));
+        return Some(noted(Form::parse(request.body())));
     }
     let form = Form::parse(query.as_bytes());
-    (!form.operation().is_empty() && !scoped("s3")).then_some(form)
+    (!form.operation().is_empty() && !scoped("s3")).then(|| noted(form))
 }
 
 /// The reply once its time has come.

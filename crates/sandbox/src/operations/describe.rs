@@ -3,8 +3,8 @@
 use crate::operations::done::Done;
 use crate::policy::visibility::shows;
 use crate::query::lookup::named;
+use crate::query::moments::moment;
 use crate::query::page::page;
-use crate::time::parse_date;
 use crate::wire::answer::{Node, node};
 use crate::wire::form::Form;
 use crate::world::World;
@@ -14,10 +14,7 @@ pub(crate) fn describe_environments(world: &World, form: &Form) -> Done {
     let names = form.list("EnvironmentNames");
     let ids = form.list("EnvironmentIds");
     let deleted = form.get("IncludeDeleted") != Some("false");
-    let back_to = form
-        .get("IncludedDeletedBackTo")
-        .and_then(parse_date)
-        .unwrap_or(0);
+    let back_to = moment(form, "IncludedDeletedBackTo")?.unwrap_or(0);
     let one_of = |wanted: &[&str], value: &str| wanted.is_empty() || wanted.contains(&value);
     let found: Vec<Node> = world
         .seen()
@@ -56,6 +53,8 @@ pub(crate) fn environment_node(world: &World, environment: &Environment) -> Node
     let label = Some(&environment.version_label).filter(|label| !label.is_empty());
     node()
         .text("EnvironmentName", &environment.name)
+        .absent("TemplateName")
+        .absent("Resources")
         .text("EnvironmentId", &environment.id)
         .text("ApplicationName", &environment.application)
         .option("VersionLabel", label)

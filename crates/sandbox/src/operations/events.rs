@@ -1,8 +1,8 @@
 //! DescribeEvents.
 
 use crate::operations::done::Done;
+use crate::query::moments::moment;
 use crate::query::page::page;
-use crate::time::parse_date;
 use crate::wire::answer::{Node, node};
 use crate::wire::error::ApiError;
 use crate::wire::form::Form;
@@ -19,13 +19,7 @@ pub(crate) fn describe_events(world: &World, form: &Form) -> Done {
         Some(severity) => rank(severity)
             .ok_or_else(|| ApiError::invalid(format!("Severity {severity} is not valid.")))?,
     };
-    let moment = |name: &str| match form.get(name) {
-        None => Ok(None),
-        Some(text) => parse_date(text)
-            .map(Some)
-            .ok_or_else(|| ApiError::invalid(format!("{name} {text} is not a timestamp."))),
-    };
-    let (start, end) = (moment("StartTime")?, moment("EndTime")?);
+    let (start, end) = (moment(form, "StartTime")?, moment(form, "EndTime")?);
     let same = |name: &str, value: Option<&str>| form.get(name).is_none_or(|w| value == Some(w));
     let found: Vec<Node> = world
         .seen()

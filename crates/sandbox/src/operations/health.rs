@@ -93,18 +93,18 @@ fn instance_node(
     }
     if has("System") {
         let idle = node()
-            .text("User", "1.0")
-            .text("Nice", "0.0")
-            .text("System", "0.5")
-            .text("Idle", "98.5")
-            .text("IOWait", "0.0")
-            .text("IRQ", "0.0")
-            .text("SoftIRQ", "0.0");
+            .text("User", 1.0)
+            .text("Nice", 0.0)
+            .text("System", 0.5)
+            .text("Idle", 98.5)
+            .text("IOWait", 0.0)
+            .text("IRQ", 0.0)
+            .text("SoftIRQ", 0.0);
         answer = answer.node(
             "System",
             node()
                 .node("CPUUtilization", idle)
-                .texts("LoadAverage", ["0.0", "0.0", "0.0"]),
+                .texts("LoadAverage", [0.0, 0.0, 0.0]),
         );
     }
     if has("Deployment") {

@@ -173,6 +173,7 @@ fn settings_set(environment: &Environment, age: Age, status: &str) -> Node {
         .text("ApplicationName", &environment.application)
         .text("Description", &environment.description)
         .text("EnvironmentName", &environment.name)
+        .absent("TemplateName")
         .text("DeploymentStatus", status)
         .date("DateCreated", environment.created)
         .date("DateUpdated", environment.updated)

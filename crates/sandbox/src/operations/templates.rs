@@ -114,6 +114,11 @@ pub(crate) fn describe_options(form: &Form) -> Done {
             .text("ChangeSeverity", "NoInterruption")
             .text("UserDefined", false)
             .text("ValueType", value)
+            .absent("ValueOptions")
+            .absent("MinValue")
+            .absent("MaxValue")
+            .absent("MaxLength")
+            .absent("Regex")
     };
     let options = [
         option("aws:autoscaling:asg", "MinSize", "Scalar", "1"),
@@ -174,6 +179,8 @@ fn template_node(template: &Template) -> Node {
         )
         .text("ApplicationName", &template.application)
         .text("TemplateName", &template.name)
+        .absent("EnvironmentName")
+        .absent("DeploymentStatus")
         .text("Description", &template.description)
         .date("DateCreated", template.created)
         .date("DateUpdated", template.created)

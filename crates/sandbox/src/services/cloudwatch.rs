@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::time::{Millis, parse_date};
+use crate::time::{Millis, parse_moment};
 use crate::wire::error::ApiError;
 use crate::world::World;
 use crate::world::alarm::Alarm;
@@ -309,7 +309,7 @@ fn texts<'a>(input: &'a Map<String, Value>, member: &str) -> Vec<&'a str> {
 /// A moment, in seconds since the epoch or as a date.
 fn moment(value: &Value) -> Option<Millis> {
     match value {
-        Value::String(text) => parse_date(text),
+        Value::String(text) => parse_moment(text),
         value => Some((value.as_f64()? * 1000.0) as Millis),
     }
 }

@@ -128,13 +128,8 @@ fn named(start: &BytesStart<'_>) -> Option<Element> {
 
 /// The error answer.
 pub(crate) fn error_document(namespace: &str, error: &ApiError, request_id: &str) -> String {
-    let sender = if error.status < 500 {
-        "Sender"
-    } else {
-        "Receiver"
-    };
     let told = element("Error")
-        .say("Type", sender)
+        .say("Type", error.side())
         .say("Code", &error.code)
         .say("Message", &error.message);
     element("ErrorResponse")

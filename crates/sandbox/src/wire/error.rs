@@ -30,20 +30,21 @@ impl ApiError {
         ApiError::new("InvalidParameterValue", message)
     }
 
+    /// Whose fault it is, as answers say it.
+    pub(crate) fn side(&self) -> &'static str {
+        match self.status {
+            ..500 => "Sender",
+            500.. => "Receiver",
+        }
+    }
+
     /// The answer's body.
     #[must_use]
     pub fn to_xml(&self, request_id: &str) -> String {
         let error = node()
-            .text(
-                "Type",
-                if self.status < 500 {
-                    "Sender"
-                } else {
-                    "Receiver"
-                },
-            )
-            .text("Code", &self.code)
-            .text("Message", &self.message);
+            .text("Type", self.side())
+            .text("Code", self.code.as_str())
+            .text("Message", self.message.as_str());
         document(
             "ErrorResponse",
             node().node("Error", error).text("RequestId", request_id),

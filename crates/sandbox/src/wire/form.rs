@@ -1,6 +1,6 @@
 //! A request of the Query protocol: a form.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +23,19 @@ impl Form {
         self.get("Action")
             .or_else(|| self.get("Operation"))
             .unwrap_or_default()
+    }
+
+    /// Whether the client wants an answer in JSON: the parameter `ContentType` of boto, or what
+    /// [`Form::in_json`] has noted.
+    pub(crate) fn wants_json(&self) -> bool {
+        self.get("ContentType")
+            .is_some_and(|kind| kind.eq_ignore_ascii_case("JSON"))
+    }
+
+    /// Notes that the request's headers ask for JSON.
+    pub(crate) fn in_json(mut self) -> Form {
+        self.0.insert("ContentType".to_owned(), "JSON".to_owned());
+        self
     }
 
     /// A parameter that is there and not empty.
@@ -54,7 +67,9 @@ impl Form {
         })
     }
 
-    /// A list: `Name.member.1`, `Name.member.2`, …
+    /// A list in the order of its numbers: `Name.member.1`, `Name.member.2`, … or
+    /// `Name.members.1`, …, which the service takes too (boto/boto#872;
+    /// einaregilsson/beanstalk-deploy sends it).
     #[must_use]
     pub fn list(&self, name: &str) -> Vec<&str> {
         self.prefixes(name)
@@ -76,14 +91,27 @@ impl Form {
             .collect()
     }
 
+    /// What the keys of each member of a list begin with. Numbers may be left out.
     fn prefixes(&self, name: &str) -> impl Iterator<Item = String> {
-        let stem = format!("{name}.member.");
-        let there = move |prefix: &String| {
-            let dotted = format!("{prefix}.");
-            self.0
-                .keys()
-                .any(|key| key == prefix || key.starts_with(&dotted))
-        };
-        (1..).map(move |n| format!("{stem}{n}")).take_while(there)
+        let mut found = BTreeSet::new();
+        for key in self.0.keys() {
+            let Some((word, number)) = numbered(name, key) else {
+                continue;
+            };
+            if let Ok(order) = number.parse::<u32>() {
+                found.insert((order, format!("{name}.{word}.{number}")));
+            }
+        }
+        found.into_iter().map(|(_, prefix)| prefix)
     }
+}
+
+/// The words that stand before the number of a list's member.
+const MEMBER: [&str; 2] = ["member", "members"];
+
+/// The word and the number in the key of a list's member.
+fn numbered<'a>(name: &str, key: &'a str) -> Option<(&'a str, &'a str)> {
+    let (word, rest) = key.strip_prefix(name)?.strip_prefix('.')?.split_once('.')?;
+    let number = rest.split('.').next().unwrap_or_default();
+    MEMBER.contains(&word).then_some((word, number))
 }

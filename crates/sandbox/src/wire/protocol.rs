@@ -202,13 +202,13 @@ impl Form {
     }
 }
 
-/// A node whose only field is `member` becomes the list of what that numbers.
+/// A node whose only field is `member`, or `members`, becomes the list of what that numbers.
 fn lists(value: Value) -> Value {
     let Value::Object(fields) = value else {
         return value;
     };
-    let is_list = fields.len() == 1 && fields.get("member").is_some_and(Value::is_object);
-    if let (true, Some(Value::Object(members))) = (is_list, fields.get("member")) {
+    let members = fields.get("member").or_else(|| fields.get("members"));
+    if let (1, Some(Value::Object(members))) = (fields.len(), members) {
         let mut numbered: Vec<(u32, Value)> = members
             .iter()
             .filter_map(|(number, member)| Some((number.parse().ok()?, lists(member.clone()))))
