@@ -60,6 +60,7 @@ use crate::time::Millis;
 use crate::world::due::{Arrival, Due, Happening};
 use crate::world::environment::Environment;
 use crate::world::fault::Fault;
+use crate::world::iam::environment_roles;
 use crate::world::iam::identities::Identities;
 use crate::world::iam::policy::Policy;
 use crate::world::names::{BUCKET, BUNDLES};
@@ -122,7 +123,7 @@ pub struct World {
     #[serde(skip)]
     pub(crate) policy: Option<Arc<Policy>>,
     /// The users, roles and policies of IAM; a world from before IAM has those of a new one.
-    #[serde(default = "Identities::seeded")]
+    #[serde(default = "environment_roles::seeded")]
     pub(crate) identities: Identities,
     /// How often each operation was denied.
     #[serde(default)]
@@ -177,7 +178,7 @@ impl World {
             seeded: Vec::new(),
             seeded_bundles: Vec::new(),
             policy: None,
-            identities: Identities::seeded(),
+            identities: environment_roles::seeded(),
             denials: BTreeMap::new(),
             asking: None,
             role: None,

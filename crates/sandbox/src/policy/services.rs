@@ -98,6 +98,12 @@ fn stacks(world: &World, request: &ServiceRequest) -> Vec<Need> {
 fn principals(world: &World, request: &ServiceRequest) -> Vec<Need> {
     let form = Form::parse(request.body().as_bytes());
     let operation = request.operation.as_str();
+    if matches!(operation, "ListRoles" | "ListInstanceProfiles") {
+        return vec![Need::new(format!("iam:{operation}"), "*")];
+    }
+    if let Some(name) = form.get("InstanceProfileName") {
+        return of_profile(world, &form, name);
+    }
     let role = form.get("RoleName").map(|name| world.role_arn(name));
     let user = form.get("UserName");
     let user = (operation.contains("User")).then(|| world.user_arn(user));
@@ -116,6 +122,19 @@ fn principals(world: &World, request: &ServiceRequest) -> Vec<Need> {
         None => need,
     });
     need.into_iter().collect()
+}
+
+/// On the instance profile; and to put a role into one needs the right to pass the role on.
+fn of_profile(world: &World, form: &Form, name: &str) -> Vec<Need> {
+    let known = world.identities.profiles.get(name);
+    let path = known.map(|profile| profile.path.as_str());
+    let path = path.or(form.get("Path")).unwrap_or("/");
+    let operation = form.operation();
+    let own = Need::new(format!("iam:{operation}"), world.profile_arn(name, path));
+    let role = form.get("RoleName");
+    let role = role.filter(|_| operation == "AddRoleToInstanceProfile");
+    let passed = role.map(|role| Need::new("iam:PassRole", world.role_arn(role)));
+    std::iter::once(own).chain(passed).collect()
 }
 
 /// Alarms may be described all or none (API reference, `DescribeAlarms`).

@@ -6,6 +6,7 @@ mod answer;
 mod entities;
 mod managed;
 mod owned;
+mod profiles;
 mod sessions;
 mod simulation;
 
@@ -23,15 +24,19 @@ pub(crate) const STS_NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15
 
 pub(crate) fn answer(world: &mut World, form: &Form) -> Answer {
     match form.operation() {
+        "AddRoleToInstanceProfile" => profiles::add_role(world, form),
         "AttachRolePolicy" | "AttachUserPolicy" => owned::attach_policy(world, form),
+        "CreateInstanceProfile" => profiles::create_profile(world, form),
         "CreatePolicy" => managed::create_policy(world, form),
         "CreatePolicyVersion" => managed::create_policy_version(world, form),
         "CreateRole" => owned::create_role(world, form),
+        "DeleteInstanceProfile" => profiles::delete_profile(world, form),
         "DeletePolicy" => managed::delete_policy(world, form),
         "DeletePolicyVersion" => managed::delete_policy_version(world, form),
         "DeleteRole" => owned::delete_role(world, form),
         "DeleteRolePolicy" | "DeleteUserPolicy" => owned::delete_inline(world, form),
         "DetachRolePolicy" | "DetachUserPolicy" => owned::detach_policy(world, form),
+        "GetInstanceProfile" => profiles::get_profile(world, form),
         "GetPolicy" => managed::get_policy(world, form),
         "GetPolicyVersion" => managed::get_policy_version(world, form),
         "GetRole" => entities::get_role(world, form),
@@ -40,8 +45,12 @@ pub(crate) fn answer(world: &mut World, form: &Form) -> Answer {
         "ListAttachedRolePolicies" | "ListAttachedUserPolicies" => {
             owned::list_attached(world, form)
         }
+        "ListInstanceProfiles" => profiles::list_profiles(world, form),
+        "ListInstanceProfilesForRole" => profiles::list_profiles_for_role(world, form),
+        "ListRoles" => entities::list_roles(world, form),
         "ListRolePolicies" | "ListUserPolicies" => owned::list_inline(world, form),
         "PutRolePolicy" | "PutUserPolicy" => owned::put_inline(world, form),
+        "RemoveRoleFromInstanceProfile" => profiles::remove_role(world, form),
         "SimulatePrincipalPolicy" => simulation::simulate(world, form),
         operation => Err(ApiError::new(
             "InvalidAction",

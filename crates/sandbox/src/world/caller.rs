@@ -162,6 +162,11 @@ impl World {
         }
     }
 
+    /// The ARN of an instance profile.
+    pub(crate) fn profile_arn(&self, name: &str, path: &str) -> String {
+        format!("arn:aws:iam::{}:instance-profile{path}{name}", self.account)
+    }
+
     /// The ARN of the user that a request names, or of the one that there is.
     pub(crate) fn user_arn(&self, name: Option<&str>) -> String {
         let name = name.unwrap_or("sandbox");

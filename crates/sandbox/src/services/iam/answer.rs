@@ -1,6 +1,6 @@
 //! The parts of answers, and what is wrong with a request.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::wire::error::ApiError;
 use crate::wire::form::Form;
@@ -74,4 +74,29 @@ pub(crate) fn absent(message: String) -> ApiError {
         status: 404,
         ..ApiError::new("NoSuchEntity", message)
     }
+}
+
+/// A page of a list (`MaxItems`, 1 to 1,000 and by default 100) and where the next begins.
+pub(crate) fn page(form: &Form, list: &str, all: Vec<Value>) -> Answer {
+    let size = form.get("MaxItems").map_or(Some(100), |text| {
+        let size = text.parse().ok();
+        size.filter(|size| (1..=1000).contains(size))
+    });
+    let size: usize = size.ok_or_else(|| unfit("MaxItems must be from 1 to 1000."))?;
+    let start: usize = match form.get("Marker") {
+        None => 0,
+        Some(marker) => marker.parse().map_err(|_| unfit("Invalid Marker."))?,
+    };
+    let next = start.saturating_add(size);
+    let marker = (next < all.len()).then(|| next.to_string());
+    let shown: Vec<Value> = all.into_iter().skip(start).take(size).collect();
+    Ok(Some(json!({
+        list: shown,
+        "IsTruncated": marker.is_some(),
+        "Marker": marker,
+    })))
+}
+
+fn unfit(message: &str) -> ApiError {
+    ApiError::new("ValidationError", message)
 }

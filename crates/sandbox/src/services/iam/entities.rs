@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::services::iam::answer::{Answer, CREATED, ROLE_ID, USER_ID, encoded, required, unknown};
+use crate::services::iam::answer::{
+    Answer, CREATED, ROLE_ID, USER_ID, encoded, page, required, unknown,
+};
 use crate::time::date;
 use crate::wire::error::ApiError;
 use crate::wire::form::Form;
@@ -12,6 +14,17 @@ use crate::world::iam::identities::short;
 pub(crate) fn get_role(world: &World, form: &Form) -> Answer {
     let arn = owner(world, form)?;
     Ok(Some(json!({ "Role": told_role(world, &arn) })))
+}
+
+pub(crate) fn list_roles(world: &World, form: &Form) -> Answer {
+    let prefix = form.get("PathPrefix").unwrap_or("/");
+    let arns = world.identities.principals.keys();
+    let roles = arns.filter(|arn| arn.contains(":role/"));
+    let roles = roles.map(|arn| told_role(world, arn)).filter(|role| {
+        let path = role["Path"].as_str();
+        path.is_some_and(|path| path.starts_with(prefix))
+    });
+    page(form, "Roles", roles.collect())
 }
 
 pub(crate) fn get_user(world: &World, form: &Form) -> Answer {

@@ -9,6 +9,7 @@ use crate::services::iam::entities::{owner, told_role};
 use crate::wire::error::ApiError;
 use crate::wire::form::Form;
 use crate::world::World;
+use crate::world::iam::environment_roles::OF_ROLES;
 use crate::world::iam::identities::{Document, Principal, short};
 use crate::world::iam::syntax::PolicyError;
 
@@ -47,6 +48,11 @@ pub(crate) fn create_role(world: &mut World, form: &Form) -> Answer {
 
 pub(crate) fn delete_role(world: &mut World, form: &Form) -> Answer {
     let arn = owner(world, form)?;
+    let mut profiles = world.identities.profiles.values();
+    if profiles.any(|profile| profile.role.as_ref() == Some(&arn)) {
+        let message = "Cannot delete entity, must remove roles from instance profile first.";
+        return Err(conflict("DeleteConflict", message));
+    }
     let left = match world.identities.principals.get(&arn) {
         Some(role) if !role.inline.is_empty() => "delete",
         Some(role) if !role.attached.is_empty() => "detach all",
@@ -112,7 +118,8 @@ pub(crate) fn list_inline(world: &World, form: &Form) -> Answer {
 pub(crate) fn attach_policy(world: &mut World, form: &Form) -> Answer {
     let arn = owner(world, form)?;
     let policy = required(form, "PolicyArn")?;
-    if world.identities.managed_document(policy).is_none() {
+    let judges = world.identities.managed_document(policy).is_some();
+    if !judges && !OF_ROLES.contains(&policy) {
         let message = format!("Policy {policy} does not exist or is not attachable.");
         return Err(absent(message));
     }
@@ -126,7 +133,7 @@ pub(crate) fn attach_policy(world: &mut World, form: &Form) -> Answer {
         let message = format!("Cannot exceed quota for PoliciesPer{kind}: {ATTACHED_MAX}");
         return Err(conflict("LimitExceeded", message));
     }
-    principal.is_held = true;
+    principal.is_held |= judges;
     principal.attached.insert(policy.to_owned());
     Ok(None)
 }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::time::Millis;
 use crate::world::iam::policy::Policy;
+use crate::world::iam::profiles::Profile;
 use crate::world::iam::syntax::PolicyError;
 use crate::world::names::{ACCOUNT, ROLE};
 
@@ -76,6 +77,9 @@ pub(crate) struct Identities {
     pub managed: BTreeMap<String, Managed>,
     /// By their access keys.
     pub sessions: BTreeMap<String, Session>,
+    /// The instance profiles by their names.
+    #[serde(default)]
+    pub profiles: BTreeMap<String, Profile>,
 }
 
 impl TryFrom<String> for Document {
@@ -122,6 +126,7 @@ impl Identities {
             ]),
             managed: BTreeMap::new(),
             sessions: BTreeMap::new(),
+            profiles: BTreeMap::new(),
         }
     }
 
