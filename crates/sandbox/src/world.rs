@@ -155,6 +155,10 @@ pub(crate) fn bundles() -> Vec<String> {
 
 impl World {
     pub(crate) fn empty(region: &str, account: &str, now: Millis) -> World {
+        let mut services = Services::seeded();
+        for parameter in &mut services.parameters {
+            parameter.modified = now;
+        }
         World {
             format: FORMAT,
             region: region.to_owned(),
@@ -182,7 +186,7 @@ impl World {
             denials: BTreeMap::new(),
             asking: None,
             role: None,
-            services: Services::seeded(),
+            services,
             counter: 0,
             chance: 0,
             drawn: 0,

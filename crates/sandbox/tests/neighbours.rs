@@ -214,3 +214,42 @@ async fn an_instance_profile_is_made_filled_emptied_and_deleted() {
         .await
         .is_refused(404, &["NoSuchEntity"]);
 }
+
+#[tokio::test]
+async fn parameters_are_found_by_path_and_deleted() {
+    let client = Client::new();
+    let ssm = async |operation: &str, body: &str| {
+        client
+            .json("ssm", &format!("AmazonSSM.{operation}"), body)
+            .await
+    };
+    let found = ssm("GetParametersByPath", "{\"Path\":\"/shop\"}")
+        .await
+        .json();
+    let parameters = found["Parameters"].as_array().expect("a list");
+    assert_eq!(parameters.len(), 2, "{found}");
+    let modified = parameters[0]["LastModifiedDate"].as_f64();
+    assert!(modified > Some(1_700_000_000.0), "{found}");
+    let page = ssm(
+        "GetParametersByPath",
+        "{\"Path\":\"/\",\"Recursive\":true,\"MaxResults\":1}",
+    );
+    let page = page.await.json();
+    assert_eq!(page["Parameters"].as_array().map(Vec::len), Some(1));
+    assert!(page["NextToken"].is_string());
+    let above = ssm("GetParametersByPath", "{\"Path\":\"/\"}").await.json();
+    assert_eq!(above["Parameters"], json!([]));
+
+    let name = "{\"Name\":\"/shop/preview-hosts\"}";
+    assert_eq!(ssm("DeleteParameter", name).await.status, 200);
+    let again = ssm("DeleteParameter", name).await;
+    again.is_refused(400, &["ParameterNotFound"]);
+    let rest = "{\"Names\":[\"/shop/hosted-zone-id\",\"/no\"]}";
+    let rest = ssm("DeleteParameters", rest).await.json();
+    assert_eq!(rest["DeletedParameters"], json!(["/shop/hosted-zone-id"]));
+    assert_eq!(rest["InvalidParameters"], json!(["/no"]));
+    for operation in ["SendCommand", "ListCommands"] {
+        let refused = ssm(operation, "{}").await;
+        refused.is_refused(400, &["UnknownOperationException", operation]);
+    }
+}

@@ -65,7 +65,7 @@ fn parameters(world: &World, request: &ServiceRequest) -> Vec<Need> {
     let names = input["Names"].as_array().cloned().unwrap_or_default();
     let names = names
         .iter()
-        .chain([&input["Name"]])
+        .chain([&input["Name"], &input["Path"]])
         .filter_map(Value::as_str);
     names
         .map(|name| {

@@ -1,18 +1,18 @@
 //! The Parameter Store of SSM: AWS JSON 1.1.
 
+mod answer;
+mod paths;
+
 use serde_json::{Value, json};
 
+use crate::services::parameters::answer::{Answer, names, required, shown};
 use crate::wire::error::ApiError;
 use crate::wire::request::ServiceRequest;
 use crate::world::World;
 use crate::world::parameter::Parameter;
 
-/// How many names GetParameters takes (API model, `ParameterNameList`).
-const NAMES_MAX: usize = 10;
 /// The longest value of the standard tier, in bytes.
 const VALUE_BYTES_MAX: usize = 4096;
-
-type Answer = Result<Value, ApiError>;
 
 pub(crate) fn answer(world: &mut World, request: &ServiceRequest) -> Answer {
     let input: Value = serde_json::from_str(&request.body)
@@ -20,8 +20,18 @@ pub(crate) fn answer(world: &mut World, request: &ServiceRequest) -> Answer {
     match request.operation.as_str() {
         "GetParameter" => get_parameter(world, &input),
         "GetParameters" => get_parameters(world, &input),
+        "GetParametersByPath" => paths::get_parameters_by_path(world, &input),
         "PutParameter" => put_parameter(world, &input),
-        _ => Err(ApiError::new("UnknownOperationException", "")),
+        "DeleteParameter" => paths::delete_parameter(world, &input),
+        "DeleteParameters" => paths::delete_parameters(world, &input),
+        operation => Err(ApiError::new(
+            "UnknownOperationException",
+            format!(
+                "The sandbox offers the Parameter Store of SSM alone (GetParameter, GetParameters, \
+                 GetParametersByPath, PutParameter, DeleteParameter, DeleteParameters), and not \
+                 {operation}."
+            ),
+        )),
     }
 }
 
@@ -46,21 +56,9 @@ fn get_parameter(world: &World, input: &Value) -> Answer {
 }
 
 fn get_parameters(world: &World, input: &Value) -> Answer {
-    let names: Vec<&str> = match &input["Names"] {
-        Value::Array(names) => names.iter().filter_map(Value::as_str).collect(),
-        _ => Vec::new(),
-    };
-    if names.is_empty() || names.len() > NAMES_MAX {
-        return Err(ApiError::new(
-            "ValidationException",
-            format!(
-                "1 validation error detected: Value at 'names' failed to satisfy constraint: Member must have length less than or equal to {NAMES_MAX} and greater than or equal to 1"
-            ),
-        ));
-    }
     let decrypt = input["WithDecryption"] == true;
     let (mut found, mut missing) = (Vec::new(), Vec::new());
-    for name in names {
+    for name in names(input)? {
         let (path, version) = selected(name);
         match world
             .parameter(path)
@@ -130,44 +128,6 @@ fn put_parameter(world: &mut World, input: &Value) -> Answer {
         }
     };
     Ok(json!({ "Version": version, "Tier": "Standard" }))
-}
-
-/// A parameter as an answer shows it; `None` where it has no such version.
-fn shown(
-    world: &World,
-    parameter: &Parameter,
-    version: Option<usize>,
-    decrypt: bool,
-) -> Option<Value> {
-    let version = version.unwrap_or(parameter.versions.len());
-    let value = parameter.versions.get(version.checked_sub(1)?)?;
-    let encrypted = parameter.kind == "SecureString" && !decrypt;
-    let value = if encrypted {
-        "AQICAHhzYW5kYm94"
-    } else {
-        value.as_str()
-    };
-    Some(json!({
-        "Name": parameter.name,
-        "Type": parameter.kind,
-        "Value": value,
-        "Version": version,
-        "LastModifiedDate": parameter.modified as f64 / 1000.0,
-        "ARN": world.parameter_arn(parameter.name.trim_start_matches('/')),
-        "DataType": "text",
-    }))
-}
-
-fn required<'a>(input: &'a Value, name: &str) -> Result<&'a str, ApiError> {
-    let value = input[name].as_str().filter(|value| !value.is_empty());
-    value.ok_or_else(|| {
-        let mut member = name.to_owned();
-        member[..1].make_ascii_lowercase();
-        ApiError::new(
-            "ValidationException",
-            format!("1 validation error detected: Value null at '{member}' failed to satisfy constraint: Member must not be null"),
-        )
-    })
 }
 
 /// A name and the version that it selects, as in `/shop/zone:3`. An ARN has colons

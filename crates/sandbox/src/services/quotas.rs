@@ -14,7 +14,13 @@ const VCPUS: usize = 32;
 
 pub(crate) fn answer(world: &World, request: &ServiceRequest) -> Result<Value, ApiError> {
     if request.operation != "GetServiceQuota" {
-        return Err(ApiError::new("UnknownOperationException", ""));
+        return Err(ApiError::new(
+            "UnknownOperationException",
+            format!(
+                "The sandbox offers GetServiceQuota of Service Quotas, and not {}.",
+                request.operation
+            ),
+        ));
     }
     let input: Value = serde_json::from_str(request.body()).unwrap_or_default();
     let (service, code) = (input["ServiceCode"].as_str(), input["QuotaCode"].as_str());
