@@ -26,6 +26,7 @@ pub(crate) mod view;
 pub(crate) mod zone;
 
 mod account;
+pub(crate) mod balanced_by;
 mod caller;
 mod chance;
 mod course;
@@ -46,8 +47,10 @@ pub(crate) mod report;
 mod resolver;
 mod scaling;
 mod seed;
+pub(crate) mod stack_parts;
 pub(crate) mod stacks;
 mod swap;
+pub(crate) mod targets;
 mod termination;
 mod timeline;
 

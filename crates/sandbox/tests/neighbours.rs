@@ -135,6 +135,112 @@ fn names(resources: &Value, list: &str, member: &str) -> Vec<String> {
 const ELB: &str = "elasticloadbalancing";
 
 #[tokio::test]
+async fn targets_are_as_healthy_as_their_instances() {
+    let client = Client::new();
+    let groups = "Action=DescribeTargetGroups&Version=2015-12-01";
+    let groups = client.query(ELB, groups).await;
+    let arn = groups.texts("TargetGroupArn")[0].to_owned();
+    let form = format!("Action=DescribeTargetHealth&TargetGroupArn={arn}&Version=2015-12-01");
+    let healthy = client.query(ELB, &form).await;
+    assert_eq!(healthy.texts("State"), ["healthy", "healthy"]);
+    let ids = names(&client.resources("shop-blue").await, "Instances", "Id");
+    assert_eq!(healthy.texts("Id"), ids);
+
+    let one = format!("{form}&Targets.member.1.Id={}", ids[1]);
+    assert_eq!(client.query(ELB, &one).await.texts("Id"), [ids[1].as_str()]);
+    let none = client
+        .query(ELB, &format!("{form}&Targets.member.1.Id=i-0"))
+        .await;
+    assert_eq!(none.texts("State"), ["unused"]);
+
+    client.inject(FaultEffect::VersionAnswers {
+        label: "v1".to_owned(),
+        status: 503,
+    });
+    let broken = client.query(ELB, &form).await;
+    assert_eq!(broken.texts("State"), ["unhealthy", "unhealthy"]);
+    broken.has(&["Health checks failed with these codes: [503]"]);
+    client
+        .query(
+            ELB,
+            "Action=DescribeTargetHealth&TargetGroupArn=no&Version=2015-12-01",
+        )
+        .await
+        .is_refused(400, &["TargetGroupNotFound"]);
+}
+
+#[tokio::test]
+async fn a_launch_is_initial() {
+    let client = Client::new();
+    let stack = "64bit%20Amazon%20Linux%202023%20v4.3.0%20running%20Node.js%2020";
+    let option = "OptionSettings.member.1";
+    let create = format!(
+        "Action=CreateEnvironment&ApplicationName=shop&EnvironmentName=shop-new&VersionLabel=v1\
+         &SolutionStackName={stack}&{option}.Namespace=aws:elasticbeanstalk:environment\
+         &{option}.OptionName=LoadBalancerType&{option}.Value=application"
+    );
+    client.query("elasticbeanstalk", &create).await.has(&[]);
+    let named = names(&client.resources("shop-new").await, "LoadBalancers", "Name");
+    let form = format!(
+        "Action=DescribeTargetGroups&LoadBalancerArn={}&Version=2015-12-01",
+        named[0]
+    );
+    let groups = client.query(ELB, &form).await;
+    let arn = groups.texts("TargetGroupArn")[0];
+    let form = format!("Action=DescribeTargetHealth&TargetGroupArn={arn}&Version=2015-12-01");
+    assert_eq!(client.query(ELB, &form).await.texts("State"), ["initial"]);
+}
+
+#[tokio::test]
+async fn attributes_follow_the_settings() {
+    let client = Client::new();
+    let balancer = "aws:elbv2:loadbalancer";
+    client
+        .set("shop-blue", balancer, "IdleTimeout", "120")
+        .await;
+    let arn = names(
+        &client.resources("shop-blue").await,
+        "LoadBalancers",
+        "Name",
+    );
+    let form = format!(
+        "Action=DescribeLoadBalancerAttributes&LoadBalancerArn={}&Version=2015-12-01",
+        arn[0]
+    );
+    let timeout = "<Key>idle_timeout.timeout_seconds</Key><Value>120</Value>";
+    client.query(ELB, &form).await.has(&[timeout]);
+    let groups = client
+        .query(ELB, "Action=DescribeTargetGroups&Version=2015-12-01")
+        .await;
+    let form = format!(
+        "Action=DescribeTargetGroupAttributes&TargetGroupArn={}&Version=2015-12-01",
+        groups.texts("TargetGroupArn")[0]
+    );
+    client
+        .query(ELB, &form)
+        .await
+        .has(&["<Key>stickiness.enabled</Key>"]);
+}
+
+#[tokio::test]
+async fn tags_of_a_rule_can_be_removed() {
+    let client = Client::new();
+    client.inject(FaultEffect::SharedBalancer {
+        environment: "shop-blue".to_owned(),
+    });
+    let rule = client
+        .0
+        .with_world(|world, _| world.add_rule("a.example", "shop-blue", &[("k", "v"), ("l", "w")]));
+    let form = format!("ResourceArns.member.1={rule}&Version=2015-12-01");
+    let remove = format!("Action=RemoveTags&TagKeys.member.1=k&{form}");
+    client.query(ELB, &remove).await.has(&[]);
+    let tags = client
+        .query(ELB, &format!("Action=DescribeTags&{form}"))
+        .await;
+    assert_eq!(tags.texts("Key"), ["l"]);
+}
+
+#[tokio::test]
 async fn what_eb_create_wants_of_iam_is_there() {
     let client = Client::new();
     let exists = "<Code>EntityAlreadyExists</Code>";

@@ -9,6 +9,7 @@ use crate::wire::answer::{Node, node};
 use crate::wire::form::Form;
 use crate::world::World;
 use crate::world::environment::{Busy, Environment, Status, Tier};
+use crate::world::stack_parts::LaunchedBy;
 
 pub(crate) fn describe_environments(world: &World, form: &Form) -> Done {
     let names = form.list("EnvironmentNames");
@@ -96,30 +97,25 @@ pub(crate) fn environment_resources(world: &World, form: &Form) -> Done {
         .instances
         .iter()
         .map(|i| node().text("Id", &i.id));
-    let named =
-        |name: &str| [node().text("Name", format!("awseb-{}-stack-{name}", environment.id))];
-    let is =
-        |name, value| environment.setting("aws:elasticbeanstalk:environment", name) == Some(value);
-    let balancers = if is("EnvironmentType", "SingleInstance") {
-        Vec::new()
-    } else if is("LoadBalancerIsShared", "true") {
-        vec![node().text("Name", world.balancer_arn())]
-    } else {
-        // A classic one is told by its name, any other by its ARN.
-        match world.balancer_name(environment) {
-            Some(arn) => vec![node().text("Name", arn)],
-            None => vec![node().text("Name", world.classic_balancer(environment))],
-        }
+    let named = |name: String| node().text("Name", name);
+    let (configurations, templates) = match world.launched_by(environment) {
+        LaunchedBy::Configuration { name } => (Some(named(name)), None),
+        LaunchedBy::Template { id, .. } => (None, Some(node().text("Id", id))),
     };
+    let balancer = world.balanced_by(environment).name();
+    let queues = world.queues_of(environment);
+    let queues = queues
+        .iter()
+        .map(|queue| node().text("Name", queue.role).text("URL", &queue.url));
     let resources = node()
         .text("EnvironmentName", &environment.name)
-        .nodes("AutoScalingGroups", named("AWSEBAutoScalingGroup"))
+        .nodes("AutoScalingGroups", [named(environment.scaling_group())])
         .nodes("Instances", instances)
-        .nodes("LaunchConfigurations", [])
-        .nodes("LaunchTemplates", [])
-        .nodes("LoadBalancers", balancers)
+        .nodes("LaunchConfigurations", configurations)
+        .nodes("LaunchTemplates", templates)
+        .nodes("LoadBalancers", balancer.map(named))
         .nodes("Triggers", [])
-        .nodes("Queues", []);
+        .nodes("Queues", queues);
     Ok(Some(node().node("EnvironmentResources", resources)))
 }
 

@@ -166,7 +166,7 @@ fn balancing(world: &World, request: &ServiceRequest) -> Vec<Need> {
     let action = format!("elasticloadbalancing:{}", request.operation);
     let named = form.get("RuleArn").or(form.get("ListenerArn"));
     let arns: Vec<&str> = match request.operation.as_str() {
-        "AddTags" => form.list("ResourceArns"),
+        "AddTags" | "RemoveTags" => form.list("ResourceArns"),
         "CreateRule"
         | "ModifyRule"
         | "DeleteRule"

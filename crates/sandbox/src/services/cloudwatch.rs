@@ -8,6 +8,7 @@ use crate::time::{Millis, parse_moment};
 use crate::wire::error::ApiError;
 use crate::world::World;
 use crate::world::alarm::Alarm;
+use crate::world::balanced_by::BalancedBy;
 
 pub(crate) const NAMESPACE: &str = "http://monitoring.amazonaws.com/doc/2010-08-01/";
 
@@ -241,10 +242,10 @@ fn request_counts(world: &World, metric: &Value) -> Vec<(Millis, u64)> {
         world
             .environments()
             .filter(|environment| match metric["Namespace"].as_str() {
-                Some("AWS/ELB") => {
-                    dimension("LoadBalancerName") == Some(&world.classic_balancer(environment))
-                        && world.balancer_name(environment).is_none()
-                }
+                Some("AWS/ELB") => match world.balanced_by(environment) {
+                    BalancedBy::Classic(name) => dimension("LoadBalancerName") == Some(&name),
+                    _ => false,
+                },
                 Some("AWS/ApplicationELB") => world.is_balanced_by(
                     environment,
                     dimension("LoadBalancer").unwrap_or_default(),

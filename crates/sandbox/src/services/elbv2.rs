@@ -2,7 +2,9 @@
 
 mod actions;
 mod answer;
+mod attributes;
 mod describe;
+mod health;
 mod listeners;
 mod rules;
 
@@ -26,7 +28,11 @@ pub(crate) fn answer(world: &mut World, form: &Form) -> Answer {
         "DescribeRules" => describe::describe_rules(world, form),
         "DescribeTargetGroups" => describe::describe_target_groups(world, form),
         "DescribeTags" => describe::describe_tags(world, form),
+        "DescribeTargetHealth" => health::describe_target_health(world, form),
+        "DescribeLoadBalancerAttributes" => attributes::describe_balancer_attributes(world, form),
+        "DescribeTargetGroupAttributes" => attributes::describe_group_attributes(world, form),
         "AddTags" => rules::add_tags(world, form),
+        "RemoveTags" => rules::remove_tags(world, form),
         "CreateRule" => rules::create_rule(world, form, &input),
         "ModifyRule" => rules::modify_rule(world, form, &input),
         "DeleteRule" => rules::delete_rule(world, form),

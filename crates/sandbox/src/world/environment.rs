@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::time::Millis;
-use crate::world::setting::{GROUPS, Setting};
+use crate::world::setting::{ENVIRONMENT, GROUPS, Setting};
 
 /// The purpose of an environment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -268,6 +268,12 @@ impl Environment {
 }
 
 impl Environment {
+    /// Whether nothing balances its requests: it is a worker or a single instance.
+    pub(crate) fn is_unbalanced(&self) -> bool {
+        self.tier == Tier::Worker
+            || self.setting(ENVIRONMENT, "EnvironmentType") == Some("SingleInstance")
+    }
+
     /// How many instances its group may have (developer guide, "General options for all
     /// environments": 1 and 4 by default).
     pub(crate) fn sizes(&self) -> (usize, usize) {

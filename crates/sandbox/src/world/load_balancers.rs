@@ -45,8 +45,7 @@ impl World {
 
     fn balancer_of<'a>(&self, environment: &'a Environment) -> Option<Balancer<'a>> {
         let own = |name: &str| environment.setting(ENVIRONMENT, name);
-        let is_shared = own("LoadBalancerIsShared") == Some("true");
-        if is_shared || own("EnvironmentType") == Some("SingleInstance") {
+        if own("LoadBalancerIsShared") == Some("true") || environment.is_unbalanced() {
             return None;
         }
         let (kind, short) = match own("LoadBalancerType") {
@@ -194,10 +193,10 @@ impl World {
         let own = balancers.iter().filter_map(|b| Some((b, b.environment?)));
         for (balancer, environment) in own {
             if balancer.arn == arn {
-                return Some(tags_of(environment, "AWSEBV2LoadBalancer"));
+                return Some(self.stack_tags(environment, "AWSEBV2LoadBalancer"));
             }
             if self.target_group_arn(environment) == arn {
-                return Some(tags_of(environment, "AWSEBV2LoadBalancerTargetGroup"));
+                return Some(self.stack_tags(environment, "AWSEBV2LoadBalancerTargetGroup"));
             }
             for listener in self.listeners_of(balancer) {
                 let mut rules = self.rules_of(&listener).into_iter();
@@ -235,11 +234,6 @@ impl World {
         balancer.starts_with("app/") && is_named(&arn, ":loadbalancer/", balancer) && is_of_group
     }
 
-    /// The name of the classic load balancer that an environment has, where it has one.
-    pub(crate) fn classic_balancer(&self, environment: &Environment) -> String {
-        format!("awseb-{}-stack-AWSEBLoadBalancer", environment.id)
-    }
-
     /// Whether this is the ARN of an application load balancer.
     pub(crate) fn is_application_balancer(&self, arn: &str) -> bool {
         let mut balancers = self.balancers().into_iter();
@@ -266,20 +260,6 @@ impl World {
         let mut listeners = balancers.iter().flat_map(|b| self.listeners_of(b));
         listeners.find(|listener| listener.arn == arn)
     }
-}
-
-/// The tags that the stack of an environment gives to a part of it.
-fn tags_of(environment: &Environment, part: &str) -> BTreeMap<String, String> {
-    let own = [
-        ("elasticbeanstalk:environment-id", environment.id.clone()),
-        (
-            "elasticbeanstalk:environment-name",
-            environment.name.clone(),
-        ),
-        ("aws:cloudformation:logical-id", part.to_owned()),
-    ];
-    let own = own.into_iter().map(|(key, value)| (key.to_owned(), value));
-    own.chain(environment.tags.iter().cloned()).collect()
 }
 
 /// The path of the load balancer's ARN after its type.
@@ -329,7 +309,8 @@ impl World {
     pub(crate) fn sharing(&self) -> impl Iterator<Item = &Environment> {
         let balancer = self.balancer_arn();
         self.environments().filter(move |e| {
-            e.setting("aws:elasticbeanstalk:environment", "LoadBalancerIsShared") == Some("true")
+            !e.is_unbalanced()
+                && e.setting(ENVIRONMENT, "LoadBalancerIsShared") == Some("true")
                 && e.setting("aws:elbv2:loadbalancer", "SharedLoadBalancer") == Some(&balancer)
         })
     }

@@ -15,28 +15,33 @@ use crate::world::balancing::{OIDC, Rule, members, normal_actions, normal_condit
 const PRIORITY_MAX: u32 = 50_000;
 
 pub(crate) fn add_tags(world: &mut World, form: &Form) -> Answer {
-    let arns: Vec<String> = form
-        .list("ResourceArns")
-        .into_iter()
-        .map(str::to_owned)
-        .collect();
     let tags = tags(form);
-    for arn in arns {
-        if arn == world.default_rule_arn() {
-            let own = &mut world.services.balancing.default_tags;
-            own.extend(tags.clone());
-            continue;
-        }
-        let found = world
-            .services
-            .balancing
-            .rules
-            .iter_mut()
-            .find(|r| r.arn == arn);
-        let rule = found.ok_or_else(|| not_found("Rule", "rules"))?;
-        rule.tags.extend(tags.clone());
+    for arn in form.list("ResourceArns") {
+        tags_of(world, arn)?.extend(tags.clone());
     }
     Ok(json!({}))
+}
+
+pub(crate) fn remove_tags(world: &mut World, form: &Form) -> Answer {
+    let keys = form.list("TagKeys");
+    for arn in form.list("ResourceArns") {
+        tags_of(world, arn)?.retain(|key, _| !keys.contains(&key.as_str()));
+    }
+    Ok(json!({}))
+}
+
+/// The tags of a rule of the shared load balancer, the default one included: others have those of
+/// their stack.
+fn tags_of<'a>(
+    world: &'a mut World,
+    arn: &str,
+) -> Result<&'a mut BTreeMap<String, String>, ApiError> {
+    if arn == world.default_rule_arn() {
+        return Ok(&mut world.services.balancing.default_tags);
+    }
+    let mut rules = world.services.balancing.rules.iter_mut();
+    let rule = rules.find(|rule| rule.arn == arn);
+    Ok(&mut rule.ok_or_else(|| not_found("Rule", "rules"))?.tags)
 }
 
 pub(crate) fn create_rule(world: &mut World, form: &Form, input: &Value) -> Answer {
