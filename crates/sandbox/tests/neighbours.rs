@@ -359,3 +359,27 @@ async fn parameters_are_found_by_path_and_deleted() {
         refused.is_refused(400, &["UnknownOperationException", operation]);
     }
 }
+
+#[tokio::test]
+async fn stacks_are_listed_with_their_parts_and_events() {
+    let client = Client::new();
+    let resources = client.resources("shop-blue").await;
+    let group = &names(&resources, "AutoScalingGroups", "Name")[0];
+    let list = client.query("cloudformation", "Action=ListStacks").await;
+    assert_eq!(list.texts("StackName").len(), 2);
+    let stack = group.split("-AWSEB").next().unwrap_or_default();
+    let form = format!("Action=DescribeStackResources&StackName={stack}");
+    let parts = client.query("cloudformation", &form).await;
+    parts.has(&[group, "AWSEBV2LoadBalancer", "AWSEBSecurityGroup"]);
+    let form = format!("Action=DescribeStackResources&PhysicalResourceId={group}");
+    let parts = client.query("cloudformation", &form).await;
+    assert_eq!(parts.texts("StackName")[0], stack);
+    let form = format!("Action=DescribeStackEvents&StackName={stack}");
+    let events = client.query("cloudformation", &form).await;
+    assert_eq!(
+        events.texts("ResourceStatus"),
+        ["CREATE_COMPLETE", "CREATE_IN_PROGRESS"]
+    );
+    let none = "Action=ListStacks&StackStatusFilter.member.1=DELETE_COMPLETE";
+    client.query("cloudformation", none).await.lacks(&[stack]);
+}
