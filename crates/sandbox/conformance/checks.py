@@ -21,11 +21,16 @@ USER = "arn:aws:iam::123456789012:user/sandbox"
 BLUE = "arn:aws:elasticbeanstalk:us-east-1:123456789012:environment/shop/shop-blue"
 
 
-def held(world, service):
-    """A client whose answers are held against its model."""
+def client(world, service):
+    """A client of any protocol."""
     plain = Config(retries={"max_attempts": 1})
-    made = boto3.client(service, endpoint_url=world.url, region_name="us-east-1",
+    return boto3.client(service, endpoint_url=world.url, region_name="us-east-1",
                         aws_access_key_id="a", aws_secret_access_key="b", config=plain)
+
+
+def held(world, service):
+    """A client of the Query protocol whose answers are held against its model."""
+    made = client(world, service)
     hold_against_model(made)
     return made
 
@@ -113,21 +118,65 @@ def with_cnames(world):
     clear(world)
 
 
+def with_neighbours(world):
+    """What describes the resources of environments in other services, each answer held against its model."""
+    found = world.eb.describe_environment_resources(EnvironmentName="shop-blue")["EnvironmentResources"]
+    balancer, group = found["LoadBalancers"][0]["Name"], found["AutoScalingGroups"][0]["Name"]
+    instances = sorted(instance["Id"] for instance in found["Instances"])
+    elb = held(world, "elbv2")
+    target = elb.describe_target_groups(LoadBalancerArn=balancer)["TargetGroups"][0]["TargetGroupArn"]
+    health = elb.describe_target_health(TargetGroupArn=target)["TargetHealthDescriptions"]
+    told = sorted((one["Target"]["Id"], one["TargetHealth"]["State"]) for one in health)
+    check("healthy targets", told == [(one, "healthy") for one in instances], told)
+    elb.describe_load_balancer_attributes(LoadBalancerArn=balancer)
+    elb.describe_target_group_attributes(TargetGroupArn=target)
+    check("no classic one", held(world, "elb").describe_load_balancers()["LoadBalancerDescriptions"] == [])
+    scaling = held(world, "autoscaling")
+    told = scaling.describe_auto_scaling_groups(AutoScalingGroupNames=[group])["AutoScalingGroups"]
+    check("the group", sorted(one["InstanceId"] for one in told[0]["Instances"]) == instances, told)
+    scaling.describe_launch_configurations()
+    scaling.describe_policies()
+    scaling.describe_tags()
+    ec2 = client(world, "ec2")
+    named = [{"Name": "tag:elasticbeanstalk:environment-name", "Values": ["shop-blue"]}]
+    told = [one for many in ec2.describe_instances(Filters=named)["Reservations"] for one in many["Instances"]]
+    check("the instances", sorted(one["InstanceId"] for one in told) == instances, told)
+    vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+    check("subnets", len(ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Subnets"]) == 3)
+    worker = world.eb.describe_environment_resources(EnvironmentName="shop-worker")["EnvironmentResources"]
+    sqs = client(world, "sqs")
+    told = [sqs.get_queue_attributes(QueueUrl=q["URL"], AttributeNames=["All"])["Attributes"] for q in worker["Queues"]]
+    check("queues", len(told) == 2 and told[0]["ApproximateNumberOfMessages"] == "0", told)
+    profiles = held(world, "iam").list_instance_profiles()["InstanceProfiles"]
+    check("the instance profile", profiles[0]["Roles"][0]["RoleName"] == "aws-elasticbeanstalk-ec2-role", profiles)
+    for service, call, code in [
+        ("sns", "list_topics", "InvalidAction"),
+        ("kms", "list_keys", "UnknownOperationException"),
+        ("lambda", "list_functions", "UnknownOperationException"),
+        ("codebuild", "list_projects", "UnknownOperationException"),
+        ("cloudfront", "list_distributions", "InvalidAction"),
+    ]:
+        refusal(f"no {service}", getattr(client(world, service), call), code, f"does not offer the service {service}")
+
+
 def with_resources(world):
     eb = world.eb
-    resources = lambda: eb.describe_environment_resources(EnvironmentName="shop-worker")["EnvironmentResources"]
+    resources = lambda: eb.describe_environment_resources(EnvironmentName="shop-blue")["EnvironmentResources"]
     options = lambda: {(s["Namespace"], s["OptionName"]): s.get("Value") for s in eb.describe_configuration_settings(
-        ApplicationName="shop", EnvironmentName="shop-worker")["ConfigurationSettings"][0]["OptionSettings"]}
+        ApplicationName="shop", EnvironmentName="shop-blue")["ConfigurationSettings"][0]["OptionSettings"]}
+    worker = eb.describe_environment_resources(EnvironmentName="shop-worker")["EnvironmentResources"]
+    queues = [queue["Name"] for queue in worker["Queues"]]
+    check("a worker's queues", (worker["LoadBalancers"], queues) == ([], ["WorkerQueue", "WorkerDeadLetterQueue"]), worker)
     check("a load balancer of its own", "loadbalancer/app/awseb-" in resources()["LoadBalancers"][0]["Name"], resources())
-    inject(world, fault="shared_balancer", environment="shop-worker")
+    inject(world, fault="shared_balancer", environment="shop-blue")
     check("a shared one", "loadbalancer/app/shop-shared" in resources()["LoadBalancers"][0]["Name"], resources())
-    inject(world, fault="coupled_database", environment="shop-worker")
+    inject(world, fault="coupled_database", environment="shop-blue")
     check("a coupled database", options()["aws:rds:dbinstance", "HasCoupledDatabase"] == "true", options())
-    inject(world, fault="single_instance", environment="shop-worker")
+    inject(world, fault="single_instance", environment="shop-blue")
     one = resources()
     check("a single instance", (len(one["Instances"]), one["LoadBalancers"]) == (1, []), one)
-    inject(world, fault="protected_stack", environment="shop-worker")
-    stack = f"awseb-{world.describe('shop-worker')['EnvironmentId']}-stack"
+    inject(world, fault="protected_stack", environment="shop-blue")
+    stack = f"awseb-{world.describe('shop-blue')['EnvironmentId']}-stack"
     stacks = world.cloudformation.describe_stacks(StackName=stack)["Stacks"]
     check("a protected stack", stacks[0]["EnableTerminationProtection"], stacks)
 
@@ -197,6 +246,7 @@ def main():
                 ("platforms", lambda: with_platforms(fast)),
                 ("quotas", lambda: with_quotas(fast)),
                 ("CNAMEs", lambda: with_cnames(fast)),
+                ("neighbours", lambda: with_neighbours(fast)),
                 ("resources", lambda: with_resources(fast)),
                 ("permissions", lambda: with_permissions(limited)),
                 ("the AWS CLI", lambda: with_the_aws_cli(fast)),

@@ -54,6 +54,10 @@ pub enum Service {
     Ec2,
     /// Elastic Load Balancing.
     LoadBalancing,
+    /// EC2 Auto Scaling.
+    AutoScaling,
+    /// SQS.
+    Sqs,
     /// AWS WAF.
     Waf,
     /// IAM.
@@ -108,7 +112,9 @@ impl From<Kind> for Service {
             Kind::CloudFormation => Service::CloudFormation,
             Kind::CloudWatch(_) => Service::CloudWatch,
             Kind::Ec2 => Service::Ec2,
-            Kind::LoadBalancing => Service::LoadBalancing,
+            Kind::LoadBalancing | Kind::ClassicBalancing => Service::LoadBalancing,
+            Kind::AutoScaling => Service::AutoScaling,
+            Kind::Sqs => Service::Sqs,
             Kind::Waf => Service::Waf,
             Kind::Iam => Service::Iam,
             Kind::Sts => Service::Sts,

@@ -36,6 +36,7 @@ mod disk;
 mod error;
 mod options;
 
+mod absent;
 mod body;
 mod call;
 mod dns;
@@ -44,6 +45,7 @@ mod objects;
 mod response;
 mod route;
 mod sandbox;
+mod scope;
 mod server;
 mod site;
 mod status;

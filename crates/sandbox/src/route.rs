@@ -24,7 +24,7 @@ use crate::wire::form::Form;
 use crate::wire::request::ServiceRequest;
 use crate::world::fault::{Fault, FaultEffect, Reaches};
 use crate::world::iam::need::Need;
-use crate::{objects, services, site, status, time};
+use crate::{absent, objects, scope, services, site, status, time};
 
 impl Sandbox {
     /// Carries out one HTTP request, whatever it is for.
@@ -70,13 +70,29 @@ impl Sandbox {
             return Ok(self.control(what, &request));
         }
         let origin = Origin::of(&request);
-        if let Some(request) = services::request::read(&request) {
-            return self.service(&request, origin).await;
+        let service = scope::service_of(&request);
+        if let Some(service) = service.as_deref().filter(|service| !is_main(service)) {
+            return match services::request::read(&request, service) {
+                Some(request) => self.service(&request, origin).await,
+                None => Ok(self.absent(&request, service)),
+            };
         }
         match query_form(&request) {
             Some(form) => self.query(form, origin).await,
             None => self.s3(request).await,
         }
+    }
+
+    /// The answer to a request to a service that the sandbox does not have.
+    fn absent(&self, request: &Request<Bytes>, service: &str) -> Response<Bytes> {
+        let request_id = self.with_world(|world, _| {
+            *world
+                .calls
+                .entry(format!("{service}: refused"))
+                .or_default() += 1;
+            world.request_id()
+        });
+        absent::refused(request, service, &request_id)
     }
 
     /// The host that DNS leads to from a host, and whether an environment's web site must answer
@@ -323,6 +339,11 @@ fn is_of_a_page<B>(request: &Request<B>) -> bool {
     let site = request.headers().get("sec-fetch-site");
     request.headers().contains_key(ORIGIN)
         || site.is_some_and(|site| site != "none" && site != "same-origin")
+}
+
+/// Whether a service, by its name in signatures, is one of the two that the sandbox is for.
+fn is_main(service: &str) -> bool {
+    matches!(service, "elasticbeanstalk" | "s3" | "s3express")
 }
 
 /// The parameters of a Query request; `None` where it is not one.

@@ -1,15 +1,19 @@
 //! The services beside Elastic Beanstalk and S3: Route 53, SSM, CloudFormation, CloudWatch, EC2,
-//! Elastic Load Balancing, WAF, IAM, STS and Service Quotas, as far as a release needs them.
+//! Auto Scaling, Elastic Load Balancing, SQS, WAF, IAM, STS and Service Quotas, as far as a release
+//! needs them.
 
 pub(crate) mod answer;
+mod autoscaling;
 mod cloudwatch;
 mod ec2;
+mod elb;
 mod elbv2;
 mod iam;
 mod parameters;
 mod quotas;
 pub(crate) mod request;
 mod route53;
+mod sqs;
 mod stacks;
 mod waf;
 
@@ -91,13 +95,18 @@ pub(crate) fn perform(world: &mut World, request: &ServiceRequest) -> Reply {
             ec2::answer(world, &form)
                 .map(|result| ec2::wrapped(&request.operation, result, &request_id))
         }
-        Kind::LoadBalancing => {
+        Kind::Sqs => sqs::answer(world, request).map(|answer| answer.to_string()),
+        Kind::LoadBalancing | Kind::ClassicBalancing | Kind::AutoScaling => {
             let form = Form::parse(request.body.as_bytes());
-            let result = elbv2::answer(world, &form);
+            let (namespace, result) = match request.service {
+                Kind::ClassicBalancing => (elb::NAMESPACE, elb::answer(world, &form)),
+                Kind::AutoScaling => (autoscaling::NAMESPACE, autoscaling::answer(world, &form)),
+                _ => (elbv2::NAMESPACE, elbv2::answer(world, &form)),
+            };
             let name = format!("{}Result", request.operation);
             result
                 .map(|result| in_xml(&name, &result))
-                .map(|result| wrapped(request, elbv2::NAMESPACE, result, &request_id))
+                .map(|result| wrapped(request, namespace, result, &request_id))
         }
         Kind::Iam | Kind::Sts => {
             let form = Form::parse(request.body.as_bytes());

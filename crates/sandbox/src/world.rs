@@ -53,6 +53,7 @@ mod swap;
 pub(crate) mod targets;
 mod termination;
 mod timeline;
+mod vpcs;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

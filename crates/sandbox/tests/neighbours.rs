@@ -135,6 +135,148 @@ fn names(resources: &Value, list: &str, member: &str) -> Vec<String> {
 const ELB: &str = "elasticloadbalancing";
 
 #[tokio::test]
+async fn a_load_balancer_is_named_by_what_its_kind_is_described_by() {
+    let client = Client::new();
+    for (kind, part) in [("application", "/app/"), ("network", "/net/")] {
+        client.kind(kind).await;
+        let named = names(
+            &client.resources("shop-blue").await,
+            "LoadBalancers",
+            "Name",
+        );
+        let arn = named.first().expect("one");
+        assert!(
+            arn.starts_with("arn:aws:elasticloadbalancing:") && arn.contains(part),
+            "{arn}"
+        );
+        let form = format!("Action=DescribeLoadBalancers&LoadBalancerArns.member.1={arn}");
+        client
+            .query(ELB, &format!("{form}&Version=2015-12-01"))
+            .await
+            .has(&[arn]);
+    }
+    client.kind("classic").await;
+    let named = names(
+        &client.resources("shop-blue").await,
+        "LoadBalancers",
+        "Name",
+    );
+    let name = named.first().expect("one");
+    assert!(!name.contains(':') && name.len() <= 32, "{name}");
+    let form = format!("Action=DescribeLoadBalancers&LoadBalancerNames.member.1={name}");
+    client
+        .query(ELB, &format!("{form}&Version=2012-06-01"))
+        .await
+        .has(&["<LoadBalancerDescriptions><member>", name]);
+    client
+        .query(ELB, "Action=DescribeLoadBalancers&Version=2015-12-01")
+        .await
+        .lacks(&[name]);
+
+    client.inject(FaultEffect::SharedBalancer {
+        environment: "shop-blue".to_owned(),
+    });
+    let named = names(
+        &client.resources("shop-blue").await,
+        "LoadBalancers",
+        "Name",
+    );
+    assert!(named[0].contains("/app/shop-shared/"), "{named:?}");
+
+    client.inject(FaultEffect::SingleInstance {
+        environment: "shop-blue".to_owned(),
+    });
+    let named = names(
+        &client.resources("shop-blue").await,
+        "LoadBalancers",
+        "Name",
+    );
+    assert_eq!(named, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_worker_has_queues_and_no_load_balancer() {
+    let client = Client::new();
+    let worker = client.resources("shop-worker").await;
+    assert_eq!(worker["LoadBalancers"], json!([]));
+    assert_eq!(
+        names(&worker, "Queues", "Name"),
+        ["WorkerQueue", "WorkerDeadLetterQueue"]
+    );
+    let urls = names(&worker, "Queues", "URL");
+    for url in &urls {
+        let body = json!({ "QueueUrl": url, "AttributeNames": ["All"] }).to_string();
+        let answer = client
+            .json("sqs", "AmazonSQS.GetQueueAttributes", &body)
+            .await;
+        let told = answer.has(&[]).json();
+        let arn = told["Attributes"]["QueueArn"].as_str().unwrap_or_default();
+        assert_eq!(arn.rsplit(':').next(), url.rsplit('/').next(), "{told}");
+        assert_eq!(told["Attributes"]["ApproximateNumberOfMessages"], "0");
+    }
+    let listed = client
+        .json("sqs", "AmazonSQS.ListQueues", "{}")
+        .await
+        .json();
+    assert_eq!(listed["QueueUrls"], json!(urls));
+    let unknown = client
+        .json("sqs", "AmazonSQS.GetQueueUrl", "{\"QueueName\":\"no\"}")
+        .await;
+    unknown.is_refused(400, &["QueueDoesNotExist"]);
+
+    let own = "https://sqs.us-east-1.amazonaws.com/123456789012/mine";
+    client
+        .set(
+            "shop-worker",
+            "aws:elasticbeanstalk:sqsd",
+            "WorkerQueueURL",
+            own,
+        )
+        .await;
+    let worker = client.resources("shop-worker").await;
+    assert_eq!(
+        worker["Queues"],
+        json!([{ "Name": "WorkerQueue", "URL": own }])
+    );
+    assert_eq!(client.resources("shop-blue").await["Queues"], json!([]));
+    // The load balancers, target groups and tags are those of the web environment alone.
+    let groups = "Action=DescribeTargetGroups&Version=2015-12-01";
+    let groups = client.query(ELB, groups).await;
+    assert_eq!(groups.texts("TargetGroupArn").len(), 1, "{}", groups.body);
+}
+
+#[tokio::test]
+async fn instances_are_launched_by_a_configuration_or_a_template_and_both_are_there() {
+    let client = Client::new();
+    let older = client.resources("shop-blue").await;
+    assert_eq!(older["LaunchTemplates"], json!([]));
+    let name = &names(&older, "LaunchConfigurations", "Name")[0];
+    let form =
+        format!("Action=DescribeLaunchConfigurations&LaunchConfigurationNames.member.1={name}");
+    let told = client.query("autoscaling", &form).await;
+    assert_eq!(told.texts("LaunchConfigurationName"), [name.as_str()]);
+    told.has(&["<ImageId>ami-0"]);
+
+    let launch = "aws:autoscaling:launchconfiguration";
+    client
+        .set("shop-blue", launch, "RootVolumeType", "gp3")
+        .await;
+    let newer = client.resources("shop-blue").await;
+    assert_eq!(newer["LaunchConfigurations"], json!([]));
+    let id = &names(&newer, "LaunchTemplates", "Id")[0];
+    let form = format!("Action=DescribeLaunchTemplates&LaunchTemplateId.1={id}");
+    let told = client.query("ec2", &form).await;
+    assert_eq!(told.texts("launchTemplateId"), [id.as_str()]);
+    client
+        .query(
+            "ec2",
+            "Action=DescribeLaunchTemplates&LaunchTemplateId.1=lt-0",
+        )
+        .await
+        .is_refused(400, &["InvalidLaunchTemplateId.NotFound"]);
+}
+
+#[tokio::test]
 async fn targets_are_as_healthy_as_their_instances() {
     let client = Client::new();
     let groups = "Action=DescribeTargetGroups&Version=2015-12-01";
@@ -167,6 +309,43 @@ async fn targets_are_as_healthy_as_their_instances() {
         )
         .await
         .is_refused(400, &["TargetGroupNotFound"]);
+}
+
+#[tokio::test]
+async fn a_deployment_in_batches_drains_its_instances() {
+    for (policy, state) in [("Rolling", "draining"), ("AllAtOnce", "unhealthy")] {
+        let client = Client::new();
+        let command = "aws:elasticbeanstalk:command";
+        client
+            .set("shop-blue", command, "DeploymentPolicy", policy)
+            .await;
+        let update = "Action=UpdateEnvironment&EnvironmentName=shop-blue&VersionLabel=v2";
+        client.query("elasticbeanstalk", update).await.has(&[]);
+        let groups = client
+            .query(ELB, "Action=DescribeTargetGroups&Version=2015-12-01")
+            .await;
+        let arn = groups.texts("TargetGroupArn")[0];
+        let form = format!("Action=DescribeTargetHealth&TargetGroupArn={arn}&Version=2015-12-01");
+        let health = client.query(ELB, &form).await;
+        assert!(
+            health.texts("State").contains(&state),
+            "{policy}: {}",
+            health.body
+        );
+
+        client.kind("classic").await;
+        let named = names(
+            &client.resources("shop-blue").await,
+            "LoadBalancers",
+            "Name",
+        );
+        let form = format!(
+            "Action=DescribeInstanceHealth&LoadBalancerName={}&Version=2012-06-01",
+            named[0]
+        );
+        let health = client.query(ELB, &form).await;
+        assert_eq!(health.texts("State").len(), 2, "{}", health.body);
+    }
 }
 
 #[tokio::test]
@@ -322,6 +501,119 @@ async fn an_instance_profile_is_made_filled_emptied_and_deleted() {
 }
 
 #[tokio::test]
+async fn groups_of_auto_scaling_are_those_of_the_environments() {
+    let client = Client::new();
+    let resources = client.resources("shop-blue").await;
+    let name = &names(&resources, "AutoScalingGroups", "Name")[0];
+    let form = format!("Action=DescribeAutoScalingGroups&AutoScalingGroupNames.member.1={name}");
+    let told = client.query("autoscaling", &form).await;
+    told.has(&[
+        "<MinSize>2</MinSize>",
+        "<DesiredCapacity>2</DesiredCapacity>",
+    ]);
+    assert_eq!(
+        told.texts("InstanceId"),
+        names(&resources, "Instances", "Id")
+    );
+    assert_eq!(told.texts("TargetGroupARNs").len(), 1);
+    let by_tag = "Action=DescribeAutoScalingGroups&Filters.member.1.Name=tag:elasticbeanstalk:environment-name&Filters.member.1.Values.member.1=shop-worker";
+    let worker = client.query("autoscaling", by_tag).await;
+    let group = names(
+        &client.resources("shop-worker").await,
+        "AutoScalingGroups",
+        "Name",
+    );
+    assert_eq!(worker.texts("AutoScalingGroupName"), group);
+    let tags = "Action=DescribeTags&Filters.member.1.Name=key&Filters.member.1.Values.member.1=elasticbeanstalk:environment-name&Filters.member.2.Name=value&Filters.member.2.Values.member.1=shop-blue";
+    let tags = client.query("autoscaling", tags).await;
+    assert_eq!(tags.texts("ResourceId"), [name.as_str()]);
+    let policies = format!("Action=DescribePolicies&AutoScalingGroupName={name}");
+    let policies = client.query("autoscaling", &policies).await;
+    assert_eq!(policies.texts("PolicyName").len(), 2);
+    client
+        .query("autoscaling", "Action=SetDesiredCapacity")
+        .await
+        .is_refused(400, &["InvalidAction", "for version 2011-01-01"]);
+}
+
+#[tokio::test]
+async fn instances_are_found_by_what_deployers_select_them_by() {
+    let client = Client::new();
+    let ids = names(&client.resources("shop-blue").await, "Instances", "Id");
+    let by_name = "Action=DescribeInstances&Filter.1.Name=tag:elasticbeanstalk:environment-name&Filter.1.Value.1=shop-blue&Filter.2.Name=instance-state-name&Filter.2.Value.1=running";
+    assert_eq!(client.query("ec2", by_name).await.texts("instanceId"), ids);
+    let by_id = format!("Action=DescribeInstances&InstanceId.1={}", ids[1]);
+    let one = client.query("ec2", &by_id).await;
+    assert_eq!(one.texts("instanceId"), [ids[1].as_str()]);
+    one.has(&["<imageId>ami-0", "<privateIpAddress>172.31."]);
+    let all = client.query("ec2", "Action=DescribeInstances").await;
+    assert_eq!(all.texts("instanceId").len(), 4);
+    for (form, code) in [
+        (
+            "Action=DescribeInstances&InstanceId.1=i-0",
+            "InvalidInstanceID.NotFound",
+        ),
+        (
+            "Action=DescribeInstances&Filter.1.Name=colour",
+            "InvalidParameterValue",
+        ),
+        ("Action=DescribeVpcs&VpcId.1=vpc-0", "InvalidVpcID.NotFound"),
+        (
+            "Action=DescribeSubnets&SubnetId.1=subnet-0",
+            "InvalidSubnetID.NotFound",
+        ),
+        (
+            "Action=DescribeKeyPairs&KeyName.1=no",
+            "InvalidKeyPair.NotFound",
+        ),
+        (
+            "Action=DescribeSecurityGroups&GroupId.1=sg-0",
+            "InvalidGroup.NotFound",
+        ),
+        (
+            "Action=DescribeSecurityGroups&GroupName.1=no",
+            "InvalidGroup.NotFound",
+        ),
+    ] {
+        client.query("ec2", form).await.is_refused(400, &[code]);
+    }
+    let groups = client.query("ec2", "Action=DescribeSecurityGroups").await;
+    let group = groups.texts("groupId")[0];
+    let form = format!("Action=DescribeSecurityGroups&GroupId.1={group}");
+    let one = client.query("ec2", &form).await;
+    assert_eq!(one.texts("groupName").len(), 1);
+}
+
+#[tokio::test]
+async fn networks_are_the_default_one_and_those_that_settings_name() {
+    let client = Client::new();
+    let default = "Action=DescribeVpcs&Filter.1.Name=isDefault&Filter.1.Value.1=true";
+    let vpcs = client.query("ec2", default).await;
+    let vpc = vpcs.texts("vpcId")[0].to_owned();
+    let form = format!("Action=DescribeSubnets&Filter.1.Name=vpc-id&Filter.1.Value.1={vpc}");
+    assert_eq!(client.query("ec2", &form).await.texts("subnetId").len(), 3);
+    let attributes = "Action=DescribeAccountAttributes&AttributeName.1=default-vpc";
+    client.query("ec2", attributes).await.has(&[&vpc]);
+    client
+        .set("shop-blue", "aws:ec2:vpc", "VPCId", "vpc-1")
+        .await;
+    let subnets = "subnet-1,subnet-2";
+    client
+        .set("shop-blue", "aws:ec2:vpc", "Subnets", subnets)
+        .await;
+    let own = "Action=DescribeSubnets&Filter.1.Name=vpc-id&Filter.1.Value.1=vpc-1";
+    let own = client.query("ec2", own).await;
+    assert_eq!(own.texts("subnetId"), ["subnet-1", "subnet-2"]);
+    let instances = "Action=DescribeInstances&Filter.1.Name=vpc-id&Filter.1.Value.1=vpc-1";
+    let instances = client.query("ec2", instances).await;
+    assert_eq!(instances.texts("subnetId"), ["subnet-1", "subnet-2"]);
+    let launch = "aws:autoscaling:launchconfiguration";
+    client.set("shop-blue", launch, "EC2KeyName", "mine").await;
+    let keys = client.query("ec2", "Action=DescribeKeyPairs").await;
+    assert_eq!(keys.texts("keyName"), ["mine"]);
+}
+
+#[tokio::test]
 async fn parameters_are_found_by_path_and_deleted() {
     let client = Client::new();
     let ssm = async |operation: &str, body: &str| {
@@ -382,4 +674,110 @@ async fn stacks_are_listed_with_their_parts_and_events() {
     );
     let none = "Action=ListStacks&StackStatusFilter.member.1=DELETE_COMPLETE";
     client.query("cloudformation", none).await.lacks(&[stack]);
+}
+
+#[tokio::test]
+async fn every_other_service_is_refused_by_its_name_in_its_protocol() {
+    let client = Client::new();
+    let words = |service: &str| format!("does not offer the service {service},");
+    for (service, form) in [
+        ("sns", "Action=ListTopics&Version=2010-03-31"),
+        ("rds", "Action=DescribeDBInstances&Version=2014-10-31"),
+    ] {
+        let answer = client.query(service, form).await;
+        answer.is_refused(
+            400,
+            &[
+                "<ErrorResponse",
+                "<Code>InvalidAction</Code>",
+                &words(service),
+            ],
+        );
+        assert_eq!(answer.header("content-type"), "text/xml");
+    }
+    for (service, target) in [
+        ("acm", "CertificateManager.ListCertificates"),
+        ("logs", "Logs_20140328.DescribeLogGroups"),
+        ("secretsmanager", "secretsmanager.GetSecretValue"),
+        ("kms", "TrentService.ListKeys"),
+        ("codecommit", "CodeCommit_20150413.ListRepositories"),
+    ] {
+        let answer = client.json(service, target, "{}").await;
+        let operation = target.rsplit('.').next().unwrap_or_default();
+        answer.is_refused(
+            400,
+            &["UnknownOperationException", &words(service), operation],
+        );
+        assert_eq!(answer.header("content-type"), "application/x-amz-json-1.1");
+    }
+    let rest = signed("lambda", "us-east-1").uri("http://127.0.0.1/2015-03-31/functions/a");
+    let rest = client.send(rest, "{}").await;
+    rest.is_refused(400, &[&words("lambda"), "POST /2015-03-31/functions/a"]);
+    assert_eq!(rest.header("x-amzn-errortype"), "UnknownOperationException");
+    let cbor = signed("codebuild", "us-east-1")
+        .uri("http://127.0.0.1/service/CodeBuild_20161006/operation/ListProjects")
+        .header("smithy-protocol", "rpc-v2-cbor")
+        .header("content-type", "application/cbor");
+    let cbor = client.send(cbor, "").await;
+    cbor.is_refused(
+        400,
+        &[
+            "UnknownOperationException",
+            "ListProjects",
+            &words("codebuild"),
+        ],
+    );
+    assert_eq!(cbor.header("smithy-protocol"), "rpc-v2-cbor");
+    let xml = signed("cloudfront", "us-east-1").uri("http://127.0.0.1/2020-05-31/distribution");
+    let xml = client.send(xml, "").await;
+    xml.is_refused(400, &["<Code>InvalidAction</Code>", &words("cloudfront")]);
+}
+
+#[tokio::test]
+async fn a_service_is_known_by_its_target_host_or_version_where_nothing_is_signed() {
+    let client = Client::new();
+    let form = "application/x-www-form-urlencoded";
+    let post = || http::Request::post("http://127.0.0.1/").header("content-type", form);
+    let refused = client
+        .send(post(), "Action=ListTopics&Version=2010-03-31")
+        .await;
+    refused.is_refused(400, &["the service sns,"]);
+    let host =
+        http::Request::post("http://sns.us-east-1.amazonaws.com/").header("content-type", form);
+    let refused = client.send(host, "Action=ListTopics").await;
+    refused.is_refused(400, &["the service sns,"]);
+    let target =
+        http::Request::post("http://127.0.0.1/").header("x-amz-target", "TrentService.ListKeys");
+    let refused = client.send(target, "{}").await;
+    refused.is_refused(400, &["the service TrentService,"]);
+    let ssm =
+        http::Request::post("http://127.0.0.1/").header("x-amz-target", "AmazonSSM.GetParameter");
+    let found = client
+        .send(ssm, "{\"Name\":\"/shop/hosted-zone-id\"}")
+        .await;
+    found.has(&["Z0SHOPEXAMPLE00000001"]);
+    let roles = client
+        .send(post(), "Action=ListRoles&Version=2010-05-08")
+        .await;
+    roles.has(&["<RoleName>"]);
+    for form in [
+        "Action=DescribeApplications&Version=2010-12-01",
+        "Action=DescribeApplications",
+    ] {
+        client.send(post(), form).await.has(&["shop"]);
+    }
+    // boto signs for what the host begins with.
+    for host in ["127.0.0.1", "localhost"] {
+        let service = host.split('.').next().unwrap_or_default();
+        let old = signed(service, "0")
+            .uri(format!("http://{host}:4577/"))
+            .header("content-type", form);
+        let apps = client
+            .send(old, "Action=DescribeApplications&Version=2010-12-01")
+            .await;
+        assert_eq!(apps.has(&["shop"]).header("x-sandbox-region"), "");
+    }
+    let bucket = http::Request::get("http://sns.s3.us-east-1.amazonaws.com/");
+    let bucket = client.send(bucket, "").await;
+    assert!(!bucket.body.contains("does not offer"), "{}", bucket.body);
 }

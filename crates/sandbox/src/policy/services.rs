@@ -25,6 +25,15 @@ pub(crate) fn authorize_service(world: &World, request: &ServiceRequest) -> Resu
         Kind::CloudWatch(_) => alarms(world, request),
         // Nothing that is described has a resource of its own.
         Kind::Ec2 => vec![Need::new(format!("ec2:{}", request.operation), "*")],
+        Kind::AutoScaling => {
+            let action = format!("autoscaling:{}", request.operation);
+            vec![Need::new(action, "*")]
+        }
+        Kind::ClassicBalancing => {
+            let action = format!("elasticloadbalancing:{}", request.operation);
+            vec![Need::new(action, "*")]
+        }
+        Kind::Sqs => queues(world, request),
         Kind::ServiceQuotas => {
             let action = format!("servicequotas:{}", request.operation);
             vec![Need::new(action, "*")]
@@ -38,7 +47,7 @@ pub(crate) fn authorize_service(world: &World, request: &ServiceRequest) -> Resu
     };
     let permitted = needs.iter().try_for_each(|need| world.permit(need));
     permitted.map_err(|message| match request.service {
-        Kind::Ssm | Kind::Waf | Kind::ServiceQuotas => {
+        Kind::Ssm | Kind::Waf | Kind::ServiceQuotas | Kind::Sqs => {
             ApiError::new("AccessDeniedException", message)
         }
         Kind::Ec2 => ApiError {
@@ -79,6 +88,15 @@ fn parameters(world: &World, request: &ServiceRequest) -> Vec<Need> {
             Need::new(format!("ssm:{}", request.operation), arn)
         })
         .collect()
+}
+
+/// On the queue, which a request names by its URL or its name; all are listed or none.
+fn queues(world: &World, request: &ServiceRequest) -> Vec<Need> {
+    let input: Value = serde_json::from_str(request.body()).unwrap_or_default();
+    let named = input["QueueUrl"].as_str().or(input["QueueName"].as_str());
+    let name = named.and_then(|named| named.rsplit('/').next());
+    let arn = format!("{}:{}", scope(world, "sqs"), name.unwrap_or("*"));
+    vec![Need::new(format!("sqs:{}", request.operation), arn)]
 }
 
 fn stacks(world: &World, request: &ServiceRequest) -> Vec<Need> {

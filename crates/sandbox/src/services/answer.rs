@@ -5,7 +5,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue, Response};
 
 use crate::reply::{Reply, refusal};
-use crate::services::{cloudwatch, ec2, elbv2, iam, route53, stacks};
+use crate::services::{autoscaling, cloudwatch, ec2, elb, elbv2, iam, route53, stacks};
 use crate::wire::element;
 use crate::wire::element::{Element, element};
 use crate::wire::error::ApiError;
@@ -17,10 +17,13 @@ use crate::world::fault::FaultEffect;
 pub(crate) fn dressed(request: &ServiceRequest, mut response: Response<Bytes>) -> Response<Bytes> {
     let content_type = match request.service {
         Kind::Ssm | Kind::Waf | Kind::ServiceQuotas => "application/x-amz-json-1.1",
+        Kind::Sqs => "application/x-amz-json-1.0",
         Kind::CloudWatch(protocol) => protocol.content_type(),
         Kind::CloudFormation
         | Kind::Ec2
         | Kind::LoadBalancing
+        | Kind::ClassicBalancing
+        | Kind::AutoScaling
         | Kind::Iam
         | Kind::Sts
         | Kind::Route53 => "text/xml",
@@ -95,6 +98,7 @@ fn failure(request: &ServiceRequest, error: &ApiError, request_id: &str) -> Stri
         Kind::Ssm
         | Kind::Waf
         | Kind::ServiceQuotas
+        | Kind::Sqs
         | Kind::CloudWatch(Protocol::Json | Protocol::Cbor) => {
             let told = serde_json::json!({ "__type": error.code, "message": error.message });
             told.to_string()
@@ -104,6 +108,8 @@ fn failure(request: &ServiceRequest, error: &ApiError, request_id: &str) -> Stri
         }
         Kind::Ec2 => ec2::error_document(error, request_id),
         Kind::LoadBalancing => element::error_document(elbv2::NAMESPACE, error, request_id),
+        Kind::ClassicBalancing => element::error_document(elb::NAMESPACE, error, request_id),
+        Kind::AutoScaling => element::error_document(autoscaling::NAMESPACE, error, request_id),
         Kind::Iam => element::error_document(iam::NAMESPACE, error, request_id),
         Kind::Sts => element::error_document(iam::STS_NAMESPACE, error, request_id),
         Kind::CloudFormation => element::error_document(stacks::NAMESPACE, error, request_id),

@@ -1,6 +1,12 @@
-//! EC2: the security groups of environments, and those of others that admit them; the Elastic IP
-//! addresses of single instances, and how many there may be. Query API, version 2016-11-15.
+//! EC2: the instances, launch templates, networks and security groups of environments, and the
+//! groups of others that admit them; the Elastic IP addresses of single instances, and how many
+//! there may be. Query API, version 2016-11-15.
 
+mod filters;
+mod instances;
+mod networks;
+
+use crate::services::ec2::filters::{Filters, check_all, invalid, numbered};
 use crate::wire::element::{Element, element};
 use crate::wire::error::ApiError;
 use crate::wire::form::Form;
@@ -18,7 +24,13 @@ pub(crate) fn answer(world: &World, form: &Form) -> Result<Element, ApiError> {
     match form.operation() {
         "DescribeAccountAttributes" => describe_attributes(world, form),
         "DescribeAddresses" => Ok(describe_addresses(world)),
+        "DescribeAvailabilityZones" => networks::describe_zones(world, form),
+        "DescribeInstances" => instances::describe_instances(world, form),
+        "DescribeKeyPairs" => networks::describe_key_pairs(world, form),
+        "DescribeLaunchTemplates" => instances::describe_templates(world, form),
         "DescribeSecurityGroups" => describe_groups(world, form),
+        "DescribeSubnets" => networks::describe_subnets(world, form),
+        "DescribeVpcs" => networks::describe_vpcs(world, form),
         operation => Err(ApiError::new(
             "InvalidAction",
             format!("The action {operation} is not valid for this web service."),
@@ -36,25 +48,65 @@ fn describe_addresses(world: &World) -> Element {
 }
 
 fn describe_attributes(world: &World, form: &Form) -> Result<Element, ApiError> {
-    let most = "vpc-max-elastic-ips";
-    if form.get("AttributeName.1").is_some_and(|name| name != most) {
-        return Err(invalid(
-            "The sandbox knows the attribute vpc-max-elastic-ips alone.",
-        ));
-    }
-    let value = element("item").say("attributeValue", world.quota(QuotaOf::Addresses));
-    let attribute = element("item")
-        .say("attributeName", most)
-        .with(element("attributeValueSet").with(value));
-    let told = element("accountAttributeSet").with(attribute);
+    let known = [
+        (
+            "vpc-max-elastic-ips",
+            world.quota(QuotaOf::Addresses).to_string(),
+        ),
+        ("default-vpc", world.default_vpc().to_owned()),
+    ];
+    let wanted = numbered(form, "AttributeName");
+    check_all(
+        &wanted,
+        &known.clone().map(|(name, _)| name),
+        "InvalidParameterValue",
+        |_| {
+            "The sandbox knows the attributes vpc-max-elastic-ips and default-vpc alone.".to_owned()
+        },
+    )?;
+    let found = known
+        .iter()
+        .filter(|(name, _)| wanted.is_empty() || wanted.contains(name));
+    let told = found.fold(element("accountAttributeSet"), |set, (name, value)| {
+        let value = element("item").say("attributeValue", value);
+        let attribute = element("item").say("attributeName", name);
+        set.with(attribute.with(element("attributeValueSet").with(value)))
+    });
     Ok(element("DescribeAccountAttributesResult").with(told))
 }
 
+/// The filters of security groups. None here has outbound rules to other groups.
+const GROUP_FILTERS: [&str; 4] = [
+    "group-id",
+    "group-name",
+    "ip-permission.group-id",
+    "egress.ip-permission.group-id",
+];
+
 fn describe_groups(world: &World, form: &Form) -> Result<Element, ApiError> {
-    let filters = filters(form)?;
-    let all = world.all_groups().into_iter();
-    let found: Vec<SecurityGroup> = all
-        .filter(|group| filters.iter().all(|filter| filter.matches(group)))
+    let filters = Filters::read(form, &GROUP_FILTERS)?;
+    let all = world.all_groups();
+    let (ids, names) = (numbered(form, "GroupId"), numbered(form, "GroupName"));
+    let of_ids: Vec<&str> = all.iter().map(|group| group.id.as_str()).collect();
+    check_all(&ids, &of_ids, "InvalidGroup.NotFound", |id| {
+        format!("The security group '{id}' does not exist")
+    })?;
+    let of_names: Vec<&str> = all.iter().map(|group| group.name.as_str()).collect();
+    check_all(&names, &of_names, "InvalidGroup.NotFound", |name| {
+        format!("The security group '{name}' does not exist")
+    })?;
+    let found: Vec<&SecurityGroup> = all
+        .iter()
+        .filter(|group| ids.is_empty() || ids.contains(&group.id.as_str()))
+        .filter(|group| names.is_empty() || names.contains(&group.name.as_str()))
+        .filter(|group| {
+            filters.fit(|name| match name {
+                "group-id" => vec![group.id.clone()],
+                "group-name" => vec![group.name.clone()],
+                "ip-permission.group-id" => group.admits.clone(),
+                _ => Vec::new(),
+            })
+        })
         .collect();
     let number = |name: &str| form.get(name).map(str::parse::<usize>);
     let start = match number("NextToken") {
@@ -88,54 +140,6 @@ fn security_group(world: &World, group: &SecurityGroup) -> Element {
         .say("groupId", &group.id)
         .say("groupName", &group.name)
         .with(element("ipPermissions").with(permission))
-}
-
-/// A filter of a request.
-struct Filter {
-    name: String,
-    values: Vec<String>,
-}
-
-impl Filter {
-    fn matches(&self, group: &SecurityGroup) -> bool {
-        let any = |of: &str| self.values.iter().any(|value| value == of);
-        match self.name.as_str() {
-            "group-id" => any(&group.id),
-            "group-name" => any(&group.name),
-            "ip-permission.group-id" => group.admits.iter().any(|id| any(id)),
-            // None here has outbound rules to other groups.
-            _ => false,
-        }
-    }
-}
-
-fn filters(form: &Form) -> Result<Vec<Filter>, ApiError> {
-    let known = [
-        "group-id",
-        "group-name",
-        "ip-permission.group-id",
-        "egress.ip-permission.group-id",
-    ];
-    let mut filters = Vec::new();
-    for number in 1.. {
-        let Some(name) = form.get(&format!("Filter.{number}.Name")) else {
-            break;
-        };
-        if !known.contains(&name) {
-            return Err(invalid(&format!("The filter '{name}' is invalid")));
-        }
-        let value = |n| form.get(&format!("Filter.{number}.Value.{n}"));
-        let values = (1..).map_while(value).map(str::to_owned).collect();
-        filters.push(Filter {
-            name: name.to_owned(),
-            values,
-        });
-    }
-    Ok(filters)
-}
-
-fn invalid(message: &str) -> ApiError {
-    ApiError::new("InvalidParameterValue", message)
 }
 
 /// The error answer, in EC2's own form.

@@ -14,6 +14,10 @@ pub(crate) enum Kind {
     CloudWatch(Protocol),
     Ec2,
     LoadBalancing,
+    /// Elastic Load Balancing of 2012, for classic load balancers.
+    ClassicBalancing,
+    AutoScaling,
+    Sqs,
     Waf,
     Iam,
     Sts,

@@ -2,6 +2,7 @@
 //! years (developer guide, "Configuration options", "Precedence").
 
 use crate::world::World;
+use crate::world::environment::Environment;
 use crate::world::setting::Setting;
 
 /// Defaults that the service lists for an environment from some years ago.
@@ -73,6 +74,16 @@ impl World {
             true => told(&OF_TODAY),
             false => Vec::new(),
         }
+    }
+
+    /// The type of an environment's instances.
+    pub(crate) fn instance_type<'a>(&self, environment: &'a Environment) -> &'a str {
+        let launch = "aws:autoscaling:launchconfiguration";
+        let types = environment.setting("aws:ec2:instances", "InstanceTypes");
+        let first = types.and_then(|types| types.split(',').next());
+        first
+            .or(environment.setting(launch, "InstanceType"))
+            .unwrap_or("t3.small")
     }
 
     /// Gives an environment the version's own settings from now on.

@@ -178,8 +178,18 @@ impl World {
     }
 }
 
+/// The image that the instances of an environment run: the one that its settings name, or that of
+/// its platform.
+pub(crate) fn image_of(environment: &Environment) -> String {
+    let set = environment.setting("aws:autoscaling:launchconfiguration", "ImageId");
+    set.map_or_else(
+        || format!("ami-0{:016x}", fingerprint(&environment.solution_stack)),
+        str::to_owned,
+    )
+}
+
 /// A number that a text always has (FNV-1a of 64 bits).
-fn fingerprint(text: &str) -> u64 {
+pub(crate) fn fingerprint(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |number, byte| {
         (number ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })

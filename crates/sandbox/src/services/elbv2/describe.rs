@@ -10,8 +10,6 @@ use crate::wire::form::Form;
 use crate::world::World;
 use crate::world::balancing::Listener;
 
-const VPC: &str = "vpc-0a1b2c3d4e5f60718";
-
 /// How many resources DescribeTags takes (API reference).
 const TAGGED_MAX: usize = 20;
 
@@ -33,7 +31,7 @@ pub(crate) fn describe_balancers(world: &World, form: &Form) -> Answer {
             "DNSName": balancer.dns_name,
             "LoadBalancerName": balancer.name,
             "Scheme": "internet-facing",
-            "VpcId": VPC,
+            "VpcId": world.default_vpc(),
             "State": { "Code": "active" },
             "Type": balancer.kind,
             "IpAddressType": "ipv4",
@@ -124,7 +122,7 @@ pub(crate) fn describe_target_groups(world: &World, form: &Form) -> Answer {
                 "TargetGroupName": group.name,
                 "Protocol": "HTTP",
                 "Port": 80,
-                "VpcId": VPC,
+                "VpcId": world.default_vpc(),
                 "HealthCheckProtocol": "HTTP",
                 "HealthCheckPath": "/",
                 "TargetType": "instance",
