@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, ORIGIN};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use serde_json::json;
 
 use crate::body::{Spooled, Streamed};
@@ -26,6 +26,10 @@ use crate::world::fault::{Fault, FaultEffect, Reaches};
 use crate::world::iam::need::Need;
 use crate::{absent, objects, scope, services, site, status, time};
 
+/// The header of an answer that names the sandbox's region, where the request is signed for another
+/// one.
+const REGION: HeaderName = HeaderName::from_static("x-sandbox-region");
+
 impl Sandbox {
     /// Carries out one HTTP request, whatever it is for.
     ///
@@ -40,12 +44,32 @@ impl Sandbox {
     /// Carries out one HTTP request, whose body may be [`Spooled`] and whose answer's
     /// [`Streamed`].
     pub(crate) async fn answer(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Hangup> {
+        let signed_for = scope::region_of(&request);
         let mut response = self.dispatch(request).await?;
+        if let Some(region) = signed_for.and_then(|region| self.answered_from(&region)) {
+            response.headers_mut().insert(REGION, region);
+        }
         let now = httpdate::fmt_http_date(self.clock().now);
         if let Ok(now) = HeaderValue::from_str(&now) {
             response.headers_mut().insert(DATE, now);
         }
         Ok(response)
+    }
+
+    /// The region that answers a request signed for another one: the sandbox has no other. The
+    /// report counts these requests, and `None` is for one that is signed for the region itself.
+    fn answered_from(&self, signed_for: &str) -> Option<HeaderValue> {
+        let (own, is_first) = self.with_world(|world, _| {
+            let is_first = world.note_region(signed_for);
+            (world.region.clone(), is_first)
+        });
+        if is_first {
+            tracing::warn!(
+                "requests are signed for {signed_for}: the sandbox answers as {own}, which is its \
+                 only region"
+            );
+        }
+        (signed_for != own).then(|| HeaderValue::from_str(&own).ok())?
     }
 
     async fn dispatch(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Hangup> {

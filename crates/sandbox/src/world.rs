@@ -105,6 +105,9 @@ pub struct World {
     /// How often each scripted fault has struck, by its name.
     #[serde(default)]
     pub(crate) strikes: BTreeMap<String, u64>,
+    /// How many requests were signed for another region, by that region.
+    #[serde(default)]
+    pub(crate) other_regions: BTreeMap<String, u64>,
     /// The environments that clients ever created.
     #[serde(default)]
     pub(crate) created: Vec<Created>,
@@ -178,6 +181,7 @@ impl World {
             interruptions: Vec::new(),
             peaks: Peaks::default(),
             strikes: BTreeMap::new(),
+            other_regions: BTreeMap::new(),
             created: Vec::new(),
             names_before: Vec::new(),
             names_moved_at: 0,
@@ -364,6 +368,17 @@ impl World {
     /// Counts a strike of a scripted fault.
     pub(crate) fn note_strike(&mut self, fault: &str) {
         *self.strikes.entry(fault.to_owned()).or_default() += 1;
+    }
+
+    /// Counts a request by the region that it is signed for; returns whether it is the first for one
+    /// that is not the sandbox's.
+    pub(crate) fn note_region(&mut self, region: &str) -> bool {
+        if region == self.region {
+            return false;
+        }
+        let count = self.other_regions.entry(region.to_owned()).or_default();
+        *count += 1;
+        *count == 1
     }
 
     /// The ARN of a resource of Elastic Beanstalk.

@@ -781,3 +781,25 @@ async fn a_service_is_known_by_its_target_host_or_version_where_nothing_is_signe
     let bucket = client.send(bucket, "").await;
     assert!(!bucket.body.contains("does not offer"), "{}", bucket.body);
 }
+
+#[tokio::test]
+async fn a_request_for_another_region_is_answered_and_noticed() {
+    let client = Client::new();
+    let form = "application/x-www-form-urlencoded";
+    let ask = async |service: &str, region: &str, body: &str| {
+        let request = signed(service, region).header("content-type", form);
+        client.send(request, body).await
+    };
+    let apps = "Action=DescribeApplications";
+    let own = ask("elasticbeanstalk", "us-east-1", apps).await;
+    assert_eq!(own.has(&["shop"]).header("x-sandbox-region"), "");
+    let other = ask("elasticbeanstalk", "us-west-2", apps).await;
+    assert_eq!(other.has(&["shop"]).header("x-sandbox-region"), "us-east-1");
+    let vpcs = ask("ec2", "us-west-2", "Action=DescribeVpcs").await;
+    assert_eq!(vpcs.header("x-sandbox-region"), "us-east-1");
+    let global = ask("iam", "eu-central-1", "Action=ListRoles").await;
+    assert_eq!(global.header("x-sandbox-region"), "");
+    let report = client.0.report().other_regions;
+    assert_eq!(report.get("us-west-2"), Some(&2), "{report:?}");
+    assert_eq!(report.len(), 1, "{report:?}");
+}

@@ -33,6 +33,10 @@ pub struct Report {
     /// which the name had left.
     #[serde(default)]
     pub strikes: BTreeMap<String, u64>,
+    /// How many requests were signed for another region than the sandbox's, by that region: the
+    /// sandbox has one, and answered them as that.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub other_regions: BTreeMap<String, u64>,
     /// The environments that clients ever created, the oldest first.
     #[serde(default)]
     pub created: Vec<Created>,
@@ -80,6 +84,7 @@ impl World {
             interruptions: self.interruptions.clone(),
             calls: self.calls.clone(),
             strikes,
+            other_regions: self.other_regions.clone(),
             created: self.created.clone(),
             peaks: self.peaks,
             leftovers: Leftovers {
