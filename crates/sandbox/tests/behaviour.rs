@@ -57,7 +57,7 @@ impl Play {
     }
 
     fn launch(&mut self, name: &str) {
-        let stack = "64bit+Amazon+Linux";
+        let stack = "64bit+Amazon+Linux+2023+v4.3.0+running+Node.js+20";
         self.done(&format!("Action=CreateEnvironment&ApplicationName=shop&EnvironmentName={name}&VersionLabel=v1&SolutionStackName={stack}"));
         self.wait(300);
     }
@@ -77,7 +77,7 @@ const SWAP: &str = "Action=SwapEnvironmentCNAMEs&SourceEnvironmentName=shop-blue
 #[test]
 fn a_launch_is_ready_before_it_is_ok() {
     let mut play = Play::new();
-    play.done("Action=CreateEnvironment&ApplicationName=shop&EnvironmentName=shop-two&VersionLabel=v1&SolutionStackName=s");
+    play.done("Action=CreateEnvironment&ApplicationName=shop&EnvironmentName=shop-two&VersionLabel=v1&SolutionStackName=64bit+Amazon+Linux+2023+v4.3.0+running+Node.js+20");
     play.wait(239);
     assert_eq!(play.status("shop-two").0, Status::Launching);
     play.wait(1);
@@ -168,33 +168,45 @@ fn preconditions_are_refused_in_the_services_words() {
     let create = "Action=CreateEnvironment&ApplicationName=shop";
     for (request, words) in [
         (
-            format!("{create}&EnvironmentName=shop-two&SolutionStackName=s"),
+            format!(
+                "{create}&EnvironmentName=shop-two&SolutionStackName=64bit+Amazon+Linux+2023+v4.3.0+running+Node.js+20"
+            ),
             "Environment shop-two already exists.",
         ),
         (
-            format!("{create}&EnvironmentName=shop-3&SolutionStackName=s&CNAMEPrefix=shop"),
+            format!(
+                "{create}&EnvironmentName=shop-3&SolutionStackName=64bit+Amazon+Linux+2023+v4.3.0+running+Node.js+20&CNAMEPrefix=shop"
+            ),
             "DNS name (shop) is not available.",
         ),
         (
-            format!("{create}&EnvironmentName=abc&SolutionStackName=s"),
+            format!(
+                "{create}&EnvironmentName=abc&SolutionStackName=64bit+Amazon+Linux+2023+v4.3.0+running+Node.js+20"
+            ),
             "length between 4 and 40",
         ),
         (
-            format!("{create}&EnvironmentName=-abcd&SolutionStackName=s"),
+            format!(
+                "{create}&EnvironmentName=-abcd&SolutionStackName=64bit+Amazon+Linux+2023+v4.3.0+running+Node.js+20"
+            ),
             "may not start or end with a dash",
         ),
         (
-            format!("{create}&EnvironmentName=shop-3&SolutionStackName=s&VersionLabel=v9"),
+            format!(
+                "{create}&EnvironmentName=shop-3&SolutionStackName=64bit+Amazon+Linux+2023+v4.3.0+running+Node.js+20&VersionLabel=v9"
+            ),
             "No Application Version named 'v9' found.",
         ),
         (
             format!(
-                "{create}&EnvironmentName=shop-3&SolutionStackName=s&Tier.Name=Worker&CNAMEPrefix=work"
+                "{create}&EnvironmentName=shop-3&SolutionStackName=64bit+Amazon+Linux+2023+v4.3.0+running+Node.js+20&Tier.Name=Worker&CNAMEPrefix=work"
             ),
             "CNAMEPrefix",
         ),
         (
-            format!("{create}&EnvironmentName=shop-3&TemplateName=t&SolutionStackName=s"),
+            format!(
+                "{create}&EnvironmentName=shop-3&TemplateName=t&SolutionStackName=64bit+Amazon+Linux+2023+v4.3.0+running+Node.js+20"
+            ),
             "InvalidParameterCombination",
         ),
         (
@@ -301,8 +313,7 @@ fn the_services_own_rule_follows_a_swap_and_somebody_elses_stays() {
 #[test]
 fn a_tier_is_told_by_its_name_and_type() {
     let mut play = Play::new();
-    let create =
-        "Action=CreateEnvironment&ApplicationName=shop&VersionLabel=v1&SolutionStackName=s";
+    let create = "Action=CreateEnvironment&ApplicationName=shop&VersionLabel=v1&SolutionStackName=64bit+Amazon+Linux+2023+v4.3.0+running+Node.js+20";
     for (number, (name, kind)) in [
         ("WebServer", "Standard"),
         ("Worker", "SQS/HTTP"),
@@ -822,7 +833,7 @@ fn what_cannot_be_written_is_refused_or_left_out() {
 #[test]
 fn absurd_numbers_do_no_harm() {
     let mut play = Play::new();
-    let create = "Action=CreateEnvironment&ApplicationName=shop&EnvironmentName=shop-two&VersionLabel=v1&SolutionStackName=s\
+    let create = "Action=CreateEnvironment&ApplicationName=shop&EnvironmentName=shop-two&VersionLabel=v1&SolutionStackName=64bit+Amazon+Linux+2023+v4.3.0+running+Node.js+20\
         &OptionSettings.member.1.Namespace=aws:autoscaling:asg&OptionSettings.member.1.OptionName=MinSize\
         &OptionSettings.member.1.Value=";
     for value in ["900000000", "-1", "many"] {

@@ -13,7 +13,7 @@ use bytes::Bytes;
 
 const START: u64 = 1_800_000_000_000;
 const LAUNCH: &str = "Action=CreateEnvironment&ApplicationName=shop&EnvironmentName=shop-two\
-    &VersionLabel=v1&SolutionStackName=s";
+    &VersionLabel=v1&SolutionStackName=64bit+Amazon+Linux+2023+v4.3.0+running+Node.js+20";
 const TERMINATE: &str = "Action=TerminateEnvironment&EnvironmentName=shop-two";
 
 fn ask(world: &mut World, request: &str) -> (u16, String) {
@@ -359,7 +359,7 @@ fn an_account_may_have_no_launch_configurations() {
         &mut world,
         &format!(
             "Action=CreateEnvironment&ApplicationName=shop&EnvironmentName=shop-3&VersionLabel=v1\
-             &SolutionStackName=s&{option}.Namespace=aws:autoscaling:launchconfiguration\
+             &SolutionStackName=64bit+Amazon+Linux+2023+v4.3.0+running+Node.js+20&{option}.Namespace=aws:autoscaling:launchconfiguration\
              &{option}.OptionName=DisableIMDSv1&{option}.Value=true"
         ),
     );

@@ -82,7 +82,7 @@ fn lists_leave_out_what_may_not_be_seen() {
 
 #[test]
 fn a_launch_needs_the_callers_rights_beneath() {
-    let create = "Action=CreateEnvironment&ApplicationName=shop&EnvironmentName=shop-two&VersionLabel=v1&SolutionStackName=s";
+    let create = "Action=CreateEnvironment&ApplicationName=shop&EnvironmentName=shop-two&VersionLabel=v1&SolutionStackName=64bit+Amazon+Linux+2023+v4.3.0+running+Node.js+20";
     let own = allow("elasticbeanstalk:*", "*");
     let (status, body) = ask(&mut world(std::slice::from_ref(&own)), create);
     assert_eq!(status, 403);
@@ -109,7 +109,7 @@ fn a_launch_needs_the_callers_rights_beneath() {
 #[test]
 fn a_launch_needs_what_its_settings_ask_for() {
     let create = "Action=CreateEnvironment&ApplicationName=shop&EnvironmentName=shop-two\
-                  &VersionLabel=v1&SolutionStackName=s";
+                  &VersionLabel=v1&SolutionStackName=64bit+Amazon+Linux+2023+v4.3.0+running+Node.js+20";
     let option = |at: usize, namespace: &str, name: &str, value: &str| {
         let member = format!("&OptionSettings.member.{at}");
         format!("{member}.Namespace={namespace}{member}.OptionName={name}{member}.Value={value}")
@@ -347,7 +347,7 @@ fn an_operations_role_has_the_rights_downstream() {
     assert!(body.contains(&told), "{body}");
     let (status, body) = ask(&mut world, update);
     assert_eq!(status, 200, "{body}");
-    let create = "Action=CreateEnvironment&ApplicationName=shop&EnvironmentName=shop-two&VersionLabel=v1&SolutionStackName=s";
+    let create = "Action=CreateEnvironment&ApplicationName=shop&EnvironmentName=shop-two&VersionLabel=v1&SolutionStackName=64bit+Amazon+Linux+2023+v4.3.0+running+Node.js+20";
     let (status, body) = ask(&mut world, create);
     assert_eq!(status, 403, "{body}");
     let (status, body) = ask(&mut world, &format!("{create}&OperationsRole={role}"));
@@ -431,7 +431,7 @@ fn making_a_load_balancer_and_its_group_needs_what_public_guides_quote() {
     let create = |kind: &str| {
         format!(
             "Action=CreateEnvironment&ApplicationName=shop&EnvironmentName=shop-two&VersionLabel=v1\
-             &SolutionStackName=s&OptionSettings.member.1.Namespace=aws:elasticbeanstalk:environment\
+             &SolutionStackName=64bit+Amazon+Linux+2023+v4.3.0+running+Node.js+20&OptionSettings.member.1.Namespace=aws:elasticbeanstalk:environment\
              &OptionSettings.member.1.OptionName=LoadBalancerType&OptionSettings.member.1.Value={kind}"
         )
     };
@@ -481,7 +481,7 @@ fn the_groups_of_an_application_load_balancer_are_set_by_a_change() {
     let action = "elasticloadbalancing:SetSecurityGroups";
     let option = "&OptionSettings.member.1.Namespace=aws:elasticbeanstalk:environment\
                   &OptionSettings.member.1.OptionName=LoadBalancerType&OptionSettings.member.1.Value=application";
-    let create = "Action=CreateEnvironment&ApplicationName=shop&EnvironmentName=shop-two&VersionLabel=v1&SolutionStackName=s";
+    let create = "Action=CreateEnvironment&ApplicationName=shop&EnvironmentName=shop-two&VersionLabel=v1&SolutionStackName=64bit+Amazon+Linux+2023+v4.3.0+running+Node.js+20";
     let mut without = world(&[everything_but(action)]);
     let (status, body) = ask(&mut without, &format!("{create}{option}"));
     assert_eq!(status, 200, "{body}");
@@ -494,7 +494,7 @@ fn the_groups_of_an_application_load_balancer_are_set_by_a_change() {
 /// access", has it beside `CreateEnvironment`): they do unless they are told not to.
 #[test]
 fn tags_at_creation_need_a_right_of_their_own() {
-    let create = "Action=CreateEnvironment&ApplicationName=shop&EnvironmentName=shop-two&VersionLabel=v1&SolutionStackName=s";
+    let create = "Action=CreateEnvironment&ApplicationName=shop&EnvironmentName=shop-two&VersionLabel=v1&SolutionStackName=64bit+Amazon+Linux+2023+v4.3.0+running+Node.js+20";
     let tagged = format!("{create}&Tags.member.1.Key=team&Tags.member.1.Value=shop");
     let action = "elasticbeanstalk:AddTags";
     let mut without = world(&[everything_but(action)]);
@@ -510,7 +510,7 @@ fn tags_at_creation_need_a_right_of_their_own() {
 #[test]
 fn an_encrypted_bundle_may_be_read_with_anybodys_rights() {
     let key = "arn:aws:kms:us-east-1:123456789012:key/1234abcd";
-    let create = "Action=CreateEnvironment&ApplicationName=shop&EnvironmentName=shop-two&VersionLabel=v1&SolutionStackName=s";
+    let create = "Action=CreateEnvironment&ApplicationName=shop&EnvironmentName=shop-two&VersionLabel=v1&SolutionStackName=64bit+Amazon+Linux+2023+v4.3.0+running+Node.js+20";
     let operated =
         format!("{create}&OperationsRole=arn:aws:iam::123456789012:role/shop-operations");
     for (reader, of_caller, of_role) in [
@@ -535,7 +535,7 @@ fn an_encrypted_bundle_may_be_read_with_anybodys_rights() {
 /// the least rights of Elastic Beanstalk).
 #[test]
 fn the_first_environment_of_an_account_needs_more() {
-    let create = "Action=CreateEnvironment&ApplicationName=shop&EnvironmentName=shop-two&VersionLabel=v1&SolutionStackName=s";
+    let create = "Action=CreateEnvironment&ApplicationName=shop&EnvironmentName=shop-two&VersionLabel=v1&SolutionStackName=64bit+Amazon+Linux+2023+v4.3.0+running+Node.js+20";
     for action in [
         "iam:CreateServiceLinkedRole",
         "s3:PutBucketOwnershipControls",

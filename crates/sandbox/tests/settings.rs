@@ -37,7 +37,7 @@ impl Play {
     }
 }
 
-const LAUNCH: &str = "Action=CreateEnvironment&ApplicationName=shop&EnvironmentName=shop-two&VersionLabel=v1&SolutionStackName=s";
+const LAUNCH: &str = "Action=CreateEnvironment&ApplicationName=shop&EnvironmentName=shop-two&VersionLabel=v1&SolutionStackName=64bit+Amazon+Linux+2023+v4.3.0+running+Node.js+20";
 
 fn tags(list: &str, count: usize) -> String {
     let tag = |n| format!("&{list}.member.{n}.Key=t{n}&{list}.member.{n}.Value=");
@@ -55,6 +55,7 @@ fn an_environment_takes_47_tags_of_its_owner() {
     play.done(&format!("{LAUNCH}{}", tags("Tags", 47)));
     let environment = play.0.environment("shop-two").expect("it is there");
     let arn = environment.arn("us-east-1", "123456789012");
+    advance(&mut play.0, START + 600_000);
     let one_more = "&TagsToAdd.member.1.Key=more&TagsToAdd.member.1.Value=";
     let update = format!("Action=UpdateTagsForResource&ResourceArn={arn}{one_more}");
     play.refused(&update, "TooManyTagsException");
