@@ -28,7 +28,10 @@ pub(crate) fn environment_health(world: &World, form: &Form) -> Done {
         answer = answer.texts("Causes", lasting.map(|health| &health.cause));
     }
     if has("ApplicationMetrics") {
-        answer = answer.node("ApplicationMetrics", metrics(world, environment));
+        answer = answer.node(
+            "ApplicationMetrics",
+            metrics(world, environment, requests(world, environment)),
+        );
     }
     if has("InstancesHealth") {
         let is_well = |instance: &&Instance| instance.healthy_from <= world.now;
@@ -57,7 +60,8 @@ pub(crate) fn instances_health(world: &World, form: &Form) -> Done {
     let nodes = environment
         .instances
         .iter()
-        .map(|instance| instance_node(world, environment, instance, &wanted))
+        .zip(shares(world, environment))
+        .map(|(instance, requests)| instance_node(world, environment, instance, requests, &wanted))
         .collect();
     let (shown, next) = page(form, nodes)?;
     Ok(Some(
@@ -72,6 +76,7 @@ fn instance_node(
     world: &World,
     environment: &Environment,
     instance: &Instance,
+    requests: usize,
     wanted: &[&str],
 ) -> Node {
     let has = |name: &str| wanted.contains(&name) || wanted.contains(&"All");
@@ -89,7 +94,7 @@ fn instance_node(
         answer = answer.date("LaunchedAt", instance.launched);
     }
     if has("ApplicationMetrics") {
-        answer = answer.node("ApplicationMetrics", metrics(world, environment));
+        answer = answer.node("ApplicationMetrics", metrics(world, environment, requests));
     }
     if has("System") {
         let idle = node()
@@ -124,15 +129,30 @@ fn instance_node(
     answer
 }
 
-/// Requests of the last ten seconds, shared by the instances, with the load balancer's
-/// health checks among them.
-fn metrics(world: &World, environment: &Environment) -> Node {
-    let checks = match environment.answers() {
-        true => environment.instances.len() * health_checks(environment),
+/// The requests of an environment in the last ten seconds: the sum of its instances'.
+fn requests(world: &World, environment: &Environment) -> usize {
+    let without_instances = match environment.instances.is_empty() {
+        true => world.traffic.recent(environment),
         false => 0,
     };
+    shares(world, environment).sum::<usize>() + without_instances
+}
+
+/// The requests of each instance in the last ten seconds: its share of the clients', and the load
+/// balancer's health checks of it.
+fn shares(world: &World, environment: &Environment) -> impl Iterator<Item = usize> {
+    let checks = match environment.answers() {
+        true => health_checks(environment),
+        false => 0,
+    };
+    let many = environment.instances.len();
+    let recent = world.traffic.recent(environment);
+    (0..many).map(move |nth| recent / many + usize::from(nth < recent % many) + checks)
+}
+
+/// The metrics of so many requests in ten seconds.
+fn metrics(world: &World, environment: &Environment, requests: usize) -> Node {
     let label = &environment.version_label;
-    let requests = world.traffic.recent(environment) + checks;
     let mut of_class = [0; 4];
     let class = usize::from(world.quirks.answer_of(label) / 100);
     let errors = requests * world.quirks.errors_of(label) / 100;
