@@ -12,6 +12,7 @@ use crate::error::SandboxError;
 use crate::replay::recording::Recording;
 use crate::world::World;
 use crate::world::environment::{Environment, Tier};
+use crate::world::lifecycle::Lifecycle;
 use crate::world::names::{ACCOUNT, STACK};
 use crate::world::setting::Setting;
 use crate::world::traffic::Traffic;
@@ -219,6 +220,9 @@ impl Description {
             name: application.name.clone(),
             description: application.description.clone(),
             created: now,
+            updated: 0,
+            lifecycle: Lifecycle::default(),
+            deleted_by: None,
         });
         world.view.applications = applications.collect();
         let versions = self.versions.iter().map(|version| Version {
@@ -229,6 +233,8 @@ impl Description {
             key: version.key.clone(),
             status: "PROCESSED".to_owned(),
             created: now,
+            updated: 0,
+            build: None,
         });
         world.view.versions = versions.collect();
         let bundles = self.bundles();

@@ -6,15 +6,23 @@ mod describe;
 mod done;
 mod events;
 mod health;
+mod info;
+mod lifecycle;
 mod managed_actions;
+mod options;
 mod platform;
+mod rebuild;
 mod roles;
+mod saved;
 mod settings;
+pub(crate) mod table;
 mod tags;
 mod templates;
 mod update;
+mod versions;
 
 use crate::operations::done::Done;
+use crate::operations::table::Offer;
 use crate::policy::beanstalk;
 use crate::query::lists::check_lists;
 use crate::reply::{Reply, refusal};
@@ -88,45 +96,13 @@ pub(crate) fn perform(world: &mut World, form: &Form) -> Reply {
 }
 
 fn dispatch(world: &mut World, operation: &str, form: &Form, request_id: &str) -> Done {
-    match operation {
-        "AbortEnvironmentUpdate" => update::abort_update(world, form, request_id),
-        "AssociateEnvironmentOperationsRole" => roles::associate_role(world, form),
-        "CheckDNSAvailability" => create::check_dns(world, form),
-        "CreateApplication" => applications::create_application(world, form),
-        "CreateApplicationVersion" => applications::create_version(world, form),
-        "CreateConfigurationTemplate" => templates::create_template(world, form),
-        "CreateEnvironment" => create::create_environment(world, form, request_id),
-        "CreateStorageLocation" => Ok(Some(platform::storage_location(world))),
-        "DeleteApplicationVersion" => applications::delete_version(world, form),
-        "DeleteConfigurationTemplate" => templates::delete_template(world, form),
-        "DescribeAccountAttributes" => Ok(Some(platform::account_attributes(world))),
-        "DescribeApplications" => Ok(Some(applications::describe_applications(world, form))),
-        "DescribeApplicationVersions" => applications::describe_versions(world, form),
-        "DescribeConfigurationOptions" => templates::describe_options(form),
-        "DescribeConfigurationSettings" => templates::describe_settings(world, form),
-        "DescribeEnvironmentHealth" => health::environment_health(world, form),
-        "DescribeEnvironmentManagedActionHistory" => {
-            managed_actions::managed_action_history(world, form)
-        }
-        "DescribeEnvironmentManagedActions" => managed_actions::managed_actions(world, form),
-        "DescribeEnvironmentResources" => describe::environment_resources(world, form),
-        "DescribeEnvironments" => describe::describe_environments(world, form),
-        "DescribeEvents" => events::describe_events(world, form),
-        "DescribeInstancesHealth" => health::instances_health(world, form),
-        "DescribePlatformVersion" => platform::describe_platform(world, form),
-        "DisassociateEnvironmentOperationsRole" => roles::disassociate_role(world, form),
-        "ListAvailableSolutionStacks" => Ok(Some(platform::solution_stacks(world))),
-        "ListPlatformBranches" => Ok(Some(platform::platform_branches(world))),
-        "ListPlatformVersions" => platform::list_platforms(world, form),
-        "ListTagsForResource" => tags::list_tags(world, form),
-        "RestartAppServer" => update::restart(world, form, request_id),
-        "SwapEnvironmentCNAMEs" => update::swap(world, form, request_id),
-        "TerminateEnvironment" => update::terminate(world, form, request_id),
-        "UpdateApplicationVersion" => applications::update_version(world, form),
-        "UpdateEnvironment" => update::update_environment(world, form, request_id),
-        "UpdateTagsForResource" => tags::update_tags(world, form),
-        "ValidateConfigurationSettings" => templates::validate_settings(world, form),
-        _ => Err(ApiError::new(
+    match table::offer(operation) {
+        Some(Offer::Done(carry_out)) => carry_out(world, form, request_id),
+        Some(Offer::Refused(reason)) => Err(ApiError::new(
+            "UnsupportedOperation",
+            format!("The sandbox does not offer {operation}: {reason}."),
+        )),
+        None => Err(ApiError::new(
             "InvalidAction",
             format!("Could not find operation {operation} for version 2010-12-01"),
         )),

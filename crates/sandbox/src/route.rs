@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, ORIGIN};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HOST, ORIGIN};
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use serde_json::json;
 
@@ -102,7 +102,7 @@ impl Sandbox {
             };
         }
         match query_form(&request) {
-            Some(form) => self.query(form, origin).await,
+            Some(form) => self.query(form, origin, &reached_at(&request)).await,
             None => self.s3(request).await,
         }
     }
@@ -165,14 +165,25 @@ impl Sandbox {
         }
     }
 
-    async fn query(&self, form: Form, origin: Origin) -> Result<Response<Bytes>, Hangup> {
+    async fn query(
+        &self,
+        form: Form,
+        origin: Origin,
+        reached_at: &str,
+    ) -> Result<Response<Bytes>, Hangup> {
         let call = self.call(Service::ElasticBeanstalk, form.operation(), origin);
         self.tell(&call, Phase::Before)?;
-        let reply = self.with_world(|world, _| {
+        let objects = &self.0.objects;
+        let (reply, errands) = self.with_world(|world, _| {
             world.asked_with(&call.origin.access_key);
-            world.note_lost_bundles(|bucket, key| self.0.objects.lacks(bucket, key));
-            apply(world, &form)
+            reached_at.clone_into(&mut world.storage.reached_at);
+            world.note_lost_bundles(|bucket, key| objects.lacks(bucket, key));
+            world.note_absent_bundles(&form, |bucket, key| {
+                objects.has_bucket(bucket) && !objects.lacks(bucket, key)
+            });
+            (apply(world, &form), world.take_errands())
         });
+        self.run(errands).await;
         self.tell(&call, Phase::After)?;
         match due(reply).await {
             Reply::Answer {
@@ -191,10 +202,12 @@ impl Sandbox {
         }
         let call = self.call(Service::S3, objects::operation(&request), origin);
         self.tell(&call, Phase::Before)?;
-        let fault = self.with_world(|world, _| {
+        let (fault, errands) = self.with_world(|world, _| {
             *world.calls.entry(call.operation.clone()).or_default() += 1;
-            world.struck(&call.operation, &call.origin.path)
+            let fault = world.struck(&call.operation, &call.origin.path);
+            (fault, world.take_errands())
         });
+        self.run(errands).await;
         let response = match fault {
             None | Some(FaultEffect::DropAnswer | FaultEffect::SlowAnswer { .. }) => {
                 self.permitted_s3(request, &call.origin.access_key).await
@@ -368,6 +381,13 @@ fn is_of_a_page<B>(request: &Request<B>) -> bool {
 /// Whether a service, by its name in signatures, is one of the two that the sandbox is for.
 fn is_main(service: &str) -> bool {
     matches!(service, "elasticbeanstalk" | "s3" | "s3express")
+}
+
+/// The host and port that a request was sent to; empty where it does not say.
+fn reached_at(request: &Request<Bytes>) -> String {
+    let header = || request.headers().get(HOST)?.to_str().ok();
+    let authority = request.uri().authority().map(|a| a.as_str());
+    authority.or_else(header).unwrap_or_default().to_owned()
 }
 
 /// The parameters of a Query request; `None` where it is not one.

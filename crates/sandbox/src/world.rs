@@ -11,6 +11,7 @@ pub(crate) mod due;
 pub(crate) mod environment;
 pub(crate) mod fault;
 pub(crate) mod iam;
+pub(crate) mod lifecycle;
 pub(crate) mod managed_action;
 pub(crate) mod names;
 pub(crate) mod parameter;
@@ -19,6 +20,7 @@ pub(crate) mod quota;
 pub(crate) mod security_group;
 pub(crate) mod services;
 pub(crate) mod setting;
+pub(crate) mod storage;
 pub(crate) mod tally;
 pub(crate) mod timings;
 pub(crate) mod traffic;
@@ -26,6 +28,8 @@ pub(crate) mod view;
 pub(crate) mod zone;
 
 mod account;
+mod applications;
+pub(crate) mod archive;
 pub(crate) mod balanced_by;
 mod caller;
 mod chance;
@@ -35,24 +39,29 @@ mod encryption;
 mod health;
 mod hosted_zones;
 mod injection;
+pub(crate) mod keeping;
 mod launch;
 mod levels;
 mod listener_rules;
 mod load_balancers;
+pub(crate) mod logs;
 mod maintenance;
 mod monitoring;
 mod network;
 mod parameter_store;
 pub(crate) mod report;
 mod resolver;
+mod saved;
 mod scaling;
 mod seed;
 pub(crate) mod stack_parts;
 pub(crate) mod stacks;
 mod swap;
+mod tagging;
 pub(crate) mod targets;
 mod termination;
 mod timeline;
+mod versions;
 mod vpcs;
 
 use std::collections::BTreeMap;
@@ -70,6 +79,7 @@ use crate::world::iam::policy::Policy;
 use crate::world::names::{BUCKET, BUNDLES};
 use crate::world::quirks::Quirks;
 use crate::world::services::Services;
+use crate::world::storage::Storage;
 use crate::world::tally::{Created, Interruption, Peaks};
 use crate::world::timings::Timings;
 use crate::world::traffic::Traffic;
@@ -79,8 +89,6 @@ use crate::world::view::{Event, Version, View};
 pub const FORMAT: u32 = 1;
 /// How many events are kept (API reference, `DescribeEvents`: 1,000).
 const EVENTS_MAX: usize = 1000;
-/// How long a terminated environment is still listed.
-const LISTED_AFTER_TERMINATION: Millis = 60 * 60 * 1000;
 
 /// The world.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -145,6 +153,15 @@ pub struct World {
     /// new one.
     #[serde(default = "Services::seeded")]
     pub(crate) services: Services,
+    /// What the service keeps in S3.
+    #[serde(default)]
+    pub(crate) storage: Storage,
+    /// The tags of the resources that are no environments, by their ARNs.
+    #[serde(default)]
+    pub(crate) tags: BTreeMap<String, Vec<(String, String)>>,
+    /// The terminated environments that are no longer listed, in the order of their termination.
+    #[serde(default)]
+    pub(crate) past: Vec<Environment>,
     counter: u64,
     /// What its chance begins from.
     #[serde(default)]
@@ -195,6 +212,9 @@ impl World {
             asking: None,
             role: None,
             services,
+            storage: Storage::default(),
+            tags: BTreeMap::new(),
+            past: Vec::new(),
             counter: 0,
             chance: 0,
             drawn: 0,
@@ -280,10 +300,7 @@ impl World {
             self.changed();
         }
         self.pass_time(now);
-        let gone = now.saturating_sub(LISTED_AFTER_TERMINATION);
-        self.view
-            .environments
-            .retain(|e| e.is_alive() || e.updated >= gone);
+        self.archive();
         None
     }
 

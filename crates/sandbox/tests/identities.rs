@@ -77,7 +77,7 @@ impl Account {
             ("Action", "UpdateTagsForResource"),
             (
                 "ResourceArn",
-                "arn:aws:elasticbeanstalk:us-east-1:123456789012:environment/shop/shop-blue",
+                "arn:aws:elasticbeanstalk:us-east-1:123456789012:application/shop",
             ),
             ("TagsToAdd.member.1.Key", "a"),
             ("TagsToAdd.member.1.Value", "b"),

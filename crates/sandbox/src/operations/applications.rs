@@ -1,45 +1,110 @@
-//! Applications and their versions.
+//! Applications.
 
 use crate::operations::done::Done;
+use crate::operations::lifecycle::{lifecycle_node, lifecycle_of};
+use crate::operations::tags::user_tags;
 use crate::policy::visibility::shows;
-use crate::query::checks::check_length;
-use crate::query::lookup::{require_application, require_version};
-use crate::query::page::page;
+use crate::query::checks::{check_description, check_length};
+use crate::query::lookup::require_application;
+use crate::query::tagged::Tagged;
 use crate::wire::answer::{Node, node};
 use crate::wire::error::ApiError;
 use crate::wire::form::Form;
 use crate::world::World;
-use crate::world::due::Happening;
+use crate::world::environment::{Busy, Status};
+use crate::world::lifecycle::Lifecycle;
 use crate::world::quota::QuotaOf;
-use crate::world::view::{Application, Version};
+use crate::world::view::Application;
 
 pub(crate) fn create_application(world: &mut World, form: &Form) -> Done {
     let name = form.require("ApplicationName")?.to_owned();
     check_length("applicationName", &name, 1, 100)?;
+    check_description(form)?;
+    let tags = user_tags(form, "Tags", Tagged::Other)?;
+    let lifecycle = lifecycle_of(form, Lifecycle::default())?;
     if world.view.applications.iter().any(|a| a.name == name) {
         return Err(ApiError::invalid(format!(
             "Application {name} already exists."
         )));
     }
-    check_applications(world)?;
-    world.view.applications.push(Application {
-        name: name.clone(),
-        description: form.get("Description").unwrap_or_default().to_owned(),
-        created: world.now,
-    });
-    Ok(Some(
-        node().node("Application", application_node(world, &name)),
-    ))
+    let description = form.get("Description").unwrap_or_default();
+    add_application(world, &name, description)?;
+    world.change_application(&name, |application| application.lifecycle = lifecycle);
+    world.tag("application", &name, tags);
+    application_answer(world, &name)
 }
 
-fn check_applications(world: &World) -> Result<(), ApiError> {
-    if world.view.applications.len() < world.quota(QuotaOf::Applications) {
-        return Ok(());
+/// Adds an application, where the account may have one more.
+pub(crate) fn add_application(
+    world: &mut World,
+    name: &str,
+    description: &str,
+) -> Result<(), ApiError> {
+    if world.view.applications.len() >= world.quota(QuotaOf::Applications) {
+        return Err(ApiError::new(
+            "TooManyApplicationsException",
+            "You have reached the limit of applications.",
+        ));
     }
-    Err(ApiError::new(
-        "TooManyApplicationsException",
-        "You have reached the limit of applications.",
-    ))
+    world.view.applications.push(Application {
+        name: name.to_owned(),
+        description: description.to_owned(),
+        created: world.now,
+        updated: 0,
+        lifecycle: Lifecycle::default(),
+        deleted_by: None,
+    });
+    Ok(())
+}
+
+/// UpdateApplication: a parameter that is left out changes nothing.
+pub(crate) fn update_application(world: &mut World, form: &Form) -> Done {
+    let name = form.require("ApplicationName")?.to_owned();
+    require_application(world, &name)?;
+    check_description(form)?;
+    let now = world.now;
+    if let Some(description) = form.given("Description") {
+        world.change_application(&name, |application| {
+            description.clone_into(&mut application.description);
+            application.updated = now;
+        });
+    }
+    application_answer(world, &name)
+}
+
+/// DeleteApplication: its environments must be terminated, or are with `TerminateEnvByForce`; the
+/// application goes when the last of them has.
+pub(crate) fn delete_application(world: &mut World, form: &Form, request_id: &str) -> Done {
+    let name = form.require("ApplicationName")?.to_owned();
+    require_application(world, &name)?;
+    let own = |world: &World| {
+        let all = world.view.environments.iter().enumerate();
+        let own = all.filter(|(_, e)| e.is_alive() && e.application == name);
+        own.map(|(at, _)| at).collect::<Vec<_>>()
+    };
+    let running = own(world);
+    let by_force = form.get("TerminateEnvByForce") == Some("true");
+    if !running.is_empty() && !by_force {
+        // The words are those by which eb 2.6 knew the refusal (EB CLI 2, `response_regexes`).
+        return Err(ApiError::invalid(format!(
+            "Unable to delete application {name} because it is deployed to running environments."
+        )));
+    }
+    world.change_application(&name, |application| {
+        application.deleted_by = Some(request_id.to_owned());
+    });
+    for at in running {
+        if world.view.environments[at].status == Status::Terminating {
+            continue;
+        }
+        world.note_interruption("DeleteApplication", at);
+        let lasts = world.jittered(world.timings.terminate_seconds);
+        world.begin(at, Busy::Terminate, lasts, request_id);
+        world.say_of(at, "INFO", "terminateEnvironment is starting.");
+        world.plan_termination_events(at, lasts);
+    }
+    world.delete_if_empty(&name);
+    Ok(None)
 }
 
 pub(crate) fn describe_applications(world: &World, form: &Form) -> Node {
@@ -56,169 +121,33 @@ pub(crate) fn describe_applications(world: &World, form: &Form) -> Node {
         });
     node().nodes(
         "Applications",
-        names.map(|name| application_node(world, name)),
+        names.filter_map(|name| application_node(world, name)),
     )
 }
 
-fn application_node(world: &World, name: &str) -> Node {
-    let view = world.seen();
-    let found = view.applications.iter().find(|a| a.name == name);
-    let created = found.map_or(world.now, |a| a.created);
+fn application_answer(world: &World, name: &str) -> Done {
+    let application = application_node(world, name);
+    Ok(application.map(|application| node().node("Application", application)))
+}
+
+fn application_node(world: &World, name: &str) -> Option<Node> {
+    // What was just made or changed is not in a stale view.
+    let views = [world.seen(), &world.view];
+    let (view, found) = views.into_iter().find_map(|view| {
+        let found = view.applications.iter().find(|a| a.name == name)?;
+        Some((view, found))
+    })?;
     let versions = view.versions.iter().filter(|v| v.application == name);
     let templates = view.templates.iter().filter(|t| t.application == name);
-    node()
-        .text(
-            "ApplicationArn",
-            format!(
-                "arn:aws:elasticbeanstalk:{}:{}:application/{name}",
-                world.region, world.account
-            ),
-        )
-        .text("ApplicationName", name)
-        .text("Description", found.map_or("", |a| a.description.as_str()))
-        .date("DateCreated", created)
-        .date("DateUpdated", created)
-        .texts("Versions", versions.rev().map(|v| v.label.clone()))
-        .texts("ConfigurationTemplates", templates.map(|t| t.name.clone()))
-}
-
-pub(crate) fn create_version(world: &mut World, form: &Form) -> Done {
-    let application = form.require("ApplicationName")?.to_owned();
-    let label = form.require("VersionLabel")?.to_owned();
-    check_length("versionLabel", &label, 1, 100)?;
-    if label.contains('/') {
-        return Err(ApiError::invalid("VersionLabel may not contain a slash."));
-    }
-    if form.get("AutoCreateApplication") == Some("true")
-        && require_application(world, &application).is_err()
-    {
-        check_applications(world)?;
-        world.view.applications.push(Application {
-            name: application.clone(),
-            description: String::new(),
-            created: world.now,
-        });
-    }
-    require_application(world, &application)?;
-    if world.version(&application, &label).is_some() {
-        return Err(ApiError::invalid(format!(
-            "Application Version {label} already exists."
-        )));
-    }
-    if world.view.versions.len() >= world.quota(QuotaOf::Versions) {
-        return Err(ApiError::new(
-            "TooManyApplicationVersionsException",
-            "You have reached the limit of application versions.",
-        ));
-    }
-    let process = form.get("Process") == Some("true");
-    world.view.versions.push(Version {
-        application: application.clone(),
-        label: label.clone(),
-        description: form.get("Description").unwrap_or_default().to_owned(),
-        bucket: form
-            .get("SourceBundle.S3Bucket")
-            .unwrap_or("elasticbeanstalk-sample")
-            .to_owned(),
-        key: form
-            .get("SourceBundle.S3Key")
-            .unwrap_or("sample.zip")
-            .to_owned(),
-        status: if process { "PROCESSING" } else { "UNPROCESSED" }.to_owned(),
-        created: world.now,
-    });
-    if process {
-        let (application, label) = (application.clone(), label.clone());
-        let lasts = world.jittered(world.timings.process_seconds);
-        world.plan_after(lasts, Happening::VersionProcessed { application, label });
-    }
-    version_answer(world, &application, &label)
-}
-
-fn version_answer(world: &World, application: &str, label: &str) -> Done {
-    let version = world
-        .version(application, label)
-        .map(|v| version_node(world, v));
-    Ok(version.map(|version| node().node("ApplicationVersion", version)))
-}
-
-pub(crate) fn update_version(world: &mut World, form: &Form) -> Done {
-    let (application, label) = require_version(world, form)?;
-    let description = form.get("Description").unwrap_or_default().to_owned();
-    let found = world
-        .view
-        .versions
-        .iter_mut()
-        .find(|v| v.application == application && v.label == label);
-    if let Some(version) = found {
-        version.description = description;
-    }
-    version_answer(world, &application, &label)
-}
-
-pub(crate) fn delete_version(world: &mut World, form: &Form) -> Done {
-    let (application, label) = require_version(world, form)?;
-    if world
-        .environments()
-        .any(|e| e.application == application && e.version_label == label)
-    {
-        return Err(ApiError::new(
-            "SourceBundleDeletionFailure",
-            format!(
-                "Unable to delete application version {label}: it is deployed to a running environment."
-            ),
-        ));
-    }
-    world
-        .view
-        .versions
-        .retain(|v| !(v.application == application && v.label == label));
-    Ok(None)
-}
-
-pub(crate) fn describe_versions(world: &World, form: &Form) -> Done {
-    let application = form.get("ApplicationName");
-    let labels = form.list("VersionLabels");
-    let found: Vec<Node> = world
-        .seen()
-        .versions
-        .iter()
-        .rev()
-        .filter(|v| application.is_none_or(|a| v.application == a))
-        .filter(|v| labels.is_empty() || labels.contains(&v.label.as_str()))
-        .filter(|v| {
-            let path = format!("{}/{}", v.application, v.label);
-            let arn = world.beanstalk_arn("applicationversion", &path);
-            shows(world, "DescribeApplicationVersions", &v.application, arn)
-        })
-        .map(|v| version_node(world, v))
-        .collect();
-    let (shown, next) = page(form, found)?;
-    Ok(Some(
+    Some(
         node()
-            .nodes("ApplicationVersions", shown)
-            .option("NextToken", next),
-    ))
-}
-
-fn version_node(world: &World, version: &Version) -> Node {
-    let arn = format!(
-        "arn:aws:elasticbeanstalk:{}:{}:applicationversion/{}/{}",
-        world.region, world.account, version.application, version.label
-    );
-    let told = node()
-        .text("ApplicationVersionArn", arn)
-        .text("ApplicationName", &version.application)
-        .text("Description", &version.description)
-        .text("VersionLabel", &version.label)
-        .date("DateCreated", version.created)
-        .date("DateUpdated", version.created)
-        .text("Status", &version.status);
-    if version.bucket.is_empty() {
-        return told;
-    }
-    let bundle = node()
-        .text("S3Bucket", &version.bucket)
-        .text("S3Key", &version.key);
-    told.node("SourceBundle", bundle)
+            .text("ApplicationArn", world.beanstalk_arn("application", name))
+            .text("ApplicationName", name)
+            .text("Description", &found.description)
+            .date("DateCreated", found.created)
+            .date("DateUpdated", found.created.max(found.updated))
+            .texts("Versions", versions.rev().map(|v| v.label.clone()))
+            .texts("ConfigurationTemplates", templates.map(|t| t.name.clone()))
+            .node("ResourceLifecycleConfig", lifecycle_node(&found.lifecycle)),
+    )
 }

@@ -3,10 +3,13 @@
 use crate::operations::describe::environment_node;
 use crate::operations::done::Done;
 use crate::operations::tags::user_tags;
-use crate::query::checks::check_length;
-use crate::query::configuration::configuration;
+use crate::query::checks::{check_description, check_length};
+use crate::query::configuration::{configuration, template_name};
 use crate::query::lookup::{require_application, require_version};
-use crate::query::options::{merge, remove, settings, unknown_option};
+use crate::query::namespaces::{check_namespaces, refusal};
+use crate::query::options::{merge, remove, settings};
+use crate::query::platforms::no_stack;
+use crate::query::tagged::Tagged;
 use crate::wire::answer::node;
 use crate::wire::error::ApiError;
 use crate::wire::form::Form;
@@ -18,39 +21,37 @@ use crate::world::tally::Created;
 
 /// The most that an environment's `MinSize` may be.
 const INSTANCES_MAX: usize = 10_000;
+/// The version label of an environment that was created without one (openraven/magpie#48).
+pub(crate) const SAMPLE: &str = "Sample Application";
 
 pub(crate) fn create_environment(world: &mut World, form: &Form, request_id: &str) -> Done {
     let application = form.require("ApplicationName")?.to_owned();
     require_application(world, &application)?;
     let name = form.require("EnvironmentName")?.to_owned();
     check_name(&name)?;
+    check_description(form)?;
     if world.environment(&name).is_some() {
         return Err(ApiError::invalid(format!(
             "Environment {name} already exists."
         )));
     }
-    if world.environments().count() >= world.quota(QuotaOf::Environments) {
-        return Err(ApiError::new(
-            "TooManyEnvironmentsException",
-            "You have reached the limit of environments.",
-        ));
-    }
+    check_environments(world)?;
     let label = match form.get("VersionLabel") {
         Some(_) => require_version(world, form)?.1,
-        None => String::new(),
+        None => SAMPLE.to_owned(),
     };
     let (tier, solution_stack, mut options) = configuration(world, form, &application)?;
     if world.is_retired() {
-        return Err(ApiError::invalid(format!(
-            "No Solution Stack named '{solution_stack}' found."
-        )));
+        return Err(no_stack(&solution_stack));
     }
-    merge(&mut options, settings(form, "OptionSettings"));
+    let own = settings(form, "OptionSettings");
+    check_namespaces(&own)?;
+    merge(&mut options, own);
     remove(&mut options, form);
     check_options(world, &options)?;
     let options: Vec<_> = options.into_iter().map(|s| world.as_kept(s)).collect();
     let cname = new_cname(world, form, &name, tier)?;
-    let tags = user_tags(form, "Tags")?;
+    let tags = user_tags(form, "Tags", Tagged::Environment)?;
     let enhanced = !options
         .iter()
         .any(|s| s.name == "SystemType" && s.value == "basic");
@@ -83,6 +84,7 @@ pub(crate) fn create_environment(world: &mut World, form: &Form, request_id: &st
         out_of_service: None,
         request_id: request_id.to_owned(),
         operations_role: form.get("OperationsRole").map(str::to_owned),
+        template: template_name(form).map(str::to_owned),
         tags,
         settings: options,
         deployed: None,
@@ -112,6 +114,17 @@ pub(crate) fn create_environment(world: &mut World, form: &Form, request_id: &st
     world.plan_launch_events(at, lasts);
     world.plan_early_health(at, lasts);
     Ok(Some(environment_node(world, &world.view.environments[at])))
+}
+
+/// Refuses one more environment than the account may have.
+pub(crate) fn check_environments(world: &World) -> Result<(), ApiError> {
+    if world.environments().count() < world.quota(QuotaOf::Environments) {
+        return Ok(());
+    }
+    Err(ApiError::new(
+        "TooManyEnvironmentsException",
+        "You have reached the limit of environments.",
+    ))
 }
 
 fn new_cname(
@@ -184,7 +197,7 @@ pub(crate) fn check_sizes(options: &[Setting]) -> Result<(), ApiError> {
 
 /// How many instances these settings launch: `MinSize`, by default 1 and at most
 /// 10,000 (developer guide, "General options for all environments").
-fn instance_count(options: &[Setting]) -> Result<usize, ApiError> {
+pub(crate) fn instance_count(options: &[Setting]) -> Result<usize, ApiError> {
     let least = options
         .iter()
         .find(|s| s.namespace == "aws:autoscaling:asg" && s.name == "MinSize");
@@ -227,18 +240,11 @@ fn check_hyphenated(what: &str, name: &str) -> Result<(), ApiError> {
     )))
 }
 
-/// CreateEnvironment refuses a retired option (aws/aws-elastic-beanstalk-cli#532,
-/// pulumi/pulumi-aws#3461).
+/// CreateEnvironment refuses a retired option.
 pub(crate) fn check_options(world: &World, options: &[Setting]) -> Result<(), ApiError> {
     let mut options = options.iter();
     match options.find(|setting| world.is_retired_option(setting)) {
         None => Ok(()),
-        Some(setting) => Err(ApiError::new(
-            "ConfigurationValidationException",
-            format!(
-                "Configuration validation exception: {}",
-                unknown_option(setting)
-            ),
-        )),
+        Some(setting) => Err(refusal(setting)),
     }
 }

@@ -1,5 +1,7 @@
 //! DescribeEnvironments and DescribeEnvironmentResources.
 
+use std::collections::BTreeSet;
+
 use crate::operations::done::Done;
 use crate::policy::visibility::shows;
 use crate::query::lookup::named;
@@ -8,20 +10,22 @@ use crate::query::page::page;
 use crate::wire::answer::{Node, node};
 use crate::wire::form::Form;
 use crate::world::World;
+use crate::world::archive::LISTED_AFTER_TERMINATION;
 use crate::world::environment::{Busy, Environment, Status, Tier};
 use crate::world::stack_parts::LaunchedBy;
 
 pub(crate) fn describe_environments(world: &World, form: &Form) -> Done {
-    let names = form.list("EnvironmentNames");
-    let ids = form.list("EnvironmentIds");
+    let names: BTreeSet<&str> = form.list("EnvironmentNames").into_iter().collect();
+    let ids: BTreeSet<&str> = form.list("EnvironmentIds").into_iter().collect();
     let deleted = form.get("IncludeDeleted") != Some("false");
-    let back_to = moment(form, "IncludedDeletedBackTo")?.unwrap_or(0);
-    let one_of = |wanted: &[&str], value: &str| wanted.is_empty() || wanted.contains(&value);
-    let found: Vec<Node> = world
-        .seen()
-        .environments
-        .iter()
-        .filter(|e| e.is_alive() || (deleted && e.updated >= back_to))
+    let back_to = moment(form, "IncludedDeletedBackTo")?;
+    let usual = world.now.saturating_sub(LISTED_AFTER_TERMINATION);
+    let deleted_since = back_to.unwrap_or(usual);
+    let past = world.past.iter().filter(|_| back_to.is_some());
+    let one_of = |wanted: &BTreeSet<&str>, value: &str| wanted.is_empty() || wanted.contains(value);
+    let found: Vec<Node> = past
+        .chain(&world.seen().environments)
+        .filter(|e| e.is_alive() || (deleted && e.updated >= deleted_since))
         .filter(|e| one_of(&names, &e.name) && one_of(&ids, &e.id))
         .filter(|e| {
             form.get("ApplicationName")
@@ -67,6 +71,7 @@ pub(crate) fn environment_node(world: &World, environment: &Environment) -> Node
             "PlatformArn",
             super::platform::arn_of(&environment.solution_stack),
         )
+        .option("TemplateName", environment.template.as_ref())
         .text("Description", &environment.description)
         .option(
             "EndpointURL",

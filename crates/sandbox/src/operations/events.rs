@@ -7,6 +7,7 @@ use crate::wire::answer::{Node, node};
 use crate::wire::error::ApiError;
 use crate::wire::form::Form;
 use crate::world::World;
+use crate::world::names::platform_arn;
 use crate::world::view::Event;
 
 /// From the least to the most severe; a filter means this or higher.
@@ -20,6 +21,7 @@ pub(crate) fn describe_events(world: &World, form: &Form) -> Done {
             .ok_or_else(|| ApiError::invalid(format!("Severity {severity} is not valid.")))?,
     };
     let (start, end) = (moment(form, "StartTime")?, moment(form, "EndTime")?);
+    let platform = platform_arn();
     let same = |name: &str, value: Option<&str>| form.get(name).is_none_or(|w| value == Some(w));
     let found: Vec<Node> = world
         .seen()
@@ -32,6 +34,9 @@ pub(crate) fn describe_events(world: &World, form: &Form) -> Done {
         .filter(|e| same("EnvironmentName", e.environment.as_deref()))
         .filter(|e| same("EnvironmentId", e.environment_id.as_deref()))
         .filter(|e| same("VersionLabel", e.version_label.as_deref()))
+        // No event is about a template.
+        .filter(|_| same("TemplateName", None))
+        .filter(|_| same("PlatformArn", Some(&platform)))
         .filter(|e| same("RequestId", Some(&e.request_id)))
         .map(event_node)
         .collect();
@@ -48,7 +53,7 @@ fn event_node(event: &Event) -> Node {
         .text("ApplicationName", &event.application)
         .option("VersionLabel", event.version_label.as_ref())
         .option("EnvironmentName", event.environment.as_ref())
-        .text("PlatformArn", super::platform::arn())
+        .text("PlatformArn", platform_arn())
         .option(
             "RequestId",
             Some(&event.request_id).filter(|id| !id.is_empty()),

@@ -7,6 +7,7 @@ use crate::wire::answer::{Node, node};
 use crate::wire::error::ApiError;
 use crate::wire::form::Form;
 use crate::world::World;
+use crate::world::environment::Status;
 use crate::world::managed_action::ManagedAction;
 
 pub(crate) fn managed_actions(world: &World, form: &Form) -> Done {
@@ -39,6 +40,27 @@ pub(crate) fn managed_action_history(world: &World, form: &Form) -> Done {
             .nodes("ManagedActionHistoryItems", shown)
             .option("NextToken", next),
     ))
+}
+
+/// ApplyEnvironmentManagedAction: a scheduled action begins at once (API reference).
+pub(crate) fn apply_action(world: &mut World, form: &Form) -> Done {
+    let id = form.require("ActionId")?.to_owned();
+    let at = named(world, form)?;
+    let found = actions_of(world, form)?.find(|action| action.id == id);
+    let Some(action) = found.cloned() else {
+        return Err(ApiError::invalid(format!(
+            "No managed action found for ActionId = '{id}'."
+        )));
+    };
+    let is_ready = world.view.environments[at].status == Status::Ready;
+    if action.began.is_some() || !is_ready {
+        return Err(ApiError::new(
+            "ManagedActionInvalidStateException",
+            "Cannot modify the managed action in its current state.",
+        ));
+    }
+    world.begin_managed_action(id);
+    Ok(Some(action_node(&action).text("Status", "Running")))
 }
 
 fn actions_of<'a>(

@@ -1,28 +1,27 @@
-//! Platforms, quotas and the storage location.
+//! Platforms and quotas.
 
 use crate::operations::done::Done;
 use crate::policy::visibility::shows;
 use crate::query::page::page;
+use crate::query::search::{Attributes, lets_through};
 use crate::wire::answer::{Node, node};
 use crate::wire::error::ApiError;
 use crate::wire::form::Form;
 use crate::world::World;
-use crate::world::names::STACK;
+use crate::world::names::{BRANCH, PLATFORM_VERSION, STACK, platform_arn};
 use crate::world::quota::QuotaOf;
 
-const BRANCH: &str = "Node.js 20 running on 64bit Amazon Linux 2023";
-
-/// The platform's ARN.
-pub(crate) fn arn() -> String {
-    format!("arn:aws:elasticbeanstalk:us-east-1::platform/{BRANCH}/4.3.0")
-}
+/// The tiers of the platform.
+const TIERS: [&str; 2] = ["WebServer/Standard", "Worker/SQS/HTTP"];
+/// The addons of the platform.
+const ADDONS: [&str; 3] = ["Log/S3", "Monitoring/Healthd", "WorkerDaemon/SQSD"];
 
 /// The ARN of the platform of a resource with this solution stack: a custom platform has only its
 /// ARN.
 pub(crate) fn arn_of(stack: &str) -> String {
     match is_custom(stack) {
         true => stack.to_owned(),
-        false => arn(),
+        false => platform_arn(),
     }
 }
 
@@ -55,7 +54,22 @@ pub(crate) fn solution_stacks(world: &World) -> Node {
 }
 
 pub(crate) fn list_platforms(world: &World, form: &Form) -> Done {
-    let (shown, next) = page(form, vec![platform_summary(world)])?;
+    let lifecycle = recommended(world).into_iter().collect();
+    let attributes: &Attributes<'_> = &[
+        ("PlatformName", vec![BRANCH]),
+        ("PlatformVersion", vec![PLATFORM_VERSION]),
+        ("PlatformStatus", vec!["Ready"]),
+        ("PlatformBranchName", vec![BRANCH]),
+        ("PlatformLifecycleState", lifecycle),
+        ("PlatformOwner", vec!["AWSElasticBeanstalk"]),
+        ("SupportedTier", TIERS.to_vec()),
+        ("SupportedAddon", ADDONS.to_vec()),
+        ("ProgrammingLanguageName", vec!["Node.js"]),
+        ("OperatingSystemName", vec!["Amazon Linux"]),
+    ];
+    let is_shown = lets_through(form, "Type", attributes)?;
+    let found = is_shown.then(|| platform_summary(world));
+    let (shown, next) = page(form, found.into_iter().collect())?;
     Ok(Some(
         node()
             .nodes("PlatformSummaryList", shown)
@@ -63,17 +77,27 @@ pub(crate) fn list_platforms(world: &World, form: &Form) -> Done {
     ))
 }
 
-pub(crate) fn platform_branches(world: &World) -> Node {
+pub(crate) fn platform_branches(world: &World, form: &Form) -> Done {
+    let attributes: &Attributes<'_> = &[
+        ("PlatformName", vec!["Node.js"]),
+        ("BranchName", vec![BRANCH]),
+        ("LifecycleState", vec![world.branch_state()]),
+        ("TierType", TIERS.to_vec()),
+    ];
+    let is_shown = lets_through(form, "Attribute", attributes)?;
     let branch = node()
         .text("PlatformName", "Node.js")
         .text("BranchName", BRANCH)
         .text("LifecycleState", world.branch_state())
         .text("BranchOrder", 1)
-        .texts(
-            "SupportedTierList",
-            ["WebServer/Standard", "Worker/SQS/HTTP"],
-        );
-    node().nodes("PlatformBranchSummaryList", [branch])
+        .texts("SupportedTierList", TIERS);
+    let found = is_shown.then_some(branch);
+    let (shown, next) = page(form, found.into_iter().collect())?;
+    Ok(Some(
+        node()
+            .nodes("PlatformBranchSummaryList", shown)
+            .option("NextToken", next),
+    ))
 }
 
 pub(crate) fn describe_platform(world: &World, form: &Form) -> Done {
@@ -89,16 +113,16 @@ pub(crate) fn describe_platform(world: &World, form: &Form) -> Done {
             .text("PlatformCategory", "custom");
         return Ok(Some(node().node("PlatformDescription", description)));
     }
-    if wanted != arn() {
+    if wanted != platform_arn() {
         return Err(ApiError::invalid(format!(
             "No Platform found with ARN '{wanted}'."
         )));
     }
     let description = node()
-        .text("PlatformArn", arn())
+        .text("PlatformArn", platform_arn())
         .text("PlatformOwner", "AWSElasticBeanstalk")
         .text("PlatformName", BRANCH)
-        .text("PlatformVersion", "4.3.0")
+        .text("PlatformVersion", PLATFORM_VERSION)
         .text("SolutionStackName", STACK)
         .text("PlatformStatus", "Ready")
         .date("DateCreated", 1_700_000_000_000)
@@ -108,14 +132,8 @@ pub(crate) fn describe_platform(world: &World, form: &Form) -> Done {
         .text("Maintainer", "aws-elasticbeanstalk-platforms@amazon.com")
         .text("OperatingSystemName", "Amazon Linux")
         .text("OperatingSystemVersion", "2023")
-        .texts(
-            "SupportedTierList",
-            ["WebServer/Standard", "Worker/SQS/HTTP"],
-        )
-        .texts(
-            "SupportedAddonList",
-            ["Log/S3", "Monitoring/Healthd", "WorkerDaemon/SQSD"],
-        )
+        .texts("SupportedTierList", TIERS)
+        .texts("SupportedAddonList", ADDONS)
         .option("PlatformLifecycleState", recommended(world))
         .text("PlatformBranchName", BRANCH)
         .text("PlatformBranchLifecycleState", world.branch_state());
@@ -139,31 +157,18 @@ fn recommended(world: &World) -> Option<&'static str> {
     (!world.is_retired()).then_some("Recommended")
 }
 
-pub(crate) fn storage_location(world: &World) -> Node {
-    node().text(
-        "S3Bucket",
-        format!("elasticbeanstalk-{}-{}", world.region, world.account),
-    )
-}
-
 fn platform_summary(world: &World) -> Node {
     node()
-        .text("PlatformArn", arn())
+        .text("PlatformArn", platform_arn())
         .text("PlatformOwner", "AWSElasticBeanstalk")
         .text("PlatformStatus", "Ready")
         .text("PlatformCategory", "Node.js")
         .text("OperatingSystemName", "Amazon Linux")
         .text("OperatingSystemVersion", "2023")
-        .texts(
-            "SupportedTierList",
-            ["WebServer/Standard", "Worker/SQS/HTTP"],
-        )
-        .texts(
-            "SupportedAddonList",
-            ["Log/S3", "Monitoring/Healthd", "WorkerDaemon/SQSD"],
-        )
+        .texts("SupportedTierList", TIERS)
+        .texts("SupportedAddonList", ADDONS)
         .option("PlatformLifecycleState", recommended(world))
-        .text("PlatformVersion", "4.3.0")
+        .text("PlatformVersion", PLATFORM_VERSION)
         .text("PlatformBranchName", BRANCH)
         .text("PlatformBranchLifecycleState", world.branch_state())
 }

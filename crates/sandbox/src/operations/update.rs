@@ -3,8 +3,12 @@
 use crate::operations::create::check_sizes;
 use crate::operations::describe::environment_node;
 use crate::operations::done::Done;
-use crate::query::lookup::{find, named};
+use crate::query::checks::check_description;
+use crate::query::configuration::{both, template_name};
+use crate::query::lookup::{find, named, require_application, require_template};
+use crate::query::namespaces::check_namespaces;
 use crate::query::options::{merge, remove, settings};
+use crate::query::platforms::platform;
 use crate::wire::error::ApiError;
 use crate::wire::form::Form;
 use crate::world::World;
@@ -15,10 +19,25 @@ use crate::world::setting::Setting;
 const PROTECTED_SECONDS: u64 = 10;
 
 pub(crate) fn update_environment(world: &mut World, form: &Form, request_id: &str) -> Done {
+    if let Some(application) = form.get("ApplicationName") {
+        require_application(world, application)?;
+    }
     let at = named(world, form)?;
+    check_description(form)?;
     require_ready(world, at)?;
     let application = world.view.environments[at].application.clone();
-    let options = settings(form, "OptionSettings");
+    let platform = platform(world, form)?;
+    let template = template_name(form).map(|name| require_template(world, &application, name));
+    let template = template.transpose()?.cloned();
+    if platform.is_some() && template.is_some() {
+        return Err(both());
+    }
+    let own = settings(form, "OptionSettings");
+    check_namespaces(&own)?;
+    let mut options = template
+        .map(|template| template.settings)
+        .unwrap_or_default();
+    merge(&mut options, own);
     let mut merged = world.view.environments[at].settings.clone();
     merge(&mut merged, options.clone());
     remove(&mut merged, form);
@@ -27,7 +46,8 @@ pub(crate) fn update_environment(world: &mut World, form: &Form, request_id: &st
         namespace == "aws:autoscaling:asg" && matches!(name, "MinSize" | "MaxSize")
     };
     let removed = form.members("OptionsToRemove");
-    let sizes_alone = !(options.is_empty() && removed.is_empty())
+    let sizes_alone = platform.is_none()
+        && !(options.is_empty() && removed.is_empty())
         && options.iter().all(|o| is_size(&o.namespace, &o.name))
         && removed.iter().all(|o| {
             let field = |name| o.get(name).unwrap_or_default();
@@ -61,6 +81,9 @@ pub(crate) fn update_environment(world: &mut World, form: &Form, request_id: &st
     let environment = &mut world.view.environments[at];
     let deployed = std::mem::replace(&mut environment.settings, merged);
     environment.deployed = Some(deployed).filter(|deployed| *deployed != environment.settings);
+    if let Some(platform) = platform {
+        world.view.environments[at].solution_stack = platform;
+    }
     world.bundle_again(at);
     if let Some(description) = form.get("Description") {
         description.clone_into(&mut world.view.environments[at].description);
@@ -214,7 +237,8 @@ pub(crate) fn terminate(world: &mut World, form: &Form, request_id: &str) -> Don
     Ok(Some(environment_node(world, &world.view.environments[at])))
 }
 
-fn require_ready(world: &World, at: usize) -> Result<(), ApiError> {
+/// Refuses an operation of an environment that is not Ready.
+pub(crate) fn require_ready(world: &World, at: usize) -> Result<(), ApiError> {
     let environment = &world.view.environments[at];
     if environment.status == Status::Ready {
         return Ok(());

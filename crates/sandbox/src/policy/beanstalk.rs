@@ -78,7 +78,12 @@ fn own_needs(world: &World, form: &Form) -> Vec<Need> {
                 form.get("ApplicationName").or(Some("*")),
             ),
         },
-        "CreateApplication" => on(world, form, "application", form.get("ApplicationName")),
+        "CreateApplication"
+        | "DeleteApplication"
+        | "UpdateApplication"
+        | "UpdateApplicationResourceLifecycle" => {
+            on(world, form, "application", form.get("ApplicationName"))
+        }
         "CreateApplicationVersion" => {
             let mut needs = on(world, form, "application", form.get("ApplicationName"));
             needs.extend(on_named(world, form, "applicationversion", "VersionLabel"));
@@ -87,7 +92,9 @@ fn own_needs(world: &World, form: &Form) -> Vec<Need> {
         "UpdateApplicationVersion" | "DeleteApplicationVersion" => {
             on_named(world, form, "applicationversion", "VersionLabel")
         }
-        "CreateConfigurationTemplate" | "DeleteConfigurationTemplate" => {
+        "CreateConfigurationTemplate"
+        | "DeleteConfigurationTemplate"
+        | "UpdateConfigurationTemplate" => {
             on_named(world, form, "configurationtemplate", "TemplateName")
         }
         "CreateEnvironment" => {
@@ -135,14 +142,19 @@ fn own_needs(world: &World, form: &Form) -> Vec<Need> {
             .map(|at| on_environment(world, form, &world.view.environments[at]))
             .collect(),
         "AbortEnvironmentUpdate"
+        | "ApplyEnvironmentManagedAction"
         | "AssociateEnvironmentOperationsRole"
+        | "DeleteEnvironmentConfiguration"
         | "DisassociateEnvironmentOperationsRole"
         | "DescribeEnvironmentHealth"
         | "DescribeEnvironmentManagedActionHistory"
         | "DescribeEnvironmentManagedActions"
         | "DescribeEnvironmentResources"
         | "DescribeInstancesHealth"
+        | "RebuildEnvironment"
+        | "RequestEnvironmentInfo"
         | "RestartAppServer"
+        | "RetrieveEnvironmentInfo"
         | "TerminateEnvironment"
         | "UpdateEnvironment" => match named(world, form) {
             Ok(at) => vec![on_environment(world, form, &world.view.environments[at])],
@@ -160,7 +172,8 @@ fn listed<'a>(world: &'a World, form: &Form) -> Option<&'a Environment> {
             && id.is_none_or(|id| e.id == id)
             && name.is_none_or(|name| e.name == name)
     };
-    world.view.environments.iter().rev().find(is_named)
+    let listed = world.view.environments.iter().rev();
+    listed.chain(world.past.iter().rev()).find(is_named)
 }
 
 fn on_environment(world: &World, form: &Form, environment: &Environment) -> Need {
@@ -245,12 +258,14 @@ fn with_keys(world: &World, form: &Form, application: &str, resource: String) ->
     need.key("aws:RequestedRegion", [world.region.clone()])
 }
 
-/// The tags of the environment with this ARN, as condition keys.
+/// The tags of the resource with this ARN, as condition keys.
 fn tags_at(world: &World, arn: &str) -> BTreeMap<String, Vec<String>> {
     let tagged = world
         .environments()
         .find(|e| e.arn(&world.region, &world.account) == arn);
-    let tags = tagged.map_or(&[][..], |e| e.tags.as_slice());
+    let others = world.tags.get(arn);
+    let tags = tagged.map(|e| &e.tags).or(others);
+    let tags = tags.map_or(&[][..], Vec::as_slice);
     tags.iter()
         .map(|(key, value)| {
             let key = format!("aws:resourcetag/{}", key.to_lowercase());

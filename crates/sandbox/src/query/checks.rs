@@ -1,6 +1,7 @@
 //! Limits on the parameters of a request.
 
 use crate::wire::error::ApiError;
+use crate::wire::form::Form;
 
 /// A limit on a name's length.
 pub(crate) fn check_length(
@@ -16,4 +17,10 @@ pub(crate) fn check_length(
     Err(ApiError::invalid(format!(
         "Value {value} at '{what}' failed to satisfy constraint: Member must have length between {least} and {most}"
     )))
+}
+
+/// Refuses a description of more than 200 characters (API model, `Description`).
+pub(crate) fn check_description(form: &Form) -> Result<(), ApiError> {
+    let description = form.get("Description").unwrap_or_default();
+    check_length("description", description, 0, 200)
 }

@@ -2,11 +2,11 @@
 
 use crate::query::lookup::{find, require_template};
 use crate::query::options::{merge, remove, settings};
+use crate::query::platforms::platform;
 use crate::wire::error::ApiError;
 use crate::wire::form::Form;
 use crate::world::World;
 use crate::world::environment::Tier;
-use crate::world::names::STACK;
 use crate::world::setting::Setting;
 
 /// The settings that the environment of a request will have; none where the request gets an error
@@ -27,11 +27,7 @@ pub(crate) fn configuration(
     application: &str,
 ) -> Result<(Tier, String, Vec<Setting>), ApiError> {
     let asked = tier_of(form)?;
-    let source = form
-        .get("TemplateSpecification.TemplateSource.EnvironmentName")
-        .or_else(|| form.get("TemplateSpecification.TemplateSource.EnvironmentId"));
-    if let Some(source) = source {
-        let at = find(world, None, Some(source)).or_else(|_| find(world, Some(source), None))?;
+    if let Some(at) = source_environment(world, form)? {
         let source = &world.view.environments[at];
         return Ok((
             source.tier,
@@ -39,15 +35,9 @@ pub(crate) fn configuration(
             source.settings.clone(),
         ));
     }
-    let template = form
-        .get("TemplateName")
-        .or_else(|| form.get("TemplateSpecification.TemplateName"));
-    let stack = form.get("SolutionStackName");
-    match (template, stack) {
-        (Some(_), Some(_)) => Err(ApiError::new(
-            "InvalidParameterCombination",
-            "TemplateName and SolutionStackName may not both be specified.",
-        )),
+    let named = platform(world, form)?;
+    match (template_name(form), named) {
+        (Some(_), Some(_)) => Err(both()),
         (Some(name), None) => {
             let template = require_template(world, application, name)?;
             Ok((
@@ -56,15 +46,43 @@ pub(crate) fn configuration(
                 template.settings.clone(),
             ))
         }
-        (None, Some(stack)) => Ok((asked, stack.to_owned(), Vec::new())),
-        (None, None) if form.get("PlatformArn").is_some() => {
-            Ok((asked, STACK.to_owned(), Vec::new()))
-        }
-        (None, None) => Err(ApiError::new(
-            "MissingRequiredParameter",
-            "One of TemplateName, SolutionStackName or PlatformArn must be specified.",
-        )),
+        (None, Some(stack)) => Ok((asked, stack, Vec::new())),
+        (None, None) => Err(no_base()),
     }
+}
+
+/// The environment whose configuration a request takes.
+pub(crate) fn source_environment(world: &World, form: &Form) -> Result<Option<usize>, ApiError> {
+    let source = form
+        .get("TemplateSpecification.TemplateSource.EnvironmentName")
+        .or_else(|| form.get("TemplateSpecification.TemplateSource.EnvironmentId"));
+    let Some(source) = source else {
+        return Ok(None);
+    };
+    let by_name = find(world, None, Some(source));
+    by_name
+        .or_else(|_| find(world, Some(source), None))
+        .map(Some)
+}
+
+/// The name of the template that a request takes the configuration of.
+pub(crate) fn template_name(form: &Form) -> Option<&str> {
+    form.get("TemplateName")
+        .or_else(|| form.get("TemplateSpecification.TemplateName"))
+}
+
+/// The refusal of a template together with a platform.
+pub(crate) fn both() -> ApiError {
+    ApiError::new(
+        "InvalidParameterCombination",
+        "TemplateName and SolutionStackName may not both be specified.",
+    )
+}
+
+/// The refusal of a request that names neither a platform nor anything that has one (EB CLI,
+/// `ebcli/resources/strings.py`, `create.noplatform`).
+pub(crate) fn no_base() -> ApiError {
+    ApiError::invalid("Unable to determine base for template pack (no solution stack)")
 }
 
 /// The tier that a request names, by its name and type (API model, `EnvironmentTier`).

@@ -8,7 +8,14 @@ use crate::world::view::Template;
 /// The index of the living environment that a request names by id or name.
 pub(crate) fn named(world: &World, form: &Form) -> Result<usize, ApiError> {
     let (id, name) = (form.get("EnvironmentId"), form.get("EnvironmentName"));
-    find(world, id, name)
+    let at = find(world, id, name)?;
+    // An application that is named must be the environment's own.
+    match form.get("ApplicationName") {
+        Some(application) if world.view.environments[at].application != application => {
+            Err(no_environment(id, name))
+        }
+        _ => Ok(at),
+    }
 }
 
 pub(crate) fn find(world: &World, id: Option<&str>, name: Option<&str>) -> Result<usize, ApiError> {
@@ -21,14 +28,16 @@ pub(crate) fn find(world: &World, id: Option<&str>, name: Option<&str>) -> Resul
     let found = world.view.environments.iter().position(|e| {
         e.is_alive() && id.is_none_or(|id| e.id == id) && name.is_none_or(|name| e.name == name)
     });
-    found.ok_or_else(|| {
-        ApiError::invalid(match (id, name) {
-            (Some(id), _) => format!("No Environment found for EnvironmentId = '{id}'."),
-            (None, name) => format!(
-                "No Environment found for EnvironmentName = '{}'.",
-                name.unwrap_or_default()
-            ),
-        })
+    found.ok_or_else(|| no_environment(id, name))
+}
+
+fn no_environment(id: Option<&str>, name: Option<&str>) -> ApiError {
+    ApiError::invalid(match (id, name) {
+        (Some(id), _) => format!("No Environment found for EnvironmentId = '{id}'."),
+        (None, name) => format!(
+            "No Environment found for EnvironmentName = '{}'.",
+            name.unwrap_or_default()
+        ),
     })
 }
 

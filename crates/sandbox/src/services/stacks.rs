@@ -201,7 +201,9 @@ fn behind<'a>(world: &'a World, name: &str) -> Result<&'a Environment, ApiError>
 fn status(environment: &Environment) -> &'static str {
     match environment.busy {
         Some(Busy::Launch) => "CREATE_IN_PROGRESS",
-        Some(Busy::Configure | Busy::Resize | Busy::Manage { .. }) => "UPDATE_IN_PROGRESS",
+        Some(Busy::Configure | Busy::Resize | Busy::Tag | Busy::Manage { .. }) => {
+            "UPDATE_IN_PROGRESS"
+        }
         Some(Busy::Terminate) => "DELETE_IN_PROGRESS",
         None | Some(Busy::Deploy { .. } | Busy::Swap | Busy::Abort { .. }) => "CREATE_COMPLETE",
     }

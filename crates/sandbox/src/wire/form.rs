@@ -47,6 +47,12 @@ impl Form {
             .filter(|value| !value.is_empty())
     }
 
+    /// A parameter that is there, empty or not: an empty one clears a property (API reference,
+    /// `UpdateApplication`).
+    pub(crate) fn given(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
     /// Every parameter.
     pub(crate) fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0

@@ -64,6 +64,12 @@ pub(crate) enum Happening {
         b: String,
         operation: u64,
     },
+    /// The logs of an environment's instances are in the storage bucket.
+    LogsPulled {
+        id: String,
+        kind: String,
+        request_id: String,
+    },
     /// A version has been processed.
     VersionProcessed { application: String, label: String },
     /// A request that was held up arrives.

@@ -57,6 +57,8 @@ pub enum Busy {
         /// The managed action's id.
         action: String,
     },
+    /// An update of its tags: the site answers meanwhile.
+    Tag,
     /// The end of an update that was given up.
     Abort {
         /// The version label to return to.
@@ -127,6 +129,10 @@ pub struct Environment {
     /// The ARN of its operations role; `None` where its caller needs the downstream rights.
     #[serde(default)]
     pub operations_role: Option<String>,
+    /// The name of the configuration template that it was launched from (API model,
+    /// `EnvironmentDescription`).
+    #[serde(default)]
+    pub template: Option<String>,
     /// Its user tags.
     pub tags: Vec<(String, String)>,
     /// The option settings that were given to it through the API, by its template or
@@ -166,7 +172,7 @@ impl Environment {
         match self.busy {
             None => self.status == Status::Ready,
             Some(Busy::Launch) => self.health == "Green",
-            Some(Busy::Swap | Busy::Resize | Busy::Manage { .. }) => true,
+            Some(Busy::Swap | Busy::Resize | Busy::Tag | Busy::Manage { .. }) => true,
             Some(Busy::Deploy { .. } | Busy::Configure | Busy::Abort { .. } | Busy::Terminate) => {
                 false
             }

@@ -12,6 +12,21 @@ pub const PRODUCTION: &str = "shop.us-east-1.elasticbeanstalk.com";
 /// The solution stack of the sandbox.
 pub(crate) const STACK: &str = "64bit Amazon Linux 2023 v4.3.0 running Node.js 20";
 
+/// The branch of that platform.
+pub(crate) const BRANCH: &str = "Node.js 20 running on 64bit Amazon Linux 2023";
+/// The version of that platform.
+pub(crate) const PLATFORM_VERSION: &str = "4.3.0";
+
+/// The ARN of the platform.
+pub(crate) fn platform_arn() -> String {
+    format!("{}/{PLATFORM_VERSION}", platform_branch_arn())
+}
+
+/// The ARN of the platform without its version.
+pub(crate) fn platform_branch_arn() -> String {
+    format!("arn:aws:elasticbeanstalk:us-east-1::platform/{BRANCH}")
+}
+
 /// The id of the seeded hosted zone, `shop.example.`.
 pub const ZONE: &str = "Z0SHOPEXAMPLE00000001";
 /// The seeded parameter that holds the hosted zone's id.

@@ -1,6 +1,7 @@
 //! The seeded application that every new sandbox begins with.
 
 use crate::world::environment::{Environment, Status, Tier};
+use crate::world::lifecycle::Lifecycle;
 use crate::world::names::{ACCOUNT, BUCKET, BUNDLES, PRODUCTION, STACK};
 use crate::world::setting::Setting;
 use crate::world::traffic::Traffic;
@@ -23,6 +24,9 @@ impl World {
             name: "shop".to_owned(),
             description: "A shop to rehearse releases on".to_owned(),
             created: now,
+            updated: 0,
+            lifecycle: Lifecycle::default(),
+            deleted_by: None,
         });
         for (label, key) in ["v1", "v2"].into_iter().zip(BUNDLES) {
             let created = now + u64::from(label == "v2");
@@ -34,6 +38,8 @@ impl World {
                 key: key.to_owned(),
                 status: "PROCESSED".to_owned(),
                 created,
+                updated: 0,
+                build: None,
             });
         }
         let mut blue = world.ready_environment("shop-blue", Tier::WebServer);
@@ -92,6 +98,7 @@ impl World {
             out_of_service: None,
             request_id: self.request_id(),
             operations_role: None,
+            template: None,
             tags: Vec::new(),
             settings: vec![
                 setting("aws:autoscaling:asg", "MinSize", "2"),

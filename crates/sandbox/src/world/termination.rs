@@ -31,6 +31,7 @@ impl World {
         environment.set_health("Grey", "Info");
         environment.instances.clear();
         self.say_of(at, "INFO", "terminateEnvironment completed successfully.");
+        self.delete_if_empty(&self.view.environments[at].application.clone());
     }
 
     /// Ends a termination that goes wrong; false where nothing is wrong with it. No public source

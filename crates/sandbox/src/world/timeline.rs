@@ -57,6 +57,11 @@ impl World {
                     version.status = if fails { "FAILED" } else { "PROCESSED" }.to_owned();
                 }
             }
+            Happening::LogsPulled {
+                id,
+                kind,
+                request_id,
+            } => self.end_pulling(&id, &kind, &request_id),
             Happening::RequestArrives { form, asking } => {
                 let request = Late::Query(form);
                 return Some(Arrival { request, asking });
@@ -89,11 +94,12 @@ impl World {
             | Busy::Configure
             | Busy::Resize
             | Busy::Swap
+            | Busy::Tag
             | Busy::Manage { .. } => Status::Updating,
             Busy::Abort { .. } => Status::Aborting,
             Busy::Terminate => Status::Terminating,
         };
-        if !matches!(busy, Busy::Swap | Busy::Launch) {
+        if !matches!(busy, Busy::Swap | Busy::Launch | Busy::Tag) {
             environment.health = "Grey".to_owned();
         }
         environment.busy = Some(busy);
@@ -135,6 +141,7 @@ impl World {
                 self.ready_again(at);
                 self.say_of(at, "INFO", "Environment update completed successfully.");
             }
+            Busy::Tag => self.end_tagging(at),
             // Ends together with its partner, when the CNAMEs move.
             Busy::Swap => {}
             Busy::Abort { before } => {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::time::Millis;
 use crate::world::environment::{Environment, Tier};
+use crate::world::lifecycle::Lifecycle;
 use crate::world::setting::Setting;
 
 /// The part of the world that the describing operations show.
@@ -46,6 +47,26 @@ pub struct Application {
     pub description: String,
     /// When it was made.
     pub created: Millis,
+    /// When it was changed last; 0 where it never was.
+    #[serde(default)]
+    pub updated: Millis,
+    /// The lifecycle of its versions.
+    #[serde(default)]
+    pub lifecycle: Lifecycle,
+    /// The request that deletes it once its environments are terminated.
+    #[serde(default)]
+    pub deleted_by: Option<String>,
+}
+
+/// The source code of a version (API model, `SourceBuildInformation`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceBuild {
+    /// `Git` or `Zip`.
+    pub kind: String,
+    /// `CodeCommit` or `S3`.
+    pub repository: String,
+    /// The place in the repository.
+    pub location: String,
 }
 
 /// An application version (API reference, `ApplicationVersionDescription`).
@@ -67,6 +88,12 @@ pub struct Version {
     pub status: String,
     /// When it was registered.
     pub created: Millis,
+    /// When it was changed last; 0 where it never was.
+    #[serde(default)]
+    pub updated: Millis,
+    /// The source code that it is built from; `None` where it has a bundle.
+    #[serde(default)]
+    pub build: Option<SourceBuild>,
 }
 
 /// A configuration template.
@@ -86,6 +113,9 @@ pub struct Template {
     pub settings: Vec<Setting>,
     /// When it was made.
     pub created: Millis,
+    /// When it was changed last; 0 where it never was.
+    #[serde(default)]
+    pub updated: Millis,
 }
 
 /// An event (API reference, `EventDescription`).
