@@ -2,6 +2,7 @@
 
 mod play;
 
+use bluegreen_sandbox::FaultEffect;
 use play::{DAY, HOUR, Play, STACK, WEEK, all, between, request_id};
 
 const VALUE: &str = "InvalidParameterValue";
@@ -39,6 +40,35 @@ async fn an_application_is_deleted_with_all_it_has() {
     play.done("Action=DeleteApplication&ApplicationName=idle")
         .await;
     assert!(!play.done(applications).await.contains("idle"));
+}
+
+/// An environment that cannot be terminated keeps its application, and so does one that is busy.
+#[tokio::test]
+async fn an_application_stays_with_its_environments() {
+    let play = Play::new();
+    let delete = "Action=DeleteApplication&ApplicationName=shop&TerminateEnvByForce=true";
+    play.done("Action=UpdateEnvironment&EnvironmentName=shop-blue&VersionLabel=v2")
+        .await;
+    let message = "Unable to delete application: shop. An operation is already in progress, \
+                   please retry again shortly.";
+    play.refused(delete, "OperationInProgressFailure", message)
+        .await;
+    play.wait(300);
+    play.inject(FaultEffect::TerminateFailsOnce {
+        environment: "shop-blue".to_owned(),
+    });
+    play.done(delete).await;
+    play.wait(600);
+    let terminate = "Action=TerminateEnvironment&EnvironmentName=shop-blue";
+    play.done(terminate).await;
+    play.wait(600);
+    let told = play.done(ENVIRONMENTS).await;
+    assert_eq!(all(&told, "<Status>", "<"), ["Terminated"; 2], "{told}");
+    let applications = play.done("Action=DescribeApplications").await;
+    assert!(applications.contains("<ApplicationName>shop<"));
+    play.done(delete).await;
+    let applications = play.done("Action=DescribeApplications").await;
+    assert!(!applications.contains("<ApplicationName>"));
 }
 
 /// EB CLI, `restore`: terminated environments can be restored for six weeks. Whoever names no
@@ -186,7 +216,7 @@ async fn an_environment_has_the_requests_of_its_instances() {
 #[tokio::test]
 async fn a_managed_action_begins_when_it_is_applied() {
     let play = Play::new();
-    play.inject(bluegreen_sandbox::FaultEffect::ManagedActionDue {
+    play.inject(FaultEffect::ManagedActionDue {
         environment: "shop-blue".to_owned(),
         seconds: DAY,
     });

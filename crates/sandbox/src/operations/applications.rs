@@ -3,6 +3,7 @@
 use crate::operations::done::Done;
 use crate::operations::lifecycle::{lifecycle_node, lifecycle_of};
 use crate::operations::tags::user_tags;
+use crate::operations::update::begin_termination;
 use crate::policy::visibility::shows;
 use crate::query::checks::{check_description, check_length};
 use crate::query::lookup::require_application;
@@ -11,7 +12,7 @@ use crate::wire::answer::{Node, node};
 use crate::wire::error::ApiError;
 use crate::wire::form::Form;
 use crate::world::World;
-use crate::world::environment::{Busy, Status};
+use crate::world::environment::Status;
 use crate::world::lifecycle::Lifecycle;
 use crate::world::quota::QuotaOf;
 use crate::world::view::Application;
@@ -90,18 +91,25 @@ pub(crate) fn delete_application(world: &mut World, form: &Form, request_id: &st
             "Unable to delete application {name} because it is deployed to running environments."
         )));
     }
+    let status = |at: &usize| world.view.environments[*at].status;
+    let is_busy = |at: &usize| !matches!(status(at), Status::Ready | Status::Terminating);
+    if running.iter().any(is_busy) {
+        // As of a version (ThoughtWorksStudios/eb_deployer#28).
+        return Err(ApiError::new(
+            "OperationInProgressFailure",
+            format!(
+                "Unable to delete application: {name}. An operation is already in progress, \
+                 please retry again shortly."
+            ),
+        ));
+    }
+    let ready = running.iter().filter(|at| status(at) == Status::Ready);
+    let ready: Vec<usize> = ready.copied().collect();
     world.change_application(&name, |application| {
         application.deleted_by = Some(request_id.to_owned());
     });
-    for at in running {
-        if world.view.environments[at].status == Status::Terminating {
-            continue;
-        }
-        world.note_interruption("DeleteApplication", at);
-        let lasts = world.jittered(world.timings.terminate_seconds);
-        world.begin(at, Busy::Terminate, lasts, request_id);
-        world.say_of(at, "INFO", "terminateEnvironment is starting.");
-        world.plan_termination_events(at, lasts);
+    for at in ready {
+        begin_termination(world, at, "DeleteApplication", request_id);
     }
     world.delete_if_empty(&name);
     Ok(None)

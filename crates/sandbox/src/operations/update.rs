@@ -212,16 +212,7 @@ pub(crate) fn terminate(world: &mut World, form: &Form, request_id: &str) -> Don
             )));
         }
         Status::Ready | Status::Terminating | Status::Launching => {
-            world.note_interruption("TerminateEnvironment", at);
-            let seconds = if world.is_protected(&world.view.environments[at].id) {
-                PROTECTED_SECONDS
-            } else {
-                world.timings.terminate_seconds
-            };
-            let lasts = world.jittered(seconds);
-            world.begin(at, Busy::Terminate, lasts, request_id);
-            world.say_of(at, "INFO", "terminateEnvironment is starting.");
-            world.plan_termination_events(at, lasts);
+            begin_termination(world, at, "TerminateEnvironment", request_id);
             if let Some(message) = world.quirks.failures_of_others.get(&name).cloned() {
                 let mut of_another = world.view.environments[at].clone();
                 of_another.request_id = world.request_id();
@@ -235,6 +226,20 @@ pub(crate) fn terminate(world: &mut World, form: &Form, request_id: &str) -> Don
         }
     }
     Ok(Some(environment_node(world, &world.view.environments[at])))
+}
+
+/// Begins the termination of an environment, for an operation.
+pub(crate) fn begin_termination(world: &mut World, at: usize, operation: &str, request_id: &str) {
+    world.note_interruption(operation, at);
+    let seconds = if world.is_protected(&world.view.environments[at].id) {
+        PROTECTED_SECONDS
+    } else {
+        world.timings.terminate_seconds
+    };
+    let lasts = world.jittered(seconds);
+    world.begin(at, Busy::Terminate, lasts, request_id);
+    world.say_of(at, "INFO", "terminateEnvironment is starting.");
+    world.plan_termination_events(at, lasts);
 }
 
 /// Refuses an operation of an environment that is not Ready.

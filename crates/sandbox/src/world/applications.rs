@@ -25,6 +25,11 @@ impl World {
         self.delete_application(name, request_id);
     }
 
+    /// Gives up the deletion of an application: one of its environments stays.
+    pub(crate) fn keep_application(&mut self, name: &str) {
+        self.change_application(name, |application| application.deleted_by = None);
+    }
+
     /// Deletes an application, its versions and its templates. The bundles stay (API reference,
     /// `DeleteApplication`).
     pub(crate) fn delete_application(&mut self, name: &str, request_id: String) {

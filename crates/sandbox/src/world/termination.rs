@@ -5,24 +5,9 @@ use crate::world::environment::Status;
 
 impl World {
     pub(crate) fn end_terminate(&mut self, at: usize) {
-        if self.termination_goes_wrong(at) {
-            return;
-        }
-        if self.is_protected(&self.view.environments[at].id) {
-            self.ready_again(at);
-            let event = World::protection_event(&self.view.environments[at]);
-            self.say_of(at, "ERROR", &event);
-            return;
-        }
-        if self.is_forwarded_to(&self.view.environments[at]) {
-            self.ready_again(at);
-            self.say_of(at, "ERROR", "Stack deletion failed: The following resource(s) failed to delete: [AWSEBV2LoadBalancerTargetGroup].");
-            return;
-        }
-        if let Some(group) = self.group_in_use(&self.view.environments[at]) {
-            self.ready_again(at);
-            self.say_of(at, "ERROR", &format!("Deleting security group named: {group} failed Reason: resource {group} has a dependent object"));
-            self.say_of(at, "ERROR", "Stack deletion failed: The following resource(s) failed to delete: [AWSEBSecurityGroup].");
+        let application = self.view.environments[at].application.clone();
+        if self.cannot_terminate(at) {
+            self.keep_application(&application);
             return;
         }
         self.unbalance(&self.view.environments[at].id.clone());
@@ -31,7 +16,32 @@ impl World {
         environment.set_health("Grey", "Info");
         environment.instances.clear();
         self.say_of(at, "INFO", "terminateEnvironment completed successfully.");
-        self.delete_if_empty(&self.view.environments[at].application.clone());
+        self.delete_if_empty(&application);
+    }
+
+    /// Ends a termination that something holds up; false where nothing does.
+    fn cannot_terminate(&mut self, at: usize) -> bool {
+        if self.termination_goes_wrong(at) {
+            return true;
+        }
+        if self.is_protected(&self.view.environments[at].id) {
+            self.ready_again(at);
+            let event = World::protection_event(&self.view.environments[at]);
+            self.say_of(at, "ERROR", &event);
+            return true;
+        }
+        if self.is_forwarded_to(&self.view.environments[at]) {
+            self.ready_again(at);
+            self.say_of(at, "ERROR", "Stack deletion failed: The following resource(s) failed to delete: [AWSEBV2LoadBalancerTargetGroup].");
+            return true;
+        }
+        if let Some(group) = self.group_in_use(&self.view.environments[at]) {
+            self.ready_again(at);
+            self.say_of(at, "ERROR", &format!("Deleting security group named: {group} failed Reason: resource {group} has a dependent object"));
+            self.say_of(at, "ERROR", "Stack deletion failed: The following resource(s) failed to delete: [AWSEBSecurityGroup].");
+            return true;
+        }
+        false
     }
 
     /// Ends a termination that goes wrong; false where nothing is wrong with it. No public source
