@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 import xml.etree.ElementTree as ElementTree
@@ -27,10 +28,14 @@ passed = failed = 0
 answers_checked = set()
 
 
+one_at_a_time = threading.Lock()
+
+
 def check(name, holds, detail=""):
     global passed, failed
-    passed, failed = passed + bool(holds), failed + (not holds)
-    print(f"{'ok    ' if holds else 'FAILED'} {name}{'' if holds else f': {detail}'}", flush=True)
+    with one_at_a_time:
+        passed, failed = passed + bool(holds), failed + (not holds)
+        print(f"{'ok    ' if holds else 'FAILED'} {name}{'' if holds else f': {detail}'}", flush=True)
 
 
 # --- the model ---------------------------------------------------------------

