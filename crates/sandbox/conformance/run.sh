@@ -17,10 +17,11 @@ if ! command -v npm >/dev/null; then
     apt-get update -q && apt-get install -qy --no-install-recommends nodejs npm
 fi
 [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
-"$venv/bin/python" -m pip install -q --disable-pip-version-check boto3 awscli awsebcli cbor2 'moto[server]'
+"$venv/bin/python" -m pip install -q --disable-pip-version-check boto3 awscli awsebcli cbor2 'moto[server]' \
+    ct-aws-eb-cleaner eb-deploy-docker eb-prune ebdeploy ebi
 # PyPI has no AWS CLI 2; AWS puts the whole of it into a package of its CDK.
 mkdir -p "$node"
-npm install --prefix "$node" --silent --no-audit --no-fund --ignore-scripts @aws-cdk/asset-awscli-v2@2
+npm install --prefix "$node" --silent --no-audit --no-fund --ignore-scripts @aws-cdk/asset-awscli-v2@2 beanstalkify node-aws-beanstalk
 layer=$node/node_modules/@aws-cdk/asset-awscli-v2
 aws2=$node/awscli-$(node -p "require('$layer/package.json').version")/aws
 [ -x "$aws2" ] || "$venv/bin/python" "$here/aws_cli_2.py" "$layer/lib/layer.zip" "$(dirname "$aws2")"
@@ -28,9 +29,22 @@ if ! "$aws2" --version; then
     echo "skipped: the AWS CLI 2, which AWS builds for x86_64 alone in that package"
     aws2=
 fi
+# ebs-deploy wants a YAML library of its years, and boto 2, which no Python after 3.11 can import.
+old=$venv-boto2
+boto2() {
+    [ -x "$old/bin/python" ] || python3 -m venv "$old" &&
+        "$old/bin/python" -m pip install -q --disable-pip-version-check wheel 'setuptools<66' &&
+        "$old/bin/python" -m pip install -q --disable-pip-version-check --no-build-isolation --no-binary pyyaml pyyaml==5.3.1 ebs-deploy &&
+        "$old/bin/python" -c 'import boto.beanstalk'
+}
+if ! boto2; then
+    echo "skipped: ebs-deploy, whose libraries $(python3 --version) cannot have"
+    old=
+fi
 "$venv/bin/python" "$here/alarms_and_rules.py" "$binary"
 "$venv/bin/python" "$here/checks.py" "$binary"
 "$venv/bin/python" "$here/guide.py" "$binary"
 "$venv/bin/python" "$here/aws_cli.py" "$binary" ${aws2:+"$aws2"}
 "$venv/bin/python" "$here/eb_cli.py" "$binary"
+"$venv/bin/python" "$here/deployers.py" "$binary" "$node/node_modules" ${old:+"$old"}
 exec "$venv/bin/python" "$here/conformance.py" "$binary"
