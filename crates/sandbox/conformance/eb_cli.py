@@ -15,8 +15,7 @@ DEPLOYED = ["Environment update is starting.", "Deploying new version to instanc
 CONFIGURED = ["Environment update is starting.", "Updating environment shop-blue's configuration settings.",
               "Successfully deployed new configuration to environment.", "Environment update completed successfully."]
 CREATED = ["createEnvironment is starting.", "Using elasticbeanstalk-us-east-1-123456789012 as Amazon S3 storage bucket",
-           "Environment health has transitioned from Pending to Ok", "Application available at",
-           "Successfully launched environment: "]
+           "Application available at", "Successfully launched environment: "]
 
 played = set()
 
@@ -55,6 +54,8 @@ def release(stranger):
     eb("list", words=["* shop-blue", "shop-worker"])
     eb("create shop-new --cname shop-new --timeout 5 --tags team=web --envvars GREETING=hello", words=[*CREATED, "shop-new"])
     eb("printenv shop-new", words="GREETING = hello")
+    stranger.world.ready("shop-new")
+    eb("events shop-new", words="Environment health has transitioned from Pending to Ok")
     eb("status shop-new", words=["Status: Ready", "Health: Green", "CNAME: shop-new.us-east-1.elasticbeanstalk.com"])
     eb("deploy shop-new --label mine --message hello", words=["Uploading shop/mine.zip to S3", *DEPLOYED])
     new = stranger.world.describe("shop-new")
