@@ -5,7 +5,13 @@ use bytes::Bytes;
 use serde_json::Value;
 
 /// The members of answers that are no texts (botocore, `elasticbeanstalk/2010-12-01`).
-const BOOLEANS: [&str; 3] = ["AbortableOperationInProgress", "Available", "UserDefined"];
+const BOOLEANS: [&str; 5] = [
+    "AbortableOperationInProgress",
+    "Available",
+    "DeleteSourceFromS3",
+    "Enabled",
+    "UserDefined",
+];
 const NUMBERS: [&str; 48] = [
     "BranchOrder",
     "DateCreated",

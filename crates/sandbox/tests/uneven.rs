@@ -8,7 +8,7 @@ use bluegreen_sandbox::{Form, Reply, Status, Timings, World, advance, apply};
 
 const START: u64 = 1_800_000_000_000;
 const LAUNCH: &str = "Action=CreateEnvironment&ApplicationName=shop&EnvironmentName=shop-two\
-    &VersionLabel=v1&SolutionStackName=s&CNAMEPrefix=shop-two";
+    &VersionLabel=v1&SolutionStackName=64bit+Amazon+Linux+2023+v4.3.0+running+Node.js+20&CNAMEPrefix=shop-two";
 const SET: &str = "Action=UpdateEnvironment&EnvironmentName=shop-blue\
     &OptionSettings.member.1.Namespace=aws:autoscaling:asg\
     &OptionSettings.member.1.OptionName=MinSize&OptionSettings.member.1.Value=3";
