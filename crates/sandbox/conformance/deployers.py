@@ -84,7 +84,8 @@ def ebdeploy(stranger):
         "aws_region": REGION, "use_git_archive": False, "poll_interval": 1}))
     stranger.does("ebdeploy", "-c", "ebdeploy.yml", "deploy", "--version", "k1", words=["Upload complete", "Deployed version: k1"])
     runs(stranger, "shop-blue", "k1")
-    stranger.does("ebdeploy", "-c", "ebdeploy.yml", "deploy", "--version", "k1", code=1, words="Application Version k1 already exists.")
+    stranger.does("ebdeploy", "-c", "ebdeploy.yml", "deploy", "--version", "k1", code=1, words="Application Version k1 already exists.",
+                  name="ebdeploy is refused a version that is there")
     stranger.does("ebdeploy", "-c", "ebdeploy.yml", "status", words=["Status: Ready", "VersionLabel: k1"])
     configured(stranger)
     blue = stranger.world.describe("shop-blue")["EnvironmentId"]
@@ -132,7 +133,6 @@ def ebs_deploy(stranger):
     program = str(Path(sys.argv[3]) / "bin/ebs-deploy")
     run = lambda command, **how: stranger.does(program, *command.split(), name=f"$ ebs-deploy {command}", **how)
     run("list_environments", words="shop-blue")
-    run("list_versions", words="v2")
     run("list_solution_stacks", words=PLATFORM)
     run("deploy -e shop-blue -l e1", words=["Uploaded ", "Deploying e1 to shop-blue", "has version e1 and has status Ready ... done"])
     runs(stranger, "shop-blue", "e1")
