@@ -47,4 +47,5 @@ mod storage;
 mod storm;
 mod support;
 mod takeover;
+mod uneven;
 mod verdicts;

@@ -4,7 +4,7 @@ use bluegreen::clock::{Deadline, Stopwatch};
 use bluegreen::cloud::{LookError, Outcome, Refusal};
 use bluegreen::listener_rules::{Follow, Rule, RuleMove, TAG_FOLLOW, moves};
 use bluegreen::plan::SEND_WITHIN;
-use bluegreen_sandbox::{Form, apply};
+use bluegreen_sandbox::{FaultEffect, Form, apply};
 
 use crate::support::served::{Served, clients_of};
 use crate::support::virtual_world::VirtualWorld;
@@ -187,9 +187,12 @@ async fn what_cannot_be_followed_is_told() {
 fn rules_follow_over_the_wire() {
     let served = Served::at_speed(60.0);
     let mut balancer = served.sandbox.with_world(|world, _| {
+        world.inject(FaultEffect::ForeignEnvironment {
+            name: "shop-other".to_owned(),
+        });
         for (name, host, follow) in [
             ("shop-blue", SHOP, "production"),
-            ("shop-worker", STAGING, "staging"),
+            ("shop-other", STAGING, "staging"),
         ] {
             world.share_load_balancer(name);
             world.add_rule(host, name, &[(TAG_FOLLOW, follow)]);

@@ -130,8 +130,11 @@ operations! {
             let at = moment(&request);
             let body = request.input.body.take();
             let wanted = writes::wanted(&request.input)?;
-            let staged = writes::received(body, wanted, &self.store.staging()).await?;
             let input = request.input;
+            if let Some(condition) = writes::Condition::of(&input) {
+                self.locked(move |store| condition.check(store)).await?;
+            }
+            let staged = writes::received(body, wanted, &self.store.staging()).await?;
             self.locked(move |store| writes::put(store, at, input, staged)).await
         }
 

@@ -10,7 +10,7 @@ use crate::objects::store::bucket::Bucket;
 use crate::objects::store::object::Version;
 use crate::time::Millis;
 
-/// Turns failures of the disk into S3's internal error.
+/// Makes of failures of the disk S3's internal error.
 pub(crate) trait OrInternal<T> {
     /// The value, or S3's internal error.
     ///

@@ -201,6 +201,39 @@ pub(crate) fn completed(mut properties: Properties, bucket: &Kept) -> S3Result<P
     Ok(properties)
 }
 
+/// The condition of a write. It is checked before the body is received too: no source says whether
+/// S3 checks the condition or the digest first.
+pub(crate) struct Condition {
+    bucket: String,
+    key: String,
+    if_match: Option<ETagCondition>,
+    if_none_match: Option<ETagCondition>,
+}
+
+impl Condition {
+    /// The condition of a request; `None` where it has none.
+    pub fn of(input: &PutObjectInput) -> Option<Condition> {
+        let condition = Condition {
+            bucket: input.bucket.clone(),
+            key: input.key.clone(),
+            if_match: input.if_match.clone(),
+            if_none_match: input.if_none_match.clone(),
+        };
+        (condition.if_match.is_some() || condition.if_none_match.is_some()).then_some(condition)
+    }
+
+    /// Refuses the write where its condition does not hold.
+    ///
+    /// # Errors
+    /// `PreconditionFailed`, `NoSuchKey` and `NoSuchBucket`.
+    pub fn check(&self, store: &Store) -> S3Result<()> {
+        bucket(store, &self.bucket)?;
+        let object = store.object(&self.bucket, &self.key).or_internal()?;
+        let current = object.current().map(|(_, content)| content);
+        check_write(self.if_match.as_ref(), self.if_none_match.as_ref(), current)
+    }
+}
+
 pub(crate) fn put(
     store: &Store,
     at: Millis,
