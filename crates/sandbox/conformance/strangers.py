@@ -87,6 +87,11 @@ class Stranger:
                 os.killpg(running.pid, 9)
         check(f"$ {' '.join(command)}", words in told, f"it lacks {words!r}\n{last(told)}\n")
 
+    def inject(self, **fault):
+        """Has the sandbox do this from now on."""
+        request = urllib.request.Request(f"{self.world.url}/_sandbox/faults", json.dumps(fault).encode())
+        urllib.request.urlopen(request).read()
+
     def report(self):
         """What the sandbox counted meanwhile."""
         return json.load(urllib.request.urlopen(f"{self.world.url}/_sandbox/report"))
