@@ -13,6 +13,8 @@ use super::signals::Signals;
 use super::unheeded::Unheeded;
 use crate::clock::Clock;
 use crate::cloud::{AwsCloud, Connection, Recorder, connect};
+#[cfg(feature = "sandbox")]
+use crate::config::EMBEDDED;
 use crate::config::Options;
 use crate::plan::Plan;
 use crate::prober::HttpProber;
@@ -146,6 +148,29 @@ impl Context {
             #[cfg(feature = "sandbox")]
             sandbox: None,
         })
+    }
+
+    /// How to begin anew in the sandbox that `--sandbox` names; `None` where it names none.
+    #[cfg(feature = "sandbox")]
+    pub fn how_to_begin_anew(&self) -> Result<Option<String>, Failed> {
+        let Some(which) = self.options.sandbox() else {
+            return Ok(None);
+        };
+        if which != EMBEDDED {
+            return Ok(Some(
+                "nothing was changed; to begin anew, restart `bluegreen sandbox`, with --fresh if \
+                 it has a --directory"
+                    .to_owned(),
+            ));
+        }
+        let journal = state_path(&self.options)?;
+        let (world, journal) = (journal.with_extension("sandbox"), journal.display());
+        Ok(Some(format!(
+            "nothing was changed; to begin anew, remove the sandbox's world and its journal: \
+             rm -r {} {}*",
+            for_shell(&world.display().to_string()),
+            for_shell(&journal.to_string())
+        )))
     }
 
     /// Moves the context into the sandbox that `--sandbox` names: its endpoint,

@@ -16,7 +16,11 @@ use crate::config::keys::RELEASE;
 use crate::config::{Config, Options};
 use crate::hooks::{Hook, OnFailure};
 use crate::plan::{self, Bundle, Goal};
+#[cfg(feature = "sandbox")]
+use crate::preflight::Refused;
 use crate::preflight::{Check, Wanted};
+#[cfg(feature = "sandbox")]
+use crate::session::Error;
 use crate::session::Release;
 use crate::table::duration;
 
@@ -241,5 +245,14 @@ pub(super) async fn begin(
     let console = Console::new(&context.signals);
     let mut session = context.session(cloud, &console)?;
     let done = Box::pin(session.release(release)).await;
+    #[cfg(feature = "sandbox")]
+    if let Err(Error::Refused(Refused::Checks(findings))) = &done
+        && let mut refusals = findings.iter().filter(|finding| finding.refuses())
+        && refusals.all(|refusal| refusal.check == Check::SomethingNew)
+        && let Some(how) = context.how_to_begin_anew()?
+    {
+        let told = context.told(done, Goal::Release).await;
+        return told.map_err(|failed| failed.hint(how));
+    }
     context.told(done, Goal::Release).await
 }

@@ -41,10 +41,19 @@ if ! boto2; then
     echo "skipped: ebs-deploy, whose libraries $(python3 --version) cannot have"
     old=
 fi
+browser=$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)
+if [ -z "$browser" ]; then
+    apt-get update -q && apt-get install -qy --no-install-recommends chromium >/dev/null || true
+    browser=$(command -v chromium || true)
+fi
+if [ -z "$browser" ]; then
+    echo "skipped: the status page, for which no Chromium could be installed"
+fi
 "$venv/bin/python" "$here/alarms_and_rules.py" "$binary"
 "$venv/bin/python" "$here/checks.py" "$binary"
 "$venv/bin/python" "$here/guide.py" "$binary"
 "$venv/bin/python" "$here/aws_cli.py" "$binary" ${aws2:+"$aws2"}
 "$venv/bin/python" "$here/eb_cli.py" "$binary"
+[ -z "$browser" ] || "$venv/bin/python" "$here/status_page.py" "$binary" "$browser"
 "$venv/bin/python" "$here/deployers.py" "$binary" "$node/node_modules" ${old:+"$old"}
 exec "$venv/bin/python" "$here/conformance.py" "$binary"
