@@ -9,7 +9,8 @@ import time
 from conformance import BIN, check, until
 from strangers import ends, side_by_side
 
-PLATFORM = "64bit Amazon Linux 2023 v4.3.0 running Node.js 20"
+STACK = "64bit Amazon Linux 2023 v4.3.0 running Node.js 20"
+BRANCH = "Node.js 20 running on 64bit Amazon Linux 2023"
 DEPLOYED = ["Environment update is starting.", "Deploying new version to instance(s).",
             "New application version was deployed to running EC2 instances.", "Environment update completed successfully."]
 CONFIGURED = ["Environment update is starting.", "Updating environment shop-blue's configuration settings.",
@@ -32,7 +33,7 @@ def cli(stranger):
 
 def initialised(stranger, environment="shop-blue"):
     eb = cli(stranger)
-    stranger.does("eb", "init", "shop", "--platform", PLATFORM, "--region", "us-east-1")
+    stranger.does("eb", "init", "shop", "--platform", BRANCH, "--region", "us-east-1")
     eb(f"use {environment}")
     return eb
 
@@ -50,7 +51,7 @@ def release(stranger):
     played.add("init")
     eb = initialised(stranger)
     told = (stranger.folder / ".elasticbeanstalk/config.yml").read_text()
-    check("eb init writes the platform", "Node.js 20 running on 64bit Amazon Linux 2023" in told, told)
+    check("eb init writes the platform", f"default_platform: {BRANCH}" in told, told)
     eb("list", words=["* shop-blue", "shop-worker"])
     eb("create shop-new --cname shop-new --timeout 5 --tags team=web --envvars GREETING=hello", words=[*CREATED, "shop-new"])
     eb("printenv shop-new", words="GREETING = hello")
@@ -127,7 +128,8 @@ def tags(stranger):
     eb(f"tags --resource {version} --add a=b")
     eb(f"tags --resource {version} --list", words=["a", "b"])
     application = stranger.world.eb.describe_applications()["Applications"][0]["ApplicationArn"]
-    eb(f"tags --resource {application} --list", words="Showing tags for resource")
+    eb(f"tags --resource {application} --add c=d")
+    eb(f"tags --resource {application} --list", words=["Showing tags for resource", "c", "d"])
 
 
 # --- what is shown -----------------------------------------------------------
@@ -177,9 +179,10 @@ def versions(stranger):
     left = [v["VersionLabel"] for v in stranger.world.eb.describe_application_versions(ApplicationName="shop")["ApplicationVersions"]]
     check("eb labs cleanup-versions deletes what no environment runs", left == ["v1"], left)
     eb("labs setup-cloudwatchlogs")
-    eb("platform list", words="Node.js 20 running on 64bit Amazon Linux 2023")
-    eb("platform list -v", words=PLATFORM)
-    eb("platform show", words=["Current default platform:", PLATFORM])
+    # Of platform versions it lists the account's own alone.
+    eb("platform list", words="node.js-20", lacks=["running on"])
+    eb("platform list -v", words=STACK, lacks=["arn:"])
+    eb("platform show", words=[f"Current default platform: {BRANCH}", STACK])
     eb("platform select", answers="y\n")
 
 
