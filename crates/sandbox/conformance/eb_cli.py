@@ -182,7 +182,9 @@ def versions(stranger):
     # Of platform versions it lists the account's own alone.
     eb("platform list", words="node.js-20", lacks=["running on"])
     eb("platform list -v", words=STACK, lacks=["arn:"])
-    eb("platform show", words=[f"Current default platform: {BRANCH}", STACK])
+    # By a branch, which `eb init` writes, the EB CLI finds none; by a solution stack it does.
+    stranger.does("eb", "init", "shop", "--platform", STACK, "--region", "us-east-1")
+    eb("platform show", words=["Current default platform: Node.js 20", f"Latest:  {STACK}"])
     eb("platform select", answers="y\n")
 
 
