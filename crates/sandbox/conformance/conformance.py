@@ -225,7 +225,12 @@ def with_boto3(world):
             "InvalidParameterValue", "currently pending deployment")
     tags = {t["Key"]: t["Value"] for t in eb.list_tags_for_resource(ResourceArn=made["EnvironmentArn"])["ResourceTags"]}
     check("tags, and those of the service", tags.get("a") == "b" and tags["elasticbeanstalk:environment-name"] == "shop-green", tags)
-    eb.update_tags_for_resource(ResourceArn=made["EnvironmentArn"], TagsToAdd=[{"Key": "c", "Value": "d"}], TagsToRemove=["a"])
+    change = {"TagsToAdd": [{"Key": "c", "Value": "d"}], "TagsToRemove": ["a"]}
+    refusal("tags of what launches", lambda: eb.update_tags_for_resource(ResourceArn=made["EnvironmentArn"], **change),
+            "InvalidParameterValue", "Must be Ready")
+    world.ready("shop-green")
+    eb.update_tags_for_resource(ResourceArn=made["EnvironmentArn"], **change)
+    check("an environment is Updating while its tags change", world.describe("shop-green")["Status"] == "Updating")
     world.ready("shop-green")
     before = {name: world.describe(name) for name in ("shop-blue", "shop-green")}
     swapped = eb.swap_environment_cnames(SourceEnvironmentName="shop-blue", DestinationEnvironmentName="shop-green")

@@ -13,8 +13,9 @@ STACK = "64bit Amazon Linux 2023 v4.3.0 running Node.js 20"
 BRANCH = "Node.js 20 running on 64bit Amazon Linux 2023"
 DEPLOYED = ["Environment update is starting.", "Deploying new version to instance(s).",
             "New application version was deployed to running EC2 instances.", "Environment update completed successfully."]
+# The EB CLI waits no longer than for the last of these.
 CONFIGURED = ["Environment update is starting.", "Updating environment shop-blue's configuration settings.",
-              "Successfully deployed new configuration to environment.", "Environment update completed successfully."]
+              "Successfully deployed new configuration to environment."]
 CREATED = ["createEnvironment is starting.", "Using elasticbeanstalk-us-east-1-123456789012 as Amazon S3 storage bucket",
            "Application available at", "Successfully launched environment: "]
 
@@ -104,7 +105,7 @@ def settings(stranger):
     saved.unlink(missing_ok=True)
     eb("config get saved", words="Configuration saved at:")
     eb("config put saved")
-    eb("config shop-blue --cfg saved", words="Environment update completed successfully.")
+    eb("config shop-blue --cfg saved", words=CONFIGURED)
     eb("config shop-blue --display", words=["aws:autoscaling:asg", "MinSize"])
     updated = '{"OptionSettings":{"aws:autoscaling:asg":{"MaxSize":"4"}}}'
     stranger.does("eb", "config", "shop-blue", "--update", updated, words=CONFIGURED)

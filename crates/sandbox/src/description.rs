@@ -245,6 +245,7 @@ impl Description {
             let id = environment.id.clone();
             world.view.environments.push(environment);
             world.balance(&id);
+            world.tell_launch(world.view.environments.len() - 1);
         }
         if let Some(clients) = &self.clients {
             let (count, seconds) = (clients.count, clients.cache_seconds);

@@ -177,11 +177,12 @@ impl Sandbox {
         let (reply, errands) = self.with_world(|world, _| {
             world.asked_with(&call.origin.access_key);
             reached_at.clone_into(&mut world.storage.reached_at);
-            world.note_lost_bundles(|bucket, key| objects.lacks(bucket, key));
             world.note_absent_bundles(&form, |bucket, key| {
                 objects.has_bucket(bucket) && !objects.lacks(bucket, key)
             });
-            (apply(world, &form), world.take_errands())
+            let reply = apply(world, &form);
+            world.note_lost_bundles(|bucket, key| objects.lacks(bucket, key));
+            (reply, world.take_errands())
         });
         self.run(errands).await;
         self.tell(&call, Phase::After)?;

@@ -18,7 +18,7 @@ use crate::world::traffic::Loss;
 const PAGE: &str = include_str!("status/page.html");
 /// What a browser lets the page do: run its own script, and read from the sandbox alone.
 const RIGHTS: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
-                      connect-src 'self'; base-uri 'none'; form-action 'none'";
+                      connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'";
 /// How many events the page shows.
 const EVENTS_SHOWN: usize = 40;
 

@@ -147,7 +147,8 @@ fn events_are_newest_first_and_a_request_id_isolates_one_operation() {
     let mut play = Play::new();
     play.done("Action=UpdateEnvironment&EnvironmentName=shop-blue&VersionLabel=v2");
     play.wait(120);
-    let update = play.world.view.events[0].request_id.clone();
+    let blue = play.world.environment("shop-blue").expect("blue");
+    let update = blue.request_id.clone();
     play.done("Action=RestartAppServer&EnvironmentName=shop-blue");
     play.wait(120);
     let own = play.done(&format!("Action=DescribeEvents&RequestId={update}"));

@@ -40,8 +40,9 @@ fn deployed(
     assert_eq!(status, 200, "{body}");
     advance(&mut world, START + seconds * 1000);
     let said = world.view.events.iter();
-    // Those of health belong to no request.
-    let said = said.filter(|event| !event.request_id.is_empty());
+    // Those of health belong to no request, and those of its launch to another.
+    let update = &world.environment("shop-blue").expect("blue").request_id;
+    let said = said.filter(|event| event.request_id == *update);
     let said = said.map(|event| (event.severity.clone(), event.message.clone()));
     (said.collect(), world)
 }

@@ -8,12 +8,33 @@ use play::{Play, all, between, request_id};
 const BUCKET: &str = "elasticbeanstalk-us-east-1-123456789012";
 const LOCATION: &str = "Action=CreateStorageLocation";
 
+/// Somebody removes the bucket, which the account has since its first environment.
+async fn without_bucket(play: &Play) {
+    let request = http::Request::delete(format!("http://127.0.0.1/{BUCKET}"));
+    let request = request.body(bytes::Bytes::new()).expect("a request");
+    assert_eq!(play.send(request).await.0, 204);
+}
+
+/// The launch of an environment makes the bucket (developer guide, "Using Elastic Beanstalk with
+/// Amazon S3"), which therefore is there before CreateStorageLocation.
+#[tokio::test]
+async fn a_launch_makes_the_bucket() {
+    let play = Play::new();
+    let object = format!("{BUCKET}/shop/v3.zip");
+    assert_eq!(play.put(&object, "a bundle").await, 200);
+    let again = Play::new();
+    without_bucket(&again).await;
+    again.launch("shop-two").await;
+    assert_eq!(again.put(&object, "a bundle").await, 200);
+}
+
 /// "Creates a bucket in Amazon S3 … If the storage location already exists, CreateStorageLocation
 /// still returns the bucket name" (API reference).
 #[tokio::test]
 async fn the_storage_location_is_a_bucket() {
     let play = Play::new();
     let object = format!("{BUCKET}/shop/v3.zip");
+    without_bucket(&play).await;
     assert_eq!(play.put(&object, "a bundle").await, 404);
     for _ in 0..2 {
         let told = play.done(LOCATION).await;
@@ -75,6 +96,7 @@ async fn a_template_is_a_file_in_the_bucket() {
 #[tokio::test]
 async fn a_template_makes_no_bucket() {
     let play = Play::new();
+    without_bucket(&play).await;
     play.done(
         "Action=CreateConfigurationTemplate&ApplicationName=shop&TemplateName=saved\
          &TemplateSpecification.TemplateSource.EnvironmentName=shop-blue",

@@ -124,7 +124,7 @@ pub(crate) fn describe_applications(world: &World, form: &Form) -> Node {
         .map(|a| a.name.as_str())
         .filter(|name| wanted.is_empty() || wanted.contains(name))
         .filter(|name| {
-            let arn = world.beanstalk_arn("application", name);
+            let arn = || world.beanstalk_arn("application", name);
             shows(world, "DescribeApplications", name, arn)
         });
     node().nodes(

@@ -109,6 +109,7 @@ pub(crate) fn create_environment(world: &mut World, form: &Form, request_id: &st
     world.balance(&world.view.environments[at].id.clone());
     let name = world.view.environments[at].name.clone();
     let lasts = world.launch_lasts(&name);
+    world.make_storage();
     world.begin(at, Busy::Launch, lasts, request_id);
     world.say_of(at, "INFO", "createEnvironment is starting.");
     world.plan_launch_events(at, lasts);

@@ -23,7 +23,7 @@ pub(crate) fn describe_environments(world: &World, form: &Form) -> Done {
     let deleted_since = back_to.unwrap_or(usual);
     let past = world.past.iter().filter(|_| back_to.is_some());
     let one_of = |wanted: &BTreeSet<&str>, value: &str| wanted.is_empty() || wanted.contains(value);
-    let found: Vec<Node> = past
+    let found: Vec<&Environment> = past
         .chain(&world.seen().environments)
         .filter(|e| e.is_alive() || (deleted && e.updated >= deleted_since))
         .filter(|e| one_of(&names, &e.name) && one_of(&ids, &e.id))
@@ -36,12 +36,12 @@ pub(crate) fn describe_environments(world: &World, form: &Form) -> Done {
                 .is_none_or(|v| v == e.version_label)
         })
         .filter(|e| {
-            let arn = e.arn(&world.region, &world.account);
+            let arn = || e.arn(&world.region, &world.account);
             shows(world, "DescribeEnvironments", &e.application, arn)
         })
-        .map(|e| environment_node(world, e))
         .collect();
     let (shown, next) = page(form, found)?;
+    let shown = shown.into_iter().map(|e| environment_node(world, e));
     Ok(Some(
         node()
             .nodes("Environments", shown)

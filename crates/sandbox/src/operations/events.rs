@@ -23,7 +23,7 @@ pub(crate) fn describe_events(world: &World, form: &Form) -> Done {
     let (start, end) = (moment(form, "StartTime")?, moment(form, "EndTime")?);
     let platform = platform_arn();
     let same = |name: &str, value: Option<&str>| form.get(name).is_none_or(|w| value == Some(w));
-    let found: Vec<Node> = world
+    let found: Vec<&Event> = world
         .seen()
         .events
         .iter()
@@ -38,9 +38,9 @@ pub(crate) fn describe_events(world: &World, form: &Form) -> Done {
         .filter(|_| same("TemplateName", None))
         .filter(|_| same("PlatformArn", Some(&platform)))
         .filter(|e| same("RequestId", Some(&e.request_id)))
-        .map(event_node)
         .collect();
     let (shown, next) = page(form, found)?;
+    let shown = shown.into_iter().map(event_node);
     Ok(Some(
         node().nodes("Events", shown).option("NextToken", next),
     ))

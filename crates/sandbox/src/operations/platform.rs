@@ -36,12 +36,9 @@ fn is_custom(stack: &str) -> bool {
 
 pub(crate) fn solution_stacks(world: &World) -> Node {
     let shown = !world.is_retired()
-        && shows(
-            world,
-            "ListAvailableSolutionStacks",
-            "",
-            world.stack_arn(STACK),
-        );
+        && shows(world, "ListAvailableSolutionStacks", "", || {
+            world.stack_arn(STACK)
+        });
     let stacks = shown.then_some(STACK);
     let files = stacks.map(|stack| {
         node()

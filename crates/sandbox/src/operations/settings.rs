@@ -120,6 +120,11 @@ fn with_its_own(environment: &Environment) -> Vec<Setting> {
         ),
     ]);
     let kind = |name| environment.setting("aws:elasticbeanstalk:environment", name);
+    // The EB CLI reads it of every application load balancer (`ebcli/operations/terminateops.py`).
+    if kind("LoadBalancerType") == Some("application") && kind("LoadBalancerIsShared").is_none() {
+        let namespace = "aws:elasticbeanstalk:environment";
+        settings.push(Setting::new(namespace, "LoadBalancerIsShared", "false"));
+    }
     let is_alone = kind("EnvironmentType") == Some("SingleInstance");
     let is_shared = kind("LoadBalancerIsShared") == Some("true");
     let balancer = match kind("LoadBalancerType") {

@@ -1,5 +1,7 @@
 //! Application versions.
 
+use std::collections::BTreeSet;
+
 use crate::operations::applications::add_application;
 use crate::operations::done::Done;
 use crate::operations::tags::user_tags;
@@ -187,22 +189,22 @@ pub(crate) fn delete_version(world: &mut World, form: &Form) -> Done {
 
 pub(crate) fn describe_versions(world: &World, form: &Form) -> Done {
     let application = form.get("ApplicationName");
-    let labels = form.list("VersionLabels");
-    let found: Vec<Node> = world
+    let labels: BTreeSet<&str> = form.list("VersionLabels").into_iter().collect();
+    let found: Vec<&Version> = world
         .seen()
         .versions
         .iter()
         .rev()
         .filter(|v| application.is_none_or(|a| v.application == a))
-        .filter(|v| labels.is_empty() || labels.contains(&v.label.as_str()))
+        .filter(|v| labels.is_empty() || labels.contains(v.label.as_str()))
         .filter(|v| {
-            let path = format!("{}/{}", v.application, v.label);
-            let arn = world.beanstalk_arn("applicationversion", &path);
+            let path = || format!("{}/{}", v.application, v.label);
+            let arn = || world.beanstalk_arn("applicationversion", &path());
             shows(world, "DescribeApplicationVersions", &v.application, arn)
         })
-        .map(|v| version_node(world, v))
         .collect();
     let (shown, next) = page(form, found)?;
+    let shown = shown.into_iter().map(|v| version_node(world, v));
     Ok(Some(
         node()
             .nodes("ApplicationVersions", shown)

@@ -8,8 +8,13 @@ pub(crate) const NAMES: &str = "elasticbeanstalk";
 /// Whether a list shows this to the caller. The listing operations do not refuse a caller without
 /// permission: they leave out what the caller may not see (developer guide, "Resources and
 /// conditions for Elastic Beanstalk actions"; aws-sdk-java issue 2202).
-pub(crate) fn shows(world: &World, operation: &str, application: &str, resource: String) -> bool {
-    world.is_open() || world.may(&in_application(world, operation, application, resource))
+pub(crate) fn shows(
+    world: &World,
+    operation: &str,
+    application: &str,
+    resource: impl FnOnce() -> String,
+) -> bool {
+    world.is_open() || world.may(&in_application(world, operation, application, resource()))
 }
 
 pub(crate) fn in_application(

@@ -96,6 +96,15 @@ impl World {
         self.plan_near_end(at, lasts);
     }
 
+    /// Tells the beginning and the end of the launch of an environment that the world begins with.
+    pub(crate) fn tell_launch(&mut self, at: usize) {
+        self.make_storage();
+        let name = self.view.environments[at].name.clone();
+        self.say_of(at, "INFO", "createEnvironment is starting.");
+        let launched = format!("Successfully launched environment: {name}");
+        self.say_of(at, "INFO", &launched);
+    }
+
     /// The events of the resources that a launch makes.
     fn created(&self, environment: &Environment) -> Vec<String> {
         let stack = format!("awseb-{}-stack", environment.id);

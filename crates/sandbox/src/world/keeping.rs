@@ -12,6 +12,13 @@ impl World {
         format!("elasticbeanstalk-{}-{}", self.region, self.account)
     }
 
+    /// Makes the storage bucket, as the launch of an environment does (developer guide, "Using
+    /// Elastic Beanstalk with Amazon S3").
+    pub(crate) fn make_storage(&mut self) {
+        let bucket = self.storage_bucket();
+        self.storage.errands.push(Errand::Make { bucket });
+    }
+
     /// Puts an object into the storage bucket, where that exists.
     pub(crate) fn store(&mut self, key: String, content: Vec<u8>) {
         let bucket = self.storage_bucket();

@@ -60,10 +60,11 @@ impl World {
         faults.find(|(of, _)| of == name).map(|(_, fault)| *fault)
     }
 
-    /// Notes which registered bundles are in none of the buckets that there are.
+    /// Notes which bundles that launches under way need are in none of the buckets.
     pub(crate) fn note_lost_bundles(&mut self, is_lost: impl Fn(&str, &str) -> bool) {
-        let lost = self.view.versions.iter();
-        let lost = lost.filter(|v| is_lost(&v.bucket, &v.key));
+        let launching = self.environments().filter(|e| e.busy == Some(Busy::Launch));
+        let needed = launching.filter_map(|e| self.version(&e.application, &e.version_label));
+        let lost = needed.filter(|v| is_lost(&v.bucket, &v.key));
         self.lost_bundles = lost.map(|v| (v.bucket.clone(), v.key.clone())).collect();
     }
 

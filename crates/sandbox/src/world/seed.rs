@@ -53,6 +53,9 @@ impl World {
             .iter()
             .map(|e| e.name.clone())
             .collect();
+        for at in 0..world.view.environments.len() {
+            world.tell_launch(at);
+        }
         world.seeded_bundles = bundles();
         world.traffic = Traffic::new(PRODUCTION, CLIENTS, CACHE_SECONDS, now);
         world.changed();
