@@ -289,7 +289,7 @@ def with_boto3(world):
     eb.delete_application_version(ApplicationName="shop", VersionLabel="v3")
     refusal("an unknown environment", lambda: eb.terminate_environment(EnvironmentName="nowhere"),
             "InvalidParameterValue", "No Environment found for EnvironmentName = 'nowhere'.")
-    refusal("an unknown operation", lambda: eb.compose_environments(), "InvalidAction", "")
+    refusal("an operation that is not offered", lambda: eb.compose_environments(), "UnsupportedOperation", "ComposeEnvironments")
     check("many operations were held against the model", len(answers_checked) >= 30, sorted(answers_checked))
 
 
