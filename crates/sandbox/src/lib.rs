@@ -65,6 +65,7 @@ pub use arrivals::advance;
 pub use operations::apply;
 pub use operations::table::operations;
 pub use reply::Reply;
+pub use services::other_services;
 pub use wire::error::ApiError;
 pub use wire::form::Form;
 

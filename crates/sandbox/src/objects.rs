@@ -16,6 +16,7 @@ mod store;
 pub(crate) use failure::{failure, identified};
 pub(crate) use presigned::access_key;
 pub(crate) use request::{ENCRYPTION_KEY, ENCRYPTION_METHOD, decoded, operation, target};
+pub(crate) use service::operations;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -17,6 +17,9 @@ mod sqs;
 mod stacks;
 mod waf;
 
+use std::collections::BTreeMap;
+
+use crate::objects;
 use crate::policy::services;
 use crate::reply::Reply;
 use crate::services::answer::{refused, void, wrapped};
@@ -26,6 +29,39 @@ use crate::wire::request::{Kind, ServiceRequest};
 use crate::world::World;
 use crate::world::due::Happening;
 use crate::world::fault::{FaultEffect, Reaches};
+
+/// The services beside Elastic Beanstalk and S3, each with the operations that it offers.
+const OFFERED: [(&str, &[&str]); 13] = [
+    ("Auto Scaling", &autoscaling::OPERATIONS),
+    ("CloudFormation", &stacks::OPERATIONS),
+    ("CloudWatch", &cloudwatch::OPERATIONS),
+    ("EC2", &ec2::OPERATIONS),
+    ("Elastic Load Balancing, classic", &elb::OPERATIONS),
+    ("Elastic Load Balancing", &elbv2::OPERATIONS),
+    ("IAM", &iam::OPERATIONS),
+    ("Route 53", &route53::OPERATIONS),
+    ("Service Quotas", &quotas::OPERATIONS),
+    ("SQS", &sqs::OPERATIONS),
+    ("SSM", &parameters::OPERATIONS),
+    ("STS", &iam::STS_OPERATIONS),
+    ("WAF", &waf::OPERATIONS),
+];
+
+/// The services beside Elastic Beanstalk, sorted by name, each with the operations that the sandbox
+/// offers of it, sorted too.
+pub fn other_services() -> BTreeMap<&'static str, Vec<String>> {
+    let others = OFFERED.into_iter().map(|(name, operations)| {
+        let operations = operations.iter().map(|name| (*name).to_owned());
+        (name, operations.collect())
+    });
+    others.chain([("S3", objects::operations())]).collect()
+}
+
+/// Whether one of these services offers an operation.
+fn is_offered(operation: &str) -> bool {
+    let mut all = OFFERED.iter().flat_map(|(_, operations)| *operations);
+    all.any(|name| *name == operation)
+}
 
 /// Carries out a request at the world's present time, faults included.
 pub(crate) fn serve(world: &mut World, request: &ServiceRequest) -> Reply {
@@ -139,6 +175,11 @@ pub(crate) fn perform(world: &mut World, request: &ServiceRequest) -> Reply {
             route53::answer(world, request).map(|answer| answer.document(route53::NAMESPACE))
         }
     };
+    debug_assert!(
+        done.is_err() || is_offered(&request.operation),
+        "{} is carried out and not among the operations that are offered",
+        request.operation
+    );
     match done {
         Ok(body) => Reply::Answer {
             status: 200,

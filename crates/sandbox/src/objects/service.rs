@@ -103,10 +103,26 @@ pub(crate) fn exclusive(root: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// The operations that receive a body, as the trait spells them.
+const WITH_A_BODY: [&str; 3] = ["complete_multipart_upload", "put_object", "upload_part"];
+
+/// The operations, sorted, as the API reference spells them.
+pub(crate) fn operations() -> Vec<String> {
+    let capital = |word: &str| word[..1].to_uppercase() + &word[1..];
+    let name = |spelled: &&str| spelled.split('_').map(capital).collect::<String>();
+    let all = OF_THE_FOLDER.iter().chain(&WITH_A_BODY);
+    let mut names: Vec<String> = all.map(name).collect();
+    names.sort();
+    names
+}
+
 /// Implements the operations: those with a function need the folder alone, those in braces are
 /// written out.
 macro_rules! operations {
     ({ $($written:tt)* } $($name:ident($input:ident) -> $output:ident = $operation:path;)*) => {
+        /// The operations that need the folder alone, as the trait spells them.
+        const OF_THE_FOLDER: &[&str] = &[$(stringify!($name)),*];
+
         #[async_trait::async_trait]
         impl S3 for Service {
             $($written)*

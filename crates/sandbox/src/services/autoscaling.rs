@@ -12,6 +12,15 @@ use crate::world::World;
 
 pub(crate) const NAMESPACE: &str = "http://autoscaling.amazonaws.com/doc/2011-01-01/";
 
+/// The operations that it offers, sorted.
+pub(crate) const OPERATIONS: [&str; 5] = [
+    "DescribeAutoScalingGroups",
+    "DescribeAutoScalingInstances",
+    "DescribeLaunchConfigurations",
+    "DescribePolicies",
+    "DescribeTags",
+];
+
 pub(crate) fn answer(world: &World, form: &Form) -> Result<Value, ApiError> {
     match form.operation() {
         "DescribeAutoScalingGroups" => describe::describe_groups(world, form),

@@ -25,6 +25,16 @@ const TOLD_AFTER: Millis = 120_000;
 
 type Answer = Result<Value, ApiError>;
 
+/// The operations that it offers, sorted.
+pub(crate) const OPERATIONS: [&str; 6] = [
+    "DeleteAlarms",
+    "DescribeAlarms",
+    "GetMetricData",
+    "PutCompositeAlarm",
+    "PutMetricAlarm",
+    "SetAlarmState",
+];
+
 pub(crate) fn answer(world: &mut World, operation: &str, input: &Value) -> Answer {
     let Some(input) = input.as_object() else {
         return Err(ApiError::new(

@@ -20,6 +20,19 @@ pub(crate) const NAMESPACE: &str = "http://ec2.amazonaws.com/doc/2016-11-15/";
 /// `DescribeSecurityGroups`: 5 to 1000).
 const PAGE_MAX: usize = 1000;
 
+/// The operations that it offers, sorted.
+pub(crate) const OPERATIONS: [&str; 9] = [
+    "DescribeAccountAttributes",
+    "DescribeAddresses",
+    "DescribeAvailabilityZones",
+    "DescribeInstances",
+    "DescribeKeyPairs",
+    "DescribeLaunchTemplates",
+    "DescribeSecurityGroups",
+    "DescribeSubnets",
+    "DescribeVpcs",
+];
+
 pub(crate) fn answer(world: &World, form: &Form) -> Result<Element, ApiError> {
     match form.operation() {
         "DescribeAccountAttributes" => describe_attributes(world, form),

@@ -17,6 +17,13 @@ pub(crate) const VERSION: &str = "2012-06-01";
 
 type Answer = Result<Value, ApiError>;
 
+/// The operations that it offers, sorted.
+pub(crate) const OPERATIONS: [&str; 3] = [
+    "DescribeInstanceHealth",
+    "DescribeLoadBalancers",
+    "DescribeTags",
+];
+
 pub(crate) fn answer(world: &World, form: &Form) -> Answer {
     match form.operation() {
         "DescribeInstanceHealth" => describe_instance_health(world, form),

@@ -15,6 +15,28 @@ use crate::world::World;
 
 pub(crate) const NAMESPACE: &str = "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/";
 
+/// The operations that it offers, sorted.
+pub(crate) const OPERATIONS: [&str; 18] = [
+    "AddListenerCertificates",
+    "AddTags",
+    "CreateListener",
+    "CreateRule",
+    "CreateTargetGroup",
+    "DeleteRule",
+    "DescribeListenerCertificates",
+    "DescribeListeners",
+    "DescribeLoadBalancerAttributes",
+    "DescribeLoadBalancers",
+    "DescribeRules",
+    "DescribeTags",
+    "DescribeTargetGroupAttributes",
+    "DescribeTargetGroups",
+    "DescribeTargetHealth",
+    "ModifyListener",
+    "ModifyRule",
+    "RemoveTags",
+];
+
 pub(crate) fn answer(world: &mut World, form: &Form) -> Answer {
     let input = form.tree();
     match form.operation() {

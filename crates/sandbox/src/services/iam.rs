@@ -22,6 +22,43 @@ pub(crate) const NAMESPACE: &str = "https://iam.amazonaws.com/doc/2010-05-08/";
 
 pub(crate) const STS_NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 
+/// The operations that it offers, sorted.
+pub(crate) const OPERATIONS: [&str; 33] = [
+    "AddRoleToInstanceProfile",
+    "AttachRolePolicy",
+    "AttachUserPolicy",
+    "CreateInstanceProfile",
+    "CreatePolicy",
+    "CreatePolicyVersion",
+    "CreateRole",
+    "DeleteInstanceProfile",
+    "DeletePolicy",
+    "DeletePolicyVersion",
+    "DeleteRole",
+    "DeleteRolePolicy",
+    "DeleteUserPolicy",
+    "DetachRolePolicy",
+    "DetachUserPolicy",
+    "GetInstanceProfile",
+    "GetPolicy",
+    "GetPolicyVersion",
+    "GetRole",
+    "GetRolePolicy",
+    "GetUser",
+    "GetUserPolicy",
+    "ListAttachedRolePolicies",
+    "ListAttachedUserPolicies",
+    "ListInstanceProfiles",
+    "ListInstanceProfilesForRole",
+    "ListRolePolicies",
+    "ListRoles",
+    "ListUserPolicies",
+    "PutRolePolicy",
+    "PutUserPolicy",
+    "RemoveRoleFromInstanceProfile",
+    "SimulatePrincipalPolicy",
+];
+
 pub(crate) fn answer(world: &mut World, form: &Form) -> Answer {
     match form.operation() {
         "AddRoleToInstanceProfile" => profiles::add_role(world, form),
@@ -58,6 +95,9 @@ pub(crate) fn answer(world: &mut World, form: &Form) -> Answer {
         )),
     }
 }
+
+/// The operations that it offers, sorted.
+pub(crate) const STS_OPERATIONS: [&str; 2] = ["AssumeRole", "GetCallerIdentity"];
 
 pub(crate) fn sts(world: &mut World, form: &Form) -> Answer {
     match form.operation() {

@@ -14,6 +14,16 @@ use crate::world::parameter::Parameter;
 /// The longest value of the standard tier, in bytes.
 const VALUE_BYTES_MAX: usize = 4096;
 
+/// The operations that it offers, sorted.
+pub(crate) const OPERATIONS: [&str; 6] = [
+    "DeleteParameter",
+    "DeleteParameters",
+    "GetParameter",
+    "GetParameters",
+    "GetParametersByPath",
+    "PutParameter",
+];
+
 pub(crate) fn answer(world: &mut World, request: &ServiceRequest) -> Answer {
     let input: Value = serde_json::from_str(&request.body)
         .map_err(|_| ApiError::new("SerializationException", "The request is not valid JSON."))?;

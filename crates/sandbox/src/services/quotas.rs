@@ -12,8 +12,11 @@ use crate::world::quota::QuotaOf;
 /// Instance quotas").
 const VCPUS: usize = 32;
 
+/// The operations that it offers.
+pub(crate) const OPERATIONS: [&str; 1] = ["GetServiceQuota"];
+
 pub(crate) fn answer(world: &World, request: &ServiceRequest) -> Result<Value, ApiError> {
-    if request.operation != "GetServiceQuota" {
+    if !OPERATIONS.contains(&request.operation.as_str()) {
         return Err(ApiError::new(
             "UnknownOperationException",
             format!(

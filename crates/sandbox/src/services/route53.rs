@@ -40,6 +40,16 @@ fn segments(path: &str) -> Vec<&str> {
     path.trim_end_matches('/').split('/').collect()
 }
 
+/// The operations that it offers, sorted.
+pub(crate) const OPERATIONS: [&str; 6] = [
+    "ChangeResourceRecordSets",
+    "GetChange",
+    "GetHostedZone",
+    "ListHostedZones",
+    "ListHostedZonesByName",
+    "ListResourceRecordSets",
+];
+
 pub(crate) fn answer(world: &mut World, request: &ServiceRequest) -> Answer {
     let id = segments(&request.path).get(1).copied().unwrap_or_default();
     match request.operation.as_str() {

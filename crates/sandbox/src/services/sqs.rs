@@ -9,6 +9,9 @@ use crate::world::stack_parts::Queue;
 
 type Answer = Result<Value, ApiError>;
 
+/// The operations that it offers, sorted.
+pub(crate) const OPERATIONS: [&str; 3] = ["GetQueueAttributes", "GetQueueUrl", "ListQueues"];
+
 pub(crate) fn answer(world: &World, request: &ServiceRequest) -> Answer {
     let input: Value = serde_json::from_str(request.body()).unwrap_or_default();
     match request.operation.as_str() {

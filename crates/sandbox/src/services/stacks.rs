@@ -17,6 +17,17 @@ const STACKS_MAX: usize = 100;
 /// The result of an operation, to be wrapped in its answer.
 type Answer = Result<Element, ApiError>;
 
+/// The operations that it offers, sorted.
+pub(crate) const OPERATIONS: [&str; 7] = [
+    "DescribeStackEvents",
+    "DescribeStackResource",
+    "DescribeStackResources",
+    "DescribeStacks",
+    "ListStackResources",
+    "ListStacks",
+    "UpdateTerminationProtection",
+];
+
 pub(crate) fn answer(world: &mut World, form: &Form) -> Answer {
     match form.operation() {
         "DescribeStacks" => describe_stacks(world, form),

@@ -5,6 +5,13 @@ use serde_json::{Value, json};
 use crate::wire::error::ApiError;
 use crate::world::World;
 
+/// The operations that it offers, sorted.
+pub(crate) const OPERATIONS: [&str; 3] = [
+    "AssociateWebACL",
+    "DisassociateWebACL",
+    "GetWebACLForResource",
+];
+
 pub(crate) fn answer(world: &mut World, operation: &str, body: &str) -> Result<Value, ApiError> {
     let input: Value = serde_json::from_str(body).unwrap_or_default();
     let text = |name: &str| input[name].as_str().map(str::to_owned);

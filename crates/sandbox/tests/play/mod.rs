@@ -34,6 +34,7 @@ impl Play {
             ..Options::default()
         })
         .expect("it opens");
+        sandbox.with_world(|world, _| world.timings = world.timings.even());
         Play { sandbox, now }
     }
 
@@ -68,6 +69,27 @@ impl Play {
         let (status, body) = self.send(request).await;
         let body = String::from_utf8_lossy(&body).replace("&apos;", "'");
         (status, body)
+    }
+
+    /// The status and the body of an answer of another service, by its name in signatures; it is
+    /// asked by a form, or in JSON with the operation's name below `target`.
+    pub async fn call(&self, scope: &str, target: Option<&str>, operation: &str) -> (u16, String) {
+        let signed = format!(
+            "AWS4-HMAC-SHA256 Credential=a/20270115/us-east-1/{scope}/aws4_request, \
+             SignedHeaders=host, Signature=00"
+        );
+        let request = Request::post("http://127.0.0.1:4577/").header("authorization", signed);
+        let request = match target {
+            None => request
+                .header("content-type", "application/x-www-form-urlencoded")
+                .body(Bytes::from(format!("Action={operation}"))),
+            Some(target) => request
+                .header("content-type", "application/x-amz-json-1.1")
+                .header("x-amz-target", format!("{target}.{operation}"))
+                .body(Bytes::from_static(b"{}")),
+        };
+        let (status, body) = self.send(request.expect("a request")).await;
+        (status, String::from_utf8_lossy(&body).into_owned())
     }
 
     pub async fn done(&self, form: &str) -> String {
