@@ -3,7 +3,7 @@
 
 mod from_recording;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::Deserialize;
@@ -168,10 +168,12 @@ impl Description {
     /// Refuses what the service would not have: something that names what is not there, and what
     /// is there twice.
     fn check(&self) -> Result<(), String> {
-        let has = |application: &str| self.applications.iter().any(|a| a.name == application);
-        let mut names = Vec::new();
+        let applications: BTreeSet<_> = self.applications.iter().map(|a| &a.name).collect();
+        let versions = self.versions.iter().map(|v| (&v.application, &v.label));
+        let versions: BTreeSet<_> = versions.collect();
+        let mut names = BTreeSet::new();
         for version in &self.versions {
-            if !has(&version.application) {
+            if !applications.contains(&version.application) {
                 let (label, application) = (&version.label, &version.application);
                 return Err(format!(
                     "version {label} is of application {application}, which is not described: add \
@@ -181,21 +183,16 @@ impl Description {
         }
         for environment in &self.environments {
             let (name, label) = (&environment.name, &environment.version);
-            let is_there = self
-                .versions
-                .iter()
-                .any(|v| v.application == environment.application && v.label == *label);
-            if !is_there {
+            if !versions.contains(&(&environment.application, label)) {
                 return Err(format!(
                     "environment {name} runs version {label} of application {}, which is not \
                      described: add [[version]]",
                     environment.application
                 ));
             }
-            if names.contains(&name) {
+            if !names.insert(name) {
                 return Err(format!("there are two environments named {name}"));
             }
-            names.push(name);
         }
         Ok(())
     }

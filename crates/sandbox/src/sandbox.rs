@@ -1,5 +1,6 @@
 //! A sandbox: a world, its objects, and the tap that hears of its calls.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -122,6 +123,7 @@ impl Sandbox {
     pub fn report(&self) -> Report {
         let mut report = self.with_world(|world, _| world.report());
         let bundles = self.with_world(|world, _| world.seeded_bundles.clone());
+        let bundles: BTreeSet<String> = bundles.into_iter().collect();
         let seeded = |key: &String| bundles.contains(key);
         report.leftovers.objects = self.0.objects.keys();
         report.leftovers.objects.retain(|key| !seeded(key));
