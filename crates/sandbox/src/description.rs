@@ -172,6 +172,15 @@ impl Description {
         let versions = self.versions.iter().map(|v| (&v.application, &v.label));
         let versions: BTreeSet<_> = versions.collect();
         let mut names = BTreeSet::new();
+        let mut buckets = self
+            .buckets()
+            .chain(self.bundles().map(|(bucket, _)| bucket));
+        if let Some(wrong) = buckets.find(|name| !is_bucket_name(name)) {
+            return Err(format!(
+                "{wrong:?} is no name of a bucket: give 3 to 63 lower-case letters, digits, dots and \
+                 hyphens"
+            ));
+        }
         for version in &self.versions {
             if !applications.contains(&version.application) {
                 let (label, application) = (&version.label, &version.application);
@@ -297,4 +306,14 @@ impl DescribedEnvironment {
         }
         settings
     }
+}
+
+/// Whether S3 accepts the name of a bucket (user guide, "General purpose bucket naming rules").
+fn is_bucket_name(name: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    (3..=63).contains(&name.len())
+        && name.chars().all(|c| is_plain(c) || matches!(c, '.' | '-'))
+        && name.starts_with(is_plain)
+        && name.ends_with(is_plain)
+        && !name.contains("..")
 }

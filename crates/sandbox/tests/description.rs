@@ -107,6 +107,10 @@ fn a_mistake_in_a_description_is_named() {
         (gone, "environment books-live runs version 2026-11-01"),
         (twice, "two environments named books-live"),
         (
+            BOOKS.replace("book-reports", "../../reports"),
+            "\"../../reports\" is no name of a bucket",
+        ),
+        (
             "{}".to_owned(),
             "not a recording that `bluegreen doctor` wrote",
         ),
