@@ -418,7 +418,7 @@ fn season(seeds: &[u64]) -> Season {
 }
 
 /// The storms that are known to fail and wait to be mended. In 513 an outage of the bucket lasts
-/// longer than a lease: a release that has come no further than its journal goes on after a later
+/// longer than a lease: a release that has come no further than its journal resumes after a later
 /// one has ended.
 const KNOWN_TO_FAIL: [u64; 1] = [513];
 

@@ -8,8 +8,8 @@ use bluegreen_testing::sample::sampled;
 
 use crate::support::virtual_world::{VirtualWorld, v2};
 
-/// Seeds by which something has failed before, in the program or in its tests: 11 draws a clone
-/// that is healthy long before it is Ready, 44 one that is Ready first.
+/// Seeds of worlds that are always released into. By 11 tests took an environment that was healthy,
+/// and not Ready yet, for one that a release may begin with.
 const KEPT: [u64; 2] = [11, 44];
 /// How many other seeds there are to draw from.
 const SEEDS: u64 = 300;
