@@ -9,6 +9,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::error::SandboxError;
+use crate::query::options::merge;
 use crate::replay::recording::Recording;
 use crate::world::World;
 use crate::world::environment::{Environment, Tier};
@@ -297,13 +298,10 @@ impl DescribedEnvironment {
             let options = options.iter();
             options.map(move |(name, value)| Setting::new(namespace, name, value))
         });
-        let mut settings: Vec<_> = described.collect();
-        for (namespace, name, value) in USUAL {
-            let usual = Setting::new(namespace, name, value);
-            if !settings.iter().any(|setting| setting.is_of(&usual)) {
-                settings.push(usual);
-            }
-        }
+        let mut settings: Vec<_> = USUAL
+            .map(|(namespace, name, value)| Setting::new(namespace, name, value))
+            .into();
+        merge(&mut settings, described.collect());
         settings
     }
 }

@@ -1,5 +1,5 @@
-//! What Elastic Beanstalk does in buckets by itself: it goes through S3 as any request does, under
-//! no client's rights.
+//! Carries out what Elastic Beanstalk itself writes to buckets: each write passes through S3 as a
+//! client's request does, without a client's permissions.
 
 use bytes::Bytes;
 use http::header::HOST;

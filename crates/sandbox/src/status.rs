@@ -83,7 +83,6 @@ struct ShownEvent {
 impl State {
     /// The state of a world, by its clock.
     pub(crate) fn of(world: &World, clock: ClockReading) -> State {
-        let report = world.report();
         let shown = |environment: &Environment| ShownEnvironment {
             name: environment.name.clone(),
             id: environment.id.clone(),
@@ -101,13 +100,13 @@ impl State {
         State {
             now_ms: millis(clock.now),
             speed: clock.speed,
-            seed: report.seed,
+            seed: world.seed_of_chance(),
             region: world.region.clone(),
             host: world.traffic.host.clone(),
-            requests: report.requests,
-            lost: report.lost,
-            losses: report.losses,
-            interruptions: report.interruptions,
+            requests: world.traffic.requests,
+            lost: world.traffic.lost,
+            losses: world.traffic.losses.clone(),
+            interruptions: world.interruptions.clone(),
             environments: world.environments().map(shown).collect(),
             versions: world.view.versions.len(),
             templates: world.templates(),

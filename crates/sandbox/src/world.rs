@@ -366,20 +366,17 @@ impl World {
         });
     }
 
+    /// Adds an event of an environment's present request.
+    pub(crate) fn say(&mut self, environment: &Environment, severity: &str, message: String) {
+        self.emit(Event::of(environment, severity, message));
+    }
+
     /// Adds an event, at a moment of its own: clients continue from the newest date they know and
     /// one millisecond (the EB CLI's `get_new_events`).
-    pub(crate) fn say(&mut self, environment: &Environment, severity: &str, message: String) {
+    pub(crate) fn emit(&mut self, event: Event) {
         let last = self.view.events.last().map_or(0, |event| event.at + 1);
-        self.view.events.push(Event {
-            at: self.now.max(last),
-            severity: severity.to_owned(),
-            message,
-            application: environment.application.clone(),
-            environment: Some(environment.name.clone()),
-            environment_id: Some(environment.id.clone()),
-            version_label: None,
-            request_id: environment.request_id.clone(),
-        });
+        let at = self.now.max(last);
+        self.view.events.push(Event { at, ..event });
     }
 
     /// Counts a strike of a scripted fault.

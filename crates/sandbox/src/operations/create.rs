@@ -14,7 +14,7 @@ use crate::wire::answer::node;
 use crate::wire::error::ApiError;
 use crate::wire::form::Form;
 use crate::world::World;
-use crate::world::environment::{Busy, Environment, Status, Tier};
+use crate::world::environment::{Environment, Status, Tier};
 use crate::world::quota::QuotaOf;
 use crate::world::setting::Setting;
 use crate::world::tally::Created;
@@ -107,13 +107,8 @@ pub(crate) fn create_environment(world: &mut World, form: &Form, request_id: &st
     world.view.environments.push(environment);
     let at = world.view.environments.len() - 1;
     world.balance(&world.view.environments[at].id.clone());
-    let name = world.view.environments[at].name.clone();
-    let lasts = world.launch_lasts(&name);
     world.make_storage();
-    world.begin(at, Busy::Launch, lasts, request_id);
-    world.say_of(at, "INFO", "createEnvironment is starting.");
-    world.plan_launch_events(at, lasts);
-    world.plan_early_health(at, lasts);
+    world.begin_launch(at, "createEnvironment is starting.", request_id);
     Ok(Some(environment_node(world, &world.view.environments[at])))
 }
 

@@ -58,7 +58,6 @@ pub(crate) fn environment_node(world: &World, environment: &Environment) -> Node
     let label = Some(&environment.version_label).filter(|label| !label.is_empty());
     node()
         .text("EnvironmentName", &environment.name)
-        .absent("TemplateName")
         .absent("Resources")
         .text("EnvironmentId", &environment.id)
         .text("ApplicationName", &environment.application)

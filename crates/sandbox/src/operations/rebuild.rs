@@ -8,7 +8,7 @@ use crate::query::lookup::{named, require_application};
 use crate::wire::error::ApiError;
 use crate::wire::form::Form;
 use crate::world::World;
-use crate::world::environment::{Busy, Environment, Status};
+use crate::world::environment::{Environment, Status};
 
 pub(crate) fn rebuild(world: &mut World, form: &Form, request_id: &str) -> Done {
     let at = match named(world, form) {
@@ -34,16 +34,11 @@ pub(crate) fn rebuild(world: &mut World, form: &Form, request_id: &str) -> Done 
     environment.deployment_id = 1;
     let id = environment.id.clone();
     world.balance(&id);
-    let name = world.view.environments[at].name.clone();
-    let lasts = world.launch_lasts(&name);
     world.view.environments[at].set_health("Grey", "Unknown");
-    world.begin(at, Busy::Launch, lasts, request_id);
+    world.begin_launch(at, "rebuildEnvironment is starting.", request_id);
     if was_alive {
         world.view.environments[at].status = Status::Updating;
     }
-    world.say_of(at, "INFO", "rebuildEnvironment is starting.");
-    world.plan_launch_events(at, lasts);
-    world.plan_early_health(at, lasts);
     Ok(None)
 }
 

@@ -3,22 +3,17 @@
 use crate::operations::platform::arn_of;
 use crate::wire::answer::{Node, node};
 use crate::world::World;
-use crate::world::storage::Errand;
 use crate::world::view::Template;
 
 /// CreateStorageLocation makes the bucket, and puts the saved configurations into it that are from
 /// before.
 pub(crate) fn storage_location(world: &mut World) -> Node {
-    let bucket = world.storage_bucket();
-    let make = Errand::Make {
-        bucket: bucket.clone(),
-    };
-    world.storage.errands.push(make);
+    world.make_storage();
     let templates = world.view.templates.clone();
     for template in &templates {
         save(world, template);
     }
-    node().text("S3Bucket", bucket)
+    node().text("S3Bucket", world.storage_bucket())
 }
 
 /// Writes a template's file into the storage bucket.

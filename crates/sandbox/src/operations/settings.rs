@@ -146,10 +146,7 @@ pub(crate) fn environment_settings(environment: &Environment, age: Age) -> Vec<N
     let Some(deployed) = &environment.deployed else {
         return vec![settings_set(environment, age, "deployed")];
     };
-    let before = Environment {
-        settings: deployed.clone(),
-        ..environment.clone()
-    };
+    let before = environment.with_settings(deployed.clone());
     vec![
         settings_set(&before, age, "deployed"),
         settings_set(environment, age, "pending"),

@@ -12,7 +12,7 @@ use crate::query::platforms::platform;
 use crate::wire::error::ApiError;
 use crate::wire::form::Form;
 use crate::world::World;
-use crate::world::environment::{Busy, Environment, Status};
+use crate::world::environment::{Busy, Status};
 use crate::world::setting::Setting;
 
 /// How long it takes until a stack's protection has stopped a termination.
@@ -103,11 +103,8 @@ pub(crate) fn update_environment(world: &mut World, form: &Form, request_id: &st
 
 /// The settings that would be in force with these in place of those that an environment was given.
 fn in_force_with(world: &World, at: usize, settings: &[Setting]) -> Vec<Setting> {
-    let environment = Environment {
-        settings: settings.to_vec(),
-        ..world.view.environments[at].clone()
-    };
-    environment.in_force()
+    let environment = &world.view.environments[at];
+    environment.with_settings(settings.to_vec()).in_force()
 }
 
 pub(crate) fn abort_update(world: &mut World, form: &Form, request_id: &str) -> Done {

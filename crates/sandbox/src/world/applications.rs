@@ -50,7 +50,7 @@ impl World {
             self.tags
                 .retain(|arn, _| !arn.strip_prefix(stem.as_str()).is_some_and(own));
         }
-        self.view.events.push(Event {
+        self.emit(Event {
             at: self.now,
             severity: "INFO".to_owned(),
             message: "The application has been deleted successfully.".to_owned(),

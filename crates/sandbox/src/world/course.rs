@@ -13,18 +13,18 @@ use crate::world::environment::{Busy, Environment};
 const SECOND: (Millis, Millis) = (1_000, 5_000);
 /// How long before an operation's end its last event but one comes, in milliseconds.
 const LAST_BUT_ONE: (Millis, Millis) = (1_000, 2_000);
+/// The last event but one of an update that changes settings.
+const CONFIGURED: &str = "Successfully deployed new configuration to environment.";
 
 impl World {
     /// Plans an event of the present operation of an environment.
     pub(crate) fn plan_event(&mut self, at: usize, after: Millis, severity: &str, text: String) {
-        let environment = &self.view.environments[at];
-        let what = Happening::UpdateSays {
-            id: environment.id.clone(),
-            operation: environment.operation,
+        self.plan_during(at, after, |id, operation| Happening::UpdateSays {
+            id,
+            operation,
             severity: severity.to_owned(),
             message: text,
-        };
-        self.plan_after(after, what);
+        });
     }
 
     /// When the second event of an operation comes that takes this long.
@@ -35,12 +35,9 @@ impl World {
     /// Plans what happens shortly before the present operation of an environment ends.
     pub(crate) fn plan_near_end(&mut self, at: usize, lasts: Millis) {
         let before = self.between(LAST_BUT_ONE.0, LAST_BUT_ONE.1).min(lasts / 8);
-        let environment = &self.view.environments[at];
-        let what = Happening::OperationNearsEnd {
-            id: environment.id.clone(),
-            operation: environment.operation,
-        };
-        self.plan_after(lasts - before, what);
+        self.plan_during(at, lasts - before, |id, operation| {
+            Happening::OperationNearsEnd { id, operation }
+        });
     }
 
     /// Adds the last event but one of an operation that will succeed.
@@ -74,12 +71,22 @@ impl World {
         }
     }
 
+    /// Begins the launch of an environment, whose first event has this text.
+    pub(crate) fn begin_launch(&mut self, at: usize, starts: &str, request_id: &str) {
+        let name = self.view.environments[at].name.clone();
+        let lasts = self.launch_lasts(&name);
+        self.begin(at, Busy::Launch, lasts, request_id);
+        self.say_of(at, "INFO", starts);
+        self.plan_launch_events(at, lasts);
+        self.plan_early_health(at, lasts);
+    }
+
     /// Plans the events of a launch that has just begun and takes this long.
-    pub(crate) fn plan_launch_events(&mut self, at: usize, lasts: Millis) {
+    fn plan_launch_events(&mut self, at: usize, lasts: Millis) {
         let second = self.second_event(lasts);
         let mut texts = vec![format!(
-            "Using elasticbeanstalk-{}-{} as Amazon S3 storage bucket for environment data.",
-            self.region, self.account
+            "Using {} as Amazon S3 storage bucket for environment data.",
+            self.storage_bucket()
         )];
         texts.extend(self.created(&self.view.environments[at]));
         texts.push("Waiting for EC2 instances to launch. This may take a few minutes.".to_owned());
@@ -89,10 +96,10 @@ impl World {
             let after = second + until.saturating_sub(second) * nth / many;
             self.plan_event(at, after, "INFO", text);
         }
-        let environment = &self.view.environments[at];
-        let (id, operation) = (environment.id.clone(), environment.operation);
-        let pends = Happening::HealthPends { id, operation };
-        self.plan_after(until, pends);
+        self.plan_during(at, until, |id, operation| Happening::HealthPends {
+            id,
+            operation,
+        });
         self.plan_near_end(at, lasts);
     }
 
@@ -107,7 +114,6 @@ impl World {
 
     /// The events of the resources that a launch makes.
     fn created(&self, environment: &Environment) -> Vec<String> {
-        let stack = format!("awseb-{}-stack", environment.id);
         let mut created = Vec::new();
         if let Some(group) = environment.own_group() {
             created.push(format!("Created security group named: {group}"));
@@ -121,7 +127,8 @@ impl World {
             created.push(format!("Created load balancer named: {arn}"));
         }
         created.push(format!(
-            "Created Auto Scaling group named: {stack}-AWSEBAutoScalingGroup"
+            "Created Auto Scaling group named: {}",
+            environment.scaling_group()
         ));
         created
     }
@@ -131,12 +138,8 @@ impl World {
         let waiting = "Waiting for EC2 instances to terminate. This may take a few minutes.";
         let second = self.second_event(lasts);
         self.plan_event(at, second, "INFO", waiting.to_owned());
-        let id = &self.view.environments[at].id;
-        let deleted =
-            format!("Deleted Auto Scaling group named: awseb-{id}-stack-AWSEBAutoScalingGroup");
+        let group = self.view.environments[at].scaling_group();
+        let deleted = format!("Deleted Auto Scaling group named: {group}");
         self.plan_event(at, lasts * 3 / 4, "INFO", deleted);
     }
 }
-
-/// The last event but one of an update that changes settings.
-const CONFIGURED: &str = "Successfully deployed new configuration to environment.";

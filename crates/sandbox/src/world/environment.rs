@@ -211,6 +211,14 @@ impl Environment {
         all
     }
 
+    /// The same environment with these settings given to it.
+    pub(crate) fn with_settings(&self, settings: Vec<Setting>) -> Environment {
+        Environment {
+            settings,
+            ..self.clone()
+        }
+    }
+
     /// Its ARN.
     #[must_use]
     pub fn arn(&self, region: &str, account: &str) -> String {

@@ -5,11 +5,12 @@ use crate::world::World;
 use crate::world::due::Happening;
 use crate::world::environment::{Busy, Environment};
 use crate::world::quirks::{LastingHealth, colour_of};
+use crate::world::view::Event;
 
 /// How long before its launch ends an environment may be healthy, in milliseconds: captured event
 /// logs of the service show from twenty seconds to about a minute.
 const EARLY: (Millis, Millis) = (5_000, 60_000);
-/// How often the service renews what it shows of health, in milliseconds.
+/// How often the service updates the health that it reports, in milliseconds.
 const REFRESH: Millis = 10_000;
 /// The cause of the health of a version that answers errors.
 const FAILING: &str = "100.0 % of the requests are failing with HTTP 5xx.";
@@ -23,9 +24,10 @@ impl World {
 
     /// Plans when, in milliseconds from now, an environment's health settles.
     pub(crate) fn plan_health(&mut self, at: usize, after: Millis) {
-        let environment = &self.view.environments[at];
-        let (id, operation) = (environment.id.clone(), environment.operation);
-        self.plan_after(after, Happening::HealthSettles { id, operation });
+        self.plan_during(at, after, |id, operation| Happening::HealthSettles {
+            id,
+            operation,
+        });
     }
 
     /// Changes an environment's health; a new status of enhanced health has its event.
@@ -45,11 +47,12 @@ impl World {
             "Warning" | "Degraded" | "Severe" => "WARN",
             _ => "INFO",
         };
-        self.say_of(at, severity, text.trim_end());
+        let text = text.trim_end().to_owned();
         // A transition belongs to no request (AWS CLI reference, `describe-events`).
-        if let Some(event) = self.view.events.last_mut() {
-            event.request_id.clear();
-        }
+        self.emit(Event {
+            request_id: String::new(),
+            ..Event::of(&self.view.environments[at], severity, text)
+        });
     }
 
     /// An environment's health is Pending: its instances start.
@@ -78,9 +81,10 @@ impl World {
     /// renews that every ten seconds (developer guide, "Enhanced health reporting and monitoring").
     pub(crate) fn plan_shown_operation(&mut self, at: usize, lasts: Millis) {
         let after = self.between(0, REFRESH).min(lasts / 4);
-        let environment = &self.view.environments[at];
-        let (id, operation) = (environment.id.clone(), environment.operation);
-        self.plan_after(after, Happening::HealthShows { id, operation });
+        self.plan_during(at, after, |id, operation| Happening::HealthShows {
+            id,
+            operation,
+        });
     }
 
     /// Plans when an environment that launches is healthy, where it is before its launch ends.

@@ -104,13 +104,8 @@ impl World {
                     .to_owned(),
             ));
         }
-        // aws/aws-elastic-beanstalk-cli#528; what makes a launch template instead is listed in
-        // the developer guide, "Auto Scaling launch templates".
-        let launch = "aws:autoscaling:launchconfiguration";
-        let has_template = environment.setting(launch, "DisableIMDSv1") == Some("true")
-            || environment.setting(launch, "RootVolumeType") == Some("gp3")
-            || environment.setting("aws:ec2:instances", "EnableSpot") == Some("true");
-        if self.quirks.no_launch_configurations && !has_template {
+        // aws/aws-elastic-beanstalk-cli#528.
+        if self.quirks.no_launch_configurations && !environment.needs_launch_template() {
             broken.push((
                 "AWSEBAutoScalingLaunchConfiguration".to_owned(),
                 "Creating Auto Scaling launch configuration failed Reason: Resource handler \

@@ -44,6 +44,15 @@ impl Environment {
         self.part("AWSEBAutoScalingGroup")
     }
 
+    /// Whether its settings need a launch template (developer guide, "Auto Scaling launch
+    /// templates", lists the options).
+    pub(crate) fn needs_launch_template(&self) -> bool {
+        let launch = "aws:autoscaling:launchconfiguration";
+        self.setting(launch, "DisableIMDSv1") == Some("true")
+            || self.setting(launch, "RootVolumeType") == Some("gp3")
+            || self.setting("aws:ec2:instances", "EnableSpot") == Some("true")
+    }
+
     /// The name of a part of its stack.
     pub(crate) fn part(&self, logical_id: &str) -> String {
         let own = self.id.trim_start_matches("e-").to_uppercase();
@@ -53,14 +62,9 @@ impl Environment {
 
 impl World {
     /// What launches the instances of an environment: a launch template, or in an environment from
-    /// before the service made those a launch configuration (developer guide, "Auto Scaling launch
-    /// templates", which also lists the options that need one).
+    /// before the service made those a launch configuration.
     pub(crate) fn launched_by(&self, environment: &Environment) -> LaunchedBy {
-        let launch = "aws:autoscaling:launchconfiguration";
-        let needs_template = environment.setting(launch, "DisableIMDSv1") == Some("true")
-            || environment.setting(launch, "RootVolumeType") == Some("gp3")
-            || environment.setting("aws:ec2:instances", "EnableSpot") == Some("true");
-        match self.seeded.contains(&environment.name) && !needs_template {
+        match self.seeded.contains(&environment.name) && !environment.needs_launch_template() {
             true => LaunchedBy::Configuration {
                 name: environment.part("AWSEBAutoScalingLaunchConfiguration"),
             },

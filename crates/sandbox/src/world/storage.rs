@@ -1,4 +1,5 @@
-//! What the service keeps in S3 for an account, and does there by itself.
+//! The logs that the service keeps in S3 for an account, and the writes that it still has to make
+//! there.
 
 use serde::{Deserialize, Serialize};
 

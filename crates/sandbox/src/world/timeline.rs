@@ -4,7 +4,7 @@ use crate::time::Millis;
 use crate::wire::form::Form;
 use crate::world::World;
 use crate::world::due::{Arrival, Happening, Late};
-use crate::world::environment::{Busy, Status};
+use crate::world::environment::{Busy, Environment, Status};
 use crate::world::setting::Setting;
 
 impl World {
@@ -13,24 +13,16 @@ impl World {
     pub(crate) fn happen(&mut self, what: Happening) -> Option<Arrival> {
         match what {
             Happening::OperationEnds { id, operation } => {
-                if let Some(at) = self.busy_with(&id, operation) {
-                    self.end_operation(at);
-                }
+                self.while_busy(&id, operation, World::end_operation);
             }
             Happening::OperationNearsEnd { id, operation } => {
-                if let Some(at) = self.busy_with(&id, operation) {
-                    self.near_end(at);
-                }
+                self.while_busy(&id, operation, World::near_end);
             }
             Happening::HealthPends { id, operation } => {
-                if let Some(at) = self.busy_with(&id, operation) {
-                    self.pend_health(at);
-                }
+                self.while_busy(&id, operation, World::pend_health);
             }
             Happening::HealthShows { id, operation } => {
-                if let Some(at) = self.busy_with(&id, operation) {
-                    self.show_operation(at);
-                }
+                self.while_busy(&id, operation, World::show_operation);
             }
             Happening::HealthSettles { id, operation } => self.settle_health(&id, operation),
             Happening::AilmentEnds { environment } => self.end_ailment(&environment),
@@ -40,9 +32,9 @@ impl World {
                 severity,
                 message,
             } => {
-                if let Some(at) = self.busy_with(&id, operation) {
-                    self.say_of(at, &severity, &message);
-                }
+                self.while_busy(&id, operation, |world, at| {
+                    world.say_of(at, &severity, &message);
+                });
             }
             Happening::CnamesMove { a, b, operation } => self.move_cnames(&a, &b, operation),
             Happening::SwapEnds { a, b, operation } => self.complete_swap(&a, &b, operation),
@@ -76,11 +68,25 @@ impl World {
         None
     }
 
-    fn busy_with(&self, id: &str, operation: u64) -> Option<usize> {
-        self.view
-            .environments
-            .iter()
-            .position(|e| e.id == id && e.operation == operation && e.busy.is_some())
+    /// Does something with an environment while this operation keeps it busy.
+    fn while_busy(&mut self, id: &str, operation: u64, work: impl FnOnce(&mut World, usize)) {
+        let mut environments = self.view.environments.iter();
+        let is_busy = |e: &Environment| e.id == id && e.operation == operation && e.busy.is_some();
+        if let Some(at) = environments.position(is_busy) {
+            work(self, at);
+        }
+    }
+
+    /// Plans something of an environment's present operation, this many milliseconds from now.
+    pub(crate) fn plan_during(
+        &mut self,
+        at: usize,
+        after: Millis,
+        what: impl FnOnce(String, u64) -> Happening,
+    ) {
+        let environment = &self.view.environments[at];
+        let what = what(environment.id.clone(), environment.operation);
+        self.plan_after(after, what);
     }
 
     /// Begins an operation of an environment, which ends after `lasts` milliseconds.
@@ -106,8 +112,10 @@ impl World {
         environment.operation = operation;
         environment.updated = now;
         request_id.clone_into(&mut environment.request_id);
-        let id = environment.id.clone();
-        self.plan_after(lasts, Happening::OperationEnds { id, operation });
+        self.plan_during(at, lasts, |id, operation| Happening::OperationEnds {
+            id,
+            operation,
+        });
     }
 
     fn end_operation(&mut self, at: usize) {

@@ -135,6 +135,22 @@ pub struct Event {
     pub environment_id: Option<String>,
     /// The version it is about.
     pub version_label: Option<String>,
-    /// The request it belongs to.
+    /// The request it belongs to; empty where it belongs to none.
     pub request_id: String,
+}
+
+impl Event {
+    /// An event of an environment's present request, whose moment is still to be set.
+    pub(crate) fn of(environment: &Environment, severity: &str, message: String) -> Event {
+        Event {
+            at: 0,
+            severity: severity.to_owned(),
+            message,
+            application: environment.application.clone(),
+            environment: Some(environment.name.clone()),
+            environment_id: Some(environment.id.clone()),
+            version_label: None,
+            request_id: environment.request_id.clone(),
+        }
+    }
 }

@@ -5,7 +5,8 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use s3s::dto::{ETag, ETagCondition, Timestamp};
 use s3s::{S3Error, S3Result, s3_error};
 
-use crate::objects::service::refusal::http_date;
+use crate::objects::service::refusal::{OrInternal, http_date};
+use crate::objects::store::Store;
 use crate::objects::store::object::{Content, Version};
 use crate::time::{Millis, system_time};
 
@@ -94,7 +95,7 @@ pub(crate) fn check_read(
 /// # Errors
 /// 412 `PreconditionFailed`; 404 `NoSuchKey` where `If-Match` meets no object; 501 for an
 /// `If-None-Match` other than `*`.
-pub(crate) fn check_write(
+fn check_write(
     matches: Option<&ETagCondition>,
     none_matches: Option<&ETagCondition>,
     current: Option<&Content>,
@@ -111,6 +112,21 @@ pub(crate) fn check_write(
         (Some(condition), _, Some(content)) if !fits(condition, &content.e_tag) => Err(failed()),
         _ => Ok(()),
     }
+}
+
+/// Checks the conditions of a write against the object of this bucket and key that is there.
+///
+/// # Errors
+/// 412 `PreconditionFailed`; 404 `NoSuchKey`; 501; `InternalError`.
+pub(crate) fn check_write_to(
+    store: &Store,
+    (bucket, key): (&str, &str),
+    matches: Option<&ETagCondition>,
+    none_matches: Option<&ETagCondition>,
+) -> S3Result<()> {
+    let object = store.object(bucket, key).or_internal()?;
+    let current = object.current().map(|(_, content)| content);
+    check_write(matches, none_matches, current)
 }
 
 /// The error of a condition that does not hold.

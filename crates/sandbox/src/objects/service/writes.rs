@@ -9,7 +9,7 @@ use s3s::dto::*;
 use s3s::{Body, S3Error, S3Response, S3Result, s3_error};
 
 use crate::objects::checksums::{Algorithm, Sums, state_sums, stated_sums};
-use crate::objects::service::conditions::check_write;
+use crate::objects::service::conditions::check_write_to;
 use crate::objects::service::reads::stated_id;
 use crate::objects::service::refusal::{OrInternal, bucket, custom};
 use crate::objects::service::{buckets, settings};
@@ -228,9 +228,12 @@ impl Condition {
     /// `PreconditionFailed`, `NoSuchKey` and `NoSuchBucket`.
     pub fn check(&self, store: &Store) -> S3Result<()> {
         bucket(store, &self.bucket)?;
-        let object = store.object(&self.bucket, &self.key).or_internal()?;
-        let current = object.current().map(|(_, content)| content);
-        check_write(self.if_match.as_ref(), self.if_none_match.as_ref(), current)
+        check_write_to(
+            store,
+            (&self.bucket, &self.key),
+            self.if_match.as_ref(),
+            self.if_none_match.as_ref(),
+        )
     }
 }
 
@@ -250,12 +253,11 @@ pub(crate) fn put(
         ));
     }
     let properties = properties!(input, &bucket)?;
-    let object = store.object(&input.bucket, &input.key).or_internal()?;
-    let current = object.current().map(|(_, content)| content);
-    check_write(
+    check_write_to(
+        store,
+        (&input.bucket, &input.key),
         input.if_match.as_ref(),
         input.if_none_match.as_ref(),
-        current,
     )?;
     let content = Content {
         size: staged.size,

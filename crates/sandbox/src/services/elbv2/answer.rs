@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 
 use crate::wire::error::ApiError;
 use crate::wire::form::Form;
+use crate::world::World;
 use crate::world::balancing::Rule;
+use crate::world::environment::Environment;
 
 pub(crate) type Answer = Result<Value, ApiError>;
 
@@ -18,6 +20,21 @@ pub(crate) fn told_of(rule: &Rule) -> Value {
         "Actions": rule.actions,
         "IsDefault": false,
     })
+}
+
+/// The environment whose target group this is; `None` where it is nobody's.
+///
+/// # Errors
+/// Where there is no such target group.
+pub(crate) fn environment_behind<'a>(
+    world: &'a World,
+    target_group: &str,
+) -> Result<Option<&'a Environment>, ApiError> {
+    let mut groups = world.target_groups().into_iter();
+    let group = groups.find(|group| group.arn == target_group);
+    let group = group.ok_or_else(|| not_found("TargetGroup", "target groups"))?;
+    let mut environments = world.environments();
+    Ok(environments.find(|e| group.environment.as_ref() == Some(&e.id)))
 }
 
 /// A page of a list (`PageSize`, 1 to 400) and where the next begins.

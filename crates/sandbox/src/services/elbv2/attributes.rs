@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use crate::services::elbv2::answer::{Answer, not_found};
+use crate::services::elbv2::answer::{Answer, environment_behind, not_found};
 use crate::wire::form::Form;
 use crate::world::World;
 
@@ -39,12 +39,7 @@ pub(crate) fn describe_balancer_attributes(world: &World, form: &Form) -> Answer
 
 pub(crate) fn describe_group_attributes(world: &World, form: &Form) -> Answer {
     let arn = form.get("TargetGroupArn").unwrap_or_default();
-    let mut groups = world.target_groups().into_iter();
-    let group = groups.find(|group| group.arn == arn);
-    let group = group.ok_or_else(|| not_found("TargetGroup", "target groups"))?;
-    let environment = world
-        .environments()
-        .find(|e| group.environment.as_ref() == Some(&e.id));
+    let environment = environment_behind(world, arn)?;
     let set = |name: &str| {
         let process = "aws:elasticbeanstalk:environment:process:default";
         environment?.setting(process, name)

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::services::elbv2::answer::{Answer, invalid, not_found};
+use crate::services::elbv2::answer::{Answer, environment_behind, invalid};
 use crate::wire::form::Form;
 use crate::world::World;
 use crate::world::targets::TargetState;
@@ -13,12 +13,7 @@ const PORT: u16 = 80;
 pub(crate) fn describe_target_health(world: &World, form: &Form) -> Answer {
     let arn = form.get("TargetGroupArn");
     let arn = arn.ok_or_else(|| invalid("TargetGroupArn must be specified"))?;
-    let mut groups = world.target_groups().into_iter();
-    let group = groups.find(|group| group.arn == arn);
-    let group = group.ok_or_else(|| not_found("TargetGroup", "target groups"))?;
-    let environment = world
-        .environments()
-        .find(|e| group.environment.as_ref() == Some(&e.id));
+    let environment = environment_behind(world, arn)?;
     let targets = form.members("Targets");
     let is_wanted =
         |id: &str| targets.is_empty() || targets.iter().any(|target| target.get("Id") == Some(id));

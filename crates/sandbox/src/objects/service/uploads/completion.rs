@@ -9,7 +9,7 @@ use s3s::dto::*;
 use s3s::{S3Response, S3Result, s3_error};
 
 use crate::objects::checksums::{Algorithm, Sums, state_sums, stated_sums};
-use crate::objects::service::conditions::check_write;
+use crate::objects::service::conditions::check_write_to;
 use crate::objects::service::refusal::{OrInternal, bucket};
 use crate::objects::service::uploads::found;
 use crate::objects::service::writes::{commit, encryption};
@@ -175,12 +175,11 @@ pub(crate) fn complete(
     let (name, key) = (input.bucket.as_str(), input.key.as_str());
     found(store, name, key, &input.upload_id)?;
     let bucket = bucket(store, name)?;
-    let object = store.object(name, key).or_internal()?;
-    let current = object.current().map(|(_, content)| content);
-    check_write(
+    check_write_to(
+        store,
+        (name, key),
         input.if_match.as_ref(),
         input.if_none_match.as_ref(),
-        current,
     )?;
     let sums = assembled.sums(&staged.sums);
     check_stated(&input, &sums, staged.size)?;
