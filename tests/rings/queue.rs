@@ -296,6 +296,30 @@ fn a_waiter_that_something_newer_has_overtaken_ends_with_3() {
     nothing_was_lost(&served);
 }
 
+/// The same where the sleeper has never seen blue at rest: what blue runs when it wakes is not
+/// what blue was being updated to when it came.
+#[test]
+fn a_waiter_that_came_during_an_update_and_slept_is_overtaken_all_the_same() {
+    let served = Served::at_speed(SPEED);
+    register(&served, &["v3", "v4"]);
+    let blue_is = |status: Status| {
+        served.sandbox.with_world(|world, _| {
+            let blue = world.environment_mut("shop-blue").expect("blue is there");
+            blue.status = status;
+        });
+    };
+    blue_is(Status::Updating);
+    let mut sleeps = Waiter::elsewhere(&served, "v3", SHORT, 1);
+    sleeps.signal(Signal::STOP);
+    blue_is(Status::Ready);
+    let mut newer = Waiter::elsewhere(&served, "v4", LONG, 1);
+    newer.ends(0);
+    sleeps.signal(Signal::CONT);
+    let told = sleeps.ends(3);
+    assert!(told.contains("shop-blue runs v4 now"), "{told}");
+    assert_eq!(blue_runs(&served), "v4");
+}
+
 /// What somebody deploys by hand while a release waits is newer than that.
 #[test]
 fn a_waiter_that_a_hand_has_overtaken_ends_with_3() {

@@ -432,7 +432,7 @@ impl Claim {
         clock: &Clock,
         blue: &Environment,
     ) -> Result<(), ClaimError> {
-        let ahead = self.queue(store, clock).await?;
+        let (ahead, kept) = self.queue(store, clock).await?;
         let lease = match &self.shared {
             Some((state, _)) => state.lease(&self.target).await?.map(|lease| lease.value),
             None => None,
@@ -440,7 +440,7 @@ impl Claim {
         let other = self.unfinished(store, lease.as_ref()).await?;
         let holds = lease.as_ref().filter(|lease| lease.holder.is_some());
         let has = other.as_ref().map(|other| &other.plan.id);
-        self.note(blue, has.or(holds.map(|lease| &lease.deployment)));
+        self.note(kept, blue, has.or(holds.map(|lease| &lease.deployment)));
         if let Some(other) = other {
             let lease = lease.filter(|lease| lease.deployment == other.plan.id);
             return Err(self.behind(store, clock, other, lease).into());
@@ -451,12 +451,13 @@ impl Claim {
         }
     }
 
-    /// Keeps or takes the place in the queue, and returns who goes before.
+    /// Keeps or takes the place in the queue. Returns who goes before, and whether the place was
+    /// held since the last poll, so that nobody who came later could begin.
     async fn queue(
         &mut self,
         store: &mut Store,
         clock: &Clock,
-    ) -> Result<Vec<Ticket>, JournalError> {
+    ) -> Result<(Vec<Ticket>, bool), JournalError> {
         let now = clock.now();
         let is_gone = self.is_gone(store);
         let mine = self.place.as_ref().map(|place| Ticket {
@@ -471,14 +472,15 @@ impl Claim {
                 .as_secs(),
         });
         let change = |queue: &mut Queue| {
+            let kept = queue.holds_a_place(&self.id, now);
             let number = mine.as_ref().map(|mine| queue.wait(mine, &is_gone));
-            (number, queue.ahead_of(number, now, &is_gone))
+            (number, queue.ahead_of(number, now, &is_gone), kept)
         };
-        let (number, ahead) = self.change(store, change).await?;
+        let (number, ahead, kept) = self.change(store, change).await?;
         if let (Some(place), Some(number)) = (&mut self.place, number) {
             place.number = number;
         }
-        Ok(ahead)
+        Ok((ahead, kept))
     }
 
     /// Recognises a process that waited with this journal on this machine, and does so no more.
@@ -499,14 +501,17 @@ impl Claim {
         })
     }
 
-    /// Notes what there is as older than this release, until blue has come to rest once.
-    fn note(&mut self, blue: &Environment, deployment: Option<&String>) {
+    /// Notes what there is as older than this release, until blue has come to rest once, or the
+    /// place was not `kept`: what blue runs after that may be newer.
+    fn note(&mut self, kept: bool, blue: &Environment, deployment: Option<&String>) {
         let Some(place) = self.place.as_mut() else {
             return;
         };
         if !place.joined {
             place.joined = true;
             place.deployment = deployment.cloned();
+        } else if !kept {
+            place.settled = true;
         }
         if !place.settled {
             place.versions.extend(blue.version_label.clone());

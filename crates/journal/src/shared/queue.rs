@@ -123,6 +123,13 @@ impl Queue {
         number
     }
 
+    /// Whether the process of this deployment has a place that it has not lost by silence.
+    #[must_use]
+    pub fn holds_a_place(&self, deployment: &str, now: Moment) -> bool {
+        let mine = |ticket: &Ticket| ticket.deployment == deployment && ticket.is_alive(now);
+        self.waiting.iter().any(mine)
+    }
+
     fn draw(&mut self) -> u64 {
         let number = self.next;
         self.next = self.next.saturating_add(1);
