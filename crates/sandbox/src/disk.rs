@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::arrivals::advance;
 use crate::clock::{Clock, ClockReading, TimeSource};
 use crate::error::SandboxError;
+use crate::objects::is_own_root;
 use crate::options::Options;
 use crate::time::{Millis, millis, system_time};
 use crate::world::iam::policy::Policy;
@@ -40,42 +41,80 @@ struct Header {
     format: u32,
 }
 
+/// A world that is being opened: nothing of it is on disk before [`Opening::keep`], and no other
+/// process opens it meanwhile.
+pub(crate) struct Opening {
+    disk: Disk,
+    /// Whether the folder held no world.
+    pub is_new: bool,
+    _lock: Option<File>,
+}
+
+impl Opening {
+    /// Writes the world.
+    pub fn keep(self) -> Result<Disk, SandboxError> {
+        if let Some(folder) = &self.disk.folder {
+            save(folder, &self.disk.saved)?;
+        }
+        Ok(self.disk)
+    }
+
+    /// The time of its clock.
+    pub fn now(&self) -> Millis {
+        self.disk.now()
+    }
+}
+
 impl Disk {
-    pub fn open(options: &Options) -> Result<Disk, SandboxError> {
+    /// Begins to open a world: the one that the folder holds, else a new one. It changes nothing
+    /// in a folder that holds something else.
+    pub fn begin(options: &Options) -> Result<Opening, SandboxError> {
         let clock = Clock::new(options.speed);
         let now = match &options.time {
             TimeSource::Wall => clock.now(),
             TimeSource::Manual(time) => millis(time()),
         };
-        let mut disk = Disk {
-            time: options.time.clone(),
-            folder: options.directory.clone(),
-            policy: options.policy.clone().map(Arc::new),
-            saved: Saved {
-                format: FORMAT,
-                clock,
-                world: match &options.world {
-                    Some(described) => described.world(now),
-                    None => World::seeded(now),
+        let mut opening = Opening {
+            disk: Disk {
+                time: options.time.clone(),
+                folder: options.directory.clone(),
+                policy: options.policy.clone().map(Arc::new),
+                saved: Saved {
+                    format: FORMAT,
+                    clock,
+                    world: match &options.world {
+                        Some(described) => described.world(now),
+                        None => World::seeded(now),
+                    },
                 },
             },
+            is_new: true,
+            _lock: None,
         };
         let seed = options.seed.unwrap_or_else(|| fastrand::u64(..DRAWN_SEEDS));
-        disk.saved.world.seed_chance(seed);
+        opening.disk.saved.world.seed_chance(seed);
         if let Some(folder) = &options.directory {
-            let _lock = lock(folder)?;
-            if let Some(found) = load(folder)? {
-                disk.saved = found;
-                if let Some(seed) = options.seed {
-                    disk.saved.world.seed_chance(seed);
-                }
-                if disk.saved.clock.speed != options.speed {
-                    disk.saved.clock = disk.saved.clock.at_speed(options.speed);
-                }
+            if !lock_path(folder).exists() {
+                check(folder)?;
             }
-            save(folder, &disk.saved)?;
+            opening._lock = Some(lock(folder)?);
+            if let Some(found) = check(folder)? {
+                opening.is_new = false;
+                opening.disk.found(found, options);
+            }
         }
-        Ok(disk)
+        Ok(opening)
+    }
+
+    /// Takes the world that was found in place of the new one.
+    fn found(&mut self, found: Saved, options: &Options) {
+        self.saved = found;
+        if let Some(seed) = options.seed {
+            self.saved.world.seed_chance(seed);
+        }
+        if self.saved.clock.speed != options.speed {
+            self.saved.clock = self.saved.clock.at_speed(options.speed);
+        }
     }
 
     /// Removes the world in a folder; says whether there was one.
@@ -150,6 +189,29 @@ fn path(folder: &Path) -> PathBuf {
     folder.join("world.json")
 }
 
+fn lock_path(folder: &Path) -> PathBuf {
+    folder.join("world.lock")
+}
+
+/// The folder of its objects.
+pub(crate) fn objects_path(folder: &Path) -> PathBuf {
+    folder.join("s3")
+}
+
+/// The world in a folder; `None` where there is none. The files beside it where a sandbox keeps
+/// its objects must be a sandbox's then.
+fn check(folder: &Path) -> Result<Option<Saved>, SandboxError> {
+    let found = load(folder)?;
+    let objects = objects_path(folder);
+    if found.is_none() && !is_own_root(&objects).map_err(io(&objects))? {
+        return Err(SandboxError::Foreign {
+            folder: folder.to_owned(),
+            path: objects,
+        });
+    }
+    Ok(found)
+}
+
 fn io(path: &Path) -> impl Fn(std::io::Error) -> SandboxError {
     move |source| SandboxError::Io {
         path: path.to_owned(),
@@ -158,7 +220,7 @@ fn io(path: &Path) -> impl Fn(std::io::Error) -> SandboxError {
 }
 
 fn lock(folder: &Path) -> Result<File, SandboxError> {
-    let path = folder.join("world.lock");
+    let path = lock_path(folder);
     std::fs::create_dir_all(folder).map_err(io(folder))?;
     let file = File::options()
         .create(true)

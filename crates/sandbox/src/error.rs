@@ -25,6 +25,18 @@ pub enum SandboxError {
         /// Why.
         message: String,
     },
+    /// The folder holds no world, but files where a sandbox keeps its objects.
+    #[error(
+        "{} holds no world of a sandbox, and {} holds files of something else: give a folder of the \
+         sandbox's own, or move these files elsewhere",
+        folder.display(), path.display()
+    )]
+    Foreign {
+        /// The folder.
+        folder: PathBuf,
+        /// Where the files are.
+        path: PathBuf,
+    },
     /// The world was written by a newer program.
     #[error("the world in {} was written by a newer sandbox", path.display())]
     Newer {

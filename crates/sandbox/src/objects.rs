@@ -17,6 +17,7 @@ pub(crate) use failure::{failure, identified};
 pub(crate) use presigned::access_key;
 pub(crate) use request::{ENCRYPTION_KEY, ENCRYPTION_METHOD, decoded, operation, target};
 pub(crate) use service::operations;
+pub(crate) use store::is_own_root;
 
 use std::path::Path;
 use std::sync::Arc;

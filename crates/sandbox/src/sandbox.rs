@@ -9,11 +9,10 @@ use std::time::SystemTime;
 
 use crate::call::{Call, Phase, Tap, TapVerdict};
 use crate::clock::{ClockReading, SPEEDS, TimeSource};
-use crate::disk::Disk;
+use crate::disk::{Disk, objects_path};
 use crate::error::SandboxError;
 use crate::objects::{BUNDLE, Objects};
 use crate::options::Options;
-use crate::time::millis;
 use crate::world::World;
 use crate::world::iam::policy::Policy;
 use crate::world::names::{BUCKET, BUNDLES};
@@ -58,15 +57,16 @@ impl Sandbox {
             .clone()
             .or_else(|| scratch.as_ref().map(|dir| dir.path().to_owned()))
             .unwrap_or_default();
-        let root = folder.join("s3");
+        let root = objects_path(&folder);
         let io = |source| SandboxError::Io {
             path: root.clone(),
             source,
         };
+        // Before anything is made or taken over, the folder must be a sandbox's.
+        let opening = Disk::begin(&options)?;
         let at_once = matches!(options.time, TimeSource::Manual(_));
         let objects = Objects::open(&root, at_once).map_err(io)?;
-        let keeper = Disk::open(&options)?;
-        let now = millis(keeper.clock().now);
+        let now = opening.now();
         match &options.world {
             Some(described) => objects.begin(described, now).map_err(io)?,
             None => {
@@ -76,7 +76,7 @@ impl Sandbox {
             }
         }
         Ok(Sandbox(Arc::new(Inner {
-            keeper: Mutex::new(keeper),
+            keeper: Mutex::new(opening.keep()?),
             objects,
             tap: Mutex::default(),
             calls: 0.into(),
@@ -93,7 +93,7 @@ impl Sandbox {
         if !Disk::remove(folder)? {
             return Ok(());
         }
-        let root = folder.join("s3");
+        let root = objects_path(folder);
         match std::fs::remove_dir_all(&root) {
             Err(source) if source.kind() != ErrorKind::NotFound => {
                 Err(SandboxError::Io { path: root, source })

@@ -1,6 +1,7 @@
 //! Worlds that somebody describes, the folders that keep them, and the status page.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use bluegreen_sandbox::{Description, Options, Sandbox, SandboxError};
 use bytes::Bytes;
@@ -194,6 +195,61 @@ fn a_folder_begins_anew() {
     std::fs::create_dir(&s3).expect("a folder of somebody else's");
     Sandbox::remove(other.path()).expect("nothing to remove");
     assert!(s3.exists());
+}
+
+/// Everything below a folder, by its path.
+fn tree(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("the folder reads") {
+            let path = entry.expect("the entry reads").path();
+            match path.is_dir() {
+                true => folders.push(path.clone()),
+                false => drop(found.insert(path.clone(), std::fs::read(&path).expect("it reads"))),
+            }
+            found.entry(path).or_default();
+        }
+    }
+    found
+}
+
+/// A folder that holds something else, or the world of a newer program, is refused by its name,
+/// and nothing in it changes.
+#[test]
+fn a_folder_of_something_else_is_left_alone() {
+    let files = [("s3/photos/holiday.jpg", "a holiday"), ("s3/notes.txt", "notes")];
+    let newer = [("world.json", "{\"format\":99}"), files[0]];
+    let not_a_world = [("world.json", "{\"name\":\"a game\"}"), files[0]];
+    let leftover = [(".upload-1.json", ""), ("s3/.upload-1.json", "somebody's")];
+    for (files, words) in [
+        (&files[..], "holds no world of a sandbox"),
+        (&leftover[..], "holds no world of a sandbox"),
+        (&newer[..], "written by a newer sandbox"),
+        (&not_a_world[..], "is not the world of a sandbox"),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let folder = folder.path();
+        for (name, content) in files {
+            let path = folder.join(name);
+            std::fs::create_dir_all(path.parent().expect("a parent")).expect("it is made");
+            std::fs::write(path, content).expect("it is written");
+        }
+        let before = tree(folder);
+        let error = Sandbox::open(Options {
+            directory: Some(folder.to_owned()),
+            ..Options::default()
+        });
+        let error = error.expect_err("it is refused").to_string();
+        let named = folder.display().to_string();
+        assert!(error.contains(words) && error.contains(&named), "{error}");
+        assert_eq!(tree(folder), before);
+    }
+    // Files beside those that a sandbox makes are no obstacle.
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("notes.txt"), "notes").expect("it is written");
+    drop(opened(BOOKS, Some(folder.path())));
+    assert_eq!(std::fs::read(folder.path().join("notes.txt")).expect("read"), b"notes");
 }
 
 /// The page needs no file beside it, may read the sandbox alone, and shows what the state says.

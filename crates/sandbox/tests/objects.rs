@@ -18,7 +18,7 @@ const MD5_OF_ONE: &str = "\"f97c5d29941bfb1b2fdab0874906ab82\"";
 struct Shop {
     sandbox: Sandbox,
     now: Arc<AtomicU64>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// An answer, with its body as text.
@@ -86,7 +86,7 @@ impl Shop {
         Shop {
             sandbox: sandbox.expect("it opens"),
             now,
-            _folder: folder,
+            folder,
         }
     }
 
@@ -908,8 +908,11 @@ async fn a_checksum_after_a_body_is_checked_and_kept() {
 /// A folder as `s3s-fs` kept it, with checksums that a killed process left of the object before.
 #[tokio::test]
 async fn a_folder_of_an_earlier_sandbox_opens() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let shop = Shop::new();
+    let folder = shop.folder;
+    drop(shop.sandbox);
     let root = folder.path().join("s3");
+    std::fs::remove_dir_all(&root).expect("it is removed");
     let write = |name: &str, content: &str| {
         let path = root.join(name);
         std::fs::create_dir_all(path.parent().expect("a parent")).expect("it is made");
@@ -924,6 +927,7 @@ async fn a_folder_of_an_earlier_sandbox_opens() {
         )
     };
     write(&format!("{BUCKET}/bluegreen/leases/1.json"), "one");
+    write(&format!("{BUCKET}/shop/v1.zip"), "a source bundle");
     write(&format!("{BUCKET}/parts"), "two");
     write(
         &beside("parts", "internal"),

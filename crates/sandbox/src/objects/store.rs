@@ -35,6 +35,10 @@ const INDEX: &str = "object.json";
 /// The file that says what an upload becomes.
 const UPLOAD: &str = "upload.json";
 
+/// The folders of a root: its buckets, and the files that are being written.
+const BUCKETS: &str = ".buckets";
+const STAGING: &str = ".staging";
+
 /// The end of the name of a file that describes a part.
 const PART: &str = ".part.json";
 
@@ -88,11 +92,11 @@ impl Store {
 
     /// Where files are while they are written.
     pub fn staging(&self) -> PathBuf {
-        self.root.join(".staging")
+        self.root.join(STAGING)
     }
 
     fn all(&self) -> PathBuf {
-        self.root.join(".buckets")
+        self.root.join(BUCKETS)
     }
 
     fn folder(&self, bucket: &str) -> PathBuf {
@@ -353,6 +357,24 @@ impl Store {
         file.persist(path)?;
         Ok(())
     }
+}
+
+/// Whether a folder has nothing but what a [`Store`] makes there, or is missing.
+///
+/// # Errors
+/// It cannot be read.
+pub(crate) fn is_own_root(root: &Path) -> io::Result<bool> {
+    let entries = match fs::read_dir(root) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+        entries => entries?,
+    };
+    for entry in entries {
+        let name = entry?.file_name();
+        if name != BUCKETS && name != STAGING {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// A description; `None` where the file is missing.
