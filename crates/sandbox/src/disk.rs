@@ -59,6 +59,11 @@ impl Opening {
         Ok(self.disk)
     }
 
+    /// The bundles that the world begins with, as `bucket/key`.
+    pub fn bundles(&self) -> &[String] {
+        &self.disk.saved.world.seeded_bundles
+    }
+
     /// The time of its clock.
     pub fn now(&self) -> Millis {
         self.disk.now()

@@ -29,7 +29,6 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use tokio::runtime::Runtime;
 
 use crate::body::{Spooled, Streamed};
-use crate::description::Description;
 use crate::objects::checksums::Algorithm;
 use crate::objects::failure::Subject;
 use crate::objects::plain::plain;
@@ -43,7 +42,7 @@ use crate::time::Millis;
 use crate::world::names::ACCOUNT;
 
 /// What the sandbox puts where a version's source bundle lies.
-pub(crate) const BUNDLE: &[u8] = b"a source bundle";
+const BUNDLE: &[u8] = b"a source bundle";
 
 /// The buckets and objects of a sandbox, below one folder.
 #[derive(Clone)]
@@ -91,13 +90,19 @@ impl Objects {
         })
     }
 
-    /// Makes the buckets that a world is described with, and puts its versions' bundles there.
-    pub fn begin(&self, described: &Description, at: Millis) -> std::io::Result<()> {
-        for bucket in described.buckets() {
+    /// Makes the buckets that a new world begins with, and puts a bundle in each place, given as
+    /// `bucket/key`.
+    pub fn begin<'a>(
+        &self,
+        buckets: impl Iterator<Item = &'a str>,
+        bundles: &[String],
+        at: Millis,
+    ) -> std::io::Result<()> {
+        for bucket in buckets {
             self.make_bucket(bucket, at)?;
         }
-        for (bucket, key) in described.bundles() {
-            self.seed(bucket, key, BUNDLE, at)?;
+        for (bucket, key) in bundles.iter().filter_map(|place| place.split_once('/')) {
+            self.seed(bucket, key, at)?;
         }
         Ok(())
     }
@@ -113,15 +118,15 @@ impl Objects {
         self.store.write_bucket(name, &bucket)
     }
 
-    /// Puts an object where there is none, and its bucket.
-    pub fn seed(&self, name: &str, key: &str, content: &[u8], at: Millis) -> std::io::Result<()> {
+    /// Puts a bundle where there is no object, and makes its bucket.
+    fn seed(&self, name: &str, key: &str, at: Millis) -> std::io::Result<()> {
         self.make_bucket(name, at)?;
         let _lock = exclusive(self.store.root())?;
         if !self.store.object(name, key)?.versions.is_empty() {
             return Ok(());
         }
         let mut writer = Writer::new(&self.store.staging(), Algorithm::Crc64Nvme.hasher())?;
-        writer.write(content)?;
+        writer.write(BUNDLE)?;
         let staged = writer.finish();
         let content = Content {
             size: staged.size,

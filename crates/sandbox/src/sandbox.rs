@@ -9,13 +9,13 @@ use std::time::SystemTime;
 
 use crate::call::{Call, Phase, Tap, TapVerdict};
 use crate::clock::{ClockReading, SPEEDS, TimeSource};
+use crate::description::Description;
 use crate::disk::{Disk, objects_path};
 use crate::error::SandboxError;
-use crate::objects::{BUNDLE, Objects};
+use crate::objects::Objects;
 use crate::options::Options;
 use crate::world::World;
 use crate::world::iam::policy::Policy;
-use crate::world::names::{BUCKET, BUNDLES};
 use crate::world::report::Report;
 
 /// A local Elastic Beanstalk and S3.
@@ -67,13 +67,9 @@ impl Sandbox {
         let at_once = matches!(options.time, TimeSource::Manual(_));
         let objects = Objects::open(&root, at_once).map_err(io)?;
         let now = opening.now();
-        match &options.world {
-            Some(described) => objects.begin(described, now).map_err(io)?,
-            None => {
-                for key in BUNDLES {
-                    objects.seed(BUCKET, key, BUNDLE, now).map_err(io)?;
-                }
-            }
+        if opening.is_new {
+            let buckets = options.world.iter().flat_map(Description::buckets);
+            objects.begin(buckets, opening.bundles(), now).map_err(io)?;
         }
         Ok(Sandbox(Arc::new(Inner {
             keeper: Mutex::new(opening.keep()?),

@@ -59,6 +59,15 @@ fn opened(text: &str, folder: Option<&Path>) -> Sandbox {
     .expect("it opens")
 }
 
+/// The sandbox of a folder, on the world that it keeps.
+fn kept(folder: &Path) -> Sandbox {
+    let options = Options {
+        directory: Some(folder.to_owned()),
+        ..Options::default()
+    };
+    Sandbox::open(options).expect("it opens")
+}
+
 async fn get(sandbox: &Sandbox, path: &str) -> (u16, String) {
     let request = http::Request::get(format!("http://127.0.0.1{path}"));
     let request = request.body(Bytes::new()).expect("a request");
@@ -174,21 +183,13 @@ fn a_folder_begins_anew() {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();
     drop(opened(BOOKS, Some(folder)));
-    let kept = Sandbox::open(Options {
-        directory: Some(folder.to_owned()),
-        ..Options::default()
-    });
     let is_there = |sandbox: Sandbox, name: &str| {
         sandbox.with_world(|world, _| world.environment(name).is_some())
     };
-    assert!(is_there(kept.expect("it opens"), "books-live"));
+    assert!(is_there(kept(folder), "books-live"));
     Sandbox::remove(folder).expect("it is removed");
     assert!(!folder.join("s3").exists());
-    let anew = Sandbox::open(Options {
-        directory: Some(folder.to_owned()),
-        ..Options::default()
-    });
-    assert!(is_there(anew.expect("it opens"), "shop-blue"));
+    assert!(is_there(kept(folder), "shop-blue"));
 
     let other = tempfile::tempdir().expect("a folder");
     let s3 = other.path().join("s3");
@@ -250,6 +251,33 @@ fn a_folder_of_something_else_is_left_alone() {
     std::fs::write(folder.path().join("notes.txt"), "notes").expect("it is written");
     drop(opened(BOOKS, Some(folder.path())));
     assert_eq!(std::fs::read(folder.path().join("notes.txt")).expect("read"), b"notes");
+}
+
+/// Only a new world gets buckets and bundles: what was deleted stays so, and nothing of the usual
+/// world comes into one that was described.
+#[tokio::test]
+async fn a_world_that_is_opened_again_gets_no_bundles() {
+    for (described, key, other) in [
+        (true, "/book-artifacts/books/2026-11-01.zip", "/shop-artifacts"),
+        (false, "/shop-artifacts/shop/v1.zip", "/book-artifacts"),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let open = |described: bool| match described {
+            true => opened(BOOKS, Some(folder.path())),
+            false => kept(folder.path()),
+        };
+        let sandbox = open(described);
+        let request = http::Request::delete(format!("http://127.0.0.1{key}"));
+        let request = request.body(Bytes::new()).expect("a request");
+        let deleted = sandbox.handle(request).await.expect("an answer");
+        assert_eq!(deleted.status(), 204);
+        drop(sandbox);
+        for described in [false, described] {
+            let again = open(described);
+            assert_eq!(get(&again, key).await.0, 404, "{key}");
+            assert_eq!(get(&again, &format!("{other}?location")).await.0, 404);
+        }
+    }
 }
 
 /// The page needs no file beside it, may read the sandbox alone, and shows what the state says.
