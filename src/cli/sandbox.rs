@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bluegreen_sandbox::{
     Description, Fault, Options as SandboxOptions, Policy, Replay, Report, SPEEDS, Sandbox,
-    SandboxError,
+    SandboxError, Sharing,
 };
 use serde::Deserialize;
 use tokio::net::TcpListener;
@@ -65,20 +65,22 @@ pub(super) async fn run(_options: &Options, args: &Args) -> Result<Exit, Failed>
         let recording = Replay::read(file)?.at_speed(args.speed);
         return replay(recording, &args.listen).await;
     }
-    if let (Some(folder), true) = (&args.directory, args.fresh) {
-        Sandbox::remove(folder)?;
-    }
     let described = args.seed_world.as_deref().map(Description::read);
+    let (world, policy) = (described.transpose()?, policy(args.policy.as_deref())?);
+    let listener = listen(&args.listen).await?;
+    // From here on nothing but the folder and the speed can be refused, and `open` checks both
+    // before it removes a world.
     let sandbox = Sandbox::open(SandboxOptions {
         directory: args.directory.clone(),
-        world: described.transpose()?,
+        sharing: Sharing::Exclusive,
+        fresh: args.fresh,
+        world,
         speed: args.speed,
-        policy: policy(args.policy.as_deref())?,
+        policy,
         seed: args.seed,
         ..SandboxOptions::default()
     })?;
     sandbox.with_world(|world, _| args.faults.iter().for_each(|f| world.inject(f.clone())));
-    let listener = listen(&args.listen).await?;
     let address = listener.local_addr().map_err(|e| Failed::bug(&e))?;
     if !address.ip().is_loopback() {
         tracing::warn!(

@@ -640,6 +640,42 @@ fn required_values_are_asked_for() {
     check("help_of_run", &run(&["run", "--help"]));
 }
 
+/// `sandbox --fresh` removes a world only where it can begin: not with a flag that it refuses, on a
+/// port that is taken, or while another sandbox uses the folder.
+#[test]
+fn a_world_stays_where_a_fresh_sandbox_cannot_begin() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let open = || {
+        let options = bluegreen_sandbox::Options {
+            directory: Some(folder.path().to_owned()),
+            ..bluegreen_sandbox::Options::default()
+        };
+        bluegreen_sandbox::Sandbox::open(options).expect("it opens")
+    };
+    drop(open());
+    let world = || std::fs::read(folder.path().join("world.json")).expect("the world is there");
+    let before = world();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let taken = listener.local_addr().expect("an address").to_string();
+    let missing = folder.path().join("missing").display().to_string();
+    let refused = |arguments: &[&str], words: &str| {
+        let directory = folder.path().display().to_string();
+        let mut command = hermetic(&["sandbox", "--fresh", "--directory", &directory]);
+        let output = command.args(arguments).output().expect("the binary runs");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(told.contains(words), "{told}");
+        assert!(matches!(code(&output), Some(2 | 3)), "{output:?}");
+        assert!(world() == before && folder.path().join("s3").exists());
+    };
+    refused(&["--seed-world", &missing], &missing);
+    refused(&["--policy", &missing], &missing);
+    refused(&["--listen", &taken], "cannot listen");
+    refused(&["--speed", "0"], "speed 0");
+    refused(&["--fault", "{}"], "--fault");
+    let _running = open();
+    refused(&["--listen", "127.0.0.1:0"], "another sandbox uses the folder");
+}
+
 #[test]
 fn an_abort_from_a_second_terminal_retreats() {
     for (name, operation) in [

@@ -1,7 +1,7 @@
 //! Keeps a world: in memory, or on disk for several processes at a time.
 
-use std::fs::File;
-use std::io::Write;
+use std::fs::{File, TryLockError};
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -12,7 +12,7 @@ use crate::arrivals::advance;
 use crate::clock::{Clock, ClockReading, TimeSource};
 use crate::error::SandboxError;
 use crate::objects::is_own_root;
-use crate::options::Options;
+use crate::options::{Options, Sharing};
 use crate::time::{Millis, millis, system_time};
 use crate::world::iam::policy::Policy;
 use crate::world::{FORMAT, World};
@@ -27,6 +27,8 @@ pub(crate) struct Disk {
     /// Each process has its own: it is not kept with the world.
     policy: Option<Arc<Policy>>,
     saved: Saved,
+    /// Holds the folder against those who do not share it.
+    _usage: Option<Usage>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -92,6 +94,7 @@ impl Disk {
                         None => World::seeded(now),
                     },
                 },
+                _usage: None,
             },
             is_new: true,
             _lock: None,
@@ -103,34 +106,30 @@ impl Disk {
                 check(folder)?;
             }
             opening._lock = Some(lock(folder)?);
-            if let Some(found) = check(folder)? {
-                opening.is_new = false;
-                opening.disk.found(found, options);
+            let usage = Usage::begin(folder, options)?;
+            match check(folder)? {
+                Some(_) if options.fresh => remove(folder)?,
+                Some(found) => {
+                    opening.is_new = false;
+                    opening.disk.found(found, options, usage.is_first);
+                }
+                None => {}
             }
+            opening.disk._usage = Some(usage);
         }
         Ok(opening)
     }
 
-    /// Takes the world that was found in place of the new one.
-    fn found(&mut self, found: Saved, options: &Options) {
+    /// Takes the world that was found in place of the new one. Its speed stays as it is while
+    /// others use it.
+    fn found(&mut self, found: Saved, options: &Options, is_first: bool) {
         self.saved = found;
         if let Some(seed) = options.seed {
             self.saved.world.seed_chance(seed);
         }
-        if self.saved.clock.speed != options.speed {
+        if is_first && self.saved.clock.speed != options.speed {
             self.saved.clock = self.saved.clock.at_speed(options.speed);
         }
-    }
-
-    /// Removes the world in a folder; says whether there was one.
-    pub fn remove(folder: &Path) -> Result<bool, SandboxError> {
-        let _lock = lock(folder)?;
-        if load(folder)?.is_none() {
-            return Ok(false);
-        }
-        let path = path(folder);
-        std::fs::remove_file(&path).map_err(io(&path))?;
-        Ok(true)
     }
 
     pub fn clock(&self) -> ClockReading {
@@ -190,6 +189,53 @@ impl Disk {
     }
 }
 
+/// The use of a folder, until it is dropped.
+struct Usage {
+    /// Whether nobody else used the folder when this began.
+    is_first: bool,
+    _file: File,
+}
+
+impl Usage {
+    /// Begins to use a folder, whose lock the caller holds.
+    fn begin(folder: &Path, options: &Options) -> Result<Usage, SandboxError> {
+        let path = folder.join("sandbox.lock");
+        let file = open(&path)?;
+        let is_free = |locked: Result<(), TryLockError>| match locked {
+            Ok(()) => Ok(true),
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Err(TryLockError::Error(source)) => Err(io(&path)(source)),
+        };
+        let is_first = is_free(file.try_lock())?;
+        let may_share = options.sharing == Sharing::Shared;
+        if may_share && is_first {
+            file.unlock().map_err(io(&path))?;
+        }
+        let shares = may_share && is_free(file.try_lock_shared())?;
+        // Who begins anew needs the folder alone.
+        if !(is_first || shares && !options.fresh) {
+            return Err(SandboxError::InUse {
+                folder: folder.to_owned(),
+            });
+        }
+        Ok(Usage {
+            is_first,
+            _file: file,
+        })
+    }
+}
+
+/// Removes a world with its objects. The world goes last: who is killed meanwhile can do it again.
+fn remove(folder: &Path) -> Result<(), SandboxError> {
+    let objects = objects_path(folder);
+    match std::fs::remove_dir_all(&objects) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(io(&objects)(error)),
+        _ => {}
+    }
+    let path = path(folder);
+    std::fs::remove_file(&path).map_err(io(&path))
+}
+
 fn path(folder: &Path) -> PathBuf {
     folder.join("world.json")
 }
@@ -227,21 +273,26 @@ fn io(path: &Path) -> impl Fn(std::io::Error) -> SandboxError {
 fn lock(folder: &Path) -> Result<File, SandboxError> {
     let path = lock_path(folder);
     std::fs::create_dir_all(folder).map_err(io(folder))?;
+    let file = open(&path)?;
+    file.lock().map_err(io(&path))?;
+    Ok(file)
+}
+
+/// Opens a file to lock, and makes it where it is missing.
+fn open(path: &Path) -> Result<File, SandboxError> {
     let file = File::options()
         .create(true)
         .truncate(false)
         .write(true)
-        .open(&path)
-        .map_err(io(&path))?;
-    file.lock().map_err(io(&path))?;
-    Ok(file)
+        .open(path);
+    file.map_err(io(path))
 }
 
 fn load(folder: &Path) -> Result<Option<Saved>, SandboxError> {
     let path = path(folder);
     let text = match std::fs::read(&path) {
         Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(io(&path)(error)),
     };
     let not_a_world = |e: serde_json::Error| SandboxError::NotAWorld {

@@ -25,6 +25,16 @@ pub enum SandboxError {
         /// Why.
         message: String,
     },
+    /// Another sandbox uses the folder now.
+    #[error(
+        "another sandbox uses the folder {} now: stop that one, use it by its URL, or give another \
+         folder",
+        folder.display()
+    )]
+    InUse {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// The folder holds no world, but files where a sandbox keeps its objects.
     #[error(
         "{} holds no world of a sandbox, and {} holds files of something else: give a folder of the \

@@ -55,7 +55,7 @@ mod replay;
 
 pub use description::Description;
 pub use error::SandboxError;
-pub use options::Options;
+pub use options::{Options, Sharing};
 pub use sandbox::Sandbox;
 
 pub use call::{Call, Hangup, Origin, Phase, Service, TapVerdict};

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::io::ErrorKind;
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -37,7 +35,8 @@ impl fmt::Debug for Sandbox {
 }
 
 impl Sandbox {
-    /// Opens a sandbox, with a seeded world where there is none yet.
+    /// Opens a sandbox, with a seeded world where there is none yet. It refuses whatever it can
+    /// before it changes anything.
     ///
     /// # Errors
     /// [`SandboxError`].
@@ -78,24 +77,6 @@ impl Sandbox {
             calls: 0.into(),
             _scratch: scratch,
         })))
-    }
-
-    /// Removes the world that a folder keeps, and its objects; nothing else there.
-    ///
-    /// # Errors
-    /// [`SandboxError::Io`], and [`SandboxError::NotAWorld`] where the folder keeps something
-    /// else.
-    pub fn remove(folder: &Path) -> Result<(), SandboxError> {
-        if !Disk::remove(folder)? {
-            return Ok(());
-        }
-        let root = objects_path(folder);
-        match std::fs::remove_dir_all(&root) {
-            Err(source) if source.kind() != ErrorKind::NotFound => {
-                Err(SandboxError::Io { path: root, source })
-            }
-            _ => Ok(()),
-        }
     }
 
     /// Its time and speed.

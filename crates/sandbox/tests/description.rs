@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use bluegreen_sandbox::{Description, Options, Sandbox, SandboxError};
+use bluegreen_sandbox::{Description, Options, Sandbox, SandboxError, Sharing};
 use bytes::Bytes;
 
 const BOOKS: &str = r#"
@@ -187,15 +187,63 @@ fn a_folder_begins_anew() {
         sandbox.with_world(|world, _| world.environment(name).is_some())
     };
     assert!(is_there(kept(folder), "books-live"));
-    Sandbox::remove(folder).expect("it is removed");
-    assert!(!folder.join("s3").exists());
+    assert!(is_there(anew(folder).expect("it opens"), "shop-blue"));
     assert!(is_there(kept(folder), "shop-blue"));
+    let objects = kept(folder).report().leftovers.objects;
+    assert!(objects.is_empty(), "{objects:?}");
 
     let other = tempfile::tempdir().expect("a folder");
-    let s3 = other.path().join("s3");
-    std::fs::create_dir(&s3).expect("a folder of somebody else's");
-    Sandbox::remove(other.path()).expect("nothing to remove");
-    assert!(s3.exists());
+    let notes = other.path().join("s3/notes.txt");
+    std::fs::create_dir(other.path().join("s3")).expect("a folder of somebody else's");
+    std::fs::write(&notes, "notes").expect("it is written");
+    anew(other.path()).expect_err("it is refused");
+    assert!(notes.exists());
+}
+
+/// A sandbox that begins anew in a folder.
+fn anew(folder: &Path) -> Result<Sandbox, SandboxError> {
+    Sandbox::open(Options {
+        directory: Some(folder.to_owned()),
+        fresh: true,
+        ..Options::default()
+    })
+}
+
+/// Whoever needs a folder alone is refused while another sandbox uses it, and whoever shares it
+/// changes nothing for the others.
+#[test]
+fn a_folder_in_use_is_refused_to_whoever_needs_it_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let open = |sharing: Sharing, speed: f64| {
+        Sandbox::open(Options {
+            directory: Some(folder.path().to_owned()),
+            sharing,
+            speed,
+            ..Options::default()
+        })
+    };
+    let first = open(Sharing::Shared, 10.0).expect("it opens");
+    let second = open(Sharing::Shared, 100.0).expect("it shares");
+    for sandbox in [&first, &second] {
+        assert_eq!(sandbox.clock().speed, 10.0);
+    }
+    drop(first);
+    let before = tree(folder.path());
+    let named = folder.path().display().to_string();
+    for refused in [open(Sharing::Exclusive, 10.0), anew(folder.path())] {
+        let error = refused.expect_err("it is refused").to_string();
+        assert!(
+            error.contains("another sandbox uses the folder") && error.contains(&named),
+            "{error}"
+        );
+    }
+    assert_eq!(tree(folder.path()), before);
+    drop(second);
+    let alone = open(Sharing::Exclusive, 100.0).expect("nobody uses it");
+    assert_eq!(alone.clock().speed, 100.0);
+    open(Sharing::Shared, 10.0).expect_err("it is refused");
+    drop(alone);
+    open(Sharing::Shared, 10.0).expect("nobody uses it");
 }
 
 /// Everything below a folder, by its path.
