@@ -53,7 +53,7 @@ pub(super) struct Args {
 }
 
 fn fault(text: &str) -> Result<Fault, String> {
-    serde_json::from_str(text).map_err(|e| e.to_string())
+    Fault::read(text.as_bytes())
 }
 
 fn policy(file: Option<&Path>) -> Result<Option<Policy>, Failed> {

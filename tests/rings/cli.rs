@@ -673,7 +673,10 @@ fn a_world_stays_where_a_fresh_sandbox_cannot_begin() {
     refused(&["--speed", "0"], "speed 0");
     refused(&["--fault", "{}"], "--fault");
     let _running = open();
-    refused(&["--listen", "127.0.0.1:0"], "another sandbox uses the folder");
+    refused(
+        &["--listen", "127.0.0.1:0"],
+        "another sandbox uses the folder",
+    );
 }
 
 #[test]

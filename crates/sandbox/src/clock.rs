@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use crate::time::{Millis, millis};
+use crate::time::{LAST, Millis, millis};
 
 /// The source of a sandbox's time.
 #[derive(Clone)]
@@ -65,7 +65,8 @@ impl Clock {
 
     pub fn now(&self) -> Millis {
         let passed = millis(SystemTime::now()).saturating_sub(self.wall);
-        self.epoch + (passed as f64 * self.speed) as Millis
+        let passed = (passed as f64 * self.speed) as Millis;
+        self.epoch.saturating_add(passed).min(LAST)
     }
 }
 

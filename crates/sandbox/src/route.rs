@@ -348,12 +348,12 @@ impl Sandbox {
                 200,
                 &json!(self.with_world(|world, _| world.faults().to_vec())),
             ),
-            (&Method::POST, "faults") => match serde_json::from_slice::<Fault>(request.body()) {
+            (&Method::POST, "faults") => match Fault::read(request.body()) {
                 Ok(fault) => {
                     self.with_world(|world, _| world.inject(fault));
                     in_json(200, &json!({}))
                 }
-                Err(error) => in_json(400, &json!({ "error": error.to_string() })),
+                Err(error) => in_json(400, &json!({ "error": error })),
             },
             (&Method::DELETE, "faults") => {
                 self.with_world(|world, _| world.clear_faults());

@@ -5,6 +5,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// Milliseconds since the Unix epoch, in the sandbox's own time.
 pub type Millis = u64;
 
+/// The last moment that dates can name: the end of the year 9999.
+pub(crate) const LAST: Millis = 253_402_300_799_000;
+
+/// So many of as many equal parts of a time.
+pub(crate) fn part(of: Millis, nth: u64, many: u64) -> Millis {
+    let part = u128::from(of) * u128::from(nth) / u128::from(many.max(1));
+    Millis::try_from(part).unwrap_or(Millis::MAX)
+}
+
 pub(crate) fn millis(time: SystemTime) -> Millis {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(Millis::MAX)
@@ -16,9 +25,7 @@ pub(crate) fn system_time(at: Millis) -> SystemTime {
 
 /// RFC 3339 in UTC, with milliseconds.
 pub(crate) fn date(at: Millis) -> String {
-    let last = 253_402_300_799_000;
-    let time = std::time::UNIX_EPOCH + std::time::Duration::from_millis(at.min(last));
-    humantime::format_rfc3339_millis(time).to_string()
+    humantime::format_rfc3339_millis(system_time(at.min(LAST))).to_string()
 }
 
 /// Milliseconds since the epoch of a text in ISO 8601: extended as in `2026-11-28T12:01:23.5Z` or

@@ -12,6 +12,7 @@ pub(crate) mod environment;
 pub(crate) mod fault;
 pub(crate) mod iam;
 pub(crate) mod lifecycle;
+pub(crate) mod limits;
 pub(crate) mod managed_action;
 pub(crate) mod names;
 pub(crate) mod parameter;
@@ -374,7 +375,8 @@ impl World {
     /// Adds an event, at a moment of its own: clients continue from the newest date they know and
     /// one millisecond (the EB CLI's `get_new_events`).
     pub(crate) fn emit(&mut self, event: Event) {
-        let last = self.view.events.last().map_or(0, |event| event.at + 1);
+        let last = self.view.events.last();
+        let last = last.map_or(0, |event| event.at.saturating_add(1));
         let at = self.now.max(last);
         self.view.events.push(Event { at, ..event });
     }

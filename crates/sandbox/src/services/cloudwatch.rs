@@ -205,7 +205,7 @@ fn metric_data(world: &World, input: &Map<String, Value>) -> Answer {
     let mut results = Vec::new();
     for query in queries {
         let stat = &query["MetricStat"];
-        let period = number(&stat["Period"]).unwrap_or(0) * 1000;
+        let period = number(&stat["Period"]).unwrap_or(0).saturating_mul(1000);
         if period == 0 || !period.is_multiple_of(MINUTE) {
             return Err(unfit("Period must be a multiple of 60.".to_owned()));
         }

@@ -3,7 +3,7 @@
 //! The texts are those of the developer guide (`eb create`, `eb setenv`, `eb swap`) and of public
 //! event logs.
 
-use crate::time::Millis;
+use crate::time::{Millis, part};
 use crate::world::World;
 use crate::world::due::Happening;
 use crate::world::environment::{Busy, Environment};
@@ -93,7 +93,7 @@ impl World {
         let until = lasts / 2;
         let many = texts.len() as u64;
         for (nth, text) in (0..).zip(texts) {
-            let after = second + until.saturating_sub(second) * nth / many;
+            let after = second + part(until.saturating_sub(second), nth, many);
             self.plan_event(at, after, "INFO", text);
         }
         self.plan_during(at, until, |id, operation| Happening::HealthPends {
@@ -140,6 +140,6 @@ impl World {
         self.plan_event(at, second, "INFO", waiting.to_owned());
         let group = self.view.environments[at].scaling_group();
         let deleted = format!("Deleted Auto Scaling group named: {group}");
-        self.plan_event(at, lasts * 3 / 4, "INFO", deleted);
+        self.plan_event(at, part(lasts, 3, 4), "INFO", deleted);
     }
 }

@@ -1,6 +1,6 @@
 //! The course of a deploy: how long it takes and the events in it.
 
-use crate::time::Millis;
+use crate::time::{Millis, part};
 use crate::world::World;
 use crate::world::environment::{Busy, Environment};
 
@@ -56,7 +56,7 @@ impl World {
         said.extend(additional.cloned().unwrap_or_default());
         let many = said.len() as u64;
         for (nth, (severity, message)) in (1..).zip(said) {
-            let after = second + (lasts - second) * nth / (many + 1);
+            let after = second + part(lasts - second, nth, many + 1);
             self.plan_event(at, after, &severity, message);
         }
     }
@@ -115,7 +115,7 @@ impl World {
             (_, Some(lag)) => (503, *lag),
             (_, None) => return,
         };
-        let until = self.now + seconds * 1000;
+        let until = self.now.saturating_add(seconds.saturating_mul(1000));
         self.view.environments[at].out_of_service = Some((status, until));
         self.ail(&name, "Severe", seconds, OUT_OF_SERVICE.to_owned());
     }

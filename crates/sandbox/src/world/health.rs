@@ -155,7 +155,7 @@ impl World {
         let lasting = LastingHealth {
             status: status.to_owned(),
             cause,
-            until: self.now + seconds * 1000,
+            until: self.now.saturating_add(seconds.saturating_mul(1000)),
         };
         self.quirks.healths.insert(name.to_owned(), lasting);
         if let Some(at) = self.idle(name) {

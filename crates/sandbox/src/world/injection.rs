@@ -2,12 +2,13 @@
 
 use crate::world::World;
 use crate::world::fault::{Fault, FaultEffect, LaunchFault};
+use crate::world::limits::{BATCHES_MAX, FAILURES_MAX};
 use crate::world::quirks::{Elsewhere, Quirks};
 use crate::world::setting::Setting;
 
 impl World {
     /// Injects a fault. Faults of the wire strike requests from now on; those of the world hold at
-    /// once.
+    /// once. A number beyond its limit counts as much as the limit allows, or forever.
     pub fn inject(&mut self, fault: impl Into<Fault>) {
         let fault = fault.into();
         match &fault.effect {
@@ -26,7 +27,7 @@ impl World {
                 seconds,
                 batches,
             } => {
-                let slow = (*seconds, *batches);
+                let slow = (*seconds, (*batches).min(BATCHES_MAX));
                 self.quirks.slow_deploys.insert(label.clone(), slow);
             }
             FaultEffect::UpdateSays {
@@ -159,7 +160,9 @@ impl World {
             FaultEffect::RulesStay => self.quirks.rules_stay = true,
             FaultEffect::TagsNeedNoRight => self.quirks.tags_need_no_right = true,
             FaultEffect::BundlesReadBy { reader } => self.quirks.bundle_reader = Some(*reader),
-            FaultEffect::SwapFailsOnce => self.quirks.failing_swaps += 1,
+            FaultEffect::SwapFailsOnce => {
+                self.quirks.failing_swaps = self.quirks.failing_swaps.saturating_add(1);
+            }
             FaultEffect::TerminateFailsOnce { environment } => {
                 self.quirks.stuck_terminations.push(environment.clone());
             }
@@ -172,7 +175,8 @@ impl World {
                     true => &mut self.quirks.lingering_terminations,
                     false => &mut self.quirks.stuck_terminations,
                 };
-                names.extend((0..*failures).map(|_| environment.clone()));
+                let failures = (*failures).min(FAILURES_MAX);
+                names.extend((0..failures).map(|_| environment.clone()));
             }
             FaultEffect::AnotherFails {
                 environment,

@@ -36,7 +36,7 @@ impl World {
         let missing = count.saturating_sub(environment.instances.len());
         let label = environment.version_label.clone();
         let deployment_id = environment.deployment_id;
-        let healthy_from = self.now + warm_seconds * 1000;
+        let healthy_from = (self.now).saturating_add(warm_seconds.saturating_mul(1000));
         let launched = self.instances(missing, &label);
         let launched = launched.into_iter().map(|instance| Instance {
             deployment_id,

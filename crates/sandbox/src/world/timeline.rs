@@ -180,7 +180,7 @@ impl World {
         );
         if self.view.environments[at].health == "Grey" {
             let lasts = self.jittered(self.timings.warm_seconds);
-            let healthy_from = self.now + lasts;
+            let healthy_from = self.now.saturating_add(lasts);
             for instance in &mut self.view.environments[at].instances {
                 instance.healthy_from = healthy_from;
             }

@@ -4,16 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::time::Millis;
+use crate::time::{Millis, part};
 use crate::world::environment::Environment;
+use crate::world::limits::{CLIENTS_MAX, PER_SECOND_MAX};
 use crate::world::quirks::Quirks;
 use crate::world::view::View;
 
 /// How many losses the report lists in full.
 const LOSSES_TOLD: usize = 20;
-/// How many clients there may be, and how many requests each may send a second.
-const CLIENTS_MAX: usize = 10_000;
-const PER_SECOND_MAX: u64 = 10_000;
 
 /// The clients and the outcome of their requests.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -75,11 +73,14 @@ pub struct Loss {
 }
 
 impl Traffic {
-    /// `count` clients of `host`, their caches expiring one after the other.
+    /// `count` clients of `host`, their caches expiring one after the other; no more than can be
+    /// counted.
     pub(crate) fn new(host: &str, count: usize, cache_seconds: u64, now: Millis) -> Traffic {
+        let count = count.min(CLIENTS_MAX);
+        let keeps = cache_seconds.saturating_mul(1000);
         let client = |number: usize| Client {
             environment: None,
-            expires: now + number as u64 * cache_seconds * 1000 / count.max(1) as u64,
+            expires: now.saturating_add(part(keeps, number as u64, count as u64)),
         };
         Traffic {
             host: host.to_owned(),
@@ -93,7 +94,6 @@ impl Traffic {
     /// Sets how many clients there are from now on, and how many requests a second each sends;
     /// neither is more than can be counted.
     pub(crate) fn grow(&mut self, clients: usize, per_second: u64, now: Millis) {
-        let clients = clients.min(CLIENTS_MAX);
         self.clients = Traffic::new(&self.host, clients, self.cache_seconds, now).clients;
         self.per_second = per_second.min(PER_SECOND_MAX);
     }
