@@ -10,4 +10,5 @@ pub(crate) mod options;
 pub(crate) mod page;
 pub(crate) mod platforms;
 pub(crate) mod search;
+pub(crate) mod sizes;
 pub(crate) mod tagged;

@@ -194,3 +194,25 @@ async fn every_application_states_its_lifecycle() {
     assert_eq!(all(&told, "<ResourceLifecycleConfig>", "<").len(), 2);
     assert_eq!(all(&told, "<MaxCountRule><Enabled>", "<"), ["false"; 2]);
 }
+
+/// The names of applications and versions have no slash and no control character, whichever
+/// operation makes them.
+#[tokio::test]
+async fn a_name_has_no_slash_and_no_control_character() {
+    let play = Play::new();
+    for (name, what) in [("a%2Fb", "a slash"), ("a%07b", "a control character")] {
+        let create = format!("Action=CreateApplication&ApplicationName={name}");
+        let words = format!("ApplicationName may not contain {what}.");
+        play.refused(&create, "InvalidParameterValue", &words).await;
+        let create = format!(
+            "Action=CreateApplicationVersion&ApplicationName={name}&VersionLabel=v1\
+             &AutoCreateApplication=true"
+        );
+        play.refused(&create, "InvalidParameterValue", &words).await;
+        let create =
+            format!("Action=CreateApplicationVersion&ApplicationName=shop&VersionLabel={name}");
+        let words = format!("VersionLabel may not contain {what}.");
+        play.refused(&create, "InvalidParameterValue", &words).await;
+    }
+    assert_eq!(play.world(|world| world.view.applications.len()), 1);
+}

@@ -5,7 +5,7 @@ use crate::operations::lifecycle::{lifecycle_node, lifecycle_of};
 use crate::operations::tags::user_tags;
 use crate::operations::update::begin_termination;
 use crate::policy::visibility::shows;
-use crate::query::checks::{check_description, check_length};
+use crate::query::checks::{check_application_name, check_description};
 use crate::query::lookup::require_application;
 use crate::query::tagged::Tagged;
 use crate::wire::answer::{Node, node};
@@ -19,7 +19,7 @@ use crate::world::view::Application;
 
 pub(crate) fn create_application(world: &mut World, form: &Form) -> Done {
     let name = form.require("ApplicationName")?.to_owned();
-    check_length("applicationName", &name, 1, 100)?;
+    check_application_name(&name)?;
     check_description(form)?;
     let tags = user_tags(form, "Tags", Tagged::Other)?;
     let lifecycle = lifecycle_of(form, Lifecycle::default())?;
@@ -41,6 +41,7 @@ pub(crate) fn add_application(
     name: &str,
     description: &str,
 ) -> Result<(), ApiError> {
+    check_application_name(name)?;
     if world.view.applications.len() >= world.quota(QuotaOf::Applications) {
         return Err(ApiError::new(
             "TooManyApplicationsException",

@@ -3,12 +3,13 @@
 use crate::operations::describe::environment_node;
 use crate::operations::done::Done;
 use crate::operations::tags::user_tags;
-use crate::query::checks::{check_description, check_length};
+use crate::query::checks::{check_description, check_environment_name, check_prefix};
 use crate::query::configuration::{configuration, template_name};
 use crate::query::lookup::{require_application, require_version};
 use crate::query::namespaces::{check_namespaces, refusal};
 use crate::query::options::{merge, remove, settings};
 use crate::query::platforms::no_stack;
+use crate::query::sizes::{check_sizes, instance_count};
 use crate::query::tagged::Tagged;
 use crate::wire::answer::node;
 use crate::wire::error::ApiError;
@@ -19,8 +20,6 @@ use crate::world::quota::QuotaOf;
 use crate::world::setting::Setting;
 use crate::world::tally::Created;
 
-/// The most that an environment's `MinSize` may be.
-const INSTANCES_MAX: usize = 10_000;
 /// The version label of an environment that was created without one (openraven/magpie#48).
 pub(crate) const SAMPLE: &str = "Sample Application";
 
@@ -28,7 +27,7 @@ pub(crate) fn create_environment(world: &mut World, form: &Form, request_id: &st
     let application = form.require("ApplicationName")?.to_owned();
     require_application(world, &application)?;
     let name = form.require("EnvironmentName")?.to_owned();
-    check_name(&name)?;
+    check_environment_name(&name)?;
     check_description(form)?;
     if world.environment(&name).is_some() {
         return Err(ApiError::invalid(format!(
@@ -174,66 +173,6 @@ pub(crate) fn check_dns(world: &World, form: &Form) -> Done {
             .text("Available", !is_taken(world, prefix))
             .text("FullyQualifiedCNAME", cname),
     ))
-}
-
-/// Refuses sizes that a group cannot have.
-pub(crate) fn check_sizes(options: &[Setting]) -> Result<(), ApiError> {
-    let min = instance_count(options)?;
-    let max = options
-        .iter()
-        .find(|s| s.namespace == "aws:autoscaling:asg" && s.name == "MaxSize")
-        .and_then(|s| s.value.parse::<usize>().ok());
-    match max {
-        Some(max) if max < min => Err(ApiError::invalid(format!(
-            "Invalid option value: '{min}' (Namespace: 'aws:autoscaling:asg', OptionName: 'MinSize'): MinSize must be less than or equal to MaxSize ({max})."
-        ))),
-        _ => Ok(()),
-    }
-}
-
-/// How many instances these settings launch: `MinSize`, by default 1 and at most
-/// 10,000 (developer guide, "General options for all environments").
-pub(crate) fn instance_count(options: &[Setting]) -> Result<usize, ApiError> {
-    let least = options
-        .iter()
-        .find(|s| s.namespace == "aws:autoscaling:asg" && s.name == "MinSize");
-    let Some(least) = least else { return Ok(1) };
-    least
-        .value
-        .parse()
-        .ok()
-        .filter(|count| *count <= INSTANCES_MAX)
-        .ok_or_else(|| {
-            ApiError::invalid(format!(
-                "Invalid option value: '{}' (Namespace: 'aws:autoscaling:asg', OptionName: 'MinSize'): Value must be an integer of at most {INSTANCES_MAX}.",
-                least.value
-            ))
-        })
-}
-
-/// Environment names: 4 to 40 letters, digits and hyphens (API reference).
-fn check_name(name: &str) -> Result<(), ApiError> {
-    check_length("environmentName", name, 4, 40)?;
-    check_hyphenated("EnvironmentName", name)
-}
-
-/// CNAME prefixes: 4 to 63 letters, digits and hyphens (API reference).
-fn check_prefix(prefix: &str) -> Result<(), ApiError> {
-    check_length("cNAMEPrefix", prefix, 4, 63)?;
-    check_hyphenated("CNAMEPrefix", prefix)
-}
-
-/// Letters, digits and hyphens, none of the hyphens at an edge.
-fn check_hyphenated(what: &str, name: &str) -> Result<(), ApiError> {
-    let well_formed = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-        && !name.starts_with('-')
-        && !name.ends_with('-');
-    if well_formed {
-        return Ok(());
-    }
-    Err(ApiError::invalid(format!(
-        "Value {name} at '{what}' failed to satisfy constraint: Member must contain only letters, digits, and the dash character and may not start or end with a dash"
-    )))
 }
 
 /// CreateEnvironment refuses a retired option.

@@ -1,10 +1,11 @@
 //! RebuildEnvironment: of a living environment, or of one that was terminated in the last six
 //! weeks.
 
-use crate::operations::create::{check_environments, instance_count};
+use crate::operations::create::check_environments;
 use crate::operations::done::Done;
 use crate::operations::update::require_ready;
 use crate::query::lookup::{named, require_application};
+use crate::query::sizes::instance_count;
 use crate::wire::error::ApiError;
 use crate::wire::form::Form;
 use crate::world::World;

@@ -1,7 +1,7 @@
 //! The tags of every resource of Elastic Beanstalk.
 
 use crate::operations::done::Done;
-use crate::query::checks::check_length;
+use crate::query::checks::{check_tag_count, check_tags};
 use crate::query::tagged::Tagged;
 use crate::wire::answer::node;
 use crate::wire::error::ApiError;
@@ -87,18 +87,6 @@ fn tags_of(world: &World, arn: &str) -> Result<Tags, ApiError> {
     ))
 }
 
-/// Refuses more tags of its owner's than a resource may have.
-fn check_tag_count(count: usize, kind: Tagged) -> Result<(), ApiError> {
-    let maximum = kind.maximum();
-    match count > maximum {
-        true => Err(ApiError::new(
-            "TooManyTagsException",
-            format!("The number of tags exceeds {maximum}."),
-        )),
-        false => Ok(()),
-    }
-}
-
 /// The tags of a request; those that the service reserves are refused.
 pub(crate) fn user_tags(form: &Form, name: &str, kind: Tagged) -> Result<Tags, ApiError> {
     let tags: Vec<_> = form
@@ -109,15 +97,6 @@ pub(crate) fn user_tags(form: &Form, name: &str, kind: Tagged) -> Result<Tags, A
             (field("Key"), field("Value"))
         })
         .collect();
-    check_tag_count(tags.len(), kind)?;
-    for (key, value) in &tags {
-        check_length("tagKey", key, 1, 128)?;
-        check_length("tagValue", value, 0, 256)?;
-        let lower = key.to_lowercase();
-        let is_name = key == "Name" && kind == Tagged::Environment;
-        if lower.starts_with("aws:") || lower.starts_with("elasticbeanstalk:") || is_name {
-            return Err(ApiError::invalid(format!("Tag key {key} is reserved.")));
-        }
-    }
+    check_tags(&tags, kind)?;
     Ok(tags)
 }

@@ -1,6 +1,5 @@
 //! The operations that change an environment.
 
-use crate::operations::create::check_sizes;
 use crate::operations::describe::environment_node;
 use crate::operations::done::Done;
 use crate::query::checks::check_description;
@@ -9,6 +8,7 @@ use crate::query::lookup::{find, named, require_application, require_template};
 use crate::query::namespaces::check_namespaces;
 use crate::query::options::{merge, remove, settings};
 use crate::query::platforms::platform;
+use crate::query::sizes::check_sizes;
 use crate::wire::error::ApiError;
 use crate::wire::form::Form;
 use crate::world::World;

@@ -6,7 +6,7 @@ use crate::operations::applications::add_application;
 use crate::operations::done::Done;
 use crate::operations::tags::user_tags;
 use crate::policy::visibility::shows;
-use crate::query::checks::{check_description, check_length};
+use crate::query::checks::{check_description, check_label};
 use crate::query::lookup::{require_application, require_version};
 use crate::query::page::page;
 use crate::query::tagged::Tagged;
@@ -23,11 +23,8 @@ use crate::world::view::{SourceBuild, Version};
 pub(crate) fn create_version(world: &mut World, form: &Form) -> Done {
     let application = form.require("ApplicationName")?.to_owned();
     let label = form.require("VersionLabel")?.to_owned();
-    check_length("versionLabel", &label, 1, 100)?;
+    check_label(&label)?;
     check_description(form)?;
-    if label.contains('/') {
-        return Err(ApiError::invalid("VersionLabel may not contain a slash."));
-    }
     let tags = user_tags(form, "Tags", Tagged::Other)?;
     let build = source_build(form)?;
     let (bucket, key) = source_bundle(world, form, build.is_some())?;

@@ -58,9 +58,11 @@ pub(crate) fn is_known(namespace: &str) -> bool {
     })
 }
 
-/// Refuses settings in a namespace that the service does not know, as it refuses a retired option.
+/// Refuses settings in a namespace that the service does not know, and those of no option, as it
+/// refuses a retired option.
 pub(crate) fn check_namespaces(settings: &[Setting]) -> Result<(), ApiError> {
-    match settings.iter().find(|s| !is_known(&s.namespace)) {
+    let is_wrong = |s: &&Setting| !is_known(&s.namespace) || s.name.is_empty();
+    match settings.iter().find(is_wrong) {
         None => Ok(()),
         Some(setting) => Err(refusal(setting)),
     }
