@@ -1,9 +1,10 @@
 //! A world that somebody describes, in place of the seeded one: in TOML, or by a file that
 //! `bluegreen doctor` wrote on a real account.
 
+mod checks;
 mod from_recording;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -156,55 +157,18 @@ impl Description {
             path: path.to_owned(),
             message,
         };
-        let described = if text.trim_start().starts_with('{') {
+        if text.trim_start().starts_with('{') {
             let recording = Recording::read(path).map_err(|error| wrong(error.to_string()))?;
-            Description::of_recording(&recording)
-        } else {
-            toml::from_str(&text).map_err(|error| wrong(error.to_string()))?
-        };
-        described.check().map_err(wrong)?;
+            let described = Description::of_recording(&recording);
+            described.check_world().map_err(wrong)?;
+            return Ok(described);
+        }
+        let described: Description =
+            toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+        // The names of a recording are the service's own, or pseudonyms.
+        described.check_names().map_err(wrong)?;
+        described.check_world().map_err(wrong)?;
         Ok(described)
-    }
-
-    /// Refuses what the service would not have: something that names what is not there, and what
-    /// is there twice.
-    fn check(&self) -> Result<(), String> {
-        let applications: BTreeSet<_> = self.applications.iter().map(|a| &a.name).collect();
-        let versions = self.versions.iter().map(|v| (&v.application, &v.label));
-        let versions: BTreeSet<_> = versions.collect();
-        let mut names = BTreeSet::new();
-        let mut buckets = self
-            .buckets()
-            .chain(self.bundles().map(|(bucket, _)| bucket));
-        if let Some(wrong) = buckets.find(|name| !is_bucket_name(name)) {
-            return Err(format!(
-                "{wrong:?} is no name of a bucket: give 3 to 63 lower-case letters, digits, dots and \
-                 hyphens"
-            ));
-        }
-        for version in &self.versions {
-            if !applications.contains(&version.application) {
-                let (label, application) = (&version.label, &version.application);
-                return Err(format!(
-                    "version {label} is of application {application}, which is not described: add \
-                     [[application]] with name = \"{application}\""
-                ));
-            }
-        }
-        for environment in &self.environments {
-            let (name, label) = (&environment.name, &environment.version);
-            if !versions.contains(&(&environment.application, label)) {
-                return Err(format!(
-                    "environment {name} runs version {label} of application {}, which is not \
-                     described: add [[version]]",
-                    environment.application
-                ));
-            }
-            if !names.insert(name) {
-                return Err(format!("there are two environments named {name}"));
-            }
-        }
-        Ok(())
     }
 
     /// The bundles that its versions need: buckets and keys.
@@ -304,14 +268,4 @@ impl DescribedEnvironment {
         merge(&mut settings, described.collect());
         settings
     }
-}
-
-/// Whether S3 accepts the name of a bucket (user guide, "General purpose bucket naming rules").
-fn is_bucket_name(name: &str) -> bool {
-    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    (3..=63).contains(&name.len())
-        && name.chars().all(|c| is_plain(c) || matches!(c, '.' | '-'))
-        && name.starts_with(is_plain)
-        && name.ends_with(is_plain)
-        && !name.contains("..")
 }

@@ -103,6 +103,143 @@ async fn a_described_world_has_what_the_file_says() {
     );
 }
 
+/// The world of books with something in place of something else.
+fn with(of: &str, other: &str) -> String {
+    assert!(BOOKS.contains(of), "{of}");
+    BOOKS.replacen(of, other, 1)
+}
+
+/// Numbers have limits, and a larger one is refused before the world is made.
+#[test]
+fn a_number_beyond_its_limit_in_a_description_is_named() {
+    let most = i64::MAX;
+    for (text, words) in [
+        (
+            with("instances = 3", &format!("instances = {most}")),
+            "[[environment]] \"books-live\": instances is 9223372036854775807: give a number from 0 to \
+             10000",
+        ),
+        (
+            with("count = 5", &format!("count = {most}")),
+            "[clients]: count is 9223372036854775807: give a number from 0 to 10000",
+        ),
+        (
+            with("count = 5", &format!("cache_seconds = {most}")),
+            "[clients]: cache_seconds is 9223372036854775807: give a number from 0 to 31536000",
+        ),
+        (
+            with("MinSize = \"3\"", &format!("MinSize = \"{most}\"")),
+            "[[environment]] \"books-live\": Invalid option value: '9223372036854775807'",
+        ),
+        (with("instances = 3", "instances = -1"), "line 22"),
+        (
+            with("instances = 3", "instances = 99999999999999999999"),
+            "line 22",
+        ),
+    ] {
+        let error = described(&text).expect_err("a mistake").to_string();
+        assert!(
+            error.contains(words) && error.contains("world.toml"),
+            "{error}"
+        );
+    }
+    let mut many = with("instances = 3", "instances = 10000");
+    for number in 0..20 {
+        many += &format!(
+            "[[environment]]\napplication = \"books\"\nname = \"many-{number}\"\n\
+             version = \"2026-11-01\"\ninstances = 10000\n"
+        );
+    }
+    let error = described(&many).expect_err("too many").to_string();
+    assert!(
+        error.contains("all environments: instances is 210002"),
+        "{error}"
+    );
+}
+
+/// Names follow the rules of the API's requests, and nothing is there twice.
+#[test]
+fn a_name_that_the_api_refuses_is_refused_in_a_description() {
+    let application = "[[application]]\nname = \"books\"\n";
+    let version = "[[version]]\napplication = \"books\"\nlabel = \"2026-11-01\"\n\
+                   bucket = \"b-1\"\nkey = \"k\"\n";
+    let queue = "tier = \"Worker\"";
+    let long = "x".repeat(101);
+    for (text, words) in [
+        (
+            format!("{BOOKS}{application}"),
+            "two applications named books: remove one",
+        ),
+        (
+            format!("{BOOKS}{version}"),
+            "two versions named 2026-11-01 of application books: remove one",
+        ),
+        (
+            with(queue, "cname_prefix = \"BOOKS\""),
+            "two environments with cname_prefix books",
+        ),
+        (
+            with(queue, "cname_prefix = \"a\""),
+            "length between 4 and 63",
+        ),
+        (
+            with(queue, "tier = \"Worker\"\ncname_prefix = \"queue\""),
+            "a worker has no CNAME: remove cname_prefix",
+        ),
+        (
+            format!("{BOOKS}[[application]]\nname = \"\"\n"),
+            "[[application]] \"\": Value  at 'applicationName' failed to satisfy constraint",
+        ),
+        (
+            format!("{BOOKS}[[application]]\nname = \"a/b\"\n"),
+            "[[application]] \"a/b\": ApplicationName may not contain a slash.",
+        ),
+        (
+            format!("{BOOKS}[[application]]\nname = \"a\\u0007\"\n"),
+            "ApplicationName may not contain a control character.",
+        ),
+        (
+            format!("{BOOKS}{}", version.replace("2026-11-01", &long)),
+            "'versionLabel' failed to satisfy constraint: Member must have length between 1 and 100",
+        ),
+        (
+            format!("{BOOKS}{}", version.replace("\"k\"", "\"\"")),
+            "'key' failed to satisfy constraint",
+        ),
+        (
+            with("books-queue", "a queue"),
+            "[[environment]] \"a queue\": Value a queue at 'EnvironmentName' failed to satisfy",
+        ),
+        (
+            with("team =", "\"aws:team\" ="),
+            "[[environment]] \"books-live\": Tag key aws:team is reserved.",
+        ),
+        (
+            with("aws:autoscaling:asg", "aws:autoscalling:asg"),
+            "Namespace: 'aws:autoscalling:asg', OptionName: 'MinSize'",
+        ),
+        (
+            with("MinSize = \"3\"", "\"\" = \"3\""),
+            "Namespace: 'aws:autoscaling:asg', OptionName: ''",
+        ),
+        (
+            with("MinSize = \"3\"", "MinSize = \"5\""),
+            "MinSize must be less than or equal to MaxSize (4)",
+        ),
+        (with("eu-central-1", ""), "region is \"\""),
+        (
+            format!("account = \"12\"\n{BOOKS}"),
+            "account is \"12\": give twelve digits",
+        ),
+    ] {
+        let error = described(&text).expect_err(words).to_string();
+        assert!(
+            error.contains(words) && error.contains("world.toml"),
+            "{error}"
+        );
+    }
+}
+
 /// A mistake is refused with the file, the place and the remedy.
 #[test]
 fn a_mistake_in_a_description_is_named() {
@@ -267,7 +404,10 @@ fn tree(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 /// and nothing in it changes.
 #[test]
 fn a_folder_of_something_else_is_left_alone() {
-    let files = [("s3/photos/holiday.jpg", "a holiday"), ("s3/notes.txt", "notes")];
+    let files = [
+        ("s3/photos/holiday.jpg", "a holiday"),
+        ("s3/notes.txt", "notes"),
+    ];
     let newer = [("world.json", "{\"format\":99}"), files[0]];
     let not_a_world = [("world.json", "{\"name\":\"a game\"}"), files[0]];
     let leftover = [(".upload-1.json", ""), ("s3/.upload-1.json", "somebody's")];
@@ -298,7 +438,10 @@ fn a_folder_of_something_else_is_left_alone() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("notes.txt"), "notes").expect("it is written");
     drop(opened(BOOKS, Some(folder.path())));
-    assert_eq!(std::fs::read(folder.path().join("notes.txt")).expect("read"), b"notes");
+    assert_eq!(
+        std::fs::read(folder.path().join("notes.txt")).expect("read"),
+        b"notes"
+    );
 }
 
 /// Only a new world gets buckets and bundles: what was deleted stays so, and nothing of the usual
@@ -306,7 +449,11 @@ fn a_folder_of_something_else_is_left_alone() {
 #[tokio::test]
 async fn a_world_that_is_opened_again_gets_no_bundles() {
     for (described, key, other) in [
-        (true, "/book-artifacts/books/2026-11-01.zip", "/shop-artifacts"),
+        (
+            true,
+            "/book-artifacts/books/2026-11-01.zip",
+            "/shop-artifacts",
+        ),
         (false, "/shop-artifacts/shop/v1.zip", "/book-artifacts"),
     ] {
         let folder = tempfile::tempdir().expect("a folder");
