@@ -213,10 +213,10 @@ impl Description {
         for described in &self.environments {
             let environment = described.environment(&mut world);
             world.seeded.push(environment.name.clone());
-            let id = environment.id.clone();
             world.view.environments.push(environment);
-            world.balance(&id);
-            world.tell_launch(world.view.environments.len() - 1);
+            let at = world.view.environments.len() - 1;
+            world.balance(at);
+            world.tell_launch(at);
         }
         if let Some(clients) = &self.clients {
             let (count, seconds) = (clients.count, clients.cache_seconds);

@@ -105,7 +105,7 @@ pub(crate) fn create_environment(world: &mut World, form: &Form, request_id: &st
     });
     world.view.environments.push(environment);
     let at = world.view.environments.len() - 1;
-    world.balance(&world.view.environments[at].id.clone());
+    world.balance(at);
     world.make_storage();
     world.begin_launch(at, "createEnvironment is starting.", request_id);
     Ok(Some(environment_node(world, &world.view.environments[at])))

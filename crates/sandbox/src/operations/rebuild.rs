@@ -33,8 +33,7 @@ pub(crate) fn rebuild(world: &mut World, form: &Form, request_id: &str) -> Done 
     let environment = &mut world.view.environments[at];
     environment.instances = instances;
     environment.deployment_id = 1;
-    let id = environment.id.clone();
-    world.balance(&id);
+    world.balance(at);
     world.view.environments[at].set_health("Grey", "Unknown");
     world.begin_launch(at, "rebuildEnvironment is starting.", request_id);
     if was_alive {

@@ -55,14 +55,15 @@ impl World {
 
     /// Gives an environment that shares the load balancer its own rule, for its CNAME; behind
     /// every rule there is (aws/elastic-beanstalk-roadmap#217).
-    pub(crate) fn balance(&mut self, id: &str) {
-        let found = self.sharing().find(|e| e.id == id);
-        let Some((target, cname)) = found.map(|e| (self.target_group_arn(e), e.cname.clone()))
-        else {
+    pub(crate) fn balance(&mut self, at: usize) {
+        let environment = &self.view.environments[at];
+        if !environment.is_alive() || !self.shares(environment) {
             return;
-        };
-        let owner = Some(id.to_owned());
-        self.push_rule(&cname.unwrap_or_default(), target, BTreeMap::new(), owner);
+        }
+        let target = self.target_group_arn(environment);
+        let cname = environment.cname.clone().unwrap_or_default();
+        let owner = Some(environment.id.clone());
+        self.push_rule(&cname, target, BTreeMap::new(), owner);
     }
 
     /// The rules that the service has made for two environments follow a swap: each is for the

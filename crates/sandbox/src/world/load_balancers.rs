@@ -271,9 +271,11 @@ impl World {
     pub fn share_load_balancer(&mut self, environment: &str) {
         let balancer = self.balancer_arn();
         let setting = Setting::new;
-        let Some(found) = self.environment_mut(environment) else {
+        let mut all = self.view.environments.iter();
+        let Some(at) = all.position(|e| e.is_alive() && e.name == environment) else {
             return;
         };
+        let found = &mut self.view.environments[at];
         let of_balancer = ["LoadBalancerType", "LoadBalancerIsShared"];
         found
             .settings
@@ -291,8 +293,7 @@ impl World {
             ),
             setting("aws:elbv2:loadbalancer", "SharedLoadBalancer", &balancer),
         ]);
-        let id = found.id.clone();
-        self.balance(&id);
+        self.balance(at);
     }
 
     /// The environment that requests for a host on the shared load balancer reach.
@@ -307,12 +308,17 @@ impl World {
     }
 
     pub(crate) fn sharing(&self) -> impl Iterator<Item = &Environment> {
-        let balancer = self.balancer_arn();
-        self.environments().filter(move |e| {
-            !e.is_unbalanced()
-                && e.setting(ENVIRONMENT, "LoadBalancerIsShared") == Some("true")
-                && e.setting("aws:elbv2:loadbalancer", "SharedLoadBalancer") == Some(&balancer)
-        })
+        self.environments().filter(|e| self.shares(e))
+    }
+
+    /// Whether an environment shares the load balancer with others.
+    pub(crate) fn shares(&self, environment: &Environment) -> bool {
+        let is_set = |namespace: &str, name: &str, value: &str| {
+            environment.setting(namespace, name) == Some(value)
+        };
+        !environment.is_unbalanced()
+            && is_set(ENVIRONMENT, "LoadBalancerIsShared", "true")
+            && is_set("aws:elbv2:loadbalancer", "SharedLoadBalancer", &self.balancer_arn())
     }
 
     pub(crate) fn elb_arn(&self, rest: &str) -> String {
