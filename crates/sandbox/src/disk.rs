@@ -1,7 +1,8 @@
 //! Keeps a world: in memory, or on disk for several processes at a time.
 
-use std::fs::{File, TryLockError};
-use std::io::{ErrorKind, Write};
+use std::fs::{File, Metadata, TryLockError};
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -27,8 +28,26 @@ pub(crate) struct Disk {
     /// Each process has its own: it is not kept with the world.
     policy: Option<Arc<Policy>>,
     saved: Saved,
+    /// Who else may write to the folder.
+    sharing: Sharing,
+    /// The file that `saved` was read from or written to last.
+    on_disk: Option<OnDisk>,
+    /// Whether `saved` has counted more than the file.
+    is_ahead: bool,
     /// Holds the folder against those who do not share it.
     _usage: Option<Usage>,
+}
+
+/// The effect of a request on the world, beside the time that passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// None.
+    Reads,
+    /// The request is counted, and has an id. Whoever has the folder alone writes that with the
+    /// next change, or at the end.
+    Counts,
+    /// It must be on disk before the request is answered.
+    Changes,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -54,9 +73,9 @@ pub(crate) struct Opening {
 
 impl Opening {
     /// Writes the world.
-    pub fn keep(self) -> Result<Disk, SandboxError> {
-        if let Some(folder) = &self.disk.folder {
-            save(folder, &self.disk.saved)?;
+    pub fn keep(mut self) -> Result<Disk, SandboxError> {
+        if let Some(folder) = self.disk.folder.clone() {
+            self.disk.save(&folder)?;
         }
         Ok(self.disk)
     }
@@ -94,6 +113,9 @@ impl Disk {
                         None => World::seeded(now),
                     },
                 },
+                sharing: options.sharing,
+                on_disk: None,
+                is_ahead: false,
                 _usage: None,
             },
             is_new: true,
@@ -109,7 +131,7 @@ impl Disk {
             let usage = Usage::begin(folder, options)?;
             match check(folder)? {
                 Some(_) if options.fresh => remove(folder)?,
-                Some(found) => {
+                Some((found, _)) => {
                     opening.is_new = false;
                     opening.disk.found(found, options, usage.is_first);
                 }
@@ -153,40 +175,103 @@ impl Disk {
         }
     }
 
-    /// Works on the world as it is now. It reads a world on disk before and writes it after, under
-    /// its lock. Where the world cannot be read, or a newer program has written it, it logs that,
-    /// leaves the file alone, and continues in memory.
-    pub fn with_world<R>(&mut self, work: impl FnOnce(&mut World, SystemTime) -> R) -> R {
+    /// Works on the world as it is now, and writes it as far as the effect needs that. It reads a
+    /// world on disk before where another process has written it, under its lock. Where the world
+    /// cannot be read, or a newer program has written it, it logs that, leaves the file alone, and
+    /// continues in memory.
+    pub fn work<R>(&mut self, work: impl FnOnce(&mut World, SystemTime) -> (R, Effect)) -> R {
         let Some(folder) = self.folder.clone() else {
-            return self.work(work);
+            return self.apply(work).0;
         };
-        let found = lock(&folder).and_then(|lock| Ok((lock, load(&folder)?)));
-        let lock = match found {
-            Ok((lock, found)) => {
-                if let Some(found) = found {
-                    self.saved = found;
-                }
-                lock
-            }
+        let _lock = match lock(&folder).and_then(|lock| self.refresh(&folder).map(|()| lock)) {
+            Ok(lock) => lock,
             Err(error) => {
                 tracing::error!("{error}");
-                return self.work(work);
+                return self.apply(work).0;
             }
         };
-        let result = self.work(work);
-        if let Err(error) = save(&folder, &self.saved) {
+        let (result, effect) = self.apply(work);
+        self.is_ahead |= effect == Effect::Counts;
+        let is_shared = self.sharing == Sharing::Shared;
+        if (effect == Effect::Changes || is_shared && self.is_ahead)
+            && let Err(error) = self.save(&folder)
+        {
             tracing::error!("{error}");
         }
-        drop(lock);
         result
     }
 
-    fn work<R>(&mut self, work: impl FnOnce(&mut World, SystemTime) -> R) -> R {
-        let now = self.now();
-        self.saved.world.policy.clone_from(&self.policy);
-        advance(&mut self.saved.world, now);
-        work(&mut self.saved.world, system_time(now))
+    /// Reads the world where the file is another than it was.
+    fn refresh(&mut self, folder: &Path) -> Result<(), SandboxError> {
+        let is_current = |on_disk: &OnDisk| on_disk.is_current(&path(folder));
+        if !self.on_disk.as_ref().is_some_and(is_current)
+            && let Some((found, on_disk)) = load(folder)?
+        {
+            self.saved = found;
+            self.on_disk = Some(on_disk);
+            self.is_ahead = false;
+        }
+        Ok(())
     }
+
+    fn save(&mut self, folder: &Path) -> Result<(), SandboxError> {
+        self.on_disk = Some(save(folder, &self.saved)?);
+        self.is_ahead = false;
+        Ok(())
+    }
+
+    /// Lets time pass and works on the world. What happens with time changes it; that time has
+    /// passed does not, since whoever reads the world later lets it pass too.
+    fn apply<R>(
+        &mut self,
+        work: impl FnOnce(&mut World, SystemTime) -> (R, Effect),
+    ) -> (R, Effect) {
+        let now = self.now();
+        let world = &mut self.saved.world;
+        world.policy.clone_from(&self.policy);
+        let happens = world.has_due(now);
+        advance(world, now);
+        match work(world, system_time(now)) {
+            (result, _) if happens => (result, Effect::Changes),
+            done => done,
+        }
+    }
+}
+
+/// Writes what was counted since the last change.
+impl Drop for Disk {
+    fn drop(&mut self) {
+        if self.is_ahead {
+            self.work(|_, _| ((), Effect::Changes));
+        }
+    }
+}
+
+/// The file of a world as it was read or written. It is held open, so that no later file has its
+/// number meanwhile.
+struct OnDisk {
+    state: State,
+    _file: File,
+}
+
+/// The device and number of a file, its length, and when it was written, in seconds and
+/// nanoseconds.
+type State = (u64, u64, u64, i64, i64);
+
+impl OnDisk {
+    fn of(file: File) -> std::io::Result<OnDisk> {
+        let state = state(&file.metadata()?);
+        Ok(OnDisk { state, _file: file })
+    }
+
+    /// Whether the file at this path is this one, as it was.
+    fn is_current(&self, path: &Path) -> bool {
+        std::fs::metadata(path).is_ok_and(|found| state(&found) == self.state)
+    }
+}
+
+fn state(of: &Metadata) -> State {
+    (of.dev(), of.ino(), of.len(), of.mtime(), of.mtime_nsec())
 }
 
 /// The use of a folder, until it is dropped.
@@ -251,7 +336,7 @@ pub(crate) fn objects_path(folder: &Path) -> PathBuf {
 
 /// The world in a folder; `None` where there is none. The files beside it where a sandbox keeps
 /// its objects must be a sandbox's then.
-fn check(folder: &Path) -> Result<Option<Saved>, SandboxError> {
+fn check(folder: &Path) -> Result<Option<(Saved, OnDisk)>, SandboxError> {
     let found = load(folder)?;
     let objects = objects_path(folder);
     if found.is_none() && !is_own_root(&objects).map_err(io(&objects))? {
@@ -288,13 +373,16 @@ fn open(path: &Path) -> Result<File, SandboxError> {
     file.map_err(io(path))
 }
 
-fn load(folder: &Path) -> Result<Option<Saved>, SandboxError> {
+fn load(folder: &Path) -> Result<Option<(Saved, OnDisk)>, SandboxError> {
     let path = path(folder);
-    let text = match std::fs::read(&path) {
-        Ok(text) => text,
+    let mut file = match File::open(&path) {
+        Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(io(&path)(error)),
     };
+    let mut text = Vec::new();
+    file.read_to_end(&mut text).map_err(io(&path))?;
+    let on_disk = OnDisk::of(file).map_err(io(&path))?;
     let not_a_world = |e: serde_json::Error| SandboxError::NotAWorld {
         path: path.clone(),
         message: e.to_string(),
@@ -303,11 +391,12 @@ fn load(folder: &Path) -> Result<Option<Saved>, SandboxError> {
     if header.format > FORMAT {
         return Err(SandboxError::Newer { path });
     }
-    serde_json::from_slice(&text).map(Some).map_err(not_a_world)
+    let saved = serde_json::from_slice(&text).map_err(not_a_world)?;
+    Ok(Some((saved, on_disk)))
 }
 
 /// Atomic for readers: a temporary file takes the world's place.
-fn save(folder: &Path, saved: &Saved) -> Result<(), SandboxError> {
+fn save(folder: &Path, saved: &Saved) -> Result<OnDisk, SandboxError> {
     let path = path(folder);
     let text = serde_json::to_vec(saved).map_err(|e| SandboxError::NotAWorld {
         path: path.clone(),
@@ -315,6 +404,6 @@ fn save(folder: &Path, saved: &Saved) -> Result<(), SandboxError> {
     })?;
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io(folder))?;
     file.write_all(&text).map_err(io(&path))?;
-    file.persist(&path).map_err(|e| io(&path)(e.error))?;
-    Ok(())
+    let file = file.persist(&path).map_err(|e| io(&path)(e.error))?;
+    OnDisk::of(file).map_err(io(&path))
 }

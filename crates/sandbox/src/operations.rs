@@ -81,7 +81,9 @@ pub(crate) fn perform(world: &mut World, form: &Form) -> Reply {
     }
     match done {
         Ok(result) => {
-            world.changed();
+            if !table::only_reads(operation) {
+                world.changed();
+            }
             Reply::Answer {
                 status: 200,
                 body: match form.wants_json() {
@@ -98,6 +100,7 @@ pub(crate) fn perform(world: &mut World, form: &Form) -> Reply {
 fn dispatch(world: &mut World, operation: &str, form: &Form, request_id: &str) -> Done {
     match table::offer(operation) {
         Some(Offer::Done(carry_out)) => carry_out(world, form, request_id),
+        Some(Offer::Reads(read)) => read(world, form),
         Some(Offer::Refused(reason)) => Err(ApiError::new(
             "UnsupportedOperation",
             format!("The sandbox does not offer {operation}: {reason}."),

@@ -1,5 +1,6 @@
 //! Where a request goes: a web site, the control API, the Query API or S3.
 
+use std::net::IpAddr;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -11,8 +12,10 @@ use serde_json::json;
 
 use crate::body::{Spooled, Streamed};
 use crate::call::{Call, Hangup, Origin, Phase, Service, TapVerdict};
+use crate::disk::Effect;
 use crate::host::{host, is_own};
 use crate::operations::apply;
+use crate::operations::table::only_reads;
 use crate::policy::encryption::{bucket_denies, key_needs};
 use crate::policy::s3;
 use crate::reply::{Reply, refusal};
@@ -59,17 +62,17 @@ impl Sandbox {
     /// The region that answers a request signed for another one: the sandbox has no other. The
     /// report counts these requests, and `None` is for one that is signed for the region itself.
     fn answered_from(&self, signed_for: &str) -> Option<HeaderValue> {
-        let (own, is_first) = self.with_world(|world, _| {
-            let is_first = world.note_region(signed_for);
-            (world.region.clone(), is_first)
-        });
-        if is_first {
+        let own = self.read_world(|world, _| world.region.clone());
+        if signed_for == own {
+            return None;
+        }
+        if self.work(|world, _| (world.note_region(signed_for), Effect::Counts)) {
             tracing::warn!(
                 "requests are signed for {signed_for}: the sandbox answers as {own}, which is its \
                  only region"
             );
         }
-        (signed_for != own).then(|| HeaderValue::from_str(&own).ok())?
+        HeaderValue::from_str(&own).ok()
     }
 
     async fn dispatch(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Hangup> {
@@ -79,7 +82,7 @@ impl Sandbox {
             return Ok(too_large());
         }
         if is_site {
-            let answered = self.with_world(|world, _| site::answer(world, &host, &request));
+            let answered = self.read_world(|world, _| site::answer(world, &host, &request));
             let (answer, after) = answered?;
             if !after.is_zero() {
                 tokio::time::sleep(after).await;
@@ -109,12 +112,12 @@ impl Sandbox {
 
     /// The answer to a request to a service that the sandbox does not have.
     fn absent(&self, request: &Request<Bytes>, service: &str) -> Response<Bytes> {
-        let request_id = self.with_world(|world, _| {
+        let request_id = self.work(|world, _| {
             *world
                 .calls
                 .entry(format!("{service}: refused"))
                 .or_default() += 1;
-            world.request_id()
+            (world.request_id(), Effect::Counts)
         });
         absent::refused(request, service, &request_id)
     }
@@ -124,17 +127,19 @@ impl Sandbox {
     fn led_to(&self, host: String) -> (String, bool) {
         let is_named =
             host.ends_with(".elasticbeanstalk.com") || host.ends_with(".elb.amazonaws.com");
-        if is_named || self.with_world(|world, _| world.addresses().contains(&host)) {
-            return (host, true);
+        let address = host.parse::<IpAddr>().ok();
+        if is_named || address.is_some_and(|address| address.is_loopback()) {
+            return (host, is_named);
         }
-        if let Some(to) = self.with_world(|world, _| world.led_elsewhere(&host)) {
-            return (to, true);
-        }
-        // These are in no hosted zone.
-        if is_own(&host) {
-            return (host, false);
-        }
-        match self.with_world(|world, _| world.led_to(&host)) {
+        let led_to = self.read_world(|world, _| {
+            if address.is_some() && world.addresses().contains(&host) {
+                return Some(host.clone());
+            }
+            // What is the sandbox's own is in no hosted zone.
+            let in_zone = || (!is_own(&host)).then(|| world.led_to(&host))?;
+            world.led_elsewhere(&host).or_else(in_zone)
+        });
+        match led_to {
             Some(led_to) => (led_to, true),
             None => (host, false),
         }
@@ -154,9 +159,11 @@ impl Sandbox {
     ) -> Result<Response<Bytes>, Hangup> {
         let call = self.call(request.service.into(), &request.operation, origin);
         self.tell(&call, Phase::Before)?;
-        let reply = self.with_world(|world, _| {
+        let reads = services::only_reads(&request.operation);
+        let reply = self.work(|world, _| {
             world.asked_with(&call.origin.access_key);
-            serve(world, request)
+            let effect = effect(reads && world.is_quiet());
+            (serve(world, request), effect)
         });
         self.tell(&call, Phase::After)?;
         match due(reply).await {
@@ -174,15 +181,19 @@ impl Sandbox {
         let call = self.call(Service::ElasticBeanstalk, form.operation(), origin);
         self.tell(&call, Phase::Before)?;
         let objects = &self.0.objects;
-        let (reply, errands) = self.with_world(|world, _| {
+        let reads = only_reads(form.operation());
+        let (reply, errands) = self.work(|world, _| {
             world.asked_with(&call.origin.access_key);
+            let is_quiet = world.is_quiet();
             reached_at.clone_into(&mut world.storage.reached_at);
             world.note_absent_bundles(&form, |bucket, key| {
                 objects.has_bucket(bucket) && !objects.lacks(bucket, key)
             });
             let reply = apply(world, &form);
             world.note_lost_bundles(|bucket, key| objects.lacks(bucket, key));
-            (reply, world.take_errands())
+            let errands = world.take_errands();
+            let effect = effect(reads && is_quiet && errands.is_empty());
+            ((reply, errands), effect)
         });
         self.run(errands).await;
         self.tell(&call, Phase::After)?;
@@ -203,10 +214,13 @@ impl Sandbox {
         }
         let call = self.call(Service::S3, objects::operation(&request), origin);
         self.tell(&call, Phase::Before)?;
-        let (fault, errands) = self.with_world(|world, _| {
+        let (fault, errands) = self.work(|world, _| {
+            let is_quiet = world.is_quiet();
             *world.calls.entry(call.operation.clone()).or_default() += 1;
             let fault = world.struck(&call.operation, &call.origin.path);
-            (fault, world.take_errands())
+            let errands = world.take_errands();
+            let effect = effect(is_quiet && errands.is_empty());
+            ((fault, errands), effect)
         });
         self.run(errands).await;
         let response = match fault {
@@ -250,7 +264,7 @@ impl Sandbox {
     }
 
     async fn permitted_s3(&self, mut request: Request<Bytes>, access_key: &str) -> Response<Bytes> {
-        if self.with_world(|world, _| world.quirks.conditions_ignored) {
+        if self.read_world(|world, _| world.quirks.conditions_ignored) {
             for header in ["if-match", "if-none-match", "content-md5"] {
                 request.headers_mut().remove(header);
             }
@@ -264,14 +278,15 @@ impl Sandbox {
             response
         };
         let permitted = |needs: Vec<Need>| {
-            self.with_world(|world, _| {
+            self.work(|world, _| {
                 world.asked_with(access_key);
-                needs.iter().try_for_each(|need| world.permit(need))
+                let permitted = needs.iter().try_for_each(|need| world.permit(need));
+                (permitted, Effect::Reads)
             })
         };
-        let session = self.with_world(|world, _| {
+        let session = self.work(|world, _| {
             world.asked_with(access_key);
-            world.check_session()
+            (world.check_session(), Effect::Reads)
         });
         if session.is_err() {
             return objects::failure(
@@ -284,14 +299,18 @@ impl Sandbox {
         let (bucket, _) = objects::target(&request);
         let judged =
             objects::operation(&request) == "CreateBucket" || self.0.objects.has_bucket(&bucket);
-        let (needs, refused) = self.with_world(|world, _| {
+        let (needs, refused) = self.work(|world, _| {
             world.asked_with(access_key);
             let mut needs = s3::needed(&request);
             needs.extend(key_needs(world, &request));
-            (needs, bucket_denies(world, &request))
+            let denied = bucket_denies(world, &request);
+            ((needs, denied), Effect::Reads)
         });
         if judged && let Err(message) = permitted(needs) {
-            self.with_world(|world, _| world.denied(objects::operation(&request)));
+            self.work(|world, _| {
+                world.denied(objects::operation(&request));
+                ((), Effect::Counts)
+            });
             return denied(&message);
         }
         if let Some(message) = refused {
@@ -340,13 +359,13 @@ impl Sandbox {
                 let clock = self.clock();
                 in_json(
                     200,
-                    &json!(self.with_world(|world, _| State::of(world, clock))),
+                    &json!(self.read_world(|world, _| State::of(world, clock))),
                 )
             }
             (&Method::GET, "report") => in_json(200, &json!(self.report())),
             (&Method::GET, "faults") => in_json(
                 200,
-                &json!(self.with_world(|world, _| world.faults().to_vec())),
+                &json!(self.read_world(|world, _| world.faults().to_vec())),
             ),
             (&Method::POST, "faults") => match Fault::read(request.body()) {
                 Ok(fault) => {
@@ -382,6 +401,14 @@ fn is_of_a_page<B>(request: &Request<B>) -> bool {
 /// Whether a service, by its name in signatures, is one of the two that the sandbox is for.
 fn is_main(service: &str) -> bool {
     matches!(service, "elasticbeanstalk" | "s3" | "s3express")
+}
+
+/// The effect of a request that is counted, by whether it does no more than that.
+fn effect(only_counts: bool) -> Effect {
+    match only_counts {
+        true => Effect::Counts,
+        false => Effect::Changes,
+    }
 }
 
 /// The host and port that a request was sent to; empty where it does not say.

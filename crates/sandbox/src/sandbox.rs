@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use crate::call::{Call, Phase, Tap, TapVerdict};
 use crate::clock::{ClockReading, SPEEDS, TimeSource};
 use crate::description::Description;
-use crate::disk::{Disk, objects_path};
+use crate::disk::{Disk, Effect, objects_path};
 use crate::error::SandboxError;
 use crate::objects::Objects;
 use crate::options::Options;
@@ -87,7 +87,17 @@ impl Sandbox {
 
     /// Works on the world as it is now; the result is kept.
     pub fn with_world<R>(&self, work: impl FnOnce(&mut World, SystemTime) -> R) -> R {
-        self.keeper().with_world(work)
+        self.work(|world, now| (work(world, now), Effect::Changes))
+    }
+
+    /// Reads the world as it is now.
+    pub(crate) fn read_world<R>(&self, work: impl FnOnce(&World, SystemTime) -> R) -> R {
+        self.work(|world, now| (work(world, now), Effect::Reads))
+    }
+
+    /// Works on the world as it is now; the result is kept as far as the effect needs that.
+    pub(crate) fn work<R>(&self, work: impl FnOnce(&mut World, SystemTime) -> (R, Effect)) -> R {
+        self.keeper().work(work)
     }
 
     /// Sets what its clients may do from now on; `None` for everything.
@@ -98,8 +108,8 @@ impl Sandbox {
     /// The report: the outcome of the clients' requests, and what exists beyond the seed.
     #[must_use]
     pub fn report(&self) -> Report {
-        let mut report = self.with_world(|world, _| world.report());
-        let bundles = self.with_world(|world, _| world.seeded_bundles.clone());
+        let (mut report, bundles) =
+            self.read_world(|world, _| (world.report(), world.seeded_bundles.clone()));
         let bundles: BTreeSet<String> = bundles.into_iter().collect();
         let seeded = |key: &String| bundles.contains(key);
         report.leftovers.objects = self.0.objects.keys();

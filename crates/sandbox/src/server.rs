@@ -76,7 +76,7 @@ impl Sandbox {
                 continue;
             };
             let query = &buffer[..length];
-            if let Some(answer) = self.with_world(|world, _| dns::answer(world, query)) {
+            if let Some(answer) = self.read_world(|world, _| dns::answer(world, query)) {
                 let _ = socket.send_to(&answer, client).await;
             }
         }

@@ -63,6 +63,12 @@ fn is_offered(operation: &str) -> bool {
     all.any(|name| *name == operation)
 }
 
+/// Whether an operation changes nothing, as its name says.
+pub(crate) fn only_reads(operation: &str) -> bool {
+    let begins = ["Describe", "Get", "List", "Simulate"];
+    begins.iter().any(|begin| operation.starts_with(begin))
+}
+
 /// Carries out a request at the world's present time, faults included.
 pub(crate) fn serve(world: &mut World, request: &ServiceRequest) -> Reply {
     *world.calls.entry(request.operation.clone()).or_default() += 1;

@@ -305,6 +305,11 @@ impl World {
         None
     }
 
+    /// Whether something is due up to `now`.
+    pub(crate) fn has_due(&self, now: Millis) -> bool {
+        self.next_due(now).is_some()
+    }
+
     fn next_due(&self, now: Millis) -> Option<usize> {
         self.due
             .iter()

@@ -1,7 +1,7 @@
 //! The operations of Elastic Beanstalk: those that the sandbox carries out, and those that it
 //! refuses with a reason.
 
-use crate::operations::table::Offer::{Done, Refused};
+use crate::operations::table::Offer::{Done, Reads, Refused};
 use crate::operations::{
     applications, create, describe, done, events, health, info, lifecycle, managed_actions,
     options, platform, rebuild, roles, saved, tags, templates, update, versions,
@@ -17,6 +17,8 @@ pub(crate) type CarryOut = fn(&mut World, &Form, &str) -> done::Done;
 pub(crate) enum Offer {
     /// It is carried out.
     Done(CarryOut),
+    /// It is carried out, and changes nothing.
+    Reads(fn(&World, &Form) -> done::Done),
     /// It is refused, for this reason.
     Refused(&'static str),
 }
@@ -32,10 +34,7 @@ const OPERATIONS: &[(&str, Offer)] = &[
         "AssociateEnvironmentOperationsRole",
         Done(|world, form, _| roles::associate_role(world, form)),
     ),
-    (
-        "CheckDNSAvailability",
-        Done(|world, form, _| create::check_dns(world, form)),
-    ),
+    ("CheckDNSAvailability", Reads(create::check_dns)),
     (
         "ComposeEnvironments",
         Refused("it reads no env.yaml in source bundles, which names the environments of a group"),
@@ -80,55 +79,49 @@ const OPERATIONS: &[(&str, Offer)] = &[
     ),
     (
         "DescribeAccountAttributes",
-        Done(|world, _, _| Ok(Some(platform::account_attributes(world)))),
+        Reads(|world, _| Ok(Some(platform::account_attributes(world)))),
     ),
     (
         "DescribeApplicationVersions",
-        Done(|world, form, _| versions::describe_versions(world, form)),
+        Reads(versions::describe_versions),
     ),
     (
         "DescribeApplications",
-        Done(|world, form, _| Ok(Some(applications::describe_applications(world, form)))),
+        Reads(|world, form| Ok(Some(applications::describe_applications(world, form)))),
     ),
     (
         "DescribeConfigurationOptions",
-        Done(|world, form, _| options::describe_options(world, form)),
+        Reads(options::describe_options),
     ),
     (
         "DescribeConfigurationSettings",
-        Done(|world, form, _| templates::describe_settings(world, form)),
+        Reads(templates::describe_settings),
     ),
     (
         "DescribeEnvironmentHealth",
-        Done(|world, form, _| health::environment_health(world, form)),
+        Reads(health::environment_health),
     ),
     (
         "DescribeEnvironmentManagedActionHistory",
-        Done(|world, form, _| managed_actions::managed_action_history(world, form)),
+        Reads(managed_actions::managed_action_history),
     ),
     (
         "DescribeEnvironmentManagedActions",
-        Done(|world, form, _| managed_actions::managed_actions(world, form)),
+        Reads(managed_actions::managed_actions),
     ),
     (
         "DescribeEnvironmentResources",
-        Done(|world, form, _| describe::environment_resources(world, form)),
+        Reads(describe::environment_resources),
     ),
     (
         "DescribeEnvironments",
-        Done(|world, form, _| describe::describe_environments(world, form)),
+        Reads(describe::describe_environments),
     ),
-    (
-        "DescribeEvents",
-        Done(|world, form, _| events::describe_events(world, form)),
-    ),
-    (
-        "DescribeInstancesHealth",
-        Done(|world, form, _| health::instances_health(world, form)),
-    ),
+    ("DescribeEvents", Reads(events::describe_events)),
+    ("DescribeInstancesHealth", Reads(health::instances_health)),
     (
         "DescribePlatformVersion",
-        Done(|world, form, _| platform::describe_platform(world, form)),
+        Reads(platform::describe_platform),
     ),
     (
         "DisassociateEnvironmentOperationsRole",
@@ -136,27 +129,15 @@ const OPERATIONS: &[(&str, Offer)] = &[
     ),
     (
         "ListAvailableSolutionStacks",
-        Done(|world, _, _| Ok(Some(platform::solution_stacks(world)))),
+        Reads(|world, _| Ok(Some(platform::solution_stacks(world)))),
     ),
-    (
-        "ListPlatformBranches",
-        Done(|world, form, _| platform::platform_branches(world, form)),
-    ),
-    (
-        "ListPlatformVersions",
-        Done(|world, form, _| platform::list_platforms(world, form)),
-    ),
-    (
-        "ListTagsForResource",
-        Done(|world, form, _| tags::list_tags(world, form)),
-    ),
+    ("ListPlatformBranches", Reads(platform::platform_branches)),
+    ("ListPlatformVersions", Reads(platform::list_platforms)),
+    ("ListTagsForResource", Reads(tags::list_tags)),
     ("RebuildEnvironment", Done(rebuild::rebuild)),
     ("RequestEnvironmentInfo", Done(info::request_info)),
     ("RestartAppServer", Done(update::restart)),
-    (
-        "RetrieveEnvironmentInfo",
-        Done(|world, form, _| info::retrieve_info(world, form)),
-    ),
+    ("RetrieveEnvironmentInfo", Reads(info::retrieve_info)),
     ("SwapEnvironmentCNAMEs", Done(update::swap)),
     ("TerminateEnvironment", Done(update::terminate)),
     (
@@ -179,7 +160,7 @@ const OPERATIONS: &[(&str, Offer)] = &[
     ("UpdateTagsForResource", Done(tags::update_tags)),
     (
         "ValidateConfigurationSettings",
-        Done(|world, form, _| options::validate_settings(world, form)),
+        Reads(options::validate_settings),
     ),
 ];
 
@@ -189,11 +170,16 @@ pub(crate) fn offer(operation: &str) -> Option<Offer> {
     found.ok().map(|at| OPERATIONS[at].1)
 }
 
+/// Whether an operation changes nothing.
+pub(crate) fn only_reads(operation: &str) -> bool {
+    matches!(offer(operation), Some(Reads(_)))
+}
+
 /// The operations of Elastic Beanstalk, sorted by name. Beside each is the reason for which the
 /// sandbox refuses it; `None` where it carries it out.
 pub fn operations() -> impl Iterator<Item = (&'static str, Option<&'static str>)> {
     OPERATIONS.iter().map(|(name, offer)| match offer {
-        Done(_) => (*name, None),
+        Done(_) | Reads(_) => (*name, None),
         Refused(reason) => (*name, Some(*reason)),
     })
 }

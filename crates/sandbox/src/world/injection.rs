@@ -217,6 +217,11 @@ impl World {
         &self.faults
     }
 
+    /// Whether no fault counts the requests that it strikes or spares.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.faults.is_empty() && self.quirks.stale_seconds == 0
+    }
+
     /// The fault that strikes this request, if any; `key` is the object's, of S3.
     pub(crate) fn struck(&mut self, operation: &str, key: &str) -> Option<FaultEffect> {
         for at in 0..self.faults.len() {

@@ -318,7 +318,11 @@ impl World {
         };
         !environment.is_unbalanced()
             && is_set(ENVIRONMENT, "LoadBalancerIsShared", "true")
-            && is_set("aws:elbv2:loadbalancer", "SharedLoadBalancer", &self.balancer_arn())
+            && is_set(
+                "aws:elbv2:loadbalancer",
+                "SharedLoadBalancer",
+                &self.balancer_arn(),
+            )
     }
 
     pub(crate) fn elb_arn(&self, rest: &str) -> String {
