@@ -39,7 +39,8 @@ pub(crate) struct State {
     now_ms: Millis,
     /// How many of its seconds pass in one of the wall's.
     speed: f64,
-    seed: u64,
+    /// A text: a browser's numbers are exact only below 2^53.
+    seed: String,
     region: String,
     /// The name that the modelled clients use.
     host: String,
@@ -100,7 +101,7 @@ impl State {
         State {
             now_ms: millis(clock.now),
             speed: clock.speed,
-            seed: world.seed_of_chance(),
+            seed: world.seed_of_chance().to_string(),
             region: world.region.clone(),
             host: world.traffic.host.clone(),
             requests: world.traffic.requests,

@@ -479,6 +479,7 @@ async fn a_world_that_is_opened_again_gets_no_bundles() {
 #[tokio::test]
 async fn the_status_page_shows_what_there_is() {
     let sandbox = opened(BOOKS, None);
+    sandbox.with_world(|world, _| world.seed_chance(u64::MAX));
     let request = http::Request::get("http://127.0.0.1/_sandbox/");
     let request = request.body(Bytes::new()).expect("a request");
     let page = sandbox.handle(request).await.expect("an answer");
@@ -498,5 +499,6 @@ async fn the_status_page_shows_what_there_is() {
     let state: serde_json::Value = serde_json::from_str(&state).expect("JSON");
     assert_eq!(state["environments"][0]["name"], "books-live");
     assert_eq!(state["environments"][0]["serves"], true);
+    assert_eq!(state["seed"], u64::MAX.to_string());
     assert_eq!(state["host"], "books.eu-central-1.elasticbeanstalk.com");
 }
