@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bluegreen_sandbox::{
-    Description, Fault, Options as SandboxOptions, Policy, Replay, Report, SPEEDS, Sandbox,
-    SandboxError, Sharing,
+    BUCKET, Description, Environment, Fault, Options as SandboxOptions, Policy, Replay, Report,
+    SPEEDS, Sandbox, SandboxError, Sharing, Version, World,
 };
 use serde::Deserialize;
 use tokio::net::TcpListener;
@@ -98,25 +98,22 @@ pub(super) async fn run(_options: &Options, args: &Args) -> Result<Exit, Failed>
     Ok(Exit::Completed)
 }
 
+/// How many environments the first lines name.
+const ENVIRONMENTS_NAMED: usize = 10;
+
 /// What a sandbox says of itself at its beginning.
 fn welcome(sandbox: &Sandbox, address: &str) -> String {
     let clock = sandbox.clock();
     let now = humantime::format_rfc3339_seconds(clock.now);
-    let (held, region, host, seed) = sandbox.with_world(|world, _| {
-        let environments = world.environments().map(|environment| {
-            let (name, label) = (&environment.name, &environment.version_label);
-            format!(
-                "{} (application {}, version {label})",
-                name, environment.application
-            )
-        });
-        let environments: Vec<_> = environments.collect();
-        let held = match environments.is_empty() {
-            true => "no environment".to_owned(),
-            false => environments.join(", "),
-        };
-        let cname = world.environments().find_map(|e| e.cname.clone());
-        (held, world.region.clone(), cname, world.seed_of_chance())
+    let (held, region, host, target, seed) = sandbox.with_world(|world, _| {
+        let blue = blue(world);
+        (
+            held(world),
+            world.region.clone(),
+            blue.and_then(|blue| blue.cname.clone()),
+            blue.map_or(String::new(), |blue| target(world, blue)),
+            world.seed_of_chance(),
+        )
     });
     let site = host.map_or(String::new(), |host| {
         format!("\u{20} curl -x http://{address} http://{host}/\n")
@@ -125,13 +122,58 @@ fn welcome(sandbox: &Sandbox, address: &str) -> String {
         "A sandbox of Elastic Beanstalk and S3 listens on http://{address}, {} times as fast as the wall's clock; by its own clock it is {now}.\n\
          It holds {}. Chance begins from seed {seed}.\n\n\
          \u{20} http://{address}/_sandbox/ shows it in a browser\n\
-         \u{20} bluegreen run --sandbox=http://{address}\n\
+         \u{20} bluegreen run --sandbox=http://{address}{target}\n\
          \u{20} AWS_ENDPOINT_URL=http://{address} AWS_DEFAULT_REGION={region} AWS_ACCESS_KEY_ID=a AWS_SECRET_ACCESS_KEY=b aws elasticbeanstalk describe-environments\n\
          {site}\
          \u{20} curl http://{address}/_sandbox/report",
         clock.speed,
         on_one_line(&held),
     )
+}
+
+/// The environments of a world, by their names.
+fn held(world: &World) -> String {
+    let named = world.environments().take(ENVIRONMENTS_NAMED);
+    let named = named.map(|environment| {
+        let (name, label) = (&environment.name, &environment.version_label);
+        let application = &environment.application;
+        format!("{name} (application {application}, version {label})")
+    });
+    let named: Vec<_> = named.collect();
+    match world.environments().count() - named.len() {
+        _ if named.is_empty() => "no environment".to_owned(),
+        0 => named.join(", "),
+        more => format!("{}, and {more} more", named.join(", ")),
+    }
+}
+
+/// The environment to release to: the one that the clients use, else the first with a CNAME.
+fn blue(world: &World) -> Option<&Environment> {
+    let with_cname = || world.environments().find(|e| e.cname.is_some());
+    world.production().or_else(with_cname)
+}
+
+/// The flags that name a release's target in a world; none for the seeded one, whose names are the
+/// defaults.
+fn target(world: &World, blue: &Environment) -> String {
+    let mut versions = world.view.versions.iter();
+    let runs = |v: &&Version| {
+        v.application == blue.application && v.label == blue.version_label && !v.bucket.is_empty()
+    };
+    let bucket = versions
+        .find(runs)
+        .map_or(BUCKET, |version| &version.bucket);
+    let named = [
+        ("--region", world.region.as_str(), "us-east-1"),
+        ("--app", &blue.application, "shop"),
+        ("--blue", &blue.name, "shop-blue"),
+        ("--bucket", bucket, BUCKET),
+    ];
+    if named.iter().all(|(_, value, seeded)| value == seeded) {
+        return String::new();
+    }
+    let flags = named.map(|(flag, value, _)| format!(" {flag} {}", for_shell(value)));
+    flags.concat()
 }
 
 /// Becomes true once it is to end.

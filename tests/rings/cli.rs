@@ -679,6 +679,54 @@ fn a_world_stays_where_a_fresh_sandbox_cannot_begin() {
     );
 }
 
+/// The first lines of a sandbox name a release's target where the world is not the seeded one, and
+/// not more environments than a person reads.
+#[test]
+fn a_sandbox_says_how_to_release_into_its_world() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("world.toml");
+    let mut world = "region = \"eu-central-1\"\n[[application]]\nname = \"my books\"\n\
+                     [[version]]\napplication = \"my books\"\nlabel = \"1\"\n\
+                     bucket = \"book-artifacts\"\nkey = \"1.zip\"\n\
+                     [clients]\nhost = \"books.eu-central-1.elasticbeanstalk.com\"\n"
+        .to_owned();
+    for number in 0..12 {
+        world += &format!(
+            "[[environment]]\napplication = \"my books\"\nname = \"books-{number}\"\n\
+             version = \"1\"\n"
+        );
+    }
+    world += "cname_prefix = \"books\"\n";
+    std::fs::write(&file, world).expect("it is written");
+    let described = ["--seed-world", &file.display().to_string()].map(str::to_owned);
+    for (arguments, words) in [
+        (
+            &described[..],
+            &[
+                " --region eu-central-1 --app 'my books' --blue books-11 --bucket book-artifacts\n",
+                "books-9 (application my books, version 1), and 2 more.",
+            ][..],
+        ),
+        (&[], &["It holds shop-blue"]),
+    ] {
+        let mut command = hermetic(&["sandbox", "--listen", "127.0.0.1:0"]);
+        let child = command.args(arguments).stdout(std::process::Stdio::piped());
+        let mut child = child.spawn().expect("the binary starts");
+        let mut told = String::new();
+        let mut lines = std::io::BufReader::new(child.stdout.take().expect("it is piped"));
+        while !told.contains("_sandbox/report") {
+            let read = std::io::BufRead::read_line(&mut lines, &mut told).expect("it reads");
+            assert!(read > 0, "{told}");
+        }
+        kill_process(Pid::from_child(&child), Signal::TERM).expect("it can be signalled");
+        child.wait().expect("it ends");
+        for words in words {
+            assert!(told.contains(words), "{told}");
+        }
+        assert_eq!(told.contains("--app"), !arguments.is_empty(), "{told}");
+    }
+}
+
 #[test]
 fn an_abort_from_a_second_terminal_retreats() {
     for (name, operation) in [

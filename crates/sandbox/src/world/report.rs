@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::world::World;
+use crate::world::environment::Environment;
 use crate::world::tally::{Created, Interruption, Peaks};
 use crate::world::traffic::Loss;
 
@@ -63,6 +64,12 @@ pub struct Leftovers {
 }
 
 impl World {
+    /// The environment that holds the name which the clients use.
+    #[must_use]
+    pub fn production(&self) -> Option<&Environment> {
+        self.environments().find(|e| self.traffic.is_asked_for(e))
+    }
+
     /// The report of this world; what S3 holds is added by the sandbox.
     #[must_use]
     pub fn report(&self) -> Report {
