@@ -1,7 +1,7 @@
 //! What the commands share: the journal, the connection to AWS or to a sandbox,
 //! the clock, and the signals.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
@@ -164,7 +164,7 @@ impl Context {
             ));
         }
         let journal = state_path(&self.options)?;
-        let (world, journal) = (journal.with_extension("sandbox"), journal.display());
+        let (world, journal) = (world_folder(&journal), journal.display());
         Ok(Some(format!(
             "nothing was changed; to begin anew, remove the sandbox's world and its journal: \
              rm -r {} {}*",
@@ -180,7 +180,7 @@ impl Context {
         let Some(which) = self.options.sandbox() else {
             return Ok(self);
         };
-        let folder = state_path(&self.options)?.with_extension("sandbox");
+        let folder = world_folder(&state_path(&self.options)?);
         let sandbox = super::sandbox::InUse::begin(&which, folder, &self.options).await?;
         self.clock = sandbox.clock;
         self.connection = Connection {
@@ -293,6 +293,12 @@ pub(super) fn sso_profile() -> Result<Option<String>, Failed> {
     }
 }
 
+/// The folder of an embedded sandbox's world, beside the journal.
+#[cfg(feature = "sandbox")]
+fn world_folder(journal: &Path) -> PathBuf {
+    journal.with_extension("sandbox")
+}
+
 /// The journal's path: the one that is named, else one in the user's state
 /// folder, a sandbox's apart from the real one.
 fn state_path(options: &Options) -> Result<PathBuf, Failed> {
@@ -301,6 +307,20 @@ fn state_path(options: &Options) -> Result<PathBuf, Failed> {
         .as_ref()
         .filter(|path| !path.as_os_str().is_empty())
     {
+        #[cfg(feature = "sandbox")]
+        if options.sandbox().as_deref() == Some(EMBEDDED) && *path == world_folder(path) {
+            return Err(Failed::new(
+                Exit::Refused,
+                format!(
+                    "--state {} is the folder in which the embedded sandbox keeps its world",
+                    path.display()
+                ),
+            )
+            .hint(format!(
+                "give the journal another name, as in --state {}",
+                for_shell(&path.with_extension("db").display().to_string())
+            )));
+        }
         return Ok(path.clone());
     }
     let absolute = |variable| {

@@ -246,7 +246,7 @@ impl InUse {
             let (url, server) = embed(folder, options).await?;
             (url, Some(server))
         } else {
-            (which.trim_end_matches('/').to_owned(), None)
+            (url_of(which)?, None)
         };
         let reading: Reading = get(&url, "clock").await?;
         if !SPEEDS.contains(&reading.speed) {
@@ -270,6 +270,27 @@ impl InUse {
         }
         Ok(Some(summary(&get(&self.endpoint.url, "report").await?)))
     }
+}
+
+/// The URL of a sandbox that `--sandbox` names.
+fn url_of(which: &str) -> Result<String, Failed> {
+    let url = which.trim_end_matches('/');
+    let is_url = |url: &str| {
+        let parsed = reqwest::Url::parse(url).ok();
+        parsed.is_some_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+    };
+    if is_url(url) {
+        return Ok(url.to_owned());
+    }
+    let with_scheme = format!("http://{url}");
+    let instead = match !which.contains("://") && is_url(&with_scheme) {
+        true => with_scheme,
+        false => "http://127.0.0.1:4577".to_owned(),
+    };
+    Err(
+        Failed::new(Exit::Refused, format!("--sandbox={which} is no URL"))
+            .hint(format!("give one with http://, as in --sandbox={instead}")),
+    )
 }
 
 async fn embed(

@@ -679,6 +679,38 @@ fn a_world_stays_where_a_fresh_sandbox_cannot_begin() {
     );
 }
 
+/// A sandbox that is named without `http://`, and a journal where the embedded one keeps its world,
+/// are refused with the remedy.
+#[test]
+fn a_sandbox_that_cannot_be_used_is_refused_with_the_remedy() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let journal = folder.path().join("st.sandbox");
+    let clash = journal.display().to_string();
+    for (arguments, words) in [
+        (
+            ["--sandbox=127.0.0.1:4577", "--state", "j.db"],
+            "--sandbox=http://127.0.0.1:4577",
+        ),
+        (
+            ["--sandbox=localhost:4577", "--state", "j.db"],
+            "--sandbox=http://localhost:4577",
+        ),
+        (
+            ["--sandbox=http://", "--state", "j.db"],
+            "--sandbox=http://127.0.0.1:4577",
+        ),
+        (["--sandbox", "--state", &clash], "st.db"),
+    ] {
+        let mut command = hermetic(&["run"]);
+        command.args(arguments).current_dir(folder.path());
+        let output = command.output().expect("the binary runs");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(told.contains(words), "{told}");
+        assert_eq!(code(&output), Some(3), "{told}");
+    }
+    assert!(!journal.exists());
+}
+
 /// The first lines of a sandbox name a release's target where the world is not the seeded one, and
 /// not more environments than a person reads.
 #[test]
