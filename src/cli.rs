@@ -11,6 +11,7 @@ mod find;
 mod iam_policy;
 mod orphans;
 mod output;
+mod pasteable;
 mod plan;
 mod rehearse;
 mod resume;
@@ -18,6 +19,7 @@ mod rollback;
 mod run;
 #[cfg(feature = "sandbox")]
 mod sandbox;
+mod screen;
 mod session;
 mod signals;
 mod status;
@@ -34,6 +36,7 @@ use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 
 use clap::builder::Resettable;
+use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -45,7 +48,9 @@ use crate::config::layers::{Layers, LayersError};
 use crate::config::lines::with_one_line;
 use crate::config::{ConfigError, LogFormat, Named, Options, is_named_under_way};
 use crate::secrets::Secrets;
+use context::Context;
 use output::IS_UNHEARD;
+use screen::above_the_view;
 use signals::Signals;
 use unheeded::Unheeded;
 
@@ -108,7 +113,8 @@ of the deployment, the tests (--test, --test-url, --expect-status, --test-timeou
 release, which would have no effect.";
 
 /// The flags, by their ids, that say where to find a deployment and how to log.
-const WHERE: [&str; 14] = [
+const WHERE: [&str; 15] = [
+    "profile",
     "app",
     "blue",
     "green",
@@ -179,20 +185,22 @@ fn exit_code() -> ExitCode {
     let definition = without_empty_variables(definition());
     let layers = match Layers::parse(definition, &arguments) {
         Ok(layers) => layers,
-        Err(LayersError::Usage(error)) => return told_by_clap(&error),
+        Err(LayersError::Usage(error)) => return told_by_clap(&without_far_guesses(error)),
         Err(LayersError::File(error)) => return ended(Err(error.into()), None),
     };
     let cli = match Cli::from_arg_matches(&layers.matches) {
         Ok(cli) => cli,
-        Err(error) => return told_by_clap(&error),
+        Err(error) => return told_by_clap(&without_far_guesses(error)),
     };
     if !cli.command.tells_problems()
         && let Err(failed) = config::whole(&layers)
     {
         return ended(Err(failed), None);
     }
-    log_to_stderr(cli.options.log_format);
+    pasteable::note(&layers, &cli.options);
+    log_to_stderr(&cli.options);
     let only_tells = cli.command.only_tells();
+    let options = cli.options.clone();
     let runtime = || {
         tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -218,6 +226,12 @@ fn exit_code() -> ExitCode {
         Ok(_) if only_tells && IS_UNHEARD.load(Ordering::Relaxed) => Err(unheard()),
         done => done,
     };
+    let done = done.map_err(|failed| {
+        let users = failed
+            .deployment()
+            .and_then(|id| Context::users_of(&options, id));
+        failed.users(users.as_ref())
+    });
     ended(done, Some(&layers))
 }
 
@@ -246,6 +260,31 @@ fn ended(done: Result<Exit, Failed>, layers: Option<&Layers>) -> ExitCode {
             failed.exit().into()
         }
     }
+}
+
+/// Which part of its letters a flag may be off for another one to be suggested: a third.
+const FAR: usize = 3;
+
+/// The error without a suggestion that resembles the flag too little: it would mislead, as `--test`
+/// for `--yes`.
+fn without_far_guesses(mut error: clap::Error) -> clap::Error {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.trim_start_matches('-').to_owned()),
+        _ => None,
+    };
+    let (given, guess) = (
+        text(ContextKind::InvalidArg),
+        text(ContextKind::SuggestedArg),
+    );
+    if let (Some(given), Some(guess)) = (given, guess)
+        && !guess.starts_with(&given)
+        && strsim::damerau_levenshtein(&given, &guess) > (given.chars().count() / FAR).max(1)
+    {
+        error.remove(ContextKind::SuggestedArg);
+        // It would show the flag that was suggested.
+        error.remove(ContextKind::Usage);
+    }
+    error
 }
 
 /// Prints the help that the user requested, or what is wrong with the command line.
@@ -376,21 +415,24 @@ async fn command(cli: Cli, layers: &Layers) -> Result<Exit, Failed> {
 
 /// The log goes to standard error; standard output is for results.
 /// `BLUEGREEN_LOG` takes tracing's filter directives.
-fn log_to_stderr(format: LogFormat) {
+fn log_to_stderr(options: &Options) {
     let asked = std::env::var("BLUEGREEN_LOG").unwrap_or_default();
     let asked = Some(asked).filter(|directives| !directives.trim().is_empty());
     let filter = asked.and_then(|directives| EnvFilter::try_new(directives).ok());
-    let filter = filter.unwrap_or_else(|| EnvFilter::new("warn,bluegreen=info"));
+    let filter = filter.unwrap_or_else(|| {
+        EnvFilter::new(match (options.quiet, options.verbose) {
+            (true, _) => "warn",
+            (false, 0) => "warn,bluegreen=info",
+            (false, 1) => "warn,bluegreen=debug",
+            (false, _) => "warn,bluegreen=trace",
+        })
+    });
     let layer = tracing_subscriber::fmt::layer().with_writer(|| Log);
     let registry = tracing_subscriber::registry().with(filter).with(loudest());
-    match format {
+    let has_colours = options.color.is_on(std::io::stderr().is_terminal());
+    match options.log_format {
         LogFormat::Text => registry
-            .with(
-                layer
-                    .compact()
-                    .with_target(false)
-                    .with_ansi(std::io::stderr().is_terminal()),
-            )
+            .with(layer.compact().with_target(false).with_ansi(has_colours))
             .init(),
         LogFormat::Json => registry.with(layer.json().flatten_event(true)).init(),
     }
@@ -417,7 +459,7 @@ impl Write for Log {
         let text = text.trim_end_matches('\n').replace('\r', "\\r");
         // In one go: other processes may write there too.
         let text = text.replace('\n', "\n  | ") + "\n";
-        std::io::stderr().write_all(text.as_bytes())?;
+        above_the_view(|| std::io::stderr().write_all(text.as_bytes()))?;
         Ok(event.len())
     }
 

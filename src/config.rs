@@ -24,7 +24,7 @@ pub use green_name::default_green;
 pub use hidden::Hidden;
 pub use limit_flags::LimitFlags;
 pub use named::{Named, NamedLimits, NamedTests, is_named_under_way};
-pub use options::{EMBEDDED, Healthy, LogFormat, Options};
+pub use options::{Color, EMBEDDED, Healthy, LogFormat, Options};
 pub use test_flags::TestFlags;
 
 use error::invalid;

@@ -545,6 +545,11 @@ impl<'a, C: Cloud> Driver<'a, C> {
                     debug!(?seen, "looked");
                     let poll = polled(&deployment.plan, &sighting, seen.production);
                     self.tell(deployment, Happened::Polled(poll));
+                    if let Some((role, _)) = needs.test {
+                        for failed in failed_tests(&deployment.plan, &sighting, role) {
+                            self.tell(deployment, failed);
+                        }
+                    }
                     let since = self.patience_began(deployment);
                     let waiting = Happened::Waiting {
                         state: deployment.state.kind(),
@@ -967,6 +972,24 @@ fn understand(operation: &str, outcome: Outcome) -> Result<Act, DriveError> {
     }
 }
 
+/// The tests over HTTP that the environment of this role has not passed in a poll.
+fn failed_tests(plan: &Plan, sighting: &Sighting, role: Role) -> Vec<Happened> {
+    let Some(found) = sighting.of(plan, role) else {
+        return Vec::new();
+    };
+    let failed = sighting.probes.iter().filter(|probe| !probe.passed);
+    let told = failed.map(|probe| Happened::TestFailed {
+        environment: role,
+        name: found.name.clone(),
+        runs: found.version_label.clone(),
+        test: probe.asked.clone(),
+        got: probe.got.clone(),
+        lasted: probe.latency.unwrap_or_default(),
+        body: probe.body.clone(),
+    });
+    told.collect()
+}
+
 /// The results of a poll, for the listeners.
 fn polled(plan: &Plan, sighting: &Sighting, production: Option<Role>) -> Poll {
     let environments = [Role::Blue, Role::Green].into_iter().filter_map(|role| {
@@ -986,6 +1009,7 @@ fn polled(plan: &Plan, sighting: &Sighting, production: Option<Role>) -> Poll {
                 .unwrap_or(&found.health)
                 .clone(),
             version: found.version_label.clone(),
+            cname: found.cname.clone(),
             requests_a_minute: traffic.map(Traffic::a_minute),
             instances: counted.map(|(_, instances)| instances.running),
         })

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::report::Entry;
 use crate::report::text::story;
 use crate::shared::{DeploymentRecord, within_bounds};
 use crate::trust::{Configured, vouch_for};
@@ -23,8 +24,8 @@ proptest! {
     fn a_garbled_record_is_told_without_a_panic(
         object in garbled(serde_json::to_vec(&DeploymentRecord::sample(ID)).expect("it is JSON")),
     ) {
-        if let Some(DeploymentRecord { deployment, transitions, .. }) = read(&object) {
-            let _ = story(&deployment, &transitions);
+        if let Some(DeploymentRecord { deployment, transitions, events, .. }) = read(&object) {
+            let _ = story(&Entry::of(deployment.clone(), transitions, events));
             let _ = vouch_for(&Configured::default(), None, &deployment.plan, &deployment.state);
         }
     }

@@ -39,6 +39,6 @@ pub use bluegreen_clock as clock;
 pub use bluegreen_core::followers::{listener_rules, preview};
 pub use bluegreen_core::{
     acceptance, deployment, events, facts, fidelity, health, hooks, machine, plan, table, text,
-    traffic,
+    traffic, users,
 };
 pub use bluegreen_journal::{claim, journal, shared, store};

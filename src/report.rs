@@ -2,6 +2,7 @@
 
 pub mod events;
 pub mod listeners;
+pub mod live;
 pub mod outlook;
 pub mod settings;
 pub mod text;
@@ -11,13 +12,14 @@ use serde::Serialize;
 use crate::acceptance::AcceptanceTest;
 use crate::command::End;
 use crate::deployment::Deployment;
-use crate::events::{EventRecord, Happened};
-use crate::facts::TEST_COMMAND;
+use crate::events::{EventRecord, Happened, Poll};
+use crate::facts::{ServiceOperation, TEST_COMMAND};
 use crate::machine::{Cause, Kind, State};
 use crate::plan::{Allowed, Goal, Plan, Role, Strategy};
 use crate::shared::LeaseRecord;
 use crate::store::{Output, Transition};
 use crate::text::for_shell;
+use crate::users::{AsOf, Users};
 
 /// A deployment and how it came where it stands.
 #[derive(Clone, Debug)]
@@ -28,10 +30,139 @@ pub struct Entry {
     pub transitions: Vec<Transition>,
     /// What its commands said.
     pub outputs: Vec<Output>,
-    /// Its events, as far as the journal keeps them; empty where the caller did not request them.
+    /// Its events, as far as the journal keeps them.
     pub events: Vec<EventRecord>,
+    /// Whether all of its events are shown.
+    pub shows_events: bool,
     /// The lock of its target, where it is known.
     pub lease: Option<LeaseRecord>,
+    /// Which process carries it on.
+    pub runner: Runner,
+}
+
+/// How many attempts or events are shown as evidence.
+const EVIDENCE_MAX: usize = 5;
+
+/// Which process carries a deployment on, as far as a command knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Runner {
+    /// This one, until a moment ago.
+    ThisProcess,
+    /// Another one.
+    Other,
+    /// None.
+    None,
+}
+
+impl Entry {
+    /// An entry of a deployment that this process has just carried on.
+    #[must_use]
+    pub fn of(
+        deployment: Deployment,
+        transitions: Vec<Transition>,
+        events: Vec<EventRecord>,
+    ) -> Entry {
+        Entry {
+            deployment,
+            transitions,
+            outputs: Vec::new(),
+            events,
+            shows_events: false,
+            lease: None,
+            runner: Runner::ThisProcess,
+        }
+    }
+
+    /// Where users are.
+    #[must_use]
+    pub fn users(&self) -> Users {
+        let is_polled = self.runner != Runner::None && !self.deployment.state.rests()
+            || self.runner == Runner::ThisProcess;
+        Users::of(&self.deployment, self.last_poll(), is_polled)
+    }
+
+    /// The last poll that the journal keeps.
+    #[must_use]
+    pub fn last_poll(&self) -> Option<&Poll> {
+        Users::last_poll(&self.events)
+    }
+
+    /// The URL of the environment that a pause or a hold leaves to be tested: the one that users
+    /// are not on.
+    #[must_use]
+    pub fn under_test(&self) -> Option<(String, &str)> {
+        let is_left = matches!(
+            self.deployment.state.kind(),
+            Kind::AwaitingSwap | Kind::AwaitingCutover | Kind::Held
+        );
+        let idle = self.users().on.filter(|_| is_left)?.other();
+        let polled = self.last_poll()?.environments.iter();
+        let found = polled.into_iter().find(|found| found.role == idle)?;
+        let url = self.deployment.plan.front.url(found.cname.as_deref()?);
+        Some((url, found.name.as_str()))
+    }
+
+    /// The page of the console that shows the environment without users, where that has failed a
+    /// deploy or a test and is still there.
+    #[must_use]
+    pub fn console(&self) -> Option<String> {
+        let deployment = &self.deployment;
+        let failed = matches!(
+            deployment.state.cause(),
+            Some(Cause::DeployFailed { .. } | Cause::TestFailed { .. })
+        );
+        let is_there = failed && deployment.state.kind() == Kind::Held;
+        let id = match self.users().on.filter(|_| is_there)?.other() {
+            Role::Blue => &deployment.plan.blue_id,
+            Role::Green => deployment.green_id.as_ref()?,
+        };
+        let region = &deployment.plan.target.region;
+        let host = match region.split('-').next() {
+            Some("cn") => format!("{region}.console.amazonaws.cn"),
+            _ if region.starts_with("us-gov-") => "console.amazonaws-us-gov.com".to_owned(),
+            _ => format!("{region}.console.aws.amazon.com"),
+        };
+        Some(format!(
+            "https://{host}/elasticbeanstalk/home?region={region}#/environment/dashboard?environmentId={id}"
+        ))
+    }
+
+    /// The last attempts of a test that failed, or the last warnings of a deploy that did, where
+    /// that is why the deployment stands where it does; the oldest first.
+    #[must_use]
+    pub fn evidence(&self) -> Vec<&EventRecord> {
+        let cause = self.deployment.state.cause();
+        let cause = cause.map(|cause| self.deployment.told(cause));
+        let is_evidence = |event: &&EventRecord| match (cause, &event.happened) {
+            (Some(Cause::TestFailed { .. }), Happened::TestFailed { .. }) => true,
+            (Some(Cause::DeployFailed { .. }), Happened::ServiceEvent { of, .. }) => {
+                *of == ServiceOperation::Deploy
+            }
+            _ => false,
+        };
+        let mut evidence: Vec<_> = self.events.iter().rev().filter(is_evidence).collect();
+        evidence.truncate(EVIDENCE_MAX);
+        evidence.reverse();
+        evidence
+    }
+
+    /// Whether no process carries it on although it is neither at rest nor at its end.
+    #[must_use]
+    pub fn is_interrupted(&self) -> bool {
+        self.runner == Runner::None && !self.deployment.state.rests()
+    }
+
+    /// How urgently it needs a person: the higher, the more.
+    #[must_use]
+    pub fn urgency(&self) -> u8 {
+        match self.deployment.state.kind() {
+            Kind::Stuck => 4,
+            Kind::Held => 3,
+            _ if self.is_interrupted() => 2,
+            Kind::AwaitingSwap | Kind::AwaitingCutover => 1,
+            _ => 0,
+        }
+    }
 }
 
 /// The version of the JSON document. Fields are only ever added to a version.
@@ -60,6 +191,10 @@ struct Item<'a> {
     goal_version: &'a str,
     production_cname: &'a str,
     serving: Option<Role>,
+    users: UsersItem,
+    interrupted: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    test_url: Option<String>,
     started_at: String,
     updated_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -78,6 +213,20 @@ struct Item<'a> {
     outputs: Vec<Said<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     events: Vec<Told<'a>>,
+}
+
+/// Where users are.
+#[derive(Serialize)]
+struct UsersItem {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    environment: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    health: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    moving_to: Option<String>,
+    as_of: AsOf,
 }
 
 /// The process that holds the lock.
@@ -145,19 +294,14 @@ pub fn json(entries: &[Entry]) -> String {
 /// One deployment as that document shows it, without outputs and without its runner.
 #[must_use]
 pub fn value(deployment: Deployment, transitions: Vec<Transition>) -> serde_json::Value {
-    let entry = Entry {
-        deployment,
-        transitions,
-        outputs: Vec::new(),
-        events: Vec::new(),
-        lease: None,
-    };
+    let entry = Entry::of(deployment, transitions, Vec::new());
     serde_json::to_value(item(&entry)).expect("the document is plain strings and numbers")
 }
 
 fn item(entry: &Entry) -> Item<'_> {
     let deployment = &entry.deployment;
     let plan = &deployment.plan;
+    let users = entry.users();
     Item {
         id: &plan.id,
         state: deployment.state.kind().to_string(),
@@ -173,7 +317,16 @@ fn item(entry: &Entry) -> Item<'_> {
         previous_version: &plan.previous_version,
         goal_version: plan.goal_version(),
         production_cname: &plan.production_cname,
-        serving: serving(entry),
+        serving: users.on,
+        users: UsersItem {
+            environment: users.on.map(|_| users.place),
+            version: users.version,
+            health: users.health,
+            moving_to: users.moving_to,
+            as_of: users.as_of,
+        },
+        interrupted: entry.is_interrupted(),
+        test_url: entry.under_test().map(|(url, _)| url),
         started_at: deployment.started_at.to_string(),
         updated_at: deployment.updated_at.to_string(),
         error: deployment
@@ -213,7 +366,10 @@ fn item(entry: &Entry) -> Item<'_> {
                 output: &output.output,
             })
             .collect(),
-        events: entry.events.iter().map(told).collect(),
+        events: match entry.shows_events {
+            true => entry.events.iter().map(told).collect(),
+            false => Vec::new(),
+        },
     }
 }
 
@@ -247,39 +403,10 @@ fn driver(lease: &LeaseRecord) -> Option<Driver<'_>> {
     })
 }
 
-/// Which environment users are on, as far as the journal knows; `None` where a person has to find
-/// out.
+/// The commands that lead on from where a deployment stands.
 #[must_use]
-pub fn serving(entry: &Entry) -> Option<Role> {
-    match entry.deployment.state.kind() {
-        Kind::Baking | Kind::Completed => Some(entry.deployment.plan.destination()),
-        Kind::Preparing
-        | Kind::Cloning
-        | Kind::Warming
-        | Kind::DeployingGreen
-        | Kind::TestingGreen
-        | Kind::AwaitingSwap
-        | Kind::SwappingToGreen
-        | Kind::ReturningToGreen
-        | Kind::TerminatingGreen
-        | Kind::Discarding
-        | Kind::RolledBack => Some(Role::Blue),
-        Kind::DrainingBlue
-        | Kind::Deploying
-        | Kind::AbortingDeploy
-        | Kind::Testing
-        | Kind::AwaitingCutover
-        | Kind::SwappingToBlue
-        | Kind::ReturningToBlue
-        | Kind::TerminatingBlue
-        | Kind::Held => Some(Role::Green),
-        Kind::Stuck => None,
-    }
-}
-
-/// The commands that lead on from where a deployment rests.
-#[must_use]
-pub fn leads_on(deployment: &Deployment) -> Vec<String> {
+pub fn leads_on(entry: &Entry) -> Vec<String> {
+    let deployment = &entry.deployment;
     let id = &for_shell(&deployment.plan.id);
     match &deployment.state {
         State::Held {
@@ -317,6 +444,13 @@ pub fn leads_on(deployment: &Deployment) -> Vec<String> {
                 deployment.plan.green
             ),
             format!("bluegreen cleanup {id}   removes what is left of it and serves nobody"),
+        ],
+        _ if entry.is_interrupted() => vec![
+            format!("bluegreen resume {id}   continues from its last checkpoint"),
+            format!(
+                "bluegreen rollback {id}   returns users to {}",
+                deployment.plan.previous_version
+            ),
         ],
         _ => Vec::new(),
     }

@@ -47,7 +47,7 @@ pub(super) async fn run(
     let cloud = context.cloud_of(plan).await?;
     let id = &plan.id;
     context.store.request_retreat(id, context.clock.now())?;
-    let console = Asking::new(&context.signals, id, names_some);
+    let console = Asking::new(&context, id, names_some);
     let mut session = context.session(cloud, &console.console)?;
     session.observer = &console;
     let done = Box::pin(session.abort(plan, orders)).await;
@@ -82,10 +82,11 @@ struct Asking {
 }
 
 impl Asking {
-    fn new(signals: &Signals, id: &str, names_some: bool) -> Asking {
+    fn new(context: &Context, id: &str, names_some: bool) -> Asking {
+        let signals = &context.signals;
         signals.stand(the_word_is_left(id, false));
         Asking {
-            console: Console::new(signals),
+            console: Console::new(context),
             signals: signals.clone(),
             id: id.to_owned(),
             names_some,

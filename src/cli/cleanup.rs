@@ -82,7 +82,7 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
         hint: format!("remove the rest with: bluegreen cleanup {id}"),
     });
     if let (Some(lease), Some(shared)) = (lease, shared) {
-        let console = Console::new(&context.signals);
+        let console = Console::new(&context);
         let mut session = context.session(cloud.clone(), &console)?;
         let freed = session.free(shared, &lease.target, &id).await;
         freed.map_err(|error| context.failed(error))?;
@@ -134,7 +134,7 @@ async fn remove_green(
         )));
     }
     context.may_use_its_lease(&deployment.plan)?;
-    let console = Console::new(&context.signals);
+    let console = Console::new(context);
     let mut session = context.session(cloud.clone(), &console)?;
     let done = Box::pin(session.clean_up(deployment)).await;
     context.told(done, Goal::Previous).await

@@ -20,6 +20,7 @@ use crate::plan::Plan;
 use crate::prober::HttpProber;
 use crate::store::{Store, StoreError, is_in_use, set_aside};
 use crate::text::for_shell;
+use crate::users::Users;
 
 /// What every command works with.
 pub(super) struct Context {
@@ -92,8 +93,18 @@ impl Context {
     }
 
     /// Opens the journal for a command that only reads: where the sandbox cannot be reached, it
-    /// reads the journal alone.
+    /// reads the journal alone. An empty journal without a bucket is no answer.
     pub async fn for_reading(options: &Options) -> Result<Context, Failed> {
+        let context = Context::that_reads(options).await?;
+        if context.store.all()?.is_empty() {
+            let journal = context.store.path().display();
+            let why = format!("the journal {journal} has no deployment");
+            context.names_a_bucket(&why)?;
+        }
+        Ok(context)
+    }
+
+    async fn that_reads(options: &Options) -> Result<Context, Failed> {
         #[cfg(feature = "sandbox")]
         match Context::to_read(options)?.in_sandbox().await {
             Ok(context) => return Ok(context),
@@ -110,6 +121,17 @@ impl Context {
     /// The journal alone, for what only reads.
     fn to_read(options: &Options) -> Result<Context, Failed> {
         Context::with_journal(options, Store::open_to_read(&state_path(options)?)?)
+    }
+
+    /// Where users are by the journal that the options name; `None` where that does not have the
+    /// deployment.
+    pub fn users_of(options: &Options, id: &str) -> Option<Users> {
+        let store = Store::open_to_read(&state_path(options).ok()?).ok()?;
+        let deployment = store.find(id).ok()??;
+        let events = store.events(id).unwrap_or_default();
+        let is_polled = store.is_driven(id);
+        let poll = Users::last_poll(&events);
+        Some(Users::of(&deployment, poll, is_polled))
     }
 
     /// For what needs AWS, or a sandbox, and no journal.
@@ -131,7 +153,11 @@ impl Context {
     }
 
     fn with_journal(options: &Options, store: Store) -> Result<Context, Failed> {
-        let profile = sso_profile()?;
+        let named = options.profile.clone().filter(|name| !name.is_empty());
+        let profile = match named {
+            Some(named) => Some(named),
+            None => sso_profile()?,
+        };
         Ok(Context {
             store,
             options: options.clone(),

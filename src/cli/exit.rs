@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use bluegreen_sandbox::{PolicyError, ReplayError, SandboxError};
 
 use super::output::harmless;
+use super::pasteable::pasteable;
 use super::unheeded::Unheeded;
 use crate::acceptance::Unset;
 use crate::bundle::BundleError;
@@ -30,6 +31,7 @@ use crate::session::{Error, Rest};
 use crate::shared::{LEASES, LeaseRecord, SharedError};
 use crate::store::StoreError;
 use crate::text::for_shell;
+use crate::users::Users;
 
 /// The exit codes of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +75,14 @@ pub struct Failed {
     hint: Option<String>,
     /// Whether trying again may work: something did not answer for now.
     passing: bool,
+    /// The deployment that it is about.
+    deployment: Option<String>,
+    /// Where users are.
+    users: Option<String>,
 }
+
+/// The beginning of a hint where a command failed before it changed anything.
+const UNCHANGED: &str = "nothing was changed";
 
 impl Failed {
     pub(super) fn new(exit: Exit, message: impl Display) -> Failed {
@@ -82,6 +91,8 @@ impl Failed {
             message: message.to_string(),
             hint: None,
             passing: false,
+            deployment: None,
+            users: None,
         }
     }
 
@@ -118,14 +129,42 @@ impl Failed {
         self.exit
     }
 
-    /// Prints it on standard error; with the layers, it adds where the values of the flags that it
-    /// names come from.
+    /// This failure, of the deployment with this id.
+    pub(super) fn of(mut self, id: &str) -> Failed {
+        self.deployment = Some(id.to_owned());
+        self
+    }
+
+    /// The id of the deployment that it is about.
+    pub(super) fn deployment(&self) -> Option<&str> {
+        self.deployment.as_deref()
+    }
+
+    /// This failure, with where users are, if that is known.
+    pub(super) fn users(mut self, users: Option<&Users>) -> Failed {
+        self.users = users.map(ToString::to_string).or(self.users);
+        self
+    }
+
+    /// Prints it on standard error, first where users are; with the layers, it adds where the
+    /// values of the flags that it names come from.
     pub(super) fn print(&self, layers: Option<&Layers>) {
+        let unchanged = self.hint.as_deref().and_then(|h| h.strip_prefix(UNCHANGED));
+        let hint = unchanged.map(|rest| rest.trim_start_matches([',', ';', ' ']));
+        match (&self.users, hint) {
+            (Some(users), _) => complain(&format!("Users: {users}")),
+            (None, Some(_)) => complain(&format!("Users: not affected, {UNCHANGED}")),
+            (None, None) => {}
+        }
         complain(&format!("error: {}", self.message));
         for place in layers.map_or_else(Vec::new, |layers| layers.places(&self.message)) {
             complain(&format!("note: {place}"));
         }
-        if let Some(hint) = &self.hint {
+        let hint = match (&self.users, hint) {
+            (None, Some(rest)) => Some(rest),
+            _ => self.hint.as_deref(),
+        };
+        if let Some(hint) = hint.filter(|hint| !hint.is_empty()) {
             complain(&format!("hint: {hint}"));
         }
     }
@@ -133,7 +172,7 @@ impl Failed {
 
 /// Standard error may be closed, which must not change how the command fails.
 fn complain(text: &str) {
-    let text = Secrets::default().hide(text);
+    let text = Secrets::default().hide(&pasteable(text));
     let _ = writeln!(std::io::stderr(), "{}", harmless(&text));
 }
 
@@ -343,10 +382,14 @@ impl From<StoreError> for Failed {
             | StoreError::Driven { .. }
             | StoreError::InFlight { .. } => Exit::Busy,
         };
-        let failed = Failed::new(exit, error);
-        match hint {
-            Some(hint) => failed.hint(hint),
-            None => failed,
+        let about = match &error {
+            StoreError::Driven { id, .. } | StoreError::InFlight { id, .. } => Some(id.clone()),
+            _ => None,
+        };
+        Failed {
+            hint,
+            deployment: about,
+            ..Failed::new(exit, error)
         }
     }
 }
@@ -454,7 +497,7 @@ impl From<Obstacle> for Failed {
             Obstacle::Held(held) => {
                 let id = for_shell(&held.lease.deployment);
                 let when = whole_seconds(held.runs_out_in);
-                busy.hint(match held.has_begun {
+                busy.of(&held.lease.deployment).hint(match held.has_begun {
                     true => format!(
                         "unless its holder renews it, it can be taken in {when}, with `bluegreen \
                          resume {id}`; `bluegreen abort {id}` cancels the deployment"
@@ -474,6 +517,7 @@ impl From<Obstacle> for Failed {
 fn busy_with(deployment: &Deployment, lease: Option<&LeaseRecord>, is_driven: bool) -> Failed {
     let in_flight = StoreError::in_flight(deployment);
     let id = for_shell(&deployment.plan.id);
+    let users = Users::of(deployment, None, is_driven);
     if !is_driven {
         let why = match deployment.state.rests() {
             true => "it waits for an operator",
@@ -483,9 +527,9 @@ fn busy_with(deployment: &Deployment, lease: Option<&LeaseRecord>, is_driven: bo
             "{in_flight}, and {why}: `bluegreen resume {id}` continues it, `bluegreen rollback \
              {id}` rolls back"
         );
-        return Failed::new(Exit::Busy, message);
+        return Failed::new(Exit::Busy, message).users(Some(&users));
     }
-    let failed = Failed::from(in_flight);
+    let failed = Failed::from(in_flight).users(Some(&users));
     match lease.filter(|lease| lease.holder.is_some()) {
         Some(lease) => failed.hint(format!(
             "{}; `bluegreen wait {id}` waits for it, `bluegreen abort {id}` cancels it, `bluegreen \
@@ -574,7 +618,7 @@ impl Failed {
     /// A pause whose approval nothing has requested, or nobody has given yet.
     pub(super) fn unapproved(id: &str) -> Failed {
         let message = "the deployment is paused, and nothing requests its approval";
-        Failed::new(Exit::Interrupted, message).hint(format!(
+        Failed::new(Exit::Interrupted, message).of(id).hint(format!(
             "nobody has approved it; wait on with: bluegreen resume {id} (and the --approve-url, \
              which bluegreen does not store); bluegreen resume {id} --approve continues without \
              approval"
@@ -595,6 +639,10 @@ impl Failed {
 
     /// A run of the driver that ended early: the deployment stands at its last checkpoint.
     pub(super) fn drive(id: &str, error: DriveError) -> Failed {
+        Failed::driving(id, error).of(id)
+    }
+
+    fn driving(id: &str, error: DriveError) -> Failed {
         let resume = format!("continue with: bluegreen resume {}", for_shell(id));
         match error {
             DriveError::Store(

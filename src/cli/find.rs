@@ -7,8 +7,19 @@ use tracing::{info, warn};
 use super::context::Context;
 use super::exit::{Exit, Failed};
 use crate::deployment::Deployment;
+use crate::machine::Kind;
 use crate::plan::Plan;
 use crate::shared::{DeploymentRecord, LeaseRecord, Listed, SharedError, SharedState, at_a_glance};
+
+/// What stands for the id of the last deployment that began.
+const LATEST: &str = "latest";
+
+/// How long an id is, and how much of its beginning may stand for it.
+const ID_LENGTH: usize = 26;
+const ID_LEAST: usize = 4;
+
+/// How many letters an id may be off for another one to be suggested.
+const ID_MISSPELT: usize = 3;
 
 /// What is in flight, or was.
 pub(super) struct InFlight {
@@ -78,7 +89,7 @@ impl Context {
         let Some(id) = id else {
             return self.find_only().await;
         };
-        let id = id.to_uppercase();
+        let id = self.whole_id(id).await?;
         let here = self.store.find(&id)?;
         let there = match (self.copy_of(&id, here.as_ref()).await, &here) {
             (Ok(there), _) => there,
@@ -94,7 +105,59 @@ impl Context {
         let here = here
             .map(|here| DeploymentRecord::here(&self.store, here))
             .transpose()?;
-        DeploymentRecord::later(here, there).ok_or_else(|| self.missing(&id))
+        match DeploymentRecord::later(here, there) {
+            Some(found) => Ok(found),
+            None => Err(match self.resembling(&id).await {
+                Some(other) => self.missing(&id).hint(format!("did you mean {other}?")),
+                None => self.missing(&id),
+            }),
+        }
+    }
+
+    /// The id of the deployment that somebody means: `latest`, the beginning of one id alone, or
+    /// the id itself.
+    async fn whole_id(&self, given: &str) -> Result<String, Failed> {
+        let id = given.to_uppercase();
+        let is_latest = given == LATEST;
+        if !is_latest && (id.len() >= ID_LENGTH || id.len() < ID_LEAST) {
+            return Ok(id);
+        }
+        let known = self.newest().await?;
+        let known = known
+            .found
+            .iter()
+            .map(|(record, _)| &record.deployment.plan.id);
+        let mut meant: Vec<_> = known
+            .filter(|known| is_latest || known.starts_with(&id))
+            .collect();
+        if is_latest {
+            meant = meant.pop().into_iter().collect();
+        }
+        match *meant {
+            [] if is_latest => Err(Failed::new(
+                Exit::NoDeployment,
+                format!("there is no deployment in {}", self.searched()),
+            )),
+            [] => Ok(id),
+            [one] => Ok(one.clone()),
+            _ => {
+                let ids: Vec<_> = meant.iter().map(|id| id.as_str()).collect();
+                let several = format!(
+                    "{given} is the beginning of several deployments: {}",
+                    ids.join(", ")
+                );
+                Err(Failed::new(Exit::Usage, several).hint("give more of it"))
+            }
+        }
+    }
+
+    /// The known id that resembles this one, where one does.
+    async fn resembling(&self, id: &str) -> Option<String> {
+        let known = self.newest().await.ok()?.found.into_iter();
+        let known = known.map(|(record, _)| record.deployment.plan.id);
+        let near = known.map(|known| (strsim::damerau_levenshtein(&known, id), known));
+        let (far, nearest) = near.min()?;
+        (far <= ID_MISSPELT).then_some(nearest)
     }
 
     /// A deployment's copy in its bucket, or in the one that is named.
@@ -215,6 +278,40 @@ impl Context {
         found.retain(|(record, _)| !record.deployment.state.is_end());
         found.sort_by(|(a, _), (b, _)| a.deployment.plan.id.cmp(&b.deployment.plan.id));
         Ok(InFlight { found, unseen })
+    }
+
+    /// Every deployment in flight, and the last one of each target that is stuck.
+    pub async fn open_matters(&self) -> Result<InFlight, Failed> {
+        let mut matters = self.unfinished().await?;
+        let newest = self.newest().await?;
+        let mut last = BTreeMap::new();
+        for (record, lease) in newest.found {
+            last.insert(record.deployment.plan.target.clone(), (record, lease));
+        }
+        last.retain(|_, (record, _)| record.deployment.state.kind() == Kind::Stuck);
+        matters.found.extend(last.into_values());
+        matters.unseen = matters.unseen.or(newest.unseen);
+        Ok(matters)
+    }
+
+    /// Whether a process may carry a deployment on: one here, or the holder of its lock unless
+    /// that was silent for the lock's length.
+    pub fn is_carried_on(&self, deployment: &Deployment, lease: Option<&LeaseRecord>) -> bool {
+        let renewed = |lease: &LeaseRecord| {
+            lease.holder.is_some() && self.clock.now().since(lease.renewed_at) < lease.length()
+        };
+        self.store.is_driven(&deployment.plan.id) || lease.is_some_and(renewed)
+    }
+
+    /// Where this command searches for deployments, in words.
+    pub fn searched(&self) -> String {
+        let journal = self.store.path().display();
+        match self.options.bucket.as_deref().filter(|b| !b.is_empty()) {
+            Some(bucket) if !self.options.no_shared_state => {
+                format!("journal {journal} and bucket {bucket}")
+            }
+            _ => format!("journal {journal} and no bucket"),
+        }
     }
 
     /// The copies of these deployments of the journal, each in its bucket, and why some of them

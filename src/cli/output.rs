@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::io::{ErrorKind, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::pasteable::pasteable;
 use crate::config::Config;
 use crate::text::is_unseen;
 
@@ -13,6 +14,11 @@ pub(super) fn say(text: &str) {
     if said.is_err_and(|error| error.kind() != ErrorKind::BrokenPipe) {
         IS_UNHEARD.store(true, Ordering::Relaxed);
     }
+}
+
+/// Prints a result for people: the commands in it are ready to paste.
+pub(super) fn tell(text: &str) {
+    say(&pasteable(text));
 }
 
 /// Whether a result could not be written, as where the disk of standard output is full.

@@ -1,13 +1,21 @@
 //! `bluegreen rollback`: returns users to the previous version, by the same states.
 
+use std::time::Duration;
+
+use tracing::info;
+
 use super::context::Context;
 use super::exit::{Exit, Failed};
+use super::output::warn_of;
+use super::run::begin;
 use super::session::go_on;
 use super::unheeded::Unheeded;
+use crate::acceptance::all_set;
 use crate::config::{Named, Options};
 use crate::deployment::Deployment;
 use crate::machine::{Kind, NotPossible, Order};
 use crate::plan::Goal;
+use crate::preflight::Wanted;
 use crate::text::for_shell;
 
 /// What `rollback` takes.
@@ -18,6 +26,9 @@ pub(super) struct Args {
     /// Give up the outside changes for which the deployment is held
     #[arg(long)]
     pub(super) discard_changes: bool,
+    /// Undo a release that has completed: release the version before it
+    #[arg(long, conflicts_with = "discard_changes")]
+    yes: bool,
 }
 
 pub(super) async fn run(
@@ -33,47 +44,98 @@ pub(super) async fn run(
         .await;
     let found = match found {
         Err(failed) if failed.exit() == Exit::NoDeployment && args.id.is_none() => {
-            return Err(context.after_the_last(failed).await);
+            let last = context.last_release().await;
+            return match last.filter(has_released) {
+                Some(last) if args.yes => undo(&mut context, &last).await,
+                Some(last) => Err(failed.hint(how_to_undo(&last))),
+                None => Err(failed),
+            };
         }
         found => found?,
     };
-    if let Some(hint) = release_of_the_previous(&found.deployment) {
+    if has_released(&found.deployment) {
+        if args.yes {
+            return undo(&mut context, &found.deployment).await;
+        }
         let over = NotPossible::Ended(found.deployment.state.kind());
-        return Err(Failed::from(over).hint(hint));
+        return Err(Failed::from(over).hint(how_to_undo(&found.deployment)));
     }
     go_on(&mut context, found, Order::Retreat, Goal::Previous, named).await
 }
 
-/// The command that undoes a completed release: a release of the version before it.
-fn release_of_the_previous(deployment: &Deployment) -> Option<String> {
+/// Whether a deployment has put its version into production.
+fn has_released(deployment: &Deployment) -> bool {
+    deployment.state.kind() == Kind::Completed && !deployment.plan.rehearses()
+}
+
+/// What undoes a completed release: a release of the version before it.
+fn how_to_undo(deployment: &Deployment) -> String {
     let plan = &deployment.plan;
-    (deployment.state.kind() == Kind::Completed).then(|| {
-        format!(
-            "deployment {} has released {} in place of {}; release that again: bluegreen run \
-             --version-label {}",
+    format!(
+        "nothing was changed; deployment {id} has released {} in place of {}; `bluegreen rollback {id} \
+         --yes` undoes that, as `bluegreen run --version-label {}` does",
+        plan.version,
+        plan.previous_version,
+        for_shell(&plan.previous_version),
+        id = plan.id,
+    )
+}
+
+/// Releases the version before a completed release, onto the environment that users are on now.
+async fn undo(context: &mut Context, released: &Deployment) -> Result<Exit, Failed> {
+    let plan = &released.plan;
+    let cloud = context.cloud_of(plan).await?;
+    let serving = plan.environment(plan.destination()).to_owned();
+    let blue = cloud.environments(std::slice::from_ref(&serving)).await?;
+    let runs = blue.first().and_then(|blue| blue.version_label.as_deref());
+    if runs != Some(plan.version.as_str()) {
+        let message = format!(
+            "deployment {} has released {} on {serving}, which runs {} now: undoing it would take \
+             back what came later",
             plan.id,
             plan.version,
-            plan.previous_version,
+            runs.unwrap_or("nothing")
+        );
+        let hint = format!(
+            "nothing was changed; release the version that you want: bluegreen run --version-label \
+             {}",
             for_shell(&plan.previous_version)
-        )
-    })
+        );
+        return Err(Failed::new(Exit::Refused, message).hint(hint));
+    }
+    let options = &mut context.options;
+    options.app = Some(plan.target.application.clone());
+    options.bucket = Some(plan.bucket.clone());
+    if options.blue.as_deref() != Some(&serving) {
+        options.blue = Some(serving);
+        options.green = None;
+    }
+    let config = options.config()?;
+    warn_of(&config);
+    all_set(&config.wishes.tests, |name| std::env::var(name).ok())?;
+    let wanted = Wanted {
+        label: Some(plan.previous_version.clone()),
+        strategy: plan.strategy,
+        ..Wanted::default()
+    };
+    info!(
+        "undoing deployment {}: releasing {}",
+        plan.id, plan.previous_version
+    );
+    begin(context, &config, &wanted, Duration::ZERO).await
 }
 
 impl Context {
-    /// Says that no deployment is in flight, with the command that undoes the last one.
-    async fn after_the_last(&self, failed: Failed) -> Failed {
+    /// The last release of the target that is named, where it is known.
+    async fn last_release(&self) -> Option<Deployment> {
         let named = |given: &Option<String>, name: &str| given.as_deref().is_none_or(|g| g == name);
-        let found = self.newest().await.map(|all| all.found);
-        let all = found.unwrap_or_default();
-        let of_target = all.iter().rev().find(|(record, _)| {
-            let target = &record.deployment.plan.target;
-            named(&self.options.app, &target.application)
-                && named(&self.options.blue, &target.blue)
-                && !record.deployment.plan.rehearses()
-        });
-        match of_target.and_then(|(record, _)| release_of_the_previous(&record.deployment)) {
-            Some(hint) => failed.hint(hint),
-            None => failed,
-        }
+        let found = self.newest().await.ok()?.found.into_iter().rev();
+        let mut found = found.map(|(record, _)| record.deployment);
+        found.find(|deployment| {
+            let plan = &deployment.plan;
+            named(&self.options.app, &plan.target.application)
+                && named(&self.options.blue, &plan.target.blue)
+                && !plan.rehearses()
+        })
     }
 }

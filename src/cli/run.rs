@@ -242,7 +242,7 @@ pub(super) async fn begin(
         region: &region,
         wait,
     };
-    let console = Console::new(&context.signals);
+    let console = Console::new(context);
     let mut session = context.session(cloud, &console)?;
     let done = Box::pin(session.release(release)).await;
     #[cfg(feature = "sandbox")]

@@ -7,7 +7,8 @@ use tracing::{info, warn};
 
 use super::context::Context;
 use super::exit::{Exit, Failed, exit_code};
-use super::output::say;
+use super::output::{say, tell};
+use super::screen::Screen;
 use super::signals::{Signals, Standing};
 use crate::approval::Approver;
 use crate::claim::{ClaimError, Interrupted};
@@ -17,22 +18,23 @@ use crate::config::{Named, Options};
 use crate::deployment::Deployment;
 use crate::machine::{Order, State};
 use crate::plan::{Goal, Strategy};
-use crate::report;
-use crate::report::listeners::Lines;
+use crate::report::{self, Entry};
 use crate::session::{Error, Notice, Observer, Orders, Outcome, Session, Vouched};
 use crate::shared::DeploymentRecord;
 
 /// What a command hears while a session claims: lines of the log, and how the command stands.
 pub(super) struct Console {
     signals: Signals,
+    screen: Screen,
     /// The last wait that was logged.
     waits: Mutex<String>,
 }
 
 impl Console {
-    pub fn new(signals: &Signals) -> Console {
+    pub fn new(context: &Context) -> Console {
         Console {
-            signals: signals.clone(),
+            signals: context.signals.clone(),
+            screen: Screen::new(&context.options, context.store.path(), context.clock),
             waits: Mutex::default(),
         }
     }
@@ -92,11 +94,13 @@ impl Observer for Console {
                 let id = &deployment.plan.id;
                 self.signals.stand(Standing::Driven(id.clone()));
                 info!(id, "{}", begun(deployment));
+                self.screen.begin(deployment);
             }
             Notice::GoingOn(deployment) => {
                 let id = &deployment.plan.id;
                 info!(id, "continuing from {}", deployment.state.kind());
                 self.signals.stand(Standing::Driven(id.clone()));
+                self.screen.begin(deployment);
             }
         }
     }
@@ -135,7 +139,7 @@ impl Context {
             lease: self.options.lease,
             approver: approver(&self.options)?,
             store: &mut self.store,
-            listener: &Lines,
+            listener: &console.screen,
             observer: console,
         })
     }
@@ -186,7 +190,7 @@ pub(super) async fn go_on(
     context.may_use_its_lease(plan)?;
     let cloud = context.cloud_of(plan).await?;
     let orders = context.orders(order, named)?;
-    let console = Console::new(&context.signals);
+    let console = Console::new(context);
     let mut session = context.session(cloud, &console)?;
     let done = Box::pin(session.go_on(found, orders)).await;
     context.told(done, goal).await
@@ -201,8 +205,11 @@ fn approver(options: &Options) -> Result<Option<Approver>, Failed> {
 
 /// Prints the deployment's stages, where it ended and what leads on.
 pub(super) async fn report(context: &Context, deployment: &Deployment) -> Result<(), Failed> {
-    let transitions = context.store.transitions(&deployment.plan.id)?;
-    say(&report::text::story(deployment, &transitions));
+    let id = &deployment.plan.id;
+    let transitions = context.store.transitions(id)?;
+    let events = context.store.events(id)?;
+    let entry = Entry::of(deployment.clone(), transitions, events);
+    tell(&report::text::story(&entry));
     #[cfg(feature = "sandbox")]
     if let Some(sandbox) = &context.sandbox
         && let Some(told) = sandbox.summary().await?

@@ -1,20 +1,26 @@
 //! `bluegreen status`: the deployments in flight, and the outcome of others.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::time::Duration;
 
 use super::context::Context;
 use super::discover;
-use super::exit::{Exit, Failed};
-use super::output::say;
+use super::exit::{Exit, Failed, exit_code};
+use super::output::{say, tell};
 use crate::config::Options;
-use crate::report::{self, Entry};
-use crate::shared::Origin;
+use crate::events::EventRecord;
+use crate::plan::Goal;
+use crate::report::{self, Entry, Runner};
+use crate::session::Rest;
+use crate::shared::{DeploymentRecord, Origin};
+use crate::text::foreign;
 
 /// What `status` takes.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Args {
-    /// Deployment [default: all in flight]
+    /// Deployment [default: all in flight, and the last one of a target where it is stuck]
     id: Option<String>,
     /// Print a JSON document
     #[arg(long)]
@@ -22,7 +28,8 @@ pub(super) struct Args {
     /// Include what happened, event by event
     #[arg(long, requires = "id")]
     events: bool,
-    /// Print again whenever something changes, until all have ended
+    /// Print again whenever something changes, until all have ended or wait for an operator; exits
+    /// as `run` would have
     #[arg(long)]
     watch: bool,
     /// Show orphaned resources at AWS, and how to remove them
@@ -51,37 +58,78 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
             }
             entries => entries?,
         };
-        if entries.is_empty() {
+        if entries.is_empty()
+            && let Some(failed) = unseen
+        {
             // Of what is not to be seen nobody says that there is none.
-            if let Some(failed) = unseen {
-                return Err(failed);
-            }
-            let only_here = "these are only the deployments in this machine's journal";
-            if let Err(unnamed) = context.names_a_bucket(only_here) {
-                tracing::warn!("{}", unnamed.message());
-            }
+            return Err(failed);
         }
-        let text = if args.json {
-            report::json(&entries)
-        } else {
-            report::text::table(&entries, args.id.is_some())
+        let text = match (args.json, &args.id) {
+            (true, _) => report::json(&entries),
+            (false, Some(_)) => report::text::stories(&entries),
+            (false, None) if entries.is_empty() => nothing(&context).await,
+            (false, None) => {
+                let overview = report::text::overview(&entries);
+                format!("{overview}\nSearched {}.", context.searched())
+            }
         };
         if text != shown {
             if args.watch && std::io::stdout().is_terminal() {
                 say("\x1b[2J\x1b[H");
             }
-            say(&text);
+            match args.json {
+                true => say(&text),
+                false => tell(&text),
+            }
             shown = text;
         }
-        if !args.watch || entries.iter().all(|entry| entry.deployment.state.is_end()) {
+        let rest = |entry: &Entry| Rest::of(&entry.deployment.state);
+        if !args.watch || entries.iter().all(|entry| rest(entry).is_some()) {
+            let exits = entries
+                .iter()
+                .map(|entry| exit_code(rest(entry), Goal::Release));
+            let worst = exits.max_by_key(|exit| *exit as u8);
+            let exit = worst.filter(|_| args.watch).unwrap_or(Exit::Completed);
             // What was shown is not all.
-            return unseen.map_or(Ok(Exit::Completed), Err);
+            return unseen.map_or(Ok(exit), Err);
         }
         tokio::select! {
             () = tokio::time::sleep(WATCH) => {}
             _ = interrupted.wait_for(|yes| *yes) => return Ok(Exit::Completed),
         }
     }
+}
+
+/// What is said where nothing is in flight: where the last release of each target left users.
+async fn nothing(context: &Context) -> String {
+    let found = context.newest().await.map(|newest| newest.found);
+    let mut last = BTreeMap::new();
+    for (record, _) in found.unwrap_or_default() {
+        last.insert(record.deployment.plan.target.clone(), record);
+    }
+    let mut lines = Vec::new();
+    for record in last.into_values() {
+        let events = events_of(context, &record).unwrap_or_default();
+        let entry = Entry {
+            runner: Runner::None,
+            ..Entry::of(record.deployment, record.transitions, events)
+        };
+        let plan = &entry.deployment.plan;
+        let (blue, id) = (&plan.target.blue, &plan.id);
+        let line = format!("Users of {blue}: {} (deployment {id})", entry.users());
+        lines.push(foreign(&line));
+    }
+    lines.push("No deployment is in flight.".to_owned());
+    lines.push(format!("Searched {}.", context.searched()));
+    lines.join("\n")
+}
+
+/// The events that are kept of a deployment.
+fn events_of(context: &Context, record: &DeploymentRecord) -> Result<Vec<EventRecord>, Failed> {
+    Ok(match record.origin {
+        Origin::Journal => context.store.events(&record.deployment.plan.id)?,
+        _ => record.events.clone(),
+    })
 }
 
 /// The deployments to show, and why some may be missing.
@@ -97,7 +145,7 @@ async fn entries(context: &Context, args: &Args) -> Result<(Vec<Entry>, Option<F
         (None, all) => {
             let found = match all {
                 true => context.all().await?,
-                false => context.unfinished().await?,
+                false => context.open_matters().await?,
             };
             unseen = found.unseen;
             found.found
@@ -105,18 +153,23 @@ async fn entries(context: &Context, args: &Args) -> Result<(Vec<Entry>, Option<F
     };
     let mut entries = Vec::new();
     for (record, lease) in records {
-        let events = match (args.events, record.origin) {
-            (false, _) => Vec::new(),
-            (true, Origin::Journal) => context.store.events(&record.deployment.plan.id)?,
-            (true, _) => record.events,
+        let events = events_of(context, &record)?;
+        let runner = match context.is_carried_on(&record.deployment, lease.as_ref()) {
+            true => Runner::Other,
+            false => Runner::None,
         };
         entries.push(Entry {
             deployment: record.deployment,
             transitions: record.transitions,
             outputs: record.outputs,
             events,
+            shows_events: args.events,
             lease,
+            runner,
         });
+    }
+    if args.id.is_none() && !args.all {
+        entries.sort_by_key(|entry| Reverse(entry.urgency()));
     }
     Ok((entries, unseen))
 }

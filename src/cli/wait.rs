@@ -87,7 +87,8 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
                 Exit::Completed => Exit::Refused,
                 exit => exit,
             };
-            return Err(Failed::new(exit, message).hint("it comes to that no more by itself"));
+            let failed = Failed::new(exit, message).of(id);
+            return Err(failed.hint("it comes to that no more by itself"));
         }
         if let Some((Duration::ZERO, timeout)) = left {
             let message = format!(
@@ -95,11 +96,16 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
                 humantime::format_duration(timeout),
                 found.meaning()
             );
-            let hint = match found.state.rests() {
-                true => format!("it waits for an operator: bluegreen status {id}"),
-                false => format!("it continues: bluegreen status {id}"),
+            let lease = context.lease_of(&found).await;
+            let is_carried_on = context.is_carried_on(&found, lease.as_ref());
+            let hint = match (found.state.rests(), is_carried_on) {
+                (true, _) => format!("it waits for an operator: bluegreen status {id}"),
+                (false, true) => format!("it continues: bluegreen status {id}"),
+                (false, false) => {
+                    format!("no process carries it on; continue with: bluegreen resume {id}")
+                }
             };
-            return Err(Failed::new(Exit::Interrupted, message).hint(hint));
+            return Err(Failed::new(Exit::Interrupted, message).of(id).hint(hint));
         }
         rest(&context, left).await?;
     }

@@ -18,6 +18,9 @@ pub const RELEASE: &str = "release";
 /// The flag that names the file.
 pub const CONFIG: &str = "config";
 
+/// The flags that are no settings: they are of one command line alone.
+const NO_SETTINGS: [&str; 5] = ["help", "version", "quiet", "verbose", "color"];
+
 /// Variables that set something without clap's knowing: where one of them is set, the
 /// file's value is left aside.
 const HEEDED: [(&str, &[&str]); 1] = [("region", &["AWS_REGION", "AWS_DEFAULT_REGION"])];
@@ -241,8 +244,8 @@ pub fn keys(command: &Command) -> Vec<Key> {
     let run = command.find_subcommand("run").into_iter();
     let of_run = run.flat_map(Command::get_arguments);
     let is_key = |arg: &&Arg| {
-        let of_clap = matches!(arg.get_id().as_str(), "help" | "version");
-        !of_clap && arg.get_long().is_some_and(|long| long != CONFIG)
+        !NO_SETTINGS.contains(&arg.get_id().as_str())
+            && arg.get_long().is_some_and(|long| long != CONFIG)
     };
     let everywhere = command.get_arguments().filter(|arg| arg.is_global_set());
     let own = of_run.filter(|arg| !arg.is_global_set());

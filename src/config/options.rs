@@ -120,6 +120,18 @@ pub struct Options {
         value_name = "FILE"
     )]
     pub config_file: Option<PathBuf>,
+    /// Profile of the AWS configuration files; without it AWS_PROFILE names one
+    #[arg(long, env = "BLUEGREEN_PROFILE", global = true, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// Log only warnings and errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Log more; twice for all
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// When to use colours; NO_COLOR and CLICOLOR_FORCE count with auto
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
+    pub color: Color,
     /// Format of the log on standard error
     #[arg(
         long,
@@ -180,6 +192,35 @@ impl From<Healthy> for Health {
 
 /// The value of `--sandbox` that stands for the embedded one.
 pub const EMBEDDED: &str = "embedded";
+
+/// The value of `--color`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+impl Color {
+    /// Whether to use colours where the output is a terminal, or not. With `auto` the variables of
+    /// <https://no-color.org> and <https://bixense.com/clicolors> decide, where they are not empty.
+    #[must_use]
+    pub fn is_on(self, is_terminal: bool) -> bool {
+        let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        match self {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto if set("NO_COLOR") => false,
+            Color::Auto if set("CLICOLOR_FORCE") => true,
+            Color::Auto => is_terminal && !is_dumb,
+        }
+    }
+}
 
 /// How the log is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

@@ -38,6 +38,24 @@ pub fn line(happened: &Happened) -> (Level, String) {
             "{test} on {environment} ended after {}: {end}",
             whole_seconds(*lasted)
         ),
+        Happened::TestFailed {
+            name,
+            runs,
+            test,
+            got,
+            lasted,
+            body,
+            ..
+        } => {
+            let body = body.as_ref().map(|body| format!(": {body}"));
+            line!(
+                WARN,
+                "{test} answered {got} after {} ms ({} on {name}){}",
+                lasted.as_millis(),
+                runs.as_deref().unwrap_or("no version"),
+                body.unwrap_or_default()
+            )
+        }
         Happened::Unknown => line!(
             DEBUG,
             "an event that this version of bluegreen does not know"

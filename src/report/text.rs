@@ -4,16 +4,22 @@ use comfy_table::Table;
 use comfy_table::presets;
 
 use super::events::line;
-use super::{Entry, leads_on, serving};
+use super::{Entry, leads_on};
 use crate::clock::{Moment, whole_seconds};
 use crate::deployment::{DeployWarning, Deployment};
 use crate::machine::Cause;
-use crate::store::{Output, Transition};
+use crate::plan::Goal;
+use crate::store::Output;
 use crate::text::{foreign, on_one_line, short};
 
-/// What happened, stage by stage, where it ended, and what leads on.
+/// Where users are, what happened, and what leads on; then the stages.
 #[must_use]
-pub fn story(deployment: &Deployment, transitions: &[Transition]) -> String {
+pub fn story(entry: &Entry) -> String {
+    let Entry {
+        deployment,
+        transitions,
+        ..
+    } = entry;
     let plan = &deployment.plan;
     let mut table = Table::new();
     table
@@ -39,20 +45,48 @@ pub fn story(deployment: &Deployment, transitions: &[Transition]) -> String {
             plan.id, plan.previous_version, plan.version
         ),
     };
-    let mut lines = vec![format!(
-        "{} after {}: {}",
-        deployment.state.kind(),
-        span(deployment.started_at, deployment.updated_at),
-        deployment.meaning()
-    )];
+    let mut lines = vec![
+        format!("Users: {}", entry.users()),
+        format!(
+            "{} after {}: {}",
+            deployment.state.kind(),
+            span(deployment.started_at, deployment.updated_at),
+            deployment.meaning()
+        ),
+    ];
+    lines.extend(interruption(entry));
+    if let Some(cause) = deployment.state.cause() {
+        lines.push(format!("Why: {}", deployment.told(cause)));
+    }
+    let told = lines.len();
+    let evidence = entry.evidence();
+    lines.extend(evidence.iter().map(|event| {
+        let (_, text) = line(&event.happened);
+        format!("{}  {text}", event.at)
+    }));
+    let evidence = told..lines.len();
+    if let Some(url) = entry.console() {
+        lines.push(format!("Console: {url}"));
+    }
+    if let Some((url, name)) = entry.under_test() {
+        lines.push(format!("Under test: {url} ({name})"));
+    }
+    // Names and reasons are somebody else's; a command is whole or of no use.
+    let foreign_lines =
+        |lines: Vec<String>| lines.iter().map(|line| foreign(line)).collect::<Vec<_>>();
+    let mut parts = foreign_lines(lines);
+    for line in &mut parts[evidence] {
+        line.insert_str(0, "  ");
+    }
+    let commands = leads_on(entry).into_iter();
+    parts.extend(commands.map(|command| format!("  {}", on_one_line(&command))));
+    parts.extend([String::new(), foreign(&title), table.trim_fmt()]);
+    let mut lines = Vec::new();
     for allowed in &plan.allowed {
         lines.push(format!(
             "Allowed: {}, although {}",
             allowed.check, allowed.evidence
         ));
-    }
-    if let Some(cause) = deployment.state.cause() {
-        lines.push(format!("Why: {}", deployment.told(cause)));
     }
     if let Some(why) = &deployment.uncounted {
         lines.push(format!(
@@ -61,17 +95,28 @@ pub fn story(deployment: &Deployment, transitions: &[Transition]) -> String {
         ));
     }
     lines.extend(warnings(deployment));
-    // Names and reasons are somebody else's; a command is whole or of no use.
-    let told = lines.iter().map(|line| foreign(line));
-    let commands = leads_on(deployment).into_iter();
-    let commands = commands.map(|command| format!("  {}", on_one_line(&command)));
-    let first = [foreign(&title), table.trim_fmt()];
-    first
-        .into_iter()
-        .chain(told)
-        .chain(commands)
-        .collect::<Vec<_>>()
-        .join("\n")
+    parts.extend(foreign_lines(lines));
+    parts.join("\n")
+}
+
+/// Since when nobody carries a deployment on, and who did.
+fn interruption(entry: &Entry) -> Option<String> {
+    if !entry.is_interrupted() {
+        return None;
+    }
+    let lease = entry.lease.as_ref();
+    Some(
+        match lease.and_then(|lease| Some((lease, lease.holder.as_ref()?))) {
+            Some((lease, holder)) => format!(
+                "Interrupted: no process carries it on; {holder} did, and was last heard of at {}",
+                lease.renewed_at
+            ),
+            None => format!(
+                "Interrupted: no process carries it on since its last checkpoint at {}",
+                entry.deployment.updated_at
+            ),
+        },
+    )
 }
 
 /// The warnings among the events of the deploy, except the one that is shown as the cause of its
@@ -88,32 +133,33 @@ fn warnings(deployment: &Deployment) -> Vec<String> {
     warnings.map(shown).collect()
 }
 
-/// The deployments as a table; with their stories where `details` is set.
+/// The deployments with their stories.
 #[must_use]
-pub fn table(entries: &[Entry], details: bool) -> String {
-    if entries.is_empty() {
-        return "No deployment is in flight.".to_owned();
-    }
-    if details {
-        let stories = entries.iter().map(|entry| {
-            let mut story = story(&entry.deployment, &entry.transitions);
-            for output in &entry.outputs {
-                story.push_str(&said(output));
-            }
-            if !entry.events.is_empty() {
-                story.push_str("\n\nEvents:");
-            }
-            for event in &entry.events {
-                let (_, text) = line(&event.happened);
-                story.push_str(&format!("\n  {}  {}", event.at, foreign(&text)));
-            }
-            if let Some(lease) = entry.lease.as_ref().filter(|l| l.holder.is_some()) {
-                story.push_str(&format!("\nRunner: {}", lease.in_words()));
-            }
-            story
-        });
-        return stories.collect::<Vec<_>>().join("\n\n");
-    }
+pub fn stories(entries: &[Entry]) -> String {
+    let stories = entries.iter().map(|entry| {
+        let mut story = story(entry);
+        for output in &entry.outputs {
+            story.push_str(&said(output));
+        }
+        let shown = entry.events.iter().filter(|_| entry.shows_events);
+        if shown.clone().next().is_some() {
+            story.push_str("\n\nEvents:");
+        }
+        for event in shown {
+            let (_, text) = line(&event.happened);
+            story.push_str(&format!("\n  {}  {}", event.at, foreign(&text)));
+        }
+        let lease = entry.lease.as_ref().filter(|l| l.holder.is_some());
+        if let Some(lease) = lease.filter(|_| !entry.is_interrupted()) {
+            story.push_str(&format!("\nRunner: {}", lease.in_words()));
+        }
+        story
+    });
+    stories.collect::<Vec<_>>().join("\n\n")
+}
+
+/// The deployments as a table.
+fn table(entries: &[Entry]) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header([
         "ID",
@@ -121,26 +167,59 @@ pub fn table(entries: &[Entry], details: bool) -> String {
         "SERVING",
         "APPLICATION",
         "BLUE",
-        "VERSION",
-        "PREVIOUS",
+        "FROM",
+        "TO",
         "UPDATED",
     ]);
     for entry in entries {
         let deployment = &entry.deployment;
         let plan = &deployment.plan;
+        let (from, to) = match plan.goal {
+            Goal::Release => (&plan.previous_version, &plan.version),
+            Goal::Previous => (&plan.version, &plan.previous_version),
+        };
+        let state = deployment.state.kind().to_string();
         let cells = [
             plan.id.clone(),
-            deployment.state.kind().to_string(),
-            serving(entry).map_or_else(|| "?".to_owned(), |role| role.to_string()),
+            match entry.is_interrupted() {
+                true => format!("{state}, interrupted"),
+                false => state,
+            },
+            entry
+                .users()
+                .on
+                .map_or_else(|| "?".to_owned(), |role| role.to_string()),
             plan.target.application.clone(),
             plan.target.blue.clone(),
-            plan.version.clone(),
-            plan.previous_version.clone(),
+            from.clone(),
+            to.clone(),
             deployment.updated_at.to_string(),
         ];
         table.add_row(cells.map(|cell| foreign(&cell)));
     }
     table.trim_fmt()
+}
+
+/// Where the users of each target are, then the deployments, the most urgent first, each with what
+/// leads on.
+#[must_use]
+pub fn overview(entries: &[Entry]) -> String {
+    let users = |entry: &Entry| {
+        let blue = &entry.deployment.plan.target.blue;
+        let of = match entries.len() {
+            1 => String::new(),
+            _ => format!(" of {blue}"),
+        };
+        foreign(&format!("Users{of}: {}", entry.users()))
+    };
+    let mut lines: Vec<_> = entries.iter().map(users).collect();
+    lines.push(table(entries));
+    for entry in entries.iter().filter(|entry| entry.urgency() > 0) {
+        let commands = leads_on(entry);
+        let commands = commands.iter().map(|command| on_one_line(command));
+        lines.extend(commands.map(|command| format!("  {command}")));
+    }
+    lines.join("\n")
 }
 
 /// How many lines of an output are shown to people.

@@ -919,7 +919,7 @@ fn green_is_blues_clone() {
     let id = String::from_utf8(served.run(&["status"]).stdout).expect("text");
     let id = id
         .lines()
-        .nth(1)
+        .nth(2)
         .and_then(|line| line.split_whitespace().next())
         .expect("an id")
         .to_owned();

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bluegreen::cloud::LookError;
 use bluegreen::deployment::Deployment;
 use bluegreen::machine::{Cause, Kind, Order, State, obey};
+use bluegreen::report::Entry;
 use bluegreen::report::text::story;
 use bluegreen_sandbox::{Fault, FaultEffect, Setting};
 
@@ -93,6 +94,17 @@ fn failure(deployment: &Deployment) -> &str {
     }
 }
 
+/// What a command says of a deployment that rests.
+async fn told(world: &VirtualWorld, deployment: &Deployment) -> String {
+    let way = world.way(&deployment.plan.id).await;
+    let events = world.store().events(&deployment.plan.id);
+    story(&Entry::of(
+        deployment.clone(),
+        way,
+        events.expect("the journal reads"),
+    ))
+}
+
 /// Event logs of Python environments hold it in deploys that succeed.
 #[tokio::test(start_paused = true)]
 async fn a_deploy_with_an_error_on_its_way_is_a_good_one_and_tells_of_it() {
@@ -105,7 +117,7 @@ async fn a_deploy_with_an_error_on_its_way_is_a_good_one_and_tells_of_it() {
         .map(|w| (w.severity.as_str(), w.message.as_str()))
         .collect();
     assert_eq!(kept, [("ERROR", WSGI), ("WARN", "Mind this.")]);
-    let told = story(&deployment, &world.way(&deployment.plan.id).await);
+    let told = told(&world, &deployment).await;
     assert!(
         told.contains(&format!("Deploy event: ERROR {WSGI}")),
         "{told}"
@@ -293,7 +305,7 @@ async fn a_deploy_that_does_not_end_is_held_after_four_times_its_patience() {
             "{took:?}"
         );
         assert_eq!(aborted(&world), 0);
-        let told = story(&deployment, &world.way(&deployment.plan.id).await);
+        let told = told(&world, &deployment).await;
         for part in [
             "the update of shop-blue has not ended, its last event, ",
             "runs v1 (In Progress)",

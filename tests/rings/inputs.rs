@@ -126,7 +126,7 @@ fn a_throttle_is_told_as_one() {
 fn a_rollback_after_a_completed_release_names_the_release_that_leads_back() {
     let served = Served::at_speed(SPEED);
     exits(&served.run(&["run", "--version-label", "v2"]), 0);
-    let back = "bluegreen run --version-label v1";
+    let back = "--version-label v1` does";
     let (_, told) = exits(&served.run(&["rollback"]), 13);
     assert!(told.contains(back), "{told}");
     let id = crate::support::machines::begun(&served);
@@ -148,7 +148,7 @@ fn a_name_in_a_command_to_paste_is_quoted() {
     );
     exits(&served.run(&["run", "--version-label", "v1"]), 0);
     let (_, told) = exits(&served.run(&["rollback"]), 13);
-    let back = r"bluegreen run --version-label 'v2; echo '\''it'\'' $HOME #'";
+    let back = r"--version-label 'v2; echo '\''it'\'' $HOME #'";
     assert!(told.contains(back), "{told}");
 }
 

@@ -2,6 +2,7 @@
 
 mod acceptance;
 mod alarms;
+mod answers;
 mod architecture;
 mod aws_facts;
 mod bake;

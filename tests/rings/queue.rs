@@ -419,6 +419,7 @@ fn a_waiter_behind_a_pause_says_that_it_waits_for_an_operator() {
     let id = begun(&served);
     let short = ["run", "--version-label", "v3", "--wait", "1s"];
     let (_, told) = exits(&Elsewhere::of(&served).run(&short), 12);
-    let waits = format!("it waits for an operator: `bluegreen resume {id}`");
+    let waits = format!("it waits for an operator: `bluegreen resume {id} --state");
     assert!(told.contains(&waits), "{told}");
+    assert!(told.contains("Users: v1 on shop-blue-green"), "{told}");
 }

@@ -6,6 +6,7 @@ use bluegreen::deployment::Deployment;
 use bluegreen::machine::{Cause, Kind, Order, obey};
 use bluegreen::plan::Role;
 use bluegreen::preflight::Wanted;
+use bluegreen::report::Entry;
 use bluegreen_sandbox::{Fault, FaultEffect, Form, Reply, Timings, apply};
 
 use crate::support::virtual_world::{VirtualWorld, v2};
@@ -181,7 +182,7 @@ async fn a_version_that_somebody_else_deployed_is_found_at_once() {
     assert!(
         matches!(deployment.state.cause(), Some(Cause::ChangedMeanwhile { on: at, .. }) if *at == on)
     );
-    let leads_on = bluegreen::report::leads_on(&deployment);
+    let leads_on = bluegreen::report::leads_on(&Entry::of(deployment, Vec::new(), Vec::new()));
     assert!(
         leads_on[1].ends_with("--discard-changes   puts v2 in its place"),
         "{leads_on:?}"

@@ -150,10 +150,7 @@ fn whoever_goes_on_ends_soon_where_a_request_hangs() {
         "nothing was changed",
     );
     let told = interrupted(&served, &["resume"], WRITE_COPY, 1);
-    says(
-        &told,
-        &format!("`bluegreen status {id}` shows whether the order was recorded"),
-    );
+    says(&told, &format!("`bluegreen status {id} --state"));
     let told = interrupted(&served, &["resume"], WRITE_COPY, 2);
     says(&told, &format!("continue with: bluegreen resume {id}"));
     exits(&served.run(&["resume", "--all"]), 0);
@@ -177,7 +174,8 @@ fn everything_that_is_resumed_ends_soon_where_a_request_hangs() {
         let release = ["run", "--version-label", "v2"];
         interrupted(&served, &release, ("UpdateEnvironment", ""), 0);
         let told = interrupted(&served, &["resume", "--all"], at, skip);
-        says(&told, "continue with: bluegreen resume --all");
+        says(&told, "continue with: bluegreen resume --state");
+        says(&told, " --all");
         exits(&served.run(&["resume", "--all"]), 0);
         all_is_well(&served, "v2");
     }

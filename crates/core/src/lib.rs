@@ -16,6 +16,7 @@ pub mod machine;
 pub mod facts;
 
 pub mod deployment;
+pub mod users;
 
 pub mod events;
 

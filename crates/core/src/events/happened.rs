@@ -194,6 +194,25 @@ pub enum Happened {
         #[serde(with = "seconds")]
         lasted: Duration,
     },
+    /// An environment has not passed a test over HTTP.
+    TestFailed {
+        /// The environment.
+        environment: Role,
+        /// Its name.
+        name: String,
+        /// The version label that it shows.
+        runs: Option<String>,
+        /// The request, as in `GET http://…/`.
+        test: String,
+        /// The status and what is wrong with the answer, or why there was none.
+        got: String,
+        /// How long the answer took; zero where there was none.
+        #[serde(with = "seconds")]
+        lasted: Duration,
+        /// The beginning of the body, without secrets; none where there was none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        body: Option<String>,
+    },
     /// A hook has begun.
     HookBegan {
         /// Its place, as in `before Testing`.
@@ -295,6 +314,7 @@ impl Happened {
             | Happened::Draining { .. }
             | Happened::AlarmsUnread { .. }
             | Happened::ApprovalAsked { .. }
+            | Happened::TestFailed { .. }
             | Happened::BucketAway { .. }
             | Happened::HostWaits { .. }
             | Happened::RulesWait { .. } => Keeping::Changes,
@@ -320,6 +340,17 @@ impl Happened {
     pub(super) fn repeats(&self, earlier: &Happened) -> bool {
         match (self, earlier) {
             (Happened::Polled(now), Happened::Polled(earlier)) => !now.differs_from(earlier),
+            (
+                Happened::TestFailed {
+                    test, got, runs, ..
+                },
+                Happened::TestFailed {
+                    test: earlier_test,
+                    got: earlier_got,
+                    runs: earlier_runs,
+                    ..
+                },
+            ) => (test, got, runs) == (earlier_test, earlier_got, earlier_runs),
             _ => self == earlier,
         }
     }

@@ -41,6 +41,9 @@ pub struct PolledEnvironment {
     pub health: String,
     /// The version label it shows.
     pub version: Option<String>,
+    /// The CNAME that it holds; none where it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cname: Option<String>,
     /// How many requests a minute it answered lately; none where the poll did not count them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requests_a_minute: Option<u64>,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::acceptance::{AcceptanceTest, Answer, Front, led_to};
 use crate::secrets::Secrets;
+use crate::text::short;
 
 /// The answer to one HTTP test.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +24,12 @@ pub struct Probe {
     pub status: Option<u16>,
     /// The host that it redirects to; none where it does not.
     pub led_to: Option<String>,
+    /// The beginning of the body of an answer that does not pass, without secrets.
+    pub body: Option<String>,
 }
+
+/// How many characters of a body are kept.
+const BODY_CHARS_MAX: usize = 200;
 
 /// Where an environment receives a test.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,17 +57,20 @@ impl Probe {
         let latency = answer.map(|answer| answer.latency);
         let status = answer.map(|answer| answer.status);
         let led_to = answer.and_then(led_to);
-        let (got, passed) = match answered {
+        let (got, passed, body) = match answered {
             Ok(answer) => {
                 let verdict = test.judge(&answer, secrets);
-                (verdict.got, verdict.passed)
+                let body = secrets.hide(&String::from_utf8_lossy(&answer.body));
+                let body = Some(short(&body, BODY_CHARS_MAX)).filter(|body| !body.is_empty());
+                (verdict.got, verdict.passed, body)
             }
-            Err(why) => (secrets.hide(&why), false),
+            Err(why) => (secrets.hide(&why), false, None),
         };
         Probe {
             latency,
             status,
             led_to,
+            body: body.filter(|_| !passed),
             asked: test.asked(site.front, &site.cname),
             got,
             passed,

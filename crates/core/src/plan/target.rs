@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// The target of a deployment: at most one unfinished deployment each.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Target {
     /// The AWS account's twelve digits, as in blue's ARN.
     pub account: String,

@@ -31,10 +31,12 @@ impl Store {
             let mut select = self.db.prepare_cached(
                 "SELECT event FROM event WHERE deployment_id = ?1 ORDER BY sequence",
             )?;
-            let rows = select.query_map([id], |row| row.get::<_, String>(0))?;
+            // A damaged one may not even be text.
+            let read = |row: &rusqlite::Row<'_>| Ok(row.get_ref(0)?.as_bytes()?.to_vec());
+            let rows = select.query_map([id], read)?;
             let mut events = Vec::new();
             for row in rows {
-                events.extend(serde_json::from_str(&row?).ok());
+                events.extend(serde_json::from_slice(&row?).ok());
             }
             Ok(events)
         };
