@@ -9,11 +9,13 @@ use super::context::Context;
 use super::discover;
 use super::exit::{Exit, Failed, exit_code};
 use super::output::{say, tell};
+use super::screen::{Block, is_watched};
 use crate::config::Options;
-use crate::events::EventRecord;
+use crate::events::{EventRecord, Happened};
 use crate::plan::Goal;
+use crate::report::live::Live;
 use crate::report::{self, Entry, Runner};
-use crate::session::Rest;
+use crate::session::{Rest, surroundings};
 use crate::shared::{DeploymentRecord, Origin};
 use crate::text::foreign;
 
@@ -50,6 +52,7 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
     let context = Context::for_reading(options).await?;
     let mut interrupted = context.signals.came();
     let mut shown = String::new();
+    let block = (args.watch && !args.json && is_watched(options)).then(|| Block::new(options));
     loop {
         let (entries, unseen) = match context.signals.unless(entries(&context, args)).await {
             // Whoever has seen enough ends it so.
@@ -63,6 +66,20 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
         {
             // Of what is not to be seen nobody says that there is none.
             return Err(failed);
+        }
+        if let Some(block) = &block
+            && let Some(watched) = watched(&context, &entries)
+        {
+            block.draw(&watched, &context.clock);
+            tokio::select! {
+                () = tokio::time::sleep(WATCH) => continue,
+                _ = interrupted.wait_for(|yes| *yes) => {}
+            }
+            block.clear();
+            return Ok(Exit::Completed);
+        }
+        if let Some(block) = &block {
+            block.clear();
         }
         let text = match (args.json, &args.id) {
             (true, _) => report::json(&entries),
@@ -98,6 +115,24 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
             _ = interrupted.wait_for(|yes| *yes) => return Ok(Exit::Completed),
         }
     }
+}
+
+/// The view of the only deployment, where that does not rest yet.
+fn watched(context: &Context, entries: &[Entry]) -> Option<Live> {
+    let [entry] = entries else { return None };
+    let deployment = &entry.deployment;
+    if deployment.state.rests() {
+        return None;
+    }
+    let past = surroundings(&context.store, &deployment.plan.target, &context.clock);
+    let past = past.map(|around| around.past).unwrap_or_default();
+    let mut live = Live::new(deployment, &entry.transitions, &past);
+    for event in &entry.events {
+        if !matches!(event.happened, Happened::StateEntered { .. }) {
+            live.hear(&event.of(deployment));
+        }
+    }
+    Some(live.seen_from_elsewhere(entry.users(), entry.is_interrupted()))
 }
 
 /// What is said where nothing is in flight: where the last release of each target left users.

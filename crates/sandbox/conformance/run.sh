@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # Follows docs/start/guide.md with the AWS CLI, drives the sandbox with boto3, the AWS CLI 1 and 2, the EB CLI and programs that
 # deploy to Elastic Beanstalk, and the clients of S3, Route 53, SSM, CloudFormation, CloudWatch and load balancers against those of
-# moto.
+# moto. Each script begins sandboxes of its own: they run beside each other, as many as there are cores and one more, for they wait
+# more than they work.
 # Usage: run.sh BLUEGREEN   (the built binary)
+#        run.sh --install   (only installs what the scripts need)
 set -euo pipefail
-binary=$(realpath "$1")
+[ "$1" = --install ] || binary=$(realpath "$1")
 here=$(cd "$(dirname "$0")" && pwd)
 venv=${CONFORMANCE_VENV:-$here/../../../target/conformance-venv}
 node=${CONFORMANCE_NODE:-$here/../../../target/conformance-node}
@@ -49,11 +51,37 @@ fi
 if [ -z "$browser" ]; then
     echo "skipped: the status page, for which no Chromium could be installed"
 fi
-"$venv/bin/python" "$here/alarms_and_rules.py" "$binary"
-"$venv/bin/python" "$here/checks.py" "$binary"
-"$venv/bin/python" "$here/guide.py" "$binary"
-"$venv/bin/python" "$here/aws_cli.py" "$binary" ${aws2:+"$aws2"}
-"$venv/bin/python" "$here/eb_cli.py" "$binary"
-[ -z "$browser" ] || "$venv/bin/python" "$here/status_page.py" "$binary" "$browser"
-"$venv/bin/python" "$here/deployers.py" "$binary" "$node/node_modules" ${old:+"$old"}
-exec "$venv/bin/python" "$here/conformance.py" "$binary"
+
+[ "$1" != --install ] || exit 0
+
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+python=$venv/bin/python
+check() {
+    local name=$1
+    shift
+    local began=$SECONDS
+    if "$python" "$here/$name.py" "$binary" "$@" >"$scratch/$name" 2>&1; then
+        echo "== $name: passed in $((SECONDS - began)) s"
+    else
+        echo "== $name: FAILED"
+        touch "$scratch/failed"
+    fi
+    cat "$scratch/$name"
+}
+# The longest first.
+checks=(conformance aws_cli deployers eb_cli guide checks alarms_and_rules)
+[ -z "$browser" ] || checks+=(status_page)
+for name in "${checks[@]}"; do
+    while [ "$(jobs -rp | wc -l)" -gt "$(nproc)" ]; do
+        wait -n
+    done
+    case $name in
+    aws_cli) check aws_cli ${aws2:+"$aws2"} & ;;
+    deployers) check deployers "$node/node_modules" ${old:+"$old"} & ;;
+    status_page) check status_page "$browser" & ;;
+    *) check "$name" & ;;
+    esac
+done
+wait
+[ ! -e "$scratch/failed" ]

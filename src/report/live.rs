@@ -1,0 +1,408 @@
+//! What a person watches while a deployment runs: its stages, why the present one waits, both
+//! environments, and the last events. Pure.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use console::Style;
+use tracing::Level;
+
+use super::events::line;
+use crate::clock::Moment;
+use crate::deployment::Deployment;
+use crate::events::{DeploymentEvent, Drain, Happened, Poll};
+use crate::facts::{Timed, Wait};
+use crate::machine::Kind;
+use crate::plan::{Goal, Role};
+use crate::preflight::{Past, Step, steps};
+use crate::store::Transition;
+use crate::text::{foreign, short};
+use crate::users::Users;
+
+/// How many of the last events are shown.
+const RECENT_MAX: usize = 5;
+
+/// A deployment as its events have made it.
+#[derive(Clone, Debug)]
+pub struct Live {
+    deployment: Deployment,
+    stages: Vec<Stage>,
+    waits: Vec<Wait>,
+    poll: Option<Poll>,
+    recent: VecDeque<(Moment, Level, String)>,
+    /// What another process than the runner shows in place of its own.
+    elsewhere: Option<(Users, bool)>,
+}
+
+/// One state of a deployment: behind it, present, or expected.
+#[derive(Clone, Debug)]
+struct Stage {
+    kind: Kind,
+    began: Option<Moment>,
+    took: Option<Duration>,
+    /// How long it takes as a rule; `None` where an operator decides, or nothing is known.
+    usually: Option<Duration>,
+}
+
+impl Stage {
+    fn new(kind: Kind, usually: Option<Duration>) -> Stage {
+        Stage {
+            kind,
+            began: None,
+            took: None,
+            usually,
+        }
+    }
+}
+
+impl Live {
+    /// The view of a deployment that begins or continues. `past` is how long the states of this
+    /// target's releases took before.
+    #[must_use]
+    pub fn new(deployment: &Deployment, transitions: &[Transition], past: &Past) -> Live {
+        let expected = steps(&deployment.plan, past);
+        let expected = expected
+            .iter()
+            .map(|step| Stage::new(step.kind, usually(step)));
+        let mut live = Live {
+            deployment: deployment.clone(),
+            stages: expected.collect(),
+            waits: Vec::new(),
+            poll: None,
+            recent: VecDeque::new(),
+            elsewhere: None,
+        };
+        let mut at = deployment.started_at;
+        let kind_of = |name: &str| Kind::ALL.into_iter().find(|kind| kind.to_string() == name);
+        for transition in transitions {
+            if let Some(kind) = kind_of(&transition.from) {
+                live.enter(kind, at);
+            }
+            at = transition.at;
+        }
+        live.enter(deployment.state.kind(), deployment.entered_at);
+        live
+    }
+
+    /// The same view from a process that does not carry the deployment on: where users are, as
+    /// far as that knows, and whether the deployment is interrupted.
+    #[must_use]
+    pub fn seen_from_elsewhere(self, users: Users, is_interrupted: bool) -> Live {
+        Live {
+            elsewhere: Some((users, is_interrupted)),
+            ..self
+        }
+    }
+
+    /// Takes up an event.
+    pub fn hear(&mut self, event: &DeploymentEvent) {
+        let record = &event.record;
+        match &record.happened {
+            Happened::StateEntered { to, .. } => {
+                self.waits.clear();
+                self.enter(*to, record.at);
+            }
+            Happened::Polled(poll) => self.poll = Some(poll.clone()),
+            Happened::Waiting { waits, .. } => self.waits.clone_from(waits),
+            // The stage says for what it waits.
+            Happened::Draining {
+                drain: Drain::Requests { .. },
+                ..
+            } => {}
+            Happened::ServiceEvent { .. } | Happened::HookEnded { .. } => {
+                let (level, text) = line(&record.happened);
+                self.keep(record.at, level, text);
+            }
+            happened => {
+                let (level, text) = line(happened);
+                if level <= Level::INFO {
+                    self.keep(record.at, level, text);
+                }
+            }
+        }
+    }
+
+    fn keep(&mut self, at: Moment, level: Level, text: String) {
+        if self.recent.len() == RECENT_MAX {
+            self.recent.pop_front();
+        }
+        self.recent.push_back((at, level, text));
+    }
+
+    /// A state is entered: the present stage is over. What is off the expected way drops what was
+    /// expected.
+    fn enter(&mut self, kind: Kind, at: Moment) {
+        let present = self.present();
+        if let Some(present) = present {
+            let stage = &mut self.stages[present];
+            if stage.kind == kind {
+                return;
+            }
+            let began = stage.began.unwrap_or(at);
+            stage.took = Some(at.since(began));
+        }
+        let next = present.map_or(0, |present| present + 1);
+        let ahead = self.stages.iter().skip(next).position(|s| s.kind == kind);
+        match ahead {
+            Some(skipped) => {
+                self.stages.drain(next..next + skipped);
+            }
+            None => {
+                self.stages.truncate(next);
+                self.stages.push(Stage::new(kind, None));
+            }
+        }
+        self.stages[next].began = Some(at);
+    }
+
+    /// The index of the stage that runs.
+    fn present(&self) -> Option<usize> {
+        self.stages.iter().rposition(|stage| stage.began.is_some())
+    }
+
+    fn stage(&self) -> Option<&Stage> {
+        self.present().map(|present| &self.stages[present])
+    }
+
+    /// The state that the deployment is in.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.stage()
+            .map_or(self.deployment.state.kind(), |stage| stage.kind)
+    }
+
+    /// Where users are.
+    #[must_use]
+    pub fn users(&self) -> Users {
+        if let Some((users, _)) = &self.elsewhere {
+            return users.clone();
+        }
+        Users::in_state(&self.deployment, self.kind(), self.poll.as_ref(), true)
+    }
+
+    /// How long the rest takes as a rule; `None` where nothing is known of it.
+    fn left(&self, now: Moment) -> Option<Duration> {
+        let present = self.present()?;
+        let stage = &self.stages[present];
+        let elapsed = now.since(stage.began?);
+        let of_this = stage.usually?.saturating_sub(elapsed);
+        let ahead = self.stages[present + 1..].iter();
+        Some(
+            ahead
+                .filter_map(|stage| stage.usually)
+                .fold(of_this, |sum, usual| sum + usual),
+        )
+    }
+
+    /// The view as lines with styles, no wider than `width` columns.
+    #[must_use]
+    pub fn frame(&self, now: Moment, width: usize) -> Vec<String> {
+        let plan = &self.deployment.plan;
+        let style = || Style::new().force_styling(true);
+        let (bold, dim) = (style().bold(), style().dim());
+        let (good, bad, busy) = (style().green(), style().red(), style().cyan().bold());
+        let (from, to) = match plan.goal {
+            Goal::Release => (&plan.previous_version, &plan.version),
+            Goal::Previous => (&plan.version, &plan.previous_version),
+        };
+        let target = &plan.target;
+        let elapsed = clock(now.since(self.deployment.started_at));
+        let left = self.left(now).filter(|left| !left.is_zero());
+        let left = left.map_or(String::new(), |left| {
+            format!(", about {} left", clock(left))
+        });
+        let title = format!("{} of {}: {from} to {to}", target.blue, target.application);
+        let mut lines = vec![
+            format!(
+                "{}  {}",
+                bold.apply_to(foreign(&title)),
+                dim.apply_to(format!("{elapsed}{left}"))
+            ),
+            bold.apply_to(format!("Users: {}", foreign(&self.users().to_string())))
+                .to_string(),
+            match self.elsewhere {
+                Some((_, true)) => bad
+                    .apply_to("Interrupted: no process carries it on")
+                    .to_string(),
+                _ => String::new(),
+            },
+        ];
+        let present = self.present();
+        for (index, stage) in self.stages.iter().enumerate() {
+            let name = format!("{:<22}", label(stage.kind));
+            let limit = self.timeout().filter(|_| Some(index) == present);
+            let usually = [("usually", stage.usually), ("at most", limit)];
+            let usually = usually
+                .into_iter()
+                .filter_map(|(what, span)| Some(format!("{what} {}", clock(span?))));
+            let usually = usually.collect::<Vec<_>>().join(", ");
+            lines.push(match stage.took {
+                Some(took) => format!("  {} {name} {:>7}", good.apply_to("✓"), clock(took)),
+                None if Some(index) == present => {
+                    let mark = match stage.kind {
+                        Kind::Completed => good.apply_to("✓"),
+                        Kind::Held | Kind::Stuck | Kind::RolledBack => bad.apply_to("✗"),
+                        _ => busy.apply_to("●"),
+                    };
+                    let elapsed = now.since(stage.began.unwrap_or(now));
+                    format!(
+                        "  {mark} {} {:>7}  {}",
+                        busy.apply_to(name),
+                        clock(elapsed),
+                        dim.apply_to(usually)
+                    )
+                }
+                None => dim
+                    .apply_to(format!("  · {name} {:>7}  {usually}", ""))
+                    .to_string(),
+            });
+            if Some(index) == present {
+                lines.extend(self.waits().map(|wait| format!("      waiting for {wait}")));
+            }
+        }
+        lines.push(String::new());
+        lines.extend(self.environments());
+        lines.push(String::new());
+        for (at, level, text) in &self.recent {
+            let text = short(text, width);
+            let tone = match *level {
+                Level::ERROR | Level::WARN => style().yellow(),
+                _ => style().dim(),
+            };
+            let at = at.to_string();
+            let time = at.get(11..19).unwrap_or(&at);
+            lines.push(format!("  {} {}", dim.apply_to(time), tone.apply_to(text)));
+        }
+        let cut = |line: &String| console::truncate_str(line, width, "…").into_owned();
+        lines.iter().map(cut).collect()
+    }
+
+    /// What the present stage waits for, but for its timeout.
+    fn waits(&self) -> impl Iterator<Item = &Wait> {
+        self.waits.iter().filter(|wait| timeout_of(wait).is_none())
+    }
+
+    /// How long the present stage may take.
+    fn timeout(&self) -> Option<Duration> {
+        self.waits.iter().find_map(timeout_of)
+    }
+
+    /// A line for each environment.
+    fn environments(&self) -> Vec<String> {
+        let Some(poll) = &self.poll else {
+            return Vec::new();
+        };
+        let width = poll
+            .environments
+            .iter()
+            .map(|e| e.name.chars().count())
+            .max();
+        let width = width.unwrap_or_default();
+        let one = |role: Role| {
+            let found = poll.environments.iter().find(|found| found.role == role)?;
+            let mut line = format!(
+                "  {:<5} {:<width$}  {:<11} {:<8} {}",
+                role.to_string(),
+                foreign(&found.name),
+                foreign(&found.status),
+                foreign(&found.health),
+                foreign(found.version.as_deref().unwrap_or("-"))
+            );
+            if let Some(instances) = found.instances {
+                line.push_str(&format!(", {instances} instances"));
+            }
+            if let Some(requests) = found.requests_a_minute {
+                line.push_str(&format!(", {requests} requests/min"));
+            }
+            if poll.production == Some(role) {
+                line.push_str("  ← users");
+            }
+            Some(line)
+        };
+        [Role::Blue, Role::Green]
+            .into_iter()
+            .filter_map(one)
+            .collect()
+    }
+
+    /// What the deployment does, in one line for a log: `[2/10] Clone blue: …`.
+    #[must_use]
+    pub fn heartbeat(&self, now: Moment) -> String {
+        let (place, all) = (self.present().map_or(0, |at| at + 1), self.stages.len());
+        let mut line = format!("[{place}/{all}] {}", label(self.kind()));
+        let waits: Vec<_> = self.waits().map(ToString::to_string).collect();
+        if !waits.is_empty() {
+            line.push_str(&format!(": waiting for {}", waits.join(", ")));
+        }
+        if let Some(stage) = self.stage() {
+            let elapsed = now.since(stage.began.unwrap_or(now));
+            line.push_str(&format!("; {} elapsed", clock(elapsed)));
+            if let Some(usual) = stage.usually {
+                line.push_str(&format!(" (usually {})", clock(usual)));
+            }
+        }
+        line.push_str(&format!("; users: {}", self.users()));
+        line
+    }
+}
+
+/// The limit of a wait that is the timeout of its state.
+fn timeout_of(wait: &Wait) -> Option<Duration> {
+    match wait {
+        Wait::Time {
+            of: Timed::Timeout,
+            limit,
+            ..
+        } => Some(*limit),
+        _ => None,
+    }
+}
+
+/// How long a step takes as a rule: what this target took before, or the middle of what is usual.
+fn usually(step: &Step) -> Option<Duration> {
+    let takes = step.takes?;
+    Some(match step.kind {
+        // As a rule clients leave in time.
+        Kind::DrainingBlue | Kind::Baking => takes.at_least,
+        _ => (takes.at_least + takes.at_most) / 2,
+    })
+}
+
+/// Minutes and seconds, as in `3:07`, with hours from one hour on.
+fn clock(span: Duration) -> String {
+    let seconds = span.as_secs();
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    match hours {
+        0 => format!("{minutes}:{seconds:02}"),
+        hours => format!("{hours}:{minutes:02}:{seconds:02}"),
+    }
+}
+
+/// What a state does, as the name of a stage.
+fn label(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Preparing => "Prepare the version",
+        Kind::Cloning => "Clone blue",
+        Kind::Warming => "Warm green up",
+        Kind::DeployingGreen => "Deploy to green",
+        Kind::TestingGreen => "Test green",
+        Kind::AwaitingSwap => "Pause before the swap",
+        Kind::SwappingToGreen => "Swap to green",
+        Kind::DrainingBlue => "Drain blue",
+        Kind::Deploying => "Deploy to blue",
+        Kind::AbortingDeploy => "Abort the deploy",
+        Kind::Testing => "Test blue",
+        Kind::AwaitingCutover => "Pause before cutover",
+        Kind::SwappingToBlue => "Swap back to blue",
+        Kind::Baking => "Bake",
+        Kind::ReturningToGreen => "Return to green",
+        Kind::ReturningToBlue => "Return to blue",
+        Kind::TerminatingGreen => "Terminate green",
+        Kind::TerminatingBlue => "Terminate blue",
+        Kind::Discarding => "Discard green",
+        Kind::Held => "Held",
+        Kind::Completed => "Completed",
+        Kind::RolledBack => "Rolled back",
+        Kind::Stuck => "Stuck",
+    }
+}
