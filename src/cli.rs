@@ -2,6 +2,7 @@
 
 mod abort;
 mod cleanup;
+mod completions;
 mod config;
 mod context;
 mod discover;
@@ -9,6 +10,7 @@ mod doctor;
 mod exit;
 mod find;
 mod iam_policy;
+mod man;
 mod orphans;
 mod output;
 mod pasteable;
@@ -29,7 +31,7 @@ mod wait;
 
 pub use exit::{Exit, Failed};
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -103,6 +105,10 @@ enum Command {
     /// Serve a local Elastic Beanstalk and S3 to try everything
     #[cfg(feature = "sandbox")]
     Sandbox(sandbox::Args),
+    /// Print the completion script of a shell
+    Completions(completions::Args),
+    /// Print the man page, or write the man page of every command into a folder
+    Man(man::Args),
 }
 
 const UNDER_WAY: &str = "\
@@ -178,10 +184,13 @@ pub fn main() -> ExitCode {
 }
 
 fn exit_code() -> ExitCode {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    if let Some(code) = of_the_program_itself(&arguments) {
+        return code;
+    }
     if let Err(failed) = variables::put_right() {
         return ended(Err(failed), None);
     }
-    let arguments: Vec<_> = std::env::args_os().collect();
     let definition = without_empty_variables(definition());
     let layers = match Layers::parse(definition, &arguments) {
         Ok(layers) => layers,
@@ -222,17 +231,40 @@ fn exit_code() -> ExitCode {
             ))
         }
     };
-    let done = match done {
-        Ok(_) if only_tells && IS_UNHEARD.load(Ordering::Relaxed) => Err(unheard()),
-        done => done,
-    };
-    let done = done.map_err(|failed| {
+    let done = if_heard(done, only_tells).map_err(|failed| {
         let users = failed
             .deployment()
             .and_then(|id| Context::users_of(&options, id));
         failed.users(users.as_ref())
     });
     ended(done, Some(&layers))
+}
+
+/// The exit code of a command that describes the program itself, where the first argument names
+/// one: a shell's start runs it in any folder, so no setting, whether variable or file, reaches it.
+fn of_the_program_itself(arguments: &[OsString]) -> Option<ExitCode> {
+    let is_named = |name: &OsString| name == "completions" || name == "man";
+    arguments.get(1).filter(|name| is_named(name))?;
+    let matches = without_variables(definition()).try_get_matches_from(arguments);
+    let command = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
+        Ok(cli) => cli.command,
+        Err(error) => return Some(told_by_clap(&error)),
+    };
+    let done = match &command {
+        Command::Completions(args) => completions::run(args, definition()),
+        Command::Man(args) => man::run(args, definition()),
+        _ => return None,
+    };
+    Some(ended(if_heard(done, command.only_tells()), None))
+}
+
+/// What a command has done, which is nothing where its output was all of it and nobody could read
+/// that.
+fn if_heard(done: Result<Exit, Failed>, only_tells: bool) -> Result<Exit, Failed> {
+    match done {
+        Ok(_) if only_tells && IS_UNHEARD.load(Ordering::Relaxed) => Err(unheard()),
+        done => done,
+    }
 }
 
 /// The number of threads needed at a time: two to work, the others to resolve names and read files.
@@ -298,6 +330,13 @@ fn told_by_clap(error: &clap::Error) -> ExitCode {
     }
 }
 
+/// The command line on which no variable sets anything.
+fn without_variables(command: clap::Command) -> clap::Command {
+    command
+        .mut_args(|arg| arg.env(Resettable::Reset))
+        .mut_subcommands(without_variables)
+}
+
 /// An empty variable is none: CI systems set them so.
 fn without_empty_variables(command: clap::Command) -> clap::Command {
     let is_empty = |name: &OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
@@ -316,10 +355,13 @@ impl Command {
     /// Whether what it prints is all that it does.
     fn only_tells(&self) -> bool {
         match self {
-            Command::Plan(_) | Command::Status(_) | Command::IamPolicy(_) | Command::Config(_) => {
-                true
-            }
+            Command::Plan(_)
+            | Command::Status(_)
+            | Command::IamPolicy(_)
+            | Command::Config(_)
+            | Command::Completions(_) => true,
             Command::Doctor(args) => args.only_looks(),
+            Command::Man(args) => args.only_prints(),
             _ => false,
         }
     }
@@ -408,6 +450,8 @@ async fn command(cli: Cli, layers: &Layers) -> Result<Exit, Failed> {
             Command::Config(args) => config::run(options, &args, layers),
             #[cfg(feature = "sandbox")]
             Command::Sandbox(args) => sandbox::run(options, &args).await,
+            Command::Completions(args) => completions::run(&args, definition()),
+            Command::Man(args) => man::run(&args, definition()),
         }
     };
     signals.heeded(Box::pin(done)).await

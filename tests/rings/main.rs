@@ -41,6 +41,7 @@ mod services;
 mod session;
 mod settings;
 mod shared;
+mod shells;
 mod signals;
 mod staying;
 mod steady_health;
