@@ -40,6 +40,10 @@ pub(super) struct Args {
     /// Include ended deployments
     #[arg(long, conflicts_with = "id")]
     all: bool,
+    /// Exit with the highest exit code of the deployments shown: 14 if one is held, 0 while they
+    /// run or pause as configured
+    #[arg(long, conflicts_with_all = ["watch", "discover"])]
+    exit_code: bool,
 }
 
 /// How often the journal and its copy are read while watching.
@@ -100,15 +104,21 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
             }
             shown = text;
         }
-        let rest = |entry: &Entry| Rest::of(&entry.deployment.state);
-        if !args.watch || entries.iter().all(|entry| rest(entry).is_some()) {
-            let exits = entries
-                .iter()
-                .map(|entry| exit_code(rest(entry), Goal::Release));
-            let worst = exits.max_by_key(|exit| *exit as u8);
-            let exit = worst.filter(|_| args.watch).unwrap_or(Exit::Completed);
-            // What was shown is not all.
-            return unseen.map_or(Ok(exit), Err);
+        let rests = |entry: &Entry| entry.deployment.state.rests();
+        if !args.watch || entries.iter().all(rests) {
+            let worst = match args.exit_code || args.watch {
+                true => worst(&entries),
+                false => Exit::Completed,
+            };
+            return match unseen {
+                // What was shown is not all, and what was not may be worse.
+                Some(failed) if failed.exit() as u8 > worst as u8 => Err(failed),
+                Some(failed) => {
+                    tracing::warn!("{}", failed.message());
+                    Ok(worst)
+                }
+                None => Ok(worst),
+            };
         }
         tokio::select! {
             () = tokio::time::sleep(WATCH) => {}
@@ -165,6 +175,17 @@ fn events_of(context: &Context, record: &DeploymentRecord) -> Result<Vec<EventRe
         Origin::Journal => context.store.events(&record.deployment.plan.id)?,
         _ => record.events.clone(),
     })
+}
+
+/// The highest exit code of those that rest: what one that runs comes to is not known yet.
+fn worst(entries: &[Entry]) -> Exit {
+    let rests = entries.iter().filter_map(|entry| {
+        let rest = Rest::of(&entry.deployment.state)?;
+        Some(exit_code(Some(rest), Goal::Release))
+    });
+    rests
+        .max_by_key(|exit| *exit as u8)
+        .unwrap_or(Exit::Completed)
 }
 
 /// The deployments to show, and why some may be missing.

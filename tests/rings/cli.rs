@@ -158,10 +158,13 @@ fn a_failed_deploy_is_held_and_rolled_back() {
         label: "v2".to_owned(),
     });
     check("held_by_a_failed_deploy", &served.run(&["run"]));
+    assert_eq!(code(&served.run(&["status"])), Some(0));
+    assert_eq!(code(&served.run(&["status", "--exit-code"])), Some(14));
     check(
         "rolled_back_after_a_failed_deploy",
         &served.run(&["rollback"]),
     );
+    assert_eq!(code(&served.run(&["status", "--exit-code"])), Some(0));
     assert_eq!(served.sandbox.report().lost, 0);
 }
 
