@@ -37,6 +37,7 @@ mod queue;
 mod race;
 mod reasons;
 mod rules;
+mod scheduled;
 mod services;
 mod session;
 mod settings;

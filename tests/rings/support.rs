@@ -14,3 +14,4 @@ pub mod shared_balancer;
 pub mod snapshot;
 pub mod sources;
 pub mod virtual_world;
+pub mod yaml;
