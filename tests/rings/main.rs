@@ -31,6 +31,7 @@ mod kill;
 mod launches;
 mod links;
 mod listing;
+mod packaging;
 mod plan;
 mod policy;
 mod queue;
