@@ -9,6 +9,7 @@ use bluegreen_sandbox::{PolicyError, ReplayError, SandboxError};
 
 use super::output::harmless;
 use super::pasteable::pasteable;
+use super::screen::remove_the_view;
 use super::unheeded::Unheeded;
 use crate::acceptance::Unset;
 use crate::bundle::BundleError;
@@ -173,6 +174,7 @@ impl Failed {
 /// Standard error may be closed, which must not change how the command fails.
 fn complain(text: &str) {
     let text = Secrets::default().hide(&pasteable(text));
+    remove_the_view();
     let _ = writeln!(std::io::stderr(), "{}", harmless(&text));
 }
 

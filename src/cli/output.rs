@@ -5,11 +5,13 @@ use std::io::{ErrorKind, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::pasteable::pasteable;
+use super::screen::remove_the_view;
 use crate::config::Config;
 use crate::text::is_unseen;
 
 /// Prints a result. A reader that has closed its end, as in `bluegreen status | head`, is no error.
 pub(super) fn say(text: &str) {
+    remove_the_view();
     let said = writeln!(std::io::stdout(), "{}", harmless(text));
     if said.is_err_and(|error| error.kind() != ErrorKind::BrokenPipe) {
         IS_UNHEARD.store(true, Ordering::Relaxed);

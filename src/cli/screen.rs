@@ -39,6 +39,15 @@ pub(super) fn above_the_view<T>(write: impl FnOnce() -> T) -> T {
     }
 }
 
+/// Removes the live view, where there is one: what is printed now is what stays.
+pub(super) fn remove_the_view() {
+    let drawn = DRAWN.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(bars) = drawn {
+        let _ = bars.clear();
+        bars.set_draw_target(ProgressDrawTarget::hidden());
+    }
+}
+
 /// Watches the deployment that this process carries on.
 pub(super) struct Screen {
     shared: Arc<Shared>,
@@ -55,7 +64,6 @@ struct Shared {
 
 /// A block of lines at the foot of the terminal.
 pub(super) struct Block {
-    bars: MultiProgress,
     lines: ProgressBar,
     has_colours: bool,
 }
@@ -68,9 +76,8 @@ impl Block {
         if let Ok(style) = ProgressStyle::with_template("{msg}") {
             lines.set_style(style);
         }
-        *DRAWN.lock().unwrap_or_else(PoisonError::into_inner) = Some(bars.clone());
+        *DRAWN.lock().unwrap_or_else(PoisonError::into_inner) = Some(bars);
         Block {
-            bars,
             lines,
             has_colours: options.color.is_on(true),
         }
@@ -88,13 +95,6 @@ impl Block {
             true => text,
             false => console::strip_ansi_codes(&text).into_owned(),
         });
-    }
-
-    /// Removes it.
-    pub fn clear(&self) {
-        self.lines.finish_and_clear();
-        let _ = self.bars.clear();
-        *DRAWN.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
@@ -194,8 +194,8 @@ impl Drop for Screen {
         if let Some(task) = ticking.take() {
             task.abort();
         }
-        if let Some(block) = &self.shared.block {
-            block.clear();
+        if self.shared.block.is_some() {
+            remove_the_view();
         }
     }
 }

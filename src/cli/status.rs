@@ -9,7 +9,7 @@ use super::context::Context;
 use super::discover;
 use super::exit::{Exit, Failed, exit_code};
 use super::output::{say, tell};
-use super::screen::{Block, is_watched};
+use super::screen::{Block, is_watched, remove_the_view};
 use crate::config::Options;
 use crate::events::{EventRecord, Happened};
 use crate::plan::Goal;
@@ -79,11 +79,8 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
                 () = tokio::time::sleep(WATCH) => continue,
                 _ = interrupted.wait_for(|yes| *yes) => {}
             }
-            block.clear();
+            remove_the_view();
             return Ok(Exit::Completed);
-        }
-        if let Some(block) = &block {
-            block.clear();
         }
         let text = match (args.json, &args.id) {
             (true, _) => report::json(&entries),

@@ -50,9 +50,9 @@ pub fn line(happened: &Happened) -> (Level, String) {
             let body = body.as_ref().map(|body| format!(": {body}"));
             line!(
                 WARN,
-                "{test} answered {got} after {} ms ({} on {name}){}",
-                lasted.as_millis(),
+                "{name} ({}) failed its test: {got} after {} ms, {test}{}",
                 runs.as_deref().unwrap_or("no version"),
+                lasted.as_millis(),
                 body.unwrap_or_default()
             )
         }

@@ -31,6 +31,7 @@ mod kill;
 mod launches;
 mod links;
 mod listing;
+mod live;
 mod packaging;
 mod plan;
 mod policy;
