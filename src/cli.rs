@@ -1,6 +1,7 @@
 //! The command line: one file a command, exit codes and hints decided here.
 
 mod abort;
+mod approve;
 mod cleanup;
 mod completions;
 mod config;
@@ -85,6 +86,9 @@ enum Command {
     /// tests
     #[command(visible_alias = "cutover", after_help = UNDER_WAY)]
     Resume(resume::Args),
+    /// Approve a pause and continue; the history keeps who approved it and why
+    #[command(after_help = UNDER_WAY)]
+    Approve(approve::Args),
     /// Roll back to the previous version, from any state before the end; --test, --test-url and
     /// --test-command on the command line set its tests
     #[command(after_help = UNDER_WAY)]
@@ -378,6 +382,7 @@ impl Command {
     fn goes_on(&self) -> Option<(&'static str, bool)> {
         match self {
             Command::Resume(_) => Some(("resume", false)),
+            Command::Approve(_) => Some(("approve", false)),
             Command::Rollback(_) => Some(("rollback", true)),
             Command::Abort(_) => Some(("abort", true)),
             _ => None,
@@ -434,6 +439,7 @@ async fn command(cli: Cli, layers: &Layers) -> Result<Exit, Failed> {
             Command::Resume(args) => {
                 resume::run(options, &args, named(args.discard_changes)?, unheeded).await
             }
+            Command::Approve(args) => approve::run(options, &args, named(false)?, unheeded).await,
             Command::Rollback(args) => {
                 rollback::run(options, &args, named(args.discard_changes)?, unheeded).await
             }

@@ -415,7 +415,7 @@ pub fn leads_on(entry: &Entry) -> Vec<String> {
         State::Held { cause } => held(deployment, cause),
         State::AwaitingSwap | State::AwaitingCutover if deployment.awaits_approval() => vec![
             format!("bluegreen resume {id} --approve-url URL   waits for its approval"),
-            format!("bluegreen resume {id} --approve   continues without approval"),
+            format!("bluegreen approve {id} --by NAME   approves it and continues"),
             format!("bluegreen rollback {id}   rolls back"),
         ],
         State::AwaitingSwap => vec![

@@ -184,15 +184,14 @@ impl Context {
         };
         if which != EMBEDDED {
             return Ok(Some(
-                "nothing was changed; to begin anew, restart `bluegreen sandbox`, with --fresh if \
-                 it has a --directory"
+                "to begin anew, restart `bluegreen sandbox`, with --fresh if it has a --directory"
                     .to_owned(),
             ));
         }
         let journal = state_path(&self.options)?;
         let (world, journal) = (world_folder(&journal), journal.display());
         Ok(Some(format!(
-            "nothing was changed; to begin anew, remove the sandbox's world and its journal: \
+            "to begin anew, remove the sandbox's world and its journal: \
              rm -r {} {}*",
             for_shell(&world.display().to_string()),
             for_shell(&journal.to_string())

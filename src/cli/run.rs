@@ -4,25 +4,26 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::context::Context;
 use super::exit::{Exit, Failed};
-use super::output::warn_of;
-use super::session::Console;
+use super::output::{tell, warn_of};
+use super::session::{Console, go_on};
 use crate::acceptance::all_set;
 use crate::bundle;
+use crate::claim::{Attempted, ClaimError, Obstacle, WaitsFor};
+use crate::cloud::AwsCloud;
 use crate::config::keys::RELEASE;
-use crate::config::{Config, Options};
+use crate::config::{Config, Named, Options};
+use crate::facts::is_healthy;
 use crate::hooks::{Hook, OnFailure};
+use crate::machine::Order;
 use crate::plan::{self, Bundle, Goal};
-#[cfg(feature = "sandbox")]
-use crate::preflight::Refused;
-use crate::preflight::{Check, Wanted};
-#[cfg(feature = "sandbox")]
-use crate::session::Error;
-use crate::session::Release;
+use crate::preflight::{Check, Finding, Refused, Wanted};
+use crate::session::{Error, Outcome, Release};
 use crate::table::duration;
+use crate::text::foreign;
 
 /// What `run` takes.
 #[derive(Clone, Debug, clap::Args)]
@@ -242,17 +243,103 @@ pub(super) async fn begin(
         region: &region,
         wait,
     };
-    let console = Console::new(context);
-    let mut session = context.session(cloud, &console)?;
-    let done = Box::pin(session.release(release)).await;
-    #[cfg(feature = "sandbox")]
-    if let Err(Error::Refused(Refused::Checks(findings))) = &done
-        && let mut refusals = findings.iter().filter(|finding| finding.refuses())
-        && refusals.all(|refusal| refusal.check == Check::SomethingNew)
-        && let Some(how) = context.how_to_begin_anew()?
+    // What an earlier run of the same version has left is continued, and not waited for.
+    let at_once = Release {
+        wait: Duration::ZERO,
+        ..release
+    };
+    let mut done = release_with(context, &cloud, at_once).await?;
+    if let Err(error) = &done
+        && let Some(id) = left_by(error, wanted)
     {
-        let told = context.told(done, Goal::Release).await;
-        return told.map_err(|failed| failed.hint(how));
+        info!(
+            id,
+            "continuing this deployment, which an earlier run of {} has left: it keeps its settings",
+            wanted.label.as_deref().unwrap_or_default()
+        );
+        let found = context.find(Some(&id)).await?;
+        let named = Named::default();
+        match go_on(context, found, Order::Resume, Goal::Release, named).await {
+            // Its runner is alive.
+            Err(failed) if failed.exit() == Exit::Busy && !wait.is_zero() => {}
+            ended => return ended,
+        }
     }
-    context.told(done, Goal::Release).await
+    let may_pass = |error: &Error| !matches!(error.waits_for(), WaitsFor::Nothing);
+    if !wait.is_zero() && done.as_ref().is_err_and(may_pass) {
+        done = release_with(context, &cloud, release).await?;
+    }
+    match &done {
+        Err(Error::Refused(Refused::Checks(findings)))
+            if is_live_already(findings) && wanted.strategy != plan::Strategy::Rehearse =>
+        {
+            already_live(context, &cloud, config).await
+        }
+        _ => context.told(done, Goal::Release).await,
+    }
+}
+
+async fn release_with(
+    context: &mut Context,
+    cloud: &AwsCloud,
+    release: Release<'_>,
+) -> Result<Result<Outcome, Error>, Failed> {
+    let console = Console::new(context);
+    let mut session = context.session(cloud.clone(), &console)?;
+    Ok(Box::pin(session.release(release)).await)
+}
+
+/// The unfinished deployment that is in the way of a release, where it is one of the same version:
+/// an earlier run may have left it.
+fn left_by(error: &Error, wanted: &Wanted) -> Option<String> {
+    let Error::Claim(ClaimError::Obstructed(obstacle)) = error else {
+        return None;
+    };
+    let Obstacle::Unfinished { deployment, .. } = &**obstacle else {
+        return None;
+    };
+    let plan = &deployment.plan;
+    let is_same = wanted.label.as_ref() == Some(&plan.version)
+        && wanted.strategy == plan.strategy
+        && plan.goal == Goal::Release
+        && !deployment.state.rests();
+    is_same.then(|| plan.id.clone())
+}
+
+/// Whether nothing speaks against a release but that its version is live.
+fn is_live_already(findings: &[Finding]) -> bool {
+    let mut refusals = findings.iter().filter(|finding| finding.refuses());
+    refusals.all(|refusal| refusal.check == Check::SomethingNew)
+}
+
+/// Says that the version is live: a run that is repeated has nothing to do, and succeeds.
+async fn already_live(
+    context: &Context,
+    cloud: &AwsCloud,
+    config: &Config,
+) -> Result<Exit, Failed> {
+    let found = cloud
+        .environments(std::slice::from_ref(&config.blue))
+        .await?;
+    let Some(blue) = found.first() else {
+        return Err(Failed::bug(&"blue is gone"));
+    };
+    let version = blue.version_label.as_deref().unwrap_or_default();
+    let health = blue.health_status.as_ref().unwrap_or(&blue.health);
+    let told = match is_healthy(blue, config.wishes.healthy) {
+        true => "healthy".to_owned(),
+        false => format!("health {health}"),
+    };
+    tell(&foreign(&format!(
+        "Users: {version} on {}, {told}",
+        blue.name
+    )));
+    tell(&foreign(&format!(
+        "{version} is live already: nothing was changed"
+    )));
+    #[cfg(feature = "sandbox")]
+    if let Some(how) = context.how_to_begin_anew()? {
+        tell(&how);
+    }
+    Ok(Exit::Completed)
 }

@@ -148,6 +148,7 @@ impl Context {
     pub fn orders(&self, order: Order, named: Named) -> Result<Orders, Failed> {
         Ok(Orders {
             order,
+            said: None,
             named,
             accept_traffic_loss: self.options.limits.accept_traffic_loss,
             vouched: Vouched {
@@ -186,10 +187,24 @@ pub(super) async fn go_on(
     goal: Goal,
     named: Named,
 ) -> Result<Exit, Failed> {
+    go_on_because(context, found, (order, None), goal, named).await
+}
+
+/// The same for an order with who has given it and why, which the history keeps.
+pub(super) async fn go_on_because(
+    context: &mut Context,
+    found: DeploymentRecord,
+    (order, said): (Order, Option<String>),
+    goal: Goal,
+    named: Named,
+) -> Result<Exit, Failed> {
     let plan = &found.deployment.plan;
     context.may_use_its_lease(plan)?;
     let cloud = context.cloud_of(plan).await?;
-    let orders = context.orders(order, named)?;
+    let orders = Orders {
+        said,
+        ..context.orders(order, named)?
+    };
     let console = Console::new(context);
     let mut session = context.session(cloud, &console)?;
     let done = Box::pin(session.go_on(found, orders)).await;

@@ -19,6 +19,8 @@ use crate::trust::Configured;
 pub struct Orders {
     /// The order itself.
     pub order: Order,
+    /// Who has given it and why, as the history keeps it.
+    pub said: Option<String>,
     /// What changes in its plan, and what must not differ from it.
     pub named: Named,
     /// Whether traffic that stays may be lost from now on.
@@ -137,9 +139,10 @@ impl Orders {
         next.left = Some(left).filter(|left| *left != next.state.kind());
         next.plan = plan;
         next.discarded = discarded;
-        let why = match self.order {
-            Order::Approve => "an operator approved it",
-            Order::Resume | Order::Correct { .. } | Order::Retreat => "an operator resumed",
+        let why = match (&self.said, &self.order) {
+            (Some(said), _) => said,
+            (None, Order::Approve) => "an operator approved it",
+            (None, Order::Resume | Order::Correct { .. } | Order::Retreat) => "an operator resumed",
         };
         checkpoint(journal, deployment, next, why, clock).await
     }

@@ -135,6 +135,49 @@ fn a_completed_release_is_undone_with_yes() {
     assert!(told.contains("which runs v1 now"), "{told}");
 }
 
+/// A CI system runs a job again: what its first run has left is carried on, and what is done is
+/// done.
+#[test]
+fn a_run_that_is_repeated_continues_and_then_has_nothing_to_do() {
+    let served = Served::at_speed(SPEED);
+    let id = killed_after(&served, "UpdateEnvironment", 1);
+    let elsewhere = Elsewhere::of(&served);
+    let release = ["run", "--version-label", "v2"];
+    let patience = Patience::new();
+    let told = loop {
+        let ran = elsewhere.run(&release);
+        // Until its lock has expired the first run may be alive.
+        match ran.status.code() {
+            Some(12) => patience.check("its lock expires"),
+            _ => break exits(&ran, 0),
+        }
+    };
+    assert!(told.1.contains("continuing this deployment"), "{told:?}");
+    assert!(told.0.contains(&format!("Deployment {id}")), "{told:?}");
+    let (told, _) = exits(&elsewhere.run(&release), 0);
+    assert!(
+        told.starts_with("Users: v2 on shop-blue, healthy\nv2 is live already"),
+        "{told}"
+    );
+    let report = served.sandbox.report();
+    assert_eq!((report.lost, report.created.len()), (0, 1));
+}
+
+#[test]
+fn who_approves_a_pause_and_why_is_in_its_history() {
+    let served = Served::at_speed(SPEED);
+    let (told, _) = exits(&served.run(&["deploy", "--version-label", "v2"]), 0);
+    assert!(told.contains("Under test: http://"), "{told}");
+    let (_, told) = exits(&served.run(&["approve", "--by", " "]), 2);
+    assert!(told.contains("--by names nobody"), "{told}");
+    let approve = ["approve", "--by", "dana", "--comment", "checked by hand"];
+    let (told, _) = exits(&served.run(&approve), 0);
+    assert!(told.contains("approved by dana: checked by hand"), "{told}");
+    let (told, _) = exits(&served.run(&["status", "latest"]), 0);
+    assert!(told.contains("approved by dana: checked by hand"), "{told}");
+    exits(&served.run(&["approve", "latest", "--by", "dana"]), 3);
+}
+
 #[test]
 fn an_empty_journal_without_a_bucket_is_no_answer() {
     let folder = tempfile::tempdir().expect("a temporary folder");
