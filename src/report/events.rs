@@ -8,6 +8,7 @@ use crate::events::{Answer, Approval, Drain, Happened, Poll};
 use crate::facts::update::{fails, warns};
 use crate::facts::{Retried, ServiceOperation};
 use crate::fidelity::Weight;
+use crate::machine::Kind;
 use crate::plan::Role;
 
 macro_rules! line {
@@ -20,7 +21,16 @@ macro_rules! line {
 #[must_use]
 pub fn line(happened: &Happened) -> (Level, String) {
     match happened {
-        Happened::StateEntered { meaning, why, .. } => line!(INFO, "{meaning} ({why})"),
+        Happened::StateEntered {
+            to, meaning, why, ..
+        } => {
+            let level = match to {
+                Kind::Stuck => Level::ERROR,
+                Kind::Held | Kind::RolledBack => Level::WARN,
+                _ => Level::INFO,
+            };
+            (level, format!("{meaning} ({why})"))
+        }
         Happened::LockTaken { state } => line!(DEBUG, "the process holds the lock, in {state}"),
         Happened::LockRenewed { lasts } => line!(
             DEBUG,

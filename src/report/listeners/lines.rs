@@ -1,6 +1,6 @@
 //! Events as lines of the log.
 
-use tracing::{Level, debug, info, warn};
+use tracing::{Level, debug, error, info, warn};
 
 use crate::events::{DeploymentEvent, Happened, Listener};
 use crate::report::events::line;
@@ -14,7 +14,10 @@ impl Listener for Lines {
         let happened = &event.record.happened;
         let (level, text) = line(happened);
         match (happened, level) {
+            (Happened::StateEntered { to, .. }, Level::ERROR) => error!(state = %to, "{text}"),
+            (Happened::StateEntered { to, .. }, Level::WARN) => warn!(state = %to, "{text}"),
             (Happened::StateEntered { to, .. }, _) => info!(state = %to, "{text}"),
+            (_, Level::ERROR) => error!("{text}"),
             (_, Level::WARN) => warn!("{text}"),
             (_, Level::INFO) => info!("{text}"),
             _ => debug!("{text}"),
