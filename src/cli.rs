@@ -477,7 +477,8 @@ fn log_to_stderr(options: &Options) {
             (false, _) => "warn,bluegreen=trace",
         })
     });
-    let layer = tracing_subscriber::fmt::layer().with_writer(|| Log);
+    let is_json = options.log_format == LogFormat::Json;
+    let layer = tracing_subscriber::fmt::layer().with_writer(move || Log { is_json });
     let registry = tracing_subscriber::registry().with(filter).with(loudest());
     let has_colours = options.color.is_on(std::io::stderr().is_terminal());
     match options.log_format {
@@ -501,11 +502,18 @@ fn loudest() -> Targets {
 
 /// Standard error, for events of the log: each begins one line, and others of it begin with a
 /// bar, so that none is taken for another event or for a CI system's command.
-struct Log;
+struct Log {
+    is_json: bool,
+}
 
 impl Write for Log {
     fn write(&mut self, event: &[u8]) -> std::io::Result<usize> {
-        let text = Secrets::default().hide(&String::from_utf8_lossy(event));
+        let event_text = String::from_utf8_lossy(event);
+        let text = match self.is_json {
+            true => event_text,
+            false => pasteable::pasteable(&event_text).into_owned().into(),
+        };
+        let text = Secrets::default().hide(&text);
         let text = text.trim_end_matches('\n').replace('\r', "\\r");
         // In one go: other processes may write there too.
         let text = text.replace('\n', "\n  | ") + "\n";

@@ -425,7 +425,7 @@ pub fn leads_on(entry: &Entry) -> Vec<String> {
         State::AwaitingCutover => vec![
             format!("bluegreen resume {id}   tests again and moves production back to blue"),
             format!(
-                "bluegreen rollback {id}   puts {} back onto blue",
+                "bluegreen rollback {id}   deploys {} to blue again",
                 deployment.plan.previous_version
             ),
         ],
@@ -443,14 +443,19 @@ pub fn leads_on(entry: &Entry) -> Vec<String> {
                 deployment.plan.target.blue,
                 deployment.plan.green
             ),
-            format!("bluegreen cleanup {id}   removes what is left of it and serves nobody"),
+            format!("bluegreen cleanup {id}   removes what is left of it, unless users are on it"),
         ],
         _ if entry.is_interrupted() => vec![
             format!("bluegreen resume {id}   continues from its last checkpoint"),
-            format!(
-                "bluegreen rollback {id}   returns users to {}",
-                deployment.plan.previous_version
-            ),
+            match entry.users().on {
+                Some(Role::Blue) if !deployment.state.is_swapping() => {
+                    format!("bluegreen rollback {id}   gives the release up; users stay on blue")
+                }
+                _ => format!(
+                    "bluegreen rollback {id}   returns users to {} on blue",
+                    deployment.plan.previous_version
+                ),
+            },
         ],
         _ => Vec::new(),
     }
@@ -480,8 +485,8 @@ fn changed(deployment: &Deployment, on: Role) -> Vec<String> {
         ],
     };
     let back = format!(
-        "bluegreen rollback {id} --discard-changes   gives them up and puts {previous} back onto \
-         blue"
+        "bluegreen rollback {id} --discard-changes   gives them up and deploys {previous} to blue \
+         again"
     );
     [goes_on, vec![back]].concat()
 }
@@ -495,22 +500,21 @@ fn held(deployment: &Deployment, cause: &Cause) -> Vec<String> {
         Cause::OutOfPatience {
             during: Kind::Deploying,
             ..
-        } => "waits on if the deploy still makes progress, else tries again; with a corrected \
-              version if given"
-            .to_owned(),
-        _ => "tries again, with a corrected version if given".to_owned(),
+        } => "waits on if the deploy still makes progress, else tries again",
+        _ => "tries again",
     };
-    let mut commands = vec![format!(
-        "bluegreen resume {id} [--version-label LABEL]   {resumes}"
-    )];
-    let back = format!("puts {previous} back onto blue");
+    let mut commands = vec![
+        format!("bluegreen resume {id}   {resumes}"),
+        format!("bluegreen resume {id} --version-label LABEL   tries a corrected version"),
+    ];
+    let back = format!("deploys {previous} to blue again");
     let tests = match cause {
         Cause::TestFailed { asked, got } => Some(other_tests(plan, asked, got)),
         _ => None,
     };
     if let (Some(tests), Goal::Release) = (&tests, plan.goal) {
         commands.push(format!(
-            "bluegreen resume {id} {tests}   asks blue this, where the test was wrong"
+            "bluegreen resume {id} {tests}   tests blue with this, if the test was wrong"
         ));
     }
     commands.push(format!("bluegreen rollback {id}   {back}"));
@@ -522,7 +526,7 @@ fn held(deployment: &Deployment, cause: &Cause) -> Vec<String> {
     }
     if let Some(tests) = tests {
         commands.push(format!(
-            "bluegreen rollback {id} {tests}   {back} and asks it this"
+            "bluegreen rollback {id} {tests}   {back} and tests it with this"
         ));
     }
     commands

@@ -31,7 +31,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> {
     let mut context = Context::open(options).await?;
-    let id = args.id.to_uppercase();
+    let id = context.whole_id(&args.id).await?;
     let has_ended = match context.find(Some(&id)).await {
         Ok(found) if !found.deployment.state.is_end() => {
             return Err(Failed::from(StoreError::in_flight(&found.deployment)));

@@ -108,6 +108,10 @@ impl Context {
         #[cfg(feature = "sandbox")]
         match Context::to_read(options)?.in_sandbox().await {
             Ok(context) => return Ok(context),
+            // Of what is not to be seen nobody says that there is none.
+            Err(failed) if Context::to_read(options)?.store.unfinished()?.is_empty() => {
+                return Err(failed);
+            }
             Err(failed) => warn!("{}", failed.message()),
         }
         #[cfg(feature = "sandbox")]

@@ -8,7 +8,7 @@ use super::context::Context;
 use super::exit::{Exit, Failed};
 use super::find::InFlight;
 use super::orphans::deployment_of;
-use super::output::say;
+use super::output::{say, tell};
 use crate::clock::Moment;
 use crate::clock::whole_seconds;
 use crate::plan::{Strategy, TAG_BLUE, TAG_PRODUCTION_CNAME, template_name};
@@ -82,7 +82,7 @@ pub(super) async fn run(mut context: Context, json: bool) -> Result<Exit, Failed
             &left.remove_with,
         ]);
     }
-    say(&table.trim_fmt());
+    tell(&table.trim_fmt());
     Ok(Exit::Completed)
 }
 

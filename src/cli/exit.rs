@@ -154,7 +154,7 @@ impl Failed {
         let hint = unchanged.map(|rest| rest.trim_start_matches([',', ';', ' ']));
         match (&self.users, hint) {
             (Some(users), _) => complain(&format!("Users: {users}")),
-            (None, Some(_)) => complain(&format!("Users: not affected, {UNCHANGED}")),
+            (None, Some(_)) => complain("Users: as they were; nothing was changed by this command"),
             (None, None) => {}
         }
         complain(&format!("error: {}", self.message));
@@ -272,7 +272,7 @@ impl From<LookError> for Failed {
                 };
                 Failed::new(
                     Exit::Refused,
-                    format!("AWS did not take the credentials: {why}"),
+                    format!("AWS refused the credentials: {why}"),
                 )
                 .hint(format!("nothing was changed; {renew}"))
             }

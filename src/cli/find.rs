@@ -9,7 +9,9 @@ use super::exit::{Exit, Failed};
 use crate::deployment::Deployment;
 use crate::machine::Kind;
 use crate::plan::Plan;
-use crate::shared::{DeploymentRecord, LeaseRecord, Listed, SharedError, SharedState, at_a_glance};
+use crate::shared::{
+    DeploymentRecord, Holder, LeaseRecord, Listed, SharedError, SharedState, at_a_glance,
+};
 
 /// What stands for the id of the last deployment that began.
 const LATEST: &str = "latest";
@@ -116,7 +118,7 @@ impl Context {
 
     /// The id of the deployment that somebody means: `latest`, the beginning of one id alone, or
     /// the id itself.
-    async fn whole_id(&self, given: &str) -> Result<String, Failed> {
+    pub async fn whole_id(&self, given: &str) -> Result<String, Failed> {
         let id = given.to_uppercase();
         let is_latest = given == LATEST;
         if !is_latest && (id.len() >= ID_LENGTH || id.len() < ID_LEAST) {
@@ -297,8 +299,16 @@ impl Context {
     /// Whether a process may carry a deployment on: one here, or the holder of its lock unless
     /// that was silent for the lock's length.
     pub fn is_carried_on(&self, deployment: &Deployment, lease: Option<&LeaseRecord>) -> bool {
+        let me = self.store.identity();
+        let me = me.ok().map(|journal| Holder::this_process(Some(&journal)));
+        // A process that shares this journal is here, and its lock tells whether it is alive.
+        let is_elsewhere = |holder: &Holder| {
+            let is_here = me.as_ref().is_some_and(|me| holder.shares_journal_with(me));
+            !is_here
+        };
         let renewed = |lease: &LeaseRecord| {
-            lease.holder.is_some() && self.clock.now().since(lease.renewed_at) < lease.length()
+            lease.holder.as_ref().is_some_and(is_elsewhere)
+                && self.clock.now().since(lease.renewed_at) < lease.length()
         };
         self.store.is_driven(&deployment.plan.id) || lease.is_some_and(renewed)
     }

@@ -14,7 +14,7 @@ use crate::acceptance::all_set;
 use crate::config::{Named, Options};
 use crate::deployment::Deployment;
 use crate::machine::{Kind, NotPossible, Order};
-use crate::plan::Goal;
+use crate::plan::{Goal, Strategy};
 use crate::preflight::Wanted;
 use crate::text::for_shell;
 
@@ -71,12 +71,19 @@ fn has_released(deployment: &Deployment) -> bool {
 /// What undoes a completed release: a release of the version before it.
 fn how_to_undo(deployment: &Deployment) -> String {
     let plan = &deployment.plan;
+    let as_run_does = match plan.strategy {
+        Strategy::Restore => format!(
+            ", as `bluegreen run --version-label {}` does",
+            for_shell(&plan.previous_version)
+        ),
+        // Users are on another environment than the one that is named.
+        Strategy::Promote | Strategy::Rehearse => String::new(),
+    };
     format!(
         "nothing was changed; deployment {id} has released {} in place of {}; `bluegreen rollback {id} \
-         --yes` undoes that, as `bluegreen run --version-label {}` does",
+         --yes` undoes that{as_run_does}",
         plan.version,
         plan.previous_version,
-        for_shell(&plan.previous_version),
         id = plan.id,
     )
 }
@@ -99,6 +106,18 @@ async fn undo(context: &mut Context, released: &Deployment) -> Result<Exit, Fail
         let hint = format!(
             "nothing was changed; release the version that you want: bluegreen run --version-label \
              {}",
+            for_shell(&plan.previous_version)
+        );
+        return Err(Failed::new(Exit::Refused, message).hint(hint));
+    }
+    if let Some(undone) = context.undone_by(released).await {
+        let message = format!(
+            "deployment {} is itself the undoing of deployment {undone}: to undo it is to release {} \
+             again",
+            plan.id, plan.previous_version
+        );
+        let hint = format!(
+            "nothing was changed; if that is what you want: bluegreen run --version-label {}",
             for_shell(&plan.previous_version)
         );
         return Err(Failed::new(Exit::Refused, message).hint(hint));
@@ -126,6 +145,21 @@ async fn undo(context: &mut Context, released: &Deployment) -> Result<Exit, Fail
 }
 
 impl Context {
+    /// The completed release just before this one, where this one has put back what that had
+    /// replaced.
+    async fn undone_by(&self, released: &Deployment) -> Option<String> {
+        let plan = &released.plan;
+        let found = self.newest().await.ok()?.found.into_iter().rev();
+        let earlier = found.map(|(record, _)| record.deployment).find(|earlier| {
+            earlier.plan.id < plan.id
+                && earlier.plan.target.application == plan.target.application
+                && has_released(earlier)
+        })?;
+        let is_undone = earlier.plan.version == plan.previous_version
+            && earlier.plan.previous_version == plan.version;
+        is_undone.then_some(earlier.plan.id)
+    }
+
     /// The last release of the target that is named, where it is known.
     async fn last_release(&self) -> Option<Deployment> {
         let named = |given: &Option<String>, name: &str| given.as_deref().is_none_or(|g| g == name);

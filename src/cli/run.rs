@@ -250,7 +250,7 @@ pub(super) async fn begin(
     };
     let mut done = release_with(context, &cloud, at_once).await?;
     if let Err(error) = &done
-        && let Some(id) = left_by(error, wanted)
+        && let Some(id) = left_by(context, error, wanted)
     {
         info!(
             id,
@@ -289,20 +289,24 @@ async fn release_with(
     Ok(Box::pin(session.release(release)).await)
 }
 
-/// The unfinished deployment that is in the way of a release, where it is one of the same version:
-/// an earlier run may have left it.
-fn left_by(error: &Error, wanted: &Wanted) -> Option<String> {
+/// The unfinished deployment that is in the way of a release, where it is one of the same version
+/// and no process is heard of that carries it on: an earlier run has left it.
+fn left_by(context: &Context, error: &Error, wanted: &Wanted) -> Option<String> {
     let Error::Claim(ClaimError::Obstructed(obstacle)) = error else {
         return None;
     };
-    let Obstacle::Unfinished { deployment, .. } = &**obstacle else {
+    let Obstacle::Unfinished {
+        deployment, lease, ..
+    } = &**obstacle
+    else {
         return None;
     };
     let plan = &deployment.plan;
     let is_same = wanted.label.as_ref() == Some(&plan.version)
         && wanted.strategy == plan.strategy
         && plan.goal == Goal::Release
-        && !deployment.state.rests();
+        && !deployment.state.rests()
+        && !context.is_carried_on(deployment, lease.as_ref());
     is_same.then(|| plan.id.clone())
 }
 

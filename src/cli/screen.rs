@@ -88,13 +88,14 @@ impl Block {
         let (rows, columns) = Term::stderr().size();
         // The last column is left free: a terminal may begin a new line after it.
         let width = usize::from(columns).saturating_sub(1);
-        let mut lines = live.frame(clock.now(), width);
-        lines.truncate(usize::from(rows).saturating_sub(1));
-        let text = lines.join("\n");
+        let rows = usize::from(rows).saturating_sub(1);
+        let text = live.frame(clock.now(), (width, rows)).join("\n");
         self.lines.set_message(match self.has_colours {
             true => text,
             false => console::strip_ansi_codes(&text).into_owned(),
         });
+        // A terminal's ^C would begin a new line at the end of this one, and upset the count.
+        let _ = Term::stderr().write_str("\r");
     }
 }
 

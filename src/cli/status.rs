@@ -40,8 +40,8 @@ pub(super) struct Args {
     /// Include ended deployments
     #[arg(long, conflicts_with = "id")]
     all: bool,
-    /// Exit with the highest exit code of the deployments shown: 14 if one is held, 0 while they
-    /// run or pause as configured
+    /// Exit with the highest exit code of the deployments shown: 14 if one is held, 75 if one is
+    /// interrupted, 0 while they run or pause as configured
     #[arg(long, conflicts_with_all = ["watch", "discover"])]
     exit_code: bool,
 }
@@ -93,7 +93,7 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
         };
         if text != shown {
             if args.watch && std::io::stdout().is_terminal() {
-                say("\x1b[2J\x1b[H");
+                let _ = console::Term::stdout().clear_screen();
             }
             match args.json {
                 true => say(&text),
@@ -174,9 +174,13 @@ fn events_of(context: &Context, record: &DeploymentRecord) -> Result<Vec<EventRe
     })
 }
 
-/// The highest exit code of those that rest: what one that runs comes to is not known yet.
+/// The highest exit code of those that rest or are interrupted: what one that runs comes to is not
+/// known yet.
 fn worst(entries: &[Entry]) -> Exit {
     let rests = entries.iter().filter_map(|entry| {
+        if entry.is_interrupted() {
+            return Some(Exit::Interrupted);
+        }
         let rest = Rest::of(&entry.deployment.state)?;
         Some(exit_code(Some(rest), Goal::Release))
     });

@@ -25,7 +25,7 @@ pub enum DriveError {
         message: String,
     },
     /// The credentials are missing, wrong or expired.
-    #[error("AWS did not take the credentials: {0}")]
+    #[error("AWS refused the credentials: {0}")]
     Credentials(String),
     /// The credentials do not allow what is needed.
     #[error("AWS denied what is needed: {0}")]

@@ -34,6 +34,24 @@ pub struct Live {
     elsewhere: Option<(Users, bool)>,
 }
 
+/// How much a line of the view tells: where there is too little room, the least goes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Worth {
+    Blank,
+    Recent,
+    Done,
+    Ahead,
+    Wait,
+    Environment,
+    Present,
+    Head,
+}
+
+/// A style that is applied wherever the text goes.
+fn style() -> Style {
+    Style::new().force_styling(true)
+}
+
 /// One state of a deployment: behind it, present, or expected.
 #[derive(Clone, Debug)]
 struct Stage {
@@ -194,87 +212,123 @@ impl Live {
         )
     }
 
-    /// The view as lines with styles, no wider than `width` columns.
+    /// The view as lines with styles, no wider than `width` columns and no more than `rows`: where
+    /// there is too little room, the least telling ones are left out.
     #[must_use]
-    pub fn frame(&self, now: Moment, width: usize) -> Vec<String> {
+    pub fn frame(&self, now: Moment, (width, rows): (usize, usize)) -> Vec<String> {
+        let mut lines = self.head(now);
+        lines.extend(self.stage_lines(now));
+        lines.push((Worth::Blank, String::new()));
+        let environments = self.environments();
+        lines.extend(
+            environments
+                .into_iter()
+                .map(|line| (Worth::Environment, line)),
+        );
+        lines.push((Worth::Blank, String::new()));
+        lines.extend(self.recent_lines(width));
+        while lines.len() > rows.max(1) {
+            let least = lines.iter().map(|(worth, _)| *worth).min();
+            let mut of_least = (0..lines.len()).filter(|at| Some(lines[*at].0) == least);
+            // What is furthest ahead, and what is longest ago.
+            let at = match least {
+                Some(Worth::Ahead) => of_least.next_back(),
+                _ => of_least.next(),
+            };
+            lines.remove(at.unwrap_or_default());
+        }
+        let cut =
+            |(_, line): &(Worth, String)| console::truncate_str(line, width, "…").into_owned();
+        lines.iter().map(cut).collect()
+    }
+
+    /// What is deployed, since when, and where users are.
+    fn head(&self, now: Moment) -> Vec<(Worth, String)> {
         let plan = &self.deployment.plan;
-        let style = || Style::new().force_styling(true);
-        let (bold, dim) = (style().bold(), style().dim());
-        let (good, bad, busy) = (style().green(), style().red(), style().cyan().bold());
         let (from, to) = match plan.goal {
             Goal::Release => (&plan.previous_version, &plan.version),
             Goal::Previous => (&plan.version, &plan.previous_version),
         };
         let target = &plan.target;
+        let title = format!("{} of {}: {from} to {to}", target.blue, target.application);
+        let title = style().bold().apply_to(foreign(&title));
         let elapsed = clock(now.since(self.deployment.started_at));
         let left = self.left(now).filter(|left| !left.is_zero());
         let left = left.map_or(String::new(), |left| {
             format!(", about {} left", clock(left))
         });
-        let title = format!("{} of {}: {from} to {to}", target.blue, target.application);
-        let mut lines = vec![
-            format!(
-                "{}  {}",
-                bold.apply_to(foreign(&title)),
-                dim.apply_to(format!("{elapsed}{left}"))
-            ),
-            bold.apply_to(format!("Users: {}", foreign(&self.users().to_string())))
-                .to_string(),
-            match self.elsewhere {
-                Some((_, true)) => bad
-                    .apply_to("Interrupted: no process carries it on")
-                    .to_string(),
-                _ => String::new(),
-            },
-        ];
+        let time = style().dim().apply_to(format!("{elapsed}{left}"));
+        let users = format!("Users: {}", foreign(&self.users().to_string()));
+        let interrupted = match self.elsewhere {
+            Some((_, true)) => {
+                let line = style()
+                    .red()
+                    .apply_to("Interrupted: no process carries it on");
+                (Worth::Present, line.to_string())
+            }
+            _ => (Worth::Blank, String::new()),
+        };
+        vec![
+            (Worth::Head, format!("{title}  {time}")),
+            (Worth::Head, style().bold().apply_to(users).to_string()),
+            interrupted,
+        ]
+    }
+
+    /// The stages, and below the present one what it waits for.
+    fn stage_lines(&self, now: Moment) -> Vec<(Worth, String)> {
         let present = self.present();
+        let mut lines = Vec::new();
         for (index, stage) in self.stages.iter().enumerate() {
             let name = format!("{:<22}", label(stage.kind));
             let limit = self.timeout().filter(|_| Some(index) == present);
-            let usually = [("usually", stage.usually), ("at most", limit)];
-            let usually = usually
-                .into_iter()
-                .filter_map(|(what, span)| Some(format!("{what} {}", clock(span?))));
-            let usually = usually.collect::<Vec<_>>().join(", ");
+            let spans = [("usually", stage.usually), ("at most", limit)].into_iter();
+            let spans = spans.filter_map(|(what, span)| Some(format!("{what} {}", clock(span?))));
+            let spans = spans.collect::<Vec<_>>().join(", ");
             lines.push(match stage.took {
-                Some(took) => format!("  {} {name} {:>7}", good.apply_to("✓"), clock(took)),
+                Some(took) => {
+                    let mark = style().green().apply_to("✓");
+                    (Worth::Done, format!("  {mark} {name} {:>7}", clock(took)))
+                }
                 None if Some(index) == present => {
                     let mark = match stage.kind {
-                        Kind::Completed => good.apply_to("✓"),
-                        Kind::Held | Kind::Stuck | Kind::RolledBack => bad.apply_to("✗"),
-                        _ => busy.apply_to("●"),
+                        Kind::Completed => style().green().apply_to("✓"),
+                        Kind::Held | Kind::Stuck | Kind::RolledBack => style().red().apply_to("✗"),
+                        _ => style().cyan().bold().apply_to("●"),
                     };
-                    let elapsed = now.since(stage.began.unwrap_or(now));
-                    format!(
-                        "  {mark} {} {:>7}  {}",
-                        busy.apply_to(name),
-                        clock(elapsed),
-                        dim.apply_to(usually)
+                    let name = style().cyan().bold().apply_to(name);
+                    let elapsed = clock(now.since(stage.began.unwrap_or(now)));
+                    let spans = style().dim().apply_to(spans);
+                    (
+                        Worth::Present,
+                        format!("  {mark} {name} {elapsed:>7}  {spans}"),
                     )
                 }
-                None => dim
-                    .apply_to(format!("  · {name} {:>7}  {usually}", ""))
-                    .to_string(),
+                None => {
+                    let line = format!("  · {name} {:>7}  {spans}", "");
+                    (Worth::Ahead, style().dim().apply_to(line).to_string())
+                }
             });
             if Some(index) == present {
-                lines.extend(self.waits().map(|wait| format!("      waiting for {wait}")));
+                let waits = self.waits().map(|wait| format!("      waiting for {wait}"));
+                lines.extend(waits.map(|line| (Worth::Wait, line)));
             }
         }
-        lines.push(String::new());
-        lines.extend(self.environments());
-        lines.push(String::new());
-        for (at, level, text) in &self.recent {
-            let text = short(text, width);
+        lines
+    }
+
+    /// The last events.
+    fn recent_lines(&self, width: usize) -> impl Iterator<Item = (Worth, String)> {
+        self.recent.iter().map(move |(at, level, text)| {
             let tone = match *level {
                 Level::ERROR | Level::WARN => style().yellow(),
                 _ => style().dim(),
             };
             let at = at.to_string();
-            let time = at.get(11..19).unwrap_or(&at);
-            lines.push(format!("  {} {}", dim.apply_to(time), tone.apply_to(text)));
-        }
-        let cut = |line: &String| console::truncate_str(line, width, "…").into_owned();
-        lines.iter().map(cut).collect()
+            let time = style().dim().apply_to(at.get(11..19).unwrap_or(&at));
+            let text = tone.apply_to(short(text, width));
+            (Worth::Recent, format!("  {time} {text}"))
+        })
     }
 
     /// What the present stage waits for, but for its timeout.

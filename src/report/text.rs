@@ -79,7 +79,7 @@ pub fn story(entry: &Entry) -> String {
         line.insert_str(0, "  ");
     }
     let commands = leads_on(entry).into_iter();
-    parts.extend(commands.map(|command| format!("  {}", on_one_line(&command))));
+    parts.extend(commands.map(|command| pasteable(&command)));
     parts.extend([String::new(), foreign(&title), table.trim_fmt()]);
     let mut lines = Vec::new();
     for allowed in &plan.allowed {
@@ -200,6 +200,11 @@ fn table(entries: &[Entry]) -> String {
     table.trim_fmt()
 }
 
+/// A command that leads on, as a line that a shell takes whole: what it does is a comment.
+fn pasteable(command: &str) -> String {
+    format!("  {}", on_one_line(command).replacen("   ", "   # ", 1))
+}
+
 /// Where the users of each target are, then the deployments, the most urgent first, each with what
 /// leads on.
 #[must_use]
@@ -212,12 +217,21 @@ pub fn overview(entries: &[Entry]) -> String {
         };
         foreign(&format!("Users{of}: {}", entry.users()))
     };
-    let mut lines: Vec<_> = entries.iter().map(users).collect();
+    // What an older deployment knows of the same target is no news.
+    let is_newest = |entry: &&Entry| {
+        let plan = &entry.deployment.plan;
+        let of_target = entries.iter().map(|other| &other.deployment.plan);
+        let mut later = of_target.filter(|other| other.target == plan.target);
+        later.all(|other| other.id <= plan.id)
+    };
+    let mut lines: Vec<_> = entries.iter().filter(is_newest).map(users).collect();
     lines.push(table(entries));
     for entry in entries.iter().filter(|entry| entry.urgency() > 0) {
+        if let Some(cause) = entry.deployment.state.cause() {
+            lines.push(foreign(&format!("Why: {}", entry.deployment.told(cause))));
+        }
         let commands = leads_on(entry);
-        let commands = commands.iter().map(|command| on_one_line(command));
-        lines.extend(commands.map(|command| format!("  {command}")));
+        lines.extend(commands.iter().map(|command| pasteable(command)));
     }
     lines.join("\n")
 }

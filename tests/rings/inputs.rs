@@ -322,7 +322,7 @@ fn passwords_of_others_are_not_told_in_errors() {
         .current_dir(served.folder.path())
         .env("BLUEGREEN_STATE", served.journal())
         .output();
-    let (_, told) = exits(&refused.expect("the binary runs"), 0);
+    let (_, told) = exits(&refused.expect("the binary runs"), 3);
     assert!(told.contains("ann:***@127.0.0.1:1"), "{told}");
     assert!(!told.contains("hunter2"), "{told}");
     let file = served.folder.path().join("config");

@@ -64,7 +64,7 @@ impl Frames {
         let Frames(live, at) = self;
         let mut shown = String::new();
         for width in [60, 80, 120] {
-            let lines = live.frame(*at, width);
+            let lines = live.frame(*at, (width, 40));
             let plain = lines.iter().map(|line| console::strip_ansi_codes(line));
             let plain: Vec<_> = plain.map(|line| line.trim_end().to_owned()).collect();
             assert!(
@@ -100,6 +100,21 @@ async fn the_view_at_its_moments() {
         ("live_completed", Kind::Completed, 0),
     ] {
         check(name, &view(&begun, &events, state, polls));
+    }
+}
+
+/// However little room there is, where users are and the present stage are there.
+#[tokio::test(start_paused = true)]
+async fn a_small_view_keeps_what_matters() {
+    let mut world = VirtualWorld::new().await;
+    let (begun, events) = release(&mut world, Features::default()).await;
+    let Frames(live, at) = view(&begun, &events, Kind::Baking, 2);
+    for rows in [6, 12, 20] {
+        let lines = live.frame(at, (80, rows)).join("\n");
+        let lines = console::strip_ansi_codes(&lines).into_owned();
+        assert!(lines.lines().count() <= rows, "{lines}");
+        assert!(lines.contains("Users: v2 on shop-blue"), "{lines}");
+        assert!(lines.contains("● "), "{lines}");
     }
 }
 

@@ -400,7 +400,7 @@ fn a_waiter_behind_what_nobody_runs_names_the_command() {
     register(&served, &["v3"]);
     let id = killed_after(&served, "CreateEnvironment", 1);
     let mut waits = Waiter::elsewhere(&served, "v3", SHORT, 1);
-    let resume = format!("no process runs it: `bluegreen resume {id}`");
+    let resume = format!("no process runs it: `bluegreen resume {id} --state");
     until("it says so", || waits.told().contains(&resume));
     let output: Output = Elsewhere::of(&served).run(&["resume", &id]);
     exits(&output, 0);

@@ -21,6 +21,8 @@ pub struct Users {
     pub version: Option<String>,
     /// Its health in the service's word, as in `Ok` or `Green`; `None` where no poll has told.
     pub health: Option<String>,
+    /// Whether that environment is being terminated.
+    pub is_terminating: bool,
     /// The environment that a swap moves them to.
     pub moving_to: Option<String>,
     /// How current this is.
@@ -78,6 +80,7 @@ impl Users {
                 (None, None) => None,
             },
             health: seen.map(|seen| seen.health.clone()),
+            is_terminating: seen.is_some_and(|seen| seen.status == "Terminating"),
             moving_to: to
                 .filter(|to| on.is_some_and(|on| on != *to))
                 .map(|to| plan.environment(to).to_owned()),
@@ -108,7 +111,9 @@ impl fmt::Display for Users {
             Some(version) => write!(f, "{version} on {}", self.place)?,
             None => write!(f, "on {}", self.place)?,
         }
-        if let Some(health) = &self.health {
+        if self.is_terminating {
+            f.write_str(", which is BEING TERMINATED")?;
+        } else if let Some(health) = &self.health {
             // The service's word, or its colour with basic health.
             match Health::of(Some(health), "").or_else(|| Health::of(None, health)) {
                 Some(Health::Ok) => f.write_str(", healthy")?,

@@ -94,7 +94,7 @@ async fn made(cloud: &AwsCloud, plan: &Plan) -> Result<Verdict, Failed> {
     {
         Outcome::Applied { .. } => Ok(step("template made", "passed", of_blue)),
         Outcome::NotApplied(Refusal::Credentials(why)) => {
-            let message = format!("AWS did not take the credentials: {why}");
+            let message = format!("AWS refused the credentials: {why}");
             Err(Failed::new(Exit::Interrupted, message).hint(nothing))
         }
         Outcome::NotApplied(refusal) => {
