@@ -26,6 +26,16 @@ pub fn check(name: &str, output: &Output) {
         (r"\bi-[0-9a-f]{17}\b", "i-[instance]"),
         (r"/[^ ]*/\.tmp[A-Za-z0-9]+", "[folder]"),
         (r"process \d+", "process [pid]"),
+        (r"after \d+ ms", "after [ms]"),
+        // Where an interruption finds them is up to its moment; tests/rings/answers.rs checks that.
+        (
+            r"Users: .* when last polled",
+            "Users: [place] when last polled",
+        ),
+        (
+            r"Users: .* at the last checkpoint",
+            "Users: [place] at the last checkpoint",
+        ),
         (r"Sandbox: \d+ requests", "Sandbox: [many] requests"),
         (r"; seed \d+", "; seed [seed]"),
         (r"(after|for) (\d+(h|m|s|ms) ?)+:", "$1 [span]:"),
