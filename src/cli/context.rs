@@ -1,7 +1,9 @@
 //! What the commands share: the journal, the connection to AWS or to a sandbox,
 //! the clock, and the signals.
 
-use std::path::{Path, PathBuf};
+#[cfg(feature = "sandbox")]
+use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use aws_config::SdkConfig;

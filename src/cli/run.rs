@@ -273,7 +273,7 @@ pub(super) async fn begin(
         Err(Error::Refused(Refused::Checks(findings)))
             if is_live_already(findings) && wanted.strategy != plan::Strategy::Rehearse =>
         {
-            already_live(context, &cloud, config).await
+            already_live(context, config).await
         }
         _ => context.told(done, Goal::Release).await,
     }
@@ -317,11 +317,8 @@ fn is_live_already(findings: &[Finding]) -> bool {
 }
 
 /// Says that the version is live: a run that is repeated has nothing to do, and succeeds.
-async fn already_live(
-    context: &Context,
-    cloud: &AwsCloud,
-    config: &Config,
-) -> Result<Exit, Failed> {
+async fn already_live(context: &Context, config: &Config) -> Result<Exit, Failed> {
+    let (cloud, _) = context.cloud().await?;
     let found = cloud
         .environments(std::slice::from_ref(&config.blue))
         .await?;

@@ -7,7 +7,7 @@ use tracing::{info, warn};
 
 use super::context::Context;
 use super::exit::{Exit, Failed, exit_code};
-use super::output::{say, tell};
+use super::output::tell;
 use super::screen::Screen;
 use super::signals::{Signals, Standing};
 use crate::approval::Approver;
@@ -229,7 +229,7 @@ pub(super) async fn report(context: &Context, deployment: &Deployment) -> Result
     if let Some(sandbox) = &context.sandbox
         && let Some(told) = sandbox.summary().await?
     {
-        say(&told);
+        tell(&told);
     }
     Ok(())
 }
