@@ -32,8 +32,7 @@ pub(super) async fn run(
     named: Named,
     unheeded: Option<Unheeded>,
 ) -> Result<Exit, Failed> {
-    let mut context = Context::to_drive(options, args.id.as_deref()).await?;
-    context.unheeded = unheeded;
+    let mut context = Context::to_drive(options, args.id.as_deref(), unheeded).await?;
     let found = context
         .find_or_rebuild(args.id.as_deref(), Some(Goal::Previous))
         .await?;

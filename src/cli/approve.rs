@@ -42,8 +42,7 @@ pub(super) async fn run(
         comment => format!("approved by {by}: {comment}"),
     };
     let said = on_one_line(&said).chars().take(CHARS_MAX).collect();
-    let mut context = Context::to_drive(options, args.id.as_deref()).await?;
-    context.unheeded = unheeded;
+    let mut context = Context::to_drive(options, args.id.as_deref(), unheeded).await?;
     let found = context.find_or_rebuild(args.id.as_deref(), None).await?;
     let order = (Order::Approve, Some(said));
     go_on_because(&mut context, found, order, Goal::Release, named).await

@@ -53,7 +53,12 @@ impl Context {
 
     /// Opens the journal for a command that carries out a deployment. It sets a damaged journal
     /// aside where the bucket has a copy and no other runner uses the journal.
-    pub async fn to_drive(options: &Options, id: Option<&str>) -> Result<Context, Failed> {
+    /// `unheeded` is the flag that it would not heed.
+    pub async fn to_drive(
+        options: &Options,
+        id: Option<&str>,
+        unheeded: Option<Unheeded>,
+    ) -> Result<Context, Failed> {
         let path = state_path(options)?;
         let whole = Store::open(&path).and_then(|store| store.all().map(drop));
         if let Err(error @ StoreError::Damaged { .. }) = whole {
@@ -73,7 +78,11 @@ impl Context {
                 aside.display()
             );
         }
-        Context::open(options).await
+        let context = Context::open(options).await?;
+        Ok(Context {
+            unheeded,
+            ..context
+        })
     }
 
     /// Whether the named bucket has a copy of this deployment, or of any unfinished one where no
@@ -110,7 +119,7 @@ impl Context {
         #[cfg(feature = "sandbox")]
         match Context::to_read(options)?.in_sandbox().await {
             Ok(context) => return Ok(context),
-            // Of what is not to be seen nobody says that there is none.
+            // That there is none is only said of what was read.
             Err(failed) if Context::to_read(options)?.store.unfinished()?.is_empty() => {
                 return Err(failed);
             }

@@ -12,13 +12,12 @@ use tracing::{info, warn};
 
 use super::context::Context;
 use super::exit::{Exit, Failed};
-use super::output::{say, warn_of};
+use super::output::say;
 use super::plan::{Looked, look};
 use super::rehearse::of_rehearsal;
 use super::run::{self, Overridden, Which};
 use super::session::go_on;
 use super::signals::Standing;
-use crate::acceptance::all_set;
 use crate::cloud::Recorder;
 use crate::config::keys::RELEASE;
 use crate::config::{Config, Named, Options};
@@ -58,8 +57,7 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
     let recorder = Recorder::keeping();
     context.recorder = recorder.clone();
     let config = of_rehearsal(context.options.config()?);
-    warn_of(&config);
-    all_set(&config.wishes.tests, |name| std::env::var(name).ok())?;
+    run::check(&config)?;
     let (label, bundle) = args.which.version(&config)?;
     let wanted = Wanted {
         label,

@@ -8,7 +8,7 @@ use super::context::Context;
 use super::exit::{Exit, Failed};
 use crate::deployment::Deployment;
 use crate::machine::Kind;
-use crate::plan::Plan;
+use crate::plan::{Plan, Target};
 use crate::shared::{
     DeploymentRecord, Holder, LeaseRecord, Listed, SharedError, SharedState, at_a_glance,
 };
@@ -204,12 +204,8 @@ impl Context {
     }
 
     async fn find_only(&self) -> Result<DeploymentRecord, Failed> {
-        let named = |given: &Option<String>, name: &str| given.as_deref().is_none_or(|g| g == name);
         let InFlight { mut found, unseen } = self.unfinished().await?;
-        found.retain(|(record, _)| {
-            let target = &record.deployment.plan.target;
-            named(&self.options.app, &target.application) && named(&self.options.blue, &target.blue)
-        });
+        found.retain(|(record, _)| self.is_named(&record.deployment.plan.target));
         match found.len() {
             1 => Ok(found.remove(0).0),
             0 => Err(unseen.unwrap_or_else(|| {
@@ -285,29 +281,42 @@ impl Context {
     /// Every deployment in flight, and the last one of each target that is stuck.
     pub async fn open_matters(&self) -> Result<InFlight, Failed> {
         let mut matters = self.unfinished().await?;
-        let newest = self.newest().await?;
-        let mut last = BTreeMap::new();
-        for (record, lease) in newest.found {
-            last.insert(record.deployment.plan.target.clone(), (record, lease));
-        }
-        last.retain(|_, (record, _)| record.deployment.state.kind() == Kind::Stuck);
-        matters.found.extend(last.into_values());
-        matters.unseen = matters.unseen.or(newest.unseen);
+        let InFlight { found, unseen } = self.last_of_each_target().await?;
+        let stuck = found.into_iter();
+        let stuck = stuck.filter(|(one, _)| one.deployment.state.kind() == Kind::Stuck);
+        matters.found.extend(stuck);
+        matters.unseen = matters.unseen.or(unseen);
         Ok(matters)
+    }
+
+    /// The last deployment of each target.
+    pub async fn last_of_each_target(&self) -> Result<InFlight, Failed> {
+        let InFlight { found, unseen } = self.newest().await?;
+        let of_target = |(record, _): &(DeploymentRecord, _)| record.deployment.plan.target.clone();
+        let last: BTreeMap<_, _> = found
+            .into_iter()
+            .map(|one| (of_target(&one), one))
+            .collect();
+        Ok(InFlight {
+            found: last.into_values().collect(),
+            unseen,
+        })
+    }
+
+    /// Whether a target is of the application and the blue environment that are named.
+    pub fn is_named(&self, target: &Target) -> bool {
+        let named = |given: &Option<String>, name: &str| given.as_deref().is_none_or(|g| g == name);
+        named(&self.options.app, &target.application) && named(&self.options.blue, &target.blue)
     }
 
     /// Whether a process may carry a deployment on: one here, or the holder of its lock unless
     /// that was silent for the lock's length.
     pub fn is_carried_on(&self, deployment: &Deployment, lease: Option<&LeaseRecord>) -> bool {
-        let me = self.store.identity();
-        let me = me.ok().map(|journal| Holder::this_process(Some(&journal)));
-        // A process that shares this journal is here, and its lock tells whether it is alive.
-        let is_elsewhere = |holder: &Holder| {
-            let is_here = me.as_ref().is_some_and(|me| holder.shares_journal_with(me));
-            !is_here
-        };
+        let journal = self.store.identity().ok();
+        let me = Holder::this_process(journal.as_deref());
         let renewed = |lease: &LeaseRecord| {
-            lease.holder.as_ref().is_some_and(is_elsewhere)
+            lease.holder.is_some()
+                && !lease.is_of_a_dead_process(&self.store, &me)
                 && self.clock.now().since(lease.renewed_at) < lease.length()
         };
         self.store.is_driven(&deployment.plan.id) || lease.is_some_and(renewed)

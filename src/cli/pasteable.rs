@@ -16,8 +16,8 @@ const PLACE: [&str; 5] = ["sandbox", "region", "bucket", "state", "no-shared-sta
 const TARGET: [&str; 3] = ["app", "blue", "green"];
 
 /// The commands that carry a deployment on, or show it.
-const COMMANDS: [&str; 8] = [
-    "resume", "rollback", "abort", "status", "wait", "cleanup", "approve", "report",
+const COMMANDS: [&str; 7] = [
+    "resume", "rollback", "abort", "status", "wait", "cleanup", "approve",
 ];
 
 /// The commands of a release.
@@ -83,8 +83,8 @@ fn with_flags(text: &str, [flags, target]: &[String; 2]) -> String {
         done.push_str(before);
         done.push_str("bluegreen ");
         rest = after;
-        let word = rest.split(|c: char| !c.is_ascii_lowercase()).next();
-        let Some(command) = word else { continue };
+        let command = rest.split(|c: char| !c.is_ascii_lowercase()).next();
+        let command = command.unwrap_or_default();
         let releases = RELEASES.contains(&command);
         if !releases && !COMMANDS.contains(&command) {
             continue;

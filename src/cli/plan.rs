@@ -2,9 +2,8 @@
 
 use super::context::Context;
 use super::exit::{Exit, Failed};
-use super::output::{say, warn_of};
+use super::output::say;
 use super::run;
-use crate::acceptance::all_set;
 use crate::claim::{Claim, ClaimError};
 use crate::config::{Config, Options};
 use crate::plan::{Plan, Target};
@@ -27,8 +26,7 @@ pub(super) struct Args {
 pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> {
     let mut context = Context::open(options).await?;
     let config = context.options.config()?;
-    warn_of(&config);
-    all_set(&config.wishes.tests, |name| std::env::var(name).ok())?;
+    run::check(&config)?;
     let wanted = args.release.wanted(&config)?;
     let looked = look(&mut context, &config, &wanted).await?;
     let outlook = Outlook {

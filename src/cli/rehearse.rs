@@ -3,9 +3,7 @@
 
 use super::context::Context;
 use super::exit::{Exit, Failed};
-use super::output::warn_of;
 use super::run::{self, Overridden, Which};
-use crate::acceptance::all_set;
 use crate::config::keys::RELEASE;
 use crate::config::{Config, Options};
 use crate::plan::{Strategy, Wishes};
@@ -40,8 +38,7 @@ impl Args {
 pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> {
     let mut context = Context::open(options).await?;
     let config = of_rehearsal(context.options.config()?);
-    warn_of(&config);
-    all_set(&config.wishes.tests, |name| std::env::var(name).ok())?;
+    run::check(&config)?;
     let wanted = args.wanted(&config)?;
     run::begin(&mut context, &config, &wanted, args.which.wait).await
 }

@@ -45,8 +45,7 @@ pub(super) async fn run(
         let hint = "nothing was changed; name them to `bluegreen resume ID`";
         return Err(Failed::new(Exit::Usage, message).hint(hint));
     }
-    let mut context = Context::to_drive(options, args.id.as_deref()).await?;
-    context.unheeded = unheeded;
+    let mut context = Context::to_drive(options, args.id.as_deref(), unheeded).await?;
     if args.all {
         if let Some(unheeded) = context.unheeded {
             return Err(unheeded.into());

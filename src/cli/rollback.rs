@@ -6,11 +6,9 @@ use tracing::info;
 
 use super::context::Context;
 use super::exit::{Exit, Failed};
-use super::output::warn_of;
-use super::run::begin;
+use super::run::{begin, check};
 use super::session::go_on;
 use super::unheeded::Unheeded;
-use crate::acceptance::all_set;
 use crate::config::{Named, Options};
 use crate::deployment::Deployment;
 use crate::machine::{Kind, NotPossible, Order};
@@ -37,8 +35,7 @@ pub(super) async fn run(
     named: Named,
     unheeded: Option<Unheeded>,
 ) -> Result<Exit, Failed> {
-    let mut context = Context::to_drive(options, args.id.as_deref()).await?;
-    context.unheeded = unheeded;
+    let mut context = Context::to_drive(options, args.id.as_deref(), unheeded).await?;
     let found = context
         .find_or_rebuild(args.id.as_deref(), Some(Goal::Previous))
         .await;
@@ -130,8 +127,7 @@ async fn undo(context: &mut Context, released: &Deployment) -> Result<Exit, Fail
         options.green = None;
     }
     let config = options.config()?;
-    warn_of(&config);
-    all_set(&config.wishes.tests, |name| std::env::var(name).ok())?;
+    check(&config)?;
     let wanted = Wanted {
         label: Some(plan.previous_version.clone()),
         strategy: plan.strategy,
@@ -162,14 +158,11 @@ impl Context {
 
     /// The last release of the target that is named, where it is known.
     async fn last_release(&self) -> Option<Deployment> {
-        let named = |given: &Option<String>, name: &str| given.as_deref().is_none_or(|g| g == name);
         let found = self.newest().await.ok()?.found.into_iter().rev();
         let mut found = found.map(|(record, _)| record.deployment);
         found.find(|deployment| {
             let plan = &deployment.plan;
-            named(&self.options.app, &plan.target.application)
-                && named(&self.options.blue, &plan.target.blue)
-                && !plan.rehearses()
+            self.is_named(&plan.target) && !plan.rehearses()
         })
     }
 }

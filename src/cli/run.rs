@@ -222,10 +222,17 @@ impl Args {
 pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> {
     let mut context = Context::open(options).await?;
     let config = context.options.config()?;
-    warn_of(&config);
-    all_set(&config.wishes.tests, |name| std::env::var(name).ok())?;
+    check(&config)?;
     let wanted = args.wanted(&config)?;
     begin(&mut context, &config, &wanted, args.which.wait).await
+}
+
+/// Warns of settings that may not do what the operator means, and refuses tests whose variables are
+/// not set.
+pub(super) fn check(config: &Config) -> Result<(), Failed> {
+    warn_of(config);
+    all_set(&config.wishes.tests, |name| std::env::var(name).ok())?;
+    Ok(())
 }
 
 /// Begins the release once nothing is in its way.

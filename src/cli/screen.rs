@@ -15,7 +15,6 @@ use crate::clock::Clock;
 use crate::config::{LogFormat, Options};
 use crate::deployment::Deployment;
 use crate::events::{DeploymentEvent, Listener};
-use crate::report::events::line;
 use crate::report::listeners::Lines;
 use crate::report::live::Live;
 use crate::session::surroundings;
@@ -181,10 +180,11 @@ impl Listener for Screen {
             live.hear(event);
         }
         // The view shows the rest.
-        let (level, _) = line(&event.record.happened);
-        if self.shared.block.is_none() || level <= Level::WARN {
-            Lines.hear(event);
-        }
+        let least = match self.shared.block {
+            Some(_) => Level::WARN,
+            None => Level::DEBUG,
+        };
+        Lines { least }.hear(event);
         self.shared.draw();
     }
 }

@@ -1,7 +1,6 @@
 //! `bluegreen status`: the deployments in flight, and the outcome of others.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::time::Duration;
 
@@ -68,7 +67,7 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
         if entries.is_empty()
             && let Some(failed) = unseen
         {
-            // Of what is not to be seen nobody says that there is none.
+            // That there is none is only said of what was read.
             return Err(failed);
         }
         if let Some(block) = &block
@@ -142,15 +141,11 @@ fn watched(context: &Context, entries: &[Entry]) -> Option<Live> {
     Some(live.seen_from_elsewhere(entry.users(), entry.is_interrupted()))
 }
 
-/// What is said where nothing is in flight: where the last release of each target left users.
+/// The report where nothing is in flight: where the last release of each target left users.
 async fn nothing(context: &Context) -> String {
-    let found = context.newest().await.map(|newest| newest.found);
-    let mut last = BTreeMap::new();
-    for (record, _) in found.unwrap_or_default() {
-        last.insert(record.deployment.plan.target.clone(), record);
-    }
+    let last = context.last_of_each_target().await;
     let mut lines = Vec::new();
-    for record in last.into_values() {
+    for (record, _) in last.map(|last| last.found).unwrap_or_default() {
         let events = events_of(context, &record).unwrap_or_default();
         let entry = Entry {
             runner: Runner::None,

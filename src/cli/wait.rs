@@ -88,7 +88,7 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
                 exit => exit,
             };
             let failed = Failed::new(exit, message).of(id);
-            return Err(failed.hint("it comes to that no more by itself"));
+            return Err(failed.hint("it does not reach that state any more by itself"));
         }
         if let Some((Duration::ZERO, timeout)) = left {
             let message = format!(

@@ -13,7 +13,7 @@ use crate::deployment::Deployment;
 use crate::events::{DeploymentEvent, Drain, Happened, Poll};
 use crate::facts::{Timed, Wait};
 use crate::machine::Kind;
-use crate::plan::{Goal, Role};
+use crate::plan::Role;
 use crate::preflight::{Past, Step, steps};
 use crate::store::Transition;
 use crate::text::{foreign, short};
@@ -245,10 +245,7 @@ impl Live {
     /// What is deployed, since when, and where users are.
     fn head(&self, now: Moment) -> Vec<(Worth, String)> {
         let plan = &self.deployment.plan;
-        let (from, to) = match plan.goal {
-            Goal::Release => (&plan.previous_version, &plan.version),
-            Goal::Previous => (&plan.version, &plan.previous_version),
-        };
+        let (from, to) = plan.from_to();
         let target = &plan.target;
         let title = format!("{} of {}: {from} to {to}", target.blue, target.application);
         let title = style().bold().apply_to(foreign(&title));

@@ -8,7 +8,6 @@ use super::{Entry, leads_on};
 use crate::clock::{Moment, whole_seconds};
 use crate::deployment::{DeployWarning, Deployment};
 use crate::machine::Cause;
-use crate::plan::Goal;
 use crate::store::Output;
 use crate::text::{foreign, on_one_line, short};
 
@@ -79,7 +78,7 @@ pub fn story(entry: &Entry) -> String {
         line.insert_str(0, "  ");
     }
     let commands = leads_on(entry).into_iter();
-    parts.extend(commands.map(|command| pasteable(&command)));
+    parts.extend(commands.map(|command| whole_line(&command)));
     parts.extend([String::new(), foreign(&title), table.trim_fmt()]);
     let mut lines = Vec::new();
     for allowed in &plan.allowed {
@@ -174,10 +173,7 @@ fn table(entries: &[Entry]) -> String {
     for entry in entries {
         let deployment = &entry.deployment;
         let plan = &deployment.plan;
-        let (from, to) = match plan.goal {
-            Goal::Release => (&plan.previous_version, &plan.version),
-            Goal::Previous => (&plan.version, &plan.previous_version),
-        };
+        let (from, to) = plan.from_to();
         let state = deployment.state.kind().to_string();
         let cells = [
             plan.id.clone(),
@@ -191,8 +187,8 @@ fn table(entries: &[Entry]) -> String {
                 .map_or_else(|| "?".to_owned(), |role| role.to_string()),
             plan.target.application.clone(),
             plan.target.blue.clone(),
-            from.clone(),
-            to.clone(),
+            from.to_owned(),
+            to.to_owned(),
             deployment.updated_at.to_string(),
         ];
         table.add_row(cells.map(|cell| foreign(&cell)));
@@ -201,7 +197,7 @@ fn table(entries: &[Entry]) -> String {
 }
 
 /// A command that leads on, as a line that a shell takes whole: what it does is a comment.
-fn pasteable(command: &str) -> String {
+fn whole_line(command: &str) -> String {
     format!("  {}", on_one_line(command).replacen("   ", "   # ", 1))
 }
 
@@ -231,7 +227,7 @@ pub fn overview(entries: &[Entry]) -> String {
             lines.push(foreign(&format!("Why: {}", entry.deployment.told(cause))));
         }
         let commands = leads_on(entry);
-        lines.extend(commands.iter().map(|command| pasteable(command)));
+        lines.extend(commands.iter().map(|command| whole_line(command)));
     }
     lines.join("\n")
 }

@@ -335,7 +335,7 @@ fn what_serves_or_has_lost_its_blue_is_removed_by_hand() {
     // Somebody moves production to a third environment and gives it back again.
     swap("shop-third");
     exits(&served.run(&["resume", &id]), 11);
-    // It is not in flight, and the first thing to be seen all the same.
+    // It is not in flight, and `status` shows it first all the same.
     let (shown, _) = exits(&served.run(&["status"]), 0);
     assert!(shown.starts_with("Users: "), "{shown}");
     assert!(shown.contains("Stuck"), "{shown}");

@@ -254,6 +254,15 @@ impl Plan {
         }
     }
 
+    /// The version that goes out of production, and the one that goes live.
+    #[must_use]
+    pub fn from_to(&self) -> (&str, &str) {
+        match self.goal {
+            Goal::Release => (&self.previous_version, &self.version),
+            Goal::Previous => (&self.version, &self.previous_version),
+        }
+    }
+
     /// The version label that green is launched on: the one blue runs when it is cloned, or the one
     /// to release where green keeps production.
     #[must_use]

@@ -575,12 +575,11 @@ impl Claim {
 
     /// Whether the holder of a lock is a process of this journal that has ended.
     fn holder_is_dead(&self, store: &Store, lease: &LeaseRecord) -> bool {
-        self.shares_journal_with_holder(lease) && !store.is_driven(&lease.deployment)
+        lease.is_of_a_dead_process(store, &self.me)
     }
 
     fn shares_journal_with_holder(&self, lease: &LeaseRecord) -> bool {
-        let shares = |holder: &Holder| holder.shares_journal_with(&self.me);
-        lease.holder.as_ref().is_some_and(shares)
+        lease.is_of_this_journal(&self.me)
     }
 
     fn behind(

@@ -7,13 +7,17 @@ use crate::report::events::line;
 
 /// Writes a line of the log for each event that matters to an operator.
 #[derive(Clone, Copy, Debug)]
-pub struct Lines;
+pub struct Lines {
+    /// The least level of a line.
+    pub least: Level,
+}
 
 impl Listener for Lines {
     fn hear(&self, event: &DeploymentEvent) {
         let happened = &event.record.happened;
         let (level, text) = line(happened);
         match (happened, level) {
+            (_, level) if level > self.least => {}
             (Happened::StateEntered { to, .. }, Level::ERROR) => error!(state = %to, "{text}"),
             (Happened::StateEntered { to, .. }, Level::WARN) => warn!(state = %to, "{text}"),
             (Happened::StateEntered { to, .. }, _) => info!(state = %to, "{text}"),

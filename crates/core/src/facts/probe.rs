@@ -60,8 +60,10 @@ impl Probe {
         let (got, passed, body) = match answered {
             Ok(answer) => {
                 let verdict = test.judge(&answer, secrets);
-                let body = secrets.hide(&String::from_utf8_lossy(&answer.body));
-                let body = Some(short(&body, BODY_CHARS_MAX)).filter(|body| !body.is_empty());
+                let body = (!verdict.passed && !answer.body.is_empty()).then(|| {
+                    let body = secrets.hide(&String::from_utf8_lossy(&answer.body));
+                    short(&body, BODY_CHARS_MAX)
+                });
                 (verdict.got, verdict.passed, body)
             }
             Err(why) => (secrets.hide(&why), false, None),
@@ -70,7 +72,7 @@ impl Probe {
             latency,
             status,
             led_to,
-            body: body.filter(|_| !passed),
+            body,
             asked: test.asked(site.front, &site.cname),
             got,
             passed,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::holder::Holder;
 use super::keys::lease_key;
 use super::object::Kept;
+use crate::store::Store;
 use bluegreen_aws::state_key::Authenticity;
 use bluegreen_clock::Moment;
 use bluegreen_core::machine::Kind;
@@ -54,6 +55,19 @@ impl LeaseRecord {
     #[must_use]
     pub fn length(&self) -> Duration {
         Duration::from_secs(self.length_seconds)
+    }
+
+    /// Whether its holder has the same journal as `me`, under the same kernel.
+    #[must_use]
+    pub fn is_of_this_journal(&self, me: &Holder) -> bool {
+        let holder = self.holder.as_ref();
+        holder.is_some_and(|holder| holder.shares_journal_with(me))
+    }
+
+    /// Whether its holder is a process of `me`'s journal, `store`, that has ended.
+    #[must_use]
+    pub fn is_of_a_dead_process(&self, store: &Store, me: &Holder) -> bool {
+        self.is_of_this_journal(me) && !store.is_driven(&self.deployment)
     }
 
     /// Who holds it, since when, and what that process is doing.
