@@ -1,7 +1,7 @@
 //! The command line: one file a command, exit codes and hints decided here.
 
-mod abort;
 mod approve;
+mod cancel;
 mod cleanup;
 mod completions;
 mod config;
@@ -10,7 +10,11 @@ mod discover;
 mod doctor;
 mod exit;
 mod find;
+mod github;
+mod help;
 mod iam_policy;
+mod init;
+mod keys;
 mod man;
 mod orphans;
 mod output;
@@ -38,7 +42,7 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 
-use clap::builder::Resettable;
+use clap::builder::{Resettable, StyledStr};
 use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
@@ -49,10 +53,12 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::config::keys::{with_switches, without_values_of_variables};
 use crate::config::layers::{Layers, LayersError};
 use crate::config::lines::with_one_line;
-use crate::config::{ConfigError, LogFormat, Named, Options, is_named_under_way};
+use crate::config::{
+    Color, ConfigError, LogFormat, Named, Options, OutputFormat, is_named_under_way,
+};
 use crate::secrets::Secrets;
 use context::Context;
-use output::IS_UNHEARD;
+use output::{IS_UNHEARD, begin_lines};
 use screen::above_the_view;
 use signals::Signals;
 use unheeded::Unheeded;
@@ -74,6 +80,8 @@ enum Command {
     Run(run::Args),
     /// Release a version, pausing before the last swap (run --pause-before-cutover)
     Deploy(run::Args),
+    /// Find what to release onto, and write the settings, the IAM policy and a workflow
+    Init(init::Args),
     /// Check an account before its first release, and record AWS's answers for a bug report;
     /// changes nothing except with --create
     Doctor(doctor::Args),
@@ -89,13 +97,10 @@ enum Command {
     /// Approve a pause and continue; the history keeps who approved it and why
     #[command(after_help = UNDER_WAY)]
     Approve(approve::Args),
-    /// Roll back to the previous version, from any state before the end; --test, --test-url and
-    /// --test-command on the command line set its tests
-    #[command(after_help = UNDER_WAY)]
+    /// Roll back to the previous version, from any state before the end, whether or not a process
+    /// runs the deployment; with --yes undo a completed release
+    #[command(visible_alias = "abort", after_help = UNDER_WAY)]
     Rollback(rollback::Args),
-    /// Cancel a running or interrupted deployment: roll back at the next safe point
-    #[command(after_help = UNDER_WAY)]
-    Abort(abort::Args),
     /// Show the deployments in flight
     Status(status::Args),
     /// Wait until a deployment rests, or reaches a state
@@ -123,7 +128,7 @@ of the deployment, the tests (--test, --test-url, --expect-status, --test-timeou
 release, which would have no effect.";
 
 /// The flags, by their ids, that say where to find a deployment and how to log.
-const WHERE: [&str; 15] = [
+const WHERE: [&str; 16] = [
     "profile",
     "app",
     "blue",
@@ -135,6 +140,7 @@ const WHERE: [&str; 15] = [
     "state_key",
     "config_file",
     "log_format",
+    "exit_code_paused",
     "sandbox",
     "sandbox_speed",
     "sandbox_policy",
@@ -143,9 +149,11 @@ const WHERE: [&str; 15] = [
 
 /// The flags that every command which continues a deployment heeds, beside `WHERE`, its tests and
 /// its limits.
-const ON_THE_WAY: [&str; 7] = [
+const ON_THE_WAY: [&str; 9] = [
     "sse",
     "lease",
+    "output",
+    "detach_at",
     "approve_url",
     "accept_traffic_loss",
     // What is held against a copy in the bucket.
@@ -182,7 +190,7 @@ pub fn main() -> ExitCode {
              the message above",
         );
         failed.print(None);
-        std::process::exit(Exit::Bug as i32);
+        std::process::exit(Exit::Bug.code().into());
     }));
     exit_code()
 }
@@ -198,6 +206,13 @@ fn exit_code() -> ExitCode {
     let definition = without_empty_variables(definition());
     let layers = match Layers::parse(definition, &arguments) {
         Ok(layers) => layers,
+        Err(LayersError::Usage(error)) if error.kind() == clap::error::ErrorKind::DisplayHelp => {
+            return told_as_help(&help::requested(
+                &self::definition(),
+                &arguments,
+                heeds_globally,
+            ));
+        }
         Err(LayersError::Usage(error)) => return told_by_clap(&without_far_guesses(error)),
         Err(LayersError::File(error)) => return ended(Err(error.into()), None),
     };
@@ -211,6 +226,14 @@ fn exit_code() -> ExitCode {
         return ended(Err(failed), None);
     }
     pasteable::note(&layers, &cli.options);
+    if cli.command.carries_on() {
+        if cli.options.ci.output == OutputFormat::Jsonl {
+            begin_lines();
+        }
+        if github::is_running() {
+            github::mask(&cli.options);
+        }
+    }
     log_to_stderr(&cli.options);
     let only_tells = cli.command.only_tells();
     let options = cli.options.clone();
@@ -236,10 +259,16 @@ fn exit_code() -> ExitCode {
         }
     };
     let done = if_heard(done, only_tells).map_err(|failed| {
-        let users = failed
-            .deployment()
-            .and_then(|id| Context::users_of(&options, id));
-        failed.users(users.as_ref())
+        let id = failed.deployment();
+        match id.and_then(|id| Context::entry_of(&options, id)) {
+            Some(entry) => {
+                if github::is_running() {
+                    github::tell(&entry);
+                }
+                failed.standing(&entry)
+            }
+            None => failed,
+        }
     });
     ended(done, Some(&layers))
 }
@@ -293,6 +322,7 @@ fn ended(done: Result<Exit, Failed>, layers: Option<&Layers>) -> ExitCode {
         Ok(exit) => exit.into(),
         Err(failed) => {
             failed.print(layers);
+            failed.tell_others();
             failed.exit().into()
         }
     }
@@ -334,6 +364,30 @@ fn told_by_clap(error: &clap::Error) -> ExitCode {
     }
 }
 
+/// Prints the help that the user requested.
+fn told_as_help(text: &StyledStr) -> ExitCode {
+    let text = match Color::Auto.is_on(std::io::stdout().is_terminal()) {
+        true => text.ansi().to_string(),
+        false => text.to_string(),
+    };
+    match writeln!(std::io::stdout(), "{}", text.trim_end()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => ended(Err(unheard()), None),
+        _ => Exit::Completed.into(),
+    }
+}
+
+/// Whether a command heeds a flag that every command takes, by their names.
+fn heeds_globally(command: &str, id: &str) -> bool {
+    let is_of_output = matches!(id, "quiet" | "verbose" | "color" | "help" | "version");
+    is_of_output
+        || match command {
+            "run" | "deploy" | "rehearse" | "plan" | "doctor" | "config" | "iam-policy" => true,
+            "resume" | "approve" => heeds(id, false),
+            "rollback" => heeds(id, true),
+            _ => WHERE.contains(&id),
+        }
+}
+
 /// The command line on which no variable sets anything.
 fn without_variables(command: clap::Command) -> clap::Command {
     command
@@ -370,6 +424,30 @@ impl Command {
         }
     }
 
+    /// Whether it carries a deployment on.
+    fn carries_on(&self) -> bool {
+        match self {
+            Command::Run(_)
+            | Command::Deploy(_)
+            | Command::Rehearse(_)
+            | Command::Resume(_)
+            | Command::Approve(_)
+            | Command::Rollback(_) => true,
+            Command::Init(_)
+            | Command::Doctor(_)
+            | Command::Plan(_)
+            | Command::Status(_)
+            | Command::Wait(_)
+            | Command::Cleanup(_)
+            | Command::IamPolicy(_)
+            | Command::Config(_)
+            | Command::Completions(_)
+            | Command::Man(_) => false,
+            #[cfg(feature = "sandbox")]
+            Command::Sandbox(_) => false,
+        }
+    }
+
     /// Whether the command itself reports what is wrong with the file.
     fn tells_problems(&self) -> bool {
         matches!(self, Command::Config(args) if args.checks())
@@ -384,7 +462,6 @@ impl Command {
             Command::Resume(_) => Some(("resume", false)),
             Command::Approve(_) => Some(("approve", false)),
             Command::Rollback(_) => Some(("rollback", true)),
-            Command::Abort(_) => Some(("abort", true)),
             _ => None,
         }
     }
@@ -420,6 +497,9 @@ fn heeds(id: &str, leads_back: bool) -> bool {
 
 async fn command(cli: Cli, layers: &Layers) -> Result<Exit, Failed> {
     let options = &cli.options;
+    if layers.is_flag("output") && !cli.command.carries_on() {
+        return Err(Failed::of_other_output());
+    }
     let unheeded = cli.command.unheeded(layers);
     let named = |discard_changes| {
         let named = options.named(|id| layers.is_flag(id))?;
@@ -433,6 +513,7 @@ async fn command(cli: Cli, layers: &Layers) -> Result<Exit, Failed> {
         match cli.command {
             Command::Run(args) => run::run(options, &args).await,
             Command::Deploy(args) => run::run(options, &args.pausing()).await,
+            Command::Init(args) => init::run(options, &args).await,
             Command::Doctor(args) => doctor::run(options, &args).await,
             Command::Rehearse(args) => rehearse::run(options, &args).await,
             Command::Plan(args) => plan::run(options, &args).await,
@@ -442,9 +523,6 @@ async fn command(cli: Cli, layers: &Layers) -> Result<Exit, Failed> {
             Command::Approve(args) => approve::run(options, &args, named(false)?, unheeded).await,
             Command::Rollback(args) => {
                 rollback::run(options, &args, named(args.discard_changes)?, unheeded).await
-            }
-            Command::Abort(args) => {
-                abort::run(options, &args, named(args.discard_changes)?, unheeded).await
             }
             Command::Status(_) | Command::Wait(_) if let Some(unheeded) = unheeded => {
                 Err(unheeded.into())

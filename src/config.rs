@@ -4,6 +4,7 @@
 //! the file, the output of `config show` and the table of the documentation are read off the flag.
 
 mod approval_flags;
+mod ci_flags;
 mod error;
 pub mod file;
 mod given;
@@ -19,6 +20,7 @@ pub mod redaction;
 mod test_flags;
 
 pub use approval_flags::{ApprovalFlags, Otherwise};
+pub use ci_flags::{CiFlags, DetachAt, OutputFormat};
 pub use error::ConfigError;
 pub use green_name::default_green;
 pub use hidden::Hidden;
@@ -56,6 +58,8 @@ pub struct Config {
     pub drain_requests: Option<u32>,
     /// Whether the operator has set the timeout of any state.
     pub patience_is_given: bool,
+    /// Whether the process ends at a pause instead of waiting there for an approval.
+    pub detaches: bool,
     /// Every setting that the plan keeps as it is.
     pub wishes: Wishes,
 }
@@ -152,6 +156,7 @@ impl Options {
             preview,
             drain_requests: self.limits.drain_requests,
             patience_is_given: self.limits.patience.is_some(),
+            detaches: self.ci.detach_at.is_some(),
             wishes,
         };
         (config, wrong)

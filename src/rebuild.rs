@@ -421,6 +421,7 @@ mod tests {
             preview: None,
             drain_requests: None,
             patience_is_given: false,
+            detaches: false,
             wishes: plan.wishes,
         }
     }

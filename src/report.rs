@@ -1,12 +1,15 @@
 //! What the journal knows, as text and as JSON.
 
 pub mod events;
+pub mod jsonl;
 pub mod listeners;
 pub mod live;
 pub mod outlook;
+pub mod schema;
 pub mod settings;
 pub mod text;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::acceptance::AcceptanceTest;
@@ -168,14 +171,17 @@ impl Entry {
 /// The version of the JSON document. Fields are only ever added to a version.
 pub const JSON_VERSION: u32 = 1;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Status")]
 struct Document<'a> {
     version: u32,
     deployments: Vec<Item<'a>>,
 }
 
-#[derive(Serialize)]
-struct Item<'a> {
+/// A deployment as JSON documents show it.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Deployment")]
+pub struct Item<'a> {
     id: &'a str,
     state: String,
     meaning: &'static str,
@@ -216,7 +222,8 @@ struct Item<'a> {
 }
 
 /// Where users are.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Users")]
 struct UsersItem {
     #[serde(skip_serializing_if = "Option::is_none")]
     environment: Option<String>,
@@ -230,7 +237,8 @@ struct UsersItem {
 }
 
 /// The process that holds the lock.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Runner")]
 struct Driver<'a> {
     host: &'a str,
     process: u32,
@@ -242,7 +250,8 @@ struct Driver<'a> {
     fence: u64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Transition")]
 struct Passage<'a> {
     from: &'a str,
     to: &'a str,
@@ -251,7 +260,8 @@ struct Passage<'a> {
 }
 
 /// A warning or an error among the events of the deploy.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "DeployWarning")]
 struct Warned<'a> {
     at: String,
     severity: &'a str,
@@ -259,7 +269,8 @@ struct Warned<'a> {
 }
 
 /// What a command said.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Output")]
 struct Said<'a> {
     what: &'a str,
     at: String,
@@ -269,15 +280,14 @@ struct Said<'a> {
 }
 
 /// What happened.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Event")]
 struct Told<'a> {
     sequence: u64,
     at: String,
     version: &'a str,
-    /// When Elastic Beanstalk emitted it, of an event of the service's.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    emitted_at: Option<String>,
     #[serde(flatten)]
+    #[schemars(with = "Happened")]
     happened: serde_json::Value,
 }
 
@@ -374,20 +384,21 @@ fn item(entry: &Entry) -> Item<'_> {
 }
 
 fn told(event: &EventRecord) -> Told<'_> {
-    let mut happened = serde_json::to_value(&event.happened).expect("an event is plain data");
-    if let Some(members) = happened.as_object_mut() {
-        members.remove("emitted_at");
-    }
     Told {
         sequence: event.sequence,
         at: event.at.to_string(),
         version: &event.version,
-        emitted_at: match &event.happened {
-            Happened::ServiceEvent { emitted_at, .. } => Some(emitted_at.to_string()),
-            _ => None,
-        },
-        happened,
+        happened: happened(&event.happened),
     }
+}
+
+/// What happened, as JSON documents show it: moments are RFC 3339.
+fn happened(happened: &Happened) -> serde_json::Value {
+    let mut value = serde_json::to_value(happened).expect("an event is plain data");
+    if let Happened::ServiceEvent { emitted_at, .. } = happened {
+        value["emitted_at"] = emitted_at.to_string().into();
+    }
+    value
 }
 
 fn driver(lease: &LeaseRecord) -> Option<Driver<'_>> {

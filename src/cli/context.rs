@@ -20,9 +20,9 @@ use crate::config::EMBEDDED;
 use crate::config::Options;
 use crate::plan::Plan;
 use crate::prober::HttpProber;
+use crate::report::{Entry, Runner};
 use crate::store::{Store, StoreError, is_in_use, set_aside};
 use crate::text::for_shell;
-use crate::users::Users;
 
 /// What every command works with.
 pub(super) struct Context {
@@ -138,15 +138,20 @@ impl Context {
         Context::with_journal(options, Store::open_to_read(&state_path(options)?)?)
     }
 
-    /// Where users are by the journal that the options name; `None` where that does not have the
-    /// deployment.
-    pub fn users_of(options: &Options, id: &str) -> Option<Users> {
+    /// The deployment as the journal that the options name has it; `None` where that has it not.
+    pub fn entry_of(options: &Options, id: &str) -> Option<Entry> {
         let store = Store::open_to_read(&state_path(options).ok()?).ok()?;
         let deployment = store.find(id).ok()??;
+        let transitions = store.transitions(id).unwrap_or_default();
         let events = store.events(id).unwrap_or_default();
-        let is_polled = store.is_driven(id);
-        let poll = Users::last_poll(&events);
-        Some(Users::of(&deployment, poll, is_polled))
+        let runner = match store.is_driven(id) {
+            true => Runner::Other,
+            false => Runner::None,
+        };
+        Some(Entry {
+            runner,
+            ..Entry::of(deployment, transitions, events)
+        })
     }
 
     /// For what needs AWS, or a sandbox, and no journal.

@@ -184,13 +184,13 @@ async fn take_back(
     info!(
         id,
         "removing what the rehearsal has made, which takes some minutes; another signal leaves that to: \
-         bluegreen abort {id}"
+         bluegreen rollback {id}"
     );
     context.signals.await_another();
     context.signals.stand(Standing::Begun {
         told: "interrupted by another signal, in the middle of the removal".to_owned(),
         hint: format!(
-            "users are on blue, which was not touched; remove the rest with: bluegreen abort {id}"
+            "users are on blue, which was not touched; remove the rest with: bluegreen rollback {id}"
         ),
     });
     let removed = retreat(context, id).await;
@@ -223,7 +223,7 @@ async fn take_back(
             };
             let message = format!("{why}; {left} may be left: {kept}");
             let hint = format!(
-                "users are on blue, which was not touched; remove them with: bluegreen abort {id}"
+                "users are on blue, which was not touched; remove them with: bluegreen rollback {id}"
             );
             (
                 "FAILED",

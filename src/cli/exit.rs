@@ -7,7 +7,8 @@ use std::process::ExitCode;
 #[cfg(feature = "sandbox")]
 use bluegreen_sandbox::{PolicyError, ReplayError, SandboxError};
 
-use super::output::harmless;
+use super::github;
+use super::output::{emit, harmless};
 use super::pasteable::pasteable;
 use super::screen::remove_the_view;
 use super::unheeded::Unheeded;
@@ -27,44 +28,67 @@ use crate::machine::NotPossible;
 use crate::plan::Goal;
 use crate::preflight::Refused;
 use crate::rebuild::Unsettled;
+use crate::report::jsonl::{Line, Subject};
+use crate::report::{Entry, Runner};
 use crate::secrets::Secrets;
 use crate::session::{Error, Rest};
 use crate::shared::{LEASES, LeaseRecord, SharedError};
 use crate::store::StoreError;
 use crate::text::for_shell;
-use crate::users::Users;
 
 /// The exit codes of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
 pub enum Exit {
-    /// Completed, or paused as configured.
-    Completed = 0,
+    /// Completed.
+    Completed,
+    /// Paused as configured, with the code of `--exit-code-paused`.
+    Paused(u8),
     /// A bug.
-    Bug = 1,
+    Bug,
     /// Wrong usage.
-    Usage = 2,
+    Usage,
     /// Configuration or preflight refused; nothing was changed.
-    Refused = 3,
+    Refused,
     /// Rolled back; users are safe.
-    RolledBack = 10,
+    RolledBack,
     /// A person is needed.
-    Stuck = 11,
+    Stuck,
     /// Another process or deployment holds it.
-    Busy = 12,
+    Busy,
     /// There is no such deployment.
-    NoDeployment = 13,
+    NoDeployment,
     /// Held; users are on green.
-    Held = 14,
+    Held,
     /// AWS refused; nothing is lost.
-    Denied = 20,
+    Denied,
     /// Interrupted; `resume` continues.
-    Interrupted = 75,
+    Interrupted,
+}
+
+impl Exit {
+    /// The number that the process ends with.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Exit::Completed => 0,
+            Exit::Paused(code) => code,
+            Exit::Bug => 1,
+            Exit::Usage => 2,
+            Exit::Refused => 3,
+            Exit::RolledBack => 10,
+            Exit::Stuck => 11,
+            Exit::Busy => 12,
+            Exit::NoDeployment => 13,
+            Exit::Held => 14,
+            Exit::Denied => 20,
+            Exit::Interrupted => 75,
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> ExitCode {
-        ExitCode::from(exit as u8)
+        ExitCode::from(exit.code())
     }
 }
 
@@ -78,8 +102,16 @@ pub struct Failed {
     passing: bool,
     /// The deployment that it is about.
     deployment: Option<String>,
+    /// The deployment as it stands, where that is known.
+    stands: Option<Stands>,
+}
+
+/// How a deployment stands.
+#[derive(Debug)]
+struct Stands {
+    subject: Subject,
     /// Where users are.
-    users: Option<String>,
+    users: String,
 }
 
 /// The beginning of a hint where a command failed before it changed anything.
@@ -93,8 +125,15 @@ impl Failed {
             hint: None,
             passing: false,
             deployment: None,
-            users: None,
+            stands: None,
         }
+    }
+
+    /// `--output` for a command whose standard output is of another form.
+    pub(super) fn of_other_output() -> Failed {
+        let message = "--output is for commands that carry a deployment on";
+        Failed::new(Exit::Usage, message)
+            .hint("nothing was changed; `status`, `plan` and `config` take --json")
     }
 
     pub(super) fn bug(error: &dyn Display) -> Failed {
@@ -141,10 +180,28 @@ impl Failed {
         self.deployment.as_deref()
     }
 
-    /// This failure, with where users are, if that is known.
-    pub(super) fn users(mut self, users: Option<&Users>) -> Failed {
-        self.users = users.map(ToString::to_string).or(self.users);
+    /// This failure, with how its deployment stands.
+    pub(super) fn standing(mut self, entry: &Entry) -> Failed {
+        let deployment = &entry.deployment;
+        self.stands = Some(Stands {
+            subject: Subject::of(deployment, deployment.updated_at),
+            users: entry.users().to_string(),
+        });
         self
+    }
+
+    /// Tells it whoever reads the output as data, and the CI system.
+    pub(super) fn tell_others(&self) {
+        emit(&Line::Error {
+            of: self.stands.as_ref().map(|stands| stands.subject.clone()),
+            exit_code: self.exit.code(),
+            message: &pasteable(&self.message),
+            hint: self.hint.as_deref().map(pasteable).as_deref(),
+            users: self.stands.as_ref().map(|stands| stands.users.as_str()),
+        });
+        if github::is_running() {
+            github::annotate(&self.message, self.hint.as_deref());
+        }
     }
 
     /// Prints it on standard error, first where users are; with the layers, it adds where the
@@ -152,7 +209,8 @@ impl Failed {
     pub(super) fn print(&self, layers: Option<&Layers>) {
         let unchanged = self.hint.as_deref().and_then(|h| h.strip_prefix(UNCHANGED));
         let hint = unchanged.map(|rest| rest.trim_start_matches([',', ';', ' ']));
-        match (&self.users, hint) {
+        let users = self.stands.as_ref().map(|stands| &stands.users);
+        match (users, hint) {
             (Some(users), _) => complain(&format!("Users: {users}")),
             (None, Some(_)) => complain("Users: as they were; nothing was changed by this command"),
             (None, None) => {}
@@ -161,7 +219,7 @@ impl Failed {
         for place in layers.map_or_else(Vec::new, |layers| layers.places(&self.message)) {
             complain(&format!("note: {place}"));
         }
-        let hint = match (&self.users, hint) {
+        let hint = match (users, hint) {
             (None, Some(rest)) => Some(rest),
             _ => self.hint.as_deref(),
         };
@@ -363,10 +421,10 @@ impl From<StoreError> for Failed {
                     .to_owned(),
             ),
             StoreError::Driven { id, .. } => Some(format!(
-                "`bluegreen status {id} --watch` follows it, `bluegreen abort {id}` stops it"
+                "`bluegreen status {id} --watch` follows it, `bluegreen rollback {id}` stops it"
             )),
             StoreError::InFlight { id, .. } => Some(format!(
-                "`bluegreen resume {id}` continues it, `bluegreen abort {id}` rolls back"
+                "`bluegreen resume {id}` continues it, `bluegreen rollback {id}` rolls back"
             )),
             StoreError::Locked { .. }
             | StoreError::Overtaken { .. }
@@ -502,7 +560,7 @@ impl From<Obstacle> for Failed {
                 busy.of(&held.lease.deployment).hint(match held.has_begun {
                     true => format!(
                         "unless its holder renews it, it can be taken in {when}, with `bluegreen \
-                         resume {id}`; `bluegreen abort {id}` cancels the deployment"
+                         resume {id}`; `bluegreen rollback {id}` cancels the deployment"
                     ),
                     false => format!(
                         "nothing has begun under it yet; unless its holder renews it, it can be \
@@ -519,7 +577,11 @@ impl From<Obstacle> for Failed {
 fn busy_with(deployment: &Deployment, lease: Option<&LeaseRecord>, is_driven: bool) -> Failed {
     let in_flight = StoreError::in_flight(deployment);
     let id = for_shell(&deployment.plan.id);
-    let users = Users::of(deployment, None, is_driven);
+    let mut entry = Entry::of(deployment.clone(), Vec::new(), Vec::new());
+    entry.runner = match is_driven {
+        true => Runner::Other,
+        false => Runner::None,
+    };
     if !is_driven {
         let why = match deployment.state.rests() {
             true => "it waits for an operator",
@@ -529,12 +591,12 @@ fn busy_with(deployment: &Deployment, lease: Option<&LeaseRecord>, is_driven: bo
             "{in_flight}, and {why}: `bluegreen resume {id}` continues it, `bluegreen rollback \
              {id}` rolls back"
         );
-        return Failed::new(Exit::Busy, message).users(Some(&users));
+        return Failed::new(Exit::Busy, message).standing(&entry);
     }
-    let failed = Failed::from(in_flight).users(Some(&users));
+    let failed = Failed::from(in_flight).standing(&entry);
     match lease.filter(|lease| lease.holder.is_some()) {
         Some(lease) => failed.hint(format!(
-            "{}; `bluegreen wait {id}` waits for it, `bluegreen abort {id}` cancels it, `bluegreen \
+            "{}; `bluegreen wait {id}` waits for it, `bluegreen rollback {id}` cancels it, `bluegreen \
              resume {id}` takes over once it is silent for {}",
             lease.in_words(),
             whole_seconds(lease.length())
@@ -582,7 +644,7 @@ impl From<Error> for Failed {
             ),
             Error::NothingToDiscard { .. } => refused("leave it out"),
             Error::NoBundle { id, .. } => refused(&format!(
-                "put it there and resume, or roll back with: bluegreen abort {id}"
+                "put it there and resume, or roll back with: bluegreen rollback {id}"
             )),
             Error::TakeOver { id, error } => Failed::taking_over(&id, error),
             Error::Drive {
@@ -604,10 +666,11 @@ impl From<Error> for Failed {
 }
 
 /// The exit code of the contract for how a deployment rests; the driver leaves none that does not.
-/// `goal` is what the operator wanted.
-pub(super) fn exit_code(rest: Option<Rest>, goal: Goal) -> Exit {
+/// `goal` is what the operator wanted, `paused` the code of a pause.
+pub(super) fn exit_code(rest: Option<Rest>, goal: Goal, paused: u8) -> Exit {
     match (rest, goal) {
-        (Some(Rest::Completed | Rest::Paused), _) => Exit::Completed,
+        (Some(Rest::Completed), _) => Exit::Completed,
+        (Some(Rest::Paused), _) => Exit::Paused(paused),
         (Some(Rest::RolledBack), Goal::Previous) => Exit::Completed,
         (Some(Rest::RolledBack), Goal::Release) => Exit::RolledBack,
         (Some(Rest::Stuck), _) => Exit::Stuck,

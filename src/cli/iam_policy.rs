@@ -17,7 +17,7 @@ use crate::preflight::{
 };
 
 /// What `iam-policy` takes.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 #[group(id = "iam_policy")]
 pub(super) struct Args {
     /// Account id of twelve digits; reads nothing from AWS, and covers every kind of environment
@@ -80,7 +80,12 @@ struct Read {
     configuration: Option<Configuration>,
 }
 
-pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> {
+/// The whole policy, as text.
+pub(super) async fn text(options: &Options, args: &Args) -> Result<String, Failed> {
+    pretty(&whole(options, args).await?)
+}
+
+async fn whole(options: &Options, args: &Args) -> Result<serde_json::Value, Failed> {
     let context = Context::without_journal(options).await?;
     let config = context.options.config()?;
     let read = match args.account {
@@ -88,7 +93,11 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
         None => read(&context, &config).await?,
     };
     let sse = context.options.sse.as_ref();
-    let document = document(&granted(args, &config, sse, &read)?);
+    Ok(document(&granted(args, &config, sse, &read)?))
+}
+
+pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> {
+    let document = whole(options, args).await?;
     let size = characters(&document);
     let parts = parts(&document);
     let Some(part) = args.part else {

@@ -5,13 +5,41 @@ use std::io::{ErrorKind, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::pasteable::pasteable;
-use super::screen::remove_the_view;
+use super::screen::{above_the_view, remove_the_view};
 use crate::config::Config;
+use crate::report::jsonl::{self, Line};
+use crate::secrets::Secrets;
 use crate::text::is_unseen;
+
+/// Whether standard output takes JSON lines, and no text.
+static IS_JSONL: AtomicBool = AtomicBool::new(false);
+
+/// Lets standard output take JSON lines only, and writes the first of them.
+pub(super) fn begin_lines() {
+    IS_JSONL.store(true, Ordering::Relaxed);
+    emit(&Line::Version {
+        output: jsonl::VERSION,
+        bluegreen: env!("CARGO_PKG_VERSION"),
+    });
+}
+
+/// Writes a JSON line, where standard output takes them.
+pub(super) fn emit(line: &Line<'_>) {
+    if IS_JSONL.load(Ordering::Relaxed) {
+        let text = Secrets::default().hide(&line.text());
+        above_the_view(|| print(&text));
+    }
+}
 
 /// Prints a result. A reader that has closed its end, as in `bluegreen status | head`, is no error.
 pub(super) fn say(text: &str) {
-    remove_the_view();
+    if !IS_JSONL.load(Ordering::Relaxed) {
+        remove_the_view();
+        print(text);
+    }
+}
+
+fn print(text: &str) {
     let said = writeln!(std::io::stdout(), "{}", harmless(text));
     if said.is_err_and(|error| error.kind() != ErrorKind::BrokenPipe) {
         IS_UNHEARD.store(true, Ordering::Relaxed);

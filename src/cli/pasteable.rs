@@ -16,9 +16,7 @@ const PLACE: [&str; 5] = ["sandbox", "region", "bucket", "state", "no-shared-sta
 const TARGET: [&str; 3] = ["app", "blue", "green"];
 
 /// The commands that carry a deployment on, or show it.
-const COMMANDS: [&str; 7] = [
-    "resume", "rollback", "abort", "status", "wait", "cleanup", "approve",
-];
+const COMMANDS: [&str; 6] = ["resume", "rollback", "status", "wait", "cleanup", "approve"];
 
 /// The commands of a release.
 const RELEASES: [&str; 3] = ["run", "deploy", "rehearse"];

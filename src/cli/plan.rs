@@ -13,7 +13,7 @@ use crate::session::surroundings;
 use crate::shared::SharedState;
 
 /// What `plan` takes.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 #[group(id = "plan")]
 pub(super) struct Args {
     #[command(flatten)]
@@ -38,6 +38,11 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
         findings: &looked.findings,
     };
     Ok(told(&outlook, args))
+}
+
+/// Shows what a release with no flags would do.
+pub(super) async fn show(options: &Options) -> Result<Exit, Failed> {
+    run(options, &Args::default()).await
 }
 
 /// The findings before a release.

@@ -116,7 +116,7 @@ async fn all(context: &Context, limits: &NamedLimits) -> Result<Exit, Failed> {
                         Exit::Bug
                     }
                 };
-                if exit as u8 > worst as u8 {
+                if exit.code() > worst.code() {
                     worst = exit;
                 }
             }
@@ -126,7 +126,7 @@ async fn all(context: &Context, limits: &NamedLimits) -> Result<Exit, Failed> {
         return Err(context.signals.interrupted());
     }
     match unseen {
-        Some(failed) if failed.exit() as u8 > worst as u8 => Err(match has_driven {
+        Some(failed) if failed.exit().code() > worst.code() => Err(match has_driven {
             true => failed.hint("everything else was resumed; fix what is named above"),
             false => failed,
         }),

@@ -1,9 +1,11 @@
-//! `bluegreen rollback`: returns users to the previous version, by the same states.
+//! `bluegreen rollback`: returns users to the previous version, by the same states, whether or not
+//! a process runs the deployment.
 
 use std::time::Duration;
 
 use tracing::info;
 
+use super::cancel;
 use super::context::Context;
 use super::exit::{Exit, Failed};
 use super::run::{begin, check};
@@ -56,6 +58,10 @@ pub(super) async fn run(
         }
         let over = NotPossible::Ended(found.deployment.state.kind());
         return Err(Failed::from(over).hint(how_to_undo(&found.deployment)));
+    }
+    let lease = context.lease_of(&found.deployment).await;
+    if context.is_carried_on(&found.deployment, lease.as_ref()) {
+        return cancel::order(&mut context, &found.deployment, named).await;
     }
     go_on(&mut context, found, Order::Retreat, Goal::Previous, named).await
 }

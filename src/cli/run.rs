@@ -8,7 +8,8 @@ use tracing::{info, warn};
 
 use super::context::Context;
 use super::exit::{Exit, Failed};
-use super::output::{tell, warn_of};
+use super::github;
+use super::output::{emit, tell, warn_of};
 use super::session::{Console, go_on};
 use crate::acceptance::all_set;
 use crate::bundle;
@@ -21,12 +22,13 @@ use crate::hooks::{Hook, OnFailure};
 use crate::machine::Order;
 use crate::plan::{self, Bundle, Goal};
 use crate::preflight::{Check, Finding, Refused, Wanted};
+use crate::report::jsonl::Line;
 use crate::session::{Error, Outcome, Release};
 use crate::table::duration;
 use crate::text::foreign;
 
 /// What `run` takes.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 #[group(id = RELEASE)]
 pub(super) struct Args {
     #[command(flatten)]
@@ -51,7 +53,7 @@ pub(super) struct Args {
 }
 
 /// Which version, and whether to wait in the queue.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 pub(super) struct Which {
     /// Version to release [default: with --bundle its name and hash, else the newest processed one]
     #[arg(long, env = "VERSION_LABEL", value_name = "LABEL")]
@@ -76,7 +78,7 @@ pub(super) struct Which {
 }
 
 /// The checks whose refusals are overridden.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 pub(super) struct Overridden {
     /// Check whose refusal to override, as `bluegreen plan` names it; may be repeated
     #[arg(
@@ -192,6 +194,12 @@ impl Args {
                 "--approve-limit bounds the wait for --approve-url; without it the run ends at its \
                  pause, and `bluegreen resume` approves it"
             );
+        }
+        if config.detaches && !swap && !cutover {
+            let message = "--detach-at pause needs a pause: add --pause-before cutover";
+            return Err(Failed::new(Exit::Refused, message).hint(
+                "nothing was changed; add --pause-before cutover, or leave --detach-at out",
+            ));
         }
         let promotes = self.strategy == Strategy::Promote;
         let holds = |hook: &&Hook| hook.on_failure == OnFailure::Hold;
@@ -338,13 +346,19 @@ async fn already_live(context: &Context, config: &Config) -> Result<Exit, Failed
         true => "healthy".to_owned(),
         false => format!("health {health}"),
     };
-    tell(&foreign(&format!(
-        "Users: {version} on {}, {told}",
-        blue.name
-    )));
-    tell(&foreign(&format!(
-        "{version} is live already: nothing was changed"
-    )));
+    let users = format!("Users: {version} on {}, {told}", blue.name);
+    let message = format!("{version} is live already: nothing was changed");
+    tell(&foreign(&users));
+    tell(&foreign(&message));
+    emit(&Line::Outcome {
+        of: None,
+        exit_code: Exit::Completed.code(),
+        message: &message,
+        deployment: None,
+    });
+    if github::is_running() {
+        github::tell_live(version, &blue.name, &users);
+    }
     #[cfg(feature = "sandbox")]
     if let Some(how) = context.how_to_begin_anew()? {
         tell(&how);

@@ -102,7 +102,8 @@ impl Block {
 pub(super) fn is_watched(options: &Options) -> bool {
     let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb" || term.is_empty());
-    let is_plain = options.quiet || options.verbose > 0 || set("CI") || set("BLUEGREEN_LOG");
+    let is_ci = is_ci::cached() || set("CI");
+    let is_plain = options.quiet || options.verbose > 0 || is_ci || set("BLUEGREEN_LOG");
     options.log_format == LogFormat::Text
         && !is_plain
         && !is_dumb

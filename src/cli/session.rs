@@ -1,13 +1,15 @@
 //! Runs a session for a command: what it logs while it claims, what it reports of its outcome, and
 //! the exit code that follows.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use tracing::{info, warn};
 
 use super::context::Context;
 use super::exit::{Exit, Failed, exit_code};
-use super::output::tell;
+use super::github;
+use super::keys::{self, Choice};
+use super::output::{emit, tell};
 use super::screen::Screen;
 use super::signals::{Signals, Standing};
 use crate::approval::Approver;
@@ -16,8 +18,10 @@ use crate::clock::whole_seconds;
 use crate::cloud::AwsCloud;
 use crate::config::{Named, Options};
 use crate::deployment::Deployment;
+use crate::events::{DeploymentEvent, Listener};
 use crate::machine::{Order, State};
-use crate::plan::{Goal, Strategy};
+use crate::plan::{Goal, Plan, Strategy};
+use crate::report::jsonl::{Stream, outcome};
 use crate::report::{self, Entry};
 use crate::session::{Error, Notice, Observer, Orders, Outcome, Session, Vouched};
 use crate::shared::DeploymentRecord;
@@ -26,6 +30,10 @@ use crate::shared::DeploymentRecord;
 pub(super) struct Console {
     signals: Signals,
     screen: Screen,
+    /// The deployment as JSON lines, once it has begun.
+    stream: Mutex<Option<Stream>>,
+    /// The step of the workflow that this process is.
+    step: Option<github::Step>,
     /// The last wait that was logged.
     waits: Mutex<String>,
 }
@@ -35,8 +43,17 @@ impl Console {
         Console {
             signals: context.signals.clone(),
             screen: Screen::new(&context.options, context.store.path(), context.clock),
+            stream: Mutex::default(),
+            step: github::is_running().then(github::Step::default),
             waits: Mutex::default(),
         }
+    }
+
+    /// A deployment begins, or continues, in this process.
+    fn begin(&self, deployment: &Deployment) {
+        let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
+        *stream = Some(Stream::new(deployment));
+        self.screen.begin(deployment);
     }
 
     /// Whether a wait differs from the one that was logged last.
@@ -45,6 +62,20 @@ impl Console {
         let is_news = *last != waits;
         waits.clone_into(&mut last);
         is_news
+    }
+}
+
+/// Each view hears it: first what frames the log's own line.
+impl Listener for Console {
+    fn hear(&self, event: &DeploymentEvent) {
+        if let Some(step) = &self.step {
+            step.hear(event);
+        }
+        self.screen.hear(event);
+        let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(stream) = &mut *stream {
+            emit(&stream.line(event));
+        }
     }
 }
 
@@ -94,13 +125,13 @@ impl Observer for Console {
                 let id = &deployment.plan.id;
                 self.signals.stand(Standing::Driven(id.clone()));
                 info!(id, "{}", begun(deployment));
-                self.screen.begin(deployment);
+                self.begin(deployment);
             }
             Notice::GoingOn(deployment) => {
                 let id = &deployment.plan.id;
                 info!(id, "continuing from {}", deployment.state.kind());
                 self.signals.stand(Standing::Driven(id.clone()));
-                self.screen.begin(deployment);
+                self.begin(deployment);
             }
         }
     }
@@ -115,13 +146,35 @@ fn begun(deployment: &Deployment) -> String {
         _ if matches!(deployment.state, State::Discarding { .. }) => {
             format!("removing {green} and its template")
         }
-        Strategy::Restore => format!("releasing {version} onto {blue}, which runs {previous}"),
+        Strategy::Restore => {
+            format!(
+                "releasing {version} onto {blue}, which runs {previous}{}",
+                pauses(plan)
+            )
+        }
         Strategy::Promote => format!(
-            "releasing {version} on {green}, which takes the place of {blue} and its {previous}"
+            "releasing {version} on {green}, which takes the place of {blue} and its {previous}{}",
+            pauses(plan)
         ),
         Strategy::Rehearse => {
             format!("rehearsing {version} on {green}, a clone of {blue}, which is not touched")
         }
+    }
+}
+
+/// Where a release pauses, which is said before it begins.
+fn pauses(plan: &Plan) -> String {
+    let before = match (plan.pause_before_swap, plan.pause_before_cutover) {
+        (false, false) => return String::new(),
+        (true, false) => "before the first swap",
+        (false, true) => "before the last swap",
+        (true, true) => "before each swap",
+    };
+    match plan.wishes.asks_approval {
+        true => format!("; it pauses {before} until it is approved"),
+        false => format!(
+            "; it pauses {before}, and this command ends there: `bluegreen resume` continues"
+        ),
     }
 }
 
@@ -139,7 +192,7 @@ impl Context {
             lease: self.options.lease,
             approver: approver(&self.options)?,
             store: &mut self.store,
-            listener: &console.screen,
+            listener: console,
             observer: console,
         })
     }
@@ -167,15 +220,36 @@ impl Context {
     }
 
     /// Reports where a session's deployment came to rest. `goal` is what the operator wanted: the
-    /// exit code refers to it.
-    pub async fn told(&self, done: Result<Outcome, Error>, goal: Goal) -> Result<Exit, Failed> {
+    /// exit code refers to it. At a pause, whoever watches may decide with a key.
+    pub async fn told(&mut self, done: Result<Outcome, Error>, goal: Goal) -> Result<Exit, Failed> {
         let Outcome { deployment, rest } = done.map_err(|error| self.failed(error))?;
-        report(self, &deployment).await?;
-        match deployment.awaits_approval() {
-            // It came to its pause in a process that knew no URL.
-            true => Err(Failed::unapproved(&deployment.plan.id)),
-            false => Ok(exit_code(rest, goal)),
+        let paused = self.options.ci.exit_code_paused;
+        // It came to its pause in a process that knew no URL.
+        let lacks_its_approval =
+            deployment.awaits_approval() && self.options.ci.detach_at.is_none();
+        let exit = match lacks_its_approval {
+            true => Exit::Interrupted,
+            false => exit_code(rest, goal, paused),
+        };
+        report(self, &deployment, exit).await?;
+        match exit {
+            _ if lacks_its_approval => Err(Failed::unapproved(&deployment.plan.id)),
+            Exit::Paused(_) if keys::are_offered(&self.options) => {
+                Box::pin(self.at_a_pause(&deployment.plan.id, goal)).await
+            }
+            exit => Ok(exit),
         }
+    }
+
+    /// Does what a person decides about a deployment that pauses.
+    async fn at_a_pause(&mut self, id: &str, goal: Goal) -> Result<Exit, Failed> {
+        let (order, goal) = match keys::choose(self).await? {
+            Choice::Approve => (Order::Approve, goal),
+            Choice::RollBack => (Order::Retreat, Goal::Previous),
+            Choice::Detach => return Ok(Exit::Paused(self.options.ci.exit_code_paused)),
+        };
+        let found = self.find(Some(id)).await?;
+        go_on(self, found, order, goal, Named::default()).await
     }
 }
 
@@ -211,20 +285,31 @@ pub(super) async fn go_on_because(
     context.told(done, goal).await
 }
 
-/// The approver of a pause, where a URL is named.
+/// The approver of a pause, where a URL is named and this process waits there.
 fn approver(options: &Options) -> Result<Option<Approver>, Failed> {
     let url = options.approval.url()?;
+    let url = url.filter(|_| options.ci.detach_at.is_none());
     let made = url.map(Approver::new).transpose();
     made.map_err(|why| Failed::new(Exit::Refused, format!("--approve-url: {why}")))
 }
 
-/// Prints the deployment's stages, where it ended and what leads on.
-pub(super) async fn report(context: &Context, deployment: &Deployment) -> Result<(), Failed> {
+/// Prints the deployment's stages, where it ended and what leads on; with JSON lines the last of
+/// them, with the exit code that the command is about to end with.
+pub(super) async fn report(
+    context: &Context,
+    deployment: &Deployment,
+    exit: Exit,
+) -> Result<(), Failed> {
     let id = &deployment.plan.id;
     let transitions = context.store.transitions(id)?;
     let events = context.store.events(id)?;
     let entry = Entry::of(deployment.clone(), transitions, events);
     tell(&report::text::story(&entry));
+    if github::is_running() {
+        github::annotate_end(&entry, exit.code() != 0);
+        github::tell(&entry);
+    }
+    emit(&outcome(&entry, exit.code(), deployment.meaning()));
     #[cfg(feature = "sandbox")]
     if let Some(sandbox) = &context.sandbox
         && let Some(told) = sandbox.summary().await?

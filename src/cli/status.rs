@@ -103,12 +103,12 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
         let rests = |entry: &Entry| entry.deployment.state.rests();
         if !args.watch || entries.iter().all(rests) {
             let worst = match args.exit_code || args.watch {
-                true => worst(&entries),
+                true => worst(&entries, options.ci.exit_code_paused),
                 false => Exit::Completed,
             };
             return match unseen {
                 // What was shown is not all, and what was not may be worse.
-                Some(failed) if failed.exit() as u8 > worst as u8 => Err(failed),
+                Some(failed) if failed.exit().code() > worst.code() => Err(failed),
                 Some(failed) => {
                     tracing::warn!("{}", failed.message());
                     Ok(worst)
@@ -171,16 +171,16 @@ fn events_of(context: &Context, record: &DeploymentRecord) -> Result<Vec<EventRe
 
 /// The highest exit code of those that rest or are interrupted: what one that runs comes to is not
 /// known yet.
-fn worst(entries: &[Entry]) -> Exit {
+fn worst(entries: &[Entry], paused: u8) -> Exit {
     let rests = entries.iter().filter_map(|entry| {
         if entry.is_interrupted() {
             return Some(Exit::Interrupted);
         }
         let rest = Rest::of(&entry.deployment.state)?;
-        Some(exit_code(Some(rest), Goal::Release))
+        Some(exit_code(Some(rest), Goal::Release, paused))
     });
     rests
-        .max_by_key(|exit| *exit as u8)
+        .max_by_key(|exit| exit.code())
         .unwrap_or(Exit::Completed)
 }
 

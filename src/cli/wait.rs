@@ -53,6 +53,7 @@ const LOOK_AFTER: Duration = Duration::from_secs(2);
 pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> {
     let context = Context::for_reading(options).await?;
     let since = context.clock.now();
+    let paused = options.ci.exit_code_paused;
     let mut id = args.id.clone();
     loop {
         let left = args.timeout.map(|timeout| {
@@ -77,14 +78,16 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
         if args.until.is_met(&found.state) {
             say(&format!("{id} {kind}"));
             return Ok(match args.until {
-                Until::Rest | Until::End => exit_code(Rest::of(&found.state), Goal::Release),
+                Until::Rest | Until::End => {
+                    exit_code(Rest::of(&found.state), Goal::Release, paused)
+                }
                 _ => Exit::Completed,
             });
         }
         if args.until.cannot_be_met(&found.state) {
             let message = format!("deployment {id} is {kind}: {}", found.meaning());
-            let exit = match exit_code(Rest::of(&found.state), Goal::Release) {
-                Exit::Completed => Exit::Refused,
+            let exit = match exit_code(Rest::of(&found.state), Goal::Release, paused) {
+                Exit::Completed | Exit::Paused(_) => Exit::Refused,
                 exit => exit,
             };
             let failed = Failed::new(exit, message).of(id);

@@ -9,7 +9,7 @@ pub struct Hidden(String);
 
 impl Hidden {
     /// The text itself.
-    pub(super) fn text(&self) -> &str {
+    pub fn text(&self) -> &str {
         &self.0
     }
 }

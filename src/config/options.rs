@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::approval_flags::ApprovalFlags;
+use super::ci_flags::CiFlags;
 use super::error::ConfigError;
 use super::given::given;
 use super::hidden::{Hidden, hidden};
@@ -132,6 +133,9 @@ pub struct Options {
     /// When to use colours; NO_COLOR and CLICOLOR_FORCE count with auto
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
     pub color: Color,
+    /// What a CI system is told.
+    #[command(flatten)]
+    pub ci: CiFlags,
     /// Format of the log on standard error
     #[arg(
         long,

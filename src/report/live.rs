@@ -430,7 +430,8 @@ fn clock(span: Duration) -> String {
 }
 
 /// What a state does, as the name of a stage.
-fn label(kind: Kind) -> &'static str {
+#[must_use]
+pub fn label(kind: Kind) -> &'static str {
     match kind {
         Kind::Preparing => "Prepare the version",
         Kind::Cloning => "Clone blue",

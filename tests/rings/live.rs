@@ -261,3 +261,30 @@ fn no_view_is_drawn_for_a_ci_system_or_a_dumb_terminal() {
         assert!(!shown.contains('●'), "{shown}");
     }
 }
+
+/// Whoever watches decides about a pause with a key, in place of another command.
+#[test]
+fn a_key_decides_about_a_pause() {
+    for (key, code, ends) in [
+        ("xa", 0, "Users: v2 on shop-blue, healthy"),
+        ("r", 0, "RolledBack after"),
+        ("d", 4, "AwaitingCutover after"),
+    ] {
+        let served = Served::at_speed(600.0);
+        let (terminal, slave) = Terminal::new(60, 160);
+        let deploys = ["deploy", "--version-label", "v2", "--exit-code-paused", "4"];
+        let mut command = served.bluegreen(&deploys);
+        let handle = || slave.try_clone().expect("another handle");
+        command
+            .env("TERM", "xterm-256color")
+            .stdin(handle())
+            .stdout(handle())
+            .stderr(handle());
+        let mut child = command.spawn().expect("the binary starts");
+        terminal.shows("Press a to approve");
+        rustix::io::write(&terminal.master, key.as_bytes()).expect("it is typed");
+        let ended = child.wait().expect("it ends");
+        assert_eq!(ended.code(), Some(code), "{key}: {}", terminal.text());
+        terminal.shows(ends);
+    }
+}

@@ -35,6 +35,7 @@ pub use target::Target;
 pub use template::{SecurityGroup, TemplateSets, template_name};
 pub use wishes::{ApprovalLimit, Wishes};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use names::{SHOWN, is_label, is_name};
@@ -144,7 +145,7 @@ pub struct Plan {
 }
 
 /// A check that refused before a release, and that the operator has overridden.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Allowed {
     /// The check, as in `coupled-database`.
     pub check: String,

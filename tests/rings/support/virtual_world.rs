@@ -683,6 +683,7 @@ fn usual_config() -> Config {
         preview: None,
         drain_requests: None,
         patience_is_given: false,
+        detaches: false,
         wishes: Wishes {
             limits: Limits {
                 poll: Duration::from_secs(30),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::poll::Poll;
@@ -14,7 +15,7 @@ use crate::moment::{Moment, seconds};
 use crate::plan::{Role, Sizes};
 
 /// What happened. Durations are of the deployment's own clock, and seconds in JSON.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Happened {
     /// The process holds the target's lock, and is the runner from this state on.
@@ -26,6 +27,7 @@ pub enum Happened {
     LockRenewed {
         /// How long it lasts from now on without another renewal.
         #[serde(with = "seconds")]
+        #[schemars(with = "f64")]
         lasts: Duration,
     },
     /// The process holds the lock no more and sends nothing more.
@@ -73,9 +75,11 @@ pub enum Happened {
         environment: String,
         /// The timeout that is over.
         #[serde(with = "seconds")]
+        #[schemars(with = "f64")]
         timeout: Duration,
         /// How long bluegreen waits for it at most while it continues.
         #[serde(with = "seconds")]
+        #[schemars(with = "f64")]
         limit: Duration,
     },
     /// bluegreen has sent a request to AWS.
@@ -100,6 +104,7 @@ pub enum Happened {
         /// The environment; none of a swap, which has two.
         environment: Option<String>,
         /// When, by the service's clock.
+        #[schemars(with = "String")]
         emitted_at: Moment,
         /// TRACE, DEBUG, INFO, WARN, ERROR or FATAL.
         severity: String,
@@ -192,6 +197,7 @@ pub enum Happened {
         end: End,
         /// How long it took.
         #[serde(with = "seconds")]
+        #[schemars(with = "f64")]
         lasted: Duration,
     },
     /// An environment has not passed a test over HTTP.
@@ -208,6 +214,7 @@ pub enum Happened {
         got: String,
         /// How long the answer took; zero where there was none.
         #[serde(with = "seconds")]
+        #[schemars(with = "f64")]
         lasted: Duration,
         /// The beginning of the body, without secrets; none where there was none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -228,6 +235,7 @@ pub enum Happened {
         told: String,
         /// How long it took.
         #[serde(with = "seconds")]
+        #[schemars(with = "f64")]
         lasted: Duration,
     },
     /// bluegreen has requested an approver's answer on whether a pause is over.
@@ -357,7 +365,7 @@ impl Happened {
 }
 
 /// How far a drain is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Drain {
     /// Nobody counts requests: time alone decides.
@@ -366,6 +374,7 @@ pub enum Drain {
         why: String,
         /// How long it lasts.
         #[serde(with = "seconds")]
+        #[schemars(with = "f64")]
         limit: Duration,
     },
     /// The requests since production left are not known yet.
@@ -385,6 +394,7 @@ pub enum Drain {
         counted: String,
         /// How long they had.
         #[serde(with = "seconds")]
+        #[schemars(with = "f64")]
         limit: Duration,
     },
     /// The requests that still come are given up.
@@ -397,7 +407,7 @@ pub enum Drain {
 }
 
 /// What AWS has answered to a request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
     /// It took it.
@@ -414,7 +424,7 @@ pub enum Answer {
 }
 
 /// What the approver of a pause has answered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Approval {
     /// 204, or 200 with the deployment's id in its header or text: continue.

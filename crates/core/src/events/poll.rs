@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::moment::seconds;
 use crate::plan::Role;
 
 /// What a poll saw.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Poll {
     /// Blue and green, where they are there.
     pub environments: Vec<PolledEnvironment>,
@@ -29,7 +30,7 @@ impl Poll {
 }
 
 /// An environment that a poll saw.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PolledEnvironment {
     /// Which it is.
     pub role: Role,
@@ -53,7 +54,7 @@ pub struct PolledEnvironment {
 }
 
 /// Tests of one poll.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Tests {
     /// How many were sent.
     pub asked: usize,
@@ -61,5 +62,6 @@ pub struct Tests {
     pub passed: usize,
     /// How long the slowest answer took.
     #[serde(with = "seconds")]
+    #[schemars(with = "f64")]
     pub slowest: Duration,
 }

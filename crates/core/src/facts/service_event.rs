@@ -1,5 +1,6 @@
 //! What Elastic Beanstalk reports of the operations that a deployment requested.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::launch;
@@ -9,7 +10,7 @@ use crate::machine::Kind;
 use crate::plan::Role;
 
 /// An operation whose events Elastic Beanstalk emits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ServiceOperation {
     /// The launch of green.

@@ -3,13 +3,14 @@
 use std::fmt;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::moment::{seconds, whole_seconds};
 use crate::plan::Role;
 
 /// One thing that a state waits for, measured and limit side by side.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "what", rename_all = "snake_case")]
 pub enum Wait {
     /// Polls in a row that found an environment healthy.
@@ -52,15 +53,17 @@ pub enum Wait {
         of: Timed,
         /// How much is over.
         #[serde(with = "seconds")]
+        #[schemars(with = "f64")]
         lasted: Duration,
         /// How long it takes, or may take.
         #[serde(with = "seconds")]
+        #[schemars(with = "f64")]
         limit: Duration,
     },
 }
 
 /// What takes its time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Timed {
     /// The drain of an environment that production left.

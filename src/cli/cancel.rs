@@ -1,5 +1,5 @@
-//! `bluegreen abort`: orders the runner to roll back, wherever it runs; where there is no runner,
-//! rolls back itself.
+//! Orders the runner of a deployment to roll back, wherever it runs; where there is no runner any
+//! more, rolls back here.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,54 +9,40 @@ use super::context::Context;
 use super::exit::{Exit, Failed, exit_code};
 use super::session::{Console, report};
 use super::signals::{Signals, Standing};
-use super::unheeded::Unheeded;
-use crate::config::{Named, Options};
+use crate::config::Named;
 use crate::deployment::Deployment;
 use crate::machine::{Kind, NotPossible, Order, State, obey};
 use crate::plan::Goal;
 use crate::session::{Aborted, Notice, Observer, Outcome};
 
-/// What `abort` takes.
-#[derive(Clone, Debug, clap::Args)]
-pub(super) struct Args {
-    /// Deployment; may be omitted if exactly one is in flight
-    id: Option<String>,
-    /// Give up the outside changes for which the deployment is held
-    #[arg(long)]
-    pub(super) discard_changes: bool,
-}
-
-pub(super) async fn run(
-    options: &Options,
-    args: &Args,
+/// Has a deployment rolled back by the process that runs it, and waits for that.
+pub(super) async fn order(
+    context: &mut Context,
+    deployment: &Deployment,
     named: Named,
-    unheeded: Option<Unheeded>,
 ) -> Result<Exit, Failed> {
-    let mut context = Context::to_drive(options, args.id.as_deref(), unheeded).await?;
-    let found = context
-        .find_or_rebuild(args.id.as_deref(), Some(Goal::Previous))
-        .await?;
-    let Deployment { state, plan, .. } = &found.deployment;
+    let Deployment { state, plan, .. } = deployment;
     let names_some = named != Named::default();
     let orders = context.orders(Order::Retreat, named)?;
     // Before the word to go back is left.
-    orders.fit(&found.deployment).map_err(Failed::from)?;
+    orders.fit(deployment).map_err(Failed::from)?;
     obey(state, plan, Order::Retreat)?;
     context.may_use_its_lease(plan)?;
     let cloud = context.cloud_of(plan).await?;
     let id = &plan.id;
     context.store.request_retreat(id, context.clock.now())?;
-    let console = Asking::new(&context, id, names_some);
+    let console = Asking::new(context, id, names_some);
     let mut session = context.session(cloud, &console.console)?;
     session.observer = &console;
     let done = Box::pin(session.abort(plan, orders)).await;
     match done {
         Ok(Aborted::Here(outcome)) => context.told(Ok(outcome), Goal::Previous).await,
         Ok(Aborted::ByRunner(Outcome { deployment, rest })) => {
-            report(&context, &deployment).await?;
+            let exit = exit_code(rest, Goal::Previous, context.options.ci.exit_code_paused);
+            report(context, &deployment, exit).await?;
             match deployment.state {
                 State::Completed => Err(NotPossible::Ended(Kind::Completed).into()),
-                _ => Ok(exit_code(rest, Goal::Previous)),
+                _ => Ok(exit),
             }
         }
         Err(error) => {
@@ -70,7 +56,7 @@ pub(super) async fn run(
     }
 }
 
-/// What `abort` hears while it waits for the runner.
+/// What the command hears while it waits for the runner.
 struct Asking {
     console: Console,
     signals: Signals,
@@ -114,7 +100,7 @@ impl Observer for Asking {
             warn!(
                 id,
                 "the tests and limits that are named here are not taken: {runner} has the plan's; \
-                 where those hold it, name them to `bluegreen rollback`"
+                 where those hold it, name them to `bluegreen rollback` then"
             );
         }
         self.has_asked.store(true, Ordering::Relaxed);
@@ -132,7 +118,7 @@ fn the_word_is_left(id: &str, is_told: bool) -> Standing {
         false => (
             "interrupted by a signal; only this journal has the cancellation",
             format!(
-                "a process elsewhere may not have it; give it again with: bluegreen abort {id}"
+                "a process elsewhere may not have it; give it again with: bluegreen rollback {id}"
             ),
         ),
     };
