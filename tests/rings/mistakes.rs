@@ -5,9 +5,9 @@ use std::process::Output;
 
 use bluegreen_sandbox::{Fault, FaultEffect, Status};
 
-use crate::support::machines::killed_with_its_disk_kept;
+use crate::support::machines::{exits, killed_with_its_disk_kept};
 use crate::support::plans::nothing_was_written;
-use crate::support::served::{Served, bundle, hermetic};
+use crate::support::served::{Served, bundle, bundle_of, hermetic};
 use crate::support::snapshot;
 
 const SPEED: f64 = 600.0;
@@ -170,7 +170,6 @@ fn names_that_aws_does_not_have() {
             ("unknown_environment", &["run", "--blue", "shop-bleu"]),
             ("unknown_version", &["run", "--version-label", "v22"]),
             ("unknown_bucket", &["run", "--bucket", "shop-artefacts"]),
-            ("wrong_region", &["run", "--region", "eu-west-1"]),
             ("worker_environment", &["run", "--blue", "shop-worker"]),
             (
                 "missing_object",
@@ -204,6 +203,16 @@ fn a_bundle_with_a_mistake() {
     };
     write("text.zip", b"console.log(1)");
     write("shop.zip", &bundle(b"another v2"));
+    let inside = [("shop/app.js", &b"x"[..]), ("shop/package.json", b"{}")];
+    write("inside.zip", &bundle_of(&inside));
+    let configured = [
+        ("app.js", &b"x"[..]),
+        (
+            ".ebextensions/options.config",
+            b"option_settings:\n\taws: b\n",
+        ),
+    ];
+    write("configured.zip", &bundle_of(&configured));
     let large = std::fs::File::create(served.folder.path().join("large.zip"));
     let large = large.expect("a file").set_len(501 * 1024 * 1024);
     large.expect("it is sparse");
@@ -212,6 +221,11 @@ fn a_bundle_with_a_mistake() {
         &[
             ("missing_bundle", &["run", "--bundle", "shpo.zip"]),
             ("bundle_that_is_a_folder", &["run", "--bundle", "."]),
+            ("bundle_in_a_folder", &["run", "--bundle", "inside.zip"]),
+            (
+                "bundle_with_a_broken_configuration",
+                &["run", "--bundle", "configured.zip"],
+            ),
             ("bundle_that_is_no_zip", &["run", "--bundle", "text.zip"]),
             (
                 "bundle_that_is_too_large",
@@ -306,9 +320,31 @@ fn a_wait_for_what_nobody_runs() {
     let served = Served::at_speed(SPEED);
     let run = ["run", "--version-label", "v2"];
     killed_with_its_disk_kept(&served, &run, "UpdateEnvironment", 1);
-    // TODO
-    if true {
-        return;
+    let waited = served.run(&["wait", "--timeout", "10s"]);
+    let told = String::from_utf8_lossy(&waited.stderr);
+    assert!(told.contains("no process runs this deployment"), "{told}");
+    check("wait_for_what_nobody_runs", &waited);
+}
+
+/// A program that reads the log reads the error too.
+#[test]
+fn with_a_log_in_json_the_error_is_its_last_line() {
+    let served = Served::at_speed(SPEED);
+    for (arguments, code) in [
+        (
+            &["run", "--blue", "shop-bleu", "--log-format", "json"][..],
+            3,
+        ),
+        (&["run", "--alarn", "x", "--log-format=json"], 2),
+        (&["--log-format=json"], 2),
+    ] {
+        let (_, told) = exits(&served.run(arguments), code);
+        let last = told.lines().last().expect("a line");
+        let last: serde_json::Value = serde_json::from_str(last).expect("JSON");
+        assert_eq!(last["level"], "ERROR", "{told}");
+        assert_eq!(last["exit_code"], code, "{told}");
+        let users = last["users"].as_str().expect("a text");
+        assert!(users.starts_with("as they were"), "{told}");
+        assert!(!last["message"].as_str().expect("a text").is_empty());
     }
-    check("wait_for_what_nobody_runs", &served.run(&["wait"]));
 }
