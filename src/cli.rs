@@ -451,7 +451,7 @@ fn heeds(id: &str, leads_back: bool) -> bool {
     // On the way back green is not tested, and nothing pauses.
     let only_forward = matches!(id, "test_green" | "approve_url");
     // The version that takes the place of the one that is held.
-    let is_its_own = id == "version_label" && !leads_back;
+    let is_its_own = matches!(id, "version_label" | "bundle") && !leads_back;
     let is_heeded = is_named_under_way(id) || WHERE.contains(&id) || ON_THE_WAY.contains(&id);
     is_its_own || is_heeded && !(only_forward && leads_back)
 }

@@ -733,6 +733,10 @@ impl From<Error> for Failed {
             Error::NoBundle { id, .. } => refused(&format!(
                 "put it there and resume, or roll back with: bluegreen abort {id}"
             )),
+            Error::OtherBundle { .. } => refused(
+                "nothing was changed; leave --bundle out to take the registered one, or choose another \
+                 label with --version-label for this bundle",
+            ),
             Error::TakeOver { id, error } => Failed::taking_over(&id, error),
             Error::Drive {
                 id,
