@@ -1,21 +1,22 @@
 //! Source bundles on disk.
 
+mod content;
 mod extensions;
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 
-use rawzip::{RECOMMENDED_BUFFER_SIZE, ZipArchive};
-
 pub use bluegreen_aws::bundle_file::{BYTES_MAX, BundleError, read};
 
 use bluegreen_aws::bundle_file::open;
 
+use content::{Content, Top, content_of};
+
 use crate::plan::{Bundle, BundleFile};
 
-/// Opens a bundle, and returns what to warn the operator of. Elastic Beanstalk reports most of it
-/// only while it clones green.
+/// Opens a bundle, and returns what to warn the operator of. Elastic Beanstalk reports what is wrong
+/// with it only when it processes or deploys the version.
 ///
 /// # Errors
 /// [`BundleError`] where the service cannot deploy it.
@@ -36,7 +37,11 @@ pub fn examine(path: &Path) -> Result<Vec<String>, BundleError> {
         Kind::Single => return Ok(Vec::new()),
         Kind::Other(what) => return Err(no_bundle(what.to_owned())),
     }
-    let Content { top, mut faults } = match content_of(file) {
+    let Content {
+        top,
+        faults,
+        mut warnings,
+    } = match content_of(file) {
         Ok(content) => content,
         Err(error) if begin.starts_with(LOCAL_FILE) => {
             return Err(no_bundle(format!(
@@ -53,17 +58,33 @@ pub fn examine(path: &Path) -> Result<Vec<String>, BundleError> {
     };
     match top {
         Top::Nothing => return Err(no_bundle("holds no file".to_owned())),
-        Top::One(folder) => faults.push(format!(
-            "everything is in its folder {folder}: Elastic Beanstalk expects the application at \
-             the top; zip the folder's content, not the folder"
+        Top::One(folder) if LAYOUTS.contains(&folder.as_str()) => warnings.push(format!(
+            "everything is in its folder {folder}: is that where the platform expects it?"
         )),
+        Top::One(folder) => {
+            return Err(BundleError::InFolder {
+                path: path.to_owned(),
+                folder,
+            });
+        }
         Top::Several => {}
     }
-    let told = faults.into_iter();
+    if !faults.is_empty() {
+        return Err(BundleError::Faults {
+            path: path.to_owned(),
+            faults,
+        });
+    }
+    let told = warnings.into_iter();
     Ok(told
-        .map(|fault| format!("the bundle {}: {fault}", path.display()))
+        .map(|warning| format!("the bundle {}: {warning}", path.display()))
         .collect())
 }
+
+/// Folders that may be all of an application, as a document root of PHP or a web archive's parts.
+const LAYOUTS: [&str; 7] = [
+    "public", "www", "web", "html", "htdocs", "WEB-INF", "META-INF",
+];
 
 /// The signature of a file in a ZIP archive (APPNOTE.TXT, 4.3.7).
 const LOCAL_FILE: &[u8] = b"PK\x03\x04";
@@ -111,56 +132,6 @@ fn kind_of(begin: &[u8], path: &Path) -> Kind {
     } else {
         Kind::Other("is no ZIP file")
     }
-}
-
-/// What bluegreen reads of an archive.
-struct Content {
-    top: Top,
-    /// What is wrong with its configuration files, in words.
-    faults: Vec<String>,
-}
-
-/// What lies at the top of an archive.
-enum Top {
-    Nothing,
-    /// Only this folder.
-    One(String),
-    Several,
-}
-
-impl Top {
-    /// This top with one file or folder more.
-    fn with(self, path: &str) -> Top {
-        match (self, path.split_once('/')) {
-            (Top::Nothing, Some((folder, _))) => Top::One(folder.to_owned()),
-            (Top::One(folder), Some((other, _))) if folder == other => Top::One(folder),
-            (Top::Nothing | Top::One(_) | Top::Several, _) => Top::Several,
-        }
-    }
-}
-
-fn content_of(file: File) -> Result<Content, rawzip::Error> {
-    let mut buffer = vec![0; RECOMMENDED_BUFFER_SIZE];
-    let archive = ZipArchive::from_file(file, &mut buffer)?;
-    let mut entries = archive.entries(&mut buffer);
-    let mut content = Content {
-        top: Top::Nothing,
-        faults: Vec::new(),
-    };
-    while let Some(entry) = entries.next_entry()? {
-        let path = entry.file_path();
-        let path = String::from_utf8_lossy(path.as_bytes()).into_owned();
-        if extensions::is_configuration(&path) {
-            let (method, at) = (entry.compression_method(), entry.wayfinder());
-            let fault = extensions::fault(&archive, at, method, &path);
-            content.faults.extend(fault);
-        }
-        // Finder puts what it adds beside the folder that it was told to compress.
-        if !path.starts_with("__MACOSX/") {
-            content.top = content.top.with(&path);
-        }
-    }
-    Ok(content)
 }
 
 /// Reads until the buffer is full or the file ends.
@@ -272,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bundle_is_taken_and_a_folder_around_it_told() {
+    fn a_bundle_is_accepted_and_a_folder_around_it_refused() {
         for (name, bytes) in [
             ("shop.zip", zip(&["app.js", "lib/a.js"])),
             ("shop.war", zip(&["lib/a.js", ".ebextensions/a.config"])),
@@ -282,11 +253,15 @@ mod tests {
         ] {
             assert_eq!(examined(name, &bytes), Ok(Vec::new()), "{name}");
         }
-        let warnings = examined("shop.zip", &zip(&["shop/app.js", "shop/lib/a.js"]));
-        let warnings = warnings.expect("a bundle").join(" ");
-        assert!(warnings.contains("in its folder shop"), "{warnings}");
-        let of_finder = zip(&["shop/app.js", "__MACOSX/shop/._app.js", "shop/lib/a.js"]);
-        let warnings = examined("shop.zip", &of_finder).expect("a bundle");
+        for inside in [
+            &["shop/app.js", "shop/lib/a.js"][..],
+            &["shop/app.js", "__MACOSX/shop/._app.js", "shop/lib/a.js"],
+        ] {
+            let error = examined("shop.zip", &zip(inside)).expect_err("a folder around it");
+            assert!(error.contains("in its folder \"shop\""), "{error}");
+            assert!(error.contains("(cd shop && zip -r"), "{error}");
+        }
+        let warnings = examined("shop.zip", &zip(&["public/index.php"])).expect("a bundle");
         assert_eq!(warnings.len(), 1, "{warnings:?}");
         // Whatever it is, it says that it is an archive.
         let warnings = examined("shop.zip", b"PK one").expect("a bundle").join(" ");
@@ -298,7 +273,7 @@ mod tests {
 
     /// Elastic Beanstalk refuses each of these once it processes or deploys the version.
     #[test]
-    fn configuration_files_that_are_neither_yaml_nor_json_are_told() {
+    fn configuration_files_that_are_neither_yaml_nor_json_are_refused() {
         use rawzip::CompressionMethod as Method;
         for method in [Method::STORE, Method::DEFLATE] {
             let bytes = packed(
@@ -316,13 +291,67 @@ mod tests {
                 ],
                 method,
             );
-            let told = examined("shop.zip", &bytes).expect("a bundle");
-            let [tab, added] = told.as_slice() else {
-                panic!("{told:?}");
-            };
+            let told = examined("shop.zip", &bytes).expect_err("two mistakes");
             let words = ".ebextensions/tab.config is neither YAML nor JSON (line 2, column ";
-            assert!(tab.contains(words), "{tab}");
-            assert!(added.contains("is a file that macOS has added"), "{added}");
+            assert!(told.contains(words), "{told}");
+            assert!(told.contains("is a file that macOS has added"), "{told}");
         }
+    }
+
+    /// How an entry of an archive reads, each with what is said of it.
+    #[test]
+    fn entries_that_no_instance_unpacks_are_refused() {
+        for (files, words) in [
+            (
+                &[("app.js", &b"x"[..]), ("app.js", b"y")][..],
+                "\"app.js\" is in it twice",
+            ),
+            (
+                &[("app.js", b"x"), ("lib\\a.js", b"y")],
+                "has backslashes in its name",
+            ),
+            (
+                &[("app.js", b"x"), ("../../etc/cron.d/a", b"y")],
+                "leads out of the folder",
+            ),
+            (
+                &[("app.js", b"x"), ("Dockerrun.aws.json", b"{\n  a")],
+                "Dockerrun.aws.json is no JSON (key must be a string at line 2 column 3)",
+            ),
+            (
+                &[("app.js", b"x"), ("Procfile", b"web: a\nnode app.js")],
+                "(line 2: \"node app.js\")",
+            ),
+        ] {
+            let bytes = verbatim(files);
+            let error = examined("shop.zip", &bytes).expect_err(words);
+            assert!(error.contains(words), "{words}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_encrypted_entry_is_refused() {
+        let mut bytes = zip(&["app.js", "b.js"]);
+        // Bit 0 of the flags of the central directory's first entry (APPNOTE.TXT, 4.4.4).
+        let central = bytes.windows(4).position(|four| four == b"PK\x01\x02");
+        bytes[central.expect("a central directory") + 8] |= 1;
+        let error = examined("shop.zip", &bytes).expect_err("it is encrypted");
+        assert!(error.contains("\"app.js\" is encrypted"), "{error}");
+    }
+
+    /// A ZIP file that holds these, with their names as they are.
+    fn verbatim(files: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut archive = rawzip::ZipArchiveWriter::new(&mut bytes);
+        for (name, content) in files {
+            let file = archive.new_file(rawzip::path::EntryPath::verbatim(name.as_bytes()));
+            let (mut entry, config) = file.start().expect("it begins");
+            let mut writer = config.wrap(&mut entry);
+            std::io::Write::write_all(&mut writer, content).expect("it is written");
+            let (_, descriptor) = writer.finish().expect("it ends");
+            entry.finish(descriptor).expect("it ends");
+        }
+        archive.finish().expect("it ends");
+        bytes
     }
 }

@@ -37,20 +37,20 @@ mod wait;
 pub use exit::{Exit, Failed};
 
 use std::ffi::{OsStr, OsString};
-use std::io::{ErrorKind, IsTerminal, Write};
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 
 use clap::builder::{Resettable, StyledStr};
-use clap::error::{ContextKind, ContextValue};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::config::keys::{with_switches, without_values_of_variables};
+use crate::config::keys::{leaf, with_switches, without_values_of_variables};
 use crate::config::layers::{Layers, LayersError};
 use crate::config::lines::with_one_line;
 use crate::config::{
@@ -58,6 +58,7 @@ use crate::config::{
 };
 use crate::secrets::Secrets;
 use context::Context;
+use exit::complain_of_usage;
 use output::{IS_UNHEARD, begin_lines};
 use screen::above_the_view;
 use signals::Signals;
@@ -189,7 +190,7 @@ pub fn main() -> ExitCode {
             "`bluegreen status` shows where it stands, `bluegreen resume` continues; please report \
              the message above",
         );
-        failed.print(None);
+        failed.print(None, log_format(None));
         std::process::exit(Exit::Bug.code().into());
     }));
     exit_code()
@@ -206,19 +207,22 @@ fn exit_code() -> ExitCode {
     let definition = without_empty_variables(definition());
     let layers = match Layers::parse(definition, &arguments) {
         Ok(layers) => layers,
-        Err(LayersError::Usage(error)) if error.kind() == clap::error::ErrorKind::DisplayHelp => {
+        Err(LayersError::Usage(error)) if error.kind() == ErrorKind::DisplayHelp => {
             return told_as_help(&help::requested(
                 &self::definition(),
                 &arguments,
                 heeds_globally,
             ));
         }
-        Err(LayersError::Usage(error)) => return told_by_clap(&without_far_guesses(error)),
+        Err(LayersError::Usage(error)) if error.kind() == ErrorKind::MissingSubcommand => {
+            return ended(Err(Failed::no_command()), None);
+        }
+        Err(LayersError::Usage(error)) => return told_by_clap(&brief(error)),
         Err(LayersError::File(error)) => return ended(Err(error.into()), None),
     };
     let cli = match Cli::from_arg_matches(&layers.matches) {
         Ok(cli) => cli,
-        Err(error) => return told_by_clap(&without_far_guesses(error)),
+        Err(error) => return told_by_clap(&brief(error)),
     };
     if !cli.command.tells_problems()
         && let Err(failed) = config::whole(&layers)
@@ -321,15 +325,43 @@ fn ended(done: Result<Exit, Failed>, layers: Option<&Layers>) -> ExitCode {
     match done {
         Ok(exit) => exit.into(),
         Err(failed) => {
-            failed.print(layers);
+            failed.print(layers, log_format(layers));
             failed.tell_others();
             failed.exit().into()
         }
     }
 }
 
+/// How the log is written, which a failure follows: as the settings say, or, where they could not be
+/// read, as the command line or the variable alone says.
+fn log_format(layers: Option<&Layers>) -> LogFormat {
+    if let Some(layers) = layers {
+        let set = leaf(&layers.matches).try_get_one("log_format");
+        return set.ok().flatten().copied().unwrap_or_default();
+    }
+    let arguments: Vec<_> = std::env::args().collect();
+    let is_flag = arguments.iter().any(|arg| arg == "--log-format=json")
+        || arguments
+            .windows(2)
+            .any(|pair| pair == ["--log-format", "json"]);
+    let is_variable = std::env::var("BLUEGREEN_LOG_FORMAT").is_ok_and(|value| value == "json");
+    match is_flag || is_variable {
+        true => LogFormat::Json,
+        false => LogFormat::Text,
+    }
+}
+
 /// Which part of its letters a flag may be off for another one to be suggested: a third.
 const FAR: usize = 3;
+
+/// The error without its line of usage, which lists what variables set beside the flags that are
+/// wrong, and without a suggestion that is far off.
+fn brief(mut error: clap::Error) -> clap::Error {
+    if error.use_stderr() {
+        error.remove(ContextKind::Usage);
+    }
+    without_far_guesses(error)
+}
 
 /// The error without a suggestion that resembles the flag too little: it would mislead, as `--test`
 /// for `--yes`.
@@ -347,17 +379,23 @@ fn without_far_guesses(mut error: clap::Error) -> clap::Error {
         && strsim::damerau_levenshtein(&given, &guess) > (given.chars().count() / FAR).max(1)
     {
         error.remove(ContextKind::SuggestedArg);
-        // It would show the flag that was suggested.
-        error.remove(ContextKind::Usage);
     }
     error
 }
 
 /// Prints the help that the user requested, or what is wrong with the command line.
 fn told_by_clap(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() && log_format(None) == LogFormat::Json {
+        let told = error.render().to_string();
+        let message = told.trim().trim_start_matches("error: ");
+        return ended(Err(Failed::new(Exit::Usage, message)), None);
+    }
+    if error.use_stderr() {
+        complain_of_usage();
+    }
     let is_unheard = error
         .print()
-        .is_err_and(|e| e.kind() != ErrorKind::BrokenPipe);
+        .is_err_and(|e| e.kind() != std::io::ErrorKind::BrokenPipe);
     match is_unheard && !error.use_stderr() {
         true => ended(Err(unheard()), None),
         false => u8::try_from(error.exit_code()).map_or(Exit::Bug.into(), ExitCode::from),
@@ -371,7 +409,7 @@ fn told_as_help(text: &StyledStr) -> ExitCode {
         false => text.to_string(),
     };
     match writeln!(std::io::stdout(), "{}", text.trim_end()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => ended(Err(unheard()), None),
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => ended(Err(unheard()), None),
         _ => Exit::Completed.into(),
     }
 }
@@ -490,7 +528,7 @@ fn heeds(id: &str, leads_back: bool) -> bool {
     // On the way back green is not tested, and nothing pauses.
     let only_forward = matches!(id, "test_green" | "approve_url");
     // The version that takes the place of the one that is held.
-    let is_its_own = id == "version_label" && !leads_back;
+    let is_its_own = matches!(id, "version_label" | "bundle") && !leads_back;
     let is_heeded = is_named_under_way(id) || WHERE.contains(&id) || ON_THE_WAY.contains(&id);
     is_its_own || is_heeded && !(only_forward && leads_back)
 }

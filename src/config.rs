@@ -21,7 +21,7 @@ mod test_flags;
 
 pub use approval_flags::{ApprovalFlags, Otherwise};
 pub use ci_flags::{CiFlags, DetachAt, OutputFormat};
-pub use error::ConfigError;
+pub use error::{ConfigError, Required};
 pub use green_name::default_green;
 pub use hidden::Hidden;
 pub use limit_flags::LimitFlags;
@@ -86,10 +86,11 @@ impl Options {
     #[must_use]
     pub fn examined(&self) -> (Config, Vec<ConfigError>) {
         let mut wrong = Vec::new();
+        let mut missing = Vec::new();
         let mut required = |value: &Option<String>, what, flag, variable| {
             let value = value.clone().filter(|value| !value.trim().is_empty());
             value.unwrap_or_else(|| {
-                wrong.push(ConfigError::Missing {
+                missing.push(Required {
                     what,
                     flag,
                     variable,
@@ -110,6 +111,9 @@ impl Options {
             "--bucket",
             "S3_ARTIFACTS_BUCKET",
         );
+        if !missing.is_empty() {
+            wrong.push(ConfigError::Missing(missing));
+        }
         if !is_bucket_name(&bucket) {
             let why = "a bucket's name has 3 to 255 letters, digits, dots, hyphens and underscores, \
                        without s3:// and without a path";

@@ -4,6 +4,7 @@
 //! only another poll: `run` makes a plan and starts the loop, `resume` starts the loop.
 
 mod deploys;
+mod engine_log;
 mod error;
 mod followers;
 mod gates;
@@ -792,7 +793,12 @@ impl<'a, C: Cloud> Driver<'a, C> {
             }
             None => Word::GoOn,
         };
-        self.obey_hooks(deployment, state, word, seen).await
+        let left = deployment.state.kind();
+        self.obey_hooks(deployment, state, word, seen).await?;
+        if deployment.state.kind() != left {
+            self.tell_the_engine_log(deployment, left).await;
+        }
+        Ok(())
     }
 
     /// Checkpoints, here and in the bucket; returns only once both hold it.

@@ -149,7 +149,7 @@ async fn missing(
             for_shell(&green.name),
             for_shell(blue)
         ),
-        _ => "is --blue right?".to_owned(),
+        _ => instead(cloud, config).await,
     };
     let evidence = format!("there is no environment {blue} in application {app} in {region}");
     Ok(vec![
@@ -157,6 +157,37 @@ async fn missing(
         Check::Environments.refused(evidence, remedy),
     ])
 }
+
+/// How many environments a remedy names.
+const NAMED_MAX: usize = 5;
+
+/// Which environment may be meant where there is no blue.
+async fn instead(cloud: &AwsCloud, config: &Config) -> String {
+    let unknown = "is --blue right, and may these credentials read it?".to_owned();
+    // This is for a hint alone.
+    let Ok(all) = cloud.all_environments().await else {
+        return unknown;
+    };
+    let mut names: Vec<_> = all
+        .into_iter()
+        .filter(|one| one.application == config.app && one.status != "Terminated")
+        .map(|one| one.name)
+        .collect();
+    names.sort_by_key(|name| strsim::damerau_levenshtein(name, &config.blue));
+    match names.split_first() {
+        None => unknown,
+        Some((near, _)) if strsim::damerau_levenshtein(near, &config.blue) <= MISSPELT => {
+            format!("did you mean --blue {}?", for_shell(near))
+        }
+        Some(_) => {
+            names.truncate(NAMED_MAX);
+            format!("is --blue right? There are {}", names.join(", "))
+        }
+    }
+}
+
+/// How many letters a name may be off for another one to be suggested.
+const MISSPELT: usize = 3;
 
 /// Whether an earlier release was to leave production on the environment with green's name.
 async fn was_promoted(cloud: &AwsCloud, green: &Environment) -> bool {

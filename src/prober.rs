@@ -26,6 +26,10 @@ use crate::secrets;
 /// Timeout of a name server's answer that is not essential.
 const RESOLVED_WITHIN: Duration = Duration::from_secs(5);
 
+/// How long what the service has signed may take, and how many bytes of it are read.
+const FETCHED_WITHIN: Duration = Duration::from_secs(20);
+const FETCHED_MAX: usize = 2 * 1024 * 1024;
+
 /// The prober that sends requests over the network.
 #[derive(Clone, Debug)]
 pub struct HttpProber {
@@ -272,6 +276,34 @@ impl Prober for HttpProber {
         let found = found.ok()?.ok()?;
         let nodes: BTreeSet<_> = found.iter().filter(|at| at.is_ipv4()).collect();
         u32::try_from(nodes.len()).ok().filter(|nodes| *nodes > 0)
+    }
+
+    async fn fetch(&self, url: &str) -> Result<String, String> {
+        let url = Url::parse(url).map_err(|e| e.to_string())?;
+        let host = url.host_str().unwrap_or_default();
+        let is_aws = host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn");
+        let client = match &self.proxy {
+            // A sandbox serves it at its own address.
+            Some(_) => builder().no_proxy().build().map_err(root_cause)?,
+            None if url.scheme() == "https" && is_aws => self.client.clone(),
+            None => return Err("it leads elsewhere than to AWS".to_owned()),
+        };
+        let fetched = async {
+            let mut response = client.get(url).send().await.map_err(root_cause)?;
+            if response.status() != reqwest::StatusCode::OK {
+                return Err(format!("it answered {}", response.status()));
+            }
+            let mut text = Vec::new();
+            while let Some(chunk) = response.chunk().await.map_err(root_cause)? {
+                text.extend_from_slice(&chunk);
+                if text.len() > FETCHED_MAX {
+                    break;
+                }
+            }
+            Ok(String::from_utf8_lossy(&text).into_owned())
+        };
+        let fetched = tokio::time::timeout(FETCHED_WITHIN, fetched).await;
+        fetched.unwrap_or_else(|_| Err(late(FETCHED_WITHIN)))
     }
 
     async fn look_up(&self, name: &str) -> Result<Led, String> {

@@ -149,6 +149,41 @@ impl Entry {
         evidence
     }
 
+    /// The end of the log of the deploy that failed last, or why it could not be read, where that
+    /// failure is why the deployment stands where it does.
+    #[must_use]
+    pub fn engine_log(&self) -> Option<&Happened> {
+        let cause = self.deployment.state.cause();
+        let cause = cause.map(|cause| self.deployment.told(cause));
+        matches!(cause, Some(Cause::DeployFailed { .. })).then_some(())?;
+        let mut latest = self.events.iter().rev().map(|event| &event.happened);
+        latest.find(|happened| {
+            matches!(
+                happened,
+                Happened::EngineLog { .. } | Happened::EngineLogUnread { .. }
+            )
+        })
+    }
+
+    /// What somebody else has done to the environments meanwhile, the oldest first.
+    #[must_use]
+    pub fn outside(&self) -> Vec<&EventRecord> {
+        let is_outside = |event: &&EventRecord| {
+            matches!(
+                event.happened,
+                Happened::OthersUpdate { .. }
+                    | Happened::OthersTermination { .. }
+                    | Happened::OthersSwap { .. }
+                    | Happened::OthersDeploy { .. }
+                    | Happened::ChangesAreLost { .. }
+            )
+        };
+        let mut outside: Vec<_> = self.events.iter().rev().filter(is_outside).collect();
+        outside.truncate(EVIDENCE_MAX);
+        outside.reverse();
+        outside
+    }
+
     /// Whether no process carries it on although it is neither at rest nor at its end.
     #[must_use]
     pub fn is_interrupted(&self) -> bool {

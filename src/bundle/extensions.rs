@@ -1,9 +1,10 @@
-//! The configuration files of a bundle, `.ebextensions/*.config`, as far as they can be judged
-//! here: each is YAML or JSON. Elastic Beanstalk refuses a version of which one is neither.
+//! The files of a bundle that Elastic Beanstalk reads itself, as far as they can be judged here:
+//! `.ebextensions/*.config` is YAML or JSON, `Dockerrun.aws.json` is JSON, and each line of a
+//! `Procfile` names a process. It refuses a version, or fails to deploy it, where one is not.
 
 use std::io::Read;
 
-use rawzip::{CompressionMethod, FileReader, ZipArchive, ZipArchiveEntryWayfinder};
+use rawzip::{CompressionMethod, FileReader, ZipArchive, ZipFileHeaderRecord};
 use saphyr_parser::Parser;
 use serde::de::IgnoredAny;
 
@@ -18,16 +19,34 @@ pub(super) fn is_configuration(path: &str) -> bool {
     name.ends_with(".config") && folders.next() == Some(".ebextensions")
 }
 
-/// What is wrong with a configuration file, in words; `None` where nothing is, or where it cannot
-/// be read here.
+/// What is wrong with such a file, in words; `None` where nothing is, where it is another file, or
+/// where it cannot be read here.
 pub(super) fn fault(
     archive: &ZipArchive<FileReader>,
-    entry: ZipArchiveEntryWayfinder,
-    method: CompressionMethod,
+    entry: &ZipFileHeaderRecord<'_>,
     path: &str,
 ) -> Option<String> {
-    let text = content(archive, entry, method)?;
-    let why = neither(&text)?;
+    let text = || content(archive, entry);
+    match path {
+        "Dockerrun.aws.json" => {
+            let error = serde_json::from_slice::<IgnoredAny>(&text()?).err()?;
+            Some(format!("{path} is no JSON ({error})"))
+        }
+        "Procfile" => {
+            let text = text()?;
+            let (number, line) = no_process(&String::from_utf8_lossy(&text))?;
+            Some(format!(
+                "Procfile has a line that names no process, as in \"web: node app.js\" (line \
+                 {number}: {line:?})"
+            ))
+        }
+        _ if is_configuration(path) => configuration_fault(&text()?, path),
+        _ => None,
+    }
+}
+
+fn configuration_fault(text: &[u8], path: &str) -> Option<String> {
+    let why = neither(text)?;
     let name = path.rsplit('/').next().unwrap_or_default();
     Some(match name.starts_with("._") {
         true => format!(
@@ -40,12 +59,32 @@ pub(super) fn fault(
     })
 }
 
-fn content(
+/// The first line of a Procfile that names no process and its command, with its number from 1
+/// (developer guide, "Configuring the application process with a Procfile": a line matches
+/// `^[A-Za-z0-9_-]+:\s*[^\s].*$`).
+fn no_process(text: &str) -> Option<(usize, String)> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    let names_one = |line: &str| {
+        let (name, command) = line.split_once(':').unwrap_or_default();
+        !name.is_empty() && name.chars().all(is_name) && !command.trim().is_empty()
+    };
+    let lines = text.trim_start_matches('\u{feff}').lines().enumerate();
+    let mut lines = lines.filter(|(_, line)| {
+        let line = line.trim();
+        !line.is_empty() && !line.starts_with('#')
+    });
+    let (at, line) = lines.find(|(_, line)| !names_one(line))?;
+    Some((at + 1, line.chars().take(80).collect()))
+}
+
+/// What a file of an archive holds; `None` where it is too long to be judged, or cannot be unpacked
+/// here.
+pub(super) fn content(
     archive: &ZipArchive<FileReader>,
-    entry: ZipArchiveEntryWayfinder,
-    method: CompressionMethod,
+    entry: &ZipFileHeaderRecord<'_>,
 ) -> Option<Vec<u8>> {
-    let entry = archive.get_entry(entry).ok()?;
+    let method = entry.compression_method();
+    let entry = archive.get_entry(entry.wayfinder()).ok()?;
     let reader = entry.reader();
     let mut text = Vec::new();
     let read = match method {
@@ -92,6 +131,25 @@ mod tests {
             ("a.config", false),
         ] {
             assert_eq!(is_configuration(path), is, "{path}");
+        }
+    }
+
+    #[test]
+    fn each_line_of_a_procfile_names_a_process() {
+        for good in [
+            "web: node app.js\n",
+            "# all\n\nweb:bin/web\r\nwork-2: a:b\n",
+            "",
+        ] {
+            assert_eq!(no_process(good), None, "{good}");
+        }
+        for (bad, at) in [
+            ("web node\n", 1),
+            ("web: a\nweb b: c\n", 2),
+            ("web:  \n", 1),
+        ] {
+            let found = no_process(bad).expect("it names none");
+            assert_eq!(found.0, at, "{bad}");
         }
     }
 

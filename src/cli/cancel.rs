@@ -26,7 +26,7 @@ pub(super) async fn order(
     let orders = context.orders(Order::Retreat, named)?;
     // Before the word to go back is left.
     orders.fit(deployment).map_err(Failed::from)?;
-    obey(state, plan, Order::Retreat)?;
+    obey(state, plan, Order::Retreat).map_err(|error| Failed::not_possible(&plan.id, error))?;
     context.may_use_its_lease(plan)?;
     let cloud = context.cloud_of(plan).await?;
     let id = &plan.id;

@@ -98,7 +98,7 @@ fn check(options: &Options, release: &run::Args, layers: &Layers) -> Result<Exit
     }
     if !failed.is_empty() {
         for failed in &failed {
-            failed.print(Some(layers));
+            failed.print_as_one_of_several(layers);
         }
         return Ok(Exit::Refused);
     }

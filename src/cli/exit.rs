@@ -18,9 +18,9 @@ use crate::claim::{ClaimError, Obstacle};
 use crate::clock::whole_seconds;
 use crate::cloud::ConnectError;
 use crate::cloud::{LookError, is_clock};
-use crate::config::ConfigError;
 use crate::config::file::FileError;
 use crate::config::layers::Layers;
+use crate::config::{ConfigError, LogFormat};
 use crate::deployment::Deployment;
 use crate::driver::DriveError;
 use crate::journal::JournalError;
@@ -196,37 +196,112 @@ impl Failed {
             of: self.stands.as_ref().map(|stands| stands.subject.clone()),
             exit_code: self.exit.code(),
             message: &pasteable(&self.message),
-            hint: self.hint.as_deref().map(pasteable).as_deref(),
-            users: self.stands.as_ref().map(|stands| stands.users.as_str()),
+            hint: self.hint_in_words().map(pasteable).as_deref(),
+            users: self.users_in_words(),
         });
         if github::is_running() {
-            github::annotate(&self.message, self.hint.as_deref());
+            github::annotate(&self.message, self.hint_in_words());
         }
+    }
+
+    /// This failure, of this deployment unless it is about another one.
+    pub(super) fn of_at_least(self, id: &str) -> Failed {
+        match self.deployment {
+            Some(_) => self,
+            None => self.of(id),
+        }
+    }
+
+    /// Where users are, in words; `None` where the command may have moved them and nobody knows.
+    fn users_in_words(&self) -> Option<&str> {
+        let is_unchanged = match self.exit {
+            Exit::Usage | Exit::Refused | Exit::NoDeployment => true,
+            Exit::Completed
+            | Exit::Paused(_)
+            | Exit::Bug
+            | Exit::RolledBack
+            | Exit::Stuck
+            | Exit::Busy
+            | Exit::Held
+            | Exit::Denied
+            | Exit::Interrupted => self
+                .advice()
+                .is_some_and(|hint| hint.starts_with(UNCHANGED)),
+        };
+        let unchanged = is_unchanged.then_some(AS_THEY_WERE);
+        let users = self.stands.as_ref().map(|stands| stands.users.as_str());
+        users.or(unchanged)
+    }
+
+    /// What to do, without what the line about users says already.
+    fn hint_in_words(&self) -> Option<&str> {
+        let hint = self.advice()?;
+        let rest = hint
+            .strip_prefix(UNCHANGED)
+            .filter(|_| self.stands.is_none());
+        let hint = rest.map_or(hint, |rest| rest.trim_start_matches([',', ';', ' ']));
+        Some(hint).filter(|hint| !hint.is_empty())
     }
 
     /// Prints it on standard error, first where users are; with the layers, it adds where the
     /// values of the flags that it names come from.
-    pub(super) fn print(&self, layers: Option<&Layers>) {
-        let unchanged = self.hint.as_deref().and_then(|h| h.strip_prefix(UNCHANGED));
-        let hint = unchanged.map(|rest| rest.trim_start_matches([',', ';', ' ']));
-        let users = self.stands.as_ref().map(|stands| &stands.users);
-        match (users, hint) {
-            (Some(users), _) => complain(&format!("Users: {users}")),
-            (None, Some(_)) => complain("Users: as they were; nothing was changed by this command"),
-            (None, None) => {}
+    pub(super) fn print(&self, layers: Option<&Layers>, format: LogFormat) {
+        let notes = layers.map_or_else(Vec::new, |layers| layers.places(&self.message));
+        match format {
+            LogFormat::Text => self.print_text(&notes),
+            LogFormat::Json => self.print_json(&notes),
         }
-        complain(&format!("error: {}", self.message));
-        for place in layers.map_or_else(Vec::new, |layers| layers.places(&self.message)) {
-            complain(&format!("note: {place}"));
-        }
-        let hint = match (users, hint) {
-            (None, Some(rest)) => Some(rest),
-            _ => self.hint.as_deref(),
-        };
-        if let Some(hint) = hint.filter(|hint| !hint.is_empty()) {
+    }
+
+    /// Prints it as one of several mistakes, of which none has a consequence.
+    pub(super) fn print_as_one_of_several(&self, layers: &Layers) {
+        self.print_message(&layers.places(&self.message));
+        if let Some(hint) = self.hint_in_words() {
             complain(&format!("hint: {hint}"));
         }
     }
+
+    fn print_message(&self, notes: &[String]) {
+        complain(&format!("error: {}", self.message));
+        for note in notes {
+            complain(&format!("note: {note}"));
+        }
+    }
+
+    fn print_text(&self, notes: &[String]) {
+        if let Some(users) = self.users_in_words() {
+            complain(&format!("Users: {users}"));
+        }
+        self.print_message(notes);
+        if let Some(hint) = self.hint_in_words() {
+            complain(&format!("hint: {hint}"));
+        }
+    }
+
+    /// One line, with the keys of the log's lines before its own.
+    fn print_json(&self, notes: &[String]) {
+        let shown = |text: &str| harmless(&Secrets::default().hide(&pasteable(text))).into_owned();
+        let document = serde_json::json!({
+            "timestamp": humantime::format_rfc3339_micros(std::time::SystemTime::now()).to_string(),
+            "level": "ERROR",
+            "message": shown(&self.message),
+            "exit_code": self.exit.code(),
+            "users": self.users_in_words().map(shown),
+            "deployment": self.deployment,
+            "hint": self.hint_in_words().map(shown),
+            "notes": notes.iter().map(|note| shown(note)).collect::<Vec<_>>(),
+        });
+        remove_the_view();
+        let _ = writeln!(std::io::stderr(), "{document}");
+    }
+}
+
+/// Where users are after a command that has changed nothing.
+const AS_THEY_WERE: &str = "as they were; nothing was changed by this command";
+
+/// Says that a command with a mistake in its flags has changed nothing.
+pub(super) fn complain_of_usage() {
+    complain(&format!("Users: {AS_THEY_WERE}"));
 }
 
 /// Standard error may be closed, which must not change how the command fails.
@@ -247,7 +322,14 @@ pub(super) fn without_roots(why: impl Display) -> Failed {
 
 impl From<ConfigError> for Failed {
     fn from(error: ConfigError) -> Failed {
-        Failed::new(Exit::Refused, error)
+        let is_first_run = matches!(error, ConfigError::Missing(_)) && cfg!(feature = "sandbox");
+        let failed = Failed::new(Exit::Refused, error);
+        match is_first_run {
+            true => failed.hint(
+                "nothing was changed; to try bluegreen without an AWS account: bluegreen run --sandbox",
+            ),
+            false => failed,
+        }
     }
 }
 
@@ -272,13 +354,58 @@ impl From<ConnectError> for Failed {
 
 impl From<BundleError> for Failed {
     fn from(error: BundleError) -> Failed {
-        Failed::new(Exit::Refused, error)
+        let hint = match &error {
+            BundleError::Read { .. } => {
+                "nothing was changed; is --bundle right? A relative path \
+                                         begins in the current folder"
+            }
+            BundleError::NotText { .. }
+            | BundleError::NotAFile { .. }
+            | BundleError::Folder { .. }
+            | BundleError::NotABundle { .. }
+            | BundleError::InFolder { .. }
+            | BundleError::Faults { .. } => "nothing was changed",
+            BundleError::TooLarge { .. } => {
+                "nothing was changed; leave out what the instances install themselves, such as \
+                 node_modules, and files that the application does not need"
+            }
+        };
+        Failed::new(Exit::Refused, error).hint(hint)
     }
 }
 
 impl From<NotPossible> for Failed {
     fn from(error: NotPossible) -> Failed {
         Failed::new(Exit::Refused, error)
+    }
+}
+
+impl Failed {
+    /// A command line without a command.
+    pub(super) fn no_command() -> Failed {
+        let hint = match cfg!(feature = "sandbox") {
+            true => {
+                "bluegreen --help lists the commands; bluegreen run --sandbox releases a version in a \
+                 local sandbox, without an AWS account"
+            }
+            false => "bluegreen --help lists the commands",
+        };
+        Failed::new(Exit::Usage, "no command is given").hint(hint)
+    }
+
+    /// An order that this deployment's state does not allow.
+    pub(super) fn not_possible(id: &str, error: NotPossible) -> Failed {
+        let hint = match &error {
+            NotPossible::Ended(_) | NotPossible::NotPaused(_) => {
+                format!("nothing was changed; bluegreen status {id} shows what it did")
+            }
+            NotPossible::NoWayBack(_) => "nothing was changed".to_owned(),
+            NotPossible::NotHeld(_) => format!(
+                "nothing was changed; to release another version, roll this one back with \
+                 bluegreen rollback {id}, then run again"
+            ),
+        };
+        Failed::from(error).hint(hint).of(id)
     }
 }
 
@@ -291,13 +418,21 @@ impl From<Refused> for Failed {
                 let refusals = findings.iter().filter(|finding| finding.refuses());
                 let may = refusals.filter(|refusal| refusal.may_be_allowed());
                 let names: Vec<_> = may.map(|refusal| refusal.check).collect();
+                let refusals = findings.iter().filter(|finding| finding.refuses());
                 let allow = names.iter().map(|check| format!(" --allow {check}"));
-                let hint = match names.is_empty() {
-                    true => nothing.to_owned(),
-                    false => format!(
-                        "{nothing};{} would override, docs/use/checks.md says what follows then",
+                let hint = if names.is_empty() {
+                    nothing.to_owned()
+                } else if names.len() < refusals.count() {
+                    format!(
+                        "{nothing}; put right what is named above and run again; `bluegreen plan` \
+                         shows every check"
+                    )
+                } else {
+                    format!(
+                        "{nothing}; put that right and run again; to release without that check, add{}: \
+                         docs/use/checks.md says what may happen then",
                         allow.collect::<String>()
-                    ),
+                    )
                 };
                 Failed::new(Exit::Refused, error).hint(hint)
             }
@@ -323,10 +458,20 @@ impl From<LookError> for Failed {
                     "nothing was changed; are the region, the endpoint and the network right?",
                 )
             },
+            LookError::Credentials(why) if why.contains(NO_CREDENTIALS) => {
+                let message = format!("this process has no AWS credentials: {why}");
+                Failed::new(Exit::Refused, message).hint(
+                    "nothing was changed; sign in with aws login or aws sso login, or set AWS_PROFILE, \
+                     or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+                )
+            }
             LookError::Credentials(why) => {
                 let renew = match is_clock(&why) {
-                    true => "set this machine's clock",
-                    false => "set AWS_PROFILE or AWS_ACCESS_KEY_ID, or renew the session",
+                    true => "set this machine's clock, then run it again",
+                    false => {
+                        "renew them (aws login, aws sso login, or a new session token), then run it \
+                         again"
+                    }
                 };
                 Failed::new(
                     Exit::Refused,
@@ -453,6 +598,9 @@ impl From<StoreError> for Failed {
         }
     }
 }
+
+/// How the SDK says that it has found no credentials anywhere.
+const NO_CREDENTIALS: &str = "no credentials found in chain";
 
 /// Whether what the service said names a throttle: it was reached then.
 fn is_throttle(why: &str) -> bool {
@@ -613,7 +761,9 @@ impl From<Error> for Failed {
         match error {
             Error::Claim(error) => error.into(),
             Error::Refused(refused) => refused.into(),
-            Error::NotHealthy { .. } => refused("nothing was changed"),
+            Error::NotHealthy { .. } => {
+                refused("nothing was changed; --wait 20m waits longer for it")
+            }
             Error::NotPossible(error) => error.into(),
             Error::Look(error) => error.into(),
             Error::Unset(error) => error.into(),
@@ -646,6 +796,10 @@ impl From<Error> for Failed {
             Error::NoBundle { id, .. } => refused(&format!(
                 "put it there and resume, or roll back with: bluegreen rollback {id}"
             )),
+            Error::OtherBundle { .. } => refused(
+                "nothing was changed; leave --bundle out to take the registered one, or choose another \
+                 label with --version-label for this bundle",
+            ),
             Error::TakeOver { id, error } => Failed::taking_over(&id, error),
             Error::Drive {
                 id,

@@ -20,6 +20,9 @@ const LATEST: &str = "latest";
 const ID_LENGTH: usize = 26;
 const ID_LEAST: usize = 4;
 
+/// How many of several matching ids an error lists.
+const IDS_LISTED: usize = 5;
+
 /// How many letters an id may be off for another one to be suggested.
 const ID_MISSPELT: usize = 3;
 
@@ -28,6 +31,27 @@ pub(super) struct InFlight {
     pub found: Vec<(DeploymentRecord, Option<LeaseRecord>)>,
     /// Why some or all of what the bucket lists is missing.
     pub unseen: Option<Failed>,
+}
+
+/// The beginning of an id that is too short, or that several ids have.
+fn not_one(given: &str, meant: &[&String]) -> Failed {
+    // The newest ones are those that somebody asks about.
+    let newest = meant.iter().rev().take(IDS_LISTED);
+    let lines: String = newest.map(|id| format!("\n  {id}")).collect();
+    let listed = match meant.len() {
+        0..=IDS_LISTED => lines,
+        _ => format!("{lines}\n  and older ones"),
+    };
+    let message = match meant.len() {
+        1 => {
+            format!("{given:?} is too short for an id, and one deployment begins with it:{listed}")
+        }
+        many => format!("{given:?} is the beginning of {many} deployments:{listed}"),
+    };
+    Failed::new(Exit::Usage, message).hint(format!(
+        "nothing was changed; give at least {ID_LEAST} characters, and enough for one deployment, or \
+         say latest"
+    ))
 }
 
 impl Context {
@@ -97,7 +121,7 @@ impl Context {
             (Ok(there), _) => there,
             (Err(failed), Some(_)) => {
                 warn!(
-                    "the copy in the bucket is not to be seen: {}",
+                    "the copy in the bucket cannot be read, the journal here is used: {}",
                     failed.message()
                 );
                 None
@@ -121,7 +145,7 @@ impl Context {
     pub async fn whole_id(&self, given: &str) -> Result<String, Failed> {
         let id = given.to_uppercase();
         let is_latest = given == LATEST;
-        if !is_latest && (id.len() >= ID_LENGTH || id.len() < ID_LEAST) {
+        if !is_latest && id.len() >= ID_LENGTH {
             return Ok(id);
         }
         let known = self.newest().await?;
@@ -141,15 +165,8 @@ impl Context {
                 format!("there is no deployment in {}", self.searched()),
             )),
             [] => Ok(id),
-            [one] => Ok(one.clone()),
-            _ => {
-                let ids: Vec<_> = meant.iter().map(|id| id.as_str()).collect();
-                let several = format!(
-                    "{given} is the beginning of several deployments: {}",
-                    ids.join(", ")
-                );
-                Err(Failed::new(Exit::Usage, several).hint("give more of it"))
-            }
+            [one] if is_latest || id.len() >= ID_LEAST => Ok(one.clone()),
+            _ => Err(not_one(given, &meant)),
         }
     }
 
@@ -241,11 +258,13 @@ impl Context {
         let bucket = self.options.bucket.as_deref().unwrap_or_default();
         match listed {
             Ok(Listed { found, unreadable }) => {
-                let not_all = format!("some objects in bucket {bucket} are not readable");
+                let not_all = format!("some objects in bucket {bucket} cannot be read");
                 (found, first_of(unreadable, &not_all))
             }
             Err(failed) => {
-                let failed = failed.about(&format!("what is in bucket {bucket} is not to be seen"));
+                let failed = failed.about(&format!(
+                    "the deployments in bucket {bucket} cannot be read"
+                ));
                 warn!("{}", failed.message());
                 (Vec::new(), Some(failed))
             }
@@ -355,7 +374,7 @@ impl Context {
                     first_of(unreadable, &format!("some {what} are not readable"))
                 }
                 Err(failed) => {
-                    let failed = failed.about(&format!("the {what} are not to be seen"));
+                    let failed = failed.about(&format!("the {what} cannot be read"));
                     warn!("{}", failed.message());
                     Some(failed)
                 }

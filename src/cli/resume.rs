@@ -1,5 +1,7 @@
 //! `bluegreen resume`: continues from the last checkpoint.
 
+use std::path::PathBuf;
+
 use tokio::task::LocalSet;
 use tracing::{error, info};
 
@@ -7,12 +9,15 @@ use super::context::Context;
 use super::exit::{Exit, Failed};
 use super::find::InFlight;
 use super::output::say;
-use super::session::go_on;
+use super::run::{is_version_label, opened};
+use super::session::{Console, go_on};
 use super::signals::Standing;
 use super::unheeded::Unheeded;
+use crate::bundle;
 use crate::config::{Named, NamedLimits, Options};
-use crate::machine::Order;
-use crate::plan::Goal;
+use crate::deployment::Deployment;
+use crate::machine::{Order, obey};
+use crate::plan::{BundleFile, Goal};
 use crate::shared::DeploymentRecord;
 
 /// What `resume` takes.
@@ -23,14 +28,18 @@ pub(super) struct Args {
     /// Another version for a held deployment
     #[arg(long, value_name = "LABEL")]
     version_label: Option<String>,
+    /// Source bundle of another version for a held deployment, to upload and register; without
+    /// --version-label its name and hash are the label
+    #[arg(long, value_name = "FILE")]
+    bundle: Option<PathBuf>,
     /// Continue from a pause without its pending approval (--approve-url)
-    #[arg(long, conflicts_with = "version_label")]
+    #[arg(long, conflicts_with_all = ["version_label", "bundle"])]
     approve: bool,
     /// Give up the outside changes for which the deployment is held
     #[arg(long)]
     pub(super) discard_changes: bool,
     /// Resume every interrupted deployment of the bucket that has no runner, at the same time
-    #[arg(long, conflicts_with_all = ["id", "version_label", "approve", "discard_changes"])]
+    #[arg(long, conflicts_with_all = ["id", "version_label", "bundle", "approve", "discard_changes"])]
     all: bool,
 }
 
@@ -45,6 +54,12 @@ pub(super) async fn run(
         let hint = "nothing was changed; name them to `bluegreen resume ID`";
         return Err(Failed::new(Exit::Usage, message).hint(hint));
     }
+    let file = args.bundle.as_deref().map(opened).transpose()?;
+    let label = args.version_label.clone();
+    let label = label.or_else(|| file.as_ref().map(bundle::label));
+    if let Some(label) = &label {
+        is_version_label(label)?;
+    }
     let mut context = Context::to_drive(options, args.id.as_deref(), unheeded).await?;
     if args.all {
         if let Some(unheeded) = context.unheeded {
@@ -52,15 +67,37 @@ pub(super) async fn run(
         }
         return all(&context, &named.limits).await;
     }
-    let order = match &args.version_label {
-        Some(version) => Order::Correct {
-            version: version.clone(),
-        },
+    let found = context.find_or_rebuild(args.id.as_deref(), None).await?;
+    let order = match label {
+        Some(version) => Order::Correct { version },
         None if args.approve => Order::Approve,
         None => Order::Resume,
     };
-    let found = context.find_or_rebuild(args.id.as_deref(), None).await?;
+    if let (Some(file), Order::Correct { version }) = (file, &order) {
+        publish(&mut context, &found, (version, file), &order).await?;
+    }
     go_on(&mut context, found, order, Goal::Release, named).await
+}
+
+/// Uploads and registers the bundle of a corrected version, where the deployment may take one.
+async fn publish(
+    context: &mut Context,
+    found: &DeploymentRecord,
+    (version, file): (&str, BundleFile),
+    order: &Order,
+) -> Result<(), Failed> {
+    let Deployment { state, plan, .. } = &found.deployment;
+    let id = &plan.id;
+    let possible = obey(state, plan, order.clone());
+    possible.map_err(|error| Failed::not_possible(id, error))?;
+    context.may_use_its_lease(plan)?;
+    let cloud = context.cloud_of(plan).await?;
+    let bundle = bundle::addressed(&plan.target.application, file);
+    info!(id, "registering version {version} with its bundle");
+    let console = Console::new(context);
+    let session = context.session(cloud, &console)?;
+    let done = session.publish(plan, version, bundle).await;
+    done.map_err(|error| context.failed(error).of_at_least(id))
 }
 
 /// Carries on every interrupted deployment until it rests, all at the same time. Those that rest

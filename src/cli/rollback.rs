@@ -57,7 +57,8 @@ pub(super) async fn run(
             return undo(&mut context, &found.deployment).await;
         }
         let over = NotPossible::Ended(found.deployment.state.kind());
-        return Err(Failed::from(over).hint(how_to_undo(&found.deployment)));
+        let failed = Failed::from(over).of(&found.deployment.plan.id);
+        return Err(failed.hint(how_to_undo(&found.deployment)));
     }
     let lease = context.lease_of(&found.deployment).await;
     if context.is_carried_on(&found.deployment, lease.as_ref()) {

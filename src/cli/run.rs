@@ -1,6 +1,6 @@
 //! `bluegreen run`: makes a plan, writes it into the journal, and carries it out.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::ValueEnum;
@@ -20,7 +20,7 @@ use crate::config::{Config, Named, Options};
 use crate::facts::is_healthy;
 use crate::hooks::{Hook, OnFailure};
 use crate::machine::Order;
-use crate::plan::{self, Bundle, Goal};
+use crate::plan::{self, Bundle, BundleFile, Goal};
 use crate::preflight::{Check, Finding, Refused, Wanted};
 use crate::report::jsonl::Line;
 use crate::session::{Error, Outcome, Release};
@@ -151,10 +151,7 @@ impl Which {
         }
         let bundle = match (&self.bundle, key) {
             (Some(path), _) => {
-                let file = bundle::read(path)?;
-                for warning in bundle::examine(path)? {
-                    warn!("{warning}");
-                }
+                let file = opened(path)?;
                 label.get_or_insert_with(|| bundle::label(&file));
                 Some(bundle::addressed(&config.app, file))
             }
@@ -164,18 +161,29 @@ impl Which {
             }),
             (None, None) => None,
         };
-        if let Some(label) = &label
-            && (label.chars().count() > 100 || label.contains('/'))
-        {
-            return Err(Failed::new(
-                Exit::Refused,
-                format!(
-                    "--version-label {label:?}: a version label has 1 to 100 characters and no slash"
-                ),
-            ));
+        if let Some(label) = &label {
+            is_version_label(label)?;
         }
         Ok((label, bundle))
     }
+}
+
+/// A bundle that Elastic Beanstalk can deploy, with its length and its hash.
+pub(super) fn opened(path: &Path) -> Result<BundleFile, Failed> {
+    for warning in bundle::examine(path)? {
+        warn!("{warning}");
+    }
+    Ok(bundle::read(path)?)
+}
+
+/// Refuses what no version may be called.
+pub(super) fn is_version_label(label: &str) -> Result<(), Failed> {
+    if (1..=100).contains(&label.chars().count()) && !label.contains('/') {
+        return Ok(());
+    }
+    let message =
+        format!("--version-label {label:?}: a version label has 1 to 100 characters and no slash");
+    Err(Failed::new(Exit::Refused, message))
 }
 
 impl Args {

@@ -120,7 +120,7 @@ fn welcome(sandbox: &Sandbox, address: &str) -> String {
     });
     format!(
         "A sandbox of Elastic Beanstalk and S3 listens on http://{address}, {} times as fast as the wall's clock; by its own clock it is {now}.\n\
-         It holds {}. Chance begins from seed {seed}.\n\n\
+         It holds {}. Its random numbers come from seed {seed}: --seed {seed} repeats them.\n\n\
          \u{20} http://{address}/_sandbox/ shows it in a browser\n\
          \u{20} bluegreen run --sandbox=http://{address}{target}\n\
          \u{20} AWS_ENDPOINT_URL=http://{address} AWS_DEFAULT_REGION={region} AWS_ACCESS_KEY_ID=a AWS_SECRET_ACCESS_KEY=b aws elasticbeanstalk describe-environments\n\
@@ -355,7 +355,7 @@ fn summary(report: &Report) -> String {
         behind.join(", ")
     };
     format!(
-        "Sandbox: {} requests of clients with cached DNS answers, {} lost; beside what it began with: {behind}; seed {}",
+        "Sandbox: {} requests of clients with cached DNS answers, {} lost; left behind: {behind}; seed {}",
         report.requests, report.lost, report.seed
     )
 }

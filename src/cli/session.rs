@@ -107,10 +107,10 @@ impl Observer for Console {
             }
             Notice::RunnerUnseen(error) => warn!("{}", Failed::from(error.clone()).message()),
             Notice::CopyUnread(error) => warn!(
-                "the copy in the bucket is not to be seen: {}",
+                "the copy in the bucket cannot be read, the journal here is used: {}",
                 Failed::from(error.clone()).message()
             ),
-            Notice::AwsUnread(why) => warn!("cannot see AWS for now: {why}"),
+            Notice::AwsUnread(why) => warn!("AWS cannot be read for now: {why}"),
             Notice::ProductionChanged { blue } => {
                 info!("{blue} has changed since the checks");
             }
@@ -273,6 +273,7 @@ pub(super) async fn go_on_because(
     named: Named,
 ) -> Result<Exit, Failed> {
     let plan = &found.deployment.plan;
+    let id = plan.id.clone();
     context.may_use_its_lease(plan)?;
     let cloud = context.cloud_of(plan).await?;
     let orders = Orders {
@@ -282,7 +283,11 @@ pub(super) async fn go_on_because(
     let console = Console::new(context);
     let mut session = context.session(cloud, &console)?;
     let done = Box::pin(session.go_on(found, orders)).await;
-    context.told(done, goal).await
+    let told = match done {
+        Err(Error::NotPossible(error)) => Err(Failed::not_possible(&id, error)),
+        done => context.told(done, goal).await,
+    };
+    told.map_err(|failed| failed.of_at_least(&id))
 }
 
 /// The approver of a pause, where a URL is named and this process waits there.

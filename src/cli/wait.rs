@@ -55,6 +55,7 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
     let since = context.clock.now();
     let paused = options.ci.exit_code_paused;
     let mut id = args.id.clone();
+    let mut was_carried_on = true;
     loop {
         let left = args.timeout.map(|timeout| {
             let waited = context.clock.now().since(since);
@@ -93,19 +94,30 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
             let failed = Failed::new(exit, message).of(id);
             return Err(failed.hint("it does not reach that state any more by itself"));
         }
+        let lease = context.lease_of(&found).await;
+        let is_carried_on = context.is_carried_on(&found, lease.as_ref());
+        if was_carried_on && !is_carried_on && !found.state.rests() {
+            warn!(
+                id,
+                "no process runs this deployment, which is {kind}: waiting for one; continue it with \
+                 bluegreen resume {id}"
+            );
+        }
+        was_carried_on = is_carried_on;
         if let Some((Duration::ZERO, timeout)) = left {
             let message = format!(
                 "deployment {id} is {kind} after {}: {}",
                 humantime::format_duration(timeout),
                 found.meaning()
             );
-            let lease = context.lease_of(&found).await;
-            let is_carried_on = context.is_carried_on(&found, lease.as_ref());
             let hint = match (found.state.rests(), is_carried_on) {
-                (true, _) => format!("it waits for an operator: bluegreen status {id}"),
+                (true, _) => format!(
+                    "it waits for an operator: bluegreen resume {id} continues it, bluegreen rollback \
+                     {id} rolls it back"
+                ),
                 (false, true) => format!("it continues: bluegreen status {id}"),
                 (false, false) => {
-                    format!("no process carries it on; continue with: bluegreen resume {id}")
+                    format!("no process runs it; continue with: bluegreen resume {id}")
                 }
             };
             return Err(Failed::new(Exit::Interrupted, message).of(id).hint(hint));

@@ -417,6 +417,9 @@ impl Use<'_> {
             // A check alone asks these.
             "elasticbeanstalk:DescribeEnvironmentManagedActions"
             | "elasticbeanstalk:ValidateConfigurationSettings" => false,
+            // They only explain a deploy that failed.
+            "elasticbeanstalk:RequestEnvironmentInfo"
+            | "elasticbeanstalk:RetrieveEnvironmentInfo" => false,
             // A rehearsal asks nothing of blue, and nothing else deploys onto green.
             "elasticbeanstalk:AbortEnvironmentUpdate" => rehearses == resource.ends_with("GREEN"),
             "elasticbeanstalk:UpdateEnvironment" => !rehearses || resource.ends_with("GREEN"),

@@ -107,6 +107,20 @@ pub fn line(happened: &Happened) -> (Level, String) {
             message,
             ..
         } => service_event(*of, environment.as_deref(), severity, message),
+        Happened::EngineLog {
+            environment,
+            instance,
+            lines,
+        } => line!(
+            WARN,
+            "the end of eb-engine.log of {instance} of {environment}:\n{}",
+            lines.join("\n")
+        ),
+        Happened::EngineLogUnread { environment, why } => line!(
+            WARN,
+            "the end of {environment}'s eb-engine.log cannot be shown, which changes nothing else: \
+             {why}"
+        ),
         Happened::SwapFailed { why } => {
             line!(
                 WARN,
@@ -149,6 +163,22 @@ pub fn line(happened: &Happened) -> (Level, String) {
             "{environment} is being terminated, and this deployment has not requested that{}",
             match serves {
                 true => ": it SERVES PRODUCTION, and nothing can stop it",
+                false => "",
+            }
+        ),
+        Happened::OthersSwap { to, from } => line!(
+            WARN,
+            "SOMEBODY ELSE HAS MOVED PRODUCTION to {to}: this deployment has left it on {from}"
+        ),
+        Happened::OthersDeploy {
+            environment,
+            version,
+            serves,
+        } => line!(
+            WARN,
+            "SOMEBODY ELSE HAS DEPLOYED {version} to {environment}{}",
+            match serves {
+                true => ", which users are on",
                 false => "",
             }
         ),

@@ -58,11 +58,15 @@ pub fn story(entry: &Entry) -> String {
         lines.push(format!("Why: {}", deployment.told(cause)));
     }
     let told = lines.len();
-    let evidence = entry.evidence();
-    lines.extend(evidence.iter().map(|event| {
+    let evidence = entry.evidence().into_iter().chain(entry.outside());
+    lines.extend(evidence.map(|event| {
         let (_, text) = line(&event.happened);
         format!("{}  {text}", event.at)
     }));
+    if let Some(log) = entry.engine_log() {
+        let (_, text) = line(log);
+        lines.extend(text.lines().map(str::to_owned));
+    }
     let evidence = told..lines.len();
     if let Some(url) = entry.console() {
         lines.push(format!("Console: {url}"));

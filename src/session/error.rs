@@ -114,6 +114,14 @@ pub enum Error {
         /// Where the bundle was.
         path: String,
     },
+    /// The label of a corrected version is registered with another bundle.
+    #[error("version {version} is registered with another bundle, {registered}")]
+    OtherBundle {
+        /// The version label.
+        version: String,
+        /// Where the registered one lies, `bucket/key`.
+        registered: String,
+    },
     /// The deployment could not be taken over.
     #[error("{error}")]
     TakeOver {

@@ -7,9 +7,11 @@ use crate::support::forms::{HOTFIX, deploys, sets, swaps, terminates};
 use std::time::Duration;
 
 use bluegreen::deployment::Deployment;
+use bluegreen::events::Happened;
 use bluegreen::machine::{Cause, Kind, Order, State, obey};
 use bluegreen::plan::{Role, Strategy};
 use bluegreen::preflight::Wanted;
+use bluegreen::users::Users;
 use bluegreen_sandbox::{Fault, FaultEffect, Form, PRODUCTION, Reply, Status, World, apply};
 
 use crate::support::virtual_world::{ID, VirtualWorld, v2};
@@ -35,6 +37,21 @@ async fn a_world() -> VirtualWorld {
         assert!(asks(world, HOTFIX));
     });
     world
+}
+
+/// The swaps and deploys of somebody else that the journal tells of, as in `swap to NAME`.
+fn told_of_others(world: &VirtualWorld) -> Vec<String> {
+    let events = world.store().events(ID).expect("the journal reads");
+    let events = events.into_iter().filter_map(|event| match event.happened {
+        Happened::OthersSwap { to, .. } => Some(format!("swap to {to}")),
+        Happened::OthersDeploy {
+            environment,
+            version,
+            ..
+        } => Some(format!("deploy of {version} to {environment}")),
+        _ => None,
+    });
+    events.collect()
 }
 
 /// Drives until the deployment rests. Once it has been in this state, somebody asks AWS all of
@@ -406,6 +423,7 @@ async fn production_that_was_moved_elsewhere_is_told_and_nobody_swaps_against_it
         "{told}"
     );
     assert_eq!(holder(&world).as_deref(), Some(BLUE));
+    assert_eq!(told_of_others(&world), [format!("swap to {BLUE}")]);
     assert!(lasted(&world, Kind::DrainingBlue).await < Duration::from_secs(180));
     // To a third environment.
     let world = a_world().await;
@@ -416,6 +434,67 @@ async fn production_that_was_moved_elsewhere_is_told_and_nobody_swaps_against_it
     let told = why(&deployment, Kind::Stuck);
     assert!(told.contains("shop-third holds it now"), "{told}");
     assert_eq!(holder(&world).as_deref(), Some(THIRD));
+    assert_eq!(told_of_others(&world), [format!("swap to {THIRD}")]);
+}
+
+/// Whatever follows from it, a swap or a deploy of somebody else is told in every state that a poll
+/// finds it in.
+#[tokio::test(start_paused = true)]
+async fn swaps_and_deploys_of_others_are_told_in_every_state() {
+    let cases = [
+        (
+            Kind::Warming,
+            swaps(BLUE, GREEN),
+            format!("swap to {GREEN}"),
+        ),
+        (
+            Kind::Warming,
+            deploys(BLUE, "hotfix"),
+            format!("deploy of hotfix to {BLUE}"),
+        ),
+        (
+            Kind::Warming,
+            deploys(GREEN, "hotfix"),
+            format!("deploy of hotfix to {GREEN}"),
+        ),
+        (
+            Kind::DrainingBlue,
+            deploys(BLUE, "hotfix"),
+            format!("deploy of hotfix to {BLUE}"),
+        ),
+        (
+            Kind::DrainingBlue,
+            deploys(GREEN, "hotfix"),
+            format!("deploy of hotfix to {GREEN}"),
+        ),
+        (Kind::Testing, swaps(BLUE, GREEN), format!("swap to {BLUE}")),
+        (
+            Kind::Testing,
+            deploys(BLUE, "hotfix"),
+            format!("deploy of hotfix to {BLUE}"),
+        ),
+        (
+            Kind::Testing,
+            deploys(GREEN, "hotfix"),
+            format!("deploy of hotfix to {GREEN}"),
+        ),
+        (Kind::Baking, swaps(BLUE, GREEN), format!("swap to {GREEN}")),
+        (
+            Kind::Baking,
+            deploys(BLUE, "hotfix"),
+            format!("deploy of hotfix to {BLUE}"),
+        ),
+    ];
+    let mut untold = Vec::new();
+    for (during, form, expected) in cases {
+        let (world, deployment) = released(v2(), during, &[form]).await;
+        let told = told_of_others(&world);
+        if !told.contains(&expected) {
+            let end = deployment.state.kind();
+            untold.push(format!("{during}: {expected}, but {told:?}; it is {end}"));
+        }
+    }
+    assert!(untold.is_empty(), "{untold:#?}");
 }
 
 /// Another environment of the application, Ready.
@@ -501,6 +580,11 @@ async fn green_that_is_terminated_while_it_serves_is_an_outage() {
         "{told}"
     );
     assert!(told.contains("shop-blue is left"), "{told}");
+    let users = Users::of(&deployment, None, false).to_string();
+    assert!(
+        users.contains("on shop-blue-green, which is TERMINATED: they get no answer"),
+        "{users}"
+    );
     assert!(lasted(&world, Kind::Testing).await < Duration::from_secs(600));
 }
 

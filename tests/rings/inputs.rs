@@ -91,7 +91,8 @@ fn a_registered_label_is_released_as_it_is_where_that_is_asked() {
         shown.contains("and its registered bundle shop-artifacts/"),
         "{shown}"
     );
-    exits(&served.run(&reuse), 0);
+    let (_, told) = exits(&served.run(&reuse), 0);
+    assert!(told.contains("shop.zip is NOT USED"), "{told}");
     assert_eq!(blue_runs(&served), "4f1c2d9");
     let objects = served.sandbox.report().leftovers.objects;
     let bundles = objects.iter().filter(|key| key.contains("/bundles/"));
@@ -100,6 +101,52 @@ fn a_registered_label_is_released_as_it_is_where_that_is_asked() {
         1,
         "the second was never uploaded: {objects:?}"
     );
+}
+
+/// The version that a held deployment is corrected with is not registered yet.
+#[test]
+fn a_held_deployment_is_corrected_with_a_bundle() {
+    let served = Served::at_speed(SPEED);
+    served.inject(FaultEffect::VersionAnswers {
+        label: "v2".to_owned(),
+        status: 500,
+    });
+    let path = served.folder.path().join("fixed.zip");
+    std::fs::write(&path, bundle(b"fixed")).expect("it is written");
+    let fixed = ["resume", "--bundle", "fixed.zip", "--version-label", "v3"];
+    let (_, told) = exits(&served.run(&fixed), 13);
+    assert!(told.contains("no deployment is in flight"), "{told}");
+    exits(&served.run(&["run", "--version-label", "v2"]), 14);
+    // A label that is somebody else's, and a file that is no bundle, change nothing.
+    let (_, told) = exits(
+        &served.run(&["resume", "--bundle", "fixed.zip", "--version-label", "v1"]),
+        3,
+    );
+    assert!(
+        told.contains("v1 is registered with another bundle"),
+        "{told}"
+    );
+    assert!(told.starts_with("Users: v1 on shop-blue-green"), "{told}");
+    std::fs::write(served.folder.path().join("text.zip"), b"x").expect("it is written");
+    exits(&served.run(&["resume", "--bundle", "text.zip"]), 3);
+    // Killed once the version is registered: the same command continues from there.
+    let id = crate::support::machines::killed_with_its_disk_kept(
+        &served,
+        &fixed,
+        "CreateApplicationVersion",
+        1,
+    );
+    served
+        .sandbox
+        .set_tap(|_, _| bluegreen_sandbox::TapVerdict::Continue);
+    let (told, _) = exits(&served.run(&fixed), 0);
+    assert!(told.contains(&id), "{told}");
+    assert_eq!(blue_runs(&served), "v3");
+    let report = served.sandbox.report();
+    assert_eq!(report.lost, 0);
+    let objects = report.leftovers.objects;
+    let bundles = objects.iter().filter(|key| key.contains("/bundles/"));
+    assert_eq!(bundles.count(), 1, "{objects:?}");
 }
 
 #[test]

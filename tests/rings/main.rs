@@ -35,6 +35,7 @@ mod launches;
 mod links;
 mod listing;
 mod live;
+mod mistakes;
 mod packaging;
 mod plan;
 mod policy;

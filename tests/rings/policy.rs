@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use bluegreen::events::{EventRecord, Happened};
 use bluegreen::machine::{Kind, State};
 use bluegreen::plan::{Bundle, Strategy};
 use bluegreen::preflight::{
@@ -22,7 +23,7 @@ use serde_json::Value;
 
 use crate::support::previews;
 use crate::support::shared_balancer;
-use crate::support::virtual_world::{Fate, VirtualWorld, v2};
+use crate::support::virtual_world::{Fate, ID, VirtualWorld, v2};
 use bluegreen_testing::sample::sampled;
 
 /// What is tried.
@@ -36,6 +37,8 @@ enum Try {
     FailedUpload,
     /// A deploy that never ends and shows no progress.
     EndlessDeploy,
+    /// A release whose deploy fails, and whose log says why.
+    FailedDeploy,
     /// A release with the preview hostnames of a parameter.
     PreviewedRelease,
     /// A release behind a shared load balancer, with rules that follow.
@@ -140,6 +143,8 @@ const MISSED: &[(&str, Try, &str)] = &[
     ("elasticbeanstalk:SwapEnvironmentCNAMEs",       Try::Release, "SwapEnvironmentCNAMEs"),
     ("elasticbeanstalk:UpdateEnvironment",           Try::Release, "UpdateEnvironment"),
     ("elasticbeanstalk:AbortEnvironmentUpdate",      Try::EndlessDeploy, "AbortEnvironmentUpdate"),
+    ("elasticbeanstalk:RequestEnvironmentInfo",      Try::FailedDeploy, "RequestEnvironmentInfo"),
+    ("elasticbeanstalk:RetrieveEnvironmentInfo",     Try::FailedDeploy, "RetrieveEnvironmentInfo"),
     ("s3:GetObject",                                 Try::ReleaseOfAnObject, "HeadObject"),
     ("s3:ListBucket",                                Try::Release, "HeadBucket"),
     ("s3:PutObject",                                 Try::Release, "PutObject"),
@@ -525,6 +530,7 @@ impl Try {
             Try::Release
             | Try::ReleaseOfAnObject
             | Try::EndlessDeploy
+            | Try::FailedDeploy
             | Try::EndlessRehearsal
             | Try::PreviewedRelease
             | Try::SharedRelease
@@ -553,6 +559,7 @@ impl Try {
             Try::Release
             | Try::FailedUpload
             | Try::EndlessDeploy
+            | Try::FailedDeploy
             | Try::EndlessRehearsal
             | Try::PreviewedRelease
             | Try::SharedRelease
@@ -585,6 +592,9 @@ impl Try {
                 })
             }),
             Try::EndlessDeploy => world.inject(FaultEffect::UpdateHangs {
+                label: "v7".to_owned(),
+            }),
+            Try::FailedDeploy => world.inject(FaultEffect::VersionFailsToDeploy {
                 label: "v7".to_owned(),
             }),
             Try::EndlessRehearsal => world
@@ -653,10 +663,27 @@ impl Try {
             | Try::OperatedSingleChecks
             | Try::Checks => Kind::Completed,
             Try::FailedUpload | Try::EndlessRehearsal => Kind::RolledBack,
-            Try::EndlessDeploy => Kind::Held,
+            Try::EndlessDeploy | Try::FailedDeploy => Kind::Held,
         };
         if deployment.state.kind() != end {
             return Err(format!("{:?}", deployment.state));
+        }
+        if self == Try::FailedDeploy {
+            let events = world.store().events(ID).expect("the journal reads");
+            let unread = events.iter().find_map(|event| match &event.happened {
+                Happened::EngineLogUnread { why, .. } => Some(why.clone()),
+                _ => None,
+            });
+            if let Some(why) = unread {
+                return Err(why);
+            }
+            let is_told = |event: &EventRecord| {
+                matches!(&event.happened, Happened::EngineLog { lines, .. }
+                    if lines.iter().any(|line| line.contains("[ERROR]")))
+            };
+            if !events.iter().any(is_told) {
+                return Err("no log was told".to_owned());
+            }
         }
         if self == Try::PreviewedRelease && !changed.load(Ordering::SeqCst) {
             return Err("preview hostnames never led to blue".to_owned());
@@ -698,6 +725,7 @@ async fn everything_goes_under_the_shipped_policy() {
             Try::ReleaseOfAnObject,
             Try::FailedUpload,
             Try::EndlessDeploy,
+            Try::FailedDeploy,
             Try::EndlessRehearsal,
             Try::PreviewedRelease,
             Try::SharedRelease,

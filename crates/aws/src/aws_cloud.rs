@@ -12,14 +12,14 @@ use aws_sdk_elasticbeanstalk::types::{
 
 use crate::alarms::{self, Alarm};
 use crate::clients::{AwsCloud, DESCRIPTION};
-use crate::cloud::{Cloud, LookError, Outcome};
+use crate::cloud::{Cloud, LogTail, LookError, Outcome};
 use crate::configuration::{self, settings_by_name};
 use crate::failure::{outcome, outcome_of};
 use crate::join::all;
 use crate::origin::is_foreign;
 use crate::time::SendBy;
 use crate::traffic::Counted;
-use bluegreen_clock::Deadline;
+use bluegreen_clock::{Deadline, Moment};
 use bluegreen_core::acceptance::AcceptanceTest;
 use bluegreen_core::command::{Ran, Run};
 use bluegreen_core::facts::{
@@ -78,6 +78,18 @@ impl Cloud for AwsCloud {
         closer.map_err(gone_meanwhile)?;
         (sighting.alarms, sighting.probes) = (alarms, probes);
         Ok(sighting)
+    }
+
+    async fn request_tails(&self, environment_id: &str) -> Result<(), LookError> {
+        AwsCloud::request_tails(self, environment_id).await
+    }
+
+    async fn collected_tail(
+        &self,
+        environment_id: &str,
+        since: Moment,
+    ) -> Result<Option<LogTail>, LookError> {
+        AwsCloud::collected_tail(self, environment_id, since).await
     }
 
     async fn ask(&self, plan: &Plan, effect: &Effect, send_by: &Deadline) -> Outcome {

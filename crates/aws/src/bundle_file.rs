@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use bluegreen_core::plan::BundleFile;
+use bluegreen_core::text::for_shell;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
@@ -35,8 +36,18 @@ pub enum BundleError {
         /// The file.
         path: PathBuf,
     },
+    /// It is a folder.
+    #[error(
+        "the bundle {} is a folder, and Elastic Beanstalk takes a ZIP file of its content: {}",
+        path.display(),
+        zip_of(path, "bundle.zip")
+    )]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+    },
     /// It is larger than the service accepts.
-    #[error("the bundle {} has {bytes} bytes; Elastic Beanstalk takes at most {BYTES_MAX}", path.display())]
+    #[error("the bundle {} is too large, with {bytes} bytes: Elastic Beanstalk takes at most {BYTES_MAX} (500 MB)", path.display())]
     TooLarge {
         /// The file.
         path: PathBuf,
@@ -55,6 +66,33 @@ pub enum BundleError {
         /// What it is instead.
         what: String,
     },
+    /// Everything in it is in one folder.
+    #[error(
+        "everything in the bundle {} is in its folder {folder:?}, and Elastic Beanstalk expects the \
+         application at the top: {}",
+        path.display(),
+        zip_of(Path::new(folder), "bundle.zip")
+    )]
+    InFolder {
+        /// The file.
+        path: PathBuf,
+        /// The folder.
+        folder: String,
+    },
+    /// The service would refuse it, or fail to deploy it.
+    #[error("the bundle {} cannot be deployed: {}", path.display(), faults.join("; "))]
+    Faults {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, in words.
+        faults: Vec<String>,
+    },
+}
+
+/// The command that packs a folder's content rightly, hidden files included.
+fn zip_of(folder: &Path, archive: &str) -> String {
+    let folder = for_shell(&folder.display().to_string());
+    format!("(cd {folder} && zip -r - . -x '.git/*') > {archive} packs the content of that folder")
 }
 
 /// Reads a bundle's length and SHA-256.
@@ -107,7 +145,12 @@ pub fn open(path: &Path) -> Result<File, BundleError> {
         source,
     };
     let found = std::fs::metadata(path).map_err(read_error)?;
-    match found.is_file() || found.is_dir() {
+    if found.is_dir() {
+        return Err(BundleError::Folder {
+            path: path.to_owned(),
+        });
+    }
+    match found.is_file() {
         true => File::open(path).map_err(read_error),
         false => Err(BundleError::NotAFile {
             path: path.to_owned(),

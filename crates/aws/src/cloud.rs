@@ -7,7 +7,7 @@ use thiserror::Error;
 use crate::classify::Refusal;
 use bluegreen_core::facts::{Needs, Retried, Sighting};
 
-use bluegreen_clock::Deadline;
+use bluegreen_clock::{Deadline, Moment};
 use bluegreen_core::command::{Ran, Run};
 use bluegreen_core::followers::listener_rules::Balancer;
 use bluegreen_core::followers::preview::Record;
@@ -59,10 +59,37 @@ pub trait Cloud {
     /// Runs a command that tests an environment.
     fn run_test(&self, run: &Run) -> impl Future<Output = Ran>;
 
+    /// Requests that the service collects the ends of the logs of an environment's instances, which
+    /// changes nothing else.
+    ///
+    /// # Errors
+    /// [`LookError`].
+    fn request_tails(&self, environment_id: &str) -> impl Future<Output = Result<(), LookError>>;
+
+    /// The end of `eb-engine.log` of one of them among what was collected since; `None` where it is
+    /// not there yet.
+    ///
+    /// # Errors
+    /// [`LookError`].
+    fn collected_tail(
+        &self,
+        environment_id: &str,
+        since: Moment,
+    ) -> impl Future<Output = Result<Option<LogTail>, LookError>>;
+
     /// Takes out the requests that were repeated since the last call.
     fn retries(&self) -> Vec<Retried> {
         Vec::new()
     }
+}
+
+/// The end of an instance's log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogTail {
+    /// The instance.
+    pub instance: String,
+    /// Its lines, without secrets and control characters.
+    pub lines: Vec<String>,
 }
 
 /// What the answer to a request means.

@@ -6,6 +6,8 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
+use aws_runtime::env_config::file::EnvConfigFiles;
+use aws_types::os_shim_internal::{Env, Fs};
 use thiserror::Error;
 
 use bluegreen_core::plan::REQUEST_TIMEOUT;
@@ -34,8 +36,44 @@ pub struct SandboxEndpoint {
 #[derive(Debug, Error)]
 pub enum ConnectError {
     /// No region is configured.
-    #[error("no AWS region is set: name one with --region or AWS_REGION")]
+    #[error(
+        "no AWS region is set: name the region of your environments with --region or AWS_REGION"
+    )]
     NoRegion,
+    /// The profile that is named is in no configuration file.
+    #[error("no AWS profile is named {name:?}: {}", profiles(.known))]
+    NoProfile {
+        /// Its name.
+        name: String,
+        /// Those that there are.
+        known: Vec<String>,
+    },
+}
+
+fn profiles(known: &[String]) -> String {
+    match known {
+        [] => "the AWS configuration files of this user name none".to_owned(),
+        known => format!("the AWS configuration files name {}", known.join(", ")),
+    }
+}
+
+/// Refuses a profile that no configuration file names, which the SDK would pass over in silence.
+/// Credentials in variables precede any profile. Files that cannot be read are left to the SDK,
+/// which says why.
+async fn profile_exists(name: &str) -> Result<(), ConnectError> {
+    let key = std::env::var("AWS_ACCESS_KEY_ID").unwrap_or_default();
+    let (fs, env) = (Fs::real(), Env::real());
+    let loaded = aws_config::profile::load(&fs, &env, &EnvConfigFiles::default(), None).await;
+    let Ok(found) = loaded else {
+        return Ok(());
+    };
+    match found.get_profile(name).is_some() || !key.is_empty() {
+        true => Ok(()),
+        false => Err(ConnectError::NoProfile {
+            name: name.to_owned(),
+            known: found.profiles().map(str::to_owned).collect(),
+        }),
+    }
 }
 
 /// The credentials of a session that a sandbox has begun (`aws sts assume-role`), where the SDK's
@@ -80,6 +118,7 @@ pub async fn connect(connection: &Connection) -> Result<SdkConfig, ConnectError>
         loader = loader.region(Region::new(region.clone()));
     }
     if let Some(profile) = &connection.profile {
+        profile_exists(profile).await?;
         loader = loader.profile_name(profile);
     }
     if let Some(sandbox) = &connection.sandbox {

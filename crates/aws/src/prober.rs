@@ -24,6 +24,12 @@ pub trait Prober: fmt::Debug + Send + Sync {
         None
     }
 
+    /// The text at a URL that the service has signed, the beginning of it where it is long; the error
+    /// says in words why it is not there, without the URL, which opens it for anybody.
+    async fn fetch(&self, _url: &str) -> Result<String, String> {
+        Err("nothing here fetches it".to_owned())
+    }
+
     /// Where a name leads by DNS; the error says in words why that is unknown.
     async fn look_up(&self, name: &str) -> Result<Led, String>;
 }

@@ -23,6 +23,7 @@ pub mod events;
 pub mod followers;
 
 pub mod acceptance;
+pub mod engine_log;
 pub mod health;
 pub mod hooks;
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::deployment::Deployment;
 use crate::events::{EventRecord, Happened, Poll};
 use crate::health::Health;
-use crate::machine::Kind;
+use crate::machine::{Cause, Kind};
 use crate::plan::{Goal, Role, Strategy};
 
 /// Where the users of a deployment's target are.
@@ -24,6 +24,8 @@ pub struct Users {
     pub health: Option<String>,
     /// Whether that environment is being terminated.
     pub is_terminating: bool,
+    /// Whether they get no answer, because it was terminated while they were on it.
+    pub get_no_answer: bool,
     /// The environment that a swap moves them to.
     pub moving_to: Option<String>,
     /// How current this is.
@@ -59,8 +61,9 @@ impl Users {
         is_polled: bool,
     ) -> Users {
         let plan = &deployment.plan;
-        let on = poll
-            .and_then(|poll| poll.production)
+        let gone = gone(deployment);
+        let on = gone
+            .or_else(|| poll.and_then(|poll| poll.production))
             .or_else(|| serving(deployment, kind));
         let seen = poll.into_iter().flat_map(|poll| &poll.environments);
         let seen = seen.into_iter().find(|seen| Some(seen.role) == on);
@@ -81,7 +84,8 @@ impl Users {
                 (None, None) => None,
             },
             health: seen.map(|seen| seen.health.clone()),
-            is_terminating: seen.is_some_and(|seen| seen.status == "Terminating"),
+            is_terminating: gone.is_some() || seen.is_some_and(|seen| seen.status == "Terminating"),
+            get_no_answer: gone.is_some(),
             moving_to: to
                 .filter(|to| on.is_some_and(|on| on != *to))
                 .map(|to| plan.environment(to).to_owned()),
@@ -112,7 +116,9 @@ impl fmt::Display for Users {
             Some(version) => write!(f, "{version} on {}", self.place)?,
             None => write!(f, "on {}", self.place)?,
         }
-        if self.is_terminating {
+        if self.get_no_answer {
+            f.write_str(", which is TERMINATED: they get no answer")?;
+        } else if self.is_terminating {
             f.write_str(", which is BEING TERMINATED")?;
         } else if let Some(health) = &self.health {
             // The service's word, or its colour with basic health.
@@ -133,10 +139,22 @@ impl fmt::Display for Users {
     }
 }
 
+/// The environment that was terminated while users were on it, where that is why the deployment
+/// stands where it does.
+fn gone(deployment: &Deployment) -> Option<Role> {
+    let Some(Cause::ProductionTerminated { environment, .. }) = deployment.state.cause() else {
+        return None;
+    };
+    let plan = &deployment.plan;
+    let roles = [Role::Blue, Role::Green].into_iter();
+    let mut roles = roles.filter(|role| plan.environment(*role) == environment);
+    roles.next()
+}
+
 /// The environment that users are on, as far as the state alone says; `None` where a person has to
 /// find out.
 #[must_use]
-fn serving(deployment: &Deployment, kind: Kind) -> Option<Role> {
+pub fn serving(deployment: &Deployment, kind: Kind) -> Option<Role> {
     match kind {
         Kind::Baking | Kind::Completed => Some(deployment.plan.destination()),
         Kind::Preparing
@@ -159,7 +177,13 @@ fn serving(deployment: &Deployment, kind: Kind) -> Option<Role> {
         | Kind::ReturningToBlue
         | Kind::TerminatingBlue
         | Kind::Held => Some(Role::Green),
-        Kind::Stuck => None,
+        Kind::Stuck => match deployment.state.cause() {
+            Some(Cause::BlueGone {
+                serving: Some(serving),
+                ..
+            }) if *serving == deployment.plan.green => Some(Role::Green),
+            _ => None,
+        },
     }
 }
 

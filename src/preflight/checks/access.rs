@@ -12,7 +12,7 @@ use crate::plan::template_name;
 use crate::shared::lease_key;
 
 /// How many missing permissions one sentence names.
-const NAMED_MAX: usize = 5;
+const NAMED_MAX: usize = 3;
 
 impl Inspector<'_> {
     pub(super) fn credentials(&self, caller: Result<Caller, LookError>) -> Found {
@@ -173,12 +173,15 @@ fn permitted(principal: &str, needed: &[Needed], denied: &[Denied]) -> Finding {
     let perhaps = of(By::Perhaps);
     let mut found = Vec::new();
     if !own.is_empty() {
-        found.push(format!("{principal} may not {}", listed(&own)));
+        found.push(format!(
+            "{principal} has no permission for {}",
+            listed(&own)
+        ));
     }
     if !beneath.is_empty() {
         found.push(format!(
-            "Elastic Beanstalk may not {}: blue has no operations role, so that it does this with \
-             the rights of {principal}",
+            "Elastic Beanstalk has no permission for {}: blue has no operations role, so that it does \
+             this with the rights of {principal}",
             listed(&beneath)
         ));
     }

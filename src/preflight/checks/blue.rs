@@ -28,7 +28,7 @@ impl Inspector<'_> {
         let (evidence, remedy) = match (tier.as_str(), &self.blue.cname) {
             ("Worker", _) => (
                 format!("{name} is a worker environment"),
-                "it has no CNAME to swap, so there is nothing to do here",
+                "bluegreen releases web environments, which have a CNAME to swap: is --blue right?",
             ),
             ("WebServer", None) if is_standard => {
                 (format!("{name} has no CNAME"), "there is nothing to swap")
@@ -265,7 +265,7 @@ impl Inspector<'_> {
                     check.about().remedy,
                 ),
                 Some(false) => check.passed(format!("the stack of {name} can be deleted")),
-                None => check.unknown(format!("the stack of {name} is not to be seen")),
+                None => check.unknown(format!("the stack of {name} cannot be read")),
             },
         )
     }

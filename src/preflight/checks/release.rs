@@ -1,10 +1,24 @@
 //! Whether there is a version to release.
 
+use tracing::warn;
+
 use super::super::check::{Check, Finding};
 use super::inspector::{Inspector, Version};
 use super::launch::Kept;
 use crate::cloud::{LookError, VersionRecord};
-use crate::plan::Strategy;
+use crate::plan::{Bundle, Strategy};
+
+/// Says loudly that the bundle which the operator named is not what is released.
+fn not_used(label: &str, ours: &Bundle, registered: &str) {
+    let named = match &ours.file {
+        Some(file) => file.path.display().to_string(),
+        None => ours.key.clone(),
+    };
+    warn!(
+        "{named} is NOT USED: version {label} is registered with another bundle, {registered}, and \
+         --reuse-version releases that one"
+    );
+}
 
 impl Inspector<'_> {
     /// The label to release, where it is, or can be, registered.
@@ -41,8 +55,11 @@ impl Inspector<'_> {
                 }
                 if let (Some(ours), Some((at, key))) = (bundle, &record.bundle)
                     && (at, key) != (bucket, &ours.key)
-                    && !self.wanted.reuse_version
                 {
+                    if self.wanted.reuse_version {
+                        not_used(&label, ours, &format!("{at}/{key}"));
+                        return self.with_its_bundle(record.clone()).await;
+                    }
                     return refused(
                         format!("version {label} is registered with another bundle, {at}/{key}"),
                         "leave --bundle out, or add --reuse-version, to release the registered \

@@ -159,13 +159,20 @@ pub fn approver(of: impl Fn(usize) -> u16 + Send + 'static) -> String {
 
 /// A source bundle that holds this, without compression.
 pub fn bundle(content: &[u8]) -> Vec<u8> {
+    bundle_of(&[("app.js", content)])
+}
+
+/// A source bundle that holds these files.
+pub fn bundle_of(files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut archive = rawzip::ZipArchiveWriter::new(&mut bytes);
-    let (mut entry, config) = archive.new_file("app.js").start().expect("it begins");
-    let mut writer = config.wrap(&mut entry);
-    writer.write_all(content).expect("it is written");
-    let (_, descriptor) = writer.finish().expect("it ends");
-    entry.finish(descriptor).expect("it ends");
+    for (name, content) in files {
+        let (mut entry, config) = archive.new_file(name).start().expect("it begins");
+        let mut writer = config.wrap(&mut entry);
+        writer.write_all(content).expect("it is written");
+        let (_, descriptor) = writer.finish().expect("it ends");
+        entry.finish(descriptor).expect("it ends");
+    }
     archive.finish().expect("it ends");
     bytes
 }

@@ -944,6 +944,16 @@ impl Prober for DirectProber {
         pretended(run).await
     }
 
+    async fn fetch(&self, url: &str) -> Result<String, String> {
+        let request = http::Request::get(url).body(Bytes::new());
+        let asked = self.sandbox.handle(request.map_err(|e| e.to_string())?);
+        let answer = asked.await.map_err(|hangup| hangup.to_string())?;
+        match answer.status().as_u16() {
+            200 => Ok(String::from_utf8_lossy(answer.body()).into_owned()),
+            status => Err(format!("status {status}")),
+        }
+    }
+
     async fn look_up(&self, name: &str) -> Result<Led, String> {
         let (names, addresses) = self
             .sandbox

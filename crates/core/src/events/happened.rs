@@ -111,6 +111,22 @@ pub enum Happened {
         /// The service's words.
         message: String,
     },
+    /// The end of an instance's `eb-engine.log` after a deploy that failed.
+    EngineLog {
+        /// The environment.
+        environment: String,
+        /// The instance.
+        instance: String,
+        /// Its last lines, without secrets and control characters.
+        lines: Vec<String>,
+    },
+    /// That log could not be read.
+    EngineLogUnread {
+        /// The environment.
+        environment: String,
+        /// Why, in words.
+        why: String,
+    },
     /// A swap has failed, and bluegreen may request it again.
     SwapFailed {
         /// Why, in the service's words.
@@ -145,6 +161,22 @@ pub enum Happened {
     OthersTermination {
         /// The environment.
         environment: String,
+        /// Whether production is on it.
+        serves: bool,
+    },
+    /// Somebody else has moved production.
+    OthersSwap {
+        /// The environment that holds it now.
+        to: String,
+        /// The one that this deployment has left it on.
+        from: String,
+    },
+    /// An environment shows a version that this deployment has not deployed.
+    OthersDeploy {
+        /// The environment.
+        environment: String,
+        /// The version label.
+        version: String,
         /// Whether production is on it.
         serves: bool,
     },
@@ -314,6 +346,8 @@ impl Happened {
             | Happened::Differs { .. }
             | Happened::OthersUpdate { .. }
             | Happened::OthersTermination { .. }
+            | Happened::OthersSwap { .. }
+            | Happened::OthersDeploy { .. }
             | Happened::ChangesGoLive { .. }
             | Happened::ChangesAreLost { .. }
             | Happened::HostForeign { .. } => Keeping::Once,
@@ -333,6 +367,8 @@ impl Happened {
             | Happened::Asked { .. }
             | Happened::Answered { .. }
             | Happened::SwapFailed { .. }
+            | Happened::EngineLog { .. }
+            | Happened::EngineLogUnread { .. }
             | Happened::GroupReplaced { .. }
             | Happened::LessHealthy { .. }
             | Happened::SizesStay { .. }

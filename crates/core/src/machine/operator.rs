@@ -28,7 +28,7 @@ pub enum Order {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum NotPossible {
     /// The deployment has ended.
-    #[error("the deployment has ended: {0}")]
+    #[error("the deployment has ended ({0}), so this order has no effect")]
     Ended(Kind),
     /// Green keeps production, and blue is being terminated.
     #[error(
@@ -36,10 +36,10 @@ pub enum NotPossible {
     )]
     NoWayBack(String),
     /// Only a paused deployment is approved.
-    #[error("only a paused deployment is approved, and this one is {0}")]
+    #[error("only a paused deployment can be approved, and this one is {0}")]
     NotPaused(Kind),
     /// Only a held deployment takes another version.
-    #[error("only a held deployment takes another version, and this one is {0}")]
+    #[error("only a held deployment accepts another version, and this one is {0}")]
     NotHeld(Kind),
 }
 
