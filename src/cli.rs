@@ -17,6 +17,7 @@ mod output;
 mod pasteable;
 mod plan;
 mod rehearse;
+mod report;
 mod resume;
 mod rollback;
 mod run;
@@ -98,6 +99,8 @@ enum Command {
     Abort(abort::Args),
     /// Show the deployments in flight
     Status(status::Args),
+    /// Report one deployment: as text, as Markdown, or as a page with charts
+    Report(report::Args),
     /// Wait until a deployment rests, or reaches a state
     Wait(wait::Args),
     /// Remove orphaned resources of a deployment
@@ -365,6 +368,7 @@ impl Command {
             | Command::Config(_)
             | Command::Completions(_) => true,
             Command::Doctor(args) => args.only_looks(),
+            Command::Report(args) => args.only_prints(),
             Command::Man(args) => args.only_prints(),
             _ => false,
         }
@@ -396,6 +400,7 @@ impl Command {
             (Some((command, leads_back)), _) => (command, Some(leads_back)),
             (None, Command::Status(_)) => ("status", None),
             (None, Command::Wait(_)) => ("wait", None),
+            (None, Command::Report(_)) => ("report", None),
             (None, _) => return None,
         };
         let heeds = |id: &str| match under_way {
@@ -446,10 +451,11 @@ async fn command(cli: Cli, layers: &Layers) -> Result<Exit, Failed> {
             Command::Abort(args) => {
                 abort::run(options, &args, named(args.discard_changes)?, unheeded).await
             }
-            Command::Status(_) | Command::Wait(_) if let Some(unheeded) = unheeded => {
+            Command::Status(_) | Command::Wait(_) | Command::Report(_) if let Some(unheeded) = unheeded => {
                 Err(unheeded.into())
             }
             Command::Status(args) => status::run(options, &args).await,
+            Command::Report(args) => report::run(options, &args).await,
             Command::Wait(args) => wait::run(options, &args).await,
             Command::Cleanup(args) => cleanup::run(options, &args).await,
             Command::IamPolicy(args) => iam_policy::run(options, &args).await,

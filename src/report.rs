@@ -4,6 +4,7 @@ pub mod events;
 pub mod listeners;
 pub mod live;
 pub mod outlook;
+pub mod page;
 pub mod settings;
 pub mod text;
 
