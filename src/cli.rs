@@ -10,6 +10,7 @@ mod discover;
 mod doctor;
 mod exit;
 mod find;
+mod history;
 mod iam_policy;
 mod man;
 mod orphans;
@@ -101,6 +102,9 @@ enum Command {
     Status(status::Args),
     /// Report one deployment: as text, as Markdown, or as a page with charts
     Report(report::Args),
+    /// List the releases, with frequency, lead time, failure rate and time to restore; --app and
+    /// --blue select a target
+    History(history::Args),
     /// Wait until a deployment rests, or reaches a state
     Wait(wait::Args),
     /// Remove orphaned resources of a deployment
@@ -364,6 +368,7 @@ impl Command {
         match self {
             Command::Plan(_)
             | Command::Status(_)
+            | Command::History(_)
             | Command::IamPolicy(_)
             | Command::Config(_)
             | Command::Completions(_) => true,
@@ -401,6 +406,7 @@ impl Command {
             (None, Command::Status(_)) => ("status", None),
             (None, Command::Wait(_)) => ("wait", None),
             (None, Command::Report(_)) => ("report", None),
+            (None, Command::History(_)) => ("history", None),
             (None, _) => return None,
         };
         let heeds = |id: &str| match under_way {
@@ -451,11 +457,13 @@ async fn command(cli: Cli, layers: &Layers) -> Result<Exit, Failed> {
             Command::Abort(args) => {
                 abort::run(options, &args, named(args.discard_changes)?, unheeded).await
             }
-            Command::Status(_) | Command::Wait(_) | Command::Report(_) if let Some(unheeded) = unheeded => {
+            Command::Status(_) | Command::Wait(_) | Command::Report(_) | Command::History(_)
+                if let Some(unheeded) = unheeded => {
                 Err(unheeded.into())
             }
             Command::Status(args) => status::run(options, &args).await,
             Command::Report(args) => report::run(options, &args).await,
+            Command::History(args) => history::run(options, &args).await,
             Command::Wait(args) => wait::run(options, &args).await,
             Command::Cleanup(args) => cleanup::run(options, &args).await,
             Command::IamPolicy(args) => iam_policy::run(options, &args).await,

@@ -29,8 +29,9 @@ pub const GREEN: RGBColor = RGBColor(0x1a, 0x7f, 0x37);
 /// That of failures.
 pub const RED: RGBColor = RGBColor(0xcf, 0x22, 0x2e);
 
-/// The widths for a desktop and a phone, each with its height.
-pub const SIZES: [(u32, u32); 2] = [(920, 200), (420, 200)];
+/// The sizes for a desktop and a phone. That for a desktop has the width of the page's tracks and of
+/// the labels on their left, so that a moment stands at the same place in both.
+pub const SIZES: [(u32, u32); 2] = [(774, 190), (420, 200)];
 
 /// A chart of these lines and, as bars from the bottom, of what failed: each with its place and
 /// its share of the height.
@@ -60,8 +61,7 @@ fn draw(
     let named: Vec<_> = ticks.iter().map(|tick| tick.left).collect();
     let mut chart = ChartBuilder::on(&root)
         .margin_top(8)
-        .margin_right(8)
-        .x_label_area_size(24)
+                .x_label_area_size(24)
         .y_label_area_size(48)
         .build_cartesian_2d(Named(named), 0.0..most)?;
     let font = ("sans-serif", 12).into_font().color(&TEXT);

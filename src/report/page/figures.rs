@@ -205,7 +205,7 @@ impl Figures {
         let rows = |is: fn(&Happened) -> bool| rows(&entry.events, is);
         Figures {
             id: deployment.plan.id.clone(),
-            title: title(deployment),
+            title: title(entry),
             outcome: outcome(entry, ended),
             facts: facts(deployment, ended),
             story: story(entry, &passages),
@@ -244,9 +244,9 @@ fn command(line: &str) -> (String, String) {
     (command.to_owned(), does.trim().to_owned())
 }
 
-fn title(deployment: &Deployment) -> String {
-    let plan = &deployment.plan;
-    let (version, target) = (&plan.version, &plan.target);
+fn title(entry: &Entry) -> String {
+    let plan = &entry.deployment.plan;
+    let (version, target) = (tried(entry).join(", then "), &plan.target);
     match plan.strategy {
         Strategy::Restore | Strategy::Promote => {
             format!("Release of {version} to {} of {}", target.blue, target.application)
@@ -255,6 +255,24 @@ fn title(deployment: &Deployment) -> String {
             "Rehearsal of {version} on {}, a clone of {} of {}",
             plan.green, target.blue, target.application
         ),
+    }
+}
+
+/// The versions that were to be released, one after the other: a held deployment takes a corrected
+/// one.
+fn tried(entry: &Entry) -> Vec<&str> {
+    let plan = &entry.deployment.plan;
+    let mut tried = Vec::new();
+    let told = entry.events.iter().map(|event| event.version.as_str());
+    for version in told.chain([plan.version.as_str()]) {
+        // On the way back the version before is the goal.
+        if version != plan.previous_version && !tried.contains(&version) {
+            tried.push(version);
+        }
+    }
+    match tried.is_empty() {
+        true => vec![&plan.version],
+        false => tried,
     }
 }
 

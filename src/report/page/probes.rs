@@ -189,8 +189,8 @@ fn blind(probed: &[&Probed], began: Moment, ended: Moment, skipped: u64) -> Vec<
     }
     if skipped > 0 {
         told.push(format!(
-            "In {skipped} seconds no request was sent, because too many earlier ones had no answer \
-             yet."
+            "In {skipped} seconds no request was sent, because earlier ones had no answer yet or the \
+             machine was too slow."
         ));
     }
     told.push(
