@@ -130,6 +130,7 @@ impl Options {
         let wishes = Wishes {
             healthy: self.healthy.into(),
             probe,
+            reports_to_bucket: self.report_to_bucket,
             tests,
             test_command: self.tests.command(),
             test_green: self.tests.test_green,

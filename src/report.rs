@@ -18,7 +18,7 @@ use crate::events::{EventRecord, Happened, Poll};
 use crate::facts::{ServiceOperation, TEST_COMMAND};
 use crate::machine::{Cause, Kind, State};
 use crate::plan::{Allowed, Goal, Plan, Role, Strategy};
-use crate::shared::LeaseRecord;
+use crate::shared::{LeaseRecord, report_key};
 use crate::store::{Output, Transition};
 use crate::text::for_shell;
 use crate::users::{AsOf, Users};
@@ -154,6 +154,15 @@ impl Entry {
         self.runner == Runner::None && !self.deployment.state.rests()
     }
 
+    /// Where its report lies in the bucket, once it has come to rest; none where its run was not told
+    /// to put it there.
+    #[must_use]
+    pub fn report_url(&self) -> Option<String> {
+        let plan = &self.deployment.plan;
+        let is_there = plan.wishes.reports_to_bucket && self.deployment.state.rests();
+        is_there.then(|| format!("s3://{}/{}", plan.bucket, report_key(&plan.id)))
+    }
+
     /// How urgently it needs a person: the higher, the more.
     #[must_use]
     pub fn urgency(&self) -> u8 {
@@ -197,6 +206,8 @@ struct Item<'a> {
     interrupted: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     test_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    report_url: Option<String>,
     started_at: String,
     updated_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -329,6 +340,7 @@ fn item(entry: &Entry) -> Item<'_> {
         },
         interrupted: entry.is_interrupted(),
         test_url: entry.under_test().map(|(url, _)| url),
+        report_url: entry.report_url(),
         started_at: deployment.started_at.to_string(),
         updated_at: deployment.updated_at.to_string(),
         error: deployment

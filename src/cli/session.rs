@@ -18,9 +18,9 @@ use crate::config::{Named, Options};
 use crate::deployment::Deployment;
 use crate::machine::{Order, State};
 use crate::plan::{Goal, Strategy};
-use crate::report::{self, Entry};
+use crate::report::{self, Entry, Runner};
 use crate::session::{Error, Notice, Observer, Orders, Outcome, Session, Vouched};
-use crate::shared::DeploymentRecord;
+use crate::shared::{DeploymentRecord, report_key};
 
 /// What a command hears while a session claims: lines of the log, and how the command stands.
 pub(super) struct Console {
@@ -170,12 +170,42 @@ impl Context {
     /// exit code refers to it.
     pub async fn told(&self, done: Result<Outcome, Error>, goal: Goal) -> Result<Exit, Failed> {
         let Outcome { deployment, rest } = done.map_err(|error| self.failed(error))?;
+        let reported = self.put_report(&deployment).await;
         report(self, &deployment).await?;
+        if let Err(failed) = reported {
+            warn!(
+                "the report is not in the bucket, and the release is not affected: {}; write it \
+                 with: bluegreen report {} --html FILE",
+                failed.message(),
+                deployment.plan.id
+            );
+        }
         match deployment.awaits_approval() {
             // It came to its pause in a process that knew no URL.
             true => Err(Failed::unapproved(&deployment.plan.id)),
             false => Ok(exit_code(rest, goal)),
         }
+    }
+}
+
+impl Context {
+    /// Puts the report of a deployment that rests into its bucket, where its plan says so.
+    async fn put_report(&self, deployment: &Deployment) -> Result<(), Failed> {
+        let plan = &deployment.plan;
+        if !plan.wishes.reports_to_bucket || !deployment.state.rests() {
+            return Ok(());
+        }
+        let record = DeploymentRecord::here(&self.store, deployment.clone())?;
+        let entry = Entry {
+            runner: Runner::None,
+            ..self.entry(record, None)?
+        };
+        let (cloud, _) = self.cloud().await?;
+        let put = cloud
+            .bucket(&plan.bucket)
+            .put_page(&report_key(&plan.id), report::page::html(&entry))
+            .await;
+        put.map_err(Failed::from)
     }
 }
 

@@ -91,6 +91,10 @@ pub struct Options {
     #[arg(long, env = "BLUEGREEN_PROBE", global = true, value_name = "PATH", num_args = 0..=1,
           require_equals = true, default_missing_value = ProbeOfProduction::OF_THE_TEST, value_parser = probe)]
     pub probe: Option<String>,
+    /// Put the report, a page, beside the journal's copy in the bucket whenever the deployment comes
+    /// to rest
+    #[arg(long, env = "BLUEGREEN_REPORT_TO_BUCKET", global = true, value_parser = clap::builder::BoolishValueParser::new())]
+    pub report_to_bucket: bool,
     /// Preview hostname, which leads to the environment under test; a JSON list, several with
     /// commas, or ssm:/path/to/parameter; may be repeated
     #[arg(long, env = "RECORDS_LIST", global = true, value_name = "HOST")]

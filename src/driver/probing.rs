@@ -159,3 +159,113 @@ impl Shared {
         stretch.over.push(probed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::cloud::Led;
+    use crate::command::{End, Ran, Run};
+    use crate::plan::ProbeOfProduction;
+
+    /// Answers after this long; every third answer fails.
+    #[derive(Debug)]
+    struct Answers {
+        after: Duration,
+        count: AtomicUsize,
+    }
+
+    #[async_trait]
+    impl Prober for Answers {
+        async fn probe(&self, _: &AcceptanceTest, _: &Site) -> Probe {
+            let number = self.count.fetch_add(1, Ordering::Relaxed);
+            tokio::time::sleep(self.after).await;
+            let passed = number % 3 != 2;
+            Probe {
+                asked: String::new(),
+                got: if passed { "200 OK" } else { "503" }.to_owned(),
+                passed,
+                is_sure: false,
+                latency: Some(self.after),
+                status: None,
+                led_to: None,
+                body: None,
+            }
+        }
+
+        async fn run(&self, _: &Run) -> Ran {
+            Ran {
+                end: End::Exited(0),
+                output: String::new(),
+                lasted: Duration::ZERO,
+            }
+        }
+
+        async fn nodes(&self, _: &str) -> Option<u32> {
+            None
+        }
+
+        async fn look_up(&self, _: &str) -> Result<Led, String> {
+            Err("nothing is looked up".to_owned())
+        }
+    }
+
+    /// What requests came to that were answered after this long, sent for so many seconds.
+    async fn probed(after: Duration, seconds: u64) -> Vec<Probed> {
+        let mut plan = Plan::sample("01HXAMPLE");
+        plan.wishes.probe = Some(ProbeOfProduction::of("/health?key=hunter2", &[]));
+        let prober = Arc::new(Answers {
+            after,
+            count: AtomicUsize::new(0),
+        });
+        let clock = Clock::starting_at(Moment(0), 1.0);
+        let probing = Probing::begin(prober, &plan, clock).expect("the plan wants it");
+        clock.sleep(Duration::from_secs(seconds)).await;
+        let mut probed = probing.take(false);
+        probed.extend(probing.take(true));
+        probed
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_a_second_is_kept_by_the_minute() {
+        let probed = probed(Duration::from_millis(40), 150).await;
+        let sent: Vec<_> = probed.iter().map(|one| one.sent).collect();
+        assert_eq!(sent.len(), 3, "{probed:?}");
+        assert!((148..=151).contains(&sent.iter().sum::<u32>()), "{sent:?}");
+        let failed: u32 = probed.iter().map(|one| one.failed).sum();
+        assert_eq!(failed, 50);
+        assert_eq!(probed[0].median, Duration::from_millis(40));
+        assert!(probed[0].request.ends_with("/health"), "{}", probed[0].request);
+        // The stretches follow each other without a gap.
+        assert!(probed.windows(2).all(|pair| pair[0].ended() == pair[1].began));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_hangs_is_not_sent_more_and_more() {
+        let probed = probed(Duration::from_secs(3600), 120).await;
+        let (sent, skipped) = probed.iter().fold((0, 0), |(sent, skipped), one| {
+            (sent + one.sent, skipped + one.skipped)
+        });
+        assert_eq!(sent, 0, "nothing has an outcome");
+        assert!((112..=114).contains(&skipped), "{skipped}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn days_do_not_fill_the_journal() {
+        let probed = probed(Duration::from_millis(1), 2 * 24 * 3600).await;
+        assert!(probed.len() < 400, "{}", probed.len());
+    }
+
+    #[tokio::test]
+    async fn a_plan_without_it_sends_nothing() {
+        let prober = Arc::new(Answers {
+            after: Duration::ZERO,
+            count: AtomicUsize::new(0),
+        });
+        let plan = Plan::sample("01HXAMPLE");
+        assert!(Probing::begin(prober, &plan, Clock::system()).is_none());
+    }
+}

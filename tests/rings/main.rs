@@ -38,6 +38,7 @@ mod policy;
 mod queue;
 mod race;
 mod reasons;
+mod report;
 mod rules;
 mod scheduled;
 mod services;

@@ -51,6 +51,9 @@ pub struct Wishes {
     /// where it sends none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe: Option<ProbeOfProduction>,
+    /// Whether the bucket gets a report of the deployment whenever it comes to rest.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reports_to_bucket: bool,
     /// The limits.
     pub limits: Limits,
 }
@@ -69,6 +72,7 @@ impl Default for Wishes {
             expected_differences: Vec::new(),
             alarms: Vec::new(),
             probe: None,
+            reports_to_bucket: false,
             limits: Limits::default(),
         }
     }
