@@ -458,7 +458,8 @@ async fn command(cli: Cli, layers: &Layers) -> Result<Exit, Failed> {
                 abort::run(options, &args, named(args.discard_changes)?, unheeded).await
             }
             Command::Status(_) | Command::Wait(_) | Command::Report(_) | Command::History(_)
-                if let Some(unheeded) = unheeded => {
+                if let Some(unheeded) = unheeded =>
+            {
                 Err(unheeded.into())
             }
             Command::Status(args) => status::run(options, &args).await,

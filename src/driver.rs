@@ -320,8 +320,17 @@ impl<'a, C: Cloud> Driver<'a, C> {
     /// stretch under way ends now.
     fn tell_probes(&mut self, deployment: &Deployment, closes: bool) {
         let probed = self.probing.as_ref().map(|probing| probing.take(closes));
-        for probed in probed.into_iter().flatten() {
+        let probed = probed.unwrap_or_default();
+        let is_far_from_a_checkpoint = !closes && !probed.is_empty();
+        for probed in probed {
             self.tell(deployment, Happened::Probed(probed));
+        }
+        if is_far_from_a_checkpoint {
+            // A process that is killed in a long wait has kept what it measured.
+            let id = &deployment.plan.id;
+            if let Err(error) = self.journal.keep_events(id, self.log.unwritten()) {
+                debug!("what was measured is not kept yet: {error}");
+            }
         }
     }
 

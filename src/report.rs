@@ -391,6 +391,9 @@ fn told(event: &EventRecord) -> Told<'_> {
     let mut happened = serde_json::to_value(&event.happened).expect("an event is plain data");
     if let Some(members) = happened.as_object_mut() {
         members.remove("emitted_at");
+        if let Happened::Probed(probed) = &event.happened {
+            members.insert("began".to_owned(), probed.began.to_string().into());
+        }
     }
     Told {
         sequence: event.sequence,

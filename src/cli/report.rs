@@ -78,7 +78,10 @@ fn write(file: &Path, page: &str) -> std::io::Result<()> {
 }
 
 fn unwritten(file: &Path, error: &std::io::Error) -> Failed {
-    let message = format!("the report cannot be written into {}: {error}", file.display());
+    let message = format!(
+        "the report cannot be written into {}: {error}",
+        file.display()
+    );
     Failed::new(Exit::Refused, message)
         .hint("nothing was changed; name a file in a folder that is there, or - with --html")
 }

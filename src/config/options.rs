@@ -333,7 +333,9 @@ fn probe(text: &str) -> Result<String, String> {
     let is_path = path.starts_with('/') && !path.contains(|c: char| c.is_control() || c == ' ');
     match is_word || is_path {
         true => Ok(path.to_owned()),
-        false => Err("expected a path on production that begins with /, such as /health".to_owned()),
+        false => {
+            Err("expected a path on production that begins with /, such as /health".to_owned())
+        }
     }
 }
 

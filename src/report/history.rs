@@ -196,7 +196,11 @@ fn release(entry: &Entry) -> Release {
 /// Whether a transition leads where a release has failed: to a hold, to an end without the version,
 /// or onto the way back.
 fn is_failure(to: &str) -> bool {
-    let back = [Kind::ReturningToGreen, Kind::ReturningToBlue, Kind::Discarding];
+    let back = [
+        Kind::ReturningToGreen,
+        Kind::ReturningToBlue,
+        Kind::Discarding,
+    ];
     fails(to) || back.iter().any(|kind| kind.to_string() == to)
 }
 
@@ -241,8 +245,14 @@ fn why(entry: &Entry) -> String {
 }
 
 fn figures(releases: &[Release], lasted: Duration) -> Dora {
-    let ended: Vec<_> = releases.iter().filter(|one| one.ended_at.is_some()).collect();
-    let completed = releases.iter().filter(|one| one.lead_seconds.is_some()).count();
+    let ended: Vec<_> = releases
+        .iter()
+        .filter(|one| one.ended_at.is_some())
+        .collect();
+    let completed = releases
+        .iter()
+        .filter(|one| one.lead_seconds.is_some())
+        .count();
     let failed = ended.iter().filter(|one| one.failed).count();
     let weeks = lasted.as_secs_f64() / (7.0 * 24.0 * 3600.0);
     let a_week = (weeks >= 1.0).then(|| (completed as f64 / weeks * 10.0).round() / 10.0);
@@ -336,9 +346,17 @@ fn text(target: &OfTarget) -> String {
             target.blue, target.application, target.region
         )),
         format!("  Deployment frequency   {often} completed a week"),
-        format!("  Lead time              {} (median, from the start of the run until users stayed on the version)", span(*lead_seconds)),
-        format!("  Change failure rate    {failure} ({failed} of {ended} ended releases were held, rolled back or stuck)"),
-        format!("  Time to restore        {} (median, from the failure to the end that restored)", span(*restore_seconds)),
+        format!(
+            "  Lead time              {} (median, from the start of the run until users stayed on the version)",
+            span(*lead_seconds)
+        ),
+        format!(
+            "  Change failure rate    {failure} ({failed} of {ended} ended releases were held, rolled back or stuck)"
+        ),
+        format!(
+            "  Time to restore        {} (median, from the failure to the end that restored)",
+            span(*restore_seconds)
+        ),
     ];
     lines.extend(caveats.iter().map(|caveat| format!("  {caveat}")));
     lines.extend([String::new(), table.trim_fmt()]);
@@ -364,7 +382,9 @@ mod tests {
     /// A deployment that began at this hour and went this way, a state each ten minutes.
     fn entry(hour: u64, way: &[&str], state: State) -> Entry {
         let mut deployment = DeploymentRecord::sample(&format!("01H{hour}")).deployment;
-        let began = deployment.started_at.after(Duration::from_millis(hour * HOUR));
+        let began = deployment
+            .started_at
+            .after(Duration::from_millis(hour * HOUR));
         deployment.started_at = began;
         let mut from = "Preparing";
         let mut at = began;

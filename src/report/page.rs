@@ -151,7 +151,10 @@ mod tests {
         for harmful in ["<script", "@everyone", "\u{202e}", "\u{1b}"] {
             assert!(!page.contains(harmful), "{harmful:?} in {page}");
         }
-        assert!(!page.lines().any(|line| line.starts_with("# not")), "{page}");
+        assert!(
+            !page.lines().any(|line| line.starts_with("# not")),
+            "{page}"
+        );
         let text = text(&hostile());
         assert!(!text.contains(['\u{202e}', '\u{1b}']), "{text}");
     }
@@ -159,7 +162,13 @@ mod tests {
     #[test]
     fn a_page_reaches_for_nothing_else() {
         let page = html(&hostile());
-        for reached in ["src=", "@import", "url(", "<link rel=\"stylesheet", "http-equiv=\"refresh"] {
+        for reached in [
+            "src=",
+            "@import",
+            "url(",
+            "<link rel=\"stylesheet",
+            "http-equiv=\"refresh",
+        ] {
             assert!(!page.contains(reached), "{reached}");
         }
         assert!(page.contains("default-src 'none'"));

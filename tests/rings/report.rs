@@ -81,10 +81,12 @@ fn kept(journal: &Path) -> Kept {
 
 impl Kept {
     fn probed(&self) -> impl Iterator<Item = &Probed> {
-        self.events.iter().filter_map(|event| match &event.happened {
-            Happened::Probed(probed) => Some(probed),
-            _ => None,
-        })
+        self.events
+            .iter()
+            .filter_map(|event| match &event.happened {
+                Happened::Probed(probed) => Some(probed),
+                _ => None,
+            })
     }
 
     /// When a state was entered first.
@@ -99,8 +101,14 @@ impl Kept {
 fn check(page: &str, kept: &Kept) {
     assert_eq!(of_id(page, "id"), kept.id);
     assert_eq!(of_id(page, "state"), "Completed");
-    assert!(of_id(page, "users").starts_with("v3 on shop-blue"), "{page}");
-    assert!(page.contains("<h1>Release of v2, then v3 to shop-blue of shop"), "{page}");
+    assert!(
+        of_id(page, "users").starts_with("v3 on shop-blue"),
+        "{page}"
+    );
+    assert!(
+        page.contains("<h1>Release of v2, then v3 to shop-blue of shop"),
+        "{page}"
+    );
     let story = part(page, "id=\"story\">", "</ol>");
     let mut rest = story;
     for chapter in [
@@ -120,7 +128,10 @@ fn check(page: &str, kept: &Kept) {
     let table = part(page, "id=\"transitions\">", "</table>");
     assert_eq!(table.matches("<tr><td").count(), kept.transitions.len());
     let stages = part(page, "id=\"stages\">", "<p class=\"key\">");
-    assert_eq!(stages.matches("class=\"row\"").count(), kept.transitions.len());
+    assert_eq!(
+        stages.matches("class=\"row\"").count(),
+        kept.transitions.len()
+    );
     let mut rest = table;
     for transition in &kept.transitions {
         let row = format!("<td>{}</td>", transition.from);
@@ -143,7 +154,10 @@ fn a_release_that_was_held_and_corrected_tells_its_story() {
     // Probes saw production while it was moved twice, and nothing was lost.
     assert!(kept.probed().count() > 4, "{}", kept.events.len());
     assert_eq!(of_id(&page, "availability"), "100 %");
-    assert!(page.contains("no process ran the deployment"), "the hold is told");
+    assert!(
+        page.contains("no process ran the deployment"),
+        "the hold is told"
+    );
     let beside = std::fs::read_dir(served.folder.path()).expect("it reads");
     let beside = beside.map(|entry| entry.expect("it reads").file_name());
     let reports = beside.filter(|name| name.to_string_lossy().starts_with("report.html"));
@@ -151,9 +165,15 @@ fn a_release_that_was_held_and_corrected_tells_its_story() {
 
     let text = printed(&served.run(&["report", &kept.id[..12]]));
     assert!(text.starts_with("Users: v3 on shop-blue"), "{text}");
-    assert!(text.contains("What happened:") && text.contains("Held: "), "{text}");
+    assert!(
+        text.contains("What happened:") && text.contains("Held: "),
+        "{text}"
+    );
     let markdown = printed(&served.run(&["report", &kept.id, "--markdown"]));
-    assert!(markdown.starts_with("## Completed: Release of v2, then v3"), "{markdown}");
+    assert!(
+        markdown.starts_with("## Completed: Release of v2, then v3"),
+        "{markdown}"
+    );
 
     the_bucket_has_it(&served, &kept);
     history_counts_it(&served, &kept);
@@ -190,9 +210,17 @@ fn history_counts_it(served: &Served, kept: &Kept) {
     let restored = (kept.entered("Completed") - kept.entered("Held")) / 1000;
     assert_eq!(release["restore_seconds"], restored);
     assert_eq!(target["figures"]["failure_percent"], 100);
-    assert!(release["by"][0].as_str().expect("it is text").starts_with("process "));
+    assert!(
+        release["by"][0]
+            .as_str()
+            .expect("it is text")
+            .starts_with("process ")
+    );
     let text = printed(&served.run(&["history"]));
-    assert!(text.contains("too few for more than an impression"), "{text}");
+    assert!(
+        text.contains("too few for more than an impression"),
+        "{text}"
+    );
     let other = printed(&served.run(&["history", "--blue", "till-blue"]));
     assert!(other.starts_with("No release in "), "{other}");
 }
@@ -263,7 +291,10 @@ fn a_browser_renders_the_page_without_an_error() {
         .output()
         .expect("the browser runs");
     let logged = String::from_utf8_lossy(&opened.stderr).into_owned();
-    let logged: Vec<_> = logged.lines().filter(|line| line.contains("CONSOLE")).collect();
+    let logged: Vec<_> = logged
+        .lines()
+        .filter(|line| line.contains("CONSOLE"))
+        .collect();
     assert!(logged.is_empty(), "{logged:?}");
     let page = String::from_utf8_lossy(&opened.stdout).into_owned();
     check(&page, &kept(&served.journal()));

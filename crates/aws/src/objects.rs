@@ -262,9 +262,9 @@ impl Bucket {
             .set_ssekms_key_id(key_of(self.encryption.as_ref()))
             .body(ByteStream::from(page.into_bytes()));
         let written = request.customize().config_override(bounded()).send().await;
-        written.map(drop).map_err(|error| {
-            self.unfit(&failure(&error), || look_error("PutObject", &error))
-        })
+        written
+            .map(drop)
+            .map_err(|error| self.unfit(&failure(&error), || look_error("PutObject", &error)))
     }
 
     /// A page of the keys that begin with `prefix`, in their order, and the token for the request

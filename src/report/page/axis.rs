@@ -201,7 +201,9 @@ mod tests {
         assert_eq!(axis.at(minute(9_999)), 100.0);
         let ticks = axis.ticks();
         assert!(
-            ticks.iter().all(|tick| tick.left <= 46.0 || tick.left >= 54.0),
+            ticks
+                .iter()
+                .all(|tick| tick.left <= 46.0 || tick.left >= 54.0),
             "{ticks:?}"
         );
     }

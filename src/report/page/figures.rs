@@ -212,7 +212,10 @@ impl Figures {
             ticks: axis.ticks(),
             folds: axis.folds(),
             served: served(entry, &passages, &axis, ended),
-            unseen: unseen.iter().map(|(from, to)| axis.place(*from, *to)).collect(),
+            unseen: unseen
+                .iter()
+                .map(|(from, to)| axis.place(*from, *to))
+                .collect(),
             stages: stages(entry, &passages, &axis),
             environments: [Role::Blue, Role::Green]
                 .map(|role| environment(entry, role, &axis, ended))
@@ -249,7 +252,10 @@ fn title(entry: &Entry) -> String {
     let (version, target) = (tried(entry).join(", then "), &plan.target);
     match plan.strategy {
         Strategy::Restore | Strategy::Promote => {
-            format!("Release of {version} to {} of {}", target.blue, target.application)
+            format!(
+                "Release of {version} to {} of {}",
+                target.blue, target.application
+            )
         }
         Strategy::Rehearse => format!(
             "Rehearsal of {version} on {}, a clone of {} of {}",
@@ -384,7 +390,12 @@ fn facts(deployment: &Deployment, ended: Moment) -> Vec<(String, String)> {
         ),
         ("Began".to_owned(), deployment.started_at.to_string()),
         (
-            if deployment.state.is_end() { "Ended" } else { "As of" }.to_owned(),
+            if deployment.state.is_end() {
+                "Ended"
+            } else {
+                "As of"
+            }
+            .to_owned(),
             ended.to_string(),
         ),
     ];
@@ -516,8 +527,7 @@ fn serving(entry: &Entry, passages: &[Passage<'_>]) -> Vec<Serving> {
             from: if spans.is_empty() { began } else { from },
         };
         match spans.last() {
-            Some(last)
-                if (last.role, &last.version) == (next.role, &next.version) => {}
+            Some(last) if (last.role, &last.version) == (next.role, &next.version) => {}
             _ => spans.push(next),
         }
     };
@@ -526,7 +536,11 @@ fn serving(entry: &Entry, passages: &[Passage<'_>]) -> Vec<Serving> {
         is_polled = true;
         let state = passages.iter().find(|passage| at < passage.to);
         let kind = state.and_then(|passage| passage.kind);
-        note(at, kind.unwrap_or(entry.deployment.state.kind()), Some(poll));
+        note(
+            at,
+            kind.unwrap_or(entry.deployment.state.kind()),
+            Some(poll),
+        );
     }
     if !is_polled {
         for passage in passages {
@@ -646,7 +660,10 @@ fn story(entry: &Entry, passages: &[Passage<'_>]) -> Vec<Chapter> {
     let mut chapters = Vec::<(Moment, &'static str, String)>::new();
     let spans = serving(entry, passages);
     if let Some(first) = spans.first() {
-        let text = format!("Began, with users on {} ({})", first.version, first.environment);
+        let text = format!(
+            "Began, with users on {} ({})",
+            first.version, first.environment
+        );
         chapters.push((deployment.started_at, "busy", text));
     }
     chapters.extend(spans.iter().skip(1).map(|serving| {
@@ -654,10 +671,17 @@ fn story(entry: &Entry, passages: &[Passage<'_>]) -> Vec<Chapter> {
             Some(_) => format!("Users on {} ({})", serving.version, serving.environment),
             None => "Neither environment had the users".to_owned(),
         };
-        let tone = if serving.role.is_some() { "busy" } else { "bad" };
+        let tone = if serving.role.is_some() {
+            "busy"
+        } else {
+            "bad"
+        };
         (serving.from, tone, text)
     }));
-    let failed = entry.events.iter().filter(|event| is_failure(&event.happened));
+    let failed = entry
+        .events
+        .iter()
+        .filter(|event| is_failure(&event.happened));
     chapters.extend(firsts(failed));
     for transition in &entry.transitions {
         let (from, to) = (kind(&transition.from), kind(&transition.to));
@@ -713,7 +737,10 @@ fn firsts<'a>(
     let mut told = Vec::new();
     let mut last = None;
     for event in failed {
-        let of = (std::mem::discriminant(&event.happened), event.version.as_str());
+        let of = (
+            std::mem::discriminant(&event.happened),
+            event.version.as_str(),
+        );
         if last.replace(of) != Some(of) {
             let (_, text) = line(&event.happened);
             told.push((event.at, "bad", text));
@@ -750,10 +777,7 @@ fn is_another_warning(happened: &Happened) -> bool {
         happened,
         Happened::StateEntered { .. } | Happened::HookEnded { .. }
     );
-    level <= Level::WARN
-        && !is_elsewhere
-        && !is_of_tests(happened)
-        && !is_of_differences(happened)
+    level <= Level::WARN && !is_elsewhere && !is_of_tests(happened) && !is_of_differences(happened)
 }
 
 fn rows(events: &[EventRecord], is_of_list: fn(&Happened) -> bool) -> Vec<Row> {
@@ -784,17 +808,23 @@ fn ended(end: &End) -> &'static str {
 
 /// The processes that ran the deployment, and the decisions of operators.
 fn operators(entry: &Entry) -> Vec<Row> {
-    let runners = entry.events.iter().filter_map(|event| match &event.happened {
-        Happened::LockTaken {
-            state,
-            runner: Some(runner),
-        } => Some((event.at, "busy", format!("{runner} ran it from {state} on"))),
-        Happened::LockLost { why } => {
-            Some((event.at, "warn", format!("the runner lost the lock: {why}")))
-        }
-        _ => None,
-    });
-    let decided = entry.transitions.iter().filter(|one| rests(kind(&one.from)));
+    let runners = entry
+        .events
+        .iter()
+        .filter_map(|event| match &event.happened {
+            Happened::LockTaken {
+                state,
+                runner: Some(runner),
+            } => Some((event.at, "busy", format!("{runner} ran it from {state} on"))),
+            Happened::LockLost { why } => {
+                Some((event.at, "warn", format!("the runner lost the lock: {why}")))
+            }
+            _ => None,
+        });
+    let decided = entry
+        .transitions
+        .iter()
+        .filter(|one| rests(kind(&one.from)));
     let decided = decided.map(|transition| {
         let text = format!(
             "{} to {}: {}",

@@ -77,7 +77,13 @@ pub(super) fn of(
         failed,
         availability: availability(sent, failed),
         median_ms: medians.get(medians.len() / 2).copied().unwrap_or_default(),
-        slowest_ms: millis(probed.iter().map(|one| one.slowest).max().unwrap_or_default()),
+        slowest_ms: millis(
+            probed
+                .iter()
+                .map(|one| one.slowest)
+                .max()
+                .unwrap_or_default(),
+        ),
         failures: probed.iter().filter_map(|one| failures(one)).collect(),
         stretches: probed.iter().map(|one| on_axis(one, axis)).collect(),
         latency: latency(&probed, axis),
@@ -106,10 +112,17 @@ fn availability(sent: u64, failed: u64) -> String {
 
 fn failures(probed: &Probed) -> Option<Failed> {
     let told = probed.failures.iter();
-    let told: Vec<_> = told.map(|one| format!("{} × {}", one.times, one.got)).collect();
+    let told: Vec<_> = told
+        .map(|one| format!("{} × {}", one.times, one.got))
+        .collect();
     (probed.failed > 0).then(|| Failed {
         span: format!("{} to {}", clock(probed.began), clock(probed.ended())),
-        text: format!("{} of {} failed: {}", probed.failed, probed.sent, told.join("; ")),
+        text: format!(
+            "{} of {} failed: {}",
+            probed.failed,
+            probed.sent,
+            told.join("; ")
+        ),
     })
 }
 
@@ -158,7 +171,9 @@ fn latency(probed: &[&Probed], axis: &Axis) -> Vec<String> {
     });
     let failed: Vec<_> = failed.collect();
     let ticks = axis.ticks();
-    SIZES.map(|size| chart(size, &ticks, &lines, &failed)).into()
+    SIZES
+        .map(|size| chart(size, &ticks, &lines, &failed))
+        .into()
 }
 
 /// What the requests could not see.
@@ -182,7 +197,8 @@ fn blind(probed: &[&Probed], began: Moment, ended: Moment, skipped: u64) -> Vec<
             false => String::new(),
         };
         told.push(format!(
-            "For {} nothing was measured, because no process ran the deployment: {}{more}.",
+            "For {} nothing was measured, because no process ran the deployment, or \
+             one was killed before it had kept it: {}{more}.",
             whole_seconds(all),
             named.join(", ")
         ));
