@@ -12,6 +12,7 @@ mod exit;
 mod find;
 mod github;
 mod help;
+mod history;
 mod iam_policy;
 mod init;
 mod keys;
@@ -21,6 +22,7 @@ mod output;
 mod pasteable;
 mod plan;
 mod rehearse;
+mod report;
 mod resume;
 mod rollback;
 mod run;
@@ -104,6 +106,11 @@ enum Command {
     Rollback(rollback::Args),
     /// Show the deployments in flight
     Status(status::Args),
+    /// Report one deployment: as text, as Markdown, or as a page with charts
+    Report(report::Args),
+    /// List the releases, with frequency, lead time, failure rate and time to restore; --app and
+    /// --blue select a target
+    History(history::Args),
     /// Wait until a deployment rests, or reaches a state
     Wait(wait::Args),
     /// Remove orphaned resources of a deployment
@@ -453,10 +460,12 @@ impl Command {
         match self {
             Command::Plan(_)
             | Command::Status(_)
+            | Command::History(_)
             | Command::IamPolicy(_)
             | Command::Config(_)
             | Command::Completions(_) => true,
             Command::Doctor(args) => args.only_looks(),
+            Command::Report(args) => args.only_prints(),
             Command::Man(args) => args.only_prints(),
             _ => false,
         }
@@ -475,6 +484,8 @@ impl Command {
             | Command::Doctor(_)
             | Command::Plan(_)
             | Command::Status(_)
+            | Command::Report(_)
+            | Command::History(_)
             | Command::Wait(_)
             | Command::Cleanup(_)
             | Command::IamPolicy(_)
@@ -511,6 +522,8 @@ impl Command {
             (Some((command, leads_back)), _) => (command, Some(leads_back)),
             (None, Command::Status(_)) => ("status", None),
             (None, Command::Wait(_)) => ("wait", None),
+            (None, Command::Report(_)) => ("report", None),
+            (None, Command::History(_)) => ("history", None),
             (None, _) => return None,
         };
         let heeds = |id: &str| match under_way {
@@ -562,10 +575,14 @@ async fn command(cli: Cli, layers: &Layers) -> Result<Exit, Failed> {
             Command::Rollback(args) => {
                 rollback::run(options, &args, named(args.discard_changes)?, unheeded).await
             }
-            Command::Status(_) | Command::Wait(_) if let Some(unheeded) = unheeded => {
+            Command::Status(_) | Command::Wait(_) | Command::Report(_) | Command::History(_)
+                if let Some(unheeded) = unheeded =>
+            {
                 Err(unheeded.into())
             }
             Command::Status(args) => status::run(options, &args).await,
+            Command::Report(args) => report::run(options, &args).await,
+            Command::History(args) => history::run(options, &args).await,
             Command::Wait(args) => wait::run(options, &args).await,
             Command::Cleanup(args) => cleanup::run(options, &args).await,
             Command::IamPolicy(args) => iam_policy::run(options, &args).await,

@@ -34,7 +34,7 @@ use given::given;
 use green_name::{GREEN, NAME_MAX};
 
 use crate::acceptance::AcceptanceTest;
-use crate::plan::{Wishes, is_environment_name};
+use crate::plan::{ProbeOfProduction, Wishes, is_environment_name};
 use crate::preview::Asked;
 use crate::trust::Configured;
 
@@ -133,9 +133,13 @@ impl Options {
         let asks_approval = !matches!(approve_url, Ok(None));
         wrong.extend(approve_url.err());
         wrong.extend(self.state_key().err());
+        let tests = kept(self.tests.tests(), &mut wrong);
+        let probe = given(&self.probe).map(|path| ProbeOfProduction::of(path, &tests));
         let wishes = Wishes {
             healthy: self.healthy.into(),
-            tests: kept(self.tests.tests(), &mut wrong),
+            probe,
+            reports_to_bucket: self.report_to_bucket,
+            tests,
             test_command: self.tests.command(),
             test_green: self.tests.test_green,
             // Only what reads is asked of production unbidden.

@@ -10,6 +10,7 @@ mod followers;
 mod gates;
 mod known_followers;
 mod others;
+mod probing;
 mod test_run;
 mod word;
 
@@ -24,7 +25,7 @@ use tracing::debug;
 
 use crate::approval::Approves;
 use crate::clock::{Clock, Deadline, Moment, Stopwatch};
-use crate::cloud::{Alarms, Cloud, Outcome, Refusal, Sighting};
+use crate::cloud::{Alarms, Cloud, Outcome, Prober, Refusal, Sighting};
 use crate::command::{Processes, Runner};
 use crate::deployment::{AskedTermination, DeployWarning, Deployment, Sent};
 use crate::events::{
@@ -47,6 +48,7 @@ use crate::shared::SharedError;
 use crate::store::{Output, StoreError, Transition};
 use crate::traffic::Traffic;
 use known_followers::Followers;
+use probing::Probing;
 use test_run::TestRun;
 use word::Word;
 
@@ -95,6 +97,10 @@ pub struct Driver<'a, C> {
     log: EventLog,
     /// How many renewals of the lock it has reported.
     renewals: u64,
+    /// What sends requests to production, where the plan says so.
+    prober: Option<Arc<dyn Prober>>,
+    /// Those requests, while this process runs the deployment.
+    probing: Option<Probing>,
 }
 
 /// The outcome of an effect.
@@ -134,7 +140,16 @@ impl<'a, C: Cloud> Driver<'a, C> {
             listener: &Deaf,
             log: EventLog::default(),
             renewals: 0,
+            prober: None,
+            probing: None,
         }
+    }
+
+    /// This driver, sending the requests to production that a plan may want by this prober.
+    #[must_use]
+    pub fn probing_by(mut self, prober: Arc<dyn Prober>) -> Driver<'a, C> {
+        self.prober = Some(prober);
+        self
     }
 
     /// This driver, reporting each event to this listener.
@@ -192,8 +207,12 @@ impl<'a, C: Cloud> Driver<'a, C> {
         if let Some(why) = lock_lost {
             self.tell(deployment, Happened::LockLost { why });
         }
+        if !deployment.state.rests() {
+            self.tell_probes(deployment, true);
+        }
         // Nothing that this process started outlives its lease.
         self.test_run = TestRun::None;
+        self.probing = None;
         let id = &deployment.plan.id;
         if let Err(error) = self.journal.keep_events(id, self.log.unwritten()) {
             debug!("the last events are not kept: {error}");
@@ -206,9 +225,13 @@ impl<'a, C: Cloud> Driver<'a, C> {
     async fn turns(&mut self, deployment: &mut Deployment) -> Result<(), DriveError> {
         let kept = self.journal.store().events(&deployment.plan.id)?;
         self.log = EventLog::after(&kept);
-        if self.journal.lease().is_some() {
+        if let Some(lease) = self.journal.lease() {
             let state = deployment.state.kind();
-            self.tell(deployment, Happened::LockTaken { state });
+            let runner = lease.holder().await;
+            self.tell(deployment, Happened::LockTaken { state, runner });
+        }
+        if let (Some(prober), false) = (&self.prober, deployment.state.is_end()) {
+            self.probing = Probing::begin(Arc::clone(prober), &deployment.plan, self.clock);
         }
         let caught_up = self.journal.catch_up(deployment).await;
         self.until_in_the_bucket(deployment, caught_up).await?;
@@ -226,6 +249,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
         }
         loop {
             self.tell_of_the_lock(deployment).await;
+            self.tell_probes(deployment, false);
             self.retreat_if_asked(deployment).await?;
             if deployment.state.rests() {
                 if !self.is_approved(deployment).await? {
@@ -290,6 +314,24 @@ impl<'a, C: Cloud> Driver<'a, C> {
             self.renewals = renewals;
             let lasts = lease.lasts().await;
             self.tell(deployment, Happened::LockRenewed { lasts });
+        }
+    }
+
+    /// Reports what requests to production came to since the last report; `closes` is whether the
+    /// stretch under way ends now.
+    fn tell_probes(&mut self, deployment: &Deployment, closes: bool) {
+        let probed = self.probing.as_ref().map(|probing| probing.take(closes));
+        let probed = probed.unwrap_or_default();
+        let is_far_from_a_checkpoint = !closes && !probed.is_empty();
+        for probed in probed {
+            self.tell(deployment, Happened::Probed(probed));
+        }
+        if is_far_from_a_checkpoint {
+            // A process that is killed in a long wait has kept what it measured.
+            let id = &deployment.plan.id;
+            if let Err(error) = self.journal.keep_events(id, self.log.unwritten()) {
+                debug!("what was measured is not kept yet: {error}");
+            }
         }
     }
 
@@ -809,6 +851,9 @@ impl<'a, C: Cloud> Driver<'a, C> {
         why: &str,
         seen: Option<&Seen>,
     ) -> Result<(), DriveError> {
+        if next.state != deployment.state {
+            self.tell_probes(deployment, true);
+        }
         let now = self.clock.now();
         let entered = (next.state != deployment.state).then(|| Happened::StateEntered {
             from: deployment.state.kind(),

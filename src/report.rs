@@ -1,10 +1,12 @@
 //! What the journal knows, as text and as JSON.
 
 pub mod events;
+pub mod history;
 pub mod jsonl;
 pub mod listeners;
 pub mod live;
 pub mod outlook;
+pub mod page;
 pub mod schema;
 pub mod settings;
 pub mod text;
@@ -19,7 +21,7 @@ use crate::events::{EventRecord, Happened, Poll};
 use crate::facts::{ServiceOperation, TEST_COMMAND};
 use crate::machine::{Cause, Kind, State};
 use crate::plan::{Allowed, Goal, Plan, Role, Strategy};
-use crate::shared::LeaseRecord;
+use crate::shared::{LeaseRecord, report_key};
 use crate::store::{Output, Transition};
 use crate::text::for_shell;
 use crate::users::{AsOf, Users};
@@ -190,6 +192,15 @@ impl Entry {
         self.runner == Runner::None && !self.deployment.state.rests()
     }
 
+    /// Where its report lies in the bucket, once it has come to rest; none where its run was not told
+    /// to put it there.
+    #[must_use]
+    pub fn report_url(&self) -> Option<String> {
+        let plan = &self.deployment.plan;
+        let is_there = plan.wishes.reports_to_bucket && self.deployment.state.rests();
+        is_there.then(|| format!("s3://{}/{}", plan.bucket, report_key(&plan.id)))
+    }
+
     /// How urgently it needs a person: the higher, the more.
     #[must_use]
     pub fn urgency(&self) -> u8 {
@@ -236,6 +247,8 @@ pub struct Item<'a> {
     interrupted: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     test_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    report_url: Option<String>,
     started_at: String,
     updated_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -372,6 +385,7 @@ fn item(entry: &Entry) -> Item<'_> {
         },
         interrupted: entry.is_interrupted(),
         test_url: entry.under_test().map(|(url, _)| url),
+        report_url: entry.report_url(),
         started_at: deployment.started_at.to_string(),
         updated_at: deployment.updated_at.to_string(),
         error: deployment
@@ -430,8 +444,12 @@ fn told(event: &EventRecord) -> Told<'_> {
 /// What happened, as JSON documents show it: moments are RFC 3339.
 fn happened(happened: &Happened) -> serde_json::Value {
     let mut value = serde_json::to_value(happened).expect("an event is plain data");
-    if let Happened::ServiceEvent { emitted_at, .. } = happened {
-        value["emitted_at"] = emitted_at.to_string().into();
+    match happened {
+        Happened::ServiceEvent { emitted_at, .. } => {
+            value["emitted_at"] = emitted_at.to_string().into();
+        }
+        Happened::Probed(probed) => value["began"] = probed.began.to_string().into(),
+        _ => {}
     }
     value
 }

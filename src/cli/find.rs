@@ -9,8 +9,9 @@ use super::exit::{Exit, Failed};
 use crate::deployment::Deployment;
 use crate::machine::Kind;
 use crate::plan::{Plan, Target};
+use crate::report::{Entry, Runner};
 use crate::shared::{
-    DeploymentRecord, Holder, LeaseRecord, Listed, SharedError, SharedState, at_a_glance,
+    DeploymentRecord, Holder, LeaseRecord, Listed, Origin, SharedError, SharedState, at_a_glance,
 };
 
 /// What stands for the id of the last deployment that began.
@@ -339,6 +340,28 @@ impl Context {
                 && self.clock.now().since(lease.renewed_at) < lease.length()
         };
         self.store.is_driven(&deployment.plan.id) || lease.is_some_and(renewed)
+    }
+
+    /// A deployment with all that is kept of it, and whether a process carries it on.
+    pub fn entry(
+        &self,
+        record: DeploymentRecord,
+        lease: Option<LeaseRecord>,
+    ) -> Result<Entry, Failed> {
+        let events = match record.origin {
+            Origin::Journal => self.store.events(&record.deployment.plan.id)?,
+            Origin::Authenticated | Origin::Bucket => record.events,
+        };
+        let runner = match self.is_carried_on(&record.deployment, lease.as_ref()) {
+            true => Runner::Other,
+            false => Runner::None,
+        };
+        Ok(Entry {
+            outputs: record.outputs,
+            lease,
+            runner,
+            ..Entry::of(record.deployment, record.transitions, events)
+        })
     }
 
     /// Where this command searches for deployments, in words.

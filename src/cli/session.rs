@@ -22,9 +22,9 @@ use crate::events::{DeploymentEvent, Listener};
 use crate::machine::{Order, State};
 use crate::plan::{Goal, Plan, Strategy};
 use crate::report::jsonl::{Stream, outcome};
-use crate::report::{self, Entry};
+use crate::report::{self, Entry, Runner};
 use crate::session::{Error, Notice, Observer, Orders, Outcome, Session, Vouched};
-use crate::shared::DeploymentRecord;
+use crate::shared::{DeploymentRecord, report_key};
 
 /// What a command hears while a session claims: lines of the log, and how the command stands.
 pub(super) struct Console {
@@ -231,7 +231,16 @@ impl Context {
             true => Exit::Interrupted,
             false => exit_code(rest, goal, paused),
         };
+        let reported = self.put_report(&deployment).await;
         report(self, &deployment, exit).await?;
+        if let Err(failed) = reported {
+            warn!(
+                "the report is not in the bucket, and the release is not affected: {}; write it \
+                 with: bluegreen report {} --html FILE",
+                failed.message(),
+                deployment.plan.id
+            );
+        }
         match exit {
             _ if lacks_its_approval => Err(Failed::unapproved(&deployment.plan.id)),
             Exit::Paused(_) if keys::are_offered(&self.options) => {
@@ -250,6 +259,27 @@ impl Context {
         };
         let found = self.find(Some(id)).await?;
         go_on(self, found, order, goal, Named::default()).await
+    }
+}
+
+impl Context {
+    /// Puts the report of a deployment that rests into its bucket, where its plan says so.
+    async fn put_report(&self, deployment: &Deployment) -> Result<(), Failed> {
+        let plan = &deployment.plan;
+        if !plan.wishes.reports_to_bucket || !deployment.state.rests() {
+            return Ok(());
+        }
+        let record = DeploymentRecord::here(&self.store, deployment.clone())?;
+        let entry = Entry {
+            runner: Runner::None,
+            ..self.entry(record, None)?
+        };
+        let (cloud, _) = self.cloud().await?;
+        let put = cloud
+            .bucket(&plan.bucket)
+            .put_page(&report_key(&plan.id), report::page::html(&entry))
+            .await;
+        put.map_err(Failed::from)
     }
 }
 

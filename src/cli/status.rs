@@ -10,12 +10,11 @@ use super::exit::{Exit, Failed, exit_code};
 use super::output::{say, tell};
 use super::screen::{Block, is_watched, remove_the_view};
 use crate::config::Options;
-use crate::events::{EventRecord, Happened};
+use crate::events::Happened;
 use crate::plan::Goal;
 use crate::report::live::Live;
 use crate::report::{self, Entry, Runner};
 use crate::session::{Rest, surroundings};
-use crate::shared::{DeploymentRecord, Origin};
 use crate::text::foreign;
 
 /// What `status` takes.
@@ -146,10 +145,12 @@ async fn nothing(context: &Context) -> String {
     let last = context.last_of_each_target().await;
     let mut lines = Vec::new();
     for (record, _) in last.map(|last| last.found).unwrap_or_default() {
-        let events = events_of(context, &record).unwrap_or_default();
+        let Ok(entry) = context.entry(record, None) else {
+            continue;
+        };
         let entry = Entry {
             runner: Runner::None,
-            ..Entry::of(record.deployment, record.transitions, events)
+            ..entry
         };
         let plan = &entry.deployment.plan;
         let (blue, id) = (&plan.target.blue, &plan.id);
@@ -159,14 +160,6 @@ async fn nothing(context: &Context) -> String {
     lines.push("No deployment is in flight.".to_owned());
     lines.push(format!("Searched {}.", context.searched()));
     lines.join("\n")
-}
-
-/// The events that are kept of a deployment.
-fn events_of(context: &Context, record: &DeploymentRecord) -> Result<Vec<EventRecord>, Failed> {
-    Ok(match record.origin {
-        Origin::Journal => context.store.events(&record.deployment.plan.id)?,
-        _ => record.events.clone(),
-    })
 }
 
 /// The highest exit code of those that rest or are interrupted: what one that runs comes to is not
@@ -205,19 +198,10 @@ async fn entries(context: &Context, args: &Args) -> Result<(Vec<Entry>, Option<F
     };
     let mut entries = Vec::new();
     for (record, lease) in records {
-        let events = events_of(context, &record)?;
-        let runner = match context.is_carried_on(&record.deployment, lease.as_ref()) {
-            true => Runner::Other,
-            false => Runner::None,
-        };
+        let entry = context.entry(record, lease)?;
         entries.push(Entry {
-            deployment: record.deployment,
-            transitions: record.transitions,
-            outputs: record.outputs,
-            events,
             shows_events: args.events,
-            lease,
-            runner,
+            ..entry
         });
     }
     if args.id.is_none() && !args.all {

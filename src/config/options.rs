@@ -17,7 +17,7 @@ use crate::encryption::Encryption;
 use crate::fidelity::OPERATIONS_ROLE;
 use crate::health::Health;
 use crate::hooks::{Hook, HookTable};
-use crate::plan::Limits;
+use crate::plan::{Limits, ProbeOfProduction};
 use crate::preview::Asked;
 use crate::state_key::StateKey;
 use crate::table::duration;
@@ -87,6 +87,15 @@ pub struct Options {
     #[arg(long = "alarm", env = "BLUEGREEN_ALARMS", global = true, value_name = "NAME",
           value_delimiter = ',', value_parser = alarm)]
     pub alarms: Vec<String>,
+    /// Send a request a second to production while the deployment runs, for its report; decides
+    /// nothing; a path [default: that of the first test that reads a path without headers]
+    #[arg(long, env = "BLUEGREEN_PROBE", global = true, value_name = "PATH", num_args = 0..=1,
+          require_equals = true, default_missing_value = ProbeOfProduction::OF_THE_TEST, value_parser = probe)]
+    pub probe: Option<String>,
+    /// Put the report, a page, beside the journal's copy in the bucket whenever the deployment comes
+    /// to rest
+    #[arg(long, env = "BLUEGREEN_REPORT_TO_BUCKET", global = true, value_parser = clap::builder::BoolishValueParser::new())]
+    pub report_to_bucket: bool,
     /// Preview hostname, which leads to the environment under test; a JSON list, several with
     /// commas, or ssm:/path/to/parameter; may be repeated
     #[arg(long, env = "RECORDS_LIST", global = true, value_name = "HOST")]
@@ -319,6 +328,19 @@ fn difference(text: &str) -> Result<String, String> {
 /// A method of server-side encryption.
 fn encryption(text: &str) -> Result<Encryption, String> {
     text.parse()
+}
+
+/// The path of `--probe`; empty where a CI system sets an empty variable.
+fn probe(text: &str) -> Result<String, String> {
+    let path = text.trim();
+    let is_word = ["", ProbeOfProduction::OF_THE_TEST].contains(&path);
+    let is_path = path.starts_with('/') && !path.contains(|c: char| c.is_control() || c == ' ');
+    match is_word || is_path {
+        true => Ok(path.to_owned()),
+        false => {
+            Err("expected a path on production that begins with /, such as /health".to_owned())
+        }
+    }
 }
 
 /// An alarm's name: 1 to 255 characters (API reference, `PutMetricAlarm`).

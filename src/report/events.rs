@@ -4,7 +4,7 @@ use humantime::format_duration;
 use tracing::Level;
 
 use crate::clock::whole_seconds;
-use crate::events::{Answer, Approval, Drain, Happened, Poll};
+use crate::events::{Answer, Approval, Drain, Happened, Poll, Probed};
 use crate::facts::update::{fails, warns};
 use crate::facts::{Retried, ServiceOperation};
 use crate::fidelity::Weight;
@@ -31,7 +31,11 @@ pub fn line(happened: &Happened) -> (Level, String) {
             };
             (level, format!("{meaning} ({why})"))
         }
-        Happened::LockTaken { state } => line!(DEBUG, "the process holds the lock, in {state}"),
+        Happened::LockTaken { state, runner } => line!(
+            DEBUG,
+            "{} holds the lock, in {state}",
+            runner.as_deref().unwrap_or("the process")
+        ),
         Happened::LockRenewed { lasts } => line!(
             DEBUG,
             "renewed the lock, which lasts for {}",
@@ -248,6 +252,7 @@ pub fn line(happened: &Happened) -> (Level, String) {
             "continues although preview hostnames do not lead where they should: {}",
             hosts.join(", ")
         ),
+        Happened::Probed(probed) => (Level::DEBUG, in_words(probed)),
         Happened::RulesWait { why, is_asked } => match is_asked {
             true => line!(WARN, "{why}; bluegreen asks again"),
             false => line!(WARN, "{why}"),
@@ -316,6 +321,30 @@ fn draining(idle: Role, drain: &Drain) -> (Level, String) {
             }
         ),
     }
+}
+
+/// What requests to production came to.
+fn in_words(probed: &Probed) -> String {
+    let Probed {
+        request,
+        lasted,
+        sent,
+        failed,
+        median,
+        slowest,
+        failures,
+        ..
+    } = probed;
+    let failures = failures
+        .iter()
+        .map(|one| format!("; {} times {}", one.times, one.got));
+    format!(
+        "{request}, once a second for {}: {sent} requests, {failed} failed, median {} ms, slowest {} ms{}",
+        whole_seconds(*lasted),
+        median.as_millis(),
+        slowest.as_millis(),
+        failures.collect::<String>()
+    )
 }
 
 fn answered(operation: &str, answer: &Answer) -> (Level, String) {

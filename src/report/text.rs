@@ -74,6 +74,9 @@ pub fn story(entry: &Entry) -> String {
     if let Some((url, name)) = entry.under_test() {
         lines.push(format!("Under test: {url} ({name})"));
     }
+    if let Some(url) = entry.report_url() {
+        lines.push(format!("Report: {url}"));
+    }
     // Names and reasons are somebody else's; a command is whole or of no use.
     let foreign_lines =
         |lines: Vec<String>| lines.iter().map(|line| foreign(line)).collect::<Vec<_>>();

@@ -84,6 +84,7 @@ pub(super) async fn drive(
         report::value,
     )
     .heard_by(listener)
+    .probing_by(cloud.prober())
     .approved_by(approver);
     match driver.drive(&mut deployment).await {
         Ok(()) => Ok(deployment.into()),

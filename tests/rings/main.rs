@@ -42,6 +42,7 @@ mod policy;
 mod queue;
 mod race;
 mod reasons;
+mod report;
 mod rules;
 mod scheduled;
 mod services;

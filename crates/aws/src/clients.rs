@@ -61,6 +61,12 @@ const CHECK_ATTEMPTS_MAX: u32 = 12;
 const CHECK_TIME_MAX: Duration = Duration::from_secs(2 * 60);
 
 impl AwsCloud {
+    /// What sends requests to the environments' web sites.
+    #[must_use]
+    pub fn prober(&self) -> Arc<dyn Prober> {
+        Arc::clone(&self.prober)
+    }
+
     /// Clients with this configuration; `prober` sends the tests to the environments' web sites.
     #[must_use]
     pub fn new(config: &SdkConfig, prober: Arc<dyn Prober>) -> AwsCloud {

@@ -247,6 +247,26 @@ impl Bucket {
         }
     }
 
+    /// Writes a page for people, in place of the one before.
+    ///
+    /// # Errors
+    /// [`LookError`]; whether it was written may be unknown then.
+    pub async fn put_page(&self, key: &str, page: String) -> Result<(), LookError> {
+        let request = self
+            .s3
+            .put_object()
+            .bucket(&self.name)
+            .key(key)
+            .content_type("text/html; charset=utf-8")
+            .set_server_side_encryption(method(self.encryption.as_ref()))
+            .set_ssekms_key_id(key_of(self.encryption.as_ref()))
+            .body(ByteStream::from(page.into_bytes()));
+        let written = request.customize().config_override(bounded()).send().await;
+        written
+            .map(drop)
+            .map_err(|error| self.unfit(&failure(&error), || look_error("PutObject", &error)))
+    }
+
     /// A page of the keys that begin with `prefix`, in their order, and the token for the request
     /// of the next page.
     ///

@@ -470,8 +470,13 @@ impl Deployment {
     /// top of its timeout.
     #[must_use]
     pub fn patience(&self) -> Duration {
+        self.patience_in(self.state.kind())
+    }
+
+    /// The same of another state.
+    #[must_use]
+    pub fn patience_in(&self, kind: Kind) -> Duration {
         let limits = &self.plan.wishes.limits;
-        let kind = self.state.kind();
         let of_state = limits.patience_of.get(&kind.to_string()).copied();
         let longest_drain = limits.drain.max(limits.drain_limit);
         let own = match kind {

@@ -4,11 +4,13 @@
 mod happened;
 mod log;
 mod poll;
+mod probed;
 mod record;
 
 pub use happened::{Answer, Approval, Drain, Happened, Keeping};
 pub use log::EventLog;
 pub use poll::{Poll, PolledEnvironment, Tests};
+pub use probed::{ProbeFailure, Probed};
 pub use record::{DeploymentEvent, EventRecord};
 
 /// Hears what happens in deployments.

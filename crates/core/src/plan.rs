@@ -33,7 +33,7 @@ pub use sizes::{OwnSizes, Sizes, Which};
 pub use strategy::Strategy;
 pub use target::Target;
 pub use template::{SecurityGroup, TemplateSets, template_name};
-pub use wishes::{ApprovalLimit, Wishes};
+pub use wishes::{ApprovalLimit, ProbeOfProduction, Wishes};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -26,7 +26,7 @@ pub use bounds::within_bounds;
 pub use contender::{Contender, HeldLease, LeaseAttempt};
 pub use error::SharedError;
 pub use holder::Holder;
-pub use keys::{LEASES, deployment_key, lease_key, queue_key};
+pub use keys::{LEASES, deployment_key, lease_key, queue_key, report_key};
 pub use lease::{Lease, SEND_MARGIN};
 pub use lease_record::LeaseRecord;
 pub use listing::{ARCHIVED_AFTER, Listed, UNLEASED_MAX};

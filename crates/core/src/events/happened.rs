@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::poll::Poll;
+use super::probed::Probed;
 use crate::command::End;
 use crate::facts::update::warns;
 use crate::facts::{Retried, ServiceOperation, Wait};
@@ -22,6 +23,9 @@ pub enum Happened {
     LockTaken {
         /// The state.
         state: Kind,
+        /// The process, its machine and its CI job, in words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        runner: Option<String>,
     },
     /// The process has renewed the lock.
     LockRenewed {
@@ -308,6 +312,8 @@ pub enum Happened {
         /// Whether bluegreen has requested a change, and requests it again.
         is_asked: bool,
     },
+    /// What requests to production came to for a while.
+    Probed(Probed),
     /// Something that this version of bluegreen does not know.
     #[serde(other)]
     Unknown,
@@ -376,7 +382,8 @@ impl Happened {
             | Happened::TestEnded { .. }
             | Happened::HookBegan { .. }
             | Happened::HookEnded { .. }
-            | Happened::HostsGivenUp { .. } => Keeping::Always,
+            | Happened::HostsGivenUp { .. }
+            | Happened::Probed(_) => Keeping::Always,
         }
     }
 

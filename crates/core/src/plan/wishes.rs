@@ -47,6 +47,13 @@ pub struct Wishes {
     /// The names of the CloudWatch alarms that monitor production, each once.
     #[serde(default)]
     pub alarms: Vec<String>,
+    /// Where bluegreen sends a request a second to production while it runs the deployment; none
+    /// where it sends none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<ProbeOfProduction>,
+    /// Whether the bucket gets a report of the deployment whenever it comes to rest.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reports_to_bucket: bool,
     /// The limits.
     pub limits: Limits,
 }
@@ -64,6 +71,8 @@ impl Default for Wishes {
             approval: None,
             expected_differences: Vec::new(),
             alarms: Vec::new(),
+            probe: None,
+            reports_to_bucket: false,
             limits: Limits::default(),
         }
     }
@@ -81,4 +90,61 @@ pub struct ApprovalLimit {
     pub limit: Duration,
     /// Whether the deployment rolls back then; else it is held.
     pub goes_back: bool,
+}
+
+/// What a request a second to production asks for. It has no header and no body, so that a plan that
+/// somebody else wrote sends no secret anywhere.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ProbeOfProduction {
+    /// The path, which begins with `/`.
+    pub path: String,
+    /// The status codes that count as answered; empty means 200 to 299.
+    #[serde(default)]
+    pub expect_status: Vec<u16>,
+}
+
+/// How long such a request waits for its answer.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+
+impl ProbeOfProduction {
+    /// The value of the setting that stands for the path of the first test.
+    pub const OF_THE_TEST: &str = "test";
+
+    /// The request for this path; for [`OF_THE_TEST`](Self::OF_THE_TEST) that of the first of these
+    /// tests that reads a path and sends no header, else for `/`.
+    #[must_use]
+    pub fn of(path: &str, tests: &[AcceptanceTest]) -> ProbeOfProduction {
+        if path != ProbeOfProduction::OF_THE_TEST {
+            return ProbeOfProduction {
+                path: path.to_owned(),
+                expect_status: Vec::new(),
+            };
+        }
+        let reads = |test: &&AcceptanceTest| {
+            let is_plain = test.headers.is_empty() && test.host.is_none() && test.body.is_none();
+            test.url.starts_with('/') && test.method == "GET" && is_plain
+        };
+        match tests.iter().find(reads) {
+            Some(test) => ProbeOfProduction {
+                path: test.url.clone(),
+                expect_status: test.expect_status.clone(),
+            },
+            None => ProbeOfProduction::of("/", tests),
+        }
+    }
+
+    /// The test that it is.
+    #[must_use]
+    pub fn test(&self) -> AcceptanceTest {
+        let path = match self.path.starts_with('/') {
+            true => self.path.as_str(),
+            // A plan that somebody else wrote leads to no other host.
+            false => "/",
+        };
+        AcceptanceTest {
+            expect_status: self.expect_status.clone(),
+            timeout: PROBE_TIMEOUT,
+            ..AcceptanceTest::get(path)
+        }
+    }
 }

@@ -7,11 +7,19 @@ pub(super) const DEPLOYMENTS: &str = "bluegreen/deployments/";
 /// Below which key locks lie.
 pub const LEASES: &str = "bluegreen/leases/";
 const QUEUES: &str = "bluegreen/queues/";
+/// Below which key the reports of deployments lie.
+const REPORTS: &str = "bluegreen/reports/";
 
 /// The key of a deployment's copy.
 #[must_use]
 pub fn deployment_key(id: &str) -> String {
     format!("{DEPLOYMENTS}{}.json", component(&id.to_uppercase()))
+}
+
+/// The key of a deployment's report, a page for people.
+#[must_use]
+pub fn report_key(id: &str) -> String {
+    format!("{REPORTS}{}.html", component(&id.to_uppercase()))
 }
 
 /// The key of a target's lock.

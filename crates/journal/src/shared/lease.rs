@@ -67,6 +67,12 @@ impl Lease {
         self.inner.lock().await.record.fence
     }
 
+    /// The process that holds it, in words.
+    pub async fn holder(&self) -> Option<String> {
+        let record = &self.inner.lock().await.record;
+        record.holder.as_ref().map(ToString::to_string)
+    }
+
     /// The state of the bucket it is kept in.
     #[must_use]
     pub fn state(&self) -> &SharedState {
