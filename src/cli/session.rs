@@ -1,7 +1,7 @@
 //! Runs a session for a command: what it logs while it claims, what it reports of its outcome, and
 //! the exit code that follows.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use tracing::{info, warn};
 
@@ -12,11 +12,12 @@ use super::screen::Screen;
 use super::signals::{Signals, Standing};
 use crate::approval::Approver;
 use crate::claim::{ClaimError, Interrupted};
-use crate::clock::whole_seconds;
+use crate::clock::{Moment, whole_seconds};
 use crate::cloud::AwsCloud;
 use crate::config::{Named, Options};
 use crate::deployment::Deployment;
 use crate::machine::{Order, State};
+use crate::notifications::Sender;
 use crate::plan::{Goal, Strategy};
 use crate::report::{self, Entry};
 use crate::session::{Error, Notice, Observer, Orders, Outcome, Session, Vouched};
@@ -133,11 +134,12 @@ impl Context {
         console: &'a Console,
     ) -> Result<Session<'a>, Failed> {
         Ok(Session {
-            cloud,
             clock: self.clock,
             interruption: self.signals.interruption(),
             lease: self.options.lease,
             approver: approver(&self.options)?,
+            messenger: Arc::new(Sender::new(cloud.clone())),
+            cloud,
             store: &mut self.store,
             listener: &console.screen,
             observer: console,
@@ -149,6 +151,7 @@ impl Context {
         Ok(Orders {
             order,
             said: None,
+            interrupted_since: None,
             named,
             accept_traffic_loss: self.options.limits.accept_traffic_loss,
             vouched: Vouched {
@@ -198,13 +201,36 @@ pub(super) async fn go_on_because(
     goal: Goal,
     named: Named,
 ) -> Result<Exit, Failed> {
-    let plan = &found.deployment.plan;
-    context.may_use_its_lease(plan)?;
-    let cloud = context.cloud_of(plan).await?;
     let orders = Orders {
         said,
         ..context.orders(order, named)?
     };
+    carry_on(context, found, orders, goal).await
+}
+
+/// Takes over a deployment that no process has carried on since then, and tells its receivers.
+pub(super) async fn go_on_after_interruption(
+    context: &mut Context,
+    found: DeploymentRecord,
+    since: Moment,
+    named: Named,
+) -> Result<Exit, Failed> {
+    let orders = Orders {
+        interrupted_since: Some(since),
+        ..context.orders(Order::Resume, named)?
+    };
+    carry_on(context, found, orders, Goal::Release).await
+}
+
+async fn carry_on(
+    context: &mut Context,
+    found: DeploymentRecord,
+    orders: Orders,
+    goal: Goal,
+) -> Result<Exit, Failed> {
+    let plan = &found.deployment.plan;
+    context.may_use_its_lease(plan)?;
+    let cloud = context.cloud_of(plan).await?;
     let console = Console::new(context);
     let mut session = context.session(cloud, &console)?;
     let done = Box::pin(session.go_on(found, orders)).await;

@@ -2,7 +2,7 @@
 
 use super::error::Error;
 use crate::acceptance::all_set;
-use crate::clock::Clock;
+use crate::clock::{Clock, Moment};
 use crate::cloud::AwsCloud;
 use crate::config::Named;
 use crate::deployment::Deployment;
@@ -21,6 +21,8 @@ pub struct Orders {
     pub order: Order,
     /// Who has given it and why, as the history keeps it.
     pub said: Option<String>,
+    /// Since when no process had carried the deployment on, where its receivers hear of that.
+    pub interrupted_since: Option<Moment>,
     /// What changes in its plan, and what must not differ from it.
     pub named: Named,
     /// Whether traffic that stays may be lost from now on.

@@ -32,6 +32,7 @@ mod launches;
 mod links;
 mod listing;
 mod live;
+mod notifications;
 mod packaging;
 mod plan;
 mod policy;

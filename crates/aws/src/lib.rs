@@ -27,6 +27,7 @@ mod join;
 mod json;
 mod lazy_clients;
 mod listeners;
+mod messages;
 mod objects;
 mod origin;
 mod parameters;
@@ -56,6 +57,7 @@ pub use configuration::{Configuration, EnvironmentType, Setting, TemplateBesideB
 pub use connect::{ConnectError, Connection, SandboxEndpoint, connect};
 pub use dns::HostedZone;
 pub use failure::{PAGES_MAX, endless};
+pub use messages::TopicMessage;
 pub use objects::{Bucket, Condition, ConditionalWrites, OBJECT_BYTES_MAX, Object, Put};
 pub use permissions::{Asked, Caller, Denial, Denied};
 pub use preview::PreviewRefused;
