@@ -143,13 +143,14 @@ const WHERE: [&str; 15] = [
 
 /// The flags that every command which continues a deployment heeds, beside `WHERE`, its tests and
 /// its limits.
-const ON_THE_WAY: [&str; 7] = [
+const ON_THE_WAY: [&str; 8] = [
     "sse",
     "lease",
     "approve_url",
     "accept_traffic_loss",
     // What is held against a copy in the bucket.
     "hook",
+    "notify",
     "preview_host",
     "hosted_zone_id",
 ];

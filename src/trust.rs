@@ -257,6 +257,13 @@ mod tests {
         table.check(&defaults).expect("it is one")
     }
 
+    fn receiver(url: &str) -> Receiver {
+        let table = format!("{{ to = \"teams\", url = \"{url}\" }}");
+        crate::receivers::ReceiverTable::inline(&table)
+            .and_then(crate::receivers::ReceiverTable::check)
+            .expect("it is one")
+    }
+
     fn command(text: &str) -> TestCommand {
         TestCommand {
             command: text.to_owned(),
@@ -289,6 +296,7 @@ mod tests {
             test(r#"{ url = "/plain" }"#),
             test(r#"{ url = "http://{cname}:8080/plain" }"#),
         ];
+        plan.wishes.notify = vec![receiver("env:URL")];
         plan.tests_back = Some(TestsBack {
             tests: vec![test(
                 r#"{ url = "/back", body = "env:TOKEN", method = "POST" }"#,
@@ -306,6 +314,7 @@ mod tests {
             parts,
             [
                 "--hook before Cloning",
+                "--notify teams at URL",
                 "--test-command",
                 "--test GET /health",
                 "--test GET https://elsewhere.example/",
@@ -338,6 +347,7 @@ mod tests {
             "{parts:?}"
         );
         plan.wishes.hooks.clear();
+        plan.wishes.notify.clear();
         plan.wishes.test_command = None;
         plan.wishes.tests.clear();
         plan.tests_back = None;
@@ -388,7 +398,10 @@ mod tests {
     #[test]
     fn what_differs_is_not_trusted() {
         let own = flags();
-        let changes: [(&str, Change); 6] = [
+        let changes: [(&str, Change); 7] = [
+            ("--notify teams at AWS_SECRET_ACCESS_KEY", |plan| {
+                plan.wishes.notify = vec![receiver("env:AWS_SECRET_ACCESS_KEY")];
+            }),
             ("--hook before Cloning", |plan| {
                 plan.wishes.hooks[0].command.push(' ')
             }),

@@ -41,19 +41,29 @@ pub struct Vouched {
 }
 
 impl Orders {
-    /// Refuses hooks and preview hostnames that are named and are not those that the run was
-    /// given.
+    /// Refuses hooks, receivers and preview hostnames that are named and are not those that the
+    /// run was given.
     ///
     /// # Errors
     /// [`Error::UnlikeItsRun`].
     pub fn fit(&self, deployment: &Deployment) -> Result<(), Error> {
         let plan = &deployment.plan;
-        let (hooks, previews) = (&self.named.hooks, &self.named.previews);
+        let Named {
+            hooks,
+            receivers,
+            previews,
+            ..
+        } = &self.named;
         let flag = if hooks
             .as_ref()
             .is_some_and(|hooks| *hooks != plan.wishes.hooks)
         {
             "--hook"
+        } else if receivers
+            .as_ref()
+            .is_some_and(|receivers| *receivers != plan.wishes.notify)
+        {
+            "--notify"
         } else if previews
             .as_ref()
             .is_some_and(|asked| !asked.may_be(plan.preview.as_ref()))

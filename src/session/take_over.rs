@@ -194,7 +194,7 @@ impl Session<'_> {
         {
             let now = self.clock.now();
             if let Err(error) = journal.notify_of_interruption(&deployment, since, now) {
-                warn!(id, "nobody is told of the interruption: {error}");
+                warn!(id, "no receiver hears of the interruption: {error}");
             }
         }
         self.observer.observe(Notice::GoingOn(&deployment));

@@ -126,7 +126,7 @@ impl Notification {
     }
 }
 
-/// The occasion of a state that a deployment enters; `None` where nobody is told.
+/// The occasion of a state that a deployment enters; `None` where there is no message.
 fn occasion_of(state: &State) -> Option<Occasion> {
     match state {
         State::AwaitingSwap | State::AwaitingCutover => Some(Occasion::AwaitingApproval),
