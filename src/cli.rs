@@ -26,6 +26,7 @@ mod screen;
 mod session;
 mod signals;
 mod status;
+mod telemetry;
 mod unheeded;
 mod variables;
 mod wait;
@@ -223,7 +224,11 @@ fn exit_code() -> ExitCode {
     };
     let done = match may_start_threads().and_then(|()| runtime()) {
         Ok(runtime) => {
-            let done = runtime.block_on(command(cli, &layers));
+            let done = runtime.block_on(async {
+                let done = command(cli, &layers).await;
+                telemetry::end().await;
+                done
+            });
             // What is still being read from disk must not hold up the exit.
             runtime.shutdown_background();
             done

@@ -25,6 +25,7 @@ pub mod notifications;
 pub mod prober;
 
 pub mod report;
+pub mod telemetry;
 
 pub mod bundle;
 pub mod rebuild;

@@ -302,7 +302,7 @@ async fn release_with(
 ) -> Result<Result<Outcome, Error>, Failed> {
     let console = Console::new(context);
     let mut session = context.session(cloud.clone(), &console)?;
-    Ok(Box::pin(session.release(release)).await)
+    Ok(console.traced(Box::pin(session.release(release))).await)
 }
 
 /// The unfinished deployment that is in the way of a release, where it is one of the same version

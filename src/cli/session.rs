@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use tracing::{info, warn};
+use tracing::{Instrument, Span, error_span, field, info, warn};
 
 use super::context::Context;
 use super::exit::{Exit, Failed, exit_code};
@@ -16,17 +16,20 @@ use crate::clock::{Moment, whole_seconds};
 use crate::cloud::AwsCloud;
 use crate::config::{Named, Options};
 use crate::deployment::Deployment;
+use crate::events::{DeploymentEvent, Listener};
 use crate::machine::{Order, State};
 use crate::notifications::Sender;
 use crate::plan::{Goal, Strategy};
 use crate::report::{self, Entry};
 use crate::session::{Error, Notice, Observer, Orders, Outcome, Session, Vouched};
 use crate::shared::DeploymentRecord;
+use crate::telemetry::Trace;
 
 /// What a command hears while a session claims: lines of the log, and how the command stands.
 pub(super) struct Console {
     signals: Signals,
     screen: Screen,
+    trace: Option<Arc<Trace>>,
     /// The last wait that was logged.
     waits: Mutex<String>,
 }
@@ -36,7 +39,28 @@ impl Console {
         Console {
             signals: context.signals.clone(),
             screen: Screen::new(&context.options, context.store.path(), context.clock),
+            trace: context.trace.clone(),
             waits: Mutex::default(),
+        }
+    }
+
+    /// Carries out a session. Where there are traces, each line of its log has the trace's id.
+    pub async fn traced<T>(&self, session: impl Future<Output = T>) -> T {
+        match self.trace {
+            None => session.await,
+            Some(_) => {
+                let span = error_span!("deployment", trace_id = field::Empty);
+                session.instrument(span).await
+            }
+        }
+    }
+
+    /// Begins the trace of a deployment.
+    fn trace(&self, deployment: &Deployment) {
+        if let Some(trace) = &self.trace
+            && let Some(id) = trace.begin(deployment)
+        {
+            Span::current().record("trace_id", id);
         }
     }
 
@@ -93,16 +117,27 @@ impl Observer for Console {
             }),
             Notice::Begun(deployment) => {
                 let id = &deployment.plan.id;
+                self.trace(deployment);
                 self.signals.stand(Standing::Driven(id.clone()));
                 info!(id, "{}", begun(deployment));
                 self.screen.begin(deployment);
             }
             Notice::GoingOn(deployment) => {
                 let id = &deployment.plan.id;
+                self.trace(deployment);
                 info!(id, "continuing from {}", deployment.state.kind());
                 self.signals.stand(Standing::Driven(id.clone()));
                 self.screen.begin(deployment);
             }
+        }
+    }
+}
+
+impl Listener for Console {
+    fn hear(&self, event: &DeploymentEvent) {
+        self.screen.hear(event);
+        if let Some(trace) = &self.trace {
+            trace.hear(event);
         }
     }
 }
@@ -141,7 +176,7 @@ impl Context {
             messenger: Arc::new(Sender::new(cloud.clone())),
             cloud,
             store: &mut self.store,
-            listener: &console.screen,
+            listener: console,
             observer: console,
         })
     }
@@ -172,6 +207,9 @@ impl Context {
     /// Reports where a session's deployment came to rest. `goal` is what the operator wanted: the
     /// exit code refers to it.
     pub async fn told(&self, done: Result<Outcome, Error>, goal: Goal) -> Result<Exit, Failed> {
+        if let Some(trace) = &self.trace {
+            trace.end();
+        }
         let Outcome { deployment, rest } = done.map_err(|error| self.failed(error))?;
         report(self, &deployment).await?;
         match deployment.awaits_approval() {
@@ -233,7 +271,7 @@ async fn carry_on(
     let cloud = context.cloud_of(plan).await?;
     let console = Console::new(context);
     let mut session = context.session(cloud, &console)?;
-    let done = Box::pin(session.go_on(found, orders)).await;
+    let done = console.traced(Box::pin(session.go_on(found, orders))).await;
     context.told(done, goal).await
 }
 

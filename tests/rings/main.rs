@@ -53,5 +53,6 @@ mod storage;
 mod storm;
 mod support;
 mod takeover;
+mod telemetry;
 mod uneven;
 mod verdicts;

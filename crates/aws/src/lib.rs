@@ -14,6 +14,7 @@ pub mod state_key;
 mod alarms;
 mod aws_cloud;
 mod bundle;
+mod calls;
 mod checks;
 mod classify;
 mod clients;
@@ -49,6 +50,7 @@ mod unmanaged;
 mod waf;
 
 pub use alarms::{Alarm, AlarmState};
+pub use calls::{Call, CallObserver};
 pub use checks::{CnameAvailability, ManagedAction, OptionFault, Platform, Quota, Quotas};
 pub use classify::{Failure, Refusal, classify, is_clock};
 pub use clients::AwsCloud;
