@@ -291,8 +291,8 @@ fn a_topic_and_an_event_bus_get_the_document() {
     let messages = served
         .sandbox
         .with_world(|world, _| world.messages().to_vec());
-    let of = |to: &str| messages.iter().filter(move |message| message.to == to);
-    let subjects: Vec<_> = of(&topic).map(|one| one.subject.as_str()).collect();
+    let of = |to: String| messages.iter().filter(move |message| message.to == to);
+    let subjects: Vec<_> = of(topic.clone()).map(|one| one.subject.as_str()).collect();
     assert_eq!(
         subjects,
         [
@@ -300,9 +300,9 @@ fn a_topic_and_an_event_bus_get_the_document() {
             "shop/shop-blue, v1 to v2: completed"
         ]
     );
-    let last = of(&topic).next_back().expect("a message");
+    let last = of(topic.clone()).next_back().expect("a message");
     assert_eq!(last.attributes["kind"], "completed");
-    let event = of("releases").next().expect("an event");
+    let event = of("releases".to_owned()).next().expect("an event");
     assert_eq!(event.subject, "Deployment completed");
     let detail: Value = serde_json::from_str(&event.text).expect("JSON");
     assert_eq!(detail["event_id"], last.attributes["event_id"]);
