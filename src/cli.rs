@@ -32,6 +32,7 @@ mod screen;
 mod session;
 mod signals;
 mod status;
+mod telemetry;
 mod unheeded;
 mod variables;
 mod wait;
@@ -157,7 +158,7 @@ const WHERE: [&str; 16] = [
 
 /// The flags that every command which continues a deployment heeds, beside `WHERE`, its tests and
 /// its limits.
-const ON_THE_WAY: [&str; 9] = [
+const ON_THE_WAY: [&str; 10] = [
     "sse",
     "lease",
     "output",
@@ -166,6 +167,7 @@ const ON_THE_WAY: [&str; 9] = [
     "accept_traffic_loss",
     // What is held against a copy in the bucket.
     "hook",
+    "notify",
     "preview_host",
     "hosted_zone_id",
 ];
@@ -256,7 +258,11 @@ fn exit_code() -> ExitCode {
     };
     let done = match may_start_threads().and_then(|()| runtime()) {
         Ok(runtime) => {
-            let done = runtime.block_on(command(cli, &layers));
+            let done = runtime.block_on(async {
+                let done = command(cli, &layers).await;
+                telemetry::end().await;
+                done
+            });
             // What is still being read from disk must not hold up the exit.
             runtime.shutdown_background();
             done

@@ -145,6 +145,7 @@ impl Options {
             // Only what reads is asked of production unbidden.
             test_production: self.tests.test_production || self.tests.test.is_empty(),
             hooks: kept(self.hooks(), &mut wrong),
+            notify: kept(self.receivers(), &mut wrong),
             asks_approval,
             approval: self.approval.limit(),
             expected_differences: self.expect_difference.clone(),
@@ -179,6 +180,7 @@ impl Options {
         Ok(Configured {
             target: target.map(|(app, blue)| (app.to_owned(), blue.to_owned())),
             hooks: self.hooks().into_iter().collect::<Result<_, _>>()?,
+            receivers: self.receivers().into_iter().collect::<Result<_, _>>()?,
             commands: self.tests.command().into_iter().collect(),
             tests: self.tests.tests().into_iter().collect::<Result<_, _>>()?,
             previews: Vec::new(),

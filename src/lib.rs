@@ -4,7 +4,7 @@
 //! that cannot be wrong of flags, variables and a file, and [`preflight`] checks a release with
 //! them before anything begins. A [`session`] claims a deployment, carries it out by the
 //! [`driver`], and says where it came to rest. It reaches the outside through the [`prober`], a
-//! [`command`] or an [`approval`]; [`report`] renders the result.
+//! [`command`], an [`approval`] or [`notifications`]; [`report`] renders the result.
 //!
 //! [`trust`] judges what only a bucket says, [`rebuild`] makes a deployment of what AWS shows, and
 //! [`bundle`] reads a bundle on disk.
@@ -21,9 +21,11 @@ pub mod session;
 
 pub mod approval;
 pub mod command;
+pub mod notifications;
 pub mod prober;
 
 pub mod report;
+pub mod telemetry;
 
 pub mod bundle;
 pub mod rebuild;
@@ -38,7 +40,7 @@ pub use bluegreen_aws::{encryption, recording, secrets, state_key};
 pub use bluegreen_clock as clock;
 pub use bluegreen_core::followers::{listener_rules, preview};
 pub use bluegreen_core::{
-    acceptance, deployment, events, facts, fidelity, health, hooks, machine, plan, table, text,
-    traffic, users,
+    acceptance, deployment, events, facts, fidelity, health, hooks, machine, notification, plan,
+    receivers, table, text, traffic, users,
 };
 pub use bluegreen_journal::{claim, journal, shared, store};

@@ -195,6 +195,7 @@ fn plan<'a>(
     let mut wishes = config.wishes.clone();
     if strategy == Strategy::Rehearse {
         wishes.hooks = Vec::new();
+        wishes.notify = Vec::new();
         wishes.asks_approval = false;
     }
     let before = ran_before.version_label.as_deref().unwrap_or_default();

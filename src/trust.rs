@@ -12,6 +12,7 @@ use crate::hooks::Hook;
 use crate::machine::{Cause, State};
 use crate::plan::{Plan, Strategy};
 use crate::preview::Wanted;
+use crate::receivers::Receiver;
 use crate::text::{foreign, short};
 
 /// What this machine's flags, variables and file, or its journal, say of one target.
@@ -21,6 +22,8 @@ pub struct Configured {
     pub target: Option<(String, String)>,
     /// The operator's commands before and after the stages.
     pub hooks: Vec<Hook>,
+    /// The receivers of messages.
+    pub receivers: Vec<Receiver>,
     /// The commands that test.
     pub commands: Vec<TestCommand>,
     /// The tests over HTTP.
@@ -57,6 +60,7 @@ impl Configured {
         Configured {
             target: Some(named(plan)),
             hooks: plan.wishes.hooks.clone(),
+            receivers: plan.wishes.notify.clone(),
             commands: commands(plan).cloned().collect(),
             tests: (plan
                 .wishes
@@ -74,6 +78,7 @@ impl Configured {
         let hooks = more.hooks.iter().filter(|hook| !self.hooks.contains(hook));
         let hooks: Vec<_> = hooks.cloned().collect();
         self.hooks.extend(hooks);
+        self.receivers.extend(more.receivers.clone());
         self.commands.extend(more.commands.clone());
         self.tests.extend(more.tests.clone());
         self.previews.extend(more.previews.clone());
@@ -101,6 +106,15 @@ impl Configured {
             .iter()
             .filter(|hook| !self.hooks.contains(hook));
         let hooks = hooks.map(|hook| format!("--hook {hook}"));
+        // What is sent to a receiver is signed with a secret of this machine.
+        let receivers = plan.wishes.notify.iter();
+        let receivers = receivers.filter(|receiver| !self.receivers.contains(receiver));
+        let receivers = receivers.map(|receiver| {
+            format!(
+                "--notify {}",
+                short(&foreign(&receiver.to_string()), NAMED_CHARS)
+            )
+        });
         let says_command = |command: &&TestCommand| {
             let same = |own: &TestCommand| own.command == command.command;
             self.commands.iter().any(same)
@@ -119,6 +133,7 @@ impl Configured {
         let orphaned = matches!(state.cause(), Some(Cause::Orphaned { .. }));
         let orphaned = orphaned.then(|| "`bluegreen cleanup`, which can be begun anew".to_owned());
         hooks
+            .chain(receivers)
             .chain(command)
             .chain(tests)
             .chain(preview)
@@ -242,6 +257,13 @@ mod tests {
         table.check(&defaults).expect("it is one")
     }
 
+    fn receiver(url: &str) -> Receiver {
+        let table = format!("{{ to = \"teams\", url = \"{url}\" }}");
+        crate::receivers::ReceiverTable::inline(&table)
+            .and_then(crate::receivers::ReceiverTable::check)
+            .expect("it is one")
+    }
+
     fn command(text: &str) -> TestCommand {
         TestCommand {
             command: text.to_owned(),
@@ -274,6 +296,7 @@ mod tests {
             test(r#"{ url = "/plain" }"#),
             test(r#"{ url = "http://{cname}:8080/plain" }"#),
         ];
+        plan.wishes.notify = vec![receiver("env:URL")];
         plan.tests_back = Some(TestsBack {
             tests: vec![test(
                 r#"{ url = "/back", body = "env:TOKEN", method = "POST" }"#,
@@ -291,6 +314,7 @@ mod tests {
             parts,
             [
                 "--hook before Cloning",
+                "--notify teams at URL",
                 "--test-command",
                 "--test GET /health",
                 "--test GET https://elsewhere.example/",
@@ -323,6 +347,7 @@ mod tests {
             "{parts:?}"
         );
         plan.wishes.hooks.clear();
+        plan.wishes.notify.clear();
         plan.wishes.test_command = None;
         plan.wishes.tests.clear();
         plan.tests_back = None;
@@ -373,7 +398,10 @@ mod tests {
     #[test]
     fn what_differs_is_not_trusted() {
         let own = flags();
-        let changes: [(&str, Change); 6] = [
+        let changes: [(&str, Change); 7] = [
+            ("--notify teams at AWS_SECRET_ACCESS_KEY", |plan| {
+                plan.wishes.notify = vec![receiver("env:AWS_SECRET_ACCESS_KEY")];
+            }),
             ("--hook before Cloning", |plan| {
                 plan.wishes.hooks[0].command.push(' ')
             }),

@@ -34,7 +34,10 @@ pub(super) async fn order(
     let console = Asking::new(context, id, names_some);
     let mut session = context.session(cloud, &console.console)?;
     session.observer = &console;
-    let done = Box::pin(session.abort(plan, orders)).await;
+    let done = console
+        .console
+        .traced(Box::pin(session.abort(plan, orders)))
+        .await;
     match done {
         Ok(Aborted::Here(outcome)) => context.told(Ok(outcome), Goal::Previous).await,
         Ok(Aborted::ByRunner(Outcome { deployment, rest })) => {

@@ -136,7 +136,7 @@ async fn remove_green(
     context.may_use_its_lease(&deployment.plan)?;
     let console = Console::new(context);
     let mut session = context.session(cloud.clone(), &console)?;
-    let done = Box::pin(session.clean_up(deployment)).await;
+    let done = console.traced(Box::pin(session.clean_up(deployment))).await;
     context.told(done, Goal::Previous).await
 }
 

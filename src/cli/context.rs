@@ -22,6 +22,7 @@ use crate::plan::Plan;
 use crate::prober::HttpProber;
 use crate::report::{Entry, Runner};
 use crate::store::{Store, StoreError, is_in_use, set_aside};
+use crate::telemetry::Trace;
 use crate::text::for_shell;
 
 /// What every command works with.
@@ -31,6 +32,8 @@ pub(super) struct Context {
     pub clock: Clock,
     /// Records the requests to AWS, where that must begin before the first of them.
     pub recorder: Recorder,
+    /// The spans and measurements of its deployment, where a collector is named.
+    pub trace: Option<Arc<Trace>>,
     /// A flag that has no effect on the command, unless it has to make a plan anew.
     pub unheeded: Option<Unheeded>,
     connection: Connection,
@@ -178,11 +181,13 @@ impl Context {
             Some(named) => Some(named),
             None => sso_profile()?,
         };
+        let (trace, recorder) = traced();
         Ok(Context {
             store,
             options: options.clone(),
             clock: Clock::system(),
-            recorder: Recorder::default(),
+            recorder,
+            trace,
             unheeded: None,
             connection: Connection {
                 region: named_region(options),
@@ -246,11 +251,13 @@ impl Context {
     /// A copy of this context with a connection of its own to the journal, for another deployment
     /// that runs at the same time. Both share an embedded sandbox.
     pub fn another(&self) -> Result<Context, Failed> {
+        let (trace, recorder) = traced();
         Ok(Context {
             options: self.options.clone(),
             store: Store::open(self.store.path())?,
             clock: self.clock,
-            recorder: self.recorder.clone(),
+            recorder,
+            trace,
             unheeded: None,
             connection: self.connection.clone(),
             clients: OnceCell::new(),
@@ -298,6 +305,19 @@ impl Context {
         }
         let (cloud, _) = self.cloud().await?;
         Ok(cloud)
+    }
+}
+
+/// A trace for one deployment, and a recorder that reports the calls of AWS to it; neither does
+/// anything where no collector is named.
+fn traced() -> (Option<Arc<Trace>>, Recorder) {
+    match super::telemetry::of_this_process() {
+        None => (None, Recorder::default()),
+        Some(telemetry) => {
+            let trace = Arc::new(Trace::new(telemetry));
+            let recorder = Recorder::default().observed_by(trace.clone());
+            (Some(trace), recorder)
+        }
     }
 }
 

@@ -44,13 +44,14 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
 }
 
 /// The configuration without what is only for production: hooks may change what production uses,
-/// preview hostnames and approvals are for people who wait for a release, and alarms monitor what a
+/// preview hostnames, approvals and messages are for people who wait for a release, and alarms monitor what a
 /// rehearsal does not change.
 pub(super) fn of_rehearsal(config: Config) -> Config {
     Config {
         preview: None,
         wishes: Wishes {
             hooks: Vec::new(),
+            notify: Vec::new(),
             asks_approval: false,
             approval: None,
             alarms: Vec::new(),

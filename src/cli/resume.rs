@@ -10,7 +10,7 @@ use super::exit::{Exit, Failed};
 use super::find::InFlight;
 use super::output::say;
 use super::run::{is_version_label, opened};
-use super::session::{Console, go_on};
+use super::session::{Console, go_on, go_on_after_interruption};
 use super::signals::Standing;
 use super::unheeded::Unheeded;
 use crate::bundle;
@@ -18,7 +18,7 @@ use crate::config::{Named, NamedLimits, Options};
 use crate::deployment::Deployment;
 use crate::machine::{Order, obey};
 use crate::plan::{BundleFile, Goal};
-use crate::shared::DeploymentRecord;
+use crate::shared::{DeploymentRecord, LeaseRecord};
 
 /// What `resume` takes.
 #[derive(Clone, Debug, clap::Args)]
@@ -124,11 +124,14 @@ async fn all(context: &Context, limits: &NamedLimits) -> Result<Exit, Failed> {
     // The store is not shared between threads.
     let local = LocalSet::new();
     let mut driven = Vec::new();
-    for (record, _) in found {
+    for (record, lease) in found {
         let id = record.deployment.plan.id.clone();
         info!(id, "is {}", record.deployment.state.kind());
         let context = context.another()?;
-        driven.push((id, local.spawn_local(one(context, record, limits.clone()))));
+        driven.push((
+            id,
+            local.spawn_local(one(context, record, lease, limits.clone())),
+        ));
     }
     let has_driven = !driven.is_empty();
     let mut worst = Exit::Completed;
@@ -174,6 +177,7 @@ async fn all(context: &Context, limits: &NamedLimits) -> Result<Exit, Failed> {
 async fn one(
     mut context: Context,
     record: DeploymentRecord,
+    lease: Option<LeaseRecord>,
     limits: NamedLimits,
 ) -> Result<Exit, Failed> {
     let named = Named {
@@ -181,5 +185,9 @@ async fn one(
         limits,
         ..Named::default()
     };
-    go_on(&mut context, record, Order::Resume, Goal::Release, named).await
+    // Its last runner was alive at both moments.
+    let updated_at = record.deployment.updated_at;
+    let lease = lease.filter(|lease| lease.deployment == record.deployment.plan.id);
+    let renewed_at = lease.map_or(updated_at, |lease| lease.renewed_at);
+    go_on_after_interruption(&mut context, record, updated_at.max(renewed_at), named).await
 }

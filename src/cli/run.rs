@@ -243,11 +243,20 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
     begin(&mut context, &config, &wanted, args.which.wait).await
 }
 
-/// Warns of settings that may not do what the operator means, and refuses tests whose variables are
-/// not set.
+/// Warns of settings that may not do what the operator means, and refuses tests and receivers
+/// whose variables are not set.
 pub(super) fn check(config: &Config) -> Result<(), Failed> {
     warn_of(config);
     all_set(&config.wishes.tests, |name| std::env::var(name).ok())?;
+    let holds = |name: &str| std::env::var(name).is_ok_and(|value| !value.trim().is_empty());
+    for receiver in &config.wishes.notify {
+        if let Some(name) = receiver.variables().find(|name| !holds(name)) {
+            let message =
+                format!("the variable {name} is not set, which --notify {receiver} needs");
+            return Err(Failed::new(Exit::Refused, message)
+                .hint("nothing was changed; set it, then try again"));
+        }
+    }
     Ok(())
 }
 
@@ -309,7 +318,7 @@ async fn release_with(
 ) -> Result<Result<Outcome, Error>, Failed> {
     let console = Console::new(context);
     let mut session = context.session(cloud.clone(), &console)?;
-    Ok(Box::pin(session.release(release)).await)
+    Ok(console.traced(Box::pin(session.release(release))).await)
 }
 
 /// The unfinished deployment that is in the way of a release, where it is one of the same version

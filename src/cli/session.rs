@@ -1,9 +1,9 @@
 //! Runs a session for a command: what it logs while it claims, what it reports of its outcome, and
 //! the exit code that follows.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use tracing::{info, warn};
+use tracing::{Instrument, Span, error_span, field, info, warn};
 
 use super::context::Context;
 use super::exit::{Exit, Failed, exit_code};
@@ -14,17 +14,19 @@ use super::screen::Screen;
 use super::signals::{Signals, Standing};
 use crate::approval::Approver;
 use crate::claim::{ClaimError, Interrupted};
-use crate::clock::whole_seconds;
+use crate::clock::{Moment, whole_seconds};
 use crate::cloud::AwsCloud;
 use crate::config::{Named, Options};
 use crate::deployment::Deployment;
 use crate::events::{DeploymentEvent, Listener};
 use crate::machine::{Order, State};
+use crate::notifications::Sender;
 use crate::plan::{Goal, Plan, Strategy};
 use crate::report::jsonl::{Stream, outcome};
 use crate::report::{self, Entry, Runner};
 use crate::session::{Error, Notice, Observer, Orders, Outcome, Session, Vouched};
 use crate::shared::{DeploymentRecord, report_key};
+use crate::telemetry::Trace;
 
 /// What a command hears while a session claims: lines of the log, and how the command stands.
 pub(super) struct Console {
@@ -34,6 +36,7 @@ pub(super) struct Console {
     stream: Mutex<Option<Stream>>,
     /// The step of the workflow that this process is.
     step: Option<github::Step>,
+    trace: Option<Arc<Trace>>,
     /// The last wait that was logged.
     waits: Mutex<String>,
 }
@@ -45,6 +48,7 @@ impl Console {
             screen: Screen::new(&context.options, context.store.path(), context.clock),
             stream: Mutex::default(),
             step: github::is_running().then(github::Step::default),
+            trace: context.trace.clone(),
             waits: Mutex::default(),
         }
     }
@@ -54,6 +58,26 @@ impl Console {
         let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
         *stream = Some(Stream::new(deployment));
         self.screen.begin(deployment);
+    }
+
+    /// Carries out a session. Where there are traces, each line of its log has the trace's id.
+    pub async fn traced<T>(&self, session: impl Future<Output = T>) -> T {
+        match self.trace {
+            None => session.await,
+            Some(_) => {
+                let span = error_span!("deployment", trace_id = field::Empty);
+                session.instrument(span).await
+            }
+        }
+    }
+
+    /// Begins the trace of a deployment.
+    fn trace(&self, deployment: &Deployment) {
+        if let Some(trace) = &self.trace
+            && let Some(id) = trace.begin(deployment)
+        {
+            Span::current().record("trace_id", id);
+        }
     }
 
     /// Whether a wait differs from the one that was logged last.
@@ -123,16 +147,27 @@ impl Observer for Console {
             }),
             Notice::Begun(deployment) => {
                 let id = &deployment.plan.id;
+                self.trace(deployment);
                 self.signals.stand(Standing::Driven(id.clone()));
                 info!(id, "{}", begun(deployment));
                 self.begin(deployment);
             }
             Notice::GoingOn(deployment) => {
                 let id = &deployment.plan.id;
+                self.trace(deployment);
                 info!(id, "continuing from {}", deployment.state.kind());
                 self.signals.stand(Standing::Driven(id.clone()));
                 self.begin(deployment);
             }
+        }
+    }
+}
+
+impl Listener for Console {
+    fn hear(&self, event: &DeploymentEvent) {
+        self.screen.hear(event);
+        if let Some(trace) = &self.trace {
+            trace.hear(event);
         }
     }
 }
@@ -186,11 +221,12 @@ impl Context {
         console: &'a Console,
     ) -> Result<Session<'a>, Failed> {
         Ok(Session {
-            cloud,
             clock: self.clock,
             interruption: self.signals.interruption(),
             lease: self.options.lease,
             approver: approver(&self.options)?,
+            messenger: Arc::new(Sender::new(cloud.clone())),
+            cloud,
             store: &mut self.store,
             listener: console,
             observer: console,
@@ -202,6 +238,7 @@ impl Context {
         Ok(Orders {
             order,
             said: None,
+            interrupted_since: None,
             named,
             accept_traffic_loss: self.options.limits.accept_traffic_loss,
             vouched: Vouched {
@@ -222,6 +259,9 @@ impl Context {
     /// Reports where a session's deployment came to rest. `goal` is what the operator wanted: the
     /// exit code refers to it. At a pause, whoever watches may decide with a key.
     pub async fn told(&mut self, done: Result<Outcome, Error>, goal: Goal) -> Result<Exit, Failed> {
+        if let Some(trace) = &self.trace {
+            trace.end();
+        }
         let Outcome { deployment, rest } = done.map_err(|error| self.failed(error))?;
         let paused = self.options.ci.exit_code_paused;
         // It came to its pause in a process that knew no URL.
@@ -302,17 +342,40 @@ pub(super) async fn go_on_because(
     goal: Goal,
     named: Named,
 ) -> Result<Exit, Failed> {
-    let plan = &found.deployment.plan;
-    let id = plan.id.clone();
-    context.may_use_its_lease(plan)?;
-    let cloud = context.cloud_of(plan).await?;
     let orders = Orders {
         said,
         ..context.orders(order, named)?
     };
+    carry_on(context, found, orders, goal).await
+}
+
+/// Takes over a deployment that no process has carried on since then, and tells its receivers.
+pub(super) async fn go_on_after_interruption(
+    context: &mut Context,
+    found: DeploymentRecord,
+    since: Moment,
+    named: Named,
+) -> Result<Exit, Failed> {
+    let orders = Orders {
+        interrupted_since: Some(since),
+        ..context.orders(Order::Resume, named)?
+    };
+    carry_on(context, found, orders, Goal::Release).await
+}
+
+async fn carry_on(
+    context: &mut Context,
+    found: DeploymentRecord,
+    orders: Orders,
+    goal: Goal,
+) -> Result<Exit, Failed> {
+    let plan = &found.deployment.plan;
+    let id = plan.id.clone();
+    context.may_use_its_lease(plan)?;
+    let cloud = context.cloud_of(plan).await?;
     let console = Console::new(context);
     let mut session = context.session(cloud, &console)?;
-    let done = Box::pin(session.go_on(found, orders)).await;
+    let done = console.traced(Box::pin(session.go_on(found, orders))).await;
     let told = match done {
         Err(Error::NotPossible(error)) => Err(Failed::not_possible(&id, error)),
         done => context.told(done, goal).await,

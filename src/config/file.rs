@@ -19,6 +19,7 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use crate::acceptance::{Defaults, TestTable};
 use crate::hooks::HookTable;
+use crate::receivers::ReceiverTable;
 use crate::table::{keys_of, without_values};
 
 use super::keys::{Form, Key, exclusions, keys, value_if_missing};
@@ -471,6 +472,10 @@ impl Inner {
             "hook" => Some(Inner {
                 keys: keys_of::<HookTable>(),
                 check: |value| checked(value, |table: HookTable| table.check().map(drop)),
+            }),
+            "notify" => Some(Inner {
+                keys: keys_of::<ReceiverTable>(),
+                check: |value| checked(value, |table: ReceiverTable| table.check().map(drop)),
             }),
             _ => None,
         }

@@ -10,6 +10,7 @@ use crate::acceptance::{AcceptanceTest, TestCommand};
 use crate::hooks::Hook;
 use crate::plan::{Goal, Limits, Plan, TestsBack};
 use crate::preview::Asked;
+use crate::receivers::Receiver;
 
 /// What a command names on its command line for a deployment that is under way.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub struct Named {
     pub discard_changes: bool,
     /// The hooks, which must be those that its run was given.
     pub hooks: Option<Vec<Hook>>,
+    /// The receivers of messages, which must be those that its run was given.
+    pub receivers: Option<Vec<Receiver>>,
     /// The preview hostnames, which must be those that its run was given.
     pub previews: Option<Asked>,
 }
@@ -170,12 +173,14 @@ impl Options {
     /// [`ConfigError`].
     pub fn named(&self, is_flag: impl Fn(&str) -> bool) -> Result<Named, ConfigError> {
         let hooks = is_flag("hook").then(|| self.hooks().into_iter().collect());
+        let receivers = is_flag("notify").then(|| self.receivers().into_iter().collect());
         let previews = is_flag("preview_host") || is_flag("hosted_zone_id");
         Ok(Named {
             tests: self.named_tests(&is_flag)?,
             limits: NamedLimits::of(self.limits(), &is_flag),
             discard_changes: false,
             hooks: hooks.transpose()?,
+            receivers: receivers.transpose()?,
             previews: previews.then(|| self.previews()).transpose()?.flatten(),
         })
     }

@@ -19,6 +19,7 @@ use crate::health::Health;
 use crate::hooks::{Hook, HookTable};
 use crate::plan::{Limits, ProbeOfProduction};
 use crate::preview::Asked;
+use crate::receivers::{Receiver, ReceiverTable};
 use crate::state_key::StateKey;
 use crate::table::duration;
 
@@ -54,6 +55,11 @@ pub struct Options {
     /// may be repeated
     #[arg(long, env = "BLUEGREEN_HOOK", global = true, value_name = "TABLE")]
     pub hook: Vec<String>,
+    /// Receiver of messages about a deployment as an inline TOML table, such as
+    /// '{ to = "webhook", url = "env:HOOK_URL", secret = "env:HOOK_SECRET", on = ["held"] }'; may be
+    /// repeated
+    #[arg(long, env = "BLUEGREEN_NOTIFY", global = true, value_name = "TABLE")]
+    pub notify: Vec<String>,
     /// Worst health that counts as healthy, unless blue's own HealthCheckSuccessThreshold accepts a
     /// worse one
     #[arg(
@@ -302,6 +308,18 @@ impl Options {
             })
         };
         self.hook.iter().enumerate().map(of_table).collect()
+    }
+
+    /// The receivers of `--notify` in their order.
+    pub(super) fn receivers(&self) -> Vec<Result<Receiver, ConfigError>> {
+        let of_table = |(number, text): (usize, &String)| {
+            let checked = ReceiverTable::inline(text).and_then(ReceiverTable::check);
+            checked.map_err(|why| ConfigError::Table {
+                place: format!("--notify {}", number + 1),
+                why,
+            })
+        };
+        self.notify.iter().enumerate().map(of_table).collect()
     }
 }
 

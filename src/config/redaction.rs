@@ -8,6 +8,9 @@ pub const HIDDEN: &str = "…";
 /// Keys of a table whose strings are not shown.
 const HIDDEN_KEYS: [&str; 2] = ["body", "body-contains"];
 
+/// Keys of a receiver whose values are shown where they name a variable.
+const SECRET_KEYS: [&str; 3] = ["secret", "token", "url"];
+
 /// What may be shown of a setting's value.
 #[must_use]
 pub fn shown(key: &Key, value: &str) -> String {
@@ -75,9 +78,16 @@ fn table(text: &str) -> String {
         return HIDDEN.to_owned();
     };
     if let toml::Value::Table(entries) = it {
+        // A receiver's; where it names no variable it may be the secret itself.
+        let is_receiver = entries.contains_key("to");
         for (key, value) in entries.iter_mut() {
             match value {
                 toml::Value::String(_) if HIDDEN_KEYS.contains(&key.as_str()) => hide(value),
+                toml::Value::String(text) if is_receiver && SECRET_KEYS.contains(&key.as_str()) => {
+                    if !text.starts_with("env:") {
+                        hide(value);
+                    }
+                }
                 toml::Value::String(text) if key == "url" => *text = url(text),
                 toml::Value::String(text) => *text = without_secrets(text),
                 value => hide_inner(value),
@@ -145,5 +155,9 @@ mod tests {
             assert!(told.contains(kept), "{told}");
         }
         assert_eq!(table("hunter2 {"), "…");
+        let receiver =
+            table("{ to = 'slack', url = 'https://a.example/hunter2', token = 'env:T' }");
+        assert!(receiver.contains("env:T"), "{receiver}");
+        assert!(!receiver.contains("hunter2"), "{receiver}");
     }
 }

@@ -18,7 +18,9 @@ impl Session<'_> {
     ///
     /// # Errors
     /// [`Error`].
-    pub async fn clean_up(&mut self, deployment: Deployment) -> Result<Outcome, Error> {
+    pub async fn clean_up(&mut self, mut deployment: Deployment) -> Result<Outcome, Error> {
+        // Nobody waits for a version here, so its end is no message about one.
+        deployment.plan.wishes.notify = Vec::new();
         let id = deployment.plan.id.clone();
         let target = deployment.plan.target.clone();
         let lock = self.store.lock_drive(&id)?;

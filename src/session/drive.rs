@@ -1,6 +1,10 @@
 //! What a session works with, and the run of the driver that each of its calls ends in.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tracing::warn;
 
 use super::error::Error;
 use super::observer::{Notice, Observer};
@@ -11,8 +15,9 @@ use crate::clock::Clock;
 use crate::cloud::AwsCloud;
 use crate::deployment::Deployment;
 use crate::driver::Driver;
-use crate::events::Listener;
+use crate::events::{DeploymentEvent, Happened, Listener};
 use crate::journal::Journal;
+use crate::notifications::{Courier, Messenger};
 use crate::plan::Plan;
 use crate::report;
 use crate::shared::{Lease, SharedState};
@@ -32,6 +37,8 @@ pub struct Session<'a> {
     pub lease: Duration,
     /// Approves a pause; where it is `None`, an operator's order does.
     pub approver: Option<Approver>,
+    /// Sends the messages to the receivers that a plan names.
+    pub messenger: Arc<dyn Messenger>,
     /// Hears what happens in the deployment.
     pub listener: &'a dyn Listener,
     /// Hears what happens before the driver begins.
@@ -47,7 +54,7 @@ pub(super) struct Begun {
 
 impl Session<'_> {
     /// Carries out a deployment that was just begun.
-    pub(super) async fn drive(&mut self, begun: Begun, _lock: DriveLock) -> Result<Outcome, Error> {
+    pub(super) async fn drive(&mut self, begun: Begun, lock: DriveLock) -> Result<Outcome, Error> {
         let Begun { deployment, lease } = begun;
         self.observer.observe(Notice::Begun(&deployment));
         let journal = match lease {
@@ -56,8 +63,8 @@ impl Session<'_> {
         };
         drive(
             (&self.cloud, self.clock, &self.interruption),
-            (self.listener, self.approver.clone()),
-            journal,
+            (self.listener, self.approver.clone(), self.messenger.clone()),
+            (journal, lock),
             deployment,
         )
         .await
@@ -70,29 +77,64 @@ impl Session<'_> {
     }
 }
 
+/// Carries a deployment out, and delivers its messages meanwhile. Once the deployment rests, both
+/// locks are released before the last messages are delivered.
 pub(super) async fn drive(
     (cloud, clock, interruption): (&AwsCloud, Clock, &Interruption),
-    (listener, approver): (&dyn Listener, Option<Approver>),
-    journal: Journal<'_>,
+    (listener, approver, messenger): (&dyn Listener, Option<Approver>, Arc<dyn Messenger>),
+    (journal, lock): (Journal<'_>, DriveLock),
     mut deployment: Deployment,
 ) -> Result<Outcome, Error> {
-    let driver = Driver::new(
-        cloud,
-        journal,
-        clock,
-        interruption.receiver(),
-        report::value,
-    )
-    .heard_by(listener)
-    .probing_by(cloud.prober())
-    .approved_by(approver);
-    match driver.drive(&mut deployment).await {
+    let courier = Courier::of(journal.store(), &deployment, messenger);
+    let courier = courier.unwrap_or_else(|error| {
+        warn!("messages are not delivered for now: {error}");
+        None
+    });
+    let (wake, rests) = (Notify::new(), watch::Sender::new(false));
+    let listener = Waking {
+        listener,
+        wake: &wake,
+    };
+    let driving = async {
+        let receiver = interruption.receiver();
+        let driver = Driver::new(cloud, journal, clock, receiver, report::value)
+            .heard_by(&listener)
+            .probing_by(cloud.prober())
+            .approved_by(approver);
+        let driven = driver.drive(&mut deployment).await;
+        drop(lock);
+        rests.send_replace(true);
+        driven
+    };
+    let delivering = async {
+        if let Some(courier) = courier {
+            let interrupted = interruption.receiver();
+            courier.deliver(&wake, rests.subscribe(), interrupted).await;
+        }
+    };
+    let (driven, ()) = tokio::join!(driving, delivering);
+    match driven {
         Ok(()) => Ok(deployment.into()),
         Err(error) => Err(Error::Drive {
             id: deployment.plan.id.clone(),
             awaits_approval: deployment.awaits_approval(),
             error,
         }),
+    }
+}
+
+/// Wakes the courier at each change of state.
+struct Waking<'a> {
+    listener: &'a dyn Listener,
+    wake: &'a Notify,
+}
+
+impl Listener for Waking<'_> {
+    fn hear(&self, event: &DeploymentEvent) {
+        self.listener.hear(event);
+        if matches!(event.record.happened, Happened::StateEntered { .. }) {
+            self.wake.notify_one();
+        }
     }
 }
 

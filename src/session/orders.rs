@@ -2,7 +2,7 @@
 
 use super::error::Error;
 use crate::acceptance::all_set;
-use crate::clock::Clock;
+use crate::clock::{Clock, Moment};
 use crate::cloud::AwsCloud;
 use crate::config::Named;
 use crate::deployment::Deployment;
@@ -21,6 +21,8 @@ pub struct Orders {
     pub order: Order,
     /// Who has given it and why, as the history keeps it.
     pub said: Option<String>,
+    /// Since when no process had carried the deployment on, where its receivers hear of that.
+    pub interrupted_since: Option<Moment>,
     /// What changes in its plan, and what must not differ from it.
     pub named: Named,
     /// Whether traffic that stays may be lost from now on.
@@ -39,19 +41,29 @@ pub struct Vouched {
 }
 
 impl Orders {
-    /// Refuses hooks and preview hostnames that are named and are not those that the run was
-    /// given.
+    /// Refuses hooks, receivers and preview hostnames that are named and are not those that the
+    /// run was given.
     ///
     /// # Errors
     /// [`Error::UnlikeItsRun`].
     pub fn fit(&self, deployment: &Deployment) -> Result<(), Error> {
         let plan = &deployment.plan;
-        let (hooks, previews) = (&self.named.hooks, &self.named.previews);
+        let Named {
+            hooks,
+            receivers,
+            previews,
+            ..
+        } = &self.named;
         let flag = if hooks
             .as_ref()
             .is_some_and(|hooks| *hooks != plan.wishes.hooks)
         {
             "--hook"
+        } else if receivers
+            .as_ref()
+            .is_some_and(|receivers| *receivers != plan.wishes.notify)
+        {
+            "--notify"
         } else if previews
             .as_ref()
             .is_some_and(|asked| !asked.may_be(plan.preview.as_ref()))

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use tracing::warn;
+
 use super::drive::{Session, drive, give_back};
 use super::error::Error;
 use super::observer::Notice;
@@ -128,7 +130,7 @@ impl Session<'_> {
     ) -> Result<Outcome, Error> {
         let Claimed {
             deployment,
-            lock: _lock,
+            lock,
             lease,
             rested,
         } = claimed;
@@ -187,11 +189,19 @@ impl Session<'_> {
             journal.close().await;
             return Err(error);
         }
+        if let Some(since) = orders.interrupted_since
+            && !deployment.state.rests()
+        {
+            let now = self.clock.now();
+            if let Err(error) = journal.notify_of_interruption(&deployment, since, now) {
+                warn!(id, "no receiver hears of the interruption: {error}");
+            }
+        }
         self.observer.observe(Notice::GoingOn(&deployment));
         drive(
             (&self.cloud, self.clock, &self.interruption),
-            (self.listener, self.approver.clone()),
-            journal,
+            (self.listener, self.approver.clone(), self.messenger.clone()),
+            (journal, lock),
             deployment,
         )
         .await

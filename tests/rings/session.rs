@@ -13,6 +13,7 @@ use bluegreen::store::Store;
 use bluegreen_sandbox::{Form, Phase, Status, apply};
 use tokio::sync::watch;
 
+use crate::support::receiver::Silent;
 use crate::support::virtual_world::{Fate, Heard, VirtualWorld, v2};
 
 /// What a session has told before its deployment was driven.
@@ -65,6 +66,7 @@ impl<'a> Process<'a> {
             interruption: self.interruption.clone(),
             lease: Duration::from_secs(300),
             approver: None,
+            messenger: Arc::new(Silent),
             listener: &self.heard,
             observer: &self.noticed,
         }

@@ -9,6 +9,7 @@ pub mod parallel;
 pub mod plans;
 pub mod policies;
 pub mod previews;
+pub mod receiver;
 pub mod served;
 pub mod shared_balancer;
 pub mod snapshot;

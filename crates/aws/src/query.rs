@@ -33,17 +33,17 @@ impl Query {
         fields: &[(&str, &str)],
         parse: impl Fn(&str) -> Option<T>,
     ) -> Result<Option<T>, SdkError<Told, HttpResponse>> {
-        let mut form = form_urlencoded::Serializer::new(String::new());
-        form.append_pair("Action", operation)
-            .append_pair("Version", self.version)
-            .extend_pairs(fields);
         let signed = Signed {
             service: self.service,
             operation,
             content_type: "application/x-www-form-urlencoded",
             target: None,
             only: OnlyAws::Xml,
-            body: form.finish(),
+            body: form_urlencoded::Serializer::new(String::new())
+                .append_pair("Action", operation)
+                .append_pair("Version", self.version)
+                .extend_pairs(fields)
+                .finish(),
         };
         let document = signed.ask(clients, answer).await?;
         Ok(parse(&document))

@@ -1,14 +1,17 @@
 //! Records the requests to AWS and their answers, where a command wants them recorded.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use aws_sdk_elasticbeanstalk::config::interceptors::{
     BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextRef,
 };
 use aws_sdk_elasticbeanstalk::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_elasticbeanstalk::error::BoxError;
+use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use aws_smithy_types::config_bag::{Storable, StoreReplace};
 
+use crate::calls::{Call, CallObserver};
 use crate::recording::{Comparison, Exchange};
 use bluegreen_clock::Clock;
 use bluegreen_core::acceptance::AcceptanceTest;
@@ -32,9 +35,13 @@ const HEADERS: [&str; 8] = [
 ];
 
 /// Records every attempt of every request of the clients that have it, answered or not, and the
-/// results of comparisons. The default one records nothing.
+/// results of comparisons; and reports each attempt to an observer. The default one records nothing
+/// and reports to nobody.
 #[derive(Clone, Debug, Default)]
-pub struct Recorder(Option<Arc<Mutex<Kept>>>);
+pub struct Recorder {
+    kept: Option<Arc<Mutex<Kept>>>,
+    observer: Option<Arc<dyn CallObserver>>,
+}
 
 /// What it has recorded.
 #[derive(Debug, Default)]
@@ -47,7 +54,19 @@ impl Recorder {
     /// A recorder that records everything from now on.
     #[must_use]
     pub fn keeping() -> Recorder {
-        Recorder(Some(Arc::default()))
+        Recorder {
+            kept: Some(Arc::default()),
+            observer: None,
+        }
+    }
+
+    /// This recorder, reporting each attempt of each request to this observer.
+    #[must_use]
+    pub fn observed_by(self, observer: Arc<dyn CallObserver>) -> Recorder {
+        Recorder {
+            observer: Some(observer),
+            ..self
+        }
     }
 
     /// What it has recorded so far, in its order.
@@ -64,7 +83,7 @@ impl Recorder {
     }
 
     fn kept<T>(&self, work: impl FnOnce(&mut Kept) -> T) -> Option<T> {
-        let kept = self.0.as_ref()?;
+        let kept = self.kept.as_ref()?;
         let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
         Some(work(&mut kept))
     }
@@ -113,7 +132,10 @@ impl Intercept for Recorder {
         _components: &RuntimeComponents,
         bag: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        if self.0.is_none() {
+        if self.observer.is_some() {
+            bag.interceptor_state().store_put(Begun(Instant::now()));
+        }
+        if self.kept.is_none() {
             return Ok(());
         }
         let request = context.request();
@@ -144,10 +166,21 @@ impl Intercept for Recorder {
         _components: &RuntimeComponents,
         bag: &mut ConfigBag,
     ) -> Result<(), BoxError> {
+        let response = context.response();
+        if let Some(observer) = &self.observer
+            && let (Some(Begun(began)), Some(request)) =
+                (bag.load::<Begun>(), bag.load::<Metadata>())
+        {
+            observer.called(&Call {
+                service: request.service().to_owned(),
+                operation: request.name().to_owned(),
+                took: began.elapsed(),
+                status: response.map(|response| response.status().as_u16()),
+            });
+        }
         let Some(Sent(sent)) = bag.load::<Sent>() else {
             return Ok(());
         };
-        let response = context.response();
         let header = |name: &str| {
             let value = response?.headers().get(name)?;
             Some(value.to_owned())
@@ -182,6 +215,14 @@ fn text(bytes: Option<&[u8]>) -> Option<String> {
 /// A request on its way.
 #[derive(Debug)]
 struct Sent(Exchange);
+
+/// When an attempt was sent.
+#[derive(Debug)]
+struct Begun(Instant);
+
+impl Storable for Begun {
+    type Storer = StoreReplace<Begun>;
+}
 
 impl Storable for Sent {
     type Storer = StoreReplace<Sent>;

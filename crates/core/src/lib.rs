@@ -4,7 +4,7 @@
 //! In the order in which to read it: a [`plan`] says what is wanted, the [`machine`] goes from
 //! state to state, [`facts`] give the machine what AWS shows, and a [`deployment`] is all of that
 //! as the journal keeps it; [`events`] are what happens in it, and [`followers`] what must follow a
-//! swap. The other modules are the parts of a plan ([`acceptance`], [`hooks`], [`health`]), what is
+//! swap. The other modules are the parts of a plan ([`acceptance`], [`hooks`], [`health`], [`receivers`]), what is
 //! judged ([`fidelity`], [`traffic`]), and what these are written with ([`command`], [`moment`],
 //! [`secrets`], [`table`], [`text`]).
 #![warn(missing_docs)]
@@ -16,6 +16,7 @@ pub mod machine;
 pub mod facts;
 
 pub mod deployment;
+pub mod notification;
 pub mod users;
 
 pub mod events;
@@ -26,6 +27,7 @@ pub mod acceptance;
 pub mod engine_log;
 pub mod health;
 pub mod hooks;
+pub mod receivers;
 
 pub mod fidelity;
 pub mod traffic;

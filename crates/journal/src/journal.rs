@@ -14,7 +14,7 @@ use thiserror::Error;
 use tracing::{info, warn};
 
 use crate::shared::{DeploymentRecord, Lease, SharedError, Written};
-use crate::store::{Output, Store, StoreError, Transition};
+use crate::store::{Outbox, Output, Store, StoreError, Transition};
 use bluegreen_clock::{Deadline, Moment, Stopwatch};
 use bluegreen_core::deployment::Deployment;
 use bluegreen_core::events::EventRecord;
@@ -114,6 +114,7 @@ impl<'a> Journal<'a> {
                 Ok(Some(tagged)) => (Some(tagged.value), Some(tagged.etag)),
                 Ok(None) => (None, None),
             };
+            let theirs_outbox = theirs.as_ref().map(|theirs| theirs.outbox.clone());
             let latest = latest(store, id, ours.clone(), theirs).map_err(JournalError::from)?;
             let Some(mut record) = latest else {
                 lease.release().await;
@@ -144,6 +145,10 @@ impl<'a> Journal<'a> {
             };
             let adopted = store.adopt(&record.deployment, &record.transitions, &record.events);
             adopted.map_err(JournalError::from)?;
+            if let Some(outbox) = &theirs_outbox {
+                let adopted = store.adopt_outbox(&record.deployment, outbox);
+                adopted.map_err(JournalError::from)?;
+            }
             for output in &record.outputs {
                 store.keep_output(id, output).map_err(JournalError::from)?;
             }
@@ -238,18 +243,37 @@ impl<'a> Journal<'a> {
         self.store.keep_events(id, events)
     }
 
+    /// Notes the messages of an interruption that has ended by this process's taking over: no
+    /// process had carried the deployment on since then.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn notify_of_interruption(
+        &mut self,
+        deployment: &Deployment,
+        since: Moment,
+        now: Moment,
+    ) -> Result<(), StoreError> {
+        self.store.notify_of_interruption(deployment, since, now)
+    }
+
     /// Writes the last checkpoint into the bucket where it is not there yet.
     ///
     /// # Errors
-    /// [`JournalError::Shared`].
+    /// [`JournalError`].
     pub async fn catch_up(&mut self, deployment: &Deployment) -> Result<(), JournalError> {
         let Some(copy) = self.copy.as_mut().filter(|copy| copy.is_behind) else {
             return Ok(());
+        };
+        let outbox = match deployment.plan.wishes.notify.is_empty() {
+            true => Outbox::default(),
+            false => self.store.outbox(&deployment.plan.id)?,
         };
         let state = copy.lease.state();
         let record = DeploymentRecord::new(deployment.clone(), copy.transitions.clone())
             .with_outputs(copy.outputs.clone())
             .with_events(copy.events.clone())
+            .with_outbox(outbox)
             .bounded();
         match state
             .write_deployment(&record, copy.etag.as_deref())

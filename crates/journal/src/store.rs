@@ -11,10 +11,14 @@ mod drive;
 mod event_rows;
 mod events;
 mod lock;
+mod messages;
+mod outbox;
+mod outbox_rows;
 #[cfg(test)]
 mod tests;
 
 pub use lock::{DriveLock, is_in_use};
+pub use messages::{Due, Outbox};
 
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::Read;
@@ -34,8 +38,10 @@ use bluegreen_clock::Moment;
 use bluegreen_core::command::End;
 use bluegreen_core::deployment::Deployment;
 use bluegreen_core::events::EventRecord;
-use bluegreen_core::machine::Seen;
+use bluegreen_core::machine::{Kind, Seen};
+use bluegreen_core::notification::Notification;
 use bluegreen_core::plan::Target;
+use bluegreen_core::users::Users;
 use columns::{int, json};
 
 const MIGRATIONS: &[M<'_>] = &[
@@ -44,6 +50,7 @@ const MIGRATIONS: &[M<'_>] = &[
     M::up(include_str!("../../../migrations/0003-output.sql")),
     M::up(include_str!("../../../migrations/0004-queue.sql")),
     M::up(include_str!("../../../migrations/0005-events.sql")),
+    M::up(include_str!("../../../migrations/0006-notifications.sql")),
 ];
 const APPLICATION_ID: i64 = 1_651_995_246;
 /// The version of the JSON in a checkpoint: 2 added the fencing number and whether
@@ -400,13 +407,31 @@ impl Store {
         &self.path
     }
 
-    /// Writes a new deployment down.
+    /// Writes a new deployment down, and the messages of its start.
     ///
     /// # Errors
     /// [`StoreError::InFlight`] where its target has an unfinished one.
     pub fn create(&mut self, deployment: &Deployment) -> Result<(), StoreError> {
         let target = &deployment.plan.target;
-        let inserted = self.db.execute(
+        match self.insert(deployment) {
+            Ok(()) => Ok(()),
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
+                let other = self.unfinished_of(target)?;
+                Err(other.map_or_else(
+                    || self.write_failure(&error),
+                    |other| StoreError::in_flight(&other),
+                ))
+            }
+            Err(error) => Err(self.write_failure(&error)),
+        }
+    }
+
+    fn insert(&mut self, deployment: &Deployment) -> rusqlite::Result<()> {
+        let target = &deployment.plan.target;
+        let transaction = self
+            .db
+            .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        transaction.execute(
             "INSERT INTO deployment (id, account, region, application, blue, state, ended,
                  started_at, entered_at, updated_at, revision, format, checkpoint, checksum)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?7, ?7, ?8, ?9, ?10, ?11)",
@@ -423,18 +448,12 @@ impl Store {
                 json(deployment),
                 checksum(&json(deployment)),
             ],
-        );
-        match inserted {
-            Ok(_) => Ok(()),
-            Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
-                let other = self.unfinished_of(target)?;
-                Err(other.map_or_else(
-                    || self.write_failure(&error),
-                    |other| StoreError::in_flight(&other),
-                ))
-            }
-            Err(error) => Err(self.write_failure(&error)),
+        )?;
+        if deployment.state.kind() == Kind::Preparing {
+            let started = Notification::of_start(deployment);
+            outbox_rows::write(&transaction, deployment, &started, |_| true)?;
         }
+        transaction.commit()
     }
 
     /// Checkpoints `next`, which follows from `deployment`, and makes it the present one. A change
@@ -456,7 +475,11 @@ impl Store {
     ) -> Result<(), StoreError> {
         next.revision = deployment.revision.saturating_add(1);
         next.updated_at = now;
-        match self.write_checkpoint(deployment, &next, why, (seen, events)) {
+        let message = match next.state == deployment.state {
+            true => None,
+            false => self.message_on_entering(&next, why, events)?,
+        };
+        match self.write_checkpoint(deployment, &next, why, (seen, events, message)) {
             Ok(1) => {
                 *deployment = next;
                 self.note_revision(deployment);
@@ -470,12 +493,27 @@ impl Store {
         }
     }
 
+    /// What the receivers are sent where a deployment has entered its present state.
+    fn message_on_entering(
+        &self,
+        next: &Deployment,
+        why: &str,
+        events: &[EventRecord],
+    ) -> Result<Option<Notification>, StoreError> {
+        if next.plan.wishes.notify.is_empty() {
+            return Ok(None);
+        }
+        let kept = self.events(&next.plan.id)?;
+        let poll = Users::last_poll(events).or_else(|| Users::last_poll(&kept));
+        Ok(Notification::on_entering(next, poll, why))
+    }
+
     fn write_checkpoint(
         &mut self,
         deployment: &Deployment,
         next: &Deployment,
         why: &str,
-        (seen, events): (Option<&Seen>, &[EventRecord]),
+        (seen, events, message): (Option<&Seen>, &[EventRecord], Option<Notification>),
     ) -> rusqlite::Result<usize> {
         let transaction = self
             .db
@@ -515,6 +553,9 @@ impl Store {
         }
         if changed == 1 {
             event_rows::write(&transaction, &next.plan.id, events)?;
+            if let Some(message) = &message {
+                outbox_rows::write(&transaction, next, message, |_| true)?;
+            }
         }
         transaction.commit()?;
         Ok(changed)

@@ -150,7 +150,7 @@ def with_neighbours(world):
     profiles = held(world, "iam").list_instance_profiles()["InstanceProfiles"]
     check("the instance profile", profiles[0]["Roles"][0]["RoleName"] == "aws-elasticbeanstalk-ec2-role", profiles)
     for service, call, code in [
-        ("sns", "list_topics", "InvalidAction"),
+        ("rds", "describe_db_instances", "InvalidAction"),
         ("kms", "list_keys", "UnknownOperationException"),
         ("lambda", "list_functions", "UnknownOperationException"),
         ("codebuild", "list_projects", "UnknownOperationException"),

@@ -66,6 +66,10 @@ pub enum Service {
     Sts,
     /// Service Quotas.
     ServiceQuotas,
+    /// SNS.
+    Sns,
+    /// EventBridge.
+    EventBridge,
 }
 
 /// When a tap hears of a call.
@@ -119,6 +123,8 @@ impl From<Kind> for Service {
             Kind::Iam => Service::Iam,
             Kind::Sts => Service::Sts,
             Kind::ServiceQuotas => Service::ServiceQuotas,
+            Kind::Sns => Service::Sns,
+            Kind::EventBridge => Service::EventBridge,
         }
     }
 }

@@ -82,6 +82,7 @@ fn targeted<B>(request: &Request<B>) -> Option<String> {
         "AmazonSSM" => "ssm".to_owned(),
         "AmazonSQS" => "sqs".to_owned(),
         "AWSWAF_20190729" => "wafv2".to_owned(),
+        "AWSEvents" => "events".to_owned(),
         "GraniteServiceVersion20100801" => "monitoring".to_owned(),
         "ServiceQuotasV20190624" => "servicequotas".to_owned(),
         other => other.to_owned(),

@@ -1,5 +1,5 @@
 //! The services beside Elastic Beanstalk and S3: Route 53, SSM, CloudFormation, CloudWatch, EC2,
-//! Auto Scaling, Elastic Load Balancing, SQS, WAF, IAM, STS and Service Quotas, as far as a release
+//! Auto Scaling, Elastic Load Balancing, SQS, SNS, EventBridge, WAF, IAM, STS and Service Quotas, as far as a release
 //! needs them.
 
 pub(crate) mod answer;
@@ -8,11 +8,13 @@ mod cloudwatch;
 mod ec2;
 mod elb;
 mod elbv2;
+mod event_bridge;
 mod iam;
 mod parameters;
 mod quotas;
 pub(crate) mod request;
 mod route53;
+mod sns;
 mod sqs;
 mod stacks;
 mod waf;
@@ -31,16 +33,18 @@ use crate::world::due::Happening;
 use crate::world::fault::{FaultEffect, Reaches};
 
 /// The services beside Elastic Beanstalk and S3, each with the operations that it offers.
-const OFFERED: [(&str, &[&str]); 13] = [
+const OFFERED: [(&str, &[&str]); 15] = [
     ("Auto Scaling", &autoscaling::OPERATIONS),
     ("CloudFormation", &stacks::OPERATIONS),
     ("CloudWatch", &cloudwatch::OPERATIONS),
     ("EC2", &ec2::OPERATIONS),
     ("Elastic Load Balancing, classic", &elb::OPERATIONS),
     ("Elastic Load Balancing", &elbv2::OPERATIONS),
+    ("EventBridge", &event_bridge::OPERATIONS),
     ("IAM", &iam::OPERATIONS),
     ("Route 53", &route53::OPERATIONS),
     ("Service Quotas", &quotas::OPERATIONS),
+    ("SNS", &sns::OPERATIONS),
     ("SQS", &sqs::OPERATIONS),
     ("SSM", &parameters::OPERATIONS),
     ("STS", &iam::STS_OPERATIONS),
@@ -138,6 +142,13 @@ pub(crate) fn perform(world: &mut World, request: &ServiceRequest) -> Reply {
                 .map(|result| ec2::wrapped(&request.operation, result, &request_id))
         }
         Kind::Sqs => sqs::answer(world, request).map(|answer| answer.to_string()),
+        Kind::EventBridge => event_bridge::answer(world, request).map(|answer| answer.to_string()),
+        Kind::Sns => {
+            let form = Form::parse(request.body.as_bytes());
+            sns::answer(world, &form)
+                .map(|result| in_xml(&format!("{}Result", request.operation), &result))
+                .map(|result| wrapped(request, sns::NAMESPACE, result, &request_id))
+        }
         Kind::LoadBalancing | Kind::ClassicBalancing | Kind::AutoScaling => {
             let form = Form::parse(request.body.as_bytes());
             let (namespace, result) = match request.service {

@@ -681,7 +681,10 @@ async fn every_other_service_is_refused_by_its_name_in_its_protocol() {
     let client = Client::new();
     let words = |service: &str| format!("does not offer the service {service},");
     for (service, form) in [
-        ("sns", "Action=ListTopics&Version=2010-03-31"),
+        (
+            "elasticache",
+            "Action=DescribeCacheClusters&Version=2015-02-02",
+        ),
         ("rds", "Action=DescribeDBInstances&Version=2014-10-31"),
     ] {
         let answer = client.query(service, form).await;
@@ -739,13 +742,13 @@ async fn a_service_is_known_by_its_target_host_or_version_where_nothing_is_signe
     let form = "application/x-www-form-urlencoded";
     let post = || http::Request::post("http://127.0.0.1/").header("content-type", form);
     let refused = client
-        .send(post(), "Action=ListTopics&Version=2010-03-31")
+        .send(post(), "Action=DescribeDBInstances&Version=2014-10-31")
         .await;
-    refused.is_refused(400, &["the service sns,"]);
+    refused.is_refused(400, &["the service rds,"]);
     let host =
-        http::Request::post("http://sns.us-east-1.amazonaws.com/").header("content-type", form);
-    let refused = client.send(host, "Action=ListTopics").await;
-    refused.is_refused(400, &["the service sns,"]);
+        http::Request::post("http://rds.us-east-1.amazonaws.com/").header("content-type", form);
+    let refused = client.send(host, "Action=DescribeDBInstances").await;
+    refused.is_refused(400, &["the service rds,"]);
     let target =
         http::Request::post("http://127.0.0.1/").header("x-amz-target", "TrentService.ListKeys");
     let refused = client.send(target, "{}").await;

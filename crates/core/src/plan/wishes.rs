@@ -8,6 +8,7 @@ use super::limits::Limits;
 use crate::acceptance::{AcceptanceTest, TestCommand, one_or_many};
 use crate::health::Health;
 use crate::hooks::Hook;
+use crate::receivers::Receiver;
 
 /// Every setting of a release, with its default. A plan keeps them among its own keys, so a setting
 /// that is added needs `#[serde(default)]`, which is for plans of older versions of bluegreen and
@@ -33,6 +34,9 @@ pub struct Wishes {
     /// The operator's commands before and after the stages.
     #[serde(default)]
     pub hooks: Vec<Hook>,
+    /// Who is sent messages about the deployment.
+    #[serde(default)]
+    pub notify: Vec<Receiver>,
     /// Whether bluegreen polls a URL for the approval of each pause, so that to resume is not to
     /// approve. The URL itself may be a secret, and is no part of the plan.
     #[serde(default)]
@@ -67,6 +71,7 @@ impl Default for Wishes {
             test_green: true,
             test_production: true,
             hooks: Vec::new(),
+            notify: Vec::new(),
             asks_approval: false,
             approval: None,
             expected_differences: Vec::new(),

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::keys::deployment_key;
 use super::object::{FORMAT, Kept};
-use crate::store::{Output, Store, StoreError, Transition};
+use crate::store::{Outbox, Output, Store, StoreError, Transition};
 use bluegreen_aws::state_key::Authenticity;
 use bluegreen_core::deployment::Deployment;
 use bluegreen_core::events::EventRecord;
@@ -27,6 +27,9 @@ pub struct DeploymentRecord {
     /// What happened in it. An object in the bucket holds the last 500 events.
     #[serde(default)]
     pub events: Vec<EventRecord>,
+    /// The messages that its receivers have not taken yet.
+    #[serde(default, skip_serializing_if = "Outbox::is_empty")]
+    pub outbox: Outbox,
     /// Where it was read.
     #[serde(skip)]
     pub origin: Origin,
@@ -63,6 +66,7 @@ impl DeploymentRecord {
             transitions,
             outputs: Vec::new(),
             events: Vec::new(),
+            outbox: Outbox::default(),
             origin: Origin::Journal,
         }
     }
@@ -125,6 +129,13 @@ impl DeploymentRecord {
         self
     }
 
+    /// The copy with the messages that its receivers have not taken yet.
+    #[must_use]
+    pub(crate) fn with_outbox(mut self, outbox: Outbox) -> DeploymentRecord {
+        self.outbox = outbox;
+        self
+    }
+
     /// The copy with no more output and events than an object in the bucket may hold.
     #[must_use]
     pub(crate) fn bounded(mut self) -> DeploymentRecord {
@@ -135,6 +146,7 @@ impl DeploymentRecord {
         }
         let surplus = self.events.len().saturating_sub(EVENTS_MAX);
         self.events.drain(..surplus);
+        self.outbox = self.outbox.bounded();
         self
     }
 }

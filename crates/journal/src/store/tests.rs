@@ -364,3 +364,107 @@ fn what_commands_said_is_kept_in_order_and_once() {
     let store = Store::open(&folder.path().join("state/journal.db")).expect("it opens again");
     assert_eq!(store.outputs("A").expect("it reads"), said);
 }
+
+fn with_receivers(tables: &[&str]) -> Deployment {
+    use bluegreen_core::receivers::ReceiverTable;
+    let mut plan = Plan::sample("A");
+    let read = |table: &&str| ReceiverTable::inline(table).and_then(ReceiverTable::check);
+    plan.wishes.notify = tables
+        .iter()
+        .map(|table| read(table).expect("a receiver"))
+        .collect();
+    Deployment::new(plan, Moment(1))
+}
+
+/// What is due at each receiver, as in `0 started`.
+fn due(store: &Store, deployment: &Deployment) -> Vec<String> {
+    let plan = &deployment.plan;
+    let due = store
+        .due_messages(&plan.id, &plan.target)
+        .expect("it reads");
+    due.iter()
+        .map(|due| format!("{} {}", due.receiver, due.notification.occasion))
+        .collect()
+}
+
+#[test]
+fn a_message_is_written_with_its_checkpoint_and_due_until_it_is_delivered() {
+    let (folder, mut store) = opened();
+    let held = State::Held {
+        cause: Cause::AskedToRetreat,
+    };
+    let mut first = with_receivers(&[
+        "{ to = 'eventbridge' }",
+        "{ to = 'eventbridge', bus = 'b', on = ['held', 'completed'] }",
+    ]);
+    store.create(&first).expect("it is written");
+    let mut late = first.clone();
+    advance(&mut store, &mut first, held.clone()).expect("checkpoint");
+    advance(&mut store, &mut late, State::Completed).expect_err("it is overtaken");
+    drop(store);
+    let mut store = Store::open(&folder.path().join("state/journal.db")).expect("it opens again");
+    // The first receiver gets the earlier message first.
+    assert_eq!(due(&store, &first), ["0 started", "1 held"]);
+    let outbox = store.outbox("A").expect("it reads");
+    assert_eq!(outbox.undelivered.len(), 3);
+    let target = first.plan.target.clone();
+    let next = |store: &Store| {
+        store
+            .due_messages("A", &target)
+            .expect("it reads")
+            .remove(0)
+    };
+    let started = next(&store);
+    let lasts = std::time::Duration::from_secs(30);
+    let begins = |store: &Store| store.begin_attempt(&started, Moment(5), lasts);
+    assert!(begins(&store).expect("it is written"));
+    assert!(!begins(&store).expect("another process is faster"));
+    let card = Some("ts");
+    let delivered = store.message_delivered(&started, Moment(6), card);
+    delivered.expect("it is written");
+    assert_eq!(due(&store, &first), ["0 held", "1 held"]);
+    assert_eq!(store.card("A", 0).expect("it reads").as_deref(), card);
+    let given_up = store.message_failed(&next(&store), Moment(7), true, None);
+    given_up.expect("it is written");
+    assert_eq!(due(&store, &first), ["1 held"]);
+}
+
+#[test]
+fn another_machine_takes_over_what_is_not_delivered_and_nothing_else() {
+    let (_folder, mut store) = opened();
+    let deployment = with_receivers(&["{ to = 'eventbridge' }"]);
+    store.create(&deployment).expect("it is written");
+    let mut outbox = store.outbox("A").expect("it reads");
+    outbox.cards.push((0, "ts".to_owned()));
+    // What a forged copy may add: another deployment's message, and a receiver that there is not.
+    let mut foreign = outbox.undelivered[0].clone();
+    foreign.1.deployment = "B".to_owned();
+    let absent = (7, outbox.undelivered[0].1.clone());
+    outbox.undelivered.extend([foreign, absent]);
+    let (_elsewhere, mut other) = opened();
+    other.adopt(&deployment, &[], &[]).expect("it is taken");
+    for _ in 0..2 {
+        let adopted = other.adopt_outbox(&deployment, &outbox);
+        adopted.expect("it is taken");
+    }
+    assert_eq!(due(&other, &deployment), ["0 started"]);
+    assert_eq!(other.card("A", 0).expect("it reads").as_deref(), Some("ts"));
+}
+
+#[test]
+fn an_interruption_is_noted_once_and_only_where_it_is_long_enough() {
+    let (_folder, mut store) = opened();
+    let minutes = |minutes: u64| Moment(1 + minutes * 60_000);
+    let deployment = with_receivers(&[
+        "{ to = 'eventbridge', on = ['interrupted'] }",
+        "{ to = 'eventbridge', on = ['interrupted'], interrupted-after = '1h' }",
+    ]);
+    store.create(&deployment).expect("it is written");
+    for now in [10, 20, 30] {
+        let noted = store.notify_of_interruption(&deployment, minutes(0), minutes(now));
+        noted.expect("it is written");
+    }
+    assert_eq!(due(&store, &deployment), ["0 interrupted"]);
+    let outbox = store.outbox("A").expect("it reads");
+    assert_eq!(outbox.undelivered.len(), 1);
+}

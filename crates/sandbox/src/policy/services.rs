@@ -34,6 +34,12 @@ pub(crate) fn authorize_service(world: &World, request: &ServiceRequest) -> Resu
             vec![Need::new(action, "*")]
         }
         Kind::Sqs => queues(world, request),
+        Kind::Sns => {
+            let form = Form::parse(request.body().as_bytes());
+            let topic = form.get("TopicArn").unwrap_or("*");
+            vec![Need::new(format!("sns:{}", request.operation), topic)]
+        }
+        Kind::EventBridge => buses(world, request),
         Kind::ServiceQuotas => {
             let action = format!("servicequotas:{}", request.operation);
             vec![Need::new(action, "*")]
@@ -47,7 +53,7 @@ pub(crate) fn authorize_service(world: &World, request: &ServiceRequest) -> Resu
     };
     let permitted = needs.iter().try_for_each(|need| world.permit(need));
     permitted.map_err(|message| match request.service {
-        Kind::Ssm | Kind::Waf | Kind::ServiceQuotas | Kind::Sqs => {
+        Kind::Ssm | Kind::Waf | Kind::ServiceQuotas | Kind::Sqs | Kind::EventBridge => {
             ApiError::new("AccessDeniedException", message)
         }
         Kind::Ec2 => ApiError {
@@ -97,6 +103,21 @@ fn queues(world: &World, request: &ServiceRequest) -> Vec<Need> {
     let name = named.and_then(|named| named.rsplit('/').next());
     let arn = format!("{}:{}", scope(world, "sqs"), name.unwrap_or("*"));
     vec![Need::new(format!("sqs:{}", request.operation), arn)]
+}
+
+/// On the bus of each entry.
+fn buses(world: &World, request: &ServiceRequest) -> Vec<Need> {
+    let input: Value = serde_json::from_str(request.body()).unwrap_or_default();
+    let entries = input["Entries"].as_array().cloned().unwrap_or_default();
+    let named = entries
+        .iter()
+        .map(|entry| match entry["EventBusName"].as_str() {
+            Some(arn) if arn.starts_with("arn:") => arn.to_owned(),
+            Some(name) => format!("{}:event-bus/{name}", scope(world, "events")),
+            None => format!("{}:event-bus/default", scope(world, "events")),
+        });
+    let action = format!("events:{}", request.operation);
+    named.map(|bus| Need::new(action.as_str(), bus)).collect()
 }
 
 fn stacks(world: &World, request: &ServiceRequest) -> Vec<Need> {

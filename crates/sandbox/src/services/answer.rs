@@ -5,7 +5,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue, Response};
 
 use crate::reply::{Reply, refusal};
-use crate::services::{autoscaling, cloudwatch, ec2, elb, elbv2, iam, route53, stacks};
+use crate::services::{autoscaling, cloudwatch, ec2, elb, elbv2, iam, route53, sns, stacks};
 use crate::wire::element;
 use crate::wire::element::{Element, element};
 use crate::wire::error::ApiError;
@@ -16,7 +16,9 @@ use crate::world::fault::FaultEffect;
 /// An answer in the service's own format.
 pub(crate) fn dressed(request: &ServiceRequest, mut response: Response<Bytes>) -> Response<Bytes> {
     let content_type = match request.service {
-        Kind::Ssm | Kind::Waf | Kind::ServiceQuotas => "application/x-amz-json-1.1",
+        Kind::Ssm | Kind::Waf | Kind::ServiceQuotas | Kind::EventBridge => {
+            "application/x-amz-json-1.1"
+        }
         Kind::Sqs => "application/x-amz-json-1.0",
         Kind::CloudWatch(protocol) => protocol.content_type(),
         Kind::CloudFormation
@@ -25,6 +27,7 @@ pub(crate) fn dressed(request: &ServiceRequest, mut response: Response<Bytes>) -
         | Kind::ClassicBalancing
         | Kind::AutoScaling
         | Kind::Iam
+        | Kind::Sns
         | Kind::Sts
         | Kind::Route53 => "text/xml",
     };
@@ -99,6 +102,7 @@ fn failure(request: &ServiceRequest, error: &ApiError, request_id: &str) -> Stri
         | Kind::Waf
         | Kind::ServiceQuotas
         | Kind::Sqs
+        | Kind::EventBridge
         | Kind::CloudWatch(Protocol::Json | Protocol::Cbor) => {
             let told = serde_json::json!({ "__type": error.code, "message": error.message });
             told.to_string()
@@ -110,6 +114,7 @@ fn failure(request: &ServiceRequest, error: &ApiError, request_id: &str) -> Stri
         Kind::LoadBalancing => element::error_document(elbv2::NAMESPACE, error, request_id),
         Kind::ClassicBalancing => element::error_document(elb::NAMESPACE, error, request_id),
         Kind::AutoScaling => element::error_document(autoscaling::NAMESPACE, error, request_id),
+        Kind::Sns => element::error_document(sns::NAMESPACE, error, request_id),
         Kind::Iam => element::error_document(iam::NAMESPACE, error, request_id),
         Kind::Sts => element::error_document(iam::STS_NAMESPACE, error, request_id),
         Kind::CloudFormation => element::error_document(stacks::NAMESPACE, error, request_id),

@@ -33,13 +33,15 @@ pub(crate) fn read(request: &Request<Bytes>, service: &str) -> Option<ServiceReq
         "iam" => Kind::Iam,
         "sts" => Kind::Sts,
         "servicequotas" => Kind::ServiceQuotas,
+        "sns" => Kind::Sns,
+        "events" => Kind::EventBridge,
         _ => return None,
     };
     let (method, path) = (request.method().as_str(), request.uri().path());
     let query = Form::parse(request.uri().query().unwrap_or_default().as_bytes());
     let operation = match service {
         Kind::Route53 => route53::operation(method, path).to_owned(),
-        Kind::Ssm | Kind::Waf | Kind::ServiceQuotas | Kind::Sqs => {
+        Kind::Ssm | Kind::Waf | Kind::ServiceQuotas | Kind::Sqs | Kind::EventBridge => {
             let target = header("x-amz-target").unwrap_or_default();
             target.rsplit('.').next().unwrap_or_default().to_owned()
         }
@@ -49,6 +51,7 @@ pub(crate) fn read(request: &Request<Bytes>, service: &str) -> Option<ServiceReq
         | Kind::ClassicBalancing
         | Kind::AutoScaling
         | Kind::Iam
+        | Kind::Sns
         | Kind::Sts => Form::parse(body.as_bytes()).operation().to_owned(),
         Kind::CloudWatch(protocol) => {
             let (operation, input) = protocol.read(request);

@@ -22,6 +22,8 @@ pub(crate) enum Kind {
     Iam,
     Sts,
     ServiceQuotas,
+    Sns,
+    EventBridge,
 }
 
 /// A request to one of these services.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::wire::element::{Element, element};
 use crate::world::alarm::Alarm;
 use crate::world::balancing::Balancing;
+use crate::world::message::Message;
 use crate::world::names::{HOSTS_PARAMETER, PRODUCTION, ZONE, ZONE_PARAMETER};
 use crate::world::parameter::Parameter;
 use crate::world::security_group::SecurityGroup;
@@ -14,7 +15,7 @@ use crate::world::zone;
 use crate::world::zone::{Change, Zone};
 
 /// The state of these services.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Services {
     pub zones: Vec<Zone>,
     pub changes: Vec<Change>,
@@ -28,6 +29,15 @@ pub(crate) struct Services {
     /// The security groups that are no environment's own.
     #[serde(default)]
     pub groups: Vec<SecurityGroup>,
+    /// The ARNs of the topics of SNS.
+    #[serde(default)]
+    pub topics: BTreeSet<String>,
+    /// The names of the event buses of EventBridge beside the default one.
+    #[serde(default)]
+    pub event_buses: BTreeSet<String>,
+    /// What was published to topics and put on event buses, in its order.
+    #[serde(default)]
+    pub messages: Vec<Message>,
 }
 
 impl Services {
@@ -89,6 +99,9 @@ impl Services {
             alarms: Vec::new(),
             balancing: Balancing::default(),
             groups: Vec::new(),
+            topics: BTreeSet::new(),
+            event_buses: BTreeSet::new(),
+            messages: Vec::new(),
         }
     }
 
