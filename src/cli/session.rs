@@ -96,6 +96,9 @@ impl Listener for Console {
             step.hear(event);
         }
         self.screen.hear(event);
+        if let Some(trace) = &self.trace {
+            trace.hear(event);
+        }
         let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(stream) = &mut *stream {
             emit(&stream.line(event));
@@ -159,15 +162,6 @@ impl Observer for Console {
                 self.signals.stand(Standing::Driven(id.clone()));
                 self.begin(deployment);
             }
-        }
-    }
-}
-
-impl Listener for Console {
-    fn hear(&self, event: &DeploymentEvent) {
-        self.screen.hear(event);
-        if let Some(trace) = &self.trace {
-            trace.hear(event);
         }
     }
 }
