@@ -1,5 +1,6 @@
 //! The releases of each target, and the four figures of DORA over them.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -107,7 +108,7 @@ impl History {
             of_target.entry(key(target)).or_default().push(entry);
         }
         let targets = of_target.into_values().map(|mut entries| {
-            entries.sort_by(|a, b| b.deployment.started_at.cmp(&a.deployment.started_at));
+            entries.sort_by_key(|entry| Reverse(entry.deployment.started_at));
             let releases: Vec<_> = entries.iter().map(|entry| release(entry)).collect();
             let target = &entries[0].deployment.plan.target;
             let began = entries.last().map(|first| first.deployment.started_at);
