@@ -13,9 +13,6 @@ use crate::events::Probed;
 use crate::facts::{Probe, Site};
 use crate::plan::Plan;
 
-/// From one request to the next.
-const INTERVAL: Duration = Duration::from_secs(1);
-
 /// The least time between two requests on the wall's clock, where a sandbox's runs faster.
 const INTERVAL_MIN: Duration = Duration::from_millis(10);
 
@@ -104,21 +101,30 @@ impl Shared {
         self.stretch.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sends a request a second, and never two for a second that is over.
+    /// Sends a request a second, and none for a second that is over.
     async fn send(self: Arc<Shared>) {
         let mut under_way = JoinSet::new();
-        let mut last = self.clock.now();
+        let mut second: u64 = 0;
         loop {
             while under_way.try_join_next().is_some() {}
             let is_free = under_way.len() < UNDER_WAY_MAX;
             if is_free {
                 under_way.spawn(Arc::clone(&self).ask());
             }
-            tokio::time::sleep(self.clock.wall(INTERVAL).max(INTERVAL_MIN)).await;
+            let due = self
+                .began
+                .after(Duration::from_secs(second.saturating_add(1)));
+            let left = due.since(self.clock.now());
+            tokio::time::sleep(self.clock.wall(left).max(INTERVAL_MIN)).await;
             let now = self.clock.now();
-            let seconds = now.since(last).as_secs().max(1);
-            last = now;
-            self.pass(now, seconds.saturating_sub(u64::from(is_free)));
+            // A timer that fires a moment early has not lost that second.
+            let at = now
+                .since(self.began)
+                .as_secs()
+                .max(second.saturating_add(1));
+            let passed = at.saturating_sub(second);
+            second = at;
+            self.pass(now, passed.saturating_sub(u64::from(is_free)));
         }
     }
 

@@ -195,7 +195,7 @@ fn release(entry: &Entry) -> Release {
 }
 
 /// Whether a transition leads where a release has failed: to a hold, to an end without the version,
-/// or onto the way back.
+/// or to a rollback.
 fn is_failure(to: &str) -> bool {
     let back = [
         Kind::ReturningToGreen,
@@ -339,14 +339,19 @@ fn text(target: &OfTarget) -> String {
         caveats,
         ..
     } = &target.figures;
-    let often = completed_a_week.map_or_else(|| "-".to_owned(), |often| format!("{often}"));
+    let often = completed_a_week.map(|often| format!("{often} completed a week"));
+    let often = often.unwrap_or_else(|| "not known yet".to_owned());
+    let releases = match releases {
+        1 => "1 release".to_owned(),
+        many => format!("{many} releases"),
+    };
     let failure = failure_percent.map_or_else(|| "-".to_owned(), |share| format!("{share} %"));
     let mut lines = vec![
         foreign(&format!(
-            "{} of {} in {}: {releases} releases, {completed} completed",
+            "{} of {} in {}: {releases}, {completed} completed",
             target.blue, target.application, target.region
         )),
-        format!("  Deployment frequency   {often} completed a week"),
+        format!("  Deployment frequency   {often}"),
         format!(
             "  Lead time              {} (median, from the start of the run until users stayed on the version)",
             span(*lead_seconds)
