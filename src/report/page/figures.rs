@@ -264,7 +264,7 @@ fn title(entry: &Entry) -> String {
     }
 }
 
-/// The versions that were to be released, one after the other: a held deployment takes a corrected
+/// The versions that the release tried, one after the other: a held deployment takes a corrected
 /// one.
 fn tried(entry: &Entry) -> Vec<&str> {
     let plan = &entry.deployment.plan;
