@@ -1,5 +1,6 @@
 //! The releases of each target, and the four figures of DORA over them.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -107,7 +108,7 @@ impl History {
             of_target.entry(key(target)).or_default().push(entry);
         }
         let targets = of_target.into_values().map(|mut entries| {
-            entries.sort_by(|a, b| b.deployment.started_at.cmp(&a.deployment.started_at));
+            entries.sort_by_key(|entry| Reverse(entry.deployment.started_at));
             let releases: Vec<_> = entries.iter().map(|entry| release(entry)).collect();
             let target = &entries[0].deployment.plan.target;
             let began = entries.last().map(|first| first.deployment.started_at);
@@ -194,7 +195,7 @@ fn release(entry: &Entry) -> Release {
 }
 
 /// Whether a transition leads where a release has failed: to a hold, to an end without the version,
-/// or onto the way back.
+/// or to a rollback.
 fn is_failure(to: &str) -> bool {
     let back = [
         Kind::ReturningToGreen,
@@ -338,14 +339,19 @@ fn text(target: &OfTarget) -> String {
         caveats,
         ..
     } = &target.figures;
-    let often = completed_a_week.map_or_else(|| "-".to_owned(), |often| format!("{often}"));
+    let often = completed_a_week.map(|often| format!("{often} completed a week"));
+    let often = often.unwrap_or_else(|| "not known yet".to_owned());
+    let releases = match releases {
+        1 => "1 release".to_owned(),
+        many => format!("{many} releases"),
+    };
     let failure = failure_percent.map_or_else(|| "-".to_owned(), |share| format!("{share} %"));
     let mut lines = vec![
         foreign(&format!(
-            "{} of {} in {}: {releases} releases, {completed} completed",
+            "{} of {} in {}: {releases}, {completed} completed",
             target.blue, target.application, target.region
         )),
-        format!("  Deployment frequency   {often} completed a week"),
+        format!("  Deployment frequency   {often}"),
         format!(
             "  Lead time              {} (median, from the start of the run until users stayed on the version)",
             span(*lead_seconds)

@@ -64,7 +64,7 @@ fn rendered(name: &str, template: &str, entry: &Entry) -> String {
     page.expect("the template is part of the program, and a test renders it")
 }
 
-/// The figures without characters that control, hide or turn what is beside them: names and reasons
+/// The figures without characters that control, hide or reverse what is beside them: names and reasons
 /// come from others.
 fn harmless(figures: Value) -> Value {
     match figures {

@@ -33,15 +33,13 @@ pub const RED: RGBColor = RGBColor(0xcf, 0x22, 0x2e);
 /// the labels on their left, so that a moment stands at the same place in both.
 pub const SIZES: [(u32, u32); 2] = [(774, 190), (420, 200)];
 
-/// A chart of these lines and, as bars from the bottom, of what failed: each with its place and
-/// its share of the height.
+/// What failed, as a bar from the bottom: from where to where on the axis, in percent, and its share
+/// of the height.
+pub type Bar = (f64, f64, f64);
+
+/// A chart of these lines and bars.
 #[must_use]
-pub fn chart(
-    size: (u32, u32),
-    ticks: &[Tick],
-    lines: &[Line],
-    failed: &[(f64, f64, f64)],
-) -> String {
+pub fn chart(size: (u32, u32), ticks: &[Tick], lines: &[Line], failed: &[Bar]) -> String {
     let mut svg = String::new();
     let drawn = draw(&mut svg, size, (ticks, lines, failed));
     // A chart in memory fails for numbers alone that are none, and the page says all of them.
@@ -53,7 +51,7 @@ type Drawn = Result<(), Box<dyn std::error::Error>>;
 fn draw(
     svg: &mut String,
     size: (u32, u32),
-    (ticks, lines, failed): (&[Tick], &[Line], &[(f64, f64, f64)]),
+    (ticks, lines, failed): (&[Tick], &[Line], &[Bar]),
 ) -> Drawn {
     let root = SVGBackend::with_string(svg, size).into_drawing_area();
     let values = lines.iter().flat_map(|line| line.parts.iter().flatten());

@@ -23,7 +23,7 @@ use crate::users::Users;
 pub struct Figures {
     /// The deployment's id.
     pub id: String,
-    /// What was to be released where.
+    /// Which version is released, and where.
     pub title: String,
     /// How it stands.
     pub outcome: Outcome,
@@ -264,14 +264,14 @@ fn title(entry: &Entry) -> String {
     }
 }
 
-/// The versions that were to be released, one after the other: a held deployment takes a corrected
+/// The versions that the release tried, one after the other: a held deployment takes a corrected
 /// one.
 fn tried(entry: &Entry) -> Vec<&str> {
     let plan = &entry.deployment.plan;
     let mut tried = Vec::new();
     let told = entry.events.iter().map(|event| event.version.as_str());
     for version in told.chain([plan.version.as_str()]) {
-        // On the way back the version before is the goal.
+        // On a rollback the version before is the goal.
         if version != plan.previous_version && !tried.contains(&version) {
             tried.push(version);
         }
@@ -350,7 +350,7 @@ fn tone(kind: Kind) -> &'static str {
     }
 }
 
-/// How a stage passes: by work, by a wait for traffic, by a person's decision, or on the way back.
+/// How a stage passes: by work, by a wait for traffic, by a person's decision, or by rolling back.
 fn class(kind: Kind) -> &'static str {
     match kind {
         Kind::AwaitingSwap | Kind::AwaitingCutover | Kind::Held => "person",
