@@ -65,11 +65,21 @@ pub struct Courier {
 
 impl Courier {
     /// A courier for a deployment, where it has receivers or an earlier process has left messages.
-    /// It opens the journal for itself.
-    ///
-    /// # Errors
-    /// [`StoreError`].
+    /// It opens the journal for itself; where that fails, the next command delivers.
+    #[must_use]
     pub fn of(
+        journal: &Store,
+        deployment: &Deployment,
+        messenger: Arc<dyn Messenger>,
+    ) -> Option<Courier> {
+        let opened = Courier::open(journal, deployment, messenger);
+        opened.unwrap_or_else(|error| {
+            warn!("messages are not delivered for now: {error}");
+            None
+        })
+    }
+
+    fn open(
         journal: &Store,
         deployment: &Deployment,
         messenger: Arc<dyn Messenger>,

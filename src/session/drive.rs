@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
-use tracing::warn;
 
 use super::error::Error;
 use super::observer::{Notice, Observer};
@@ -86,10 +85,6 @@ pub(super) async fn drive(
     mut deployment: Deployment,
 ) -> Result<Outcome, Error> {
     let courier = Courier::of(journal.store(), &deployment, messenger);
-    let courier = courier.unwrap_or_else(|error| {
-        warn!("messages are not delivered for now: {error}");
-        None
-    });
     let (wake, rests) = (Notify::new(), watch::Sender::new(false));
     let listener = Waking {
         listener,

@@ -3,8 +3,6 @@
 
 use std::sync::Arc;
 
-use tracing::warn;
-
 use super::drive::{Session, drive, give_back};
 use super::error::Error;
 use super::observer::Notice;
@@ -185,17 +183,17 @@ impl Session<'_> {
                 written.map_err(Error::from).and_then(|written| written)
             }
         };
+        let done = done.and_then(|()| match orders.interrupted_since {
+            // The one who waited for an approval is missed by nobody.
+            Some(since) if !deployment.state.rests() => {
+                let now = self.clock.now();
+                Ok(journal.notify_of_interruption(&deployment, since, now)?)
+            }
+            Some(_) | None => Ok(()),
+        });
         if let Err(error) = done {
             journal.close().await;
             return Err(error);
-        }
-        if let Some(since) = orders.interrupted_since
-            && !deployment.state.rests()
-        {
-            let now = self.clock.now();
-            if let Err(error) = journal.notify_of_interruption(&deployment, since, now) {
-                warn!(id, "no receiver hears of the interruption: {error}");
-            }
         }
         self.observer.observe(Notice::GoingOn(&deployment));
         drive(

@@ -677,6 +677,37 @@ async fn stacks_are_listed_with_their_parts_and_events() {
 }
 
 #[tokio::test]
+async fn topics_and_event_buses_refuse_what_the_services_refuse() {
+    let client = Client::new();
+    let topic = client.0.with_world(|world, _| world.add_topic("releases"));
+    let publish = |topic: &str, rest: &str| {
+        format!("Action=Publish&Version=2010-03-31&TopicArn={topic}{rest}")
+    };
+    let unknown = client.query("sns", &publish(&format!("{topic}x"), "&Message=a"));
+    unknown.await.is_refused(404, &["<Code>NotFound</Code>"]);
+    let long = format!("&Message=a&Subject={}", "x".repeat(100));
+    for wrong in ["", &long, "&Message=a&Subject=a%0Ab"] {
+        let refused = client.query("sns", &publish(&topic, wrong)).await;
+        refused.is_refused(400, &["<Code>InvalidParameter</Code>"]);
+    }
+    let taken = client.query("sns", &publish(&topic, "&Message=a")).await;
+    assert_eq!(taken.texts("MessageId").len(), 1);
+    let entry = |bus: &str, detail: &str| json!({ "Source": "a", "DetailType": "b", "Detail": detail, "EventBusName": bus });
+    let entries = [
+        entry("default", "{}"),
+        entry("other", "{}"),
+        entry("default", "no"),
+    ];
+    let body = json!({ "Entries": entries }).to_string();
+    let put = client.json("events", "AWSEvents.PutEvents", &body).await;
+    let told = put.has(&[]).json();
+    assert_eq!(told["FailedEntryCount"], 2);
+    assert_eq!(told["Entries"][2]["ErrorCode"], "MalformedDetail");
+    let kept = client.0.with_world(|world, _| world.messages().len());
+    assert_eq!(kept, 2);
+}
+
+#[tokio::test]
 async fn every_other_service_is_refused_by_its_name_in_its_protocol() {
     let client = Client::new();
     let words = |service: &str| format!("does not offer the service {service},");
