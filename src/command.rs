@@ -13,6 +13,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::pipe;
 use tokio::process::{Child, ChildStdin};
+use tokio::sync::mpsc::Sender;
 
 pub use bluegreen_core::command::{End, OUTPUT_BYTES_MAX, Ran, Run};
 
@@ -31,8 +32,12 @@ const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// Runs commands to their end.
 pub trait Runner: Send + Sync {
-    /// Runs this one.
-    fn run<'a>(&'a self, run: &'a Run) -> Pin<Box<dyn Future<Output = Ran> + Send + 'a>>;
+    /// Runs this one. Its first lines are sent as it writes them.
+    fn run<'a>(
+        &'a self,
+        run: &'a Run,
+        lines: Option<Sender<String>>,
+    ) -> Pin<Box<dyn Future<Output = Ran> + Send + 'a>>;
 }
 
 /// Runs commands as processes of this machine, as [`run`] does.
@@ -40,8 +45,12 @@ pub trait Runner: Send + Sync {
 pub struct Processes;
 
 impl Runner for Processes {
-    fn run<'a>(&'a self, run: &'a Run) -> Pin<Box<dyn Future<Output = Ran> + Send + 'a>> {
-        Box::pin(self::run(run))
+    fn run<'a>(
+        &'a self,
+        run: &'a Run,
+        lines: Option<Sender<String>>,
+    ) -> Pin<Box<dyn Future<Output = Ran> + Send + 'a>> {
+        Box::pin(run_told(run, lines))
     }
 }
 
@@ -52,15 +61,28 @@ impl Runner for Processes {
 ///
 /// It inherits this process's variables and folder.
 pub async fn run(run: &Run) -> Ran {
+    run_told(run, None).await
+}
+
+async fn run_told(run: &Run, lines: Option<Sender<String>>) -> Ran {
     let began = Instant::now();
-    let mut tail = Tail::default();
+    let secrets = secrets::of_this_process(&run.secret);
+    let mut heard = Heard {
+        tail: Tail::default(),
+        lines: lines.map(|to| Lines {
+            to,
+            secrets: &secrets,
+            begun: Vec::new(),
+            sent: 0,
+        }),
+    };
     let end = match Group::start(run) {
         Err(error) => End::Failed(error.to_string()),
-        Ok((group, stdin, output)) => attend(run, group, stdin, output, &mut tail).await,
+        Ok((group, stdin, output)) => attend(run, group, stdin, output, &mut heard).await,
     };
     Ran {
         end,
-        output: tail.text(&secrets::of_this_process(&run.secret)),
+        output: heard.tail.text(&secrets),
         lasted: began.elapsed(),
     }
 }
@@ -70,10 +92,10 @@ async fn attend(
     mut group: Group,
     stdin: Option<ChildStdin>,
     output: pipe::Receiver,
-    tail: &mut Tail,
+    heard: &mut Heard<'_>,
 ) -> End {
     let feeding = feed(stdin, &run.input);
-    let reading = read(output, tail);
+    let reading = read(output, heard);
     let timer = tokio::time::sleep(run.limit);
     tokio::pin!(feeding, reading, timer);
     let (mut is_fed, mut is_read, mut is_over) = (false, false, false);
@@ -119,10 +141,66 @@ async fn feed(stdin: Option<ChildStdin>, input: &[u8]) {
     }
 }
 
-async fn read(mut output: pipe::Receiver, tail: &mut Tail) {
+async fn read(mut output: pipe::Receiver, heard: &mut Heard<'_>) {
     let mut buffer = [0; 8 * 1024];
     while let Ok(length @ 1..) = output.read(&mut buffer).await {
-        tail.push(&buffer[..length]);
+        heard.tail.push(&buffer[..length]);
+        if let Some(lines) = &mut heard.lines {
+            lines.push(&buffer[..length]);
+        }
+    }
+    if let Some(lines) = &mut heard.lines {
+        lines.end();
+    }
+}
+
+/// What a command writes: its end, which is kept, and its first lines, for who watches.
+struct Heard<'a> {
+    tail: Tail,
+    lines: Option<Lines<'a>>,
+}
+
+/// How many lines of a command are told while it runs.
+const LINES_MAX: usize = 200;
+
+/// How much of a line is told.
+const LINE_BYTES_MAX: usize = 500;
+
+/// The first lines of an output, each told once it is whole.
+struct Lines<'a> {
+    to: Sender<String>,
+    secrets: &'a Secrets,
+    begun: Vec<u8>,
+    sent: usize,
+}
+
+impl Lines<'_> {
+    fn push(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            match byte {
+                b'\n' => self.end(),
+                _ if self.begun.len() < LINE_BYTES_MAX => self.begun.push(*byte),
+                _ => {}
+            }
+        }
+    }
+
+    /// Tells the line that was begun. Where nobody takes lines as fast as they come, it is left
+    /// out: the command does not wait.
+    fn end(&mut self) {
+        let begun = std::mem::take(&mut self.begun);
+        let line = self
+            .secrets
+            .hide(String::from_utf8_lossy(&begun).trim_end());
+        if line.is_empty() || self.sent > LINES_MAX {
+            return;
+        }
+        let told = match self.sent {
+            LINES_MAX => "more lines follow; `bluegreen status ID` shows the last ones".to_owned(),
+            _ => line,
+        };
+        self.sent += 1;
+        let _ = self.to.try_send(told);
     }
 }
 
@@ -310,6 +388,45 @@ mod tests {
         assert!(ran.output.starts_with("[134"), "{}", &ran.output[..60]);
         assert!(ran.output.ends_with("x\nlast\n"));
         assert!(ran.output.len() < OUTPUT_BYTES_MAX + 60);
+    }
+
+    #[tokio::test]
+    async fn its_first_lines_are_told_as_it_writes_them_and_without_secrets() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let go = folder.path().join("go");
+        let text = format!(
+            "echo first; until [ -e {} ]; do sleep 0.01; done; echo at $HOME; printf last",
+            go.display()
+        );
+        let mut slow = command(&text);
+        slow.secret = vec!["HOME".to_owned()];
+        let (sender, mut lines) = tokio::sync::mpsc::channel(8);
+        let ran = Processes.run(&slow, Some(sender));
+        let (ran, told) = tokio::join!(ran, async {
+            let mut told = vec![lines.recv().await.expect("a line")];
+            // Only now may it end.
+            std::fs::write(&go, "").expect("it is written");
+            while let Some(line) = lines.recv().await {
+                told.push(line);
+            }
+            told
+        });
+        assert!(ran.passed(), "{ran:?}");
+        assert_eq!(told, ["first", "at ***", "last"]);
+    }
+
+    #[tokio::test]
+    async fn a_flood_of_lines_is_cut_and_holds_nobody_up() {
+        let (sender, mut lines) = tokio::sync::mpsc::channel(1000);
+        let flood = command("yes 0123456789 | head -n 100000");
+        let ran = Processes.run(&flood, Some(sender)).await;
+        assert!(ran.passed(), "{ran:?}");
+        let mut told = Vec::new();
+        while let Ok(line) = lines.try_recv() {
+            told.push(line);
+        }
+        assert_eq!(told.len(), LINES_MAX + 1);
+        assert!(told[LINES_MAX].contains("more lines follow"));
     }
 
     fn is_alive(id: &str) -> bool {

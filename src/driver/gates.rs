@@ -6,6 +6,7 @@ use super::word::Word;
 use super::{Driver, signalled};
 use crate::approval::Approval;
 use crate::cloud::Cloud;
+use crate::command::{Ran, Run};
 use crate::deployment::Deployment;
 use crate::events::Happened;
 use crate::hooks::{self, Hook, OnFailure, Passage};
@@ -96,11 +97,7 @@ impl<C: Cloud> Driver<'_, C> {
             run.secret = deployment.plan.test_variables();
             let name = hook.to_string();
             self.tell(deployment, Happened::HookBegan { hook: name });
-            let ran = tokio::select! {
-                biased;
-                ran = self.runner.run(&run) => ran,
-                () = signalled(self.interrupted.clone()) => return Err(DriveError::Signal),
-            };
+            let ran = self.run_hook(deployment, &hook, &run).await?;
             let output = Output {
                 at: self.clock.now(),
                 what: format!("hook {hook}"),
@@ -131,6 +128,39 @@ impl<C: Cloud> Driver<'_, C> {
         Ok(word)
     }
 }
+
+impl<C: Cloud> Driver<'_, C> {
+    /// Runs a hook's command, and tells its lines as it writes them.
+    async fn run_hook(
+        &mut self,
+        deployment: &Deployment,
+        hook: &Hook,
+        run: &Run,
+    ) -> Result<Ran, DriveError> {
+        let (sender, mut lines) = tokio::sync::mpsc::channel(LINES_WAITING_MAX);
+        let mut running = self.runner.run(run, Some(sender));
+        let ran = loop {
+            tokio::select! {
+                biased;
+                Some(line) = lines.recv() => self.tell_line(deployment, hook, line),
+                ran = &mut running => break ran,
+                () = signalled(self.interrupted.clone()) => return Err(DriveError::Signal),
+            }
+        };
+        while let Ok(line) = lines.try_recv() {
+            self.tell_line(deployment, hook, line);
+        }
+        Ok(ran)
+    }
+
+    fn tell_line(&mut self, deployment: &Deployment, hook: &Hook, line: String) {
+        let hook = hook.to_string();
+        self.tell(deployment, Happened::HookOutput { hook, line });
+    }
+}
+
+/// How many lines of a hook may wait to be told.
+const LINES_WAITING_MAX: usize = 64;
 
 fn failed(hook: &Hook, ended: String) -> Cause {
     Cause::HookFailed {

@@ -223,6 +223,7 @@ pub fn line(happened: &Happened) -> (Level, String) {
         ),
         Happened::TestBegan { test, environment } => line!(INFO, "running {test} on {environment}"),
         Happened::HookBegan { hook } => line!(INFO, "running the hook {hook}"),
+        Happened::HookOutput { hook, line } => line!(INFO, "hook {hook}: {line}"),
         Happened::HookEnded {
             hook, end, told, ..
         } => match end.is_success() {

@@ -790,7 +790,11 @@ impl Approves for Desk {
 }
 
 impl Runner for Desk {
-    fn run<'a>(&'a self, run: &'a Run) -> Pin<Box<dyn Future<Output = Ran> + Send + 'a>> {
+    fn run<'a>(
+        &'a self,
+        run: &'a Run,
+        _: Option<tokio::sync::mpsc::Sender<String>>,
+    ) -> Pin<Box<dyn Future<Output = Ran> + Send + 'a>> {
         let told = |name| {
             let found = run.variables.iter().find(|(variable, _)| variable == name);
             found.map_or("", |(_, value)| value.as_str())

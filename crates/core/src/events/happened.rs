@@ -261,6 +261,13 @@ pub enum Happened {
         /// Its place, as in `before Testing`.
         hook: String,
     },
+    /// A hook has written a line.
+    HookOutput {
+        /// Its place.
+        hook: String,
+        /// The line, without secrets.
+        line: String,
+    },
     /// A hook has ended.
     HookEnded {
         /// Its place.
@@ -347,6 +354,8 @@ impl Happened {
             | Happened::LockRenewed { .. }
             | Happened::Waiting { .. }
             | Happened::Retried(_)
+            // The journal keeps the end of its output.
+            | Happened::HookOutput { .. }
             | Happened::Unknown => Keeping::Never,
             Happened::ServiceEvent { .. }
             | Happened::Differs { .. }
