@@ -17,7 +17,7 @@ use crate::config::Options;
 use crate::events::{DeploymentEvent, Happened, Listener};
 use crate::report::events::line;
 use crate::report::live::label;
-use crate::report::{Entry, text};
+use crate::report::{Entry, page};
 use crate::secrets::Secrets;
 use crate::text::on_one_line;
 
@@ -106,9 +106,7 @@ pub(super) fn tell(entry: &Entry) {
         ("serving", &serving.unwrap_or_default()),
         ("url", &plan.front.url(&plan.production_cname)),
     ]);
-    // A fence within the text would end that of the summary.
-    let story = text::story(entry).replace("```", "'''");
-    append("GITHUB_STEP_SUMMARY", &format!("```text\n{story}\n```\n"));
+    append("GITHUB_STEP_SUMMARY", &page::markdown(entry));
 }
 
 /// The same where the version is live already, so that there is no deployment.
