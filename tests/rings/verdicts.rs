@@ -15,7 +15,7 @@ use bluegreen_testing::sample::sampled;
 
 /// From now on the files of AWS's own may not be read.
 fn lack_assets(served: &Served) {
-    let policy = without_statement("ReadElasticBeanstalkAssets");
+    let policy = without_statement("ReadAssets");
     served.sandbox.set_policy(Some(policy));
 }
 
