@@ -38,7 +38,7 @@ impl Top {
     }
 }
 
-/// How many mistakes of a bundle are told.
+/// How many mistakes of a bundle an error names.
 const FAULTS_MAX: usize = 5;
 
 /// Reads the directory of an archive, and in it the files that Elastic Beanstalk reads itself.

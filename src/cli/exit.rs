@@ -348,7 +348,14 @@ impl From<Unset> for Failed {
 
 impl From<ConnectError> for Failed {
     fn from(error: ConnectError) -> Failed {
-        Failed::new(Exit::Refused, error)
+        let hint = match &error {
+            ConnectError::NoRegion => "nothing was changed",
+            ConnectError::NoProfile { .. } => {
+                "nothing was changed; is --profile right? AWS_CONFIG_FILE and \
+                 AWS_SHARED_CREDENTIALS_FILE name other files"
+            }
+        };
+        Failed::new(Exit::Refused, error).hint(hint)
     }
 }
 

@@ -394,7 +394,7 @@ impl Context {
                     let Listed { found, unreadable } = Box::pin(shared.copies(ids)).await;
                     let found = found.into_iter();
                     copies.extend(found.map(|copy| (copy.deployment.plan.id.clone(), copy)));
-                    first_of(unreadable, &format!("some {what} are not readable"))
+                    first_of(unreadable, &format!("some {what} cannot be read"))
                 }
                 Err(failed) => {
                     let failed = failed.about(&format!("the {what} cannot be read"));

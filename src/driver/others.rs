@@ -97,7 +97,7 @@ fn deployed(deployment: &Deployment, sighting: &Sighting, seen: &Seen) -> Vec<Ha
         let is_foreign = is_ours && !label.is_empty() && !known.contains(&label);
         is_foreign.then(|| Happened::OthersDeploy {
             environment: found.name.clone(),
-            version: label.to_owned(),
+            label: label.to_owned(),
             serves: seen.production == Some(role),
         })
     };

@@ -159,7 +159,7 @@ impl Check {
                  deployment policy and to terminate green; refuses if one is not allowed, only \
                  warns about one that an account needs once, that AWS's documents leave open, or \
                  whose condition cannot be judged in advance",
-                "grant what the check names, as docs/start/permissions.md says",
+                "grant that: bluegreen iam-policy prints all that a release needs (docs/start/permissions.md)",
                 May(
                     "the release continues until AWS denies it something: it stops there and \
                      loses nothing, but users may stay on green meanwhile",

@@ -107,8 +107,8 @@ impl Granted<'_> {
                 false
             }
             "WatchAlarms" => self.scope.alarms,
-            "MovePreviewHosts" => self.previews,
-            "ReadPreviewParameters" => !self.parameters.is_empty(),
+            "MoveHosts" => self.previews,
+            "ReadParameters" => !self.parameters.is_empty(),
             "MoveTaggedRules" => matches!(self.balancing, Some(Balancing::Shared(_))),
             "LookAtLoadBalancer" => may(&|b| matches!(b, Balancing::Own(_) | Balancing::Shared(_))),
             "CountRequests" => may(&|b| !matches!(b, Balancing::Address | Balancing::Own("net"))),
@@ -149,14 +149,14 @@ impl Granted<'_> {
             "CheckOwnPermissions" => given(self.principal),
             "BeneathRoles" if !self.roles.is_empty() => self.roles.clone(),
             // Once production is promoted the names are exchanged: each may what the other may.
-            "MakeAndTerminateGreen" if self.scope.strategy == Strategy::Promote => {
+            "MakeGreen" if self.scope.strategy == Strategy::Promote => {
                 let blue = shipped
                     .iter()
                     .map(|resource| resource.replace("GREEN", "BLUE"));
                 let both = blue.chain(shipped.iter().cloned());
                 both.map(|resource| self.named(&resource)).collect()
             }
-            "ReadPreviewParameters" => {
+            "ReadParameters" => {
                 let named = self.parameters.iter().map(|name| {
                     let name = name.split(':').next().unwrap_or_default();
                     let pattern = self.named("arn:aws:ssm:REGION:ACCOUNT:parameter/");
@@ -248,7 +248,7 @@ mod tests {
         let deploys = &of(&document, "DeployAndSwap")["Resource"];
         let blue = format!("{environment}/BLUE-of-ACCOUNT");
         assert_eq!(*deploys, json!([blue, format!("{environment}/shop-green")]));
-        let parameters = &of(&document, "ReadPreviewParameters")["Resource"];
+        let parameters = &of(&document, "ReadParameters")["Resource"];
         let hosts = "arn:aws:ssm:eu-central-1:123456789012:parameter/shop/hosts";
         assert_eq!(parameters, hosts);
         let rules = of(&document, "BeneathSharedLoadBalancer")["Resource"].to_string();
@@ -341,7 +341,7 @@ mod tests {
                 scope: Scope { strategy, ..SCOPE },
                 ..GRANTED
             });
-            let resources = texts(&of(&document, "MakeAndTerminateGreen")["Resource"]);
+            let resources = texts(&of(&document, "MakeGreen")["Resource"]);
             assert_eq!(resources.len(), count, "{resources:?}");
         }
     }

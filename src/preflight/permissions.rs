@@ -274,7 +274,7 @@ pub fn needed(of: &Use<'_>) -> Vec<Needed> {
             _ => {}
         }
         let mut resources = texts(&statement["Resource"]);
-        if sid == "MakeAndTerminateGreen" && of.scope.strategy == Strategy::Promote {
+        if sid == "MakeGreen" && of.scope.strategy == Strategy::Promote {
             resources.extend(resources.clone().iter().map(|r| r.replace("GREEN", "BLUE")));
         }
         for action in texts(&statement["Action"]) {
@@ -371,9 +371,9 @@ impl Use<'_> {
             "RegisterVersions" => self.registers,
             "WriteToTheBucket" => self.writes,
             "WatchAlarms" => self.scope.alarms,
-            "MovePreviewHosts" | "ReadHostedZones" => self.scope.zone.is_some(),
+            "MoveHosts" | "ReadHostedZones" => self.scope.zone.is_some(),
             // Reading the parameters and rules shows itself whether it may be.
-            "ReadPreviewParameters" | "LookAtLoadBalancer" => false,
+            "ReadParameters" | "LookAtLoadBalancer" => false,
             // That it may be simulated the simulation itself shows.
             "CheckOwnPermissions" => false,
             // What checks alone ask leaves them unknown where it may not be asked.

@@ -85,7 +85,7 @@ pub fn line(happened: &Happened) -> (Level, String) {
         }) => line!(DEBUG, "{operation} was repeated {times} times: {why}"),
         // The command ends for it, and says so.
         Happened::LockLost { why } => line!(DEBUG, "the lock is lost: {why}"),
-        Happened::PollFailed { why } => line!(WARN, "cannot see AWS for now: {why}"),
+        Happened::PollFailed { why } => line!(WARN, "AWS cannot be read for now: {why}"),
         Happened::Draining { environment, drain } => draining(*environment, drain),
         Happened::DeployTakesLong {
             environment,
@@ -176,11 +176,11 @@ pub fn line(happened: &Happened) -> (Level, String) {
         ),
         Happened::OthersDeploy {
             environment,
-            version,
+            label,
             serves,
         } => line!(
             WARN,
-            "SOMEBODY ELSE HAS DEPLOYED {version} to {environment}{}",
+            "SOMEBODY ELSE HAS DEPLOYED {label} to {environment}{}",
             match serves {
                 true => ", which users are on",
                 false => "",
@@ -240,7 +240,7 @@ pub fn line(happened: &Happened) -> (Level, String) {
         Happened::BucketAway { why } => line!(WARN, "cannot continue for now: {why}"),
         Happened::HostWaits { host, is_read, why } => match is_read {
             true => line!(WARN, "{host} cannot be changed for now: {why}"),
-            false => line!(WARN, "cannot see what {host} holds for now: {why}"),
+            false => line!(WARN, "what {host} holds cannot be read for now: {why}"),
         },
         Happened::HostForeign { host, holds } => {
             line!(

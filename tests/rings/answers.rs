@@ -88,7 +88,7 @@ fn an_interrupted_release_is_told_as_one() {
     let told = lines(&waits);
     assert!(
         told.iter()
-            .any(|line| line.contains("no process carries it on; continue with")),
+            .any(|line| line.contains("no process runs it; continue with")),
         "{told:?}"
     );
     let status = elsewhere.run(&["status", "--json"]);

@@ -463,7 +463,7 @@ fn an_operator_may_approve_in_place_of_the_url() {
     let (code, told) = ended(&served.run(&["resume", "--approve"]));
     assert_eq!(code, Some(3), "{told}");
     assert!(
-        told.contains("only a paused deployment is approved"),
+        told.contains("only a paused deployment can be approved"),
         "{told}"
     );
     let (code, told) = ended(&served.run(&["resume"]));

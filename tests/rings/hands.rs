@@ -39,16 +39,14 @@ async fn a_world() -> VirtualWorld {
     world
 }
 
-/// The swaps and deploys of somebody else that the journal tells of, as in `swap to NAME`.
+/// The swaps and deploys of somebody else in the journal's events, as in `swap to NAME`.
 fn told_of_others(world: &VirtualWorld) -> Vec<String> {
     let events = world.store().events(ID).expect("the journal reads");
     let events = events.into_iter().filter_map(|event| match event.happened {
         Happened::OthersSwap { to, .. } => Some(format!("swap to {to}")),
         Happened::OthersDeploy {
-            environment,
-            version,
-            ..
-        } => Some(format!("deploy of {version} to {environment}")),
+            environment, label, ..
+        } => Some(format!("deploy of {label} to {environment}")),
         _ => None,
     });
     events.collect()
@@ -437,8 +435,8 @@ async fn production_that_was_moved_elsewhere_is_told_and_nobody_swaps_against_it
     assert_eq!(told_of_others(&world), [format!("swap to {THIRD}")]);
 }
 
-/// Whatever follows from it, a swap or a deploy of somebody else is told in every state that a poll
-/// finds it in.
+/// Whatever follows from it, bluegreen reports a swap or a deploy of somebody else in every state
+/// that a poll finds it in.
 #[tokio::test(start_paused = true)]
 async fn swaps_and_deploys_of_others_are_told_in_every_state() {
     let cases = [

@@ -137,7 +137,7 @@ fn what_is_not_to_be_seen_is_named_and_hides_nothing() {
     for command in [&["status"][..], &["status", "--all"]] {
         let (shown, told) = exits(&elsewhere.run(command), 20);
         assert!(shown.contains("Deploying"), "{shown}");
-        let not_all = format!("some objects in bucket {BUCKET} are not readable");
+        let not_all = format!("some objects in bucket {BUCKET} cannot be read");
         assert!(told.contains(&not_all) && told.contains(&key), "{told}");
     }
     exits(&elsewhere.run(&["resume", "--all"]), 20);
@@ -153,7 +153,9 @@ fn what_is_not_to_be_seen_is_named_and_hides_nothing() {
         let (shown, told) = exits(&Elsewhere::of(&served).run(command), 20);
         assert_eq!(shown, "", "{command:?}");
         assert!(
-            told.contains(&format!("what is in bucket {BUCKET}")),
+            told.contains(&format!(
+                "the deployments in bucket {BUCKET} cannot be read"
+            )),
             "{told}"
         );
     }
@@ -169,7 +171,7 @@ fn a_journal_that_may_be_old_is_not_shown_as_if_it_were_not() {
     for command in [&["status"][..], &["status", &id]] {
         let (shown, told) = exits(&served.run(command), 20);
         assert!(shown.contains("AwaitingCutover"), "{shown}");
-        assert!(told.contains("not readable"), "{told}");
+        assert!(told.contains("cannot be read"), "{told}");
     }
 }
 

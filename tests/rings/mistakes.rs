@@ -5,7 +5,7 @@ use std::process::Output;
 
 use bluegreen_sandbox::{Fault, FaultEffect, Status};
 
-use crate::support::machines::{exits, killed_with_its_disk_kept};
+use crate::support::machines::{begun, exits, killed_with_its_disk_kept};
 use crate::support::plans::nothing_was_written;
 use crate::support::served::{Served, bundle, bundle_of, hermetic};
 use crate::support::snapshot;
@@ -268,7 +268,10 @@ fn an_order_for_no_deployment() {
         "version_that_is_live",
         &served.run(&["run", "--version-label", "v2"]),
     );
-    check("id_of_three_characters", &served.run(&["status", "01K"]));
+    let id = begun(&served);
+    let (_, told) = exits(&served.run(&["status", &id[..3]]), 2);
+    assert!(told.contains("is too short for an id"), "{told}");
+    assert!(told.contains(&format!("\n  {id}")), "{told}");
 }
 
 #[test]

@@ -341,7 +341,7 @@ fn a_policy_that_denies_everything_but_looking_is_told() {
     let (code, document) = planned(&served, &[]);
     assert_eq!(code, Some(3));
     let (_, evidence) = found(&document, "permissions");
-    let beneath = "and 4 more; Elastic Beanstalk may not autoscaling:";
+    let beneath = "and 6 more; Elastic Beanstalk has no permission for autoscaling:";
     assert!(evidence.contains(beneath), "{evidence}");
     served.sandbox.set_policy(Some(shipped()));
     assert_eq!(planned(&served, &[]).0, Some(0));

@@ -291,14 +291,14 @@ const MISSED: &[(&str, Try, &str)] = &[
 /// said without each, and why it is no narrower than it is.
 #[rustfmt::skip]
 const TOUCHED: &[(&str, &str, Try, &str, &str)] = &[
-    ("FindEnvironmentsAndVersions", "arn:aws:elasticbeanstalk:REGION:ACCOUNT:application/*", Try::Release, "RolledBack",
+    ("Find", "arn:aws:elasticbeanstalk:REGION:ACCOUNT:application/*", Try::Release, "RolledBack",
         "what is left out of a list looks as if it were not there; reads only"),
-    ("FindEnvironmentsAndVersions", "arn:aws:elasticbeanstalk:REGION:ACCOUNT:applicationversion/APPLICATION/*", Try::Release, "is not registered any more",
+    ("Find", "arn:aws:elasticbeanstalk:REGION:ACCOUNT:applicationversion/APPLICATION/*", Try::Release, "is not registered any more",
         "any version may be released; reads only"),
-    ("FindEnvironmentsAndVersions", "arn:aws:elasticbeanstalk:REGION:ACCOUNT:environment/*", Try::Release, "there is no environment shop-blue",
+    ("Find", "arn:aws:elasticbeanstalk:REGION:ACCOUNT:environment/*", Try::Release, "there is no environment shop-blue",
         "a name may be another application's, and the quota counts all; reads only"),
-    ("LookAtBlueAndGreen", "arn:aws:elasticbeanstalk:REGION:ACCOUNT:environment/APPLICATION/BLUE", Try::Release, "environment/shop/shop-blue ", ""),
-    ("LookAtBlueAndGreen", "arn:aws:elasticbeanstalk:REGION:ACCOUNT:environment/APPLICATION/GREEN", Try::Release, "environment/shop/shop-blue-green ", ""),
+    ("LookAtBoth", "arn:aws:elasticbeanstalk:REGION:ACCOUNT:environment/APPLICATION/BLUE", Try::Release, "environment/shop/shop-blue ", ""),
+    ("LookAtBoth", "arn:aws:elasticbeanstalk:REGION:ACCOUNT:environment/APPLICATION/GREEN", Try::Release, "environment/shop/shop-blue-green ", ""),
     ("LookAtAccount", "*", Try::OperatedSingleChecks, "security-groups: DescribeSecurityGroups", "these actions have no resources"),
     ("LookAtPlatform", "arn:aws:elasticbeanstalk:REGION::platform/*", Try::Checks, "platform-branch: DescribePlatformVersion",
         "which platform blue is on changes with its updates; reads only"),
@@ -306,18 +306,18 @@ const TOUCHED: &[(&str, &str, Try, &str, &str)] = &[
         "a custom platform's ARN names its account, and changes with its versions; reads only"),
     ("LookAtStacks", "arn:aws:cloudformation:REGION:ACCOUNT:stack/awseb-*", Try::OperatedChecks, "security-groups: DescribeStackResource",
         "an environment's id is not known beforehand"),
-    ("ReadElasticBeanstalkAssets", "arn:aws:s3:::elasticbeanstalk-env-resources-*/*", Try::Release,
+    ("ReadAssets", "arn:aws:s3:::elasticbeanstalk-env-resources-*/*", Try::Release,
         "s3://elasticbeanstalk-env-resources-us-east-1/eb_patching_resources/instance_patch_extension.linux",
         "newer regions' buckets have a suffix, and AWS chooses the keys; reads only what is AWS's"),
-    ("ReadElasticBeanstalkAssets", "arn:aws:s3:::elasticbeanstalk-platform-assets-*/*", Try::Release,
+    ("ReadAssets", "arn:aws:s3:::elasticbeanstalk-platform-assets-*/*", Try::Release,
         "s3://elasticbeanstalk-platform-assets-us-east-1/stalks/",
         "newer regions' buckets have a suffix, and AWS chooses the keys; reads only what is AWS's"),
     ("RegisterVersions", "arn:aws:elasticbeanstalk:REGION:ACCOUNT:application/APPLICATION", Try::Release, "CreateApplicationVersion", ""),
     ("RegisterVersions", "arn:aws:elasticbeanstalk:REGION:ACCOUNT:applicationversion/APPLICATION/*", Try::Release, "CreateApplicationVersion",
         "labels are the user's"),
-    ("MakeAndDeleteTemplates", "arn:aws:elasticbeanstalk:REGION:ACCOUNT:configurationtemplate/APPLICATION/bluegreen-*", Try::Release, "CreateConfigurationTemplate",
+    ("MakeTemplates", "arn:aws:elasticbeanstalk:REGION:ACCOUNT:configurationtemplate/APPLICATION/bluegreen-*", Try::Release, "CreateConfigurationTemplate",
         "a template bears its deployment's id; the prefix is bluegreen's own"),
-    ("MakeAndTerminateGreen", "arn:aws:elasticbeanstalk:REGION:ACCOUNT:environment/APPLICATION/GREEN", Try::Release, "CreateEnvironment", ""),
+    ("MakeGreen", "arn:aws:elasticbeanstalk:REGION:ACCOUNT:environment/APPLICATION/GREEN", Try::Release, "CreateEnvironment", ""),
     ("DeployAndSwap", "arn:aws:elasticbeanstalk:REGION:ACCOUNT:environment/APPLICATION/BLUE", Try::Release, "environment/shop/shop-blue ", ""),
     ("DeployAndSwap", "arn:aws:elasticbeanstalk:REGION:ACCOUNT:environment/APPLICATION/GREEN", Try::Release, "environment/shop/shop-blue-green ", ""),
     ("ReadTheBucket", "arn:aws:s3:::BUCKET", Try::Release, "HeadBucket", ""),
@@ -328,8 +328,8 @@ const TOUCHED: &[(&str, &str, Try, &str, &str)] = &[
     ("CountRequests", "*", Try::BasicChecks, "request-count: health is basic", "metrics have no resources"),
     ("ReadHostedZones", "arn:aws:route53:::hostedzone/*", Try::Checks, "dns-records: the hosted zones",
         "a record in any zone may lead past blue's CNAME; reads only"),
-    ("MovePreviewHosts", "arn:aws:route53:::hostedzone/HOSTED_ZONE", Try::PreviewedRelease, "GetHostedZone", ""),
-    ("ReadPreviewParameters", "arn:aws:ssm:REGION:ACCOUNT:parameter/PARAMETERS", Try::PreviewedRelease, "GetParameter", ""),
+    ("MoveHosts", "arn:aws:route53:::hostedzone/HOSTED_ZONE", Try::PreviewedRelease, "GetHostedZone", ""),
+    ("ReadParameters", "arn:aws:ssm:REGION:ACCOUNT:parameter/PARAMETERS", Try::PreviewedRelease, "GetParameter", ""),
     ("LookAtLoadBalancer", "*", Try::OperatedSharedRelease, "DescribeListeners", "these actions have no resources"),
     ("LookAtWebAcl", "arn:aws:elasticloadbalancing:REGION:ACCOUNT:loadbalancer/app/*", Try::BasicChecks, "unmanaged-changes: GetWebACLForResource",
         "an environment's id is not known beforehand; reads only"),
@@ -399,7 +399,7 @@ type Limited = (
 
 #[rustfmt::skip]
 const LIMITED: &[Limited] = &[
-    ("MovePreviewHosts", "route53:ChangeResourceRecordSets", "arn:aws:route53:::hostedzone/Z0SHOPEXAMPLE00000001",
+    ("MoveHosts", "route53:ChangeResourceRecordSets", "arn:aws:route53:::hostedzone/Z0SHOPEXAMPLE00000001",
         "route53:ChangeResourceRecordSetsRecordTypes", ["CNAME", "A"]),
     ("MoveTaggedRules", "elasticloadbalancing:ModifyRule", "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener-rule/app/a/b/c/d",
         "aws:ResourceTag/bluegreen:follow", ["production", "no"]),
@@ -939,7 +939,7 @@ async fn what_is_beneath_is_enough_for_an_operations_role() {
     let mut beneath = DOCUMENT.clone();
     statements(&mut beneath).retain(|statement| {
         let sid = statement["Sid"].as_str().expect("a name");
-        sid.starts_with("Beneath") || ["ReadElasticBeanstalkAssets", "ReadTheBucket"].contains(&sid)
+        sid.starts_with("Beneath") || ["ReadAssets", "ReadTheBucket"].contains(&sid)
     });
     let beneath = beneath.to_string();
     let given = world

@@ -110,7 +110,7 @@ fn a_promotion_that_takes_blue_away_is_not_aborted() {
     assert!(told.contains("release v1 anew once it has ended"), "{told}");
     exits(&elsewhere.run(&["resume", &id]), 0);
     let (_, told) = exits(&elsewhere.run(&["abort", &id]), 3);
-    assert!(told.contains("has ended: Completed"), "{told}");
+    assert!(told.contains("has ended (Completed)"), "{told}");
 }
 
 #[test]

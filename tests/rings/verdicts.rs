@@ -15,7 +15,7 @@ use bluegreen_testing::sample::sampled;
 
 /// From now on the files of AWS's own may not be read.
 fn lack_assets(served: &Served) {
-    let policy = without_statement("ReadElasticBeanstalkAssets");
+    let policy = without_statement("ReadAssets");
     served.sandbox.set_policy(Some(policy));
 }
 
@@ -772,7 +772,7 @@ fn cases() -> Vec<Case> {
         Case::of(
             "permissions",
             "refused",
-            "user/sandbox may not iam:PassRole on arn:aws:iam::123456789012:role/other",
+            "user/sandbox has no permission for iam:PassRole on arn:aws:iam::123456789012:role/other",
             |s| operate_with(&s.sandbox, "arn:aws:iam::123456789012:role/other"),
         ),
         // Reading blue's settings needs files of AWS's own.
@@ -816,7 +816,7 @@ fn cases() -> Vec<Case> {
         Case::of(
             "permissions",
             "refused",
-            "user/sandbox may not kms:Decrypt on arn:aws:kms:us-east-1:123456789012:key/1234abcd-",
+            "user/sandbox has no permission for kms:Decrypt on arn:aws:kms:us-east-1:123456789012:key/1234abcd-",
             |s| s.deny("kms:Decrypt"),
         )
         .with(&[

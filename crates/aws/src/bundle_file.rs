@@ -150,6 +150,12 @@ pub fn open(path: &Path) -> Result<File, BundleError> {
             path: path.to_owned(),
         });
     }
+    if found.len() > BYTES_MAX {
+        return Err(BundleError::TooLarge {
+            path: path.to_owned(),
+            bytes: found.len(),
+        });
+    }
     match found.is_file() {
         true => File::open(path).map_err(read_error),
         false => Err(BundleError::NotAFile {

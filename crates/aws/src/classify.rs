@@ -255,7 +255,7 @@ pub(super) fn describe(failure: &Failure) -> String {
                 let of_aws = ASSETS.iter().any(|asset| bucket.starts_with(asset));
                 let remedy = match of_aws {
                     true => {
-                        " (a bucket of AWS's own: the statement ReadElasticBeanstalkAssets of \
+                        " (a bucket of AWS's own: the statement ReadAssets of \
                          docs/start/iam-policy.json allows it)"
                     }
                     false => "",
@@ -509,7 +509,7 @@ mod tests {
                 "s3://elasticbeanstalk-env-resources-us-east-1/eb_patching_resources/\
                  instance_patch_extension.linux with",
                 "s3:GetObject",
-                "ReadElasticBeanstalkAssets",
+                "ReadAssets",
             ] {
                 assert!(text.contains(words), "{words}: {text}");
             }

@@ -683,8 +683,11 @@ async fn topics_and_event_buses_refuse_what_the_services_refuse() {
     let publish = |topic: &str, rest: &str| {
         format!("Action=Publish&Version=2010-03-31&TopicArn={topic}{rest}")
     };
-    let unknown = client.query("sns", &publish(&format!("{topic}x"), "&Message=a"));
-    unknown.await.is_refused(404, &["<Code>NotFound</Code>"]);
+    let unknown = publish(&format!("{topic}x"), "&Message=a");
+    client
+        .query("sns", &unknown)
+        .await
+        .is_refused(404, &["<Code>NotFound</Code>"]);
     let long = format!("&Message=a&Subject={}", "x".repeat(100));
     for wrong in ["", &long, "&Message=a&Subject=a%0Ab"] {
         let refused = client.query("sns", &publish(&topic, wrong)).await;

@@ -196,13 +196,13 @@ fn permitted(principal: &str, needed: &[Needed], denied: &[Denied]) -> Finding {
     }
     if !first.is_empty() {
         found.push(format!(
-            "{principal} may not {}, which Elastic Beanstalk needs once in an account",
+            "{principal} has no permission for {}, which Elastic Beanstalk needs once in an account",
             listed(&first)
         ));
     }
     if !perhaps.is_empty() {
         found.push(format!(
-            "{principal} may not {}, which AWS may need so that green is made with its tags: where \
+            "{principal} has no permission for {}, which AWS may need so that green is made with its tags: where \
              it does, it refuses to make green, and blue is untouched",
             listed(&perhaps)
         ));

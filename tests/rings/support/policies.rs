@@ -75,7 +75,7 @@ pub fn document_for_promotions() -> Value {
     let environment = "arn:aws:elasticbeanstalk:us-east-1:123456789012:environment/shop";
     let both = ["shop-blue", "shop-blue-green"].map(|name| format!("{environment}/{name}"));
     for statement in statements(&mut document) {
-        if statement["Sid"] == "MakeAndTerminateGreen" {
+        if statement["Sid"] == "MakeGreen" {
             statement["Resource"] = serde_json::json!(both);
         }
     }

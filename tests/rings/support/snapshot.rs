@@ -9,7 +9,13 @@ pub fn check(name: &str, output: &Output) {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("the output is UTF-8");
     let is_log = |line: &&str| line.len() > 20 && line.as_bytes()[4] == b'-' && line.contains("Z ");
     let stderr = text(&output.stderr);
-    let stderr: Vec<_> = stderr.lines().filter(|line| !is_log(line)).collect();
+    // The further lines of an event of the log begin with a bar, as those of an error may.
+    let mut is_of_the_log = false;
+    let is_kept = |line: &&str| {
+        is_of_the_log = is_log(line) || is_of_the_log && line.starts_with("  | ");
+        !is_of_the_log
+    };
+    let stderr: Vec<_> = stderr.lines().filter(is_kept).collect();
     let all = format!(
         "exit code: {:?}\n--- stdout\n{}--- stderr\n{}\n",
         output.status.code(),
@@ -20,6 +26,7 @@ pub fn check(name: &str, output: &Output) {
     for (pattern, replacement) in [
         (r"(?i)\b01[0-9A-HJKMNP-TV-Z]{24}\b", "[id]"),
         (r"\d{4}-\d\d-\d\dT[\d:.]+Z", "[time]"),
+        (r"\d{4}/\d\d/\d\d [\d:.]+", "[time]"),
         (r"127\.0\.0\.1:\d+", "[address]"),
         (r"\be-[a-z0-9]{10}\b", "e-[environment]"),
         (r"\beba-[a-z0-9]{8}\b", "eba-[cname]"),

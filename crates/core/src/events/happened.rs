@@ -180,7 +180,7 @@ pub enum Happened {
         /// The environment.
         environment: String,
         /// The version label.
-        version: String,
+        label: String,
         /// Whether production is on it.
         serves: bool,
     },

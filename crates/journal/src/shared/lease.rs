@@ -39,6 +39,8 @@ struct Inner {
     etag: String,
     /// Runs since the last renewal that succeeded was sent.
     renewed: Stopwatch,
+    /// Whether the log has the operator's order: `abort` repeats it until the runner has obeyed.
+    has_logged_the_order: bool,
 }
 
 impl Lease {
@@ -53,6 +55,7 @@ impl Lease {
             record,
             etag,
             renewed,
+            has_logged_the_order: false,
         });
         Lease {
             state: Box::new(state),
@@ -182,6 +185,7 @@ impl Lease {
                         record: next,
                         etag,
                         renewed: sent,
+                        has_logged_the_order: inner.has_logged_the_order,
                     };
                     self.renewals.fetch_add(1, Ordering::Relaxed);
                     debug!("renewed the lock");
@@ -202,7 +206,8 @@ impl Lease {
                 if found.value.fence == inner.record.fence
                     && found.value.holder.as_ref().map(|h| &h.token) == ours =>
             {
-                if found.value.retreat_requested && !inner.record.retreat_requested {
+                if found.value.retreat_requested && !inner.has_logged_the_order {
+                    inner.has_logged_the_order = true;
                     info!("an operator has cancelled the deployment");
                 }
                 inner.record.retreat_requested |= found.value.retreat_requested;
