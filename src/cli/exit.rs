@@ -80,6 +80,8 @@ pub struct Failed {
     deployment: Option<String>,
     /// Where users are.
     users: Option<String>,
+    /// Whether the command has carried something else out all the same.
+    has_changed_something: bool,
 }
 
 /// The beginning of a hint where a command failed before it changed anything.
@@ -94,6 +96,7 @@ impl Failed {
             passing: false,
             deployment: None,
             users: None,
+            has_changed_something: false,
         }
     }
 
@@ -147,6 +150,12 @@ impl Failed {
         self
     }
 
+    /// This failure of a command that has carried something else out all the same.
+    pub(super) fn beside_changes(mut self) -> Failed {
+        self.has_changed_something = true;
+        self
+    }
+
     /// This failure, of this deployment unless it is about another one.
     pub(super) fn of_at_least(self, id: &str) -> Failed {
         match self.deployment {
@@ -157,19 +166,20 @@ impl Failed {
 
     /// Where users are, in words; `None` where the command may have moved them and nobody knows.
     fn users_in_words(&self) -> Option<&str> {
-        let is_unchanged = match self.exit {
-            Exit::Usage | Exit::Refused | Exit::NoDeployment => true,
-            Exit::Completed
-            | Exit::Bug
-            | Exit::RolledBack
-            | Exit::Stuck
-            | Exit::Busy
-            | Exit::Held
-            | Exit::Denied
-            | Exit::Interrupted => self
-                .advice()
-                .is_some_and(|hint| hint.starts_with(UNCHANGED)),
-        };
+        let is_unchanged = !self.has_changed_something
+            && match self.exit {
+                Exit::Usage | Exit::Refused | Exit::NoDeployment => true,
+                Exit::Completed
+                | Exit::Bug
+                | Exit::RolledBack
+                | Exit::Stuck
+                | Exit::Busy
+                | Exit::Held
+                | Exit::Denied
+                | Exit::Interrupted => self
+                    .advice()
+                    .is_some_and(|hint| hint.starts_with(UNCHANGED)),
+            };
         let unchanged = is_unchanged.then_some(AS_THEY_WERE);
         self.users.as_deref().or(unchanged)
     }

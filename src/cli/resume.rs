@@ -164,7 +164,9 @@ async fn all(context: &Context, limits: &NamedLimits) -> Result<Exit, Failed> {
     }
     match unseen {
         Some(failed) if failed.exit() as u8 > worst as u8 => Err(match has_driven {
-            true => failed.hint("everything else was resumed; fix what is named above"),
+            true => failed
+                .hint("everything else was resumed; fix what is named above")
+                .beside_changes(),
             false => failed,
         }),
         _ => Ok(worst),
