@@ -104,6 +104,8 @@ pub struct Failed {
     deployment: Option<String>,
     /// The deployment as it stands, where that is known.
     stands: Option<Stands>,
+    /// Whether the command has carried something else out all the same.
+    has_changed_something: bool,
 }
 
 /// How a deployment stands.
@@ -126,6 +128,7 @@ impl Failed {
             passing: false,
             deployment: None,
             stands: None,
+            has_changed_something: false,
         }
     }
 
@@ -204,6 +207,12 @@ impl Failed {
         }
     }
 
+    /// This failure of a command that has carried something else out all the same.
+    pub(super) fn beside_changes(mut self) -> Failed {
+        self.has_changed_something = true;
+        self
+    }
+
     /// This failure, of this deployment unless it is about another one.
     pub(super) fn of_at_least(self, id: &str) -> Failed {
         match self.deployment {
@@ -214,20 +223,21 @@ impl Failed {
 
     /// Where users are, in words; `None` where the command may have moved them and nobody knows.
     fn users_in_words(&self) -> Option<&str> {
-        let is_unchanged = match self.exit {
-            Exit::Usage | Exit::Refused | Exit::NoDeployment => true,
-            Exit::Completed
-            | Exit::Paused(_)
-            | Exit::Bug
-            | Exit::RolledBack
-            | Exit::Stuck
-            | Exit::Busy
-            | Exit::Held
-            | Exit::Denied
-            | Exit::Interrupted => self
-                .advice()
-                .is_some_and(|hint| hint.starts_with(UNCHANGED)),
-        };
+        let is_unchanged = !self.has_changed_something
+            && match self.exit {
+                Exit::Usage | Exit::Refused | Exit::NoDeployment => true,
+                Exit::Completed
+                | Exit::Paused(_)
+                | Exit::Bug
+                | Exit::RolledBack
+                | Exit::Stuck
+                | Exit::Busy
+                | Exit::Held
+                | Exit::Denied
+                | Exit::Interrupted => self
+                    .advice()
+                    .is_some_and(|hint| hint.starts_with(UNCHANGED)),
+            };
         let unchanged = is_unchanged.then_some(AS_THEY_WERE);
         let users = self.stands.as_ref().map(|stands| stands.users.as_str());
         users.or(unchanged)

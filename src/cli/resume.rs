@@ -167,7 +167,9 @@ async fn all(context: &Context, limits: &NamedLimits) -> Result<Exit, Failed> {
     }
     match unseen {
         Some(failed) if failed.exit().code() > worst.code() => Err(match has_driven {
-            true => failed.hint("everything else was resumed; fix what is named above"),
+            true => failed
+                .hint("everything else was resumed; fix what is named above")
+                .beside_changes(),
             false => failed,
         }),
         _ => Ok(worst),
