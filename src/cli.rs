@@ -239,8 +239,8 @@ fn exit_code() -> ExitCode {
         return ended(Err(failed), None);
     }
     pasteable::note(&layers, &cli.options);
-    if cli.command.carries_on() {
-        if cli.options.ci.output == OutputFormat::Jsonl {
+    if let Some(output) = cli.command.output() {
+        if output == OutputFormat::Jsonl {
             begin_lines();
         }
         if github::is_running() {
@@ -477,15 +477,14 @@ impl Command {
         }
     }
 
-    /// Whether it carries a deployment on.
-    fn carries_on(&self) -> bool {
-        match self {
-            Command::Run(_)
-            | Command::Deploy(_)
-            | Command::Rehearse(_)
-            | Command::Resume(_)
-            | Command::Approve(_)
-            | Command::Rollback(_) => true,
+    /// The form of standard output of a command that carries a deployment on; `None` of another.
+    fn output(&self) -> Option<OutputFormat> {
+        let flag = match self {
+            Command::Run(args) | Command::Deploy(args) => &args.output,
+            Command::Rehearse(args) => &args.output,
+            Command::Resume(args) => &args.output,
+            Command::Approve(args) => &args.output,
+            Command::Rollback(args) => &args.output,
             Command::Init(_)
             | Command::Doctor(_)
             | Command::Plan(_)
@@ -497,10 +496,11 @@ impl Command {
             | Command::IamPolicy(_)
             | Command::Config(_)
             | Command::Completions(_)
-            | Command::Man(_) => false,
+            | Command::Man(_) => return None,
             #[cfg(feature = "sandbox")]
-            Command::Sandbox(_) => false,
-        }
+            Command::Sandbox(_) => return None,
+        };
+        Some(flag.output)
     }
 
     /// Whether the command itself reports what is wrong with the file.
@@ -554,7 +554,7 @@ fn heeds(id: &str, leads_back: bool) -> bool {
 
 async fn command(cli: Cli, layers: &Layers) -> Result<Exit, Failed> {
     let options = &cli.options;
-    if layers.is_flag("output") && !cli.command.carries_on() {
+    if layers.is_flag("output") && matches!(cli.command, Command::Plan(_)) {
         return Err(Failed::of_other_output());
     }
     let unheeded = cli.command.unheeded(layers);

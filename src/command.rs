@@ -160,13 +160,13 @@ struct Heard<'a> {
     lines: Option<Lines<'a>>,
 }
 
-/// How many lines of a command are told while it runs.
+/// How many lines of a command are sent while it runs.
 const LINES_MAX: usize = 200;
 
-/// How much of a line is told.
+/// How many bytes of a line are sent.
 const LINE_BYTES_MAX: usize = 500;
 
-/// The first lines of an output, each told once it is whole.
+/// The first lines of an output, each sent once it is whole.
 struct Lines<'a> {
     to: Sender<String>,
     secrets: &'a Secrets,

@@ -20,7 +20,7 @@ pub mod redaction;
 mod test_flags;
 
 pub use approval_flags::{ApprovalFlags, Otherwise};
-pub use ci_flags::{CiFlags, DetachAt, OutputFormat};
+pub use ci_flags::{CiFlags, DetachAt, OutputFlag, OutputFormat};
 pub use error::{ConfigError, Required};
 pub use green_name::default_green;
 pub use hidden::Hidden;

@@ -222,6 +222,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
         driven
     }
 
+    /// Its large parts are on the heap: the stack of a thread is for the SDK.
     async fn turns(&mut self, deployment: &mut Deployment) -> Result<(), DriveError> {
         let kept = self.journal.store().events(&deployment.plan.id)?;
         self.log = EventLog::after(&kept);
@@ -237,10 +238,9 @@ impl<'a, C: Cloud> Driver<'a, C> {
         self.until_in_the_bucket(deployment, caught_up).await?;
         if deployment.left.is_some() || deployment.state == State::Preparing {
             let entered = deployment.state.clone();
-            let word = self
-                .hooks(deployment, deployment.left, &entered, deployment.plan.goal)
-                .await?;
-            self.obey_hooks(deployment, entered, word, None).await?;
+            let hooks = self.hooks(deployment, deployment.left, &entered, deployment.plan.goal);
+            let word = Box::pin(hooks).await?;
+            Box::pin(self.obey_hooks(deployment, entered, word, None)).await?;
         }
         if deployment.left.is_some() {
             let mut next = deployment.clone();
@@ -252,37 +252,39 @@ impl<'a, C: Cloud> Driver<'a, C> {
             self.tell_probes(deployment, false);
             self.retreat_if_asked(deployment).await?;
             if deployment.state.rests() {
-                if !self.is_approved(deployment).await? {
+                if !Box::pin(self.is_approved(deployment)).await? {
                     return Ok(());
                 }
                 continue;
             }
             let is_timed_out = self.is_patience_spent(deployment);
-            let Some((mut seen, _)) = self.look(deployment).await? else {
+            let Some((mut seen, _)) = Box::pin(self.look(deployment)).await? else {
                 continue;
             };
             if is_timed_out {
                 self.say_what_takes_long(deployment, &seen);
             }
-            match self.decide(deployment, &mut seen, is_timed_out).await? {
+            match Box::pin(self.decide(deployment, &mut seen, is_timed_out)).await? {
                 Step::Rest => return Ok(()),
-                Step::Enter(next) => self.enter(deployment, next, Some(&seen)).await?,
+                Step::Enter(next) => {
+                    Box::pin(self.enter(deployment, next, Some(&seen))).await?;
+                }
                 Step::Wait { .. } | Step::Read(_) | Step::Delay { effect: None } => {
                     self.pause(deployment).await?;
                 }
                 Step::Delay {
                     effect: Some(effect),
                 } => {
-                    self.act(deployment, &effect, true).await?;
+                    Box::pin(self.act(deployment, &effect, true)).await?;
                     self.pause(deployment).await?;
                 }
                 Step::Ask { effect, otherwise } => {
-                    let act = self.act(deployment, &effect, false).await?;
-                    self.follow(deployment, act, otherwise, &seen).await?;
+                    let act = Box::pin(self.act(deployment, &effect, false)).await?;
+                    Box::pin(self.follow(deployment, act, otherwise, &seen)).await?;
                 }
                 Step::Once { effect, otherwise } => {
-                    let act = self.act(deployment, &effect, true).await?;
-                    self.follow(deployment, act, otherwise, &seen).await?;
+                    let act = Box::pin(self.act(deployment, &effect, true)).await?;
+                    Box::pin(self.follow(deployment, act, otherwise, &seen)).await?;
                 }
             }
         }
@@ -696,7 +698,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
         let mut send_by = Deadline::default();
         let mut is_settled = false;
         if effect.touches_service() {
-            let Some((fresh, began)) = self.look(deployment).await? else {
+            let Some((fresh, began)) = Box::pin(self.look(deployment)).await? else {
                 return Ok(Act::Again);
             };
             send_by = send_by.and(began, LOOK_HOLDS);
@@ -838,7 +840,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
         let left = deployment.state.kind();
         self.obey_hooks(deployment, state, word, seen).await?;
         if deployment.state.kind() != left {
-            self.tell_the_engine_log(deployment, left).await;
+            Box::pin(self.tell_the_engine_log(deployment, left)).await;
         }
         Ok(())
     }

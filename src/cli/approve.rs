@@ -4,7 +4,7 @@ use super::context::Context;
 use super::exit::{Exit, Failed};
 use super::session::go_on_because;
 use super::unheeded::Unheeded;
-use crate::config::{Named, Options};
+use crate::config::{Named, Options, OutputFlag};
 use crate::machine::Order;
 use crate::plan::Goal;
 use crate::text::on_one_line;
@@ -20,6 +20,8 @@ pub(super) struct Args {
     /// Why; the history keeps it
     #[arg(long, value_name = "TEXT")]
     comment: Option<String>,
+    #[command(flatten)]
+    pub(super) output: OutputFlag,
 }
 
 /// How many characters of a name or a comment the history keeps.

@@ -66,7 +66,7 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// The number that the process ends with.
+    /// The number that the process exits with.
     #[must_use]
     pub fn code(self) -> u8 {
         match self {
@@ -132,11 +132,10 @@ impl Failed {
         }
     }
 
-    /// `--output` for a command whose standard output is of another form.
+    /// `--output` for a plan, whose standard output is of another form.
     pub(super) fn of_other_output() -> Failed {
-        let message = "--output is for commands that carry a deployment on";
-        Failed::new(Exit::Usage, message)
-            .hint("nothing was changed; `status`, `plan` and `config` take --json")
+        let message = "--output has no effect on `bluegreen plan`, which carries no deployment on";
+        Failed::new(Exit::Usage, message).hint("nothing was changed; `bluegreen plan --json`")
     }
 
     pub(super) fn bug(error: &dyn Display) -> Failed {
@@ -756,7 +755,9 @@ fn busy_with(deployment: &Deployment, lease: Option<&LeaseRecord>, is_driven: bo
             "{in_flight}, and {why}: `bluegreen resume {id}` continues it, `bluegreen rollback \
              {id}` rolls back"
         );
-        return Failed::new(Exit::Busy, message).standing(&entry);
+        return Failed::new(Exit::Busy, message)
+            .of(&deployment.plan.id)
+            .standing(&entry);
     }
     let failed = Failed::from(in_flight).standing(&entry);
     match lease.filter(|lease| lease.holder.is_some()) {

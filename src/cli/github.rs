@@ -1,5 +1,5 @@
-//! What GitHub Actions is told where it runs the command: groups in the log, annotations, masks,
-//! the step's outputs and its summary.
+//! What the command reports to GitHub Actions: groups in the log, annotations, masks, the step's
+//! outputs and its summary.
 //!
 //! Source: GitHub's documentation, "Workflow commands for GitHub Actions".
 

@@ -69,6 +69,7 @@ fn heading(id: &str) -> Option<&'static str> {
         | "alarms" => "Drain and bake",
         "patience" | "patience_of" | "poll" | "lease" | "quarantine" => "Timeouts",
         "quiet" | "verbose" | "color" | "log_format" | "output" | "exit_code_paused" => "Output",
+        "notify" | "probe" | "report_to_bucket" => "Reports",
         "sandbox" | "sandbox_speed" | "sandbox_policy" => "Sandbox",
         "state" | "no_shared_state" | "state_key" | "sse" | "config_file" | "expect_difference"
         | "preview_host" | "hosted_zone_id" => "Advanced",
@@ -180,6 +181,7 @@ pub(super) fn shown(
 }
 
 fn headed(arg: Arg) -> Arg {
+    let arg = arg.hide_env_values(true);
     match heading(arg.get_id().as_str()) {
         Some(heading) => arg.help_heading(heading),
         None => arg,

@@ -5,7 +5,7 @@ use super::context::Context;
 use super::exit::{Exit, Failed};
 use super::run::{self, Overridden, Which};
 use crate::config::keys::RELEASE;
-use crate::config::{Config, Options};
+use crate::config::{Config, Options, OutputFlag};
 use crate::plan::{Strategy, Wishes};
 use crate::preflight::Wanted;
 
@@ -17,6 +17,8 @@ pub(super) struct Args {
     which: Which,
     #[command(flatten)]
     overridden: Overridden,
+    #[command(flatten)]
+    pub(super) output: OutputFlag,
 }
 
 impl Args {

@@ -14,7 +14,7 @@ use super::session::{Console, go_on, go_on_after_interruption};
 use super::signals::Standing;
 use super::unheeded::Unheeded;
 use crate::bundle;
-use crate::config::{Named, NamedLimits, Options};
+use crate::config::{Named, NamedLimits, Options, OutputFlag};
 use crate::deployment::Deployment;
 use crate::machine::{Order, obey};
 use crate::plan::{BundleFile, Goal};
@@ -41,6 +41,8 @@ pub(super) struct Args {
     /// Resume every interrupted deployment of the bucket that has no runner, at the same time
     #[arg(long, conflicts_with_all = ["id", "version_label", "bundle", "approve", "discard_changes"])]
     all: bool,
+    #[command(flatten)]
+    pub(super) output: OutputFlag,
 }
 
 pub(super) async fn run(

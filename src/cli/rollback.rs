@@ -11,7 +11,7 @@ use super::exit::{Exit, Failed};
 use super::run::{begin, check};
 use super::session::go_on;
 use super::unheeded::Unheeded;
-use crate::config::{Named, Options};
+use crate::config::{Named, Options, OutputFlag};
 use crate::deployment::Deployment;
 use crate::machine::{Kind, NotPossible, Order};
 use crate::plan::{Goal, Strategy};
@@ -29,6 +29,8 @@ pub(super) struct Args {
     /// Undo a release that has completed: release the version before it
     #[arg(long, conflicts_with = "discard_changes")]
     yes: bool,
+    #[command(flatten)]
+    pub(super) output: OutputFlag,
 }
 
 pub(super) async fn run(

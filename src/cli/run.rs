@@ -16,7 +16,7 @@ use crate::bundle;
 use crate::claim::{Attempted, ClaimError, Obstacle, WaitsFor};
 use crate::cloud::AwsCloud;
 use crate::config::keys::RELEASE;
-use crate::config::{Config, Named, Options};
+use crate::config::{Config, Named, Options, OutputFlag};
 use crate::facts::is_healthy;
 use crate::hooks::{Hook, OnFailure};
 use crate::machine::Order;
@@ -50,6 +50,8 @@ pub(super) struct Args {
     pause_before_cutover: bool,
     #[command(flatten)]
     overridden: Overridden,
+    #[command(flatten)]
+    pub(super) output: OutputFlag,
 }
 
 /// Which version, and whether to wait in the queue.

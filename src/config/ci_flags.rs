@@ -2,20 +2,10 @@
 
 use clap::{Args, ValueEnum};
 
-/// What a CI system is told, and when its job ends.
+/// What a CI system learns, and when its job ends.
 #[derive(Args, Clone, Debug)]
 #[group(skip)]
 pub struct CiFlags {
-    /// Format of standard output where a command carries a deployment on
-    #[arg(
-        long,
-        env = "BLUEGREEN_OUTPUT",
-        global = true,
-        value_enum,
-        value_name = "FORMAT",
-        default_value_t
-    )]
-    pub output: OutputFormat,
     /// Exit code of a deployment that pauses as configured: 0, 4 to 9, or 30 to 63
     #[arg(
         long,
@@ -35,6 +25,21 @@ pub struct CiFlags {
         value_name = "WHEN"
     )]
     pub detach_at: Option<DetachAt>,
+}
+
+/// The form of what is printed where a command carries a deployment on.
+#[derive(Args, Clone, Copy, Debug, Default)]
+#[group(skip)]
+pub struct OutputFlag {
+    /// Format of standard output
+    #[arg(
+        long,
+        env = "BLUEGREEN_OUTPUT",
+        value_enum,
+        value_name = "FORMAT",
+        default_value_t
+    )]
+    pub output: OutputFormat,
 }
 
 /// The value of `--output`.

@@ -148,7 +148,7 @@ pub struct Options {
     /// When to use colours; NO_COLOR and CLICOLOR_FORCE count with auto
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
     pub color: Color,
-    /// What a CI system is told.
+    /// What a CI system learns.
     #[command(flatten)]
     pub ci: CiFlags,
     /// Format of the log on standard error

@@ -97,7 +97,7 @@ impl<C: Cloud> Driver<'_, C> {
             run.secret = deployment.plan.test_variables();
             let name = hook.to_string();
             self.tell(deployment, Happened::HookBegan { hook: name });
-            let ran = self.run_hook(deployment, &hook, &run).await?;
+            let ran = Box::pin(self.run_hook(deployment, &hook, &run)).await?;
             let output = Output {
                 at: self.clock.now(),
                 what: format!("hook {hook}"),
@@ -159,7 +159,7 @@ impl<C: Cloud> Driver<'_, C> {
     }
 }
 
-/// How many lines of a hook may wait to be told.
+/// How many lines of a hook may wait to be reported.
 const LINES_WAITING_MAX: usize = 64;
 
 fn failed(hook: &Hook, ended: String) -> Cause {

@@ -358,23 +358,4 @@ fn the_settings_of_the_guide_are_read_by_the_real_configuration() {
         let output = hermetic(&check).current_dir("/").output().expect("runs");
         succeeded(flags, &output);
     }
-    // The commands of the recipes for CI take flags that there are.
-    let text = docs("start/guide.md");
-    let lines = text
-        .lines()
-        .map(|line| line.trim().trim_start_matches("- "));
-    let commands = lines.filter_map(|line| {
-        let of_image = line.strip_prefix("IMAGE ");
-        of_image.or(line.strip_prefix("bluegreen "))
-    });
-    let mut recipes = 0;
-    for command in commands.filter(|command| command.contains("--wait")) {
-        let words = command
-            .split_whitespace()
-            .map(|word| word.trim_matches('"'));
-        let parsed = definition().try_get_matches_from(["bluegreen"].into_iter().chain(words));
-        parsed.unwrap_or_else(|error| panic!("{command}: {error}"));
-        recipes += 1;
-    }
-    assert_eq!(recipes, 3, "the recipes for GitHub, GitLab and CodeBuild");
 }

@@ -26,7 +26,7 @@ fn whoever_finds_it_driven_is_told_by_whom_and_may_wait() {
         "is not finished",
         "process ",
         "bluegreen wait",
-        "bluegreen abort",
+        "bluegreen rollback",
     ] {
         assert!(told.contains(expected), "{expected}: {told}");
     }

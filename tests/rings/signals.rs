@@ -184,12 +184,53 @@ fn everything_that_is_resumed_ends_soon_where_a_request_hangs() {
 #[test]
 fn whoever_goes_back_ends_soon_and_says_what_is_left() {
     let (served, id) = paused();
+    let rollback = ["rollback", &id];
     for at in [LOOK, READ_LEASE, WRITE_LEASE, WRITE_COPY] {
-        let told = interrupted(&served, &["abort", &id], at, 0);
-        says(&told, "the cancellation");
-        assert!(!told.contains("nothing was changed"), "{told}");
+        let told = interrupted(&served, &rollback, at, 0);
+        says(&told, "nothing was changed");
     }
-    exits(&served.run(&["abort", &id]), 0);
+    exits(&served.run(&rollback), 0);
+    all_is_well(&served, "v1");
+}
+
+/// The order stays where it was left: the runner obeys it, whoever waits for that.
+#[test]
+fn whoever_waits_for_a_runner_to_roll_back_ends_soon_and_the_order_stays() {
+    let served = Served::at_speed(SPEED);
+    let folder = served.folder.path();
+    let (began, go) = (folder.join("began"), folder.join("go"));
+    let hook = format!(
+        "{{ when = \"before\", stage = \"testing\", command = \"touch {}; until [ -e {} ]; do sleep \
+         0.01; done\", on-failure = \"hold\" }}",
+        began.display(),
+        go.display()
+    );
+    let run = ["run", "--version-label", "v2", "--hook", &hook];
+    let runner = started(served.bluegreen(&run));
+    let patience = Patience::new();
+    while !began.exists() {
+        patience.check("the hook");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let id = begun(&served);
+    let waits = started(served.bluegreen(&["rollback", &id]));
+    let journal = rusqlite::Connection::open(served.journal()).expect("the journal opens");
+    let is_ordered = || {
+        let asked = "SELECT count(*) FROM deployment WHERE retreat_requested_at IS NOT NULL";
+        journal.query_row(asked, [], |row| row.get::<_, u32>(0)) == Ok(1)
+    };
+    while !is_ordered() {
+        patience.check("the order");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let since = Instant::now();
+    kill_process(Pid::from_child(&waits), Signal::TERM).expect("it can be signalled");
+    let ended = waits.wait_with_output().expect("it ends");
+    assert!(since.elapsed() < SOON);
+    let (_, told) = exits(&ended, 75);
+    says(&told, "the cancellation");
+    std::fs::write(go, "").expect("it is written");
+    exits(&runner.wait_with_output().expect("it ends"), 10);
     all_is_well(&served, "v1");
 }
 

@@ -89,7 +89,10 @@ async fn storm(seed: u64) -> Outcome {
         Some(waiter.play(&world, &weather, rng, &struck).await)
     });
     let first = play_on(&world, &weather, &mut rng, &mut deployment, &struck);
-    let ((processes, is_left), earlier, later) = tokio::join!(first, earlier, later);
+    let ((processes, is_left), earlier, later) = {
+        // On the heap: one thread polls all three.
+        tokio::join!(Box::pin(first), Box::pin(earlier), Box::pin(later))
+    };
     let waited: Vec<_> = earlier.into_iter().chain(later).collect();
     let report = world.sandbox.report();
     let deaths = world.deaths();

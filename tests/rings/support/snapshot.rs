@@ -47,6 +47,11 @@ pub fn check(name: &str, output: &Output) {
         (r"; seed \d+", "; seed [seed]"),
         (r"(after|for) (\d+(h|m|s|ms) ?)+:", "$1 [span]:"),
         (r"(?m)^( [A-Z][A-Za-z]+ +)(\d+(h|m|s) ?)+ *", "$1[span]  "),
+        // Whether it is there in time is up to the machine; tests/rings/policy.rs checks that.
+        (
+            r"(?m)^ *the end of [^\n]*eb-engine\.log[^\n]*(?:\n *\[time\] \[[^\n]*)*",
+            "  [the end of eb-engine.log]",
+        ),
         (r" {2,}", "  "),
     ] {
         settings.add_filter(pattern, replacement);
