@@ -103,7 +103,7 @@ pub struct Failed {
     /// The deployment that it is about.
     deployment: Option<String>,
     /// The deployment as it stands, where that is known.
-    stands: Option<Stands>,
+    stands: Option<Box<Stands>>,
     /// Whether the command has carried something else out all the same.
     has_changed_something: bool,
 }
@@ -185,10 +185,10 @@ impl Failed {
     /// This failure, with how its deployment stands.
     pub(super) fn standing(mut self, entry: &Entry) -> Failed {
         let deployment = &entry.deployment;
-        self.stands = Some(Stands {
+        self.stands = Some(Box::new(Stands {
             subject: Subject::of(deployment, deployment.updated_at),
             users: entry.users().to_string(),
-        });
+        }));
         self
     }
 

@@ -149,18 +149,21 @@ fn production(candidates: Vec<Environment>, region: &str) -> Result<Environment,
         let first = wanted.next();
         first.filter(|_| wanted.next().is_none()).cloned()
     };
-    let ways: [(&str, &dyn Fn(&Environment) -> bool); 3] = [
-        ("it is the only web environment", &|_| true),
-        ("it is the only one that is called production", &|found| {
-            is_called(found, &["prod", "production", "live"])
-        }),
+    let is_production = |found: &Environment| is_called(found, &["prod", "production", "live"]);
+    let is_no_other = |found: &Environment| !is_called(found, &OTHERS);
+    let ways = [
+        ("it is the only web environment", only(&|_| true)),
+        (
+            "it is the only one that is called production",
+            only(&is_production),
+        ),
         (
             "every other one is called staging, test or the like",
-            &|found| !is_called(found, &OTHERS),
+            only(&is_no_other),
         ),
     ];
-    for (why, wanted) in ways {
-        if let Some(found) = only(wanted) {
+    for (why, found) in ways {
+        if let Some(found) = found {
             info!(
                 "{} of {} is taken for production: {why}",
                 found.name, found.application

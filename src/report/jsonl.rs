@@ -70,7 +70,7 @@ pub enum Line<'a> {
         message: &'a str,
         /// The deployment, as `bluegreen status --json` shows it.
         #[serde(skip_serializing_if = "Option::is_none")]
-        deployment: Option<Item<'a>>,
+        deployment: Option<Box<Item<'a>>>,
     },
 }
 
@@ -152,7 +152,7 @@ pub fn outcome<'a>(entry: &'a Entry, exit_code: u8, message: &'a str) -> Line<'a
         of: Some(Subject::of(deployment, deployment.updated_at)),
         exit_code,
         message,
-        deployment: Some(item(entry)),
+        deployment: Some(Box::new(item(entry))),
     }
 }
 
