@@ -200,17 +200,18 @@ impl Courier {
         notification.why = self.secrets.hide(&notification.why);
         // Commands that lead on from a state lead nowhere once the deployment has left it.
         let still = deployment.state.kind().to_string() == notification.state;
-        let next = match still && deployment.state.rests() {
-            true => {
-                let events = self.store.events(id)?;
-                leads_on(&Entry::of(deployment, Vec::new(), events))
-            }
+        let rests = deployment.state.rests();
+        let events = self.store.events(id)?;
+        let entry = Entry::of(deployment, Vec::new(), events);
+        let next = match still && rests {
+            true => leads_on(&entry),
             false => Vec::new(),
         };
         Ok(Some(Delivery {
             receiver,
             notification,
             next,
+            report: entry.report_url(),
             card: self.store.card(id, due.receiver)?,
         }))
     }

@@ -15,6 +15,8 @@ pub struct Delivery {
     pub notification: Notification,
     /// The commands that lead on now, each with what it does.
     pub next: Vec<String>,
+    /// Where the deployment's report is; none where it is not kept in the bucket.
+    pub report: Option<String>,
     /// What the receiver calls its message about this deployment, where it updates one and has it.
     pub card: Option<String>,
 }

@@ -34,6 +34,7 @@ pub(super) fn document(delivery: &Delivery) -> Value {
         "users": notification.users,
         "why": notification.why,
         "message": notification.message(),
+        "report": delivery.report,
         "next": next.collect::<Vec<_>>(),
     })
 }
@@ -64,6 +65,9 @@ pub(super) fn facts(delivery: &Delivery) -> Vec<(&'static str, String)> {
     ];
     if !notification.why.is_empty() {
         facts.insert(1, ("Why", notification.why.clone()));
+    }
+    if let Some(report) = &delivery.report {
+        facts.push(("Report", report.clone()));
     }
     facts
 }

@@ -12,6 +12,7 @@ mod checks;
 mod ci;
 mod cli;
 mod config;
+mod cost;
 mod crash;
 mod default_test;
 mod deploys;

@@ -80,7 +80,8 @@ fn a_webhook_gets_each_occasion_in_order_signed_and_once() {
     let served = Served::at_speed(SPEED);
     let receiver = Receiver::new();
     let deploy = ["run", "--version-label", "v2", "--notify", WEBHOOK];
-    let paused = [&deploy[..], &["--pause-before", "cutover"]].concat();
+    let paused = ["--pause-before", "cutover", "--report-to-bucket"];
+    let paused = [&deploy[..], &paused].concat();
     let (code, said) = run(&served, &receiver, &paused);
     assert_eq!(code, Some(0), "{said}");
     assert_eq!(receiver.told("kind"), ["started", "awaiting-approval"]);
@@ -97,6 +98,8 @@ fn a_webhook_gets_each_occasion_in_order_signed_and_once() {
         "{waiting}"
     );
     let id = waiting["id"].as_str().expect("an id").to_owned();
+    let report = format!("s3://shop-artifacts/bluegreen/reports/{id}.html");
+    assert_eq!(waiting["report"], report);
     let next = waiting["next"][0]["command"].as_str().expect("a command");
     assert_eq!(next, format!("bluegreen resume {id}"));
     holds_no_secret(&served, &said);
