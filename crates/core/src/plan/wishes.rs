@@ -35,7 +35,7 @@ pub struct Wishes {
     #[serde(default)]
     pub hooks: Vec<Hook>,
     /// Who is sent messages about the deployment.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notify: Vec<Receiver>,
     /// Whether bluegreen polls a URL for the approval of each pause, so that to resume is not to
     /// approve. The URL itself may be a secret, and is no part of the plan.
