@@ -62,7 +62,7 @@ use crate::config::{
 use crate::secrets::Secrets;
 use context::Context;
 use exit::complain_of_usage;
-use output::{IS_UNHEARD, begin_lines};
+use output::{IS_UNHEARD, begin_lines, is_unheard};
 use screen::above_the_view;
 use signals::Signals;
 use unheeded::Unheeded;
@@ -217,11 +217,7 @@ fn exit_code() -> ExitCode {
     let layers = match Layers::parse(definition, &arguments) {
         Ok(layers) => layers,
         Err(LayersError::Usage(error)) if error.kind() == ErrorKind::DisplayHelp => {
-            return told_as_help(&help::requested(
-                &self::definition(),
-                &arguments,
-                heeds_globally,
-            ));
+            return told_as_help(&help::requested(self::definition(), &arguments, heeds));
         }
         Err(LayersError::Usage(error)) if error.kind() == ErrorKind::MissingSubcommand => {
             return ended(Err(Failed::no_command()), None);
@@ -406,10 +402,7 @@ fn told_by_clap(error: &clap::Error) -> ExitCode {
     if error.use_stderr() {
         complain_of_usage();
     }
-    let is_unheard = error
-        .print()
-        .is_err_and(|e| e.kind() != std::io::ErrorKind::BrokenPipe);
-    match is_unheard && !error.use_stderr() {
+    match is_unheard(&error.print()) && !error.use_stderr() {
         true => ended(Err(unheard()), None),
         false => u8::try_from(error.exit_code()).map_or(Exit::Bug.into(), ExitCode::from),
     }
@@ -421,22 +414,10 @@ fn told_as_help(text: &StyledStr) -> ExitCode {
         true => text.ansi().to_string(),
         false => text.to_string(),
     };
-    match writeln!(std::io::stdout(), "{}", text.trim_end()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => ended(Err(unheard()), None),
-        _ => Exit::Completed.into(),
+    match is_unheard(&writeln!(std::io::stdout(), "{}", text.trim_end())) {
+        true => ended(Err(unheard()), None),
+        false => Exit::Completed.into(),
     }
-}
-
-/// Whether a command heeds a flag that every command takes, by their names.
-fn heeds_globally(command: &str, id: &str) -> bool {
-    let is_of_output = matches!(id, "quiet" | "verbose" | "color" | "help" | "version");
-    is_of_output
-        || match command {
-            "run" | "deploy" | "rehearse" | "plan" | "doctor" | "config" | "iam-policy" => true,
-            "resume" | "approve" => heeds(id, false),
-            "rollback" => heeds(id, true),
-            _ => WHERE.contains(&id),
-        }
 }
 
 /// The command line on which no variable sets anything.
@@ -510,13 +491,17 @@ impl Command {
 }
 
 impl Command {
-    /// The name of a command that continues a deployment, and whether it rolls back; `None` for
-    /// every other command.
-    fn goes_on(&self) -> Option<(&'static str, bool)> {
+    /// The name of a command that continues a deployment, or only shows it; `None` for every other
+    /// command.
+    fn keeps_the_settings(&self) -> Option<&'static str> {
         match self {
-            Command::Resume(_) => Some(("resume", false)),
-            Command::Approve(_) => Some(("approve", false)),
-            Command::Rollback(_) => Some(("rollback", true)),
+            Command::Resume(_) => Some("resume"),
+            Command::Approve(_) => Some("approve"),
+            Command::Rollback(_) => Some("rollback"),
+            Command::Status(_) => Some("status"),
+            Command::Wait(_) => Some("wait"),
+            Command::Report(_) => Some("report"),
+            Command::History(_) => Some("history"),
             _ => None,
         }
     }
@@ -524,26 +509,28 @@ impl Command {
     /// The flag of a release that a command which continues a deployment, or only shows it, would
     /// not heed: the deployment keeps what its run was given.
     fn unheeded(&self, layers: &Layers) -> Option<Unheeded> {
-        let (command, under_way) = match (self.goes_on(), self) {
-            (Some((command, leads_back)), _) => (command, Some(leads_back)),
-            (None, Command::Status(_)) => ("status", None),
-            (None, Command::Wait(_)) => ("wait", None),
-            (None, Command::Report(_)) => ("report", None),
-            (None, Command::History(_)) => ("history", None),
-            (None, _) => return None,
-        };
-        let heeds = |id: &str| match under_way {
-            Some(leads_back) => heeds(id, leads_back),
-            None => WHERE.contains(&id),
-        };
+        let command = self.keeps_the_settings()?;
         let mut flags = layers.flags();
-        let flag = flags.find(|key| !heeds(key.id()))?.name().to_owned();
+        let flag = flags.find(|key| !heeds(command, key.id()))?;
+        let flag = flag.name().to_owned();
         Some(Unheeded { flag, command })
     }
 }
 
+/// Whether a command heeds the flag with this id, which every command takes.
+fn heeds(command: &str, id: &str) -> bool {
+    let is_of_output = matches!(id, "quiet" | "verbose" | "color" | "help" | "version");
+    is_of_output
+        || match command {
+            "run" | "deploy" | "rehearse" | "plan" | "doctor" | "config" | "iam-policy" => true,
+            "resume" | "approve" => heeds_under_way(id, false),
+            "rollback" => heeds_under_way(id, true),
+            _ => WHERE.contains(&id),
+        }
+}
+
 /// Whether a command that continues a deployment heeds the flag with this id.
-fn heeds(id: &str, leads_back: bool) -> bool {
+fn heeds_under_way(id: &str, leads_back: bool) -> bool {
     // On the way back green is not tested, and nothing pauses.
     let only_forward = matches!(id, "test_green" | "approve_url");
     // The version that takes the place of the one that is held.

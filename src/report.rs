@@ -59,6 +59,17 @@ pub enum Runner {
     None,
 }
 
+impl Runner {
+    /// The runner of a deployment that another process carries on, or none.
+    #[must_use]
+    pub fn other_than_this(is_carried_on: bool) -> Runner {
+        match is_carried_on {
+            true => Runner::Other,
+            false => Runner::None,
+        }
+    }
+}
+
 impl Entry {
     /// An entry of a deployment that this process has just carried on.
     #[must_use]
@@ -190,15 +201,6 @@ impl Entry {
     #[must_use]
     pub fn is_interrupted(&self) -> bool {
         self.runner == Runner::None && !self.deployment.state.rests()
-    }
-
-    /// Where its report lies in the bucket, once it has come to rest; none where its run was not told
-    /// to put it there.
-    #[must_use]
-    pub fn report_url(&self) -> Option<String> {
-        let plan = &self.deployment.plan;
-        let is_there = plan.wishes.reports_to_bucket && self.deployment.state.rests();
-        is_there.then(|| format!("s3://{}/{}", plan.bucket, report_key(&plan.id)))
     }
 
     /// How urgently it needs a person: the higher, the more.
@@ -385,7 +387,7 @@ fn item(entry: &Entry) -> Item<'_> {
         },
         interrupted: entry.is_interrupted(),
         test_url: entry.under_test().map(|(url, _)| url),
-        report_url: entry.report_url(),
+        report_url: report_url(&entry.deployment),
         started_at: deployment.started_at.to_string(),
         updated_at: deployment.updated_at.to_string(),
         error: deployment
@@ -465,6 +467,15 @@ fn driver(lease: &LeaseRecord) -> Option<Driver<'_>> {
         lease_seconds: lease.length_seconds,
         fence: lease.fence,
     })
+}
+
+/// Where a deployment's report lies in the bucket, once it has come to rest; `None` where its run was
+/// not told to put it there.
+#[must_use]
+pub fn report_url(deployment: &Deployment) -> Option<String> {
+    let plan = &deployment.plan;
+    let is_there = plan.wishes.reports_to_bucket && deployment.state.rests();
+    is_there.then(|| format!("s3://{}/{}", plan.bucket, report_key(&plan.id)))
 }
 
 /// The commands that lead on from where a deployment stands.

@@ -23,5 +23,5 @@ pub use drive::Session;
 pub use error::Error;
 pub use observer::{Notice, Observer};
 pub use orders::{Orders, Vouched};
-pub use outcome::{Outcome, Rest};
+pub use outcome::Outcome;
 pub use release::{Release, surroundings};

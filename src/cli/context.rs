@@ -147,12 +147,8 @@ impl Context {
         let deployment = store.find(id).ok()??;
         let transitions = store.transitions(id).unwrap_or_default();
         let events = store.events(id).unwrap_or_default();
-        let runner = match store.is_driven(id) {
-            true => Runner::Other,
-            false => Runner::None,
-        };
         Some(Entry {
-            runner,
+            runner: Runner::other_than_this(store.is_driven(id)),
             ..Entry::of(deployment, transitions, events)
         })
     }

@@ -24,14 +24,14 @@ use crate::config::{ConfigError, LogFormat};
 use crate::deployment::Deployment;
 use crate::driver::DriveError;
 use crate::journal::JournalError;
-use crate::machine::NotPossible;
+use crate::machine::{NotPossible, Rest};
 use crate::plan::Goal;
 use crate::preflight::Refused;
 use crate::rebuild::Unsettled;
 use crate::report::jsonl::{Line, Subject};
 use crate::report::{Entry, Runner};
 use crate::secrets::Secrets;
-use crate::session::{Error, Rest};
+use crate::session::Error;
 use crate::shared::{LEASES, LeaseRecord, SharedError};
 use crate::store::StoreError;
 use crate::text::for_shell;
@@ -194,11 +194,13 @@ impl Failed {
 
     /// Tells it whoever reads the output as data, and the CI system.
     pub(super) fn tell_others(&self) {
-        emit(&Line::Error {
+        let message = pasteable(&self.message);
+        let hint = self.hint_in_words().map(pasteable);
+        emit(|| Line::Error {
             of: self.stands.as_ref().map(|stands| stands.subject.clone()),
             exit_code: self.exit.code(),
-            message: &pasteable(&self.message),
-            hint: self.hint_in_words().map(pasteable).as_deref(),
+            message: &message,
+            hint: hint.as_deref(),
             users: self.users_in_words(),
         });
         if github::is_running() {
@@ -432,13 +434,13 @@ impl From<Refused> for Failed {
             Refused::Look(error) => Failed::from(error),
             Refused::Checks(ref findings) => {
                 let refusals = findings.iter().filter(|finding| finding.refuses());
-                let may = refusals.filter(|refusal| refusal.may_be_allowed());
+                let refusals: Vec<_> = refusals.collect();
+                let may = refusals.iter().filter(|refusal| refusal.may_be_allowed());
                 let names: Vec<_> = may.map(|refusal| refusal.check).collect();
-                let refusals = findings.iter().filter(|finding| finding.refuses());
                 let allow = names.iter().map(|check| format!(" --allow {check}"));
                 let hint = if names.is_empty() {
                     nothing.to_owned()
-                } else if names.len() < refusals.count() {
+                } else if names.len() < refusals.len() {
                     format!(
                         "{nothing}; put right what is named above and run again; `bluegreen plan` \
                          shows every check"
@@ -741,10 +743,9 @@ impl From<Obstacle> for Failed {
 fn busy_with(deployment: &Deployment, lease: Option<&LeaseRecord>, is_driven: bool) -> Failed {
     let in_flight = StoreError::in_flight(deployment);
     let id = for_shell(&deployment.plan.id);
-    let mut entry = Entry::of(deployment.clone(), Vec::new(), Vec::new());
-    entry.runner = match is_driven {
-        true => Runner::Other,
-        false => Runner::None,
+    let entry = Entry {
+        runner: Runner::other_than_this(is_driven),
+        ..Entry::of(deployment.clone(), Vec::new(), Vec::new())
     };
     if !is_driven {
         let why = match deployment.state.rests() {

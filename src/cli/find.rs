@@ -352,14 +352,11 @@ impl Context {
             Origin::Journal => self.store.events(&record.deployment.plan.id)?,
             Origin::Authenticated | Origin::Bucket => record.events,
         };
-        let runner = match self.is_carried_on(&record.deployment, lease.as_ref()) {
-            true => Runner::Other,
-            false => Runner::None,
-        };
+        let is_carried_on = self.is_carried_on(&record.deployment, lease.as_ref());
         Ok(Entry {
             outputs: record.outputs,
             lease,
-            runner,
+            runner: Runner::other_than_this(is_carried_on),
             ..Entry::of(record.deployment, record.transitions, events)
         })
     }

@@ -107,7 +107,7 @@ fn examples(command: &str) -> Option<&'static str> {
 
 /// The help that a command line requests. `heeds` is whether a command heeds a global flag.
 pub(super) fn requested(
-    definition: &Command,
+    definition: Command,
     arguments: &[OsString],
     heeds: impl Fn(&str, &str) -> bool,
 ) -> StyledStr {
@@ -124,7 +124,7 @@ pub(super) fn requested(
         .iter()
         .find_map(|word| definition.find_subcommand(word));
     let name = command.map(|command| command.get_name().to_owned());
-    let mut all = shown(definition.clone(), length, heeds);
+    let mut all = shown(definition, length, heeds);
     let command = match &name {
         Some(name) => all.find_subcommand_mut(name).expect("it was found"),
         None => &mut all,

@@ -17,16 +17,16 @@ static IS_JSONL: AtomicBool = AtomicBool::new(false);
 /// Lets standard output take JSON lines only, and writes the first of them.
 pub(super) fn begin_lines() {
     IS_JSONL.store(true, Ordering::Relaxed);
-    emit(&Line::Version {
+    emit(|| Line::Version {
         output: jsonl::VERSION,
         bluegreen: env!("CARGO_PKG_VERSION"),
     });
 }
 
-/// Writes a JSON line, where standard output takes them.
-pub(super) fn emit(line: &Line<'_>) {
+/// Writes a JSON line, which is made only where standard output takes it.
+pub(super) fn emit<'a>(line: impl FnOnce() -> Line<'a>) {
     if IS_JSONL.load(Ordering::Relaxed) {
-        let text = Secrets::default().hide(&line.text());
+        let text = Secrets::default().hide(&line().text());
         above_the_view(|| print(&text));
     }
 }
@@ -40,10 +40,15 @@ pub(super) fn say(text: &str) {
 }
 
 fn print(text: &str) {
-    let said = writeln!(std::io::stdout(), "{}", harmless(text));
-    if said.is_err_and(|error| error.kind() != ErrorKind::BrokenPipe) {
+    if is_unheard(&writeln!(std::io::stdout(), "{}", harmless(text))) {
         IS_UNHEARD.store(true, Ordering::Relaxed);
     }
+}
+
+/// Whether what was written could not be read, and not because its reader wanted no more.
+pub(super) fn is_unheard(written: &std::io::Result<()>) -> bool {
+    let failed = written.as_ref().err();
+    failed.is_some_and(|error| error.kind() != ErrorKind::BrokenPipe)
 }
 
 /// Prints a result for people: the commands in it are ready to paste.

@@ -194,22 +194,23 @@ impl Args {
         let (label, bundle) = self.which.version(config)?;
         let cutover = self.pause_before_cutover || self.pause_before.contains(&Pause::Cutover);
         let swap = self.pause_before.contains(&Pause::Swap);
-        if config.wishes.asks_approval && !swap && !cutover {
-            let message = "--approve-url needs a pause: add --pause-before cutover";
-            return Err(Failed::new(Exit::Refused, message)
-                .hint("nothing was changed; add --pause-before cutover, or leave the URL out"));
+        let needs_a_pause = [
+            (config.wishes.asks_approval, "--approve-url", "the URL"),
+            (config.detaches, "--detach-at pause", "--detach-at"),
+        ];
+        for (_, flag, it) in needs_a_pause.iter().filter(|(is_set, ..)| *is_set) {
+            if !swap && !cutover {
+                let message = format!("{flag} needs a pause: add --pause-before cutover");
+                return Err(Failed::new(Exit::Refused, message).hint(format!(
+                    "nothing was changed; add --pause-before cutover, or leave {it} out"
+                )));
+            }
         }
         if config.wishes.approval.is_some() && !config.wishes.asks_approval && (swap || cutover) {
             warn!(
                 "--approve-limit bounds the wait for --approve-url; without it the run ends at its \
                  pause, and `bluegreen resume` approves it"
             );
-        }
-        if config.detaches && !swap && !cutover {
-            let message = "--detach-at pause needs a pause: add --pause-before cutover";
-            return Err(Failed::new(Exit::Refused, message).hint(
-                "nothing was changed; add --pause-before cutover, or leave --detach-at out",
-            ));
         }
         let promotes = self.strategy == Strategy::Promote;
         let holds = |hook: &&Hook| hook.on_failure == OnFailure::Hold;
@@ -369,7 +370,7 @@ async fn already_live(context: &Context, config: &Config) -> Result<Exit, Failed
     let message = format!("{version} is live already: nothing was changed");
     tell(&foreign(&users));
     tell(&foreign(&message));
-    emit(&Line::Outcome {
+    emit(|| Line::Outcome {
         of: None,
         exit_code: Exit::Completed.code(),
         message: &message,

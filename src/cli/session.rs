@@ -101,7 +101,7 @@ impl Listener for Console {
         }
         let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(stream) = &mut *stream {
-            emit(&stream.line(event));
+            emit(|| stream.line(event));
         }
     }
 }
@@ -191,7 +191,7 @@ fn begun(deployment: &Deployment) -> String {
     }
 }
 
-/// Where a release pauses, which is said before it begins.
+/// Where a release pauses, as the log says before it begins.
 fn pauses(plan: &Plan) -> String {
     let before = match (plan.pause_before_swap, plan.pause_before_cutover) {
         (false, false) => return String::new(),
@@ -401,7 +401,7 @@ pub(super) async fn report(
         github::annotate_end(&entry, exit.code() != 0);
         github::tell(&entry);
     }
-    emit(&outcome(&entry, exit.code(), deployment.meaning()));
+    emit(|| outcome(&entry, exit.code(), deployment.meaning()));
     #[cfg(feature = "sandbox")]
     if let Some(sandbox) = &context.sandbox
         && let Some(told) = sandbox.summary().await?

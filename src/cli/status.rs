@@ -14,7 +14,7 @@ use crate::events::Happened;
 use crate::plan::Goal;
 use crate::report::live::Live;
 use crate::report::{self, Entry, Runner};
-use crate::session::{Rest, surroundings};
+use crate::session::surroundings;
 use crate::text::foreign;
 
 /// What `status` takes.
@@ -169,7 +169,7 @@ fn worst(entries: &[Entry], paused: u8) -> Exit {
         if entry.is_interrupted() {
             return Some(Exit::Interrupted);
         }
-        let rest = Rest::of(&entry.deployment.state)?;
+        let rest = entry.deployment.state.rest()?;
         Some(exit_code(Some(rest), Goal::Release, paused))
     });
     rests

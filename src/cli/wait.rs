@@ -11,7 +11,6 @@ use super::output::say;
 use crate::config::Options;
 use crate::machine::{Kind, State};
 use crate::plan::Goal;
-use crate::session::Rest;
 use crate::table::duration;
 
 /// What `wait` takes.
@@ -79,15 +78,13 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
         if args.until.is_met(&found.state) {
             say(&format!("{id} {kind}"));
             return Ok(match args.until {
-                Until::Rest | Until::End => {
-                    exit_code(Rest::of(&found.state), Goal::Release, paused)
-                }
+                Until::Rest | Until::End => exit_code(found.state.rest(), Goal::Release, paused),
                 _ => Exit::Completed,
             });
         }
         if args.until.cannot_be_met(&found.state) {
             let message = format!("deployment {id} is {kind}: {}", found.meaning());
-            let exit = match exit_code(Rest::of(&found.state), Goal::Release, paused) {
+            let exit = match exit_code(found.state.rest(), Goal::Release, paused) {
                 Exit::Completed | Exit::Paused(_) => Exit::Refused,
                 exit => exit,
             };

@@ -13,7 +13,7 @@ use super::delivery::{Delivered, Delivery, Failure, Messenger};
 use crate::clock::{Clock, Moment};
 use crate::deployment::Deployment;
 use crate::plan::Target;
-use crate::report::{Entry, leads_on};
+use crate::report::{Entry, leads_on, report_url};
 use crate::secrets::{Secrets, of_this_process};
 use crate::store::{Due, Store, StoreError};
 
@@ -200,18 +200,19 @@ impl Courier {
         notification.why = self.secrets.hide(&notification.why);
         // Commands that lead on from a state lead nowhere once the deployment has left it.
         let still = deployment.state.kind().to_string() == notification.state;
-        let rests = deployment.state.rests();
-        let events = self.store.events(id)?;
-        let entry = Entry::of(deployment, Vec::new(), events);
-        let next = match still && rests {
-            true => leads_on(&entry),
+        let report = report_url(&deployment);
+        let next = match still && deployment.state.rests() {
+            true => {
+                let events = self.store.events(id)?;
+                leads_on(&Entry::of(deployment, Vec::new(), events))
+            }
             false => Vec::new(),
         };
         Ok(Some(Delivery {
             receiver,
             notification,
             next,
-            report: entry.report_url(),
+            report,
             card: self.store.card(id, due.receiver)?,
         }))
     }

@@ -4,7 +4,7 @@ use comfy_table::Table;
 use comfy_table::presets;
 
 use super::events::line;
-use super::{Entry, leads_on};
+use super::{Entry, leads_on, report_url};
 use crate::clock::{Moment, whole_seconds};
 use crate::deployment::{DeployWarning, Deployment};
 use crate::machine::Cause;
@@ -74,7 +74,7 @@ pub fn story(entry: &Entry) -> String {
     if let Some((url, name)) = entry.under_test() {
         lines.push(format!("Under test: {url} ({name})"));
     }
-    if let Some(url) = entry.report_url() {
+    if let Some(url) = report_url(deployment) {
         lines.push(format!("Report: {url}"));
     }
     // Names and reasons are somebody else's; a command is whole or of no use.

@@ -414,19 +414,23 @@ fn evaluated(text: &str, value_of: impl Fn(&str) -> String) -> String {
     done
 }
 
+/// The inputs that name what the sandbox is seeded with.
+const SHOP: [(&str, &str); 3] = [
+    ("application", "shop"),
+    ("environment", "shop-blue"),
+    ("bucket", "shop-artifacts"),
+];
+
 #[test]
 fn the_action_releases_and_says_so() {
     let served = Served::at_speed(SPEED);
     let mut runner = Runner::new(&served, true);
     let inputs = [
-        ("application", "shop"),
-        ("environment", "shop-blue"),
-        ("bucket", "shop-artifacts"),
         ("version-label", "v2"),
         ("arguments", "--poll\n25s"),
         ("state-key", "a key of at least 32 characters, hush"),
     ];
-    let (output, outputs) = runner.action(&inputs);
+    let (output, outputs) = runner.action(&[&SHOP[..], &inputs].concat());
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert_eq!(outputs["state"], "Completed");
     assert_eq!(outputs["id"], begun(&served));
@@ -456,13 +460,8 @@ fn the_action_of_a_release_that_is_held_fails_and_still_has_its_outputs() {
     let served = Served::at_speed(SPEED);
     fail_its_test(&served, "v2");
     let mut runner = Runner::new(&served, true);
-    let inputs = [
-        ("application", "shop"),
-        ("environment", "shop-blue"),
-        ("bucket", "shop-artifacts"),
-        ("version-label", "v2"),
-    ];
-    let (output, outputs) = runner.action(&inputs);
+    let of_version = |label| [&SHOP[..], &[("version-label", label)]].concat();
+    let (output, outputs) = runner.action(&of_version("v2"));
     assert_eq!(output.status.code(), Some(14), "{output:?}");
     assert_eq!(outputs["state"], "Held");
     assert_eq!(outputs["version"], "v1");
@@ -477,8 +476,7 @@ fn the_action_of_a_release_that_is_held_fails_and_still_has_its_outputs() {
     assert!(log.contains("::warning title=bluegreen::"), "{log}");
 
     // What another run finds is an annotation too, with the outputs of the deployment in its way.
-    let (output, outputs) =
-        runner.action(&[inputs[0], inputs[1], inputs[2], ("version-label", "v3")]);
+    let (output, outputs) = runner.action(&of_version("v3"));
     assert_eq!(output.status.code(), Some(12), "{output:?}");
     assert_eq!(outputs["id"], begun(&served));
     let log = String::from_utf8_lossy(&output.stderr);

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bluegreen::claim::Interruption;
+use bluegreen::machine::Rest;
 use bluegreen::notifications::Messenger;
 use bluegreen::receivers::ReceiverTable;
-use bluegreen::session::{Notice, Observer, Release, Rest, Session};
+use bluegreen::session::{Notice, Observer, Release, Session};
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;

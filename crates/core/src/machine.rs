@@ -10,6 +10,7 @@ mod followers;
 pub(crate) mod kind;
 mod operator;
 mod remedy;
+mod rest;
 mod safety;
 mod seen;
 mod stages;
@@ -25,6 +26,7 @@ pub use followers::{
 pub use kind::Kind;
 pub use operator::{NotPossible, Order, hold, obey, unapproved};
 pub use remedy::remedy;
+pub use rest::Rest;
 pub use safety::is_safe;
 pub use seen::{
     Deploy, EnvSeen, FollowersSeen, Green, HostSeen, Instances, Late, Launch, Likeness, MayArrive,

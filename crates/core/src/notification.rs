@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::deployment::Deployment;
 use crate::events::Poll;
-use crate::machine::State;
+use crate::machine::Rest;
 use crate::moment::{Moment, whole_seconds};
 use crate::plan::Target;
 use crate::receivers::Occasion;
@@ -51,7 +51,7 @@ impl Notification {
         poll: Option<&Poll>,
         why: &str,
     ) -> Option<Notification> {
-        let occasion = occasion_of(&deployment.state)?;
+        let occasion = occasion_of(deployment.state.rest()?);
         let at = deployment.updated_at;
         Some(Notification::of(deployment, occasion, at, poll, why))
     }
@@ -126,31 +126,14 @@ impl Notification {
     }
 }
 
-/// The occasion of a state that a deployment enters; `None` where there is no message.
-fn occasion_of(state: &State) -> Option<Occasion> {
-    match state {
-        State::AwaitingSwap | State::AwaitingCutover => Some(Occasion::AwaitingApproval),
-        State::Held { .. } => Some(Occasion::Held),
-        State::RolledBack { .. } => Some(Occasion::RolledBack),
-        State::Stuck { .. } => Some(Occasion::Stuck),
-        State::Completed => Some(Occasion::Completed),
-        State::Preparing
-        | State::Cloning
-        | State::Warming
-        | State::DeployingGreen
-        | State::TestingGreen
-        | State::SwappingToGreen
-        | State::DrainingBlue
-        | State::Deploying
-        | State::AbortingDeploy { .. }
-        | State::Testing
-        | State::SwappingToBlue
-        | State::Baking
-        | State::ReturningToGreen { .. }
-        | State::ReturningToBlue { .. }
-        | State::TerminatingGreen
-        | State::TerminatingBlue
-        | State::Discarding { .. } => None,
+/// The occasion of a deployment that comes to rest.
+fn occasion_of(rest: Rest) -> Occasion {
+    match rest {
+        Rest::Paused => Occasion::AwaitingApproval,
+        Rest::Held => Occasion::Held,
+        Rest::RolledBack => Occasion::RolledBack,
+        Rest::Stuck => Occasion::Stuck,
+        Rest::Completed => Occasion::Completed,
     }
 }
 

@@ -500,10 +500,13 @@ impl Store {
         why: &str,
         events: &[EventRecord],
     ) -> Result<Option<Notification>, StoreError> {
-        if next.plan.wishes.notify.is_empty() {
+        if next.plan.wishes.notify.is_empty() || !next.state.rests() {
             return Ok(None);
         }
-        let kept = self.events(&next.plan.id)?;
+        let kept = match Users::last_poll(events) {
+            Some(_) => Vec::new(),
+            None => self.events(&next.plan.id)?,
+        };
         let poll = Users::last_poll(events).or_else(|| Users::last_poll(&kept));
         Ok(Notification::on_entering(next, poll, why))
     }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cause::Cause;
 use super::kind::Kind;
+use super::rest::Rest;
 use crate::plan::Strategy;
 
 /// Where a deployment stands: what a checkpoint holds.
@@ -121,11 +122,36 @@ impl State {
     /// Whether nothing happens in it until an operator says so.
     #[must_use]
     pub fn rests(&self) -> bool {
-        self.is_end()
-            || matches!(
-                self.kind(),
-                Kind::Held | Kind::AwaitingSwap | Kind::AwaitingCutover
-            )
+        self.rest().is_some()
+    }
+
+    /// How a deployment in this state rests; `None` where it does not.
+    #[must_use]
+    pub fn rest(&self) -> Option<Rest> {
+        match self {
+            State::Completed => Some(Rest::Completed),
+            State::RolledBack { .. } => Some(Rest::RolledBack),
+            State::AwaitingSwap | State::AwaitingCutover => Some(Rest::Paused),
+            State::Held { .. } => Some(Rest::Held),
+            State::Stuck { .. } => Some(Rest::Stuck),
+            State::Preparing
+            | State::Cloning
+            | State::Warming
+            | State::DeployingGreen
+            | State::TestingGreen
+            | State::SwappingToGreen
+            | State::DrainingBlue
+            | State::Deploying
+            | State::AbortingDeploy { .. }
+            | State::Testing
+            | State::SwappingToBlue
+            | State::Baking
+            | State::ReturningToGreen { .. }
+            | State::ReturningToBlue { .. }
+            | State::TerminatingGreen
+            | State::TerminatingBlue
+            | State::Discarding { .. } => None,
+        }
     }
 
     /// Whether bluegreen has requested a swap in this state.

@@ -39,7 +39,7 @@ struct Inner {
     etag: String,
     /// Runs since the last renewal that succeeded was sent.
     renewed: Stopwatch,
-    /// Whether the log has the operator's order: `abort` repeats it until the runner has obeyed.
+    /// Whether the log has the operator's order: `rollback` repeats it until the runner has obeyed.
     has_logged_the_order: bool,
 }
 
