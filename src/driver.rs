@@ -37,6 +37,7 @@ use crate::facts::{
     version_under_test,
 };
 use crate::fidelity::template_sets;
+use crate::heap::on_heap;
 use crate::journal::{Journal, JournalError};
 use crate::machine::{
     Cause, Effect, Kind, Order, Seen, State, Step, hold, hosts_left_over, is_safe, is_still_wanted,
@@ -195,7 +196,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
         let mut lock_lost = None;
         let driven = tokio::select! {
             biased;
-            driven = self.turns(deployment) => driven,
+            driven = on_heap(|| self.turns(deployment)) => driven,
             lost = lost => {
                 lock_lost = Some(lost.to_string());
                 Err(lost.into())
@@ -238,9 +239,9 @@ impl<'a, C: Cloud> Driver<'a, C> {
         self.until_in_the_bucket(deployment, caught_up).await?;
         if deployment.left.is_some() || deployment.state == State::Preparing {
             let entered = deployment.state.clone();
-            let hooks = self.hooks(deployment, deployment.left, &entered, deployment.plan.goal);
-            let word = Box::pin(hooks).await?;
-            Box::pin(self.obey_hooks(deployment, entered, word, None)).await?;
+            let (left, goal) = (deployment.left, deployment.plan.goal);
+            let word = on_heap(|| self.hooks(deployment, left, &entered, goal)).await?;
+            on_heap(|| self.obey_hooks(deployment, entered, word, None)).await?;
         }
         if deployment.left.is_some() {
             let mut next = deployment.clone();
@@ -252,22 +253,22 @@ impl<'a, C: Cloud> Driver<'a, C> {
             self.tell_probes(deployment, false);
             self.retreat_if_asked(deployment).await?;
             if deployment.state.rests() {
-                if !Box::pin(self.is_approved(deployment)).await? {
+                if !on_heap(|| self.is_approved(deployment)).await? {
                     return Ok(());
                 }
                 continue;
             }
             let is_timed_out = self.is_patience_spent(deployment);
-            let Some((mut seen, _)) = Box::pin(self.look(deployment)).await? else {
+            let Some((mut seen, _)) = on_heap(|| self.look(deployment)).await? else {
                 continue;
             };
             if is_timed_out {
                 self.say_what_takes_long(deployment, &seen);
             }
-            match Box::pin(self.decide(deployment, &mut seen, is_timed_out)).await? {
+            match on_heap(|| self.decide(deployment, &mut seen, is_timed_out)).await? {
                 Step::Rest => return Ok(()),
                 Step::Enter(next) => {
-                    Box::pin(self.enter(deployment, next, Some(&seen))).await?;
+                    on_heap(|| self.enter(deployment, next, Some(&seen))).await?;
                 }
                 Step::Wait { .. } | Step::Read(_) | Step::Delay { effect: None } => {
                     self.pause(deployment).await?;
@@ -275,16 +276,16 @@ impl<'a, C: Cloud> Driver<'a, C> {
                 Step::Delay {
                     effect: Some(effect),
                 } => {
-                    Box::pin(self.act(deployment, &effect, true)).await?;
+                    on_heap(|| self.act(deployment, &effect, true)).await?;
                     self.pause(deployment).await?;
                 }
                 Step::Ask { effect, otherwise } => {
-                    let act = Box::pin(self.act(deployment, &effect, false)).await?;
-                    Box::pin(self.follow(deployment, act, otherwise, &seen)).await?;
+                    let act = on_heap(|| self.act(deployment, &effect, false)).await?;
+                    on_heap(|| self.follow(deployment, act, otherwise, &seen)).await?;
                 }
                 Step::Once { effect, otherwise } => {
-                    let act = Box::pin(self.act(deployment, &effect, true)).await?;
-                    Box::pin(self.follow(deployment, act, otherwise, &seen)).await?;
+                    let act = on_heap(|| self.act(deployment, &effect, true)).await?;
+                    on_heap(|| self.follow(deployment, act, otherwise, &seen)).await?;
                 }
             }
         }
@@ -472,8 +473,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
             needs.likeness = self.streaks.wants_likeness(deployment);
             needs.reasons = self.is_patience_spent(deployment) || self.streaks.wants_reasons();
             let looked = {
-                let looking = self.cloud.look(&deployment.plan, &needs);
-                tokio::pin!(looking);
+                let mut looking = on_heap(|| self.cloud.look(&deployment.plan, &needs));
                 loop {
                     tokio::select! {
                         biased;
@@ -698,7 +698,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
         let mut send_by = Deadline::default();
         let mut is_settled = false;
         if effect.touches_service() {
-            let Some((fresh, began)) = Box::pin(self.look(deployment)).await? else {
+            let Some((fresh, began)) = on_heap(|| self.look(deployment)).await? else {
                 return Ok(Act::Again);
             };
             send_by = send_by.and(began, LOOK_HOLDS);
@@ -840,7 +840,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
         let left = deployment.state.kind();
         self.obey_hooks(deployment, state, word, seen).await?;
         if deployment.state.kind() != left {
-            Box::pin(self.tell_the_engine_log(deployment, left)).await;
+            on_heap(|| self.tell_the_engine_log(deployment, left)).await;
         }
         Ok(())
     }

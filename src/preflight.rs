@@ -14,6 +14,7 @@ use tracing::warn;
 
 use crate::cloud::{AwsCloud, Environment, LookError, VersionRecord};
 use crate::config::Config;
+use crate::heap::on_heap;
 use crate::plan::{Plan, Strategy, Target};
 use crate::rebuild::strategy_of;
 use crate::text::for_shell;
@@ -217,7 +218,7 @@ pub async fn inspect(
         around,
     };
     // On the heap: it holds a request of every check, and every caller's future would hold it.
-    Ok(Box::pin(inspector.inspect()).await?)
+    Ok(on_heap(|| inspector.inspect()).await?)
 }
 
 /// Checks what can be known beforehand and chooses every name.

@@ -9,6 +9,7 @@ use crate::cloud::Cloud;
 use crate::command::{Ran, Run};
 use crate::deployment::Deployment;
 use crate::events::Happened;
+use crate::heap::on_heap;
 use crate::hooks::{self, Hook, OnFailure, Passage};
 use crate::machine::{Cause, Kind, Order, State, unapproved};
 use crate::plan::Goal;
@@ -97,7 +98,7 @@ impl<C: Cloud> Driver<'_, C> {
             run.secret = deployment.plan.test_variables();
             let name = hook.to_string();
             self.tell(deployment, Happened::HookBegan { hook: name });
-            let ran = Box::pin(self.run_hook(deployment, &hook, &run)).await?;
+            let ran = on_heap(|| self.run_hook(deployment, &hook, &run)).await?;
             let output = Output {
                 at: self.clock.now(),
                 what: format!("hook {hook}"),

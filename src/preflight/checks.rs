@@ -20,6 +20,7 @@ use self::traffic::{previewed, unfit};
 use super::check::{Check, Finding};
 use super::inspection::{Facts, Inspection};
 use crate::cloud::{Configuration, LookError};
+use crate::heap::on_heap;
 
 impl Inspector<'_> {
     /// Every check. What cannot be read refuses where a release needs it, and leaves a check
@@ -47,7 +48,7 @@ impl Inspector<'_> {
             Check::Environments.passed(format!("{} is {}", self.blue.name, self.blue.id)),
             tier,
         ];
-        let read = self.read(&mut findings).await?;
+        let read = on_heap(|| self.read(&mut findings)).await?;
         let facts = self.facts(&read);
         let registers = matches!(&read.version, Ok((_, None)));
         let configuration = read.configuration.as_ref();
@@ -70,21 +71,21 @@ impl Inspector<'_> {
             unmanaged,
             counted,
         ) = tokio::join!(
-            self.green_name(),
-            self.green_cname(),
-            self.platform_branch(configuration),
+            on_heap(|| self.green_name()),
+            on_heap(|| self.green_cname()),
+            on_heap(|| self.platform_branch(configuration)),
             self.cloud.managed_action(&self.blue.name),
-            self.quotas(registers, configuration),
+            on_heap(|| self.quotas(registers, configuration)),
             self.termination_protection(),
             self.cloud.zone_records(),
-            self.bucket(),
-            self.alarms(),
-            self.permissions(&caller, &read),
-            self.previous_version(),
-            self.answers(configuration),
+            on_heap(|| self.bucket()),
+            on_heap(|| self.alarms()),
+            on_heap(|| self.permissions(&caller, &read)),
+            on_heap(|| self.previous_version()),
+            on_heap(|| self.answers(configuration)),
             self.security_groups(),
-            self.launched(configuration),
-            self.unmanaged_changes(configuration),
+            on_heap(|| self.launched(configuration)),
+            on_heap(|| self.unmanaged_changes(configuration)),
             self.request_count(),
         );
         let zones = records.as_ref().map(|records| records.found.as_slice());
@@ -150,7 +151,7 @@ impl Inspector<'_> {
     /// Reads what a release needs, with what is found of it.
     async fn read(&self, findings: &mut Vec<Finding>) -> Result<Read, LookError> {
         let (version, tags, configuration, instances, preview, nodes) = tokio::join!(
-            self.version(),
+            on_heap(|| self.version()),
             self.cloud.tags(&self.blue.arn),
             self.cloud.configuration(&self.config.app, &self.blue.name),
             self.instances(),

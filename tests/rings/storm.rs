@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use bluegreen::deployment::Deployment;
 use bluegreen::driver::DriveError;
+use bluegreen::heap::on_heap;
 use bluegreen::machine::{Cause, Kind, Order, State, obey};
 use bluegreen::plan::{ApprovalLimit, Goal, Strategy};
 use bluegreen::preflight::Wanted;
@@ -86,13 +87,10 @@ async fn storm(seed: u64) -> Outcome {
     let waiters = [waiters.next(), waiters.next()];
     let [earlier, later] = waiters.map(async |waiter: Option<(&Waiter, _)>| {
         let (waiter, rng) = waiter?;
-        Some(waiter.play(&world, &weather, rng, &struck).await)
+        Some(on_heap(|| waiter.play(&world, &weather, rng, &struck)).await)
     });
-    let first = play_on(&world, &weather, &mut rng, &mut deployment, &struck);
-    let ((processes, is_left), earlier, later) = {
-        // On the heap: one thread polls all three.
-        tokio::join!(Box::pin(first), Box::pin(earlier), Box::pin(later))
-    };
+    let first = on_heap(|| play_on(&world, &weather, &mut rng, &mut deployment, &struck));
+    let ((processes, is_left), earlier, later) = tokio::join!(first, earlier, later);
     let waited: Vec<_> = earlier.into_iter().chain(later).collect();
     let report = world.sandbox.report();
     let deaths = world.deaths();
@@ -295,7 +293,7 @@ async fn process(
     let (_signal, interrupted) = watch::channel(false);
     let driven = tokio::select! {
         biased;
-        driven = world.process(deployment, clock, interrupted) => driven,
+        driven = on_heap(|| world.process(deployment, clock, interrupted)) => driven,
         () = world.died() => {
             if rng.bool() {
                 count(struck, "lost_disks");

@@ -5,8 +5,8 @@
 //! state to state, [`facts`] give the machine what AWS shows, and a [`deployment`] is all of that
 //! as the journal keeps it; [`events`] are what happens in it, and [`followers`] what must follow a
 //! swap. The other modules are the parts of a plan ([`acceptance`], [`hooks`], [`health`], [`receivers`]), what is
-//! judged ([`fidelity`], [`traffic`]), and what these are written with ([`command`], [`moment`],
-//! [`secrets`], [`table`], [`text`]).
+//! judged ([`fidelity`], [`traffic`]), and what these are written with ([`command`], [`heap`],
+//! [`moment`], [`secrets`], [`table`], [`text`]).
 #![warn(missing_docs)]
 
 pub mod plan;
@@ -33,6 +33,7 @@ pub mod fidelity;
 pub mod traffic;
 
 pub mod command;
+pub mod heap;
 pub mod moment;
 pub mod secrets;
 pub mod table;

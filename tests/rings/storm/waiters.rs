@@ -8,6 +8,7 @@ use bluegreen::cloud::LookError;
 use bluegreen::deployment::Deployment;
 use bluegreen::facts::is_healthy;
 use bluegreen::health::Health;
+use bluegreen::heap::on_heap;
 use bluegreen::plan::Strategy;
 use bluegreen::preflight::{self, Past, Refused, Surroundings, Wanted};
 use bluegreen::shared::Lease;
@@ -123,7 +124,7 @@ impl Waiter {
         let clock = world.cloud.corrected(world.clock);
         let driven = tokio::select! {
             biased;
-            driven = world.drive_under(lease, &mut deployment, clock, interrupted) => Some(driven),
+            driven = on_heap(|| world.drive_under(lease, &mut deployment, clock, interrupted)) => Some(driven),
             () = world.died() => None,
         };
         let mut is_left = obeyed(&world, &mut rng, &mut deployment, driven);
@@ -218,7 +219,7 @@ impl Waiter {
             past: Past::default(),
         };
         let id = self.id.to_owned();
-        let planned = preflight::plan(cloud, config, id, &wanted, found, &around).await;
+        let planned = on_heap(|| preflight::plan(cloud, config, id, &wanted, found, &around)).await;
         if let Err(refused) = &planned
             && refused.may_pass()
         {

@@ -4,6 +4,10 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 
+/// Three quarters of what a thread has by itself, in bytes: a release that needs nearly all of it
+/// overflows here, and not in a program that carries out several.
+const STACK: usize = 3 * 512 * 1024;
+
 /// Works on every one of these, on so many threads at a time.
 ///
 /// # Panics
@@ -20,7 +24,8 @@ pub fn in_parallel<T>(
     let failed = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..threads {
-            scope.spawn(|| {
+            let thread = std::thread::Builder::new().stack_size(STACK);
+            let worked = thread.spawn_scoped(scope, || {
                 while let Some(one) = next() {
                     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| work(one))) {
                         let said = panic_message(&*panic).to_owned();
@@ -28,6 +33,7 @@ pub fn in_parallel<T>(
                     }
                 }
             });
+            worked.expect("a thread");
         }
     });
     let failed = failed.into_inner().expect("no panic holds it");

@@ -27,6 +27,7 @@ use bluegreen::config::Config;
 use bluegreen::deployment::Deployment;
 use bluegreen::driver::{DriveError, Driver};
 use bluegreen::events::{DeploymentEvent, Listener};
+use bluegreen::heap::on_heap;
 use bluegreen::hooks::{Hook, HookTable};
 use bluegreen::journal::Journal;
 use bluegreen::machine::Kind;
@@ -491,8 +492,7 @@ impl VirtualWorld {
                 Err(error) => return Err(error.into()),
             }
         };
-        self.drive_under(lease, deployment, clock, interrupted)
-            .await
+        on_heap(|| self.drive_under(lease, deployment, clock, interrupted)).await
     }
 
     /// Takes a deployment up under its lease, and drives. False where the deployment is neither
@@ -524,7 +524,7 @@ impl VirtualWorld {
             .approved_by(approver)
             .hooks_run_by(&self.desk)
             .heard_by(&self.heard);
-        driver.drive(deployment).await?;
+        on_heap(|| driver.drive(deployment)).await?;
         Ok(true)
     }
 
