@@ -13,10 +13,13 @@ use bluegreen::machine::State;
 use bluegreen::store::{Store, StoreError};
 use bluegreen_sandbox::{Phase, TapVerdict};
 
+use crate::support::parallel::in_parallel;
 use crate::support::served::{Served, Victim};
 use bluegreen_testing::sample::sampled;
 
 const SPEED: f64 = 600.0;
+/// How many damages are tried at a time.
+const AT_A_TIME: usize = 6;
 
 #[track_caller]
 fn exits(output: &Output, code: i32) -> String {
@@ -306,11 +309,7 @@ fn whatever_damages_a_journal_the_bucket_has_the_truth() {
         Damage::Cut(300),
         Damage::Cut(990),
     ];
-    std::thread::scope(|scope| {
-        for damage in sampled("damages", damages, 3) {
-            scope.spawn(move || damaged_and_resumed(damage));
-        }
-    });
+    in_parallel(AT_A_TIME, sampled("damages", damages, 3), damaged_and_resumed);
 }
 
 fn damaged_and_resumed(damage: Damage) {

@@ -2,6 +2,7 @@
 
 pub mod forms;
 pub mod literals;
+pub mod load;
 pub mod machines;
 pub mod modules;
 pub mod page;

@@ -4,11 +4,13 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 
+use super::load::Machine;
+
 /// Three quarters of what a thread has by itself, in bytes: a release that needs nearly all of it
 /// overflows here, and not in a program that carries out several.
 const STACK: usize = 3 * 512 * 1024;
 
-/// Works on every one of these, on so many threads at a time.
+/// Works on every one of these, on so many threads at a time, with the machine to itself.
 ///
 /// # Panics
 /// Where the work on any of them panics. It repeats every panic's message at the end, where people
@@ -19,6 +21,7 @@ pub fn in_parallel<T>(
     all: impl IntoIterator<Item = T, IntoIter: Send>,
     work: impl Fn(T) + Sync,
 ) {
+    let machine = Machine::alone();
     let all = Mutex::new(all.into_iter());
     let next = || all.lock().expect("no panic holds it").next();
     let failed = Mutex::new(Vec::new());
@@ -26,6 +29,7 @@ pub fn in_parallel<T>(
         for _ in 0..threads {
             let thread = std::thread::Builder::new().stack_size(STACK);
             let worked = thread.spawn_scoped(scope, || {
+                machine.joined();
                 while let Some(one) = next() {
                     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| work(one))) {
                         let said = panic_message(&*panic).to_owned();

@@ -14,6 +14,8 @@ use bluegreen::prober::HttpProber;
 use bluegreen_sandbox::{Fault, Options, Sandbox};
 use bytes::Bytes;
 
+use super::load::Part;
+
 /// A sandbox that listens, its clock far ahead of the wall's, and a folder for
 /// the journal.
 pub struct Served {
@@ -22,6 +24,7 @@ pub struct Served {
     pub folder: tempfile::TempDir,
     /// Ends the server with the test.
     runtime: tokio::runtime::Runtime,
+    _part: Part,
 }
 
 impl Served {
@@ -35,6 +38,7 @@ impl Served {
 
     /// The sandbox that these options open, with the shipped policy.
     pub fn of(options: Options) -> Served {
+        let part = Part::of_a_sandbox();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -56,6 +60,7 @@ impl Served {
             url,
             folder: tempfile::tempdir().expect("a temporary folder"),
             runtime,
+            _part: part,
         }
     }
 
