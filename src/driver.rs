@@ -16,6 +16,7 @@ mod word;
 
 pub use error::DriveError;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,8 +34,8 @@ use crate::events::{
 };
 use crate::facts::update::is_warning;
 use crate::facts::{
-    PutOff, ServiceOperation, Streaks, TEST_COMMAND, known, needs, tells_the_usual, usual_health,
-    version_under_test,
+    PutOff, ServiceOperation, Streaks, TEST_COMMAND, VersionRecord, Wait, known, needs,
+    processed_version, tells_the_usual, usual_health, version_under_test,
 };
 use crate::fidelity::template_sets;
 use crate::heap::on_heap;
@@ -43,6 +44,7 @@ use crate::machine::{
     Cause, Effect, Kind, Order, Seen, State, Step, hold, hosts_left_over, is_safe, is_still_wanted,
     obey,
 };
+use crate::pacing::{self, Standing, Takes};
 use crate::plan::{Goal, Plan, Role};
 use crate::prober::test_run;
 use crate::shared::SharedError;
@@ -102,6 +104,12 @@ pub struct Driver<'a, C> {
     prober: Option<Arc<dyn Prober>>,
     /// Those requests, while this process runs the deployment.
     probing: Option<Probing>,
+    /// The version to release, once AWS has shown that it is processed.
+    processed: Option<VersionRecord>,
+    /// How long the states of such a deployment take as a rule.
+    takes: BTreeMap<Kind, Takes>,
+    /// What the state waits for, as the last poll found it; nothing where that has failed.
+    waits: Vec<Wait>,
 }
 
 /// The outcome of an effect.
@@ -143,7 +151,17 @@ impl<'a, C: Cloud> Driver<'a, C> {
             renewals: 0,
             prober: None,
             probing: None,
+            processed: None,
+            takes: BTreeMap::new(),
+            waits: Vec::new(),
         }
+    }
+
+    /// This driver, expecting the states of the deployment to take this long.
+    #[must_use]
+    pub fn expecting(mut self, takes: BTreeMap<Kind, Takes>) -> Driver<'a, C> {
+        self.takes = takes;
+        self
     }
 
     /// This driver, sending the requests to production that a plan may want by this prober.
@@ -470,6 +488,11 @@ impl<'a, C: Cloud> Driver<'a, C> {
             self.looked_at = Some(self.clock.now());
             self.test_run.keep_to(deployment.state.kind());
             let mut needs = needs(deployment);
+            // What has been processed stays so.
+            let is_of_plan = |known: &VersionRecord| known.label == deployment.plan.version;
+            let processed = self.processed.clone().filter(is_of_plan);
+            let processed = processed.filter(|_| needs.version);
+            needs.version &= processed.is_none();
             needs.likeness = self.streaks.wants_likeness(deployment);
             needs.reasons = self.is_patience_spent(deployment) || self.streaks.wants_reasons();
             let looked = {
@@ -487,6 +510,13 @@ impl<'a, C: Cloud> Driver<'a, C> {
             let message = match looked {
                 Ok(mut sighting) => {
                     sighting.command = self.test_run.take();
+                    match processed {
+                        Some(_) => sighting.version = Some(processed),
+                        None if needs.version => {
+                            self.processed = processed_version(&deployment.plan, &sighting);
+                        }
+                        None => {}
+                    }
                     let now = self.clock.now();
                     if let Some(green) = sighting.environment(&deployment.plan.green)
                         && sighting.green_is_ours
@@ -596,9 +626,10 @@ impl<'a, C: Cloud> Driver<'a, C> {
                         }
                     }
                     let since = self.patience_began(deployment);
+                    self.waits = self.streaks.waits(deployment, &sighting, (since, now));
                     let waiting = Happened::Waiting {
                         state: deployment.state.kind(),
-                        waits: self.streaks.waits(deployment, &sighting, (since, now)),
+                        waits: self.waits.clone(),
                     };
                     self.tell(deployment, waiting);
                     return Ok(Some((seen, began)));
@@ -610,6 +641,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
                 return Err(DriveError::Unreachable { lasted, message });
             }
             self.tell(deployment, Happened::PollFailed { why: message });
+            self.waits.clear();
             self.pause(deployment).await?;
             let before = deployment.revision;
             self.retreat_if_asked(deployment).await?;
@@ -930,12 +962,13 @@ impl<'a, C: Cloud> Driver<'a, C> {
             return Err(DriveError::BucketAway { lasted, message });
         }
         self.tell(deployment, Happened::BucketAway { why: message });
+        self.waits.clear();
         self.pause(deployment).await?;
         self.began_at = self.clock.now();
         Ok(())
     }
 
-    /// Waits for the next poll, give or take a tenth of the interval, or for the end of the test
+    /// Waits for the next poll, as [`pacing`] says, give or take a tenth, or for the end of the test
     /// command. While production is monitored, the polls are so frequent that all the polls needed
     /// to find it unhealthy fall within one interval, however long a poll takes.
     async fn pause(&mut self, deployment: &Deployment) -> Result<(), DriveError> {
@@ -950,7 +983,18 @@ impl<'a, C: Cloud> Driver<'a, C> {
                 let left = whole.saturating_sub(looked_for.unwrap_or_default());
                 left.max(whole / 10)
             }
-            _ => limits.poll.mul_f64(0.9 + 0.2 * jitter),
+            kind => {
+                let now = self.clock.now();
+                let standing = Standing {
+                    kind,
+                    waits: &self.waits,
+                    has_doubts: self.streaks.has_doubts(),
+                    lasted: now.since(deployment.entered_at),
+                    swaps_for: deployment.swap_under_way().map(|at| now.since(at)),
+                    takes: self.takes.get(&kind).copied(),
+                };
+                pacing::interval(limits, &standing).mul_f64(0.9 + 0.2 * jitter)
+            }
         };
         tokio::select! {
             biased;

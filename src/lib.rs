@@ -41,6 +41,6 @@ pub use bluegreen_clock as clock;
 pub use bluegreen_core::followers::{listener_rules, preview};
 pub use bluegreen_core::{
     acceptance, deployment, events, facts, fidelity, health, heap, hooks, machine, notification,
-    plan, receivers, table, text, traffic, users,
+    pacing, plan, receivers, table, text, traffic, users,
 };
 pub use bluegreen_journal::{claim, journal, shared, store};

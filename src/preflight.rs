@@ -24,7 +24,7 @@ pub use health_checks::HealthChecks;
 pub use iam_policy::{Granted, INLINE_MAX, MANAGED_MAX, characters, document, parts};
 pub use inspection::{Inspection, Surroundings, Wanted};
 pub use permissions::{Balancing, DeploymentPolicy, Launch, Scope, passed_roles};
-pub use steps::{Past, Step, Takes, steps, together};
+pub use steps::{Past, Step, Takes, expected, steps, together};
 pub use test_hosts::asks_for;
 
 /// Why a deployment cannot begin. Nothing has been changed.

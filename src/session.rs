@@ -12,6 +12,7 @@ mod error;
 mod observer;
 mod orders;
 mod outcome;
+mod past;
 mod publish;
 mod reader;
 mod release;

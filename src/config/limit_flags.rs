@@ -14,7 +14,8 @@ use crate::table::{duration, limit};
 #[derive(Args, Clone, Debug)]
 #[group(skip)]
 pub struct LimitFlags {
-    /// Interval between polls of AWS
+    /// Interval between polls of AWS, which are closer where a few in a row decide, and rarer where
+    /// nothing is expected yet
     #[arg(long, env = "BLUEGREEN_POLL", global = true, value_name = "DURATION", default_value = in_units(Limits::default().poll), value_parser = poll)]
     pub poll: Duration,
     /// How long cached DNS answers may still lead to an environment after a swap

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::machine::Kind;
+pub use crate::pacing::Takes;
 use crate::plan::{Plan, Strategy};
 
 /// How long the states of this target's completed deployments have taken, as the journal
@@ -24,31 +25,20 @@ pub struct Step {
     pub because: String,
 }
 
-/// How long something takes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Takes {
-    /// At least.
-    pub at_least: Duration,
-    /// As a rule at most.
-    pub at_most: Duration,
-}
-
-impl std::ops::Add for Takes {
-    type Output = Takes;
-
-    fn add(self, other: Takes) -> Takes {
-        Takes {
-            at_least: self.at_least.saturating_add(other.at_least),
-            at_most: self.at_most.saturating_add(other.at_most),
-        }
-    }
-}
-
 /// All of them together, without the pauses.
 #[must_use]
 pub fn together(steps: &[Step]) -> Takes {
     let takes = steps.iter().filter_map(|step| step.takes);
     takes.fold(Takes::default(), |sum, takes| sum + takes)
+}
+
+/// How long the states of a deployment take as a rule, where AWS decides that.
+#[must_use]
+pub fn expected(plan: &Plan, past: &Past) -> BTreeMap<Kind, Takes> {
+    let steps = steps(plan, past).into_iter();
+    steps
+        .filter_map(|step| Some((step.kind, step.takes?)))
+        .collect()
 }
 
 /// The steps of a release in their order.

@@ -8,6 +8,7 @@ use tokio::sync::{Notify, watch};
 use super::error::Error;
 use super::observer::{Notice, Observer};
 use super::outcome::Outcome;
+use super::past::past;
 use crate::approval::Approver;
 use crate::claim::Interruption;
 use crate::clock::Clock;
@@ -18,6 +19,7 @@ use crate::events::{DeploymentEvent, Happened, Listener};
 use crate::journal::Journal;
 use crate::notifications::{Courier, Messenger};
 use crate::plan::Plan;
+use crate::preflight;
 use crate::report;
 use crate::shared::{Lease, SharedState};
 use crate::store::{DriveLock, Store};
@@ -84,6 +86,8 @@ pub(super) async fn drive(
     (journal, lock): (Journal<'_>, DriveLock),
     mut deployment: Deployment,
 ) -> Result<Outcome, Error> {
+    let past = past(journal.store(), &deployment.plan.target)?;
+    let expected = preflight::expected(&deployment.plan, &past);
     let courier = Courier::of(journal.store(), &deployment, messenger);
     let (wake, rests) = (Notify::new(), watch::Sender::new(false));
     let listener = Waking {
@@ -95,6 +99,7 @@ pub(super) async fn drive(
         let driver = Driver::new(cloud, journal, clock, receiver, report::value)
             .heard_by(&listener)
             .probing_by(cloud.prober())
+            .expecting(expected)
             .approved_by(approver);
         let driven = driver.drive(&mut deployment).await;
         drop(lock);

@@ -6,6 +6,7 @@ use super::drive::{Begun, Session, give_back};
 use super::error::Error;
 use super::observer::Notice;
 use super::outcome::Outcome;
+use super::past::past;
 use crate::claim::{self, Claim, Patience, WaitsBehind};
 use crate::clock::Clock;
 use crate::cloud::Environment;
@@ -13,9 +14,8 @@ use crate::config::Config;
 use crate::deployment::Deployment;
 use crate::facts::is_healthy;
 use crate::health::Health;
-use crate::machine::Kind;
 use crate::plan::{Plan, Strategy, Target};
-use crate::preflight::{self, Past, Surroundings, Wanted};
+use crate::preflight::{self, Surroundings, Wanted};
 use crate::shared::{Lease, SharedState};
 use crate::store::{DriveLock, Store, StoreError};
 
@@ -214,20 +214,8 @@ pub fn surroundings(
     target: &Target,
     clock: &Clock,
 ) -> Result<Surroundings, StoreError> {
-    let mut past = Past::default();
-    let is_of_target = |deployment: &Deployment| {
-        deployment.state.kind() == Kind::Completed && deployment.plan.target == *target
-    };
-    for deployment in store.all()?.iter().filter(|one| is_of_target(one)) {
-        let mut began = deployment.started_at;
-        for transition in store.transitions(&deployment.plan.id)? {
-            let took = transition.at.since(began);
-            past.0.entry(transition.from).or_default().push(took);
-            began = transition.at;
-        }
-    }
     Ok(Surroundings {
         now: clock.now(),
-        past,
+        past: past(store, target)?,
     })
 }

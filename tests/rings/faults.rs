@@ -10,7 +10,7 @@ use bluegreen::cloud::{Cloud, Outcome, Refusal};
 use bluegreen::machine::{Effect, Kind, State};
 use bluegreen::plan::{Goal, Role, SEND_WITHIN, Strategy};
 use bluegreen::preflight::Wanted;
-use bluegreen_sandbox::{Fault, FaultEffect, Phase, Reaches};
+use bluegreen_sandbox::{Fault, FaultEffect, Phase, Reaches, Timings};
 
 use crate::support::virtual_world::{Fate, VirtualWorld, v2};
 use bluegreen_testing::sample::sampled;
@@ -402,9 +402,12 @@ async fn drained_of(cache: Duration, is_counted: bool) -> (VirtualWorld, Duratio
     }
     // Resolvers renew their answers within one minute of each period: by even timings the swap comes
     // right after.
-    world
-        .sandbox
-        .with_world(|world, _| world.timings = world.timings.even());
+    world.sandbox.with_world(|world, _| {
+        world.timings = Timings {
+            launch_seconds: 380,
+            ..world.timings.even()
+        }
+    });
     world.inject(FaultEffect::LongCaches {
         seconds: cache.as_secs(),
         percent: 100,

@@ -309,7 +309,11 @@ fn whatever_damages_a_journal_the_bucket_has_the_truth() {
         Damage::Cut(300),
         Damage::Cut(990),
     ];
-    in_parallel(AT_A_TIME, sampled("damages", damages, 3), damaged_and_resumed);
+    in_parallel(
+        AT_A_TIME,
+        sampled("damages", damages, 3),
+        damaged_and_resumed,
+    );
 }
 
 fn damaged_and_resumed(damage: Damage) {

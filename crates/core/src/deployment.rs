@@ -460,6 +460,16 @@ impl Deployment {
         moved.is_none_or(|moved| now.since(moved) >= self.plan.wishes.limits.drain)
     }
 
+    /// When AWS took the swap that the present state has requested; none where it has not, or that
+    /// is not known.
+    #[must_use]
+    pub fn swap_under_way(&self) -> Option<Moment> {
+        let swap = self.intents.get(&EffectKind::Swap)?;
+        let is_taken = matches!(swap.outcome, Sent::Applied { .. });
+        let is_of_this_state = self.state.is_swapping() && swap.at >= self.entered_at;
+        (is_taken && is_of_this_state).then_some(swap.at)
+    }
+
     /// Whether production has left an environment that is not drained yet.
     #[must_use]
     pub fn may_drain(&self) -> bool {

@@ -581,6 +581,17 @@ impl Streaks {
         news
     }
 
+    /// Whether the last poll counted something against the deployment: a test that failed, a
+    /// difference, traffic that stays, or production that is unhealthy.
+    #[must_use]
+    pub fn has_doubts(&self) -> bool {
+        let fails = |test: &TestStreak| test.failures > 0;
+        self.unlike > 0
+            || self.staying > 0
+            || self.production_sick > 0
+            || self.tests.iter().any(fails)
+    }
+
     /// Whether polls saw requests at production in this state.
     #[must_use]
     pub fn saw_requests(&self) -> bool {
@@ -889,6 +900,13 @@ fn is_completion(event: &Event) -> bool {
 }
 
 /// The version to release. The service spells its statuses in more than one case.
+/// The version to release as a poll has found it, where nothing of it changes any more.
+#[must_use]
+pub fn processed_version(plan: &Plan, sighting: &Sighting) -> Option<VersionRecord> {
+    let record = sighting.version.clone().flatten();
+    record.filter(|_| version(plan, sighting) == Version::Processed)
+}
+
 fn version(plan: &Plan, sighting: &Sighting) -> Version {
     let record = match &sighting.version {
         None => return Version::Processing,

@@ -3,7 +3,7 @@
 //!
 //! In the order in which to read it: a [`plan`] says what is wanted, the [`machine`] goes from
 //! state to state, [`facts`] give the machine what AWS shows, and a [`deployment`] is all of that
-//! as the journal keeps it; [`events`] are what happens in it, and [`followers`] what must follow a
+//! as the journal keeps it; [`events`] are what happens in it, [`pacing`] says when to poll next, and [`followers`] what must follow a
 //! swap. The other modules are the parts of a plan ([`acceptance`], [`hooks`], [`health`], [`receivers`]), what is
 //! judged ([`fidelity`], [`traffic`]), and what these are written with ([`command`], [`heap`],
 //! [`moment`], [`secrets`], [`table`], [`text`]).
@@ -20,6 +20,8 @@ pub mod notification;
 pub mod users;
 
 pub mod events;
+
+pub mod pacing;
 
 pub mod followers;
 

@@ -67,7 +67,9 @@ impl Machine {
         let mut waiting = load();
         waiting.waiting += 1;
         let busy = |load: &mut Load| load.is_taken || load.sandboxes > 0;
-        let mut load = CHANGED.wait_while(waiting, busy).expect("no panic holds it");
+        let mut load = CHANGED
+            .wait_while(waiting, busy)
+            .expect("no panic holds it");
         load.waiting -= 1;
         load.is_taken = true;
         Machine(())

@@ -523,6 +523,7 @@ impl VirtualWorld {
         let driver = Driver::new(&self.cloud, journal, clock, interrupted, report::value)
             .approved_by(approver)
             .hooks_run_by(&self.desk)
+            .expecting(preflight::expected(&deployment.plan, &Past::default()))
             .heard_by(&self.heard);
         on_heap(|| driver.drive(deployment)).await?;
         Ok(true)

@@ -10,6 +10,7 @@ use crate::world::iam::syntax::{PolicyError, invalid, object, only, texts};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Statement {
     pub allows: bool,
+    /// In small letters: actions are compared without case.
     actions: Patterns,
     resources: Patterns,
     pub conditions: Vec<Condition>,
@@ -61,7 +62,7 @@ impl Statement {
         }
         Ok(Statement {
             allows,
-            actions,
+            actions: actions.in_small_letters(),
             resources,
             conditions: conditions(statement.get("Condition"), &format!("{place}.Condition"))?,
         })
@@ -70,8 +71,7 @@ impl Statement {
     /// Whether its action and resource are those of a need.
     pub(crate) fn is_about(&self, need: &Need) -> bool {
         let action = need.action.to_lowercase();
-        self.actions
-            .names(|pattern| like(&pattern.to_lowercase(), &action))
+        self.actions.names(|pattern| like(pattern, &action))
             && self
                 .resources
                 .names(|pattern| arn_like(pattern, &need.resource))
@@ -103,6 +103,14 @@ impl Patterns {
                 let message = format!("exactly one of {name} and {not_name} is needed");
                 Err(invalid(place, message))
             }
+        }
+    }
+
+    fn in_small_letters(self) -> Patterns {
+        let small = |all: Vec<String>| all.iter().map(|one| one.to_lowercase()).collect();
+        match self {
+            Patterns::OneOf(all) => Patterns::OneOf(small(all)),
+            Patterns::NoneOf(all) => Patterns::NoneOf(small(all)),
         }
     }
 
