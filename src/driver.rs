@@ -444,13 +444,14 @@ impl<'a, C: Cloud> Driver<'a, C> {
         if let Some(left) = left.and_then(|seen| hosts_left_over(&deployment.plan, seen)) {
             why.push_str(&format!("; {left}"));
         }
+        let (left, entered) = (deployment.state.kind(), state.kind());
         let next = deployment.entering(state, self.clock.now());
         match self.checkpoint(deployment, next, &why, seen).await {
             // The order is taken up in the next turn.
             Err(DriveError::Store(StoreError::OrderedBack { .. })) => return Ok(()),
             done => done?,
         }
-        self.streaks.entered_a_state();
+        self.streaks.entered_a_state((left, entered));
         Ok(())
     }
 
@@ -488,10 +489,11 @@ impl<'a, C: Cloud> Driver<'a, C> {
             self.looked_at = Some(self.clock.now());
             self.test_run.keep_to(deployment.state.kind());
             let mut needs = needs(deployment);
-            // What has been processed stays so.
-            let is_of_plan = |known: &VersionRecord| known.label == deployment.plan.version;
-            let processed = self.processed.clone().filter(is_of_plan);
-            let processed = processed.filter(|_| needs.version);
+            // Whether somebody has replaced it since is read again before production moves.
+            let is_known = |known: &VersionRecord| {
+                deployment.state.kind() == Kind::Cloning && known.label == deployment.plan.version
+            };
+            let processed = self.processed.clone().filter(is_known);
             needs.version &= processed.is_none();
             needs.likeness = self.streaks.wants_likeness(deployment);
             needs.reasons = self.is_patience_spent(deployment) || self.streaks.wants_reasons();
@@ -988,9 +990,8 @@ impl<'a, C: Cloud> Driver<'a, C> {
                 let standing = Standing {
                     kind,
                     waits: &self.waits,
-                    has_doubts: self.streaks.has_doubts(),
                     lasted: now.since(deployment.entered_at),
-                    swaps_for: deployment.swap_under_way().map(|at| now.since(at)),
+                    works_for: deployment.request_under_way().map(|at| now.since(at)),
                     takes: self.takes.get(&kind).copied(),
                 };
                 pacing::interval(limits, &standing).mul_f64(0.9 + 0.2 * jitter)

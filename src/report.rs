@@ -19,7 +19,7 @@ use crate::command::End;
 use crate::deployment::Deployment;
 use crate::events::{EventRecord, Happened, Poll};
 use crate::facts::{ServiceOperation, TEST_COMMAND};
-use crate::machine::{Cause, Kind, State};
+use crate::machine::{Cause, Kind, Order, State, obey};
 use crate::plan::{Allowed, Goal, Plan, Role, Strategy};
 use crate::shared::{LeaseRecord, report_key};
 use crate::store::{Output, Transition};
@@ -520,18 +520,21 @@ pub fn leads_on(entry: &Entry) -> Vec<String> {
             ),
             format!("bluegreen cleanup {id}   removes what is left of it, unless users are on it"),
         ],
-        _ if entry.is_interrupted() => vec![
-            format!("bluegreen resume {id}   continues from its last checkpoint"),
-            match entry.users().on {
-                Some(Role::Blue) if !deployment.state.is_swapping() => {
+        _ if entry.is_interrupted() => {
+            let resume = format!("bluegreen resume {id}   continues from its last checkpoint");
+            let obeyed = obey(&deployment.state, &deployment.plan, Order::Retreat);
+            let leads_to = obeyed.ok().map(|(state, _)| state.kind());
+            let rollback = leads_to.map(|kind| match kind {
+                Kind::Discarding => {
                     format!("bluegreen rollback {id}   gives the release up; users stay on blue")
                 }
                 _ => format!(
                     "bluegreen rollback {id}   returns users to {} on blue",
                     deployment.plan.previous_version
                 ),
-            },
-        ],
+            });
+            [resume].into_iter().chain(rollback).collect()
+        }
         _ => Vec::new(),
     }
 }
@@ -623,4 +626,38 @@ fn other_tests(plan: &Plan, asked: &str, got: &str) -> String {
     });
     let flags: Option<Vec<_>> = flags.collect();
     flags.map_or_else(|| "--test TABLE".to_owned(), |flags| flags.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Moment;
+
+    /// What an interrupted deployment's rollback is said to do is what the machine does.
+    #[test]
+    fn an_interrupted_deployment_says_where_a_rollback_leads() {
+        let commands = |state| {
+            let mut deployment = Deployment::new(Plan::sample("A"), Moment(0));
+            deployment.state = state;
+            let entry = Entry {
+                runner: Runner::None,
+                ..Entry::of(deployment, Vec::new(), Vec::new())
+            };
+            leads_on(&entry)
+        };
+        for (state, expected) in [
+            (State::Cloning, "gives the release up; users stay on blue"),
+            (State::Deploying, "returns users to v1 on blue"),
+            (State::Baking, "returns users to v1 on blue"),
+        ] {
+            let told = commands(state.clone());
+            assert!(told[0].starts_with("bluegreen resume A "), "{told:?}");
+            assert!(told[1].ends_with(expected), "{state:?}: {told:?}");
+        }
+        assert_eq!(
+            commands(State::TerminatingBlue).len(),
+            1,
+            "nothing leads back"
+        );
+    }
 }

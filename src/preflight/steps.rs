@@ -196,9 +196,10 @@ fn of_limits(kind: Kind, plan: &Plan) -> Option<(Takes, &'static str)> {
 /// seconds more until they are Ok, deploys by their [policy](crate::plan::Rollout), terminations 3
 /// to 5 minutes; and the polls that must confirm it.
 fn typical(kind: Kind, plan: &Plan) -> Option<Takes> {
-    let looks = |many: u32| plan.wishes.limits.poll.saturating_mul(many);
-    let seconds = |at_least, at_most, looks_many| {
-        let after = looks(looks_many);
+    let limits = &plan.wishes.limits;
+    let polls = |many| limits.poll.saturating_mul(many);
+    let seconds = |at_least, at_most, polls_many| {
+        let after = polls(polls_many);
         Some(Takes {
             at_least: Duration::from_secs(at_least).saturating_add(after),
             at_most: Duration::from_secs(at_most).saturating_add(after),
@@ -207,17 +208,17 @@ fn typical(kind: Kind, plan: &Plan) -> Option<Takes> {
     match kind {
         Kind::Preparing => seconds(0, 30, 1),
         Kind::Cloning => seconds(180, 360, 1),
-        Kind::Warming => seconds(20, 60, plan.wishes.limits.healthy_looks),
+        Kind::Warming => seconds(20, 60, limits.healthy_looks),
         Kind::SwappingToGreen | Kind::SwappingToBlue => seconds(5, 10, 1),
         Kind::Deploying | Kind::DeployingGreen => {
-            let (at_least, at_most) = plan.wishes.limits.rollout.typical();
-            let after = looks(1);
+            let (at_least, at_most) = limits.rollout.typical();
+            let after = polls(1);
             Some(Takes {
                 at_least: at_least.saturating_add(after),
                 at_most: at_most.saturating_add(after),
             })
         }
-        Kind::Testing | Kind::TestingGreen => seconds(0, 600, plan.wishes.limits.test_passes),
+        Kind::Testing | Kind::TestingGreen => seconds(0, 600, limits.test_passes),
         Kind::TerminatingGreen | Kind::TerminatingBlue => seconds(180, 300, 1),
         Kind::AwaitingSwap
         | Kind::AwaitingCutover

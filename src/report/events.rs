@@ -10,6 +10,7 @@ use crate::facts::{Retried, ServiceOperation};
 use crate::fidelity::Weight;
 use crate::machine::Kind;
 use crate::plan::Role;
+use crate::text::foreign;
 
 macro_rules! line {
     ($level:ident, $($text:tt)*) => {
@@ -223,7 +224,7 @@ pub fn line(happened: &Happened) -> (Level, String) {
         ),
         Happened::TestBegan { test, environment } => line!(INFO, "running {test} on {environment}"),
         Happened::HookBegan { hook } => line!(INFO, "running the hook {hook}"),
-        Happened::HookOutput { hook, line } => line!(INFO, "hook {hook}: {line}"),
+        Happened::HookOutput { hook, line } => line!(INFO, "hook {hook}: {}", foreign(line)),
         Happened::HookEnded {
             hook, end, told, ..
         } => match end.is_success() {

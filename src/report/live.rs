@@ -328,9 +328,10 @@ impl Live {
         })
     }
 
-    /// What the present stage waits for, but for its timeout.
+    /// What the present stage still waits for, but for its timeout.
     fn waits(&self) -> impl Iterator<Item = &Wait> {
-        self.waits.iter().filter(|wait| timeout_of(wait).is_none())
+        let waits = self.waits.iter().filter(|wait| !wait.is_over());
+        waits.filter(|wait| timeout_of(wait).is_none())
     }
 
     /// How long the present stage may take.

@@ -460,14 +460,24 @@ impl Deployment {
         moved.is_none_or(|moved| now.since(moved) >= self.plan.wishes.limits.drain)
     }
 
-    /// When AWS took the swap that the present state has requested; none where it has not, or that
-    /// is not known.
+    /// When bluegreen sent the request that AWS is carrying out for the present state; none where
+    /// AWS has not taken it, or that is not known.
     #[must_use]
-    pub fn swap_under_way(&self) -> Option<Moment> {
-        let swap = self.intents.get(&EffectKind::Swap)?;
-        let is_taken = matches!(swap.outcome, Sent::Applied { .. });
-        let is_of_this_state = self.state.is_swapping() && swap.at >= self.entered_at;
-        (is_taken && is_of_this_state).then_some(swap.at)
+    pub fn request_under_way(&self) -> Option<Moment> {
+        let effect = match self.state.kind() {
+            Kind::Cloning => EffectKind::CreateGreen,
+            Kind::Deploying | Kind::DeployingGreen => EffectKind::Deploy,
+            Kind::TerminatingGreen | Kind::TerminatingBlue => {
+                let asked = self.terminations.last()?;
+                let is_taken = asked.request_id.is_some() && asked.at >= self.entered_at;
+                return is_taken.then_some(asked.at);
+            }
+            _ if self.state.is_swapping() => EffectKind::Swap,
+            _ => return None,
+        };
+        let intent = self.intents.get(&effect)?;
+        let is_taken = matches!(intent.outcome, Sent::Applied { .. });
+        (is_taken && intent.at >= self.entered_at).then_some(intent.at)
     }
 
     /// Whether production has left an environment that is not drained yet.

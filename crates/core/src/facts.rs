@@ -189,6 +189,8 @@ pub struct Streaks {
     green_absent: Option<Moment>,
     /// Since when it has been known that the swap of this state was done.
     swap_done: Option<Moment>,
+    /// When the last poll was counted in, and whether that was in the state before.
+    observed_at: Option<(Moment, bool)>,
     blue_healthy: u32,
     green_healthy: u32,
     production_sick: u32,
@@ -276,6 +278,13 @@ impl Streaks {
             environment.is_some_and(|found| is_healthy(found, plan.wishes.healthy))
                 || is_as_before(deployment, sighting, role)
         };
+        // Between two states a hook may run for as long as it likes, and an environment be anything
+        // meanwhile.
+        let in_a_row = limits.settle.max(limits.poll.saturating_mul(3));
+        let before = self.observed_at.replace((now, false));
+        if before.is_some_and(|(at, is_of_before)| is_of_before && now.since(at) > in_a_row) {
+            (self.blue_healthy, self.green_healthy) = (0, 0);
+        }
         count(&mut self.blue_healthy, is_well(Role::Blue, blue));
         count(&mut self.green_healthy, is_well(Role::Green, green));
         let test = self.test(deployment, sighting, now);
@@ -524,10 +533,20 @@ impl Streaks {
         is_settled && sighting.production(&deployment.plan) == Some(swap.to.other())
     }
 
-    /// A new state starts its counts anew, except who holds production.
-    pub fn entered_a_state(&mut self) {
+    /// A new state starts its counts anew, except who holds production; and except the health of
+    /// the environment that production moves to next, which the state before has counted and nobody
+    /// has touched since.
+    pub fn entered_a_state(&mut self, (left, entered): (Kind, Kind)) {
+        let (blue_healthy, green_healthy) = match (left, entered) {
+            (Kind::Testing, Kind::SwappingToBlue) => (self.blue_healthy, 0),
+            (Kind::Warming | Kind::TestingGreen, Kind::SwappingToGreen) => (0, self.green_healthy),
+            _ => (0, 0),
+        };
         *self = Streaks {
             production: self.production,
+            observed_at: self.observed_at.map(|(at, _)| (at, true)),
+            blue_healthy,
+            green_healthy,
             label: self.label.take(),
             blue_absent: self.blue_absent,
             green_absent: self.green_absent,
@@ -579,17 +598,6 @@ impl Streaks {
             is_new
         });
         news
-    }
-
-    /// Whether the last poll counted something against the deployment: a test that failed, a
-    /// difference, traffic that stays, or production that is unhealthy.
-    #[must_use]
-    pub fn has_doubts(&self) -> bool {
-        let fails = |test: &TestStreak| test.failures > 0;
-        self.unlike > 0
-            || self.staying > 0
-            || self.production_sick > 0
-            || self.tests.iter().any(fails)
     }
 
     /// Whether polls saw requests at production in this state.
@@ -899,7 +907,6 @@ fn is_completion(event: &Event) -> bool {
     event.message.contains(done)
 }
 
-/// The version to release. The service spells its statuses in more than one case.
 /// The version to release as a poll has found it, where nothing of it changes any more.
 #[must_use]
 pub fn processed_version(plan: &Plan, sighting: &Sighting) -> Option<VersionRecord> {
@@ -907,6 +914,7 @@ pub fn processed_version(plan: &Plan, sighting: &Sighting) -> Option<VersionReco
     record.filter(|_| version(plan, sighting) == Version::Processed)
 }
 
+/// The version to release. The service spells its statuses in more than one case.
 fn version(plan: &Plan, sighting: &Sighting) -> Version {
     let record = match &sighting.version {
         None => return Version::Processing,

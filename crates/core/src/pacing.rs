@@ -32,88 +32,86 @@ impl std::ops::Add for Takes {
 pub struct Standing<'a> {
     /// Its state.
     pub kind: Kind,
-    /// What that waits for, as the poll found it.
+    /// What that waits for, as the poll found it; nothing where the poll has failed.
     pub waits: &'a [Wait],
-    /// Whether the poll counted something against the deployment, which a few polls in a row decide.
-    pub has_doubts: bool,
     /// For how long it has been in this state.
     pub lasted: Duration,
-    /// For how long AWS has been carrying out a swap that this state requested, where it does.
-    pub swaps_for: Option<Duration>,
+    /// For how long AWS has been carrying out what this state has requested; none where it has not
+    /// taken a request, or that is not known.
+    pub works_for: Option<Duration>,
     /// How long such states take as a rule; none where nobody knows.
     pub takes: Option<Takes>,
 }
 
-/// How much more often than every poll interval bluegreen polls where a few polls in a row decide.
+/// How much more often than every poll interval bluegreen polls where the end may come at any
+/// moment.
 const QUICK: u32 = 5;
 /// No more often than this, but where the poll interval itself is shorter.
 const QUICKEST: Duration = Duration::from_secs(1);
 /// How many poll intervals bluegreen waits at most where nothing is expected yet.
 const RARE: u32 = 3;
-/// How long a swap may take until bluegreen expects it no longer at any moment: it takes 5 to 10
-/// seconds (developer guide, "Blue/Green deployments").
-const SWAP_TAKES: Duration = Duration::from_secs(60);
-/// How long the instances of an environment that is Ready may take until it is healthy, in which it
-/// is expected at any moment.
-const WARM_UP_TAKES: Duration = Duration::from_secs(120);
+/// And no longer than this, but where the poll interval itself is longer: an order waits for it.
+const RAREST: Duration = Duration::from_secs(30);
+/// How long something that takes seconds may take until bluegreen expects it no longer at any
+/// moment: a swap 5 to 10 seconds (developer guide, "Blue/Green deployments"), a version about as
+/// long until it is processed.
+const MOMENTS: Duration = Duration::from_secs(60);
 /// How many polls bluegreen spends on the time in which something is expected to end.
 const WINDOW_POLLS: u32 = 16;
 
 /// How long to wait until the next poll: rarely while nothing is expected, closely where the end of
-/// something is near or has begun to show, and every poll interval where nobody knows. What counts
-/// against a deployment is never counted faster than at the poll interval.
+/// something is near, and every poll interval where nobody knows or polls in a row are counted; and
+/// no longer than until the timeout of the state.
 #[must_use]
 pub fn interval(limits: &Limits, standing: &Standing<'_>) -> Duration {
     let poll = limits.poll;
     let quick = part(poll, QUICK).max(QUICKEST).min(poll);
-    if standing.has_doubts {
+    if standing.waits.is_empty() {
         return poll;
     }
-    if standing.waits.iter().any(is_being_counted) {
-        return quick;
-    }
-    if standing.swaps_for.is_some_and(|lasts| lasts < SWAP_TAKES) {
-        return quick;
-    }
-    match standing.kind {
-        Kind::Preparing if standing.lasted < SWAP_TAKES => quick,
-        Kind::Warming if standing.lasted < WARM_UP_TAKES => part(poll, 2),
-        Kind::DrainingBlue => match standing.waits.iter().find_map(rest_of_the_drain) {
-            // The poll that ends the drain comes when it may end.
-            Some(rest) => rest.clamp(quick, poll),
-            None => poll,
-        },
-        Kind::Cloning
-        | Kind::Deploying
-        | Kind::DeployingGreen
-        | Kind::TerminatingGreen
-        | Kind::TerminatingBlue => match standing.takes {
-            Some(takes) => towards(takes, standing.lasted, poll, quick),
+    let interval = match (standing.kind, standing.works_for) {
+        (Kind::Preparing, _) if standing.lasted < MOMENTS => quick,
+        (Kind::SwappingToGreen | Kind::SwappingToBlue, Some(lasts)) if lasts < MOMENTS => quick,
+        // The poll that ends the drain comes when it may end.
+        (Kind::DrainingBlue, _) => standing
+            .waits
+            .iter()
+            .find_map(rest_of_the_drain)
+            .map_or(poll, |rest| rest.clamp(quick, poll)),
+        (
+            Kind::Cloning
+            | Kind::Deploying
+            | Kind::DeployingGreen
+            | Kind::TerminatingGreen
+            | Kind::TerminatingBlue,
+            Some(lasts),
+        ) => match standing.takes {
+            Some(takes) => towards(takes, lasts, poll, quick),
             None => poll,
         },
         _ => poll,
-    }
-}
-
-/// Whether some, and not yet all, of the polls or answers in a row have passed that are needed.
-fn is_being_counted(wait: &Wait) -> bool {
-    match wait {
-        Wait::HealthChecks { passed, limit, .. } | Wait::Tests { passed, limit, .. } => {
-            (1..*limit).contains(passed)
-        }
-        Wait::Instances { .. } | Wait::Requests { .. } | Wait::Time { .. } => false,
+    };
+    match standing.waits.iter().find_map(rest_of_the_timeout) {
+        Some(rest) => interval.min(rest.max(quick)),
+        None => interval,
     }
 }
 
 /// What is left of the time for which cached DNS answers may lead users to the environment that
 /// production has left.
 fn rest_of_the_drain(wait: &Wait) -> Option<Duration> {
+    rest_of(wait, Timed::Drain)
+}
+
+fn rest_of_the_timeout(wait: &Wait) -> Option<Duration> {
+    rest_of(wait, Timed::Timeout)
+}
+
+fn rest_of(wait: &Wait, timed: Timed) -> Option<Duration> {
     match wait {
-        Wait::Time {
-            of: Timed::Drain,
-            lasted,
-            limit,
-        } => Some(limit.saturating_sub(*lasted)).filter(|rest| !rest.is_zero()),
+        Wait::Time { of, lasted, limit } if *of == timed => {
+            Some(limit.saturating_sub(*lasted)).filter(|rest| !rest.is_zero())
+        }
         _ => None,
     }
 }
@@ -124,8 +122,8 @@ fn towards(takes: Takes, lasted: Duration, poll: Duration, quick: Duration) -> D
     let opens = takes.at_least.saturating_sub(part(takes.at_least, 3));
     let closes = takes.at_most.saturating_add(part(takes.at_most, 2));
     if lasted < opens {
-        let left = opens.saturating_sub(lasted);
-        return left.clamp(quick, poll.saturating_mul(RARE));
+        let rare = poll.saturating_mul(RARE).min(RAREST).max(poll);
+        return opens.saturating_sub(lasted).clamp(quick, rare);
     }
     if lasted >= closes {
         return poll;
@@ -137,19 +135,25 @@ fn towards(takes: Takes, lasted: Duration, poll: Duration, quick: Duration) -> D
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Role;
 
     const fn seconds(count: u64) -> Duration {
         Duration::from_secs(count)
+    }
+
+    fn time(of: Timed, lasted: u64, limit: u64) -> Wait {
+        Wait::Time {
+            of,
+            lasted: seconds(lasted),
+            limit: seconds(limit),
+        }
     }
 
     fn standing(kind: Kind, lasted: u64, waits: &[Wait]) -> Standing<'_> {
         Standing {
             kind,
             waits,
-            has_doubts: false,
             lasted: seconds(lasted),
-            swaps_for: None,
+            works_for: Some(seconds(lasted)),
             takes: Some(Takes {
                 at_least: seconds(240),
                 at_most: seconds(240),
@@ -162,27 +166,9 @@ mod tests {
     }
 
     #[test]
-    fn what_passes_is_polled_quickly_and_what_fails_is_not() {
-        let checks = |passed| {
-            [Wait::HealthChecks {
-                environment: Role::Blue,
-                passed,
-                limit: 3,
-            }]
-        };
-        let every = |passed| after(&standing(Kind::Testing, 400, &checks(passed)));
-        assert_eq!([0, 1, 2, 3].map(every), [10, 2, 2, 10].map(seconds));
-        let passing = checks(2);
-        let doubted = Standing {
-            has_doubts: true,
-            ..standing(Kind::Testing, 400, &passing)
-        };
-        assert_eq!(after(&doubted), seconds(10));
-    }
-
-    #[test]
     fn a_launch_is_polled_rarely_until_shortly_before_its_usual_end() {
-        let every = |lasted| after(&standing(Kind::Cloning, lasted, &[]));
+        let waits = [time(Timed::Timeout, 0, 1800)];
+        let every = |lasted| after(&standing(Kind::Cloning, lasted, &waits));
         let expected = [(0, 30), (100, 30), (150, 10), (160, 5), (240, 5), (359, 5)];
         for (lasted, expected) in expected {
             assert_eq!(every(lasted), seconds(expected), "after {lasted} s");
@@ -190,45 +176,59 @@ mod tests {
         assert_eq!(every(360), seconds(10), "nobody knows any more");
         let unknown = Standing {
             takes: None,
-            ..standing(Kind::Cloning, 0, &[])
+            ..standing(Kind::Cloning, 0, &waits)
         };
-        assert_eq!(after(&unknown), seconds(10));
+        let unasked = Standing {
+            works_for: None,
+            ..standing(Kind::Cloning, 0, &waits)
+        };
+        assert_eq!([after(&unknown), after(&unasked)], [seconds(10); 2]);
     }
 
     #[test]
     fn a_poll_falls_on_the_end_of_the_drain() {
-        let drain = |lasted| {
-            [Wait::Time {
-                of: Timed::Drain,
-                lasted: seconds(lasted),
-                limit: seconds(60),
-            }]
+        let every = |lasted| {
+            let waits = [time(Timed::Drain, lasted, 60)];
+            after(&standing(Kind::DrainingBlue, lasted, &waits))
         };
-        let every = |lasted| after(&standing(Kind::DrainingBlue, lasted, &drain(lasted)));
         assert_eq!([0, 53, 60].map(every), [10, 7, 10].map(seconds));
     }
 
     #[test]
-    fn a_swap_is_polled_quickly_while_it_may_end_at_any_moment() {
-        let every = |swaps_for| {
-            after(&Standing {
-                swaps_for: Some(seconds(swaps_for)),
-                ..standing(Kind::SwappingToGreen, swaps_for, &[])
-            })
+    fn no_poll_is_later_than_the_timeout() {
+        let every = |left: u64| {
+            let waits = [time(Timed::Timeout, 1800 - left, 1800)];
+            after(&standing(Kind::Cloning, 10, &waits))
         };
-        assert_eq!([0, 59, 60].map(every), [2, 2, 10].map(seconds));
+        assert_eq!([100, 20, 1, 0].map(every), [30, 20, 2, 30].map(seconds));
     }
 
     #[test]
-    fn no_interval_is_longer_than_a_short_poll_interval_asks_for() {
-        let limits = Limits {
-            poll: Duration::from_millis(100),
-            ..Limits::default()
+    fn a_swap_is_polled_quickly_while_it_may_end_at_any_moment() {
+        let waits = [time(Timed::Timeout, 0, 1800)];
+        let every = |lasted| after(&standing(Kind::SwappingToGreen, lasted, &waits));
+        assert_eq!([0, 59, 60].map(every), [2, 2, 10].map(seconds));
+        let not_taken = Standing {
+            works_for: None,
+            ..standing(Kind::SwappingToGreen, 0, &waits)
         };
-        let swapping = Standing {
-            swaps_for: Some(Duration::ZERO),
-            ..standing(Kind::SwappingToBlue, 0, &[])
-        };
-        assert_eq!(interval(&limits, &swapping), limits.poll);
+        assert_eq!(after(&not_taken), seconds(10));
+        let failed = standing(Kind::SwappingToGreen, 0, &[]);
+        assert_eq!(after(&failed), seconds(10), "the poll has failed");
+    }
+
+    #[test]
+    fn a_poll_interval_of_ones_own_is_kept() {
+        let waits = [time(Timed::Timeout, 0, 1800)];
+        for poll in [Duration::from_millis(100), seconds(60), seconds(300)] {
+            let limits = Limits {
+                poll,
+                ..Limits::default()
+            };
+            let launching = standing(Kind::Cloning, 0, &waits);
+            let rarely = interval(&limits, &launching);
+            let opens = seconds(160);
+            assert_eq!(rarely, (poll * 3).min(RAREST).max(poll).min(opens));
+        }
     }
 }

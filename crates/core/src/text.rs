@@ -1,11 +1,12 @@
 //! Text from outside, made fit for a terminal, a log line or a shell.
 
-/// The first line of a text for people, without control characters, which may do anything
-/// to a terminal, and cut where it is long.
+/// The first line of a text for people, without the characters that may do anything to a terminal
+/// or hide something, and cut where it is long.
 #[must_use]
 pub fn short(text: &str, chars_max: usize) -> String {
     let line = text.trim().lines().next().unwrap_or_default();
-    let mut chars = line.chars().filter(|c| !c.is_control());
+    let is_seen = |c: &char| !c.is_control() && !is_unseen(*c);
+    let mut chars = line.chars().filter(is_seen);
     let mut shown: String = chars.by_ref().take(chars_max).collect();
     if chars.next().is_some() {
         shown.push('…');
@@ -117,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_line_for_people_is_short_and_plain() {
-        assert_eq!(short("\u{1b}[31mred\u{7}\nnext", 80), "[31mred");
+        assert_eq!(short("\u{1b}[31mr\u{202e}ed\u{7}\nnext", 80), "[31mred");
         assert_eq!(
             (short("éàü", 2).as_str(), short("éà", 2).as_str()),
             ("éà…", "éà")

@@ -10,7 +10,8 @@ use super::load::Machine;
 /// overflows here, and not in a program that carries out several.
 const STACK: usize = 3 * 512 * 1024;
 
-/// Works on every one of these, on so many threads at a time, with the machine to itself.
+/// Works on every one of these, on so many threads at a time; with the machine to itself where those
+/// are more than two for each core.
 ///
 /// # Panics
 /// Where the work on any of them panics. It repeats every panic's message at the end, where people
@@ -18,18 +19,21 @@ const STACK: usize = 3 * 512 * 1024;
 #[track_caller]
 pub fn in_parallel<T>(
     threads: usize,
-    all: impl IntoIterator<Item = T, IntoIter: Send>,
+    all: impl IntoIterator<Item = T, IntoIter: Send + ExactSizeIterator>,
     work: impl Fn(T) + Sync,
 ) {
-    let machine = Machine::alone();
-    let all = Mutex::new(all.into_iter());
+    let all = all.into_iter();
+    let machine = (threads.min(all.len()) > 2 * cores()).then(Machine::alone);
+    let all = Mutex::new(all);
     let next = || all.lock().expect("no panic holds it").next();
     let failed = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..threads {
             let thread = std::thread::Builder::new().stack_size(STACK);
             let worked = thread.spawn_scoped(scope, || {
-                machine.joined();
+                if let Some(machine) = &machine {
+                    machine.joined();
+                }
                 while let Some(one) = next() {
                     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| work(one))) {
                         let said = panic_message(&*panic).to_owned();

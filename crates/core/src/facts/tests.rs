@@ -717,7 +717,7 @@ fn the_command_runs_once_after_the_tests_and_decides_with_them() {
             "not at every look"
         );
         assert_eq!(tested_in(&mut streaks, &deployment, &[true]).test, verdict);
-        streaks.entered_a_state();
+        streaks.entered_a_state((Kind::Testing, Kind::Testing));
         for _ in 0..2 {
             tested_in(&mut streaks, &deployment, &[true]);
         }
@@ -946,4 +946,38 @@ fn alarms_that_cannot_be_read_are_no_sickness_and_hold_the_end() {
         !needs(&deployment).alarms,
         "they tell of what is being left"
     );
+}
+
+#[test]
+fn health_counts_on_into_the_swap_unless_much_time_has_passed() {
+    let mut deployment = under_test(State::Testing, &[(None, None)]);
+    let poll = deployment.plan.wishes.limits.poll;
+    let sighting = Sighting {
+        environments: vec![Environment {
+            health: "Green".to_owned(),
+            health_status: Some("Ok".to_owned()),
+            ..blue("Ready", "v2")
+        }],
+        ..Sighting::default()
+    };
+    let mut streaks = Streaks::default();
+    let mut now = Moment(0);
+    let mut trusted = |streaks: &mut Streaks, deployment: &Deployment, after: Duration| {
+        now = now.after(after);
+        streaks.observe(deployment, &sighting, now).blue_trusted
+    };
+    let polls = [(); 3].map(|()| trusted(&mut streaks, &deployment, poll));
+    assert_eq!(polls, [false, false, true]);
+    streaks.entered_a_state((Kind::Testing, Kind::SwappingToBlue));
+    deployment.state = State::SwappingToBlue;
+    assert!(trusted(&mut streaks, &deployment, poll));
+    streaks.entered_a_state((Kind::Testing, Kind::SwappingToBlue));
+    // A hook before the swap has run meanwhile.
+    assert!(!trusted(&mut streaks, &deployment, poll * 4));
+    // Polls of one state may come late.
+    let polls = [(); 2].map(|()| trusted(&mut streaks, &deployment, poll * 9));
+    assert_eq!(polls, [false, true]);
+    streaks.entered_a_state((Kind::SwappingToBlue, Kind::Baking));
+    deployment.state = State::Baking;
+    assert!(!trusted(&mut streaks, &deployment, poll));
 }

@@ -74,6 +74,22 @@ pub enum Timed {
     Timeout,
 }
 
+impl Wait {
+    /// Whether what is measured has reached its limit, so that the state waits for something else.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        match self {
+            Wait::HealthChecks { passed, limit, .. }
+            | Wait::Tests { passed, limit, .. }
+            | Wait::Instances { passed, limit } => passed >= limit,
+            Wait::Requests {
+                measured, limit, ..
+            } => measured <= limit,
+            Wait::Time { lasted, limit, .. } => lasted >= limit,
+        }
+    }
+}
+
 impl fmt::Display for Wait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -13,7 +13,8 @@ use crate::moment::part;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Limits {
-    /// The pause between two polls, give or take a tenth.
+    /// The pause between two polls, give or take a tenth, where [`pacing`](crate::pacing) knows no
+    /// better.
     pub poll: Duration,
     /// How long cached DNS answers may still reach an environment after a swap.
     pub drain: Duration,

@@ -153,8 +153,14 @@ impl Lease {
         };
         loop {
             self.clock.sleep(pause).await;
-            let renewed = self.renew(&mut *self.inner.lock().await).await;
-            pause = match renewed {
+            let mut inner = self.inner.lock().await;
+            // A request that needed more of it may have renewed it meanwhile.
+            let left = part(length, 3).saturating_sub(inner.renewed.elapsed_at_most());
+            if !left.is_zero() {
+                pause = left;
+                continue;
+            }
+            pause = match self.renew(&mut inner).await {
                 Ok(()) => part(length, 3),
                 Err(SharedError::Away { message, .. }) => {
                     warn!("the lock cannot be renewed for now: {message}");

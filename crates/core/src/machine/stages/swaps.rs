@@ -52,7 +52,8 @@ pub(super) fn swapping_to_green(plan: &Plan, seen: &Seen) -> Step {
                 return step;
             }
             match seen.both_ready() {
-                Some(both) if seen.green_trusted => Step::Once {
+                // Once it is settled where production is, no stale look shows where it was before.
+                Some(both) if seen.green_trusted && seen.production_settled => Step::Once {
                     effect: swap(both, Role::Green),
                     otherwise: discarding_for(late),
                 },
@@ -88,7 +89,7 @@ pub(super) fn swapping_to_blue(plan: &Plan, seen: &Seen) -> Step {
             Some((blue, _)) if !blue.shows(plan.goal_version()) => {
                 changed(Role::Blue, plan, seen).unwrap_or(Step::Wait { otherwise: held })
             }
-            Some(both) if seen.blue_trusted => {
+            Some(both) if seen.blue_trusted && seen.production_settled => {
                 changed(Role::Green, plan, seen).unwrap_or(Step::Once {
                     effect: swap(both, Role::Blue),
                     otherwise: held,
