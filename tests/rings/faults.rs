@@ -654,7 +654,9 @@ async fn a_swap_after_a_take_over_leaves_no_doubt_behind() {
     world.on_call(move |call, phase| {
         let journal = journal.lock().expect("no panic holds it");
         let driven = journal.unfinished().expect("it can be read");
-        let warms = driven.first().is_some_and(|one| one.state.kind() == Kind::Warming);
+        let warms = driven
+            .first()
+            .is_some_and(|one| one.state.kind() == Kind::Warming);
         match warms && phase == Phase::Before && call.operation == "DescribeEnvironments" {
             true => Fate::Death,
             false => Fate::Life,

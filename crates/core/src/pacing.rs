@@ -72,8 +72,8 @@ pub fn interval(limits: &Limits, standing: &Standing<'_>) -> Duration {
     let interval = match (standing.kind, standing.works_for) {
         (Kind::Preparing, _) if standing.lasted < MOMENTS => quick,
         (Kind::SwappingToGreen | Kind::SwappingToBlue, Some(lasts)) if lasts < MOMENTS => quick,
-        // The poll that ends the drain comes when it may end.
-        (Kind::DrainingBlue, _) => standing
+        // Where nobody counts requests, the poll that ends the drain comes when it may end.
+        (Kind::DrainingBlue, _) if !standing.waits.iter().any(is_of_requests) => standing
             .waits
             .iter()
             .find_map(rest_of_the_drain)
@@ -95,6 +95,10 @@ pub fn interval(limits: &Limits, standing: &Standing<'_>) -> Duration {
         Some(rest) => interval.min(rest.max(quick)),
         None => interval,
     }
+}
+
+fn is_of_requests(wait: &Wait) -> bool {
+    matches!(wait, Wait::Requests { .. })
 }
 
 /// What is left of the time for which cached DNS answers may lead users to the environment that
@@ -135,6 +139,7 @@ fn towards(takes: Takes, lasted: Duration, poll: Duration, quick: Duration) -> D
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Role;
 
     const fn seconds(count: u64) -> Duration {
         Duration::from_secs(count)
@@ -192,6 +197,14 @@ mod tests {
             after(&standing(Kind::DrainingBlue, lasted, &waits))
         };
         assert_eq!([0, 53, 60].map(every), [10, 7, 10].map(seconds));
+        let counted = Wait::Requests {
+            environment: Role::Blue,
+            measured: 12,
+            limit: 20,
+        };
+        let waits = [time(Timed::Drain, 53, 60), counted];
+        let every = after(&standing(Kind::DrainingBlue, 53, &waits));
+        assert_eq!(every, seconds(10), "requests are counted in a row");
     }
 
     #[test]
