@@ -41,8 +41,9 @@ pub(super) struct Args {
     #[arg(long)]
     create: bool,
     /// File to write [default: bluegreen-doctor-ID.json in the current folder]
-    #[arg(long, value_name = "FILE")]
-    output: Option<PathBuf>,
+    // By a name of its own: `output` in `bluegreen.toml` is the format of other commands.
+    #[arg(long = "output", value_name = "FILE")]
+    recording: Option<PathBuf>,
 }
 
 impl Args {
@@ -99,7 +100,7 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
         .collect();
     let variables: Vec<_> = variables.into_iter().map(str::to_owned).collect();
     let document = recording.redacted(secrets::of_this_process(&variables));
-    let path = match &args.output {
+    let path = match &args.recording {
         Some(path) => path.clone(),
         None => PathBuf::from(format!("bluegreen-doctor-{}.json", ulid::Ulid::new())),
     };

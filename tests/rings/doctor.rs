@@ -554,3 +554,21 @@ fn replayed(served: &Served, more: &[&str]) -> (Output, Value) {
         .expect("the binary runs");
     (output, document(&served.folder.path().join("again.json")))
 }
+
+/// The file of settings names the format of other commands, which the reference's own file does.
+#[test]
+fn the_format_of_other_commands_names_no_file() {
+    let served = served();
+    let settings = served.folder.path().join("bluegreen.toml");
+    std::fs::write(settings, "output = \"text\"\n").expect("it is written");
+    ended(&served.run(&["doctor"]), 0);
+    let there = |name: &str| served.folder.path().join(name).exists();
+    assert!(!there("text"));
+    let all = std::fs::read_dir(served.folder.path()).expect("the folder reads");
+    let mut names = all.map(|one| one.expect("it reads").file_name());
+    let is_recording = |name: std::ffi::OsString| {
+        let name = name.to_string_lossy();
+        name.starts_with("bluegreen-doctor-") && name.ends_with(".json")
+    };
+    assert!(names.any(is_recording));
+}
