@@ -642,36 +642,3 @@ async fn a_question_about_what_is_gone_meanwhile_is_asked_again() {
         .await;
     }
 }
-
-/// A process that has just taken over does not know yet where production has been for longer than a
-/// poll may be stale. A swap that it requests nevertheless would stay in doubt, and keep the next one
-/// waiting for minutes.
-#[tokio::test(start_paused = true)]
-async fn a_swap_after_a_take_over_leaves_no_doubt_behind() {
-    let world = VirtualWorld::new().await;
-    let mut deployment = world.begin(v2()).await.expect("preflight passes");
-    let journal = Mutex::new(world.store());
-    world.on_call(move |call, phase| {
-        let journal = journal.lock().expect("no panic holds it");
-        let driven = journal.unfinished().expect("it can be read");
-        let warms = driven
-            .first()
-            .is_some_and(|one| one.state.kind() == Kind::Warming);
-        match warms && phase == Phase::Before && call.operation == "DescribeEnvironments" {
-            true => Fate::Death,
-            false => Fate::Life,
-        }
-    });
-    assert!(world.drive(&mut deployment).await.is_none(), "it is killed");
-    world.on_call(|_, _| Fate::Life);
-    let driven = world.drive(&mut deployment).await.expect("nobody kills it");
-    driven.expect("it goes through");
-    assert_eq!(deployment.state.kind(), Kind::Completed);
-    let way = world.way(&deployment.plan.id).await;
-    let at = |kind: Kind| {
-        let found = way.iter().find(|one| one.from == kind.to_string());
-        found.expect("it was in that state").at
-    };
-    let took = at(Kind::SwappingToBlue).since(at(Kind::Testing));
-    assert!(took < Duration::from_secs(60), "{took:?}");
-}

@@ -260,4 +260,29 @@ mod tests {
         assert_eq!(asked(&[], (3, 4), None), (Which::BOTH, Which::NONE));
         assert_eq!(asked(&[], (2, 4), None), (Which::NONE, Which::NONE));
     }
+
+    /// A swap that is requested earlier stays in doubt, and keeps the next one waiting.
+    #[test]
+    fn production_moves_once_it_is_settled_where_it_is() {
+        let plan = Plan::sample("A");
+        let step = |production_settled| {
+            let mut seen = seen(AT_FIRST, None);
+            seen.production_settled = production_settled;
+            seen.green_trusted = true;
+            let blue = seen.blue.as_mut().expect("blue is there");
+            blue.version_label = Some(plan.previous_version.clone());
+            let green = blue.clone();
+            seen.green = Green::Ours(EnvSeen {
+                id: "e-green".to_owned(),
+                ..green
+            });
+            crate::machine::stages::swaps::swapping_to_green(&plan, &seen)
+        };
+        assert!(matches!(step(true), Step::Once { .. }), "{:?}", step(true));
+        assert!(
+            matches!(step(false), Step::Wait { .. }),
+            "{:?}",
+            step(false)
+        );
+    }
 }
