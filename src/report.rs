@@ -633,7 +633,7 @@ mod tests {
     use super::*;
     use crate::clock::Moment;
 
-    /// What an interrupted deployment's rollback is said to do is what the machine does.
+    /// The hint beside `rollback` says what the machine does on that order.
     #[test]
     fn an_interrupted_deployment_says_where_a_rollback_leads() {
         let commands = |state| {

@@ -400,8 +400,8 @@ async fn drained_of(cache: Duration, is_counted: bool) -> (VirtualWorld, Duratio
         let policy = crate::support::policies::without("cloudwatch:GetMetricData");
         world.sandbox.set_policy(Some(policy));
     }
-    // Resolvers renew their answers within one minute of each period: by even timings the swap comes
-    // right after.
+    // Resolvers renew their answers within one minute of each period: by even timings, and a launch of
+    // this length, the swap comes right after.
     world.sandbox.with_world(|world, _| {
         world.timings = Timings {
             launch_seconds: 380,

@@ -232,7 +232,7 @@ impl AwsCloud {
             && (*role == Role::Blue || sighting.green_is_ours)
         {
             // Also of an update that goes on: its events tell whether it does.
-            sighting.events = on_heap(|| self.events_of(&target.id, query)).await?;
+            sighting.events = self.events_of(&target.id, query).await?;
             if ready(*role).is_some() || needs.reasons {
                 sighting.instances = self.instance_versions(&target.id).await?;
             }
@@ -243,7 +243,7 @@ impl AwsCloud {
         if let (Some((to, query)), Some(blue), Some(_)) = (&needs.swap, &blue, &green)
             && sighting.production(plan) != Some(*to)
         {
-            sighting.swap_events = on_heap(|| self.events_of(&blue.id, query)).await?;
+            sighting.swap_events = self.events_of(&blue.id, query).await?;
         }
         // Green may be gone by now: its id outlives it.
         let our_green = sighting.of(plan, Role::Green);
@@ -253,7 +253,7 @@ impl AwsCloud {
             && let Some(id) = our_green.clone().or_else(|| needs.green_id.clone())
         {
             let is_there = our_green.is_some();
-            sighting.launch_events = told(is_there, on_heap(|| self.events_of(&id, query)).await)?;
+            sighting.launch_events = told(is_there, self.events_of(&id, query).await)?;
         }
         let to_go = needs.termination.as_ref();
         let to_go = to_go.and_then(|(role, query)| match role {
@@ -261,7 +261,7 @@ impl AwsCloud {
             Role::Green => our_green.map(|id| (id, query)),
         });
         if let Some((id, query)) = to_go {
-            sighting.termination_events = told(true, on_heap(|| self.events_of(&id, query)).await)?;
+            sighting.termination_events = told(true, self.events_of(&id, query).await)?;
         }
         for (role, query) in &needs.updates {
             let ours = *role == Role::Blue || sighting.green_is_ours;
@@ -270,7 +270,7 @@ impl AwsCloud {
                 !matches!(found.status.as_str(), "Ready" | "Launching" | "Terminating")
             };
             if let Some(id) = found.filter(is_busy).map(|found| found.id.clone()) {
-                let events = told(true, on_heap(|| self.events_of(&id, query)).await)?;
+                let events = told(true, self.events_of(&id, query).await)?;
                 sighting.updates.push((*role, events));
             }
         }
@@ -299,7 +299,7 @@ impl AwsCloud {
             let configuration = self.configuration(application, &keeper.name).await?;
             sighting.sizes = configuration.sizes().map(|sizes| (role, sizes));
             if let Some(query) = &needs.put_back {
-                sighting.put_back_events = on_heap(|| self.events_of(&keeper.id, query)).await?;
+                sighting.put_back_events = self.events_of(&keeper.id, query).await?;
             }
         }
         if needs.template_settings && sighting.template != Some(false) {

@@ -17,6 +17,7 @@ use crate::classify::Failure;
 use crate::cloud::LookError;
 use bluegreen_clock::Moment;
 use bluegreen_core::facts::{Environment, Event, EventQuery, InstanceVersion, VersionRecord};
+use bluegreen_core::heap::on_heap;
 use bluegreen_core::plan::TAG_DEPLOYMENT;
 use bluegreen_core::text::foreign;
 
@@ -314,8 +315,8 @@ impl AwsCloud {
             .set_start_time(query.request_id.is_none().then_some(since))
             .set_request_id(query.request_id.clone())
             .max_records(1000);
-        let answer = request
-            .send()
+        // A poll reads the events of several requests, each at a place of its own.
+        let answer = on_heap(|| request.send())
             .await
             .map_err(|e| look_error("DescribeEvents", &e))?;
         let mut events: Vec<Event> = answer

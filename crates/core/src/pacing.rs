@@ -73,11 +73,10 @@ pub fn interval(limits: &Limits, standing: &Standing<'_>) -> Duration {
         (Kind::Preparing, _) if standing.lasted < MOMENTS => quick,
         (Kind::SwappingToGreen | Kind::SwappingToBlue, Some(lasts)) if lasts < MOMENTS => quick,
         // Where nobody counts requests, the poll that ends the drain comes when it may end.
-        (Kind::DrainingBlue, _) if !standing.waits.iter().any(is_of_requests) => standing
-            .waits
-            .iter()
-            .find_map(rest_of_the_drain)
-            .map_or(poll, |rest| rest.clamp(quick, poll)),
+        (Kind::DrainingBlue, _) if !standing.waits.iter().any(is_of_requests) => {
+            let rest = rest_of(Timed::Drain, standing.waits);
+            rest.map_or(poll, |rest| rest.clamp(quick, poll))
+        }
         (
             Kind::Cloning
             | Kind::Deploying
@@ -91,7 +90,7 @@ pub fn interval(limits: &Limits, standing: &Standing<'_>) -> Duration {
         },
         _ => poll,
     };
-    match standing.waits.iter().find_map(rest_of_the_timeout) {
+    match rest_of(Timed::Timeout, standing.waits) {
         Some(rest) => interval.min(rest.max(quick)),
         None => interval,
     }
@@ -101,23 +100,13 @@ fn is_of_requests(wait: &Wait) -> bool {
     matches!(wait, Wait::Requests { .. })
 }
 
-/// What is left of the time for which cached DNS answers may lead users to the environment that
-/// production has left.
-fn rest_of_the_drain(wait: &Wait) -> Option<Duration> {
-    rest_of(wait, Timed::Drain)
-}
-
-fn rest_of_the_timeout(wait: &Wait) -> Option<Duration> {
-    rest_of(wait, Timed::Timeout)
-}
-
-fn rest_of(wait: &Wait, timed: Timed) -> Option<Duration> {
-    match wait {
-        Wait::Time { of, lasted, limit } if *of == timed => {
-            Some(limit.saturating_sub(*lasted)).filter(|rest| !rest.is_zero())
-        }
+/// What is left of a time that is waited for; none where it is over, or nobody waits for it.
+fn rest_of(timed: Timed, waits: &[Wait]) -> Option<Duration> {
+    let mut rests = waits.iter().filter_map(|wait| match wait {
+        Wait::Time { of, lasted, limit } if *of == timed => Some(limit.saturating_sub(*lasted)),
         _ => None,
-    }
+    });
+    rests.find(|rest| !rest.is_zero())
 }
 
 /// The wait until the next poll of something that takes so long and has lasted for so long.

@@ -1,7 +1,8 @@
 //! Who loads the machine: many at a time, or one alone.
 //!
-//! A process that is starved for the length of a lease, or for as long as a poll holds, ends as it
-//! would for users, and its test with it. What keeps every core busy by itself therefore runs alone.
+//! A process that gets no core for the length of a lease, or for as long as a poll holds, stops or
+//! rolls back, as it should, and its test fails. A test that keeps every core busy therefore has the
+//! machine to itself.
 
 use std::cell::Cell;
 use std::sync::{Condvar, Mutex, MutexGuard};
@@ -41,8 +42,10 @@ impl Part {
         if HAS_A_PART.replace(true) {
             return Part(false);
         }
-        let free = |load: &mut Load| load.is_taken || load.waiting > 0;
-        let mut load = CHANGED.wait_while(load(), free).expect("no panic holds it");
+        let reserved = |load: &mut Load| load.is_taken || load.waiting > 0;
+        let mut load = CHANGED
+            .wait_while(load(), reserved)
+            .expect("no panic holds it");
         load.sandboxes += 1;
         Part(true)
     }

@@ -6,8 +6,8 @@ use std::sync::Mutex;
 
 use super::load::Machine;
 
-/// Three quarters of what a thread has by itself, in bytes: a release that needs nearly all of it
-/// overflows here, and not in a program that carries out several.
+/// The stack of a thread, in bytes: three quarters of the 2 MiB that Rust gives one. A release that
+/// comes close to those overflows in these tests, before it does for users.
 const STACK: usize = 3 * 512 * 1024;
 
 /// Works on every one of these, on so many threads at a time; with the machine to itself where those
