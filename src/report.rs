@@ -469,6 +469,28 @@ fn driver(lease: &LeaseRecord) -> Option<Driver<'_>> {
     })
 }
 
+/// The state of this name; none of one that this version of bluegreen does not know.
+fn kind(name: &str) -> Option<Kind> {
+    Kind::ALL.into_iter().find(|kind| kind.to_string() == name)
+}
+
+/// Why a deployment left a state. One that has rolled back left its last state because the work of
+/// that was done: the cause of the rollback, which the transition tells, is older.
+fn left_because(entry: &Entry, transition: &Transition) -> String {
+    let deployment = &entry.deployment;
+    let from = kind(&transition.from).filter(|_| transition.to == Kind::RolledBack.to_string());
+    let cause = deployment.state.cause();
+    let cause = cause.map(|cause| deployment.told(cause).to_string());
+    let beside = cause.and_then(|cause| transition.why.strip_prefix(&cause));
+    match (from, beside) {
+        (
+            Some(from @ (Kind::TerminatingGreen | Kind::TerminatingBlue | Kind::Discarding)),
+            Some(beside),
+        ) => format!("{}{beside}", from.left_because()),
+        _ => transition.why.clone(),
+    }
+}
+
 /// Where a deployment's report lies in the bucket, once it has come to rest; `None` where its run was
 /// not told to put it there.
 #[must_use]

@@ -10,16 +10,25 @@ use crate::config::{EMBEDDED, Options};
 use crate::text::for_shell;
 
 /// The settings that say where a deployment is kept.
-const PLACE: [&str; 5] = ["sandbox", "region", "bucket", "state", "no-shared-state"];
+const PLACE: [&str; 6] = [
+    "sandbox",
+    "sandbox-speed",
+    "region",
+    "bucket",
+    "state",
+    "no-shared-state",
+];
 
 /// The settings that say what a release is of.
 const TARGET: [&str; 3] = ["app", "blue", "green"];
 
 /// The commands that carry a deployment on, or show it.
-const COMMANDS: [&str; 6] = ["resume", "rollback", "status", "wait", "cleanup", "approve"];
+const COMMANDS: [&str; 8] = [
+    "resume", "rollback", "status", "wait", "cleanup", "approve", "history", "report",
+];
 
-/// The commands of a release.
-const RELEASES: [&str; 3] = ["run", "deploy", "rehearse"];
+/// The commands of a release, and of what is checked before it.
+const RELEASES: [&str; 5] = ["run", "deploy", "rehearse", "plan", "doctor"];
 
 /// The flags of this process: where deployments are kept, and what a release is of.
 static FLAGS: OnceLock<[String; 2]> = OnceLock::new();

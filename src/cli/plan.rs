@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::exit::{Exit, Failed};
-use super::output::say;
+use super::output::{say, tell};
 use super::run;
 use crate::claim::{Claim, ClaimError};
 use crate::config::{Config, Options};
@@ -108,10 +108,10 @@ pub(super) async fn look(
 
 /// Prints the findings.
 fn told(outlook: &Outlook<'_>, args: &Args) -> Exit {
-    say(&match args.json {
-        true => outlook::json(outlook),
-        false => outlook::text(outlook),
-    });
+    match args.json {
+        true => say(&outlook::json(outlook)),
+        false => tell(&outlook::text(outlook)),
+    }
     match outlook.findings.iter().any(Finding::refuses) {
         true => Exit::Refused,
         false => Exit::Completed,

@@ -230,7 +230,8 @@ impl Check {
             ),
             Check::SomethingNew => (
                 "something-new",
-                "whether blue runs a version other than the one to release",
+                "whether blue runs a version other than the one to release; warns where that did not \
+                 stay when it was released last",
                 "choose another version with --version-label",
                 Never("bluegreen identifies the released version by its label"),
             ),

@@ -1,5 +1,7 @@
 //! The findings before a release, and the plan that follows.
 
+use std::collections::BTreeMap;
+
 use super::check::{Check, Finding, Verdict};
 use super::health_checks::HealthChecks;
 use super::steps::Past;
@@ -48,6 +50,9 @@ pub struct Surroundings {
     pub now: Moment,
     /// What past deployments of the target took.
     pub past: Past,
+    /// The versions that a deployment of the target released last and that did not stay, because it
+    /// was rolled back or undone: the id of that deployment by version label.
+    pub given_back: BTreeMap<String, String>,
 }
 
 /// The findings before a release, and what the plan takes from them.

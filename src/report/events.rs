@@ -32,6 +32,11 @@ pub fn line(happened: &Happened) -> (Level, String) {
             };
             (level, format!("{meaning} ({why})"))
         }
+        Happened::RollbackBegan { state, why } => line!(
+            WARN,
+            "rolling back to the previous version from {state}, which bluegreen completes first \
+             ({why})"
+        ),
         Happened::LockTaken { state, runner } => line!(
             DEBUG,
             "{} holds the lock, in {state}",

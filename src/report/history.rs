@@ -64,10 +64,19 @@ pub struct Release {
     /// From its begin until users stayed on the version; none where they are not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lead_seconds: Option<u64>,
-    /// Whether it failed: it was held, rolled back or stuck on its way.
+    /// Whether it failed: it was held, rolled back or stuck on its way, or a later release has
+    /// undone it.
     pub failed: bool,
+    /// Whether an operator called it off before users were on its version, though nothing had
+    /// failed: as where a pause is rejected.
+    pub called_off: bool,
+    /// The id of the release just before it, where it has put back the version that this one had
+    /// replaced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub undoes: Option<String>,
     /// From its first failure until the end that restored; none where it did not fail, or has not
-    /// been restored.
+    /// been restored. Of a release that was undone, from its end until users stayed on the version
+    /// before it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restore_seconds: Option<u64>,
 }
@@ -76,10 +85,13 @@ pub struct Release {
 /// mended.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Dora {
-    /// How many releases there are, those that have not ended included.
+    /// How many releases there are, those that have not ended included. What undoes a release is
+    /// none of its own.
     pub releases: usize,
-    /// How many of them have ended.
+    /// How many of them have ended and were not called off.
     pub ended: usize,
+    /// How many were called off before users were on their version.
+    pub called_off: usize,
     /// How many of these are completed.
     pub completed: usize,
     /// Completed releases a week, from the begin of the first release until now; none before a
@@ -109,7 +121,8 @@ impl History {
         }
         let targets = of_target.into_values().map(|mut entries| {
             entries.sort_by_key(|entry| Reverse(entry.deployment.started_at));
-            let releases: Vec<_> = entries.iter().map(|entry| release(entry)).collect();
+            let mut releases: Vec<_> = entries.iter().map(|entry| release(entry)).collect();
+            note_the_undone(&mut releases, &entries);
             let target = &entries[0].deployment.plan.target;
             let began = entries.last().map(|first| first.deployment.started_at);
             OfTarget {
@@ -179,6 +192,7 @@ fn release(entry: &Entry) -> Release {
     let failed_at = turned.map(|one| one.at);
     let is_restored = matches!(kind, Kind::Completed | Kind::RolledBack);
     let restored = failed_at.filter(|_| is_restored);
+    let called_off = is_called_off(entry);
     Release {
         id: plan.id.clone(),
         state: kind.to_string(),
@@ -189,8 +203,51 @@ fn release(entry: &Entry) -> Release {
         began_at: deployment.started_at.to_string(),
         ended_at: is_end.then(|| deployment.updated_at.to_string()),
         lead_seconds: lead(entry).map(|lead| lead.as_secs()),
-        failed: failed_at.is_some() || plan.goal == Goal::Previous,
-        restore_seconds: restored.map(|at| deployment.updated_at.since(at).as_secs()),
+        failed: !called_off && (failed_at.is_some() || plan.goal == Goal::Previous),
+        called_off,
+        undoes: None,
+        restore_seconds: restored
+            .filter(|_| !called_off)
+            .map(|at| deployment.updated_at.since(at).as_secs()),
+    }
+}
+
+/// Whether an operator has called it off before users were on its version, and nothing had failed.
+fn is_called_off(entry: &Entry) -> bool {
+    let deployment = &entry.deployment;
+    let went_wrong = [Kind::Held, Kind::Stuck, Kind::Baking].map(|kind| kind.to_string());
+    deployment.state.kind() == Kind::RolledBack
+        && deployment.turned_back.is_none()
+        && deployment.plan.goal == Goal::Previous
+        && !entry
+            .transitions
+            .iter()
+            .any(|one| went_wrong.contains(&one.to))
+}
+
+/// Notes which releases have undone the one before them: they put back the version that it had
+/// replaced. These are of one target, the latest first, both in the same order.
+fn note_the_undone(releases: &mut [Release], entries: &[&Entry]) {
+    let completed: Vec<usize> = (0..releases.len())
+        .rev()
+        .filter(|at| releases[*at].lead_seconds.is_some())
+        .collect();
+    for pair in completed.windows(2) {
+        let (earlier, later) = (pair[0], pair[1]);
+        let is_undone = releases[later].version == releases[earlier].from
+            && releases[later].from == releases[earlier].version
+            && releases[earlier].undoes.is_none();
+        if !is_undone {
+            continue;
+        }
+        releases[later].undoes = Some(releases[earlier].id.clone());
+        releases[earlier].failed = true;
+        let back_at = entries[later]
+            .deployment
+            .started_at
+            .after(lead(entries[later]).unwrap_or_default());
+        let ended_at = entries[earlier].deployment.updated_at;
+        releases[earlier].restore_seconds = Some(back_at.since(ended_at).as_secs());
     }
 }
 
@@ -246,9 +303,11 @@ fn why(entry: &Entry) -> String {
 }
 
 fn figures(releases: &[Release], lasted: Duration) -> Dora {
+    let releases: Vec<_> = releases.iter().filter(|one| one.undoes.is_none()).collect();
+    let called_off = releases.iter().filter(|one| one.called_off).count();
     let ended: Vec<_> = releases
         .iter()
-        .filter(|one| one.ended_at.is_some())
+        .filter(|one| one.ended_at.is_some() && !one.called_off)
         .collect();
     let completed = releases
         .iter()
@@ -260,18 +319,28 @@ fn figures(releases: &[Release], lasted: Duration) -> Dora {
     Dora {
         releases: releases.len(),
         ended: ended.len(),
+        called_off,
         completed,
         completed_a_week: a_week,
         lead_seconds: median(releases.iter().filter_map(|one| one.lead_seconds)),
         failed,
         failure_percent: percent(failed, ended.len()),
         restore_seconds: median(releases.iter().filter_map(|one| one.restore_seconds)),
-        caveats: caveats(ended.len(), a_week.is_some()),
+        caveats: caveats(ended.len(), called_off, a_week.is_some()),
     }
 }
 
-fn caveats(ended: usize, has_frequency: bool) -> Vec<String> {
+fn caveats(ended: usize, called_off: usize, has_frequency: bool) -> Vec<String> {
     let mut caveats = Vec::new();
+    if called_off > 0 {
+        let were = match called_off {
+            1 => "1 release was".to_owned(),
+            many => format!("{many} releases were"),
+        };
+        caveats.push(format!(
+            "{were} called off before users were on the version: no failure."
+        ));
+    }
     if ended < FEW {
         let releases = match ended {
             1 => "1 release has".to_owned(),
@@ -312,7 +381,11 @@ fn text(target: &OfTarget) -> String {
         table.add_row(
             [
                 release.id.clone(),
-                release.state.clone(),
+                match (&release.undoes, release.called_off) {
+                    (Some(_), _) => format!("{}, an undoing", release.state),
+                    (None, true) => format!("{}, called off", release.state),
+                    (None, false) => release.state.clone(),
+                },
                 release.from.clone(),
                 release.version.clone(),
                 release.began_at.clone(),
@@ -357,7 +430,7 @@ fn text(target: &OfTarget) -> String {
             span(*lead_seconds)
         ),
         format!(
-            "  Change failure rate    {failure} ({failed} of {ended} ended releases were held, rolled back or stuck)"
+            "  Change failure rate    {failure} ({failed} of {ended} ended releases were held, rolled back, stuck or undone)"
         ),
         format!(
             "  Time to restore        {} (median, from the failure to the end that restored)",
@@ -434,6 +507,38 @@ mod tests {
         assert_eq!(figures.restore_seconds, Some(1_800));
         assert_eq!(target.releases[0].why, "to Held");
         assert!(figures.caveats[0].contains("too few"), "{figures:?}");
+    }
+
+    fn rolled_back() -> State {
+        State::RolledBack {
+            cause: crate::machine::Cause::AskedToRetreat,
+        }
+    }
+
+    #[test]
+    fn what_an_operator_calls_off_is_no_failure_and_what_undoes_a_release_is_none() {
+        let mut rejected = entry(0, &["AwaitingSwap", "Discarding"], rolled_back());
+        rejected.deployment.plan.goal = Goal::Previous;
+        let released = entry(1, &["Cloning", "Baking", "Completed"], State::Completed);
+        let mut undoing = entry(3, &["Cloning", "Baking", "Completed"], State::Completed);
+        let plan = &mut undoing.deployment.plan;
+        std::mem::swap(&mut plan.version, &mut plan.previous_version);
+        let mut failed = entry(5, &["AwaitingSwap", "Discarding"], rolled_back());
+        failed.deployment.plan.goal = Goal::Previous;
+        failed.deployment.turned_back = Some(crate::machine::Cause::AskedToRetreat);
+        let history = History::of(&[rejected, released, undoing, failed], now());
+        let target = &history.targets()[0];
+        let figures = &target.figures;
+        assert_eq!((figures.releases, figures.called_off), (3, 1));
+        assert_eq!((figures.ended, figures.failed), (2, 2));
+        let [_, undoing, released, rejected] = &*target.releases else {
+            panic!("{target:?}");
+        };
+        assert_eq!(undoing.undoes.as_ref(), Some(&released.id));
+        // It ended after half an hour; users were back on the version before it an hour and fifty
+        // minutes later.
+        assert_eq!(released.restore_seconds, Some(6_600));
+        assert!(rejected.called_off && !rejected.failed);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::deployment::Deployment;
 use crate::events::{DeploymentEvent, Drain, Happened, Poll};
 use crate::facts::{Timed, Wait};
 use crate::machine::Kind;
-use crate::plan::Role;
+use crate::plan::{Goal, Role};
 use crate::preflight::{Past, Step, steps};
 use crate::store::Transition;
 use crate::text::{foreign, short};
@@ -30,6 +30,9 @@ pub struct Live {
     waits: Vec<Wait>,
     poll: Option<Poll>,
     recent: VecDeque<(Moment, Level, String)>,
+    /// Whether it has left the way of a release in which nothing fails: how many stages there will
+    /// be is not known then.
+    is_off_the_way: bool,
     /// What another process than the runner shows in place of its own.
     elsewhere: Option<(Users, bool)>,
 }
@@ -88,6 +91,7 @@ impl Live {
             waits: Vec::new(),
             poll: None,
             recent: VecDeque::new(),
+            is_off_the_way: false,
             elsewhere: None,
         };
         let mut at = deployment.started_at;
@@ -115,6 +119,7 @@ impl Live {
     /// Takes up an event.
     pub fn hear(&mut self, event: &DeploymentEvent) {
         let record = &event.record;
+        self.heads_for(&record.version);
         match &record.happened {
             Happened::StateEntered { to, .. } => {
                 self.waits.clear();
@@ -127,7 +132,11 @@ impl Live {
                 drain: Drain::Requests { .. },
                 ..
             } => {}
-            Happened::ServiceEvent { .. } | Happened::HookEnded { .. } => {
+            Happened::ServiceEvent { emitted_at, .. } => {
+                let (level, text) = line(&record.happened);
+                self.keep(*emitted_at, level, text);
+            }
+            Happened::HookEnded { .. } => {
                 let (level, text) = line(&record.happened);
                 self.keep(record.at, level, text);
             }
@@ -137,6 +146,20 @@ impl Live {
                     self.keep(record.at, level, text);
                 }
             }
+        }
+    }
+
+    /// The version that goes live is this one from here on.
+    fn heads_for(&mut self, version: &str) {
+        let plan = &mut self.deployment.plan;
+        if plan.goal_version() == version {
+            return;
+        }
+        if plan.previous_version == version {
+            plan.goal = Goal::Previous;
+        } else {
+            plan.goal = Goal::Release;
+            version.clone_into(&mut plan.version);
         }
     }
 
@@ -166,6 +189,7 @@ impl Live {
                 self.stages.drain(next..next + skipped);
             }
             None => {
+                self.is_off_the_way = true;
                 self.stages.truncate(next);
                 self.stages.push(Stage::new(kind, None));
             }
@@ -247,7 +271,12 @@ impl Live {
         let plan = &self.deployment.plan;
         let (from, to) = plan.from_to();
         let target = &plan.target;
-        let title = format!("{} of {}: {from} to {to}", target.blue, target.application);
+        let what = match plan.goal {
+            Goal::Release if plan.rehearses() => format!("rehearsing {to} on {}", plan.green),
+            Goal::Release => format!("{from} to {to}"),
+            Goal::Previous => format!("rolling back from {from} to {to}"),
+        };
+        let title = format!("{} of {}: {what}", target.blue, target.application);
         let title = style().bold().apply_to(foreign(&title));
         let elapsed = clock(now.since(self.deployment.started_at));
         let left = self.left(now).filter(|left| !left.is_zero());
@@ -360,14 +389,14 @@ impl Live {
                 foreign(&found.health),
                 foreign(found.version.as_deref().unwrap_or("-"))
             );
+            if poll.production == Some(role) {
+                line.push_str(" ← users");
+            }
             if let Some(instances) = found.instances {
                 line.push_str(&format!(", {instances} instances"));
             }
             if let Some(requests) = found.requests_a_minute {
                 line.push_str(&format!(", {requests} requests/min"));
-            }
-            if poll.production == Some(role) {
-                line.push_str("  ← users");
             }
             Some(line)
         };
@@ -381,7 +410,11 @@ impl Live {
     #[must_use]
     pub fn heartbeat(&self, now: Moment) -> String {
         let (place, all) = (self.present().map_or(0, |at| at + 1), self.stages.len());
-        let mut line = format!("[{place}/{all}] {}", label(self.kind()));
+        let place = match self.is_off_the_way {
+            true => format!("{place}"),
+            false => format!("{place}/{all}"),
+        };
+        let mut line = format!("[{place}] {}", label(self.kind()));
         let waits: Vec<_> = self.waits().map(ToString::to_string).collect();
         if !waits.is_empty() {
             line.push_str(&format!(": waiting for {}", waits.join(", ")));

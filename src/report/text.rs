@@ -4,7 +4,7 @@ use comfy_table::Table;
 use comfy_table::presets;
 
 use super::events::line;
-use super::{Entry, leads_on, report_url};
+use super::{Entry, leads_on, left_because, report_url};
 use crate::clock::{Moment, whole_seconds};
 use crate::deployment::{DeployWarning, Deployment};
 use crate::machine::Cause;
@@ -29,7 +29,7 @@ pub fn story(entry: &Entry) -> String {
         table.add_row([
             foreign(&transition.from),
             span(began, transition.at),
-            foreign(&transition.why),
+            foreign(&left_because(entry, transition)),
         ]);
         began = transition.at;
     }
@@ -180,14 +180,21 @@ fn table(entries: &[Entry]) -> String {
     for entry in entries {
         let deployment = &entry.deployment;
         let plan = &deployment.plan;
-        let (from, to) = plan.from_to();
-        let state = deployment.state.kind().to_string();
+        // What is over is shown as what it was to release.
+        let (from, to) = match deployment.state.is_end() {
+            true => (plan.previous_version.as_str(), plan.version.as_str()),
+            false => plan.from_to(),
+        };
+        let mut state = deployment.state.kind().to_string();
+        if plan.rehearses() {
+            state.push_str(", a rehearsal");
+        }
+        if entry.is_interrupted() {
+            state.push_str(", interrupted");
+        }
         let cells = [
             plan.id.clone(),
-            match entry.is_interrupted() {
-                true => format!("{state}, interrupted"),
-                false => state,
-            },
+            state,
             entry
                 .users()
                 .on

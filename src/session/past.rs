@@ -1,5 +1,7 @@
 //! How long the deployments of a target have taken.
 
+use std::collections::BTreeMap;
+
 use crate::deployment::Deployment;
 use crate::machine::Kind;
 use crate::plan::Target;
@@ -24,4 +26,89 @@ pub(super) fn past(store: &Store, target: &Target) -> Result<Past, StoreError> {
         }
     }
     Ok(past)
+}
+
+/// The versions of this target that did not stay, because the deployment that released them last
+/// was rolled back or undone: the id of that deployment by version label.
+///
+/// # Errors
+/// [`StoreError`] where the journal does not read.
+pub(super) fn given_back(
+    store: &Store,
+    target: &Target,
+) -> Result<BTreeMap<String, String>, StoreError> {
+    let mut all = store.all()?;
+    all.retain(|one| one.plan.target == *target && !one.plan.rehearses());
+    all.sort_by(|one, other| one.plan.id.cmp(&other.plan.id));
+    Ok(not_kept(&all))
+}
+
+/// The same of deployments of one target in their order.
+fn not_kept(all: &[Deployment]) -> BTreeMap<String, String> {
+    let mut given_back = BTreeMap::new();
+    let mut released: Option<&Deployment> = None;
+    for deployment in all {
+        let plan = &deployment.plan;
+        match deployment.state.kind() {
+            Kind::RolledBack => {
+                given_back.insert(plan.version.clone(), plan.id.clone());
+            }
+            Kind::Completed => {
+                given_back.remove(&plan.version);
+                let undone = released.map(|released| &released.plan).filter(|undone| {
+                    undone.version == plan.previous_version
+                        && undone.previous_version == plan.version
+                });
+                if let Some(undone) = undone {
+                    given_back.insert(undone.version.clone(), undone.id.clone());
+                }
+                // To release again what was undone undoes nothing.
+                released = undone.is_none().then_some(deployment);
+            }
+            _ => {}
+        }
+    }
+    given_back
+}
+
+#[cfg(test)]
+mod tests {
+    use super::not_kept;
+    use crate::deployment::Deployment;
+    use crate::machine::{Cause, State};
+    use crate::shared::DeploymentRecord;
+
+    fn deployment(id: &str, (from, to): (&str, &str), state: State) -> Deployment {
+        let mut deployment = DeploymentRecord::sample(id).deployment;
+        deployment.plan.previous_version = from.to_owned();
+        deployment.plan.version = to.to_owned();
+        deployment.state = state;
+        deployment
+    }
+
+    fn rolled_back() -> State {
+        State::RolledBack {
+            cause: Cause::AskedToRetreat,
+        }
+    }
+
+    #[test]
+    fn what_was_rolled_back_or_undone_last_did_not_stay() {
+        let all = [
+            deployment("1", ("v1", "v2"), rolled_back()),
+            deployment("2", ("v1", "v3"), rolled_back()),
+            deployment("3", ("v1", "v3"), State::Completed),
+            deployment("4", ("v3", "v4"), State::Completed),
+            deployment("5", ("v4", "v3"), State::Completed),
+        ];
+        let found = not_kept(&all);
+        let found: Vec<_> = found
+            .iter()
+            .map(|(version, id)| (&**version, &**id))
+            .collect();
+        assert_eq!(found, [("v2", "1"), ("v4", "4")]);
+        let again = deployment("6", ("v3", "v4"), State::Completed);
+        let all: Vec<_> = all.into_iter().chain([again]).collect();
+        assert_eq!(not_kept(&all).keys().collect::<Vec<_>>(), ["v2"]);
+    }
 }

@@ -6,7 +6,7 @@ use super::drive::{Begun, Session, give_back};
 use super::error::Error;
 use super::observer::Notice;
 use super::outcome::Outcome;
-use super::past::past;
+use super::past::{given_back, past};
 use crate::claim::{self, Claim, Patience, WaitsBehind};
 use crate::clock::Clock;
 use crate::cloud::Environment;
@@ -217,5 +217,6 @@ pub fn surroundings(
     Ok(Surroundings {
         now: clock.now(),
         past: past(store, target)?,
+        given_back: given_back(store, target)?,
     })
 }

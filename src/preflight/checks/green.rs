@@ -5,7 +5,7 @@ use super::inspector::{Found, Inspector};
 use crate::cloud::LookError;
 use crate::cloud::{Configuration, EnvironmentType, Quota};
 use crate::fidelity::{OPERATIONS_ROLE, is_called};
-use crate::plan::{Kept, Sizes, TAG_DEPLOYMENT, TAGS_MAX, is_own_tag};
+use crate::plan::{Kept, Sizes, TAG_DEPLOYMENT, TAG_PRODUCTION_CNAME, TAGS_MAX, is_own_tag};
 
 impl Inspector<'_> {
     pub(super) async fn green_name(&self) -> Found {
@@ -15,14 +15,30 @@ impl Inspector<'_> {
         };
         // Whose it is only says more: it is in the way all the same.
         let tags = self.cloud.tags(&green.arn).await.unwrap_or_default();
-        let owner = tags
-            .iter()
-            .find(|(key, _)| key == TAG_DEPLOYMENT)
-            .map(|(_, id)| format!(", left by deployment {id}"))
-            .unwrap_or_default();
+        let tag = |name: &str| {
+            let found = tags.iter().find(|(key, _)| key == name);
+            found.map(|(_, value)| value.as_str())
+        };
+        let exists = format!("an environment named {name} exists");
+        let Some(owner) = tag(TAG_DEPLOYMENT) else {
+            let remedy = Check::GreenName.about().remedy;
+            return Ok(Check::GreenName.refused(exists, remedy));
+        };
+        let serves = tag(TAG_PRODUCTION_CNAME).is_some_and(|production| green.holds(production));
+        let users = match serves {
+            true => ", and users are on it",
+            false => "",
+        };
+        // Only who knows the deployment knows whether users need it.
         Ok(Check::GreenName.refused(
-            format!("an environment named {name} exists{owner}"),
-            Check::GreenName.about().remedy,
+            format!("{exists}, created by deployment {owner}{users}"),
+            match ulid::Ulid::from_string(owner) {
+                Ok(id) => format!(
+                    "let that deployment end: `bluegreen status {id}` says how; do not remove \
+                     {name} yourself"
+                ),
+                Err(_) => format!("find out who created {name}, and let that end first"),
+            },
         ))
     }
 

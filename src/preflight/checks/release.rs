@@ -143,6 +143,11 @@ impl Inspector<'_> {
                 format!("{blue} runs version {label} already"),
                 "there is nothing to release",
             )
+        } else if let Some(id) = self.around.given_back.get(&label).filter(|_| !rehearses) {
+            Check::SomethingNew.warned(format!(
+                "{blue} runs version {previous}; deployment {id} has released {label} before, and \
+                 was rolled back or undone"
+            ))
         } else {
             Check::SomethingNew.passed(format!("{blue} runs version {previous}"))
         };

@@ -15,7 +15,7 @@ use crate::events::{EventRecord, Happened, Poll};
 use crate::machine::Kind;
 use crate::plan::{Role, Strategy};
 use crate::report::events::line;
-use crate::report::{Entry, leads_on};
+use crate::report::{Entry, kind, leads_on, left_because};
 use crate::users::Users;
 
 /// All that a report shows.
@@ -422,7 +422,7 @@ fn passages(entry: &Entry) -> Vec<Passage<'_>> {
             name: &transition.from,
             from,
             to: transition.at,
-            why: transition.why.clone(),
+            why: left_because(entry, transition),
         });
         from = transition.at;
     }
@@ -438,11 +438,6 @@ fn passages(entry: &Entry) -> Vec<Passage<'_>> {
         });
     }
     passages
-}
-
-/// The state of this name; none of one that this version of bluegreen does not know.
-fn kind(name: &str) -> Option<Kind> {
-    Kind::ALL.into_iter().find(|kind| kind.to_string() == name)
 }
 
 fn rests(kind: Option<Kind>) -> bool {

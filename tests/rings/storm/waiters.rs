@@ -1,6 +1,7 @@
 //! Processes on other machines that wait for their turn behind a storm's release, each with a
 //! later version.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bluegreen::claim::{Claim, ClaimError, Obstacle};
@@ -217,6 +218,7 @@ impl Waiter {
         let around = Surroundings {
             now: clock.now(),
             past: Past::default(),
+            given_back: BTreeMap::new(),
         };
         let id = self.id.to_owned();
         let planned = on_heap(|| preflight::plan(cloud, config, id, &wanted, found, &around)).await;

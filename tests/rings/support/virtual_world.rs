@@ -1,7 +1,7 @@
 //! A sandbox, the AWS SDK and the driver in one process, on tokio's paused clock.
 
 use std::cell::Cell;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -385,6 +385,7 @@ impl VirtualWorld {
         let around = Surroundings {
             now: self.clock.now(),
             past: Past::default(),
+            given_back: BTreeMap::new(),
         };
         let plan = preflight::plan(&self.cloud, config, id, &wanted, found, &around).await?;
         let deployment = Deployment::new(plan, self.clock.now());
@@ -402,6 +403,7 @@ impl VirtualWorld {
         let around = Surroundings {
             now: self.clock.now(),
             past: Past::default(),
+            given_back: BTreeMap::new(),
         };
         let done = preflight::inspect(&self.cloud, config, wanted, &found, &around).await;
         let findings = done

@@ -50,6 +50,14 @@ pub enum Happened {
         /// Why it was entered.
         why: String,
     },
+    /// The version before is the goal from here on, and the deployment stays in its state, from
+    /// which the same states lead back.
+    RollbackBegan {
+        /// The state.
+        state: Kind,
+        /// Why, in words.
+        why: String,
+    },
     /// AWS was read.
     Polled(Poll),
     /// AWS could not be read; the deployment waits.
@@ -378,6 +386,7 @@ impl Happened {
             Happened::LockTaken { .. }
             | Happened::LockLost { .. }
             | Happened::StateEntered { .. }
+            | Happened::RollbackBegan { .. }
             | Happened::DeployTakesLong { .. }
             | Happened::Asked { .. }
             | Happened::Answered { .. }
