@@ -11,7 +11,10 @@ mod gates;
 mod known_followers;
 mod others;
 mod probing;
+mod production;
+mod recent_events;
 mod test_run;
+mod watching;
 mod word;
 
 pub use error::DriveError;
@@ -52,6 +55,8 @@ use crate::store::{Output, StoreError, Transition};
 use crate::traffic::Traffic;
 use known_followers::Followers;
 use probing::Probing;
+use production::Production;
+use recent_events::RecentEvents;
 use test_run::TestRun;
 use word::Word;
 
@@ -110,6 +115,10 @@ pub struct Driver<'a, C> {
     takes: BTreeMap<Kind, Takes>,
     /// What the state waits for, as the last poll found it; nothing where that has failed.
     waits: Vec<Wait>,
+    /// Production while it bakes, as the last poll found it; none where that has failed.
+    production: Option<Production>,
+    /// The events of the operation that the state waits for, as they were read last.
+    events: RecentEvents,
 }
 
 /// The outcome of an effect.
@@ -154,6 +163,8 @@ impl<'a, C: Cloud> Driver<'a, C> {
             processed: None,
             takes: BTreeMap::new(),
             waits: Vec::new(),
+            production: None,
+            events: RecentEvents::default(),
         }
     }
 
@@ -376,6 +387,13 @@ impl<'a, C: Cloud> Driver<'a, C> {
         Ok(())
     }
 
+    /// Whether bluegreen has just carried out an operator's order to roll back.
+    async fn has_turned_back(&mut self, deployment: &mut Deployment) -> Result<bool, DriveError> {
+        let before = deployment.revision;
+        self.retreat_if_asked(deployment).await?;
+        Ok(deployment.revision != before)
+    }
+
     /// Carries out an order; false where it changes nothing. `cause` is why the deployment rolls
     /// back where no operator has ordered that.
     async fn order(
@@ -485,18 +503,37 @@ impl<'a, C: Cloud> Driver<'a, C> {
     ) -> Result<Option<(Seen, Stopwatch)>, DriveError> {
         let since = self.clock.now();
         loop {
-            let began = Stopwatch::start(&self.clock);
-            self.looked_at = Some(self.clock.now());
             self.test_run.keep_to(deployment.state.kind());
             let mut needs = needs(deployment);
             // Whether somebody has replaced it since is read again before production moves.
             let is_known = |known: &VersionRecord| {
-                deployment.state.kind() == Kind::Cloning && known.label == deployment.plan.version
+                let is_early = match deployment.state.kind() {
+                    Kind::Cloning => true,
+                    Kind::Warming => !self.streaks.may_be_complete(deployment),
+                    _ => false,
+                };
+                is_early && known.label == deployment.plan.version
             };
             let processed = self.processed.clone().filter(is_known);
             needs.version &= processed.is_none();
+            self.streaks.spare(deployment, &mut needs);
+            let watched = self.watch(deployment, &needs).await?;
+            if self.has_turned_back(deployment).await? {
+                return Ok(None);
+            }
+            let tests = needs.test;
+            if watched.is_some() {
+                needs.test = None;
+                needs.alarms = false;
+            }
             needs.likeness = self.streaks.wants_likeness(deployment);
             needs.reasons = self.is_patience_spent(deployment) || self.streaks.wants_reasons();
+            let began = Stopwatch::start(&self.clock);
+            let began_at = self.clock.now();
+            needs.spares_events = !needs.reasons && self.events.are_recent(&needs, began_at);
+            if watched.is_none() {
+                self.looked_at = Some(began_at);
+            }
             let looked = {
                 let mut looking = on_heap(|| self.cloud.look(&deployment.plan, &needs));
                 loop {
@@ -511,6 +548,10 @@ impl<'a, C: Cloud> Driver<'a, C> {
             self.tell_retries(deployment);
             let message = match looked {
                 Ok(mut sighting) => {
+                    if let Some(watched) = watched {
+                        (sighting.alarms, sighting.probes) = (watched.alarms, watched.probes);
+                    }
+                    self.events.complete(&needs, &mut sighting, began_at);
                     sighting.command = self.test_run.take();
                     match processed {
                         Some(_) => sighting.version = Some(processed),
@@ -525,7 +566,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
                     {
                         deployment.green_id = Some(green.id.clone());
                     }
-                    if let (Some(ran), Some((role, _))) = (&sighting.command, needs.test) {
+                    if let (Some(ran), Some((role, _))) = (&sighting.command, tests) {
                         let output = Output {
                             at: now,
                             what: format!("{TEST_COMMAND} on {role} ({})", deployment.state.kind()),
@@ -622,7 +663,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
                     debug!(?seen, "looked");
                     let poll = polled(&deployment.plan, &sighting, seen.production);
                     self.tell(deployment, Happened::Polled(poll));
-                    if let Some((role, _)) = needs.test {
+                    if let Some((role, _)) = tests {
                         for failed in failed_tests(&deployment.plan, &sighting, role) {
                             self.tell(deployment, failed);
                         }
@@ -634,6 +675,11 @@ impl<'a, C: Cloud> Driver<'a, C> {
                         waits: self.waits.clone(),
                     };
                     self.tell(deployment, waiting);
+                    let bakes = deployment.state.kind() == Kind::Baking;
+                    self.production = bakes.then(|| Production {
+                        sighting,
+                        read_at: began_at,
+                    });
                     return Ok(Some((seen, began)));
                 }
                 Err(error) => DriveError::unless_passing(error)?,
@@ -644,10 +690,9 @@ impl<'a, C: Cloud> Driver<'a, C> {
             }
             self.tell(deployment, Happened::PollFailed { why: message });
             self.waits.clear();
+            self.production = None;
             self.pause(deployment).await?;
-            let before = deployment.revision;
-            self.retreat_if_asked(deployment).await?;
-            if deployment.revision != before {
+            if self.has_turned_back(deployment).await? {
                 return Ok(None);
             }
         }
@@ -891,12 +936,20 @@ impl<'a, C: Cloud> Driver<'a, C> {
             self.tell_probes(deployment, true);
         }
         let now = self.clock.now();
-        let entered = (next.state != deployment.state).then(|| Happened::StateEntered {
-            from: deployment.state.kind(),
-            to: next.state.kind(),
-            meaning: next.meaning().to_owned(),
-            why: why.to_owned(),
-        });
+        let turns_back = next.plan.goal == Goal::Previous && deployment.plan.goal != next.plan.goal;
+        let entered = if next.state != deployment.state {
+            Some(Happened::StateEntered {
+                from: deployment.state.kind(),
+                to: next.state.kind(),
+                meaning: next.meaning().to_owned(),
+                why: why.to_owned(),
+            })
+        } else {
+            turns_back.then(|| Happened::RollbackBegan {
+                state: next.state.kind(),
+                why: why.to_owned(),
+            })
+        };
         // It is kept with what it tells of, and heard once that is so.
         let entered = entered.map(|entered| self.log.note(&next, now, entered));
         let events = self.log.unwritten();
@@ -999,11 +1052,30 @@ impl<'a, C: Cloud> Driver<'a, C> {
         };
         tokio::select! {
             biased;
-            () = self.clock.sleep(interval) => Ok(()),
+            slept = sleep_unless_ordered(&self.clock, &self.journal, deployment, interval) => slept,
             () = signalled(self.interrupted.clone()) => Err(DriveError::Signal),
             () = self.test_run.goes_on() => Ok(()),
         }
     }
+}
+
+/// Sleeps, and no longer than a poll interval once an operator has ordered a rollback.
+async fn sleep_unless_ordered(
+    clock: &Clock,
+    journal: &Journal<'_>,
+    deployment: &Deployment,
+    mut rest: Duration,
+) -> Result<(), DriveError> {
+    let poll = deployment.plan.wishes.limits.poll;
+    while rest > poll && !poll.is_zero() {
+        clock.sleep(poll).await;
+        rest -= poll;
+        if journal.retreat_requested(&deployment.plan.id).await? {
+            return Ok(());
+        }
+    }
+    clock.sleep(rest).await;
+    Ok(())
 }
 
 /// What to report about capacity that differs from that at the start when a deployment ends:

@@ -39,6 +39,7 @@ mod live;
 mod mistakes;
 mod notifications;
 mod packaging;
+mod performance;
 mod plan;
 mod policy;
 mod queue;

@@ -23,7 +23,7 @@ use bluegreen_clock::{Deadline, Moment};
 use bluegreen_core::acceptance::AcceptanceTest;
 use bluegreen_core::command::{Ran, Run};
 use bluegreen_core::facts::{
-    Alarms, Environment, Event, Needs, Probe, Retried, Sighting, Site, is_healthy,
+    Alarms, Environment, Event, Needs, Probe, Retried, Sighting, Site, Watched, is_healthy,
 };
 use bluegreen_core::fidelity::{Marked, differences, every_difference};
 use bluegreen_core::followers::listener_rules::Balancer;
@@ -73,12 +73,33 @@ impl Cloud for AwsCloud {
             .and_then(|(role, goal)| Some((goal, sighting.site(plan, role)?)));
         let (closer, alarms, probes) = tokio::join!(
             on_heap(|| self.look_closer(plan, needs, &mut sighting)),
-            self.watch(plan, needs),
+            self.alarms_of(plan, needs),
             self.test(plan, site, needs.within),
         );
         closer.map_err(gone_meanwhile)?;
         (sighting.alarms, sighting.probes) = (alarms, probes);
         Ok(sighting)
+    }
+
+    async fn watch(
+        &self,
+        plan: &Plan,
+        needs: &Needs,
+        production: &Environment,
+        site: Option<&Site>,
+    ) -> Watched {
+        let site = needs.test.zip(site);
+        let site = site.map(|((_, goal), site)| (goal, site.clone()));
+        let (alarms, probes, health) = tokio::join!(
+            self.alarms_of(plan, needs),
+            self.test(plan, site, needs.within),
+            self.vitals(&production.id)
+        );
+        Watched {
+            alarms,
+            probes,
+            health: health.ok(),
+        }
     }
 
     async fn request_tails(&self, environment_id: &str) -> Result<(), LookError> {
@@ -232,7 +253,9 @@ impl AwsCloud {
             && (*role == Role::Blue || sighting.green_is_ours)
         {
             // Also of an update that goes on: its events tell whether it does.
-            sighting.events = self.events_of(&target.id, query).await?;
+            if !(needs.spares_events && target.status == "Updating") {
+                sighting.events = self.events_of(&target.id, query).await?;
+            }
             if ready(*role).is_some() || needs.reasons {
                 sighting.instances = self.instance_versions(&target.id).await?;
             }
@@ -248,8 +271,11 @@ impl AwsCloud {
         // Green may be gone by now: its id outlives it.
         let our_green = sighting.of(plan, Role::Green);
         let our_green = our_green.filter(|_| sighting.green_is_ours);
+        let launches = our_green.is_some_and(|green| green.status == "Launching");
+        let terminates = our_green.is_some_and(|green| green.status == "Terminating");
         let our_green = our_green.map(|green| green.id.clone());
         if let Some(query) = &needs.launch
+            && !(needs.spares_events && (launches || needs.awaits_more))
             && let Some(id) = our_green.clone().or_else(|| needs.green_id.clone())
         {
             let is_there = our_green.is_some();
@@ -258,6 +284,7 @@ impl AwsCloud {
         let to_go = needs.termination.as_ref();
         let to_go = to_go.and_then(|(role, query)| match role {
             Role::Blue => (!blue_is_gone).then(|| (plan.blue_id.clone(), query)),
+            Role::Green if needs.spares_events && terminates => None,
             Role::Green => our_green.map(|id| (id, query)),
         });
         if let Some((id, query)) = to_go {
@@ -281,6 +308,9 @@ impl AwsCloud {
         {
             let configuration = self.configuration(application, &target.name).await?;
             sighting.sizes = configuration.sizes().map(|sizes| (role, sizes));
+            if needs.marks {
+                sighting.marked.push((role, configuration.marked()));
+            }
             sighting.counts = vec![
                 (role, self.instances(&target.id, plan.wishes.healthy).await?),
                 (
@@ -342,6 +372,9 @@ impl AwsCloud {
             && sighting.green_is_ours
         {
             for (role, of) in [(Role::Blue, blue), (Role::Green, green)] {
+                if sighting.marked.iter().any(|(read, _)| *read == role) {
+                    continue;
+                }
                 let read = self.configuration(application, &of.name).await?;
                 sighting.marked.push((role, read.marked()));
             }
@@ -399,7 +432,7 @@ impl AwsCloud {
 
     /// The states of production's alarms. A poll does not fail where they cannot be read: every
     /// other sign is judged all the same.
-    async fn watch(&self, plan: &Plan, needs: &Needs) -> Alarms {
+    async fn alarms_of(&self, plan: &Plan, needs: &Needs) -> Alarms {
         if !needs.alarms {
             return Alarms::Unasked;
         }

@@ -5,7 +5,7 @@ use std::future::Future;
 use thiserror::Error;
 
 use crate::classify::Refusal;
-use bluegreen_core::facts::{Needs, Retried, Sighting};
+use bluegreen_core::facts::{Environment, Needs, Retried, Sighting, Site, Watched};
 
 use bluegreen_clock::{Deadline, Moment};
 use bluegreen_core::command::{Ran, Run};
@@ -22,6 +22,16 @@ pub trait Cloud {
     /// [`LookError`]; nothing has been changed.
     fn look(&self, plan: &Plan, needs: &Needs)
     -> impl Future<Output = Result<Sighting, LookError>>;
+
+    /// Reads all that may say that production is unhealthy, in one call of Elastic Beanstalk: its
+    /// enhanced health, its alarms, and its answers to the tests at `site`, as `needs` names them.
+    fn watch(
+        &self,
+        plan: &Plan,
+        needs: &Needs,
+        production: &Environment,
+        site: Option<&Site>,
+    ) -> impl Future<Output = Watched>;
 
     /// Requests an effect, once. The answer proves nothing about the effect. Once the request is
     /// signed it is sent only before `send_by`: a process that slept before sends nothing, and a

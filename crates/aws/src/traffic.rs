@@ -8,6 +8,9 @@ use std::time::Duration;
 
 use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat};
+use aws_sdk_elasticbeanstalk::config::http::HttpResponse;
+use aws_sdk_elasticbeanstalk::error::SdkError;
+use aws_sdk_elasticbeanstalk::operation::describe_environment_health::DescribeEnvironmentHealthError;
 use aws_sdk_elasticbeanstalk::types::{ApplicationMetrics, EnvironmentHealthAttribute};
 
 use super::clients::AwsCloud;
@@ -18,7 +21,7 @@ use super::read::{BasicHealth, health_error};
 use crate::cloud::LookError;
 use crate::prober::Led;
 use bluegreen_clock::Moment;
-use bluegreen_core::facts::Sighting;
+use bluegreen_core::facts::{Sighting, Vitals};
 use bluegreen_core::health::Health;
 use bluegreen_core::plan::{Plan, Role};
 use bluegreen_core::traffic::Traffic;
@@ -58,32 +61,58 @@ impl AwsCloud {
     /// # Errors
     /// [`LookError`].
     pub async fn traffic(&self, environment_id: &str) -> Result<Counted, LookError> {
-        let answer = self
-            .eb
-            .describe_environment_health()
-            .environment_id(environment_id)
-            .attribute_names(EnvironmentHealthAttribute::ApplicationMetrics)
-            .attribute_names(EnvironmentHealthAttribute::InstancesHealth)
-            .send()
-            .await;
-        match answer {
-            Ok(health) => {
-                let instances = health.instances_health.as_ref();
+        match self.health_and_traffic(environment_id).await {
+            Ok((_, traffic)) => {
                 let nothing = || Counted::Nobody("enhanced health tells no requests".to_owned());
-                let metrics = health.application_metrics.as_ref();
-                Ok(metrics.map_or_else(nothing, |metrics| {
-                    Counted::Told(Traffic {
-                        instances: instances
-                            .map_or(0, |summary| counted(summary, Health::Ok).running),
-                        ..answered(metrics)
-                    })
-                }))
+                Ok(traffic.map_or_else(nothing, Counted::Told))
             }
             Err(error) => {
                 let BasicHealth = health_error("DescribeEnvironmentHealth", &error)?;
                 self.balanced(environment_id).await
             }
         }
+    }
+
+    /// The status and the enhanced health of an environment, and its latest answers to its clients.
+    ///
+    /// # Errors
+    /// [`LookError`], also where health is basic.
+    pub(super) async fn vitals(
+        &self,
+        environment_id: &str,
+    ) -> Result<(Vitals, Option<Traffic>), LookError> {
+        let read = self.health_and_traffic(environment_id).await;
+        read.map_err(|error| look_error("DescribeEnvironmentHealth", &error))
+    }
+
+    async fn health_and_traffic(
+        &self,
+        environment_id: &str,
+    ) -> Result<(Vitals, Option<Traffic>), SdkError<DescribeEnvironmentHealthError, HttpResponse>>
+    {
+        let request = self
+            .eb
+            .describe_environment_health()
+            .environment_id(environment_id)
+            .attribute_names(EnvironmentHealthAttribute::Status)
+            .attribute_names(EnvironmentHealthAttribute::Color)
+            .attribute_names(EnvironmentHealthAttribute::HealthStatus)
+            .attribute_names(EnvironmentHealthAttribute::ApplicationMetrics)
+            .attribute_names(EnvironmentHealthAttribute::InstancesHealth);
+        let answer = request.send().await?;
+        let instances = answer.instances_health.as_ref();
+        let traffic = answer.application_metrics.as_ref().map(|metrics| Traffic {
+            instances: instances.map_or(0, |summary| counted(summary, Health::Ok).running),
+            ..answered(metrics)
+        });
+        let vitals = Vitals {
+            status: answer
+                .status
+                .map_or_else(String::new, |status| status.to_string()),
+            color: answer.color.unwrap_or_default(),
+            health: answer.health_status.unwrap_or_default(),
+        };
+        Ok((vitals, traffic))
     }
 
     /// The requests that an environment's load balancer counted in the last minute whose count is

@@ -448,7 +448,7 @@ impl Deployment {
         let is_next_interrupted = matches!(
             self.state.kind(),
             Kind::Deploying | Kind::TerminatingGreen | Kind::TerminatingBlue | Kind::Discarding
-        );
+        ) && self.request_under_way().is_none();
         self.traffic_moved_at.is_some() && (self.drained_at.is_none() || is_next_interrupted)
     }
 

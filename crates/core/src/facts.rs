@@ -22,7 +22,9 @@ pub use others::{known, options_of_blue, terminating};
 pub use probe::{Probe, Site};
 pub use retried::Retried;
 pub use service_event::{ServiceEvent, ServiceOperation};
-pub use sighting::{Alarms, Environment, Event, InstanceVersion, Sighting, VersionRecord};
+pub use sighting::{
+    Alarms, Environment, Event, InstanceVersion, Sighting, VersionRecord, Vitals, Watched,
+};
 pub use wait::{Timed, Wait};
 
 use std::time::Duration;
@@ -124,7 +126,9 @@ pub fn needs(deployment: &Deployment) -> Needs {
         }),
         likeness: false,
         marks: match kind {
-            Kind::Testing | Kind::SwappingToBlue | Kind::TerminatingBlue => true,
+            Kind::Testing | Kind::TerminatingBlue => true,
+            // A swap that AWS carries out already is not stopped by them.
+            Kind::SwappingToBlue => deployment.request_under_way().is_none(),
             // On the way back green is not compared with blue.
             Kind::Warming => deployment.plan.goal == Goal::Previous,
             _ => false,
@@ -136,6 +140,8 @@ pub fn needs(deployment: &Deployment) -> Needs {
         waits_for_counts: deployment.served.a_minute().is_some()
             && deployment.traffic_moved_at.is_some(),
         reasons: false,
+        spares_events: false,
+        awaits_more: false,
     }
 }
 
@@ -582,6 +588,40 @@ impl Streaks {
         self.production_sick > 0
     }
 
+    /// Whether production is as healthy as the last poll found it, by what was read of it since: then
+    /// no poll is due.
+    #[must_use]
+    pub fn is_still_well(
+        &self,
+        deployment: &Deployment,
+        sighting: &Sighting,
+        watched: &Watched,
+    ) -> bool {
+        let Some((vitals, traffic)) = &watched.health else {
+            return false;
+        };
+        let plan = &deployment.plan;
+        let mut now = sighting.clone();
+        let id = sighting.of(plan, plan.destination()).map(|found| &found.id);
+        for environment in &mut now.environments {
+            if Some(&environment.id) == id {
+                vitals.status.clone_into(&mut environment.status);
+                vitals.color.clone_into(&mut environment.health);
+                environment.health_status = Some(vitals.health.clone());
+            }
+        }
+        now.production_traffic.clone_from(traffic);
+        let role = plan.destination();
+        let is_healthy = now.of(plan, role).is_some_and(|found| {
+            is_healthy(found, plan.wishes.healthy) || is_as_before(deployment, &now, role)
+        });
+        is_healthy
+            && vitals.status == "Ready"
+            && !matches!(watched.alarms, Alarms::Ringing(_))
+            && watched.probes.iter().all(|probe| probe.passed)
+            && self.ailment(deployment, &now).is_none()
+    }
+
     /// The events of the operations that the deployment requested, as far as they are not reported
     /// yet.
     pub fn news(&mut self, deployment: &Deployment, sighting: &Sighting) -> Vec<ServiceEvent> {
@@ -612,6 +652,53 @@ impl Streaks {
         deployment.state.kind() == Kind::Warming
             && deployment.plan.goal == Goal::Release
             && !self.alike
+    }
+
+    /// Whether the next poll may be the last one in the present state: every count of polls in a row
+    /// that the state waits for may be complete with it. What the next state must be sure of need
+    /// not be read before.
+    #[must_use]
+    pub fn may_be_complete(&self, deployment: &Deployment) -> bool {
+        let plan = &deployment.plan;
+        let limits = &plan.wishes.limits;
+        let healthy = |role| self.healthy(role).saturating_add(1) >= limits.healthy_looks;
+        match deployment.state.kind() {
+            Kind::Warming => healthy(Role::Blue) && healthy(Role::Green),
+            Kind::Testing => {
+                let tests = plan.tests_towards(version_under_test(deployment));
+                let streaks = self.tests.iter().map(|streak| streak.passes);
+                let mut passes = streaks.chain(std::iter::repeat(0));
+                healthy(Role::Blue)
+                    && tests.iter().all(|test| {
+                        let passed = passes.next().unwrap_or_default();
+                        passed.saturating_add(1) >= test.passes.unwrap_or(limits.test_passes)
+                    })
+            }
+            _ => true,
+        }
+    }
+
+    /// Takes out of what a poll must read what the present state decides nothing by yet. It counts
+    /// polls in a row that find its environment healthy. What the next state must be sure of is read
+    /// with the last of them, and the sizes with the first too: changing them takes minutes.
+    pub fn spare(&self, deployment: &Deployment, needs: &mut Needs) {
+        let kind = deployment.state.kind();
+        let healthy = match kind {
+            Kind::Warming => self.green_healthy,
+            Kind::Testing => self.blue_healthy,
+            _ => return,
+        };
+        if self.may_be_complete(deployment) {
+            return;
+        }
+        needs.awaits_more = true;
+        needs.marks = false;
+        if healthy > 0 {
+            needs.capacity = None;
+        } else if kind == Kind::Warming {
+            needs.production_traffic = false;
+            needs.idle_traffic = false;
+        }
     }
 
     /// Whose environment the test command must run against now, if anyone's: once in a state, when

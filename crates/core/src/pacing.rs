@@ -58,6 +58,8 @@ const RAREST: Duration = Duration::from_secs(30);
 const MOMENTS: Duration = Duration::from_secs(60);
 /// How many polls bluegreen spends on the time in which something is expected to end.
 const WINDOW_POLLS: u32 = 16;
+/// No swap is over sooner (developer guide, "Blue/Green deployments": 5 to 10 seconds).
+const SWAP_AT_LEAST: Duration = Duration::from_secs(5);
 
 /// How long to wait until the next poll: rarely while nothing is expected, closely where the end of
 /// something is near, and every poll interval where nobody knows or polls in a row are counted; and
@@ -71,12 +73,22 @@ pub fn interval(limits: &Limits, standing: &Standing<'_>) -> Duration {
     }
     let interval = match (standing.kind, standing.works_for) {
         (Kind::Preparing, _) if standing.lasted < MOMENTS => quick,
-        (Kind::SwappingToGreen | Kind::SwappingToBlue, Some(lasts)) if lasts < MOMENTS => quick,
-        // Where nobody counts requests, the poll that ends the drain comes when it may end.
-        (Kind::DrainingBlue, _) if !standing.waits.iter().any(is_of_requests) => {
-            let rest = rest_of(Timed::Drain, standing.waits);
-            rest.map_or(poll, |rest| rest.clamp(quick, poll))
+        // The template is there at once, and green is requested once a poll has seen it.
+        (Kind::Cloning, None) if standing.lasted < poll => quick,
+        (Kind::SwappingToGreen | Kind::SwappingToBlue, Some(lasts)) if lasts < MOMENTS => {
+            quick.max(SWAP_AT_LEAST.saturating_sub(lasts)).min(poll)
         }
+        (Kind::DrainingBlue, _) => match rest_of(Timed::Drain, standing.waits) {
+            // Requests are counted in a row, and the last polls of the row may be the last of the
+            // drain.
+            Some(rest) if standing.waits.iter().any(is_of_requests) => {
+                let row = poll.saturating_mul(limits.healthy_looks);
+                rest.saturating_sub(row).clamp(poll, rarely(poll))
+            }
+            // Where nobody counts requests, the poll that ends the drain comes when it may end.
+            Some(rest) => rest.clamp(quick, poll),
+            None => poll,
+        },
         (
             Kind::Cloning
             | Kind::Deploying
@@ -85,6 +97,11 @@ pub fn interval(limits: &Limits, standing: &Standing<'_>) -> Duration {
             | Kind::TerminatingBlue,
             Some(lasts),
         ) => match standing.takes {
+            // Nobody waits for the end of a termination.
+            Some(takes) if is_termination(standing.kind) => match lasts < takes.at_least {
+                true => (takes.at_least - lasts).clamp(poll, rarely(poll)),
+                false => poll,
+            },
             Some(takes) => towards(takes, lasts, poll, quick),
             None => poll,
         },
@@ -94,6 +111,10 @@ pub fn interval(limits: &Limits, standing: &Standing<'_>) -> Duration {
         Some(rest) => interval.min(rest.max(quick)),
         None => interval,
     }
+}
+
+fn is_termination(kind: Kind) -> bool {
+    matches!(kind, Kind::TerminatingGreen | Kind::TerminatingBlue)
 }
 
 fn is_of_requests(wait: &Wait) -> bool {
@@ -109,14 +130,19 @@ fn rest_of(timed: Timed, waits: &[Wait]) -> Option<Duration> {
     rests.find(|rest| !rest.is_zero())
 }
 
+/// The wait between polls that nothing is expected of.
+#[must_use]
+pub fn rarely(poll: Duration) -> Duration {
+    poll.saturating_mul(RARE).min(RAREST).max(poll)
+}
+
 /// The wait until the next poll of something that takes so long and has lasted for so long.
 fn towards(takes: Takes, lasted: Duration, poll: Duration, quick: Duration) -> Duration {
     // What took this long before may be a third faster now.
     let opens = takes.at_least.saturating_sub(part(takes.at_least, 3));
     let closes = takes.at_most.saturating_add(part(takes.at_most, 2));
     if lasted < opens {
-        let rare = poll.saturating_mul(RARE).min(RAREST).max(poll);
-        return opens.saturating_sub(lasted).clamp(quick, rare);
+        return opens.saturating_sub(lasted).clamp(quick, rarely(poll));
     }
     if lasted >= closes {
         return poll;
@@ -172,11 +198,14 @@ mod tests {
             takes: None,
             ..standing(Kind::Cloning, 0, &waits)
         };
-        let unasked = Standing {
-            works_for: None,
-            ..standing(Kind::Cloning, 0, &waits)
+        let unasked = |lasted| {
+            after(&Standing {
+                works_for: None,
+                ..standing(Kind::Cloning, lasted, &waits)
+            })
         };
-        assert_eq!([after(&unknown), after(&unasked)], [seconds(10); 2]);
+        assert_eq!([after(&unknown), unasked(10)], [seconds(10); 2]);
+        assert_eq!(unasked(0), seconds(2), "green is requested next");
     }
 
     #[test]
@@ -186,14 +215,24 @@ mod tests {
             after(&standing(Kind::DrainingBlue, lasted, &waits))
         };
         assert_eq!([0, 53, 60].map(every), [10, 7, 10].map(seconds));
-        let counted = Wait::Requests {
-            environment: Role::Blue,
-            measured: 12,
-            limit: 20,
+        let counted = |lasted| {
+            let requests = Wait::Requests {
+                environment: Role::Blue,
+                measured: 12,
+                limit: 20,
+            };
+            let waits = [time(Timed::Drain, lasted, 60), requests];
+            after(&standing(Kind::DrainingBlue, lasted, &waits))
         };
-        let waits = [time(Timed::Drain, 53, 60), counted];
-        let every = after(&standing(Kind::DrainingBlue, 53, &waits));
-        assert_eq!(every, seconds(10), "requests are counted in a row");
+        // The last three polls of the drain may be those that find the environment quiet.
+        assert_eq!([0, 12, 30, 53].map(counted), [30, 18, 10, 10].map(seconds));
+    }
+
+    #[test]
+    fn nobody_waits_for_the_end_of_a_termination() {
+        let waits = [time(Timed::Timeout, 0, 1800)];
+        let every = |lasted| after(&standing(Kind::TerminatingGreen, lasted, &waits));
+        assert_eq!([0, 225, 239, 400].map(every), [30, 15, 10, 10].map(seconds));
     }
 
     #[test]
@@ -209,7 +248,7 @@ mod tests {
     fn a_swap_is_polled_quickly_while_it_may_end_at_any_moment() {
         let waits = [time(Timed::Timeout, 0, 1800)];
         let every = |lasted| after(&standing(Kind::SwappingToGreen, lasted, &waits));
-        assert_eq!([0, 59, 60].map(every), [2, 2, 10].map(seconds));
+        assert_eq!([0, 4, 59, 60].map(every), [5, 2, 2, 10].map(seconds));
         let not_taken = Standing {
             works_for: None,
             ..standing(Kind::SwappingToGreen, 0, &waits)

@@ -58,6 +58,12 @@ pub struct Needs {
     /// Why each environment is not healthy, and what the instances of a busy one that the state
     /// deploys to run: the state has lasted for as long as it may, or production is unhealthy.
     pub reasons: bool,
+    /// Whether the events of a launch, a deploy and a termination are read only once the status of
+    /// the environment says that it is over.
+    pub spares_events: bool,
+    /// Whether more polls in a row must find an environment healthy before the state is left: what
+    /// the next state must be sure of is read with the last of them.
+    pub awaits_more: bool,
 }
 
 /// Which request's events to read.

@@ -86,6 +86,29 @@ pub enum Alarms {
     Unread(String),
 }
 
+/// What production shows between two polls: all that may say that it is unhealthy.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Watched {
+    /// The alarms.
+    pub alarms: Alarms,
+    /// What it answered to each test, in their order.
+    pub probes: Vec<Probe>,
+    /// Its status, color and health by `DescribeEnvironmentHealth`, and what it answered its
+    /// clients; none where that could not be read.
+    pub health: Option<(Vitals, Option<Traffic>)>,
+}
+
+/// The status and the health of an environment, in the service's words.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Vitals {
+    /// Launching, Updating, Ready, …
+    pub status: String,
+    /// Green, Yellow, Red, Grey.
+    pub color: String,
+    /// Ok, Info, Warning, …
+    pub health: String,
+}
+
 impl Sighting {
     /// Where the environment of a role receives tests, where it is Ready and this deployment's.
     #[must_use]
