@@ -219,5 +219,30 @@ async fn lease(state: SharedState, clock: Clock, deployment: &Deployment) -> Lea
     }
 }
 
-criterion_group!(benches, on_disk, in_the_bucket);
+/// What `status` reads of a journal: the deployments in flight, and the newest of each target.
+fn of_years(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("journal");
+    group.sample_size(10);
+    for so_many in [10, 100_000] {
+        let mut store = Store::in_memory().expect("it opens");
+        for number in 0..so_many {
+            let mut one = deployment();
+            one.plan.id = format!("01J{number:023}");
+            one.plan.target.application = format!("shop {}", number % 10);
+            store.create(&one).expect("it is written");
+            let ended = one.entering(State::Completed, Moment(2));
+            let written = store.checkpoint(&mut one, ended, Moment(2), WHY, None, &[]);
+            written.expect("it is written");
+        }
+        group.bench_function(
+            format!("newest of {so_many} finished deployments"),
+            |bencher| {
+                bencher.iter(|| black_box(store.newest().expect("it reads")));
+            },
+        );
+    }
+    group.finish();
+}
+
+criterion_group!(benches, on_disk, in_the_bucket, of_years);
 criterion_main!(benches);

@@ -63,7 +63,7 @@ impl Context {
         unheeded: Option<Unheeded>,
     ) -> Result<Context, Failed> {
         let path = state_path(options)?;
-        let whole = Store::open(&path).and_then(|store| store.all().map(drop));
+        let whole = Store::open(&path).and_then(|store| store.newest().map(drop));
         if let Err(error @ StoreError::Damaged { .. }) = whole {
             if is_in_use(&path) {
                 let message = format!("{error}, and another runner uses it");
@@ -110,7 +110,7 @@ impl Context {
     /// reads the journal alone. An empty journal without a bucket is no answer.
     pub async fn for_reading(options: &Options) -> Result<Context, Failed> {
         let context = Context::that_reads(options).await?;
-        if context.store.all()?.is_empty() {
+        if context.store.is_empty()? {
             let journal = context.store.path().display();
             let why = format!("the journal {journal} has no deployment");
             context.names_a_bucket(&why)?;

@@ -288,8 +288,8 @@ fn untouched(exchanges: &[Exchange], plan: &Plan) -> [String; 3] {
 
 /// The id of the newest rehearsal for this blue.
 fn newest_rehearsal(context: &Context, config: &Config) -> Result<Option<String>, Failed> {
-    let all = context.store.all()?;
-    let of_blue = all.into_iter().filter(|deployment| {
+    let newest = context.store.newest()?;
+    let of_blue = newest.into_iter().filter(|deployment| {
         let plan = &deployment.plan;
         plan.rehearses() && plan.target.blue == config.blue && plan.target.application == config.app
     });

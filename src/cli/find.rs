@@ -413,36 +413,47 @@ impl Context {
     /// Every deployment, here and in the bucket.
     pub async fn all(&self) -> Result<InFlight, Failed> {
         let list = async |shared: SharedState| shared.deployments().await;
-        self.all_of(list).await
+        self.with_copies(self.store.all()?, list).await
     }
 
-    /// Every deployment here, and the newest in the bucket.
+    /// The newest deployments of each target, here and in the bucket.
     pub async fn newest(&self) -> Result<InFlight, Failed> {
         let list = async |shared: SharedState| shared.newest(self.clock.now()).await;
-        self.all_of(list).await
+        self.with_copies(self.store.newest()?, list).await
     }
 
-    async fn all_of(
+    /// These deployments of the journal and those that the bucket lists: of one that both have,
+    /// the record that is further.
+    async fn with_copies(
         &self,
+        here: Vec<Deployment>,
         list: impl AsyncFnOnce(SharedState) -> Result<Listed<DeploymentRecord>, SharedError>,
     ) -> Result<InFlight, Failed> {
-        let mut found = Vec::new();
-        for deployment in self.store.all()? {
-            found.push((DeploymentRecord::here(&self.store, deployment)?, None));
-        }
-        let (listed, unseen) = self.listed(list).await;
-        let there = listed.into_iter();
-        let mut there: BTreeMap<_, _> = there
-            .map(|copy| (copy.deployment.plan.id.clone(), copy))
+        let mut here: BTreeMap<String, Deployment> = here
+            .into_iter()
+            .map(|deployment| (deployment.plan.id.clone(), deployment))
             .collect();
-        for (record, _) in &mut found {
-            let copy = there.remove(&record.deployment.plan.id);
-            if let Some(later) = copy.filter(|c| c.deployment.age() > record.deployment.age()) {
-                *record = later;
-            }
+        let (listed, unseen) = self.listed(list).await;
+        let mut found = Vec::new();
+        for copy in listed {
+            let id = &copy.deployment.plan.id;
+            // The journal may have one that was not read with the others, and be further with it.
+            let known = match here.remove(id) {
+                Some(known) => Some(known),
+                None => self.store.find(id)?,
+            };
+            found.push(match known {
+                Some(known) if known.age() >= copy.deployment.age() => {
+                    DeploymentRecord::here(&self.store, known)?
+                }
+                _ => copy,
+            });
         }
-        found.extend(there.into_values().map(|record| (record, None)));
-        found.sort_by(|(a, _), (b, _)| a.deployment.plan.id.cmp(&b.deployment.plan.id));
+        for deployment in here.into_values() {
+            found.push(DeploymentRecord::here(&self.store, deployment)?);
+        }
+        found.sort_by(|a, b| a.deployment.plan.id.cmp(&b.deployment.plan.id));
+        let found = found.into_iter().map(|record| (record, None)).collect();
         Ok(InFlight { found, unseen })
     }
 

@@ -24,6 +24,11 @@ impl TestRun<'_> {
         !matches!(self, TestRun::None)
     }
 
+    /// Whether a command has ended and waits for a poll to judge it.
+    pub(super) fn has_ended(&self) -> bool {
+        matches!(self, TestRun::Ended(..))
+    }
+
     /// Stops what was begun for another state. It may take a moment to stop, for which a rollback
     /// that returns production does not wait: it is stopped once production is back.
     pub(super) fn keep_to(&mut self, state: Kind) {

@@ -41,7 +41,7 @@ impl<C: Cloud> Driver<'_, C> {
                 return Ok(Some(watched));
             }
             self.pause(deployment).await?;
-            if self.journal.retreat_requested(&plan.id).await? {
+            if self.test_run.has_ended() || self.journal.retreat_requested(&plan.id).await? {
                 break;
             }
         }

@@ -8,6 +8,9 @@ use crate::plan::Target;
 use crate::preflight::Past;
 use crate::store::{Store, StoreError};
 
+/// How many of the last deployments of a target say how long the next one takes.
+const RECENT: u32 = 50;
+
 /// How long the states of this target's completed deployments have taken.
 ///
 /// # Errors
@@ -17,7 +20,8 @@ pub(super) fn past(store: &Store, target: &Target) -> Result<Past, StoreError> {
     let is_of_target = |deployment: &Deployment| {
         deployment.state.kind() == Kind::Completed && deployment.plan.target == *target
     };
-    for deployment in store.all()?.iter().filter(|one| is_of_target(one)) {
+    let newest = store.newest_of(target, RECENT)?;
+    for deployment in newest.iter().filter(|one| is_of_target(one)) {
         let mut began = deployment.started_at;
         for transition in store.transitions(&deployment.plan.id)? {
             let took = transition.at.since(began);
@@ -37,10 +41,9 @@ pub(super) fn given_back(
     store: &Store,
     target: &Target,
 ) -> Result<BTreeMap<String, String>, StoreError> {
-    let mut all = store.all()?;
-    all.retain(|one| one.plan.target == *target && !one.plan.rehearses());
-    all.sort_by(|one, other| one.plan.id.cmp(&other.plan.id));
-    Ok(not_kept(&all))
+    let mut newest = store.newest_of(target, RECENT)?;
+    newest.retain(|one| !one.plan.rehearses());
+    Ok(not_kept(&newest))
 }
 
 /// The same of deployments of one target in their order.

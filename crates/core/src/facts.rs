@@ -695,7 +695,7 @@ impl Streaks {
         needs.marks = false;
         if healthy > 0 {
             needs.capacity = None;
-        } else if kind == Kind::Warming {
+        } else if kind == Kind::Warming && !tells_the_usual(deployment) {
             needs.production_traffic = false;
             needs.idle_traffic = false;
         }

@@ -51,8 +51,14 @@ const MIGRATIONS: &[M<'_>] = &[
     M::up(include_str!("../../../migrations/0004-queue.sql")),
     M::up(include_str!("../../../migrations/0005-events.sql")),
     M::up(include_str!("../../../migrations/0006-notifications.sql")),
+    M::up(include_str!(
+        "../../../migrations/0007-deployments-of-a-target.sql"
+    )),
 ];
 const APPLICATION_ID: i64 = 1_651_995_246;
+/// How many of the last deployments of each target count as its newest: one that undoes another is
+/// recognized by both.
+const NEWEST_OF_EACH: u32 = 10;
 /// The version of the JSON in a checkpoint: 2 added the fencing number and whether
 /// there is a copy in the bucket, 3 several tests.
 const FORMAT: i64 = 3;
@@ -756,6 +762,57 @@ impl Store {
     /// [`StoreError`] where the journal cannot be read.
     pub fn all(&self) -> Result<Vec<Deployment>, StoreError> {
         self.query("", [])
+    }
+
+    /// Whether it holds no deployment.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the journal cannot be read.
+    pub fn is_empty(&self) -> Result<bool, StoreError> {
+        self.db
+            .query_row("SELECT NOT EXISTS (SELECT 1 FROM deployment)", [], |row| {
+                row.get(0)
+            })
+            .map_err(|e| open_failure(&self.path, &e))
+    }
+
+    /// The unfinished deployments, and the last few of each target, oldest first: read from a journal of
+    /// years in the time of one of days.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the journal cannot be read.
+    pub fn newest(&self) -> Result<Vec<Deployment>, StoreError> {
+        self.query(
+            "WHERE ended = 0 OR id IN (
+                 SELECT id FROM (
+                     SELECT id, row_number() OVER (
+                         PARTITION BY account, region, application, blue ORDER BY id DESC
+                     ) AS place FROM deployment
+                 ) WHERE place <= ?1
+             )",
+            [NEWEST_OF_EACH],
+        )
+    }
+
+    /// The last deployments of a target, no more than `so_many`, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the journal cannot be read.
+    pub fn newest_of(&self, target: &Target, so_many: u32) -> Result<Vec<Deployment>, StoreError> {
+        self.query(
+            "WHERE id IN (
+                 SELECT id FROM deployment
+                 WHERE account = ?1 AND region = ?2 AND application = ?3 AND blue = ?4
+                 ORDER BY id DESC LIMIT ?5
+             )",
+            params![
+                target.account,
+                target.region,
+                target.application,
+                target.blue,
+                so_many
+            ],
+        )
     }
 
     /// The unfinished deployment of a target.

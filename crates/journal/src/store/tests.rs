@@ -63,6 +63,34 @@ fn what_is_checkpointed_is_found_again() {
 }
 
 #[test]
+fn the_newest_are_those_in_flight_and_the_last_few_of_each_target() {
+    let mut store = Store::in_memory().expect("it opens");
+    assert!(store.is_empty().expect("it reads"));
+    let mut begin = |id: String, application: &str, ends: bool| {
+        let mut one = Deployment::new(Plan::sample(&id), Moment(1));
+        one.plan.target.application = application.to_owned();
+        store.create(&one).expect("it is written");
+        if ends {
+            advance(&mut store, &mut one, State::Completed).expect("checkpoint");
+        }
+        one.plan.target
+    };
+    let shop = (0..25).map(|number| begin(format!("A{number:02}"), "shop", true));
+    let shop = shop.last().expect("there are some");
+    begin("B".to_owned(), "till", false);
+    begin("A99".to_owned(), "shop", false);
+    let ids = |found: Vec<Deployment>| {
+        let ids = found.into_iter().map(|one| one.plan.id);
+        ids.collect::<Vec<_>>().join(" ")
+    };
+    let newest = ids(store.newest().expect("it reads"));
+    assert_eq!(newest, "A16 A17 A18 A19 A20 A21 A22 A23 A24 A99 B");
+    let of_shop = ids(store.newest_of(&shop, 2).expect("it reads"));
+    assert_eq!(of_shop, "A24 A99");
+    assert!(!store.is_empty().expect("it reads"));
+}
+
+#[test]
 fn an_overtaken_process_changes_nothing() {
     let (_folder, mut store) = opened();
     let mut first = Deployment::new(Plan::sample("A"), Moment(1));
