@@ -776,22 +776,39 @@ impl Store {
             .map_err(|e| open_failure(&self.path, &e))
     }
 
-    /// The unfinished deployments, and the last few of each target, oldest first: read from a journal of
-    /// years in the time of one of days.
+    /// The unfinished deployments, and the last few of each target, oldest first: read from a
+    /// journal of years about as fast as from one of days.
     ///
     /// # Errors
     /// [`StoreError`] where the journal cannot be read.
     pub fn newest(&self) -> Result<Vec<Deployment>, StoreError> {
-        self.query(
-            "WHERE ended = 0 OR id IN (
-                 SELECT id FROM (
-                     SELECT id, row_number() OVER (
-                         PARTITION BY account, region, application, blue ORDER BY id DESC
-                     ) AS place FROM deployment
-                 ) WHERE place <= ?1
-             )",
-            [NEWEST_OF_EACH],
-        )
+        let mut newest = self.unfinished()?;
+        for target in self.targets()? {
+            let of_target = self.newest_of(&target, NEWEST_OF_EACH)?;
+            newest.extend(of_target.into_iter().filter(|one| one.state.is_end()));
+        }
+        newest.sort_by(|one, other| one.plan.id.cmp(&other.plan.id));
+        Ok(newest)
+    }
+
+    /// The targets that it has deployments of.
+    fn targets(&self) -> Result<Vec<Target>, StoreError> {
+        let read = || {
+            self.db
+                .prepare_cached(
+                    "SELECT DISTINCT account, region, application, blue FROM deployment",
+                )?
+                .query_map([], |row| {
+                    Ok(Target {
+                        account: row.get(0)?,
+                        region: row.get(1)?,
+                        application: row.get(2)?,
+                        blue: row.get(3)?,
+                    })
+                })?
+                .collect::<rusqlite::Result<Vec<_>>>()
+        };
+        read().map_err(|e| open_failure(&self.path, &e))
     }
 
     /// The last deployments of a target, no more than `so_many`, oldest first.
