@@ -676,10 +676,11 @@ impl<'a, C: Cloud> Driver<'a, C> {
                     };
                     self.tell(deployment, waiting);
                     let bakes = deployment.state.kind() == Kind::Baking;
-                    self.production = bakes.then(|| Production {
+                    let production = Production {
                         sighting,
                         read_at: began_at,
-                    });
+                    };
+                    self.production = bakes.then_some(production);
                     return Ok(Some((seen, began)));
                 }
                 Err(error) => DriveError::unless_passing(error)?,
