@@ -505,18 +505,18 @@ impl<'a, C: Cloud> Driver<'a, C> {
         loop {
             self.test_run.keep_to(deployment.state.kind());
             let mut needs = needs(deployment);
+            self.streaks.spare(deployment, &mut needs);
             // Whether somebody has replaced it since is read again before production moves.
             let is_known = |known: &VersionRecord| {
                 let is_early = match deployment.state.kind() {
                     Kind::Cloning => true,
-                    Kind::Warming => !self.streaks.may_be_complete(deployment),
+                    Kind::Warming => needs.awaits_more,
                     _ => false,
                 };
                 is_early && known.label == deployment.plan.version
             };
             let processed = self.processed.clone().filter(is_known);
             needs.version &= processed.is_none();
-            self.streaks.spare(deployment, &mut needs);
             let watched = self.watch(deployment, &needs).await?;
             if self.has_turned_back(deployment).await? {
                 return Ok(None);

@@ -160,9 +160,7 @@ impl Context {
                 && earlier.plan.target.application == plan.target.application
                 && has_released(earlier)
         })?;
-        let is_undone = earlier.plan.version == plan.previous_version
-            && earlier.plan.previous_version == plan.version;
-        is_undone.then_some(earlier.plan.id)
+        plan.undoes(&earlier.plan).then_some(earlier.plan.id)
     }
 
     /// The last release of the target that is named, where it is known.

@@ -90,10 +90,10 @@ pub struct Dora {
     pub releases: usize,
     /// How many of them have ended and were not called off.
     pub ended: usize,
-    /// How many were called off before users were on their version.
-    pub called_off: usize,
     /// How many of these are completed.
     pub completed: usize,
+    /// How many were called off before users were on their version.
+    pub called_off: usize,
     /// Completed releases a week, from the begin of the first release until now; none before a
     /// week has passed.
     pub completed_a_week: Option<f64>,
@@ -234,10 +234,8 @@ fn note_the_undone(releases: &mut [Release], entries: &[&Entry]) {
         .collect();
     for pair in completed.windows(2) {
         let (earlier, later) = (pair[0], pair[1]);
-        let is_undone = releases[later].version == releases[earlier].from
-            && releases[later].from == releases[earlier].version
-            && releases[earlier].undoes.is_none();
-        if !is_undone {
+        let [undone, undoing] = [earlier, later].map(|at| &entries[at].deployment.plan);
+        if !undoing.undoes(undone) || releases[earlier].undoes.is_some() {
             continue;
         }
         releases[later].undoes = Some(releases[earlier].id.clone());

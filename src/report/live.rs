@@ -8,6 +8,7 @@ use console::Style;
 use tracing::Level;
 
 use super::events::line;
+use super::kind;
 use crate::clock::Moment;
 use crate::deployment::Deployment;
 use crate::events::{DeploymentEvent, Drain, Happened, Poll};
@@ -95,9 +96,8 @@ impl Live {
             elsewhere: None,
         };
         let mut at = deployment.started_at;
-        let kind_of = |name: &str| Kind::ALL.into_iter().find(|kind| kind.to_string() == name);
         for transition in transitions {
-            if let Some(kind) = kind_of(&transition.from) {
+            if let Some(kind) = kind(&transition.from) {
                 live.enter(kind, at);
             }
             at = transition.at;

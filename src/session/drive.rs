@@ -8,7 +8,7 @@ use tokio::sync::{Notify, watch};
 use super::error::Error;
 use super::observer::{Notice, Observer};
 use super::outcome::Outcome;
-use super::past::past;
+use super::past::{past, recent};
 use crate::approval::Approver;
 use crate::claim::Interruption;
 use crate::clock::Clock;
@@ -86,7 +86,10 @@ pub(super) async fn drive(
     (journal, lock): (Journal<'_>, DriveLock),
     mut deployment: Deployment,
 ) -> Result<Outcome, Error> {
-    let past = past(journal.store(), &deployment.plan.target)?;
+    let past = past(
+        journal.store(),
+        &recent(journal.store(), &deployment.plan.target)?,
+    )?;
     let expected = preflight::expected(&deployment.plan, &past);
     let courier = Courier::of(journal.store(), &deployment, messenger);
     let (wake, rests) = (Notify::new(), watch::Sender::new(false));

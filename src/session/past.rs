@@ -11,17 +11,22 @@ use crate::store::{Store, StoreError};
 /// How many of the last deployments of a target say how long the next one takes.
 const RECENT: u32 = 50;
 
-/// How long the states of this target's completed deployments have taken.
+/// The last deployments of a target, in their order.
 ///
 /// # Errors
 /// [`StoreError`] where the journal does not read.
-pub(super) fn past(store: &Store, target: &Target) -> Result<Past, StoreError> {
+pub(super) fn recent(store: &Store, target: &Target) -> Result<Vec<Deployment>, StoreError> {
+    store.newest_of(target, RECENT)
+}
+
+/// How long the states of these deployments, where they are completed, have taken.
+///
+/// # Errors
+/// [`StoreError`] where the journal does not read.
+pub(super) fn past(store: &Store, recent: &[Deployment]) -> Result<Past, StoreError> {
     let mut past = Past::default();
-    let is_of_target = |deployment: &Deployment| {
-        deployment.state.kind() == Kind::Completed && deployment.plan.target == *target
-    };
-    let newest = store.newest_of(target, RECENT)?;
-    for deployment in newest.iter().filter(|one| is_of_target(one)) {
+    let is_completed = |one: &&Deployment| one.state.kind() == Kind::Completed;
+    for deployment in recent.iter().filter(is_completed) {
         let mut began = deployment.started_at;
         for transition in store.transitions(&deployment.plan.id)? {
             let took = transition.at.since(began);
@@ -32,25 +37,12 @@ pub(super) fn past(store: &Store, target: &Target) -> Result<Past, StoreError> {
     Ok(past)
 }
 
-/// The versions of this target that did not stay, because the deployment that released them last
-/// was rolled back or undone: the id of that deployment by version label.
-///
-/// # Errors
-/// [`StoreError`] where the journal does not read.
-pub(super) fn given_back(
-    store: &Store,
-    target: &Target,
-) -> Result<BTreeMap<String, String>, StoreError> {
-    let mut newest = store.newest_of(target, RECENT)?;
-    newest.retain(|one| !one.plan.rehearses());
-    Ok(not_kept(&newest))
-}
-
-/// The same of deployments of one target in their order.
-fn not_kept(all: &[Deployment]) -> BTreeMap<String, String> {
+/// The versions that did not stay, because the deployment that released them last was rolled back or
+/// undone: the id of that deployment by version label. These are of one target, in their order.
+pub(super) fn given_back(all: &[Deployment]) -> BTreeMap<String, String> {
     let mut given_back = BTreeMap::new();
     let mut released: Option<&Deployment> = None;
-    for deployment in all {
+    for deployment in all.iter().filter(|one| !one.plan.rehearses()) {
         let plan = &deployment.plan;
         match deployment.state.kind() {
             Kind::RolledBack => {
@@ -58,10 +50,8 @@ fn not_kept(all: &[Deployment]) -> BTreeMap<String, String> {
             }
             Kind::Completed => {
                 given_back.remove(&plan.version);
-                let undone = released.map(|released| &released.plan).filter(|undone| {
-                    undone.version == plan.previous_version
-                        && undone.previous_version == plan.version
-                });
+                let undone = released.map(|released| &released.plan);
+                let undone = undone.filter(|undone| plan.undoes(undone));
                 if let Some(undone) = undone {
                     given_back.insert(undone.version.clone(), undone.id.clone());
                 }
@@ -76,7 +66,7 @@ fn not_kept(all: &[Deployment]) -> BTreeMap<String, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::not_kept;
+    use super::given_back;
     use crate::deployment::Deployment;
     use crate::machine::{Cause, State};
     use crate::shared::DeploymentRecord;
@@ -104,7 +94,7 @@ mod tests {
             deployment("4", ("v3", "v4"), State::Completed),
             deployment("5", ("v4", "v3"), State::Completed),
         ];
-        let found = not_kept(&all);
+        let found = given_back(&all);
         let found: Vec<_> = found
             .iter()
             .map(|(version, id)| (&**version, &**id))
@@ -112,6 +102,6 @@ mod tests {
         assert_eq!(found, [("v2", "1"), ("v4", "4")]);
         let again = deployment("6", ("v3", "v4"), State::Completed);
         let all: Vec<_> = all.into_iter().chain([again]).collect();
-        assert_eq!(not_kept(&all).keys().collect::<Vec<_>>(), ["v2"]);
+        assert_eq!(given_back(&all).keys().collect::<Vec<_>>(), ["v2"]);
     }
 }

@@ -6,7 +6,7 @@ use super::drive::{Begun, Session, give_back};
 use super::error::Error;
 use super::observer::Notice;
 use super::outcome::Outcome;
-use super::past::{given_back, past};
+use super::past::{given_back, past, recent};
 use crate::claim::{self, Claim, Patience, WaitsBehind};
 use crate::clock::Clock;
 use crate::cloud::Environment;
@@ -214,9 +214,10 @@ pub fn surroundings(
     target: &Target,
     clock: &Clock,
 ) -> Result<Surroundings, StoreError> {
+    let recent = recent(store, target)?;
     Ok(Surroundings {
         now: clock.now(),
-        past: past(store, target)?,
-        given_back: given_back(store, target)?,
+        past: past(store, &recent)?,
+        given_back: given_back(&recent),
     })
 }

@@ -280,10 +280,7 @@ impl Streaks {
         since_when(&mut self.blue_absent, blue.is_none(), now);
         since_when(&mut self.green_absent, green.is_none(), now);
         let swap_undone = self.swap_undone(deployment, sighting, now);
-        let is_well = |role, environment: Option<&Environment>| {
-            environment.is_some_and(|found| is_healthy(found, plan.wishes.healthy))
-                || is_as_before(deployment, sighting, role)
-        };
+        let is_well = |role, environment| is_well(deployment, sighting, (role, environment));
         // Between two states a hook may run for as long as it likes, and an environment be anything
         // meanwhile.
         let in_a_row = limits.settle.max(limits.poll.saturating_mul(3));
@@ -602,7 +599,8 @@ impl Streaks {
         };
         let plan = &deployment.plan;
         let mut now = sighting.clone();
-        let id = sighting.of(plan, plan.destination()).map(|found| &found.id);
+        let role = plan.destination();
+        let id = sighting.of(plan, role).map(|found| &found.id);
         for environment in &mut now.environments {
             if Some(&environment.id) == id {
                 vitals.status.clone_into(&mut environment.status);
@@ -611,11 +609,7 @@ impl Streaks {
             }
         }
         now.production_traffic.clone_from(traffic);
-        let role = plan.destination();
-        let is_healthy = now.of(plan, role).is_some_and(|found| {
-            is_healthy(found, plan.wishes.healthy) || is_as_before(deployment, &now, role)
-        });
-        is_healthy
+        is_well(deployment, &now, (role, now.of(plan, role)))
             && vitals.status == "Ready"
             && !matches!(watched.alarms, Alarms::Ringing(_))
             && watched.probes.iter().all(|probe| probe.passed)
@@ -658,7 +652,7 @@ impl Streaks {
     /// that the state waits for may be complete with it. What the next state must be sure of need
     /// not be read before.
     #[must_use]
-    pub fn may_be_complete(&self, deployment: &Deployment) -> bool {
+    fn may_be_complete(&self, deployment: &Deployment) -> bool {
         let plan = &deployment.plan;
         let limits = &plan.wishes.limits;
         let healthy = |role| self.healthy(role).saturating_add(1) >= limits.healthy_looks;
@@ -848,6 +842,16 @@ fn since_when(since: &mut Option<Moment>, holds: bool, now: Moment) {
 
 fn count(streak: &mut u32, holds: bool) {
     *streak = if holds { streak.saturating_add(1) } else { 0 };
+}
+
+/// Whether an environment of a role is healthy, or as unhealthy as before the release.
+fn is_well(
+    deployment: &Deployment,
+    sighting: &Sighting,
+    (role, environment): (Role, Option<&Environment>),
+) -> bool {
+    environment.is_some_and(|found| is_healthy(found, deployment.plan.wishes.healthy))
+        || is_as_before(deployment, sighting, role)
 }
 
 /// Ready, and as well as is accepted.

@@ -264,6 +264,12 @@ impl Plan {
         }
     }
 
+    /// Whether this release puts back what an earlier one of the same target had replaced.
+    #[must_use]
+    pub fn undoes(&self, earlier: &Plan) -> bool {
+        self.version == earlier.previous_version && self.previous_version == earlier.version
+    }
+
     /// The version label that green is launched on: the one blue runs when it is cloned, or the one
     /// to release where green keeps production.
     #[must_use]

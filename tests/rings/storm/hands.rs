@@ -187,7 +187,7 @@ pub(super) fn check(world: &VirtualWorld, hand: Hand, has_acted: bool, deploymen
                     | Cause::VersionMoved { .. }
                     | Cause::GreenGone
             );
-            // The way back is theirs too: an alarm leads nowhere once somebody has terminated it.
+            // Somebody has terminated the way back, so an alarm has nowhere to return users to.
             let has_no_way_back = matches!(hand.act, Act::TerminateIdle)
                 && matches!(cause, Cause::SickWhileBaking { .. });
             assert!(has_acted && (is_theirs || has_no_way_back), "{cause:?}");
