@@ -10,6 +10,7 @@ mod discover;
 mod doctor;
 mod exit;
 mod find;
+mod fleet;
 mod github;
 mod help;
 mod history;
@@ -112,6 +113,8 @@ enum Command {
     /// List the releases, with frequency, lead time, failure rate and time to restore; --app and
     /// --blue select a target
     History(history::Args),
+    /// Release many targets in waves, as a file describes them
+    Fleet(fleet::Args),
     /// Wait until a deployment rests, or reaches a state
     Wait(wait::Args),
     /// Remove orphaned resources of a deployment
@@ -154,6 +157,24 @@ const WHERE: [&str; 16] = [
     "sandbox_speed",
     "sandbox_policy",
     "help",
+];
+
+/// The flags of a fleet's commands: its file has every setting of its targets.
+const OF_A_FLEET: [&str; 14] = [
+    "profile",
+    "bucket",
+    "region",
+    "state",
+    "no_shared_state",
+    "state_key",
+    "config_file",
+    "log_format",
+    "exit_code_paused",
+    "sandbox",
+    "sandbox_speed",
+    "sandbox_policy",
+    "version_label",
+    "output",
 ];
 
 /// The flags that every command which continues a deployment heeds, beside `WHERE`, its tests and
@@ -452,6 +473,7 @@ impl Command {
             | Command::Config(_)
             | Command::Completions(_) => true,
             Command::Doctor(args) => args.only_looks(),
+            Command::Fleet(args) => args.only_tells(),
             Command::Report(args) => args.only_prints(),
             Command::Man(args) => args.only_prints(),
             _ => false,
@@ -466,6 +488,7 @@ impl Command {
             Command::Resume(args) => &args.output,
             Command::Approve(args) => &args.output,
             Command::Rollback(args) => &args.output,
+            Command::Fleet(args) => return args.output(),
             Command::Init(_)
             | Command::Doctor(_)
             | Command::Plan(_)
@@ -502,6 +525,7 @@ impl Command {
             Command::Wait(_) => Some("wait"),
             Command::Report(_) => Some("report"),
             Command::History(_) => Some("history"),
+            Command::Fleet(_) => Some("fleet"),
             _ => None,
         }
     }
@@ -525,6 +549,7 @@ fn heeds(command: &str, id: &str) -> bool {
             "run" | "deploy" | "rehearse" | "plan" | "doctor" | "config" | "iam-policy" => true,
             "resume" | "approve" => heeds_under_way(id, false),
             "rollback" => heeds_under_way(id, true),
+            "fleet" => OF_A_FLEET.contains(&id),
             _ => WHERE.contains(&id),
         }
 }
@@ -568,7 +593,11 @@ async fn command(cli: Cli, layers: &Layers) -> Result<Exit, Failed> {
             Command::Rollback(args) => {
                 rollback::run(options, &args, named(args.discard_changes)?, unheeded).await
             }
-            Command::Status(_) | Command::Wait(_) | Command::Report(_) | Command::History(_)
+            Command::Status(_)
+            | Command::Wait(_)
+            | Command::Report(_)
+            | Command::History(_)
+            | Command::Fleet(_)
                 if let Some(unheeded) = unheeded =>
             {
                 Err(unheeded.into())
@@ -576,6 +605,7 @@ async fn command(cli: Cli, layers: &Layers) -> Result<Exit, Failed> {
             Command::Status(args) => status::run(options, &args).await,
             Command::Report(args) => report::run(options, &args).await,
             Command::History(args) => history::run(options, &args).await,
+            Command::Fleet(args) => fleet::run(options, &args).await,
             Command::Wait(args) => wait::run(options, &args).await,
             Command::Cleanup(args) => cleanup::run(options, &args).await,
             Command::IamPolicy(args) => iam_policy::run(options, &args).await,

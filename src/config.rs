@@ -7,6 +7,7 @@ mod approval_flags;
 mod ci_flags;
 mod error;
 pub mod file;
+pub mod fleet;
 mod given;
 mod green_name;
 mod hidden;

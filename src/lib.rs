@@ -40,7 +40,7 @@ pub use bluegreen_aws::{encryption, recording, secrets, state_key};
 pub use bluegreen_clock as clock;
 pub use bluegreen_core::followers::{listener_rules, preview};
 pub use bluegreen_core::{
-    acceptance, deployment, events, facts, fidelity, health, heap, hooks, machine, notification,
-    pacing, plan, receivers, table, text, traffic, users,
+    acceptance, deployment, events, facts, fidelity, fleet, health, heap, hooks, machine,
+    notification, pacing, plan, receivers, table, text, traffic, users,
 };
-pub use bluegreen_journal::{claim, journal, shared, store};
+pub use bluegreen_journal::{claim, fleets, journal, shared, store};

@@ -1,6 +1,7 @@
 //! What the journal knows, as text and as JSON.
 
 pub mod events;
+pub mod fleet;
 pub mod history;
 pub mod jsonl;
 pub mod listeners;

@@ -14,7 +14,7 @@ use super::exit::{Exit, Failed, without_roots};
 use super::signals::Signals;
 use super::unheeded::Unheeded;
 use crate::clock::Clock;
-use crate::cloud::{AwsCloud, Connection, Recorder, connect};
+use crate::cloud::{AssumedRole, AwsCloud, Connection, Recorder, connect};
 #[cfg(feature = "sandbox")]
 use crate::config::EMBEDDED;
 use crate::config::Options;
@@ -188,6 +188,7 @@ impl Context {
             connection: Connection {
                 region: named_region(options),
                 profile,
+                role: None,
                 sandbox: None,
             },
             clients: OnceCell::new(),
@@ -237,6 +238,7 @@ impl Context {
                     .unwrap_or_else(|| "us-east-1".to_owned()),
             ),
             profile: None,
+            role: None,
             sandbox: Some(sandbox.endpoint.clone()),
         };
         name_the_seeded(&mut self.options);
@@ -260,6 +262,34 @@ impl Context {
             signals: self.signals.apart(),
             #[cfg(feature = "sandbox")]
             sandbox: None,
+        })
+    }
+
+    /// A context for one target of a fleet, with a connection of its own to the journal: in the
+    /// target's region, with its profile or role.
+    pub fn of_target(
+        &self,
+        options: Options,
+        role: Option<AssumedRole>,
+    ) -> Result<Context, Failed> {
+        let sandbox = self.connection.sandbox.clone();
+        let region = named_region(&options);
+        let region =
+            region.or_else(|| self.connection.region.clone().filter(|_| sandbox.is_some()));
+        let profile = match options.profile.clone().filter(|name| !name.is_empty()) {
+            Some(named) if sandbox.is_none() => Some(named),
+            _ => self.connection.profile.clone(),
+        };
+        let connection = Connection {
+            region,
+            profile,
+            role,
+            sandbox,
+        };
+        Ok(Context {
+            options,
+            connection,
+            ..self.another()?
         })
     }
 

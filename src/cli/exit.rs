@@ -800,6 +800,7 @@ impl From<Error> for Failed {
                 refused("nothing was changed; use that account's credentials")
             }
             Error::Gone(_) => Failed::new(Exit::NoDeployment, message),
+            Error::Begun(id) => Failed::new(Exit::Busy, message).of(&id),
             Error::UnlikeItsRun { flag, .. } => refused(&format!(
                 "nothing was changed; omit {flag} or name the same, or roll back and run again"
             )),

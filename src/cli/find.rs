@@ -117,8 +117,20 @@ impl Context {
             return self.find_only().await;
         };
         let id = self.whole_id(id).await?;
-        let here = self.store.find(&id)?;
-        let there = match (self.copy_of(&id, here.as_ref()).await, &here) {
+        match self.known(&id).await? {
+            Some(found) => Ok(found),
+            None => Err(match self.resembling(&id).await {
+                Some(other) => self.missing(&id).hint(format!("did you mean {other}?")),
+                None => self.missing(&id),
+            }),
+        }
+    }
+
+    /// The deployment with this whole id, from the journal or else from the bucket; the later one
+    /// where both have it, and `None` where neither has.
+    pub async fn known(&self, id: &str) -> Result<Option<DeploymentRecord>, Failed> {
+        let here = self.store.find(id)?;
+        let there = match (self.copy_of(id, here.as_ref()).await, &here) {
             (Ok(there), _) => there,
             (Err(failed), Some(_)) => {
                 warn!(
@@ -132,13 +144,7 @@ impl Context {
         let here = here
             .map(|here| DeploymentRecord::here(&self.store, here))
             .transpose()?;
-        match DeploymentRecord::later(here, there) {
-            Some(found) => Ok(found),
-            None => Err(match self.resembling(&id).await {
-                Some(other) => self.missing(&id).hint(format!("did you mean {other}?")),
-                None => self.missing(&id),
-            }),
-        }
+        Ok(DeploymentRecord::later(here, there))
     }
 
     /// The id of the deployment that somebody means: `latest`, the beginning of one id alone, or

@@ -11,7 +11,7 @@ use super::exit::{Exit, Failed};
 use super::run::{begin, check};
 use super::session::go_on;
 use super::unheeded::Unheeded;
-use crate::config::{Named, Options, OutputFlag};
+use crate::config::{Config, Named, Options, OutputFlag};
 use crate::deployment::Deployment;
 use crate::machine::{Kind, NotPossible, Order};
 use crate::plan::{Goal, Strategy};
@@ -96,6 +96,33 @@ fn how_to_undo(deployment: &Deployment) -> String {
 
 /// Releases the version before a completed release, onto the environment that users are on now.
 async fn undo(context: &mut Context, released: &Deployment) -> Result<Exit, Failed> {
+    let (config, wanted) = undoing(context, released).await?;
+    let plan = &released.plan;
+    if let Some(undone) = context.undone_by(released).await {
+        let message = format!(
+            "deployment {} is itself the undoing of deployment {undone}: to undo it is to release {} \
+             again",
+            plan.id, plan.previous_version
+        );
+        let hint = format!(
+            "nothing was changed; if that is what you want: bluegreen run --version-label {}",
+            for_shell(&plan.previous_version)
+        );
+        return Err(Failed::new(Exit::Refused, message).hint(hint));
+    }
+    check(&config)?;
+    info!(
+        "undoing deployment {}: releasing {}",
+        plan.id, plan.previous_version
+    );
+    begin(context, &config, &wanted, Duration::ZERO).await
+}
+
+/// The release that undoes a completed one.
+pub(super) async fn undoing(
+    context: &mut Context,
+    released: &Deployment,
+) -> Result<(Config, Wanted), Failed> {
     let plan = &released.plan;
     let cloud = context.cloud_of(plan).await?;
     let serving = plan.environment(plan.destination()).to_owned();
@@ -116,18 +143,6 @@ async fn undo(context: &mut Context, released: &Deployment) -> Result<Exit, Fail
         );
         return Err(Failed::new(Exit::Refused, message).hint(hint));
     }
-    if let Some(undone) = context.undone_by(released).await {
-        let message = format!(
-            "deployment {} is itself the undoing of deployment {undone}: to undo it is to release {} \
-             again",
-            plan.id, plan.previous_version
-        );
-        let hint = format!(
-            "nothing was changed; if that is what you want: bluegreen run --version-label {}",
-            for_shell(&plan.previous_version)
-        );
-        return Err(Failed::new(Exit::Refused, message).hint(hint));
-    }
     let options = &mut context.options;
     options.app = Some(plan.target.application.clone());
     options.bucket = Some(plan.bucket.clone());
@@ -136,17 +151,12 @@ async fn undo(context: &mut Context, released: &Deployment) -> Result<Exit, Fail
         options.green = None;
     }
     let config = options.config()?;
-    check(&config)?;
     let wanted = Wanted {
         label: Some(plan.previous_version.clone()),
         strategy: plan.strategy,
         ..Wanted::default()
     };
-    info!(
-        "undoing deployment {}: releasing {}",
-        plan.id, plan.previous_version
-    );
-    begin(context, &config, &wanted, Duration::ZERO).await
+    Ok((config, wanted))
 }
 
 impl Context {

@@ -123,6 +123,21 @@ impl Args {
         self
     }
 
+    /// These flags with another version.
+    pub fn release(&mut self, version: &str) {
+        self.which.version_label = Some(version.to_owned());
+    }
+
+    /// The version that is named.
+    pub fn version_label(&self) -> Option<String> {
+        self.which.version_label.clone()
+    }
+
+    /// How long the release waits for its turn.
+    pub fn wait(&self) -> Duration {
+        self.which.wait
+    }
+
     /// These flags without their bundle, which may not be built yet.
     pub fn without_bundle(&self) -> Args {
         let mut without = self.clone();
@@ -277,6 +292,7 @@ pub(super) async fn begin(
         wanted,
         region: &region,
         wait,
+        id: None,
     };
     // What an earlier run of the same version has left is continued, and not waited for.
     let at_once = Release {
@@ -346,7 +362,7 @@ fn left_by(context: &Context, error: &Error, wanted: &Wanted) -> Option<String> 
 }
 
 /// Whether nothing speaks against a release but that its version is live.
-fn is_live_already(findings: &[Finding]) -> bool {
+pub(super) fn is_live_already(findings: &[Finding]) -> bool {
     let mut refusals = findings.iter().filter(|finding| finding.refuses());
     refusals.all(|refusal| refusal.check == Check::SomethingNew)
 }

@@ -84,11 +84,16 @@ impl Block {
 
     /// Draws a view in place of the one before.
     pub fn draw(&self, live: &Live, clock: &Clock) {
+        self.draw_lines(|size| live.frame(clock.now(), size));
+    }
+
+    /// Draws the lines that `of` makes for a width and a height, in place of those before.
+    pub fn draw_lines(&self, of: impl FnOnce((usize, usize)) -> Vec<String>) {
         let (rows, columns) = Term::stderr().size();
         // The last column is left free: a terminal may begin a new line after it.
         let width = usize::from(columns).saturating_sub(1);
         let rows = usize::from(rows).saturating_sub(1);
-        let text = live.frame(clock.now(), (width, rows)).join("\n");
+        let text = of((width, rows)).join("\n");
         self.lines.set_message(match self.has_colours {
             true => text,
             false => console::strip_ansi_codes(&text).into_owned(),

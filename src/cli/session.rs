@@ -298,7 +298,7 @@ impl Context {
 
 impl Context {
     /// Puts the report of a deployment that rests into its bucket, where its plan says so.
-    async fn put_report(&self, deployment: &Deployment) -> Result<(), Failed> {
+    pub(super) async fn put_report(&self, deployment: &Deployment) -> Result<(), Failed> {
         let plan = &deployment.plan;
         if !plan.wishes.reports_to_bucket || !deployment.state.rests() {
             return Ok(());

@@ -153,6 +153,11 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// Its line, from 1.
+    pub(super) fn line(&self) -> usize {
+        self.line
+    }
+
     /// Whether the text is no TOML, so that nothing of it counts.
     #[must_use]
     pub fn is_of_the_text(&self) -> bool {
@@ -199,6 +204,112 @@ impl File {
             Err(error) => file.problems.push(reader.syntax(&error)),
         }
         file
+    }
+}
+
+impl File {
+    /// The first value of a setting; none where it is not set.
+    #[must_use]
+    pub fn value(&self, key: &str) -> Option<String> {
+        self.entries.get(key)?.values.first().cloned()
+    }
+
+    /// The line of a setting, from 1; 1 where it is not set.
+    #[must_use]
+    pub fn line_of(&self, key: &str) -> usize {
+        self.entries.get(key).map_or(1, |entry| entry.line)
+    }
+
+    /// These settings for another application and environment.
+    #[must_use]
+    pub fn of(mut self, app: &str, blue: &str) -> File {
+        for (key, value) in [("app", app), ("blue", blue)] {
+            let line = self.line_of(key);
+            let values = vec![value.to_owned()];
+            self.entries.insert(key.to_owned(), Entry { line, values });
+        }
+        self
+    }
+
+    /// These settings, with those of another file where they neither set nor exclude them.
+    #[must_use]
+    pub fn over(mut self, below: &File, exclusions: &[(String, String)]) -> File {
+        let is_excluded = |key: &str| {
+            let id = key.replace('-', "_");
+            let sets = |id: &str| self.entries.contains_key(&id.replace('_', "-"));
+            exclusions
+                .iter()
+                .any(|(one, other)| *one == id && sets(other) || *other == id && sets(one))
+        };
+        let added = below.entries.iter();
+        let added = added.filter(|(key, _)| !self.entries.contains_key(*key) && !is_excluded(key));
+        let added: Vec<_> = added
+            .map(|(key, entry)| (key.clone(), entry.clone()))
+            .collect();
+        self.entries.extend(added);
+        self
+    }
+}
+
+/// A file of which some tables are settings, and others are read as they are.
+pub(super) struct Part<'a> {
+    reader: Reader<'a>,
+}
+
+impl<'a> Part<'a> {
+    /// The text, read against the settings that the command line has.
+    pub(super) fn new(text: &'a Text, command: &'a Command) -> Part<'a> {
+        let keys = keys(command);
+        Part {
+            reader: Reader {
+                text,
+                command,
+                keys,
+            },
+        }
+    }
+
+    /// No settings.
+    pub(super) fn nothing(&self) -> File {
+        File {
+            path: self.reader.text.path.clone(),
+            entries: BTreeMap::new(),
+            problems: Vec::new(),
+        }
+    }
+
+    /// The settings of a table, and what is wrong with them.
+    pub(super) fn settings(&self, table: &DeTable<'_>) -> File {
+        let mut file = self.nothing();
+        self.reader.table(table, &mut file);
+        self.reader.exclusive(&mut file);
+        file
+    }
+
+    /// What a table says that holds no settings.
+    pub(super) fn serde<T: DeserializeOwned>(
+        &self,
+        name: &str,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Result<T, Problem> {
+        let read = T::deserialize(ValueDeserializer::from(value.clone()));
+        read.map_err(|error| {
+            let at = error.span().filter(|span| span.start > 0);
+            let line = self.line(at.map_or(value.span().start, |span| span.start));
+            self.problem(format!("[{name}]"), line, without_values(error.message()))
+        })
+    }
+
+    pub(super) fn syntax(&self, error: &toml::de::Error) -> Problem {
+        self.reader.syntax(error)
+    }
+
+    pub(super) fn problem(&self, what: String, line: usize, why: String) -> Problem {
+        self.reader.problem(what, line, why)
+    }
+
+    pub(super) fn line(&self, byte: usize) -> usize {
+        self.reader.line(byte)
     }
 }
 

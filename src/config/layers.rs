@@ -229,6 +229,15 @@ fn flags_over_variables(command: Command, arguments: &[OsString]) -> Command {
     )
 }
 
+/// The command line of a release that takes its settings from a file alone: no flag and no variable
+/// adds to it.
+///
+/// # Errors
+/// clap's error.
+pub fn of_file(command: Command, file: &File) -> Result<ArgMatches, clap::Error> {
+    over_file(without_variables(command), file).try_get_matches_from(["bluegreen", "run"])
+}
+
 /// The command with what the file says as its defaults.
 fn over_file(command: Command, file: &File) -> Command {
     mut_settings(command, &|arg| {

@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::events::line;
+use super::fleet::FleetSummary;
 use super::{Entry, Item, happened, item};
 use crate::clock::Moment;
 use crate::deployment::Deployment;
@@ -42,6 +43,20 @@ pub enum Line<'a> {
         /// The event as data.
         #[schemars(with = "Happened")]
         event: Value,
+    },
+    /// A fleet has changed its state, or one of its targets has come to rest. The last line of a
+    /// fleet's command has its exit code.
+    Fleet {
+        /// The fleet, as it stands.
+        #[serde(flatten)]
+        of: FleetSummary,
+        /// When.
+        at: String,
+        /// What has happened, in a sentence.
+        message: String,
+        /// The exit code of the command, in its last line.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        exit_code: Option<u8>,
     },
     /// The command failed. It is the last line.
     Error {

@@ -67,6 +67,9 @@ pub enum Error {
     /// The deployment is in neither journal any more.
     #[error("deployment {0} is gone")]
     Gone(String),
+    /// The deployment that was to begin is there already.
+    #[error("deployment {0} has begun already")]
+    Begun(String),
     /// A flag differs from what the deployment's run was given.
     #[error(
         "{flag} differs from what the run of deployment {id} was given, which one that is under way \

@@ -7,7 +7,7 @@ use super::error::Error;
 use super::observer::Notice;
 use super::outcome::Outcome;
 use super::past::{given_back, past, recent};
-use crate::claim::{self, Claim, Patience, WaitsBehind};
+use crate::claim::{self, Claim, ClaimError, Patience, WaitsBehind};
 use crate::clock::Clock;
 use crate::cloud::Environment;
 use crate::config::Config;
@@ -30,6 +30,9 @@ pub struct Release<'a> {
     pub region: &'a str,
     /// How long it waits behind other releases, and for production to be healthy.
     pub wait: Duration,
+    /// The id of the deployment, where it was chosen before: a deployment that has it already is
+    /// not begun again. `None` for a new one.
+    pub id: Option<&'a str>,
 }
 
 /// A release that waits until it may begin.
@@ -49,7 +52,10 @@ impl Session<'_> {
     /// # Errors
     /// [`Error`].
     pub async fn release(&mut self, release: Release<'_>) -> Result<Outcome, Error> {
-        let id = ulid::Ulid::new().to_string();
+        let id = match release.id {
+            Some(id) => id.to_owned(),
+            None => ulid::Ulid::new().to_string(),
+        };
         // Before the lease: whoever finds that held looks at this lock to see whether its
         // holder is alive.
         let lock = self.store.lock_drive(&id)?;
@@ -90,6 +96,7 @@ impl Waiting<'_> {
             wanted,
             region,
             wait,
+            id: chosen,
         } = *self.release;
         let (cloud, interruption) = (session.cloud.clone(), session.interruption.clone());
         let look = || preflight::find_target(&cloud, config, region);
@@ -139,6 +146,9 @@ impl Waiting<'_> {
         let lease = session.attempt(claim, Some(self.lock)).await?;
         // Another release may have come and gone between the plan and its lease.
         let begins = async {
+            if chosen.is_some() {
+                not_begun(&plan, session).await?;
+            }
             let fits = still_fits(&plan, session, config).await?;
             if fits {
                 claim.begins(session.store, &clock).await;
@@ -194,6 +204,24 @@ fn not_healthy(blue: &Environment) -> Error {
         blue: blue.name.clone(),
         status: blue.status.clone(),
         health: health.to_string(),
+    }
+}
+
+/// Refuses a deployment that is there already: another process has begun it, under a lock that it
+/// has returned since.
+async fn not_begun(plan: &Plan, session: &Session<'_>) -> Result<(), Error> {
+    let id = &plan.id;
+    let here = session.store.find(id)?.is_some();
+    let is_there = match session.shared_of(plan) {
+        Some(shared) if !here => {
+            let found = shared.deployment(id).await;
+            found.map_err(ClaimError::from)?.is_some()
+        }
+        _ => here,
+    };
+    match is_there {
+        true => Err(Error::Begun(id.clone())),
+        false => Ok(()),
     }
 }
 

@@ -377,6 +377,7 @@ async fn released(messenger: Arc<dyn Messenger>, notify: Option<&str>) -> (Durat
         wanted: &v2(),
         region: "us-east-1",
         wait: Duration::ZERO,
+        id: None,
     };
     let done = Box::pin(session.release(release)).await.expect("it runs");
     assert_eq!(done.rest, Some(Rest::Completed));

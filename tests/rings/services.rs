@@ -46,6 +46,7 @@ impl Place {
         let connection = Connection {
             region: Some("us-east-1".to_owned()),
             profile: None,
+            role: None,
             sandbox: Some(SandboxEndpoint {
                 url: url.clone(),
                 speed: SPEED,

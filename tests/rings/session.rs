@@ -78,6 +78,7 @@ impl<'a> Process<'a> {
             wanted: &v2(),
             region: "us-east-1",
             wait,
+            id: None,
         };
         Box::pin(self.session().release(release)).await
     }

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
+use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_runtime::env_config::file::EnvConfigFiles;
 use aws_types::os_shim_internal::{Env, Fs};
 use thiserror::Error;
@@ -19,8 +21,19 @@ pub struct Connection {
     pub region: Option<String>,
     /// The profile; `None` for the one of the SDK's own chain.
     pub profile: Option<String>,
+    /// A role to assume with those credentials; `None` for the credentials themselves.
+    pub role: Option<AssumedRole>,
     /// A sandbox to talk to instead of AWS.
     pub sandbox: Option<SandboxEndpoint>,
+}
+
+/// A role that is assumed (STS API reference, `AssumeRole`).
+#[derive(Clone, Debug)]
+pub struct AssumedRole {
+    /// Its ARN.
+    pub arn: String,
+    /// What its trust policy requires of whoever assumes it.
+    pub external_id: Option<String>,
 }
 
 /// A sandbox's address and the speed of its clock.
@@ -137,5 +150,15 @@ pub async fn connect(connection: &Connection) -> Result<SdkConfig, ConnectError>
     {
         return Err(ConnectError::NoRegion);
     }
-    Ok(config)
+    let Some(role) = &connection.role else {
+        return Ok(config);
+    };
+    let mut assumed = AssumeRoleProvider::builder(&role.arn)
+        .session_name(format!("bluegreen-{}", std::process::id()))
+        .configure(&config);
+    if let Some(external_id) = &role.external_id {
+        assumed = assumed.external_id(external_id);
+    }
+    let assumed = SharedCredentialsProvider::new(assumed.build().await);
+    Ok(config.into_builder().credentials_provider(assumed).build())
 }

@@ -57,7 +57,7 @@ pub use classify::{Failure, Refusal, classify, is_clock};
 pub use clients::AwsCloud;
 pub use cloud::{Cloud, LogTail, LookError, Outcome};
 pub use configuration::{Configuration, EnvironmentType, Setting, TemplateBesideBlue};
-pub use connect::{ConnectError, Connection, SandboxEndpoint, connect};
+pub use connect::{AssumedRole, ConnectError, Connection, SandboxEndpoint, connect};
 pub use dns::HostedZone;
 pub use failure::{PAGES_MAX, endless};
 pub use messages::TopicMessage;

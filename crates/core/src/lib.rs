@@ -4,7 +4,7 @@
 //! In the order in which to read it: a [`plan`] says what is wanted, the [`machine`] goes from
 //! state to state, [`facts`] give the machine what AWS shows, and a [`deployment`] is all of that
 //! as the journal keeps it; [`events`] are what happens in it, [`pacing`] says when to poll next, and [`followers`] what must follow a
-//! swap. The other modules are the parts of a plan ([`acceptance`], [`hooks`], [`health`], [`receivers`]), what is
+//! swap. A [`fleet`] is many deployments. The other modules are the parts of a plan ([`acceptance`], [`hooks`], [`health`], [`receivers`]), what is
 //! judged ([`fidelity`], [`traffic`]), and what these are written with ([`command`], [`heap`],
 //! [`moment`], [`secrets`], [`table`], [`text`]).
 #![warn(missing_docs)]
@@ -24,6 +24,8 @@ pub mod events;
 pub mod pacing;
 
 pub mod followers;
+
+pub mod fleet;
 
 pub mod acceptance;
 pub mod engine_log;

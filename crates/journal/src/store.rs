@@ -10,6 +10,7 @@ mod columns;
 mod drive;
 mod event_rows;
 mod events;
+mod fleets;
 mod lock;
 mod messages;
 mod outbox;
@@ -54,6 +55,7 @@ const MIGRATIONS: &[M<'_>] = &[
     M::up(include_str!(
         "../../../migrations/0007-deployments-of-a-target.sql"
     )),
+    M::up(include_str!("../../../migrations/0008-fleets.sql")),
 ];
 const APPLICATION_ID: i64 = 1_651_995_246;
 /// How many of the last deployments of each target count as its newest: one that undoes another is

@@ -6,6 +6,8 @@ use bluegreen_core::plan::Target;
 pub(super) const DEPLOYMENTS: &str = "bluegreen/deployments/";
 /// Below which key locks lie.
 pub const LEASES: &str = "bluegreen/leases/";
+/// Below which key the records of fleets lie.
+const FLEETS: &str = "bluegreen/fleets/";
 const QUEUES: &str = "bluegreen/queues/";
 /// Below which key the reports of deployments lie.
 const REPORTS: &str = "bluegreen/reports/";
@@ -20,6 +22,12 @@ pub fn deployment_key(id: &str) -> String {
 #[must_use]
 pub fn report_key(id: &str) -> String {
     format!("{REPORTS}{}.html", component(&id.to_uppercase()))
+}
+
+/// The key of a fleet's record.
+#[must_use]
+pub fn fleet_key(name: &str) -> String {
+    format!("{FLEETS}{}.json", component(name))
 }
 
 /// The key of a target's lock.

@@ -6,7 +6,8 @@ use serde::Serialize;
 use tracing::debug;
 
 use super::error::SharedError;
-use super::keys::{deployment_key, lease_key, queue_key};
+use super::fleet_record::FleetRecord;
+use super::keys::{deployment_key, fleet_key, lease_key, queue_key};
 use super::lease_record::LeaseRecord;
 use super::object::{Kept, Tagged, Written, kept};
 use super::queue::Queue;
@@ -138,6 +139,45 @@ impl SharedState {
             queue.revision = queue.revision.saturating_add(1);
             if let Written::Done(_) = self.write(&key, &queue, etag.as_deref()).await? {
                 return Ok(told);
+            }
+        }
+    }
+
+    /// The record of the fleet with this name; none where there is none.
+    ///
+    /// # Errors
+    /// [`SharedError`].
+    pub async fn fleet(&self, name: &str) -> Result<Option<Tagged<FleetRecord>>, SharedError> {
+        self.read(&fleet_key(name)).await
+    }
+
+    /// The record of a fleet, after `change`. Nothing is written where that changes nothing; where
+    /// somebody else was faster, `change` runs again on the record as it is then.
+    ///
+    /// # Errors
+    /// [`SharedError`]; whether the change was written is unclear then, and to make it again must
+    /// do no harm.
+    pub async fn change_fleet<T>(
+        &self,
+        name: &str,
+        mut change: impl FnMut(&mut Option<FleetRecord>) -> T,
+    ) -> Result<(Option<FleetRecord>, T), SharedError> {
+        let key = fleet_key(name);
+        loop {
+            let found = self.read::<FleetRecord>(&key).await?;
+            let etag = found.as_ref().map(|found| found.etag.clone());
+            let before = found.map(|found| found.value);
+            let mut record = before.clone();
+            let told = change(&mut record);
+            let Some(record) = record.filter(|record| before.as_ref() != Some(record)) else {
+                return Ok((before, told));
+            };
+            let record = FleetRecord {
+                revision: record.revision.saturating_add(1),
+                ..record
+            };
+            if let Written::Done(_) = self.write(&key, &record, etag.as_deref()).await? {
+                return Ok((Some(record), told));
             }
         }
     }

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use serde::Serialize;
@@ -5,7 +7,10 @@ use serde::Serialize;
 use super::object::kept;
 use super::*;
 use bluegreen_clock::Moment;
-use bluegreen_core::plan::{Plan, Target};
+use bluegreen_core::fleet::{
+    Attempt, FleetPlan, FleetState, Member, Standing, StopAfter, Wave, decide,
+};
+use bluegreen_core::plan::{Goal, Plan, Target};
 use bluegreen_testing::garbled::garbled;
 
 #[test]
@@ -44,6 +49,44 @@ fn lease() -> LeaseRecord {
         length_seconds: 120,
         retreat_requested: false,
     }
+}
+
+fn fleet() -> FleetRecord {
+    let plan = FleetPlan {
+        waves: vec![Wave {
+            name: "all".to_owned(),
+            bake: Duration::from_secs(60),
+            pauses: true,
+        }],
+        concurrency: 2,
+        stop_after: StopAfter::Percent(10),
+    };
+    let at = Moment(1_800_000_000_000);
+    let member = Member {
+        name: "shop".to_owned(),
+        wave: 0,
+        query: None,
+        region: Some("us-east-1".to_owned()),
+        application: "shop".to_owned(),
+        blue: "shop-blue".to_owned(),
+        version: Some("v2".to_owned()),
+        standing: Standing::Completed,
+        attempt: Some(Attempt {
+            deployment: ID.to_owned(),
+            goal: Goal::Release,
+            worker: Some("here".to_owned()),
+            since: at,
+        }),
+        released: Some(ID.to_owned()),
+        why: None,
+    };
+    let mut fleet = FleetRecord::new("shop", plan, vec![member], at);
+    fleet.enter(
+        FleetState::Baking { wave: 0, since: at },
+        "it is released",
+        at,
+    );
+    fleet
 }
 
 fn json(value: &impl Serialize) -> Vec<u8> {
@@ -86,6 +129,18 @@ proptest! {
             prop_assert_eq!(&read.target, &lease().target);
             prop_assert!(read.length() < std::time::Duration::MAX / 2);
             let _ = read.in_words();
+        }
+    }
+
+    #[test]
+    fn a_garbled_fleet_is_refused_or_harmless(object in garbled(json(&fleet()))) {
+        if let Ok(fleet) = kept::<FleetRecord>(("b", &fleet_key("shop")), None, &object) {
+            let (state, members) = (fleet.state, &fleet.members);
+            let decision = decide(&fleet.plan, state, members, None, fleet.updated_at);
+            prop_assert!(decision.begin.iter().all(|number| *number < members.len()));
+            for id in members.iter().filter_map(|member| member.released.as_ref()) {
+                prop_assert!(id.bytes().all(|b| b.is_ascii_alphanumeric()));
+            }
         }
     }
 

@@ -1,0 +1,208 @@
+//! `bluegreen fleet`: releases many targets in waves. Each target is an ordinary deployment.
+
+mod attempt;
+mod console;
+mod kept;
+mod plan;
+mod status;
+mod targets;
+mod view;
+mod worker;
+
+use std::path::PathBuf;
+
+use super::exit::{Exit, Failed};
+use crate::config::{Options, OutputFlag, OutputFormat};
+use crate::fleet::{FleetState, order_rollback, resume};
+use crate::plan::Goal;
+use kept::{Fleet, Of};
+
+/// What `fleet` takes.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: FleetCommand,
+}
+
+#[derive(Clone, Debug, clap::Subcommand)]
+enum FleetCommand {
+    /// Run all checks of every target; changes nothing
+    Plan(PlanArgs),
+    /// Release every target, wave by wave; several machines may run the same fleet, and share its
+    /// targets
+    Run(RunArgs),
+    /// Show the targets of a fleet, and how far it is
+    Status(StatusArgs),
+    /// Continue an interrupted fleet, approve its next wave, or begin again what has failed
+    Resume(RunArgs),
+    /// Return every target that has begun to the version before, or those of one wave
+    Rollback(RollbackArgs),
+}
+
+/// The file of a fleet.
+#[derive(Clone, Debug, clap::Args)]
+struct FileArg {
+    /// File that describes the fleet
+    #[arg(value_name = "FILE", default_value = "fleet.toml")]
+    file: PathBuf,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+struct VersionArg {
+    /// Version to release, in place of what the file says
+    #[arg(long, env = "VERSION_LABEL", value_name = "LABEL")]
+    version_label: Option<String>,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+struct PlanArgs {
+    #[command(flatten)]
+    file: FileArg,
+    #[command(flatten)]
+    version: VersionArg,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+struct RunArgs {
+    #[command(flatten)]
+    file: FileArg,
+    #[command(flatten)]
+    version: VersionArg,
+    #[command(flatten)]
+    output: OutputFlag,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+struct StatusArgs {
+    #[command(flatten)]
+    file: FileArg,
+    /// Print a JSON document
+    #[arg(long)]
+    json: bool,
+    /// Show it again whenever something changes, until the fleet has ended or waits for an operator;
+    /// exits as `fleet run` would have
+    #[arg(long)]
+    watch: bool,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+struct RollbackArgs {
+    #[command(flatten)]
+    file: FileArg,
+    /// Only the targets of this wave
+    #[arg(long, value_name = "NAME")]
+    wave: Option<String>,
+    #[command(flatten)]
+    output: OutputFlag,
+}
+
+impl Args {
+    /// The form of standard output of a command that carries a fleet on; `None` of another.
+    pub(super) fn output(&self) -> Option<OutputFormat> {
+        match &self.command {
+            FleetCommand::Run(args) | FleetCommand::Resume(args) => Some(args.output.output),
+            FleetCommand::Rollback(args) => Some(args.output.output),
+            FleetCommand::Plan(_) | FleetCommand::Status(_) => None,
+        }
+    }
+
+    /// Whether what it prints is all that it does.
+    pub(super) fn only_tells(&self) -> bool {
+        self.output().is_none()
+    }
+}
+
+pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> {
+    match &args.command {
+        FleetCommand::Plan(args) => {
+            let mut fleet =
+                Fleet::open(options, &args.file.file, &args.version, Of::ANewRun).await?;
+            plan::show(&mut fleet).await
+        }
+        FleetCommand::Run(args) => {
+            let mut fleet =
+                Fleet::open(options, &args.file.file, &args.version, Of::ANewRun).await?;
+            fleet.begin().await?;
+            worker::work(fleet, Goal::Release).await
+        }
+        FleetCommand::Status(args) => {
+            let mut fleet =
+                Fleet::open(options, &args.file.file, &NO_VERSION, Of::TheRecord).await?;
+            status::show(&mut fleet, args.json, args.watch).await
+        }
+        FleetCommand::Resume(args) => {
+            let mut fleet =
+                Fleet::open(options, &args.file.file, &args.version, Of::TheRecord).await?;
+            continue_it(&mut fleet).await?;
+            worker::work(fleet, Goal::Release).await
+        }
+        FleetCommand::Rollback(args) => {
+            let mut fleet =
+                Fleet::open(options, &args.file.file, &NO_VERSION, Of::TheRecord).await?;
+            roll_back(&mut fleet, args.wave.as_deref()).await?;
+            worker::work(fleet, Goal::Previous).await
+        }
+    }
+}
+
+const NO_VERSION: VersionArg = VersionArg {
+    version_label: None,
+};
+
+/// Writes down that an operator continues the fleet.
+async fn continue_it(fleet: &mut Fleet) -> Result<(), Failed> {
+    fleet.update_rested().await?;
+    let (members, limits) = (fleet.members.clone(), fleet.file.plan.clone());
+    let now = fleet.context.clock.now();
+    let done = fleet
+        .change(|record| {
+            let Some(state) = resume(record.state, &mut record.members) else {
+                return Err(record.state);
+            };
+            // What has not begun takes what the file says now.
+            record.plan.concurrency = limits.concurrency;
+            record.plan.stop_after = limits.stop_after;
+            for (member, now) in record.members.iter_mut().zip(&members) {
+                if member.attempt.is_none() {
+                    member.version.clone_from(&now.version);
+                }
+            }
+            if state != record.state {
+                record.enter(state, "an operator resumed", now);
+            }
+            Ok(())
+        })
+        .await?;
+    done.map_err(|state| over(&fleet.file.name, state))
+}
+
+/// Writes down that an operator rolls the fleet back.
+async fn roll_back(fleet: &mut Fleet, wave: Option<&str>) -> Result<(), Failed> {
+    fleet.update_rested().await?;
+    let wave = match wave {
+        None => None,
+        Some(name) => Some(fleet.wave(name)?),
+    };
+    let now = fleet.context.clock.now();
+    fleet
+        .change(|record| {
+            let state = order_rollback(wave, &mut record.members);
+            if state != record.state {
+                record.enter(state, "an operator rolled back", now);
+            }
+        })
+        .await
+}
+
+/// A fleet that is over has nothing to continue.
+fn over(name: &str, state: FleetState) -> Failed {
+    let ended = match state {
+        FleetState::RolledBack => "was rolled back",
+        _ => "is completed",
+    };
+    Failed::new(
+        Exit::NoDeployment,
+        format!("fleet {name} {ended}: nothing is left to continue"),
+    )
+    .hint("nothing was changed; `bluegreen fleet run` begins it anew, `bluegreen fleet rollback` undoes it")
+}
