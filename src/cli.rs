@@ -140,8 +140,10 @@ of the deployment, the tests (--test, --test-url, --expect-status, --test-timeou
 release, which would have no effect.";
 
 /// The flags, by their ids, that say where to find a deployment and how to log.
-const WHERE: [&str; 16] = [
+const WHERE: [&str; 18] = [
     "profile",
+    "role",
+    "external_id",
     "app",
     "blue",
     "green",
@@ -160,8 +162,10 @@ const WHERE: [&str; 16] = [
 ];
 
 /// The flags of a fleet's commands: its file has every setting of its targets.
-const OF_A_FLEET: [&str; 14] = [
+const OF_A_FLEET: [&str; 16] = [
     "profile",
+    "role",
+    "external_id",
     "bucket",
     "region",
     "state",

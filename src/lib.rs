@@ -7,7 +7,8 @@
 //! [`command`], an [`approval`] or [`notifications`]; [`report`] renders the result.
 //!
 //! [`trust`] judges what only a bucket says, [`rebuild`] makes a deployment of what AWS shows, and
-//! [`bundle`] reads a bundle on disk.
+//! [`bundle`] reads a bundle on disk; [`export`] writes a fleet as other
+//! schedulers run it.
 #![warn(missing_docs)]
 
 pub mod cli;
@@ -28,6 +29,7 @@ pub mod report;
 pub mod telemetry;
 
 pub mod bundle;
+pub mod export;
 pub mod rebuild;
 pub mod trust;
 

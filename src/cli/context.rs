@@ -14,7 +14,7 @@ use super::exit::{Exit, Failed, without_roots};
 use super::signals::Signals;
 use super::unheeded::Unheeded;
 use crate::clock::Clock;
-use crate::cloud::{AssumedRole, AwsCloud, Connection, Recorder, connect};
+use crate::cloud::{AwsCloud, Connection, Recorder, connect};
 #[cfg(feature = "sandbox")]
 use crate::config::EMBEDDED;
 use crate::config::Options;
@@ -188,7 +188,7 @@ impl Context {
             connection: Connection {
                 region: named_region(options),
                 profile,
-                role: None,
+                role: options.assumed_role(),
                 sandbox: None,
             },
             clients: OnceCell::new(),
@@ -238,7 +238,7 @@ impl Context {
                     .unwrap_or_else(|| "us-east-1".to_owned()),
             ),
             profile: None,
-            role: None,
+            role: self.options.assumed_role(),
             sandbox: Some(sandbox.endpoint.clone()),
         };
         name_the_seeded(&mut self.options);
@@ -267,11 +267,7 @@ impl Context {
 
     /// A context for one target of a fleet, with a connection of its own to the journal: in the
     /// target's region, with its profile or role.
-    pub fn of_target(
-        &self,
-        options: Options,
-        role: Option<AssumedRole>,
-    ) -> Result<Context, Failed> {
+    pub fn of_target(&self, options: Options) -> Result<Context, Failed> {
         let sandbox = self.connection.sandbox.clone();
         let region = named_region(&options);
         let region =
@@ -283,7 +279,7 @@ impl Context {
         let connection = Connection {
             region,
             profile,
-            role,
+            role: options.assumed_role(),
             sandbox,
         };
         Ok(Context {

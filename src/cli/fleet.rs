@@ -2,6 +2,7 @@
 
 mod attempt;
 mod console;
+mod export;
 mod kept;
 mod plan;
 mod status;
@@ -15,6 +16,7 @@ use super::exit::{Exit, Failed};
 use crate::config::{Options, OutputFlag, OutputFormat};
 use crate::fleet::{FleetState, order_rollback, resume};
 use crate::plan::Goal;
+use export::Scheduler;
 use kept::{Fleet, Of};
 
 /// What `fleet` takes.
@@ -37,6 +39,8 @@ enum FleetCommand {
     Resume(RunArgs),
     /// Return every target that has begun to the version before, or those of one wave
     Rollback(RollbackArgs),
+    /// Print the fleet as what another scheduler runs
+    Export(export::Args),
 }
 
 /// The file of a fleet.
@@ -102,7 +106,7 @@ impl Args {
         match &self.command {
             FleetCommand::Run(args) | FleetCommand::Resume(args) => Some(args.output.output),
             FleetCommand::Rollback(args) => Some(args.output.output),
-            FleetCommand::Plan(_) | FleetCommand::Status(_) => None,
+            FleetCommand::Plan(_) | FleetCommand::Status(_) | FleetCommand::Export(_) => None,
         }
     }
 
@@ -136,6 +140,16 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
             continue_it(&mut fleet).await?;
             worker::work(fleet, Goal::Release).await
         }
+        FleetCommand::Export(args) => match &args.scheduler {
+            Scheduler::StepFunctions(args) => {
+                let fleet = Fleet::open(options, &args.file.file, &args.version, Of::TheFile);
+                export::step_functions(&fleet.await?)
+            }
+            Scheduler::Kubernetes(args) => {
+                let fleet = Fleet::open(options, &args.file.file, &NO_VERSION, Of::TheFile);
+                export::kubernetes(&fleet.await?, args)
+            }
+        },
         FleetCommand::Rollback(args) => {
             let mut fleet =
                 Fleet::open(options, &args.file.file, &NO_VERSION, Of::TheRecord).await?;
@@ -154,7 +168,7 @@ async fn continue_it(fleet: &mut Fleet) -> Result<(), Failed> {
     fleet.update_rested().await?;
     let (members, limits) = (fleet.members.clone(), fleet.file.plan.clone());
     let now = fleet.context.clock.now();
-    let done = fleet
+    let (_, done) = fleet
         .change(|record| {
             let Some(state) = resume(record.state, &mut record.members) else {
                 return Err(record.state);
@@ -192,6 +206,7 @@ async fn roll_back(fleet: &mut Fleet, wave: Option<&str>) -> Result<(), Failed> 
             }
         })
         .await
+        .map(drop)
 }
 
 /// A fleet that is over has nothing to continue.

@@ -10,7 +10,9 @@ use crate::config::{EMBEDDED, Options};
 use crate::text::for_shell;
 
 /// The settings that say where a deployment is kept.
-const PLACE: [&str; 6] = [
+const PLACE: [&str; 8] = [
+    "role",
+    "external-id",
     "sandbox",
     "sandbox-speed",
     "region",

@@ -133,6 +133,11 @@ impl Args {
         self.which.version_label.clone()
     }
 
+    /// Whether its bundle is a file on this machine.
+    pub fn names_a_bundle(&self) -> bool {
+        self.which.bundle.is_some()
+    }
+
     /// How long the release waits for its turn.
     pub fn wait(&self) -> Duration {
         self.which.wait

@@ -60,19 +60,8 @@ pub struct Target {
     pub name: String,
     /// The number of its wave, from 0.
     pub wave: usize,
-    /// The role to assume for it.
-    pub role: Option<Role>,
     /// Its settings by their keys, those that it shares included.
     pub settings: File,
-}
-
-/// A role that is assumed for a target.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Role {
-    /// Its ARN.
-    pub arn: String,
-    /// What its trust policy requires of whoever assumes it, where it requires something.
-    pub external_id: Option<String>,
 }
 
 /// A query that finds targets by the tags of their environments.
@@ -135,24 +124,23 @@ struct WaveTable {
 struct TargetTable {
     name: Option<String>,
     wave: Option<String>,
-    role: Option<String>,
-    external_id: Option<String>,
     #[serde(default)]
     tags: BTreeMap<String, String>,
 }
 
-const OF_A_TARGET: [&str; 4] = ["name", "wave", "role", "external-id"];
-const OF_A_QUERY: [&str; 4] = ["wave", "role", "external-id", "tags"];
+const OF_A_TARGET: [&str; 2] = ["name", "wave"];
+const OF_A_QUERY: [&str; 2] = ["wave", "tags"];
 const TABLES: [&str; 5] = ["fleet", "settings", "wave", "target", "query"];
 
 impl FleetFile {
-    /// Reads the file of a fleet; `command` knows every setting of a release.
+    /// Reads the file of a fleet, and its text; `command` knows every setting of a release.
     ///
     /// # Errors
     /// [`FleetFileError`]: everything that is wrong with it, each with its line.
-    pub fn read(path: &Path, command: &Command) -> Result<FleetFile, FleetFileError> {
+    pub fn read(path: &Path, command: &Command) -> Result<(FleetFile, String), FleetFileError> {
         let text = find(Some(path))?.expect("a file that is named is there or cannot be read");
-        FleetFile::parse(&text, command).map_err(FleetFileError::Wrong)
+        let fleet = FleetFile::parse(&text, command).map_err(FleetFileError::Wrong)?;
+        Ok((fleet, text.text))
     }
 
     /// Reads the text of such a file.
@@ -404,18 +392,9 @@ impl Reading<'_> {
                 }
             },
         };
-        if read.external_id.is_some() && read.role.is_none() {
-            let why = "it is of a role: name that with `role`";
-            self.wrong("key `external-id`".to_owned(), at, why);
-        }
-        let role = read.role.map(|arn| Role {
-            arn,
-            external_id: read.external_id,
-        });
         let target = Target {
             name,
             wave,
-            role,
             settings,
         };
         Some((target, read.tags))

@@ -13,6 +13,7 @@ use super::given::given;
 use super::hidden::{Hidden, hidden};
 use super::limit_flags::LimitFlags;
 use super::test_flags::TestFlags;
+use crate::cloud::AssumedRole;
 use crate::encryption::Encryption;
 use crate::fidelity::OPERATIONS_ROLE;
 use crate::health::Health;
@@ -139,6 +140,18 @@ pub struct Options {
     /// Profile of the AWS configuration files; without it AWS_PROFILE names one
     #[arg(long, env = "BLUEGREEN_PROFILE", global = true, value_name = "NAME")]
     pub profile: Option<String>,
+    /// ARN of a role to assume with those credentials, as for another account
+    #[arg(long, env = "BLUEGREEN_ROLE", global = true, value_name = "ARN", value_parser = role)]
+    pub role: Option<String>,
+    /// External id that the role's trust policy requires
+    #[arg(
+        long,
+        env = "BLUEGREEN_EXTERNAL_ID",
+        global = true,
+        value_name = "TEXT",
+        requires = "role"
+    )]
+    pub external_id: Option<String>,
     /// Log only warnings and errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
@@ -259,6 +272,15 @@ impl Options {
         given(&self.sandbox).map(str::to_owned)
     }
 
+    /// The role to assume, where one is named.
+    #[must_use]
+    pub fn assumed_role(&self) -> Option<AssumedRole> {
+        Some(AssumedRole {
+            arn: given(&self.role)?.to_owned(),
+            external_id: given(&self.external_id).map(str::to_owned),
+        })
+    }
+
     /// The key that authenticates the state in the bucket.
     ///
     /// # Errors
@@ -358,6 +380,18 @@ fn probe(text: &str) -> Result<String, String> {
         false => {
             Err("expected a path on production that begins with /, such as /health".to_owned())
         }
+    }
+}
+
+/// A role's ARN, or nothing where a CI system sets an empty variable.
+fn role(text: &str) -> Result<String, String> {
+    let arn = text.trim();
+    let is_arn = arn.starts_with("arn:") && arn.contains(":role/");
+    match arn.is_empty() || is_arn {
+        true => Ok(arn.to_owned()),
+        false => Err(
+            "expected the ARN of a role, as in arn:aws:iam::123456789012:role/deployer".to_owned(),
+        ),
     }
 }
 

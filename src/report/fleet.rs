@@ -378,7 +378,10 @@ pub fn frame(
     let longest = shown.iter().map(|row| row.name.chars().count()).max();
     let longest = longest.unwrap_or(0).min(width / 3);
     for row in shown.iter().take(room) {
-        let text = cut(&of_row(row, longest, now));
+        let text = format!(
+            "  {}",
+            short(&of_row(row, longest, now), width.saturating_sub(3))
+        );
         lines.push(match row.standing {
             Standing::UnderWay => text,
             standing if standing.is_failure() => {
@@ -400,13 +403,14 @@ fn of_row(row: &Row, longest: usize, now: Moment) -> String {
         true => short(&row.name, longest.saturating_sub(1)),
         false => foreign(&row.name),
     };
-    let name = format!("  {name:longest$}");
+    let name = format!("{name:longest$}");
     let text = match (row.standing, row.state) {
         (Standing::UnderWay, Some((kind, since))) => {
             let (of_state, of_all) = (now.since(since), row.since.map(|since| now.since(since)));
             let all = of_all.map(|all| format!(" of {}", minutes(all)));
             format!(
-                "{name}  {kind:<16} {}{}  {}",
+                "{name}  {:<16} {}{}  {}",
+                kind.to_string(),
                 minutes(of_state),
                 all.unwrap_or_default(),
                 row.version

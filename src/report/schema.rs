@@ -4,6 +4,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 
 use super::Document;
+use super::fleet::FleetDocument;
 use super::jsonl::Line;
 
 /// The schema of a line of `--output jsonl`.
@@ -16,6 +17,12 @@ pub fn of_lines() -> Schema {
 #[must_use]
 pub fn of_status() -> Schema {
     schema_of::<Document<'_>>("The document of bluegreen status --json")
+}
+
+/// The schema of the document of `fleet status --json`.
+#[must_use]
+pub fn of_fleets() -> Schema {
+    schema_of::<FleetDocument>("The document of bluegreen fleet status --json")
 }
 
 fn schema_of<T: JsonSchema>(title: &str) -> Schema {

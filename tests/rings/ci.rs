@@ -10,6 +10,7 @@ use bluegreen_sandbox::FaultEffect;
 use serde_json::Value;
 
 use crate::support::machines::{begun, exits, killed_after};
+use crate::support::schema::{Schema, lines};
 use crate::support::served::{Served, bundle};
 use crate::support::yaml::documents;
 
@@ -36,6 +37,7 @@ fn the_schemas_in_docs_are_fresh() {
     for (name, schema) in [
         ("output", schema::of_lines()),
         ("status", schema::of_status()),
+        ("fleet", schema::of_fleets()),
     ] {
         let path = root().join(format!("docs/reference/{name}.schema.json"));
         let fresh = serde_json::to_string_pretty(&schema).expect("JSON") + "\n";
@@ -48,54 +50,6 @@ fn the_schemas_in_docs_are_fresh() {
              UPDATE_DOCS=1 cargo test --test rings the_schemas_in_docs_are_fresh"
         );
     }
-}
-
-/// A schema that docs/ has.
-struct Schema {
-    schemas: boon::Schemas,
-    index: boon::SchemaIndex,
-}
-
-impl Schema {
-    fn of(name: &str) -> Schema {
-        let schema = read(root().join(format!("docs/reference/{name}.schema.json")));
-        let (mut schemas, mut compiler) = (boon::Schemas::new(), boon::Compiler::new());
-        let at = format!("https://bluegreen.example/{name}.schema.json");
-        let schema = serde_json::from_str(&schema).expect("JSON");
-        compiler.add_resource(&at, schema).expect("a resource");
-        let index = compiler.compile(&at, &mut schemas).expect("a schema");
-        Schema { schemas, index }
-    }
-
-    #[track_caller]
-    fn check(&self, value: &Value) {
-        let checked = self.schemas.validate(value, self.index);
-        checked.unwrap_or_else(|error| panic!("{error:#}: {value}"));
-    }
-}
-
-/// The lines of a command's standard output, each as its schema says, with how they differ in
-/// what every one must have.
-#[track_caller]
-fn lines(output: &Output) -> Vec<Value> {
-    let schema = Schema::of("output");
-    let text = String::from_utf8(output.stdout.clone()).expect("UTF-8");
-    let lines = text.lines().map(|line| {
-        let line: Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
-        schema.check(&line);
-        line
-    });
-    let lines: Vec<_> = lines.collect();
-    assert_eq!(lines[0]["type"], "version", "{text}");
-    assert_eq!(lines[0]["bluegreen"], env!("CARGO_PKG_VERSION"));
-    for line in lines.iter().filter(|line| line["type"] == "event") {
-        for member in [
-            "id", "target", "version", "state", "elapsed", "sequence", "at",
-        ] {
-            assert!(!line[member].is_null(), "{member} of {line}");
-        }
-    }
-    lines
 }
 
 /// The lines of a type.

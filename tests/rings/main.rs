@@ -21,6 +21,7 @@ mod documents;
 mod events;
 mod everything;
 mod faults;
+mod fleet;
 mod following;
 mod following_rules;
 mod forged;

@@ -11,6 +11,7 @@ pub mod plans;
 pub mod policies;
 pub mod previews;
 pub mod receiver;
+pub mod schema;
 pub mod served;
 pub mod shared_balancer;
 pub mod snapshot;

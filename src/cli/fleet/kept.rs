@@ -21,6 +21,10 @@ pub(super) struct Fleet {
     pub file: FleetFile,
     /// Its targets as the file describes them now, in the order of the record.
     pub members: Vec<Member>,
+    /// The same targets with their settings.
+    pub targets: Vec<Target>,
+    /// The text of the file.
+    pub text: String,
     /// How they are released, in the same order.
     pub prepared: Vec<Prepared>,
     journal: FleetJournal,
@@ -28,13 +32,15 @@ pub(super) struct Fleet {
     path: String,
 }
 
-/// Whether an ended fleet begins anew.
+/// What a command is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Of {
     /// The fleet that the record holds, whether it is over or not.
     TheRecord,
     /// That one unless it is over.
     ANewRun,
+    /// What the file describes, whatever has begun.
+    TheFile,
 }
 
 impl Fleet {
@@ -45,7 +51,7 @@ impl Fleet {
         version: &VersionArg,
         of: Of,
     ) -> Result<Fleet, Failed> {
-        let file = FleetFile::read(path, &definition())?;
+        let (file, text) = FleetFile::read(path, &definition())?;
         let mut options = options.clone();
         options.bucket = options
             .bucket
@@ -53,7 +59,7 @@ impl Fleet {
             .or(file.bucket.clone());
         options.region = options.region.or(file.region.clone());
         let mut context = Context::open(&options).await?;
-        let shared = match context.options.no_shared_state {
+        let shared = match context.options.no_shared_state || of == Of::TheFile {
             true => None,
             false => {
                 context.names_a_bucket("a fleet keeps its record in one, for every machine")?;
@@ -61,7 +67,10 @@ impl Fleet {
             }
         };
         let journal = FleetJournal::new(&file.name, shared);
-        let record = journal.read(&mut context.store).await?;
+        let record = match of {
+            Of::TheFile => None,
+            Of::TheRecord | Of::ANewRun => journal.read(&mut context.store).await?,
+        };
         let record = record.filter(|record| !(of == Of::ANewRun && record.state.is_end()));
         let label = version.version_label.as_ref().filter(|l| !l.is_empty());
         let targets = match &record {
@@ -81,16 +90,20 @@ impl Fleet {
             ));
         }
         let (mut members, mut prepared) = (Vec::new(), Vec::new());
+        let mut settled = Vec::new();
         for (target, query) in &targets {
             let one = Prepared::new(target, &context.options, label)?;
             members.push(one.member(target, *query));
             prepared.push(one);
+            settled.push(target.clone());
         }
         refuse_the_same_twice(&members)?;
         Ok(Fleet {
             context,
             file,
             members,
+            targets: settled,
+            text,
             prepared,
             journal,
             path: path.display().to_string(),
@@ -133,11 +146,12 @@ impl Fleet {
         found.ok_or_else(|| self.missing())
     }
 
-    /// Changes the record; `change` runs again where another worker was faster.
+    /// The record after `change`, and what that returns; it runs again where another worker was
+    /// faster.
     pub async fn change<T>(
         &mut self,
         mut change: impl FnMut(&mut FleetRecord) -> T,
-    ) -> Result<T, Failed> {
+    ) -> Result<(FleetRecord, T), Failed> {
         let now = self.context.clock.now();
         let of_record = |record: &mut Option<FleetRecord>| {
             record.as_mut().map(|record| {
@@ -149,11 +163,9 @@ impl Fleet {
                 told
             })
         };
-        let (_, told) = self
-            .journal
-            .change(&mut self.context.store, of_record)
-            .await?;
-        told.ok_or_else(|| self.missing())
+        let changed = self.journal.change(&mut self.context.store, of_record);
+        let (record, told) = changed.await?;
+        record.zip(told).ok_or_else(|| self.missing())
     }
 
     /// The number of the wave with this name.
@@ -200,6 +212,7 @@ impl Fleet {
             }
         })
         .await
+        .map(drop)
     }
 
     /// The path of the file, as a shell takes it.

@@ -7,9 +7,8 @@ use clap::FromArgMatches;
 use super::super::context::Context;
 use super::super::exit::{Exit, Failed};
 use super::super::{Cli, Command, definition, run};
-use crate::cloud::AssumedRole;
 use crate::config::file::File;
-use crate::config::fleet::{FleetFile, Query, Role, Target};
+use crate::config::fleet::{FleetFile, Query, Target};
 use crate::config::layers::of_file;
 use crate::config::{Config, Options};
 use crate::fleet::{Member, Standing};
@@ -22,7 +21,6 @@ pub(super) struct Prepared {
     pub options: Options,
     pub config: Config,
     pub args: run::Args,
-    pub role: Option<AssumedRole>,
 }
 
 impl Prepared {
@@ -42,7 +40,6 @@ impl Prepared {
             options,
             config,
             args,
-            role: target.role.as_ref().map(assumed),
         })
     }
 
@@ -65,19 +62,12 @@ impl Prepared {
 
     /// A context for it.
     pub fn context(&self, of: &Context) -> Result<Context, Failed> {
-        of.of_target(self.options.clone(), self.role.clone())
+        of.of_target(self.options.clone())
     }
 
     /// What its release wants; reads its bundle.
     pub fn wanted(&self) -> Result<Wanted, Failed> {
         self.args.wanted(&self.config)
-    }
-}
-
-fn assumed(role: &Role) -> AssumedRole {
-    AssumedRole {
-        arn: role.arn.clone(),
-        external_id: role.external_id.clone(),
     }
 }
 
@@ -152,8 +142,7 @@ pub(super) async fn found(
 async fn answers(context: &Context, query: &Query) -> Result<Vec<Target>, Failed> {
     let (options, _) = settings(&query.target.settings, &context.options)?;
     let app = query.target.settings.value("app");
-    let role = query.target.role.as_ref().map(assumed);
-    let (cloud, _) = context.of_target(options, role)?.cloud().await?;
+    let (cloud, _) = context.of_target(options)?.cloud().await?;
     let mut matching = Vec::new();
     for environment in cloud.all_environments().await? {
         if app

@@ -196,8 +196,7 @@ impl Worker {
             turn.take(others.unwell.as_deref());
             (turn.taken, turn.returned, turn.more)
         };
-        let (taken, returned, more) = self.fleet.change(taking).await?;
-        let record = self.fleet.record().await?;
+        let (record, (taken, returned, more)) = self.fleet.change(taking).await?;
         for transition in record.transitions.iter().skip(self.told) {
             info!("fleet {}: {}", record.name, transition.why);
             emit_state(&record, &transition.why, None);
@@ -253,14 +252,13 @@ impl Worker {
             ended.note(member);
             (member.name.clone(), member.clone(), member.why.clone())
         };
-        let (name, member, why) = self.fleet.change(noted).await?;
+        let (record, (name, member, why)) = self.fleet.change(noted).await?;
         let why = why.map(|why| format!(": {why}")).unwrap_or_default();
         let text = format!("{name} is {}{why}", member.standing.in_words());
         match member.has_failed() {
             true => warn!("{text}"),
             false => info!("{text}"),
         }
-        let record = self.fleet.record().await?;
         self.board.update(&record);
         emit_state(&record, &text, None);
         Ok(())
