@@ -609,7 +609,7 @@ async fn command(cli: Cli, layers: &Layers) -> Result<Exit, Failed> {
             Command::Status(args) => status::run(options, &args).await,
             Command::Report(args) => report::run(options, &args).await,
             Command::History(args) => history::run(options, &args).await,
-            Command::Fleet(args) => fleet::run(options, &args).await,
+            Command::Fleet(args) => fleet::run(options, &args, &definition()).await,
             Command::Wait(args) => wait::run(options, &args).await,
             Command::Cleanup(args) => cleanup::run(options, &args).await,
             Command::IamPolicy(args) => iam_policy::run(options, &args).await,

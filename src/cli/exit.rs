@@ -19,6 +19,7 @@ use crate::clock::whole_seconds;
 use crate::cloud::ConnectError;
 use crate::cloud::{LookError, is_clock};
 use crate::config::file::FileError;
+use crate::config::fleet::FleetFileError;
 use crate::config::layers::Layers;
 use crate::config::{ConfigError, LogFormat};
 use crate::deployment::Deployment;
@@ -769,6 +770,12 @@ fn busy_with(deployment: &Deployment, lease: Option<&LeaseRecord>, is_driven: bo
             whole_seconds(lease.length())
         )),
         None => failed,
+    }
+}
+
+impl From<FleetFileError> for Failed {
+    fn from(error: FleetFileError) -> Failed {
+        Failed::new(Exit::Refused, error).hint("nothing was changed; put the file right")
     }
 }
 

@@ -1,5 +1,6 @@
 //! `bluegreen fleet`: releases many targets in waves. Each target is an ordinary deployment.
 
+mod arguments;
 mod attempt;
 mod console;
 mod export;
@@ -10,12 +11,11 @@ mod targets;
 mod view;
 mod worker;
 
-use std::path::PathBuf;
-
 use super::exit::{Exit, Failed};
 use crate::config::{Options, OutputFlag, OutputFormat};
 use crate::fleet::{FleetState, order_rollback, resume};
 use crate::plan::Goal;
+use arguments::{FileArg, NO_VERSION, VersionArg};
 use export::Scheduler;
 use kept::{Fleet, Of};
 
@@ -41,21 +41,6 @@ enum FleetCommand {
     Rollback(RollbackArgs),
     /// Print the fleet as what another scheduler runs
     Export(export::Args),
-}
-
-/// The file of a fleet.
-#[derive(Clone, Debug, clap::Args)]
-struct FileArg {
-    /// File that describes the fleet
-    #[arg(value_name = "FILE", default_value = "fleet.toml")]
-    file: PathBuf,
-}
-
-#[derive(Clone, Debug, clap::Args)]
-struct VersionArg {
-    /// Version to release, in place of what the file says
-    #[arg(long, env = "VERSION_LABEL", value_name = "LABEL")]
-    version_label: Option<String>,
 }
 
 #[derive(Clone, Debug, clap::Args)]
@@ -116,52 +101,88 @@ impl Args {
     }
 }
 
-pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> {
+/// Carries a command of a fleet out; `definition` knows every setting of a release.
+pub(super) async fn run(
+    options: &Options,
+    args: &Args,
+    definition: &clap::Command,
+) -> Result<Exit, Failed> {
     match &args.command {
         FleetCommand::Plan(args) => {
-            let mut fleet =
-                Fleet::open(options, &args.file.file, &args.version, Of::ANewRun).await?;
+            let mut fleet = Fleet::open(
+                options,
+                &args.file.file,
+                &args.version,
+                (Of::ANewRun, definition),
+            )
+            .await?;
             plan::show(&mut fleet).await
         }
         FleetCommand::Run(args) => {
-            let mut fleet =
-                Fleet::open(options, &args.file.file, &args.version, Of::ANewRun).await?;
+            let mut fleet = Fleet::open(
+                options,
+                &args.file.file,
+                &args.version,
+                (Of::ANewRun, definition),
+            )
+            .await?;
             fleet.begin().await?;
             worker::work(fleet, Goal::Release).await
         }
         FleetCommand::Status(args) => {
-            let mut fleet =
-                Fleet::open(options, &args.file.file, &NO_VERSION, Of::TheRecord).await?;
+            let mut fleet = Fleet::open(
+                options,
+                &args.file.file,
+                &NO_VERSION,
+                (Of::TheRecord, definition),
+            )
+            .await?;
             status::show(&mut fleet, args.json, args.watch).await
         }
         FleetCommand::Resume(args) => {
-            let mut fleet =
-                Fleet::open(options, &args.file.file, &args.version, Of::TheRecord).await?;
+            let mut fleet = Fleet::open(
+                options,
+                &args.file.file,
+                &args.version,
+                (Of::TheRecord, definition),
+            )
+            .await?;
             continue_it(&mut fleet).await?;
             worker::work(fleet, Goal::Release).await
         }
         FleetCommand::Export(args) => match &args.scheduler {
             Scheduler::StepFunctions(args) => {
-                let fleet = Fleet::open(options, &args.file.file, &args.version, Of::TheFile);
+                let fleet = Fleet::open(
+                    options,
+                    &args.file.file,
+                    &args.version,
+                    (Of::TheFile, definition),
+                );
                 export::step_functions(&fleet.await?)
             }
             Scheduler::Kubernetes(args) => {
-                let fleet = Fleet::open(options, &args.file.file, &NO_VERSION, Of::TheFile);
+                let fleet = Fleet::open(
+                    options,
+                    &args.file.file,
+                    &NO_VERSION,
+                    (Of::TheFile, definition),
+                );
                 export::kubernetes(&fleet.await?, args)
             }
         },
         FleetCommand::Rollback(args) => {
-            let mut fleet =
-                Fleet::open(options, &args.file.file, &NO_VERSION, Of::TheRecord).await?;
+            let mut fleet = Fleet::open(
+                options,
+                &args.file.file,
+                &NO_VERSION,
+                (Of::TheRecord, definition),
+            )
+            .await?;
             roll_back(&mut fleet, args.wave.as_deref()).await?;
             worker::work(fleet, Goal::Previous).await
         }
     }
 }
-
-const NO_VERSION: VersionArg = VersionArg {
-    version_label: None,
-};
 
 /// Writes down that an operator continues the fleet.
 async fn continue_it(fleet: &mut Fleet) -> Result<(), Failed> {

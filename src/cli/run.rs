@@ -138,7 +138,7 @@ impl Args {
         self.which.bundle.is_some()
     }
 
-    /// How long the release waits for its turn.
+    /// How long the release waits in the queue.
     pub fn wait(&self) -> Duration {
         self.which.wait
     }

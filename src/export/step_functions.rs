@@ -13,8 +13,8 @@ use crate::fleet::{FleetPlan, StopAfter};
 /// The largest input of a state, in bytes.
 const INPUT_BYTES_MAX: usize = 256 * 1024;
 
-/// How long a container is given that ended with 75, or that was killed, before it is run again, in
-/// seconds.
+/// How long the state machine waits before it runs a container again that exited with 75 or was
+/// killed, in seconds.
 const AGAIN_AFTER: u64 = 60;
 
 /// How long the target of another deployment is given to become free, in seconds.
@@ -450,7 +450,7 @@ fn target() -> Value {
         states[error] = json!({
             "Type": "Fail",
             "Error": error,
-            "CausePath": format!("States.Format('{{}} ended with exit code {code}: bluegreen status shows it', $.name)")
+            "CausePath": format!("States.Format('{{}} exited with {code}: bluegreen status shows it', $.name)")
         });
     }
     states

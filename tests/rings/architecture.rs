@@ -254,7 +254,8 @@ fn the_driver_and_a_session_render_nothing() {
 fn exit_codes_and_hints_are_the_command_lines() {
     let words = [
         "Exit::",
-        "ExitCode",
+        "ExitCode::",
+        "process::ExitCode",
         "process::exit",
         "process::abort",
         ".hint(",

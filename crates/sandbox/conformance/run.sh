@@ -19,7 +19,7 @@ if ! command -v npm >/dev/null; then
     apt-get update -q && apt-get install -qy --no-install-recommends nodejs npm
 fi
 [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
-"$venv/bin/python" -m pip install -q --disable-pip-version-check boto3 awscli awsebcli cbor2 'moto[server]' \
+"$venv/bin/python" -m pip install -q --disable-pip-version-check boto3 awscli awsebcli cbor2 'moto[server,stepfunctions]' \
     ct-aws-eb-cleaner eb-deploy-docker eb-prune ebdeploy ebi
 # PyPI has no AWS CLI 2; AWS puts the whole of it into a package of its CDK.
 mkdir -p "$node"
@@ -70,7 +70,7 @@ check() {
     cat "$scratch/$name"
 }
 # The longest first; the one that catches short moments of a fast clock runs alone.
-checks=(aws_cli guide deployers eb_cli alarms_and_rules checks)
+checks=(aws_cli guide step_functions deployers eb_cli alarms_and_rules checks)
 [ -z "$browser" ] || checks+=(status_page)
 for name in "${checks[@]}"; do
     while [ "$(jobs -rp | wc -l)" -gt "$(nproc)" ]; do

@@ -2,6 +2,7 @@
 
 use super::super::exit::{Exit, Failed};
 use super::super::output::say;
+use super::arguments::{FileArg, VersionArg};
 use super::kept::Fleet;
 use crate::config::file::File;
 use crate::export::{Exported, kubernetes, step_functions};
@@ -24,15 +25,15 @@ pub(super) enum Scheduler {
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct StepFunctionsArgs {
     #[command(flatten)]
-    pub file: super::FileArg,
+    pub file: FileArg,
     #[command(flatten)]
-    pub version: super::VersionArg,
+    pub version: VersionArg,
 }
 
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct KubernetesArgs {
     #[command(flatten)]
-    pub file: super::FileArg,
+    pub file: FileArg,
     /// Image of bluegreen, with its tag or digest
     #[arg(long, value_name = "IMAGE")]
     pub image: String,

@@ -3,12 +3,11 @@
 use std::path::Path;
 
 use super::super::context::Context;
-use super::super::definition;
 use super::super::exit::{Exit, Failed};
-use super::VersionArg;
+use super::arguments::VersionArg;
 use super::targets::{Prepared, again, found};
 use crate::config::Options;
-use crate::config::fleet::{FleetFile, FleetFileError, Target};
+use crate::config::fleet::{FleetFile, Target};
 use crate::fleet::{Member, Standing};
 use crate::fleets::FleetJournal;
 use crate::shared::FleetRecord;
@@ -44,14 +43,14 @@ pub(super) enum Of {
 }
 
 impl Fleet {
-    /// Reads the file and the record.
+    /// Reads the file and the record; `definition` knows every setting of a release.
     pub async fn open(
         options: &Options,
         path: &Path,
         version: &VersionArg,
-        of: Of,
+        (of, definition): (Of, &clap::Command),
     ) -> Result<Fleet, Failed> {
-        let (file, text) = FleetFile::read(path, &definition())?;
+        let (file, text) = FleetFile::read(path, definition)?;
         let mut options = options.clone();
         options.bucket = options
             .bucket
@@ -77,7 +76,7 @@ impl Fleet {
             Some(record) => of_record(&file, record)?,
             None => {
                 let named = file.targets.iter().map(|target| (target.clone(), None));
-                let found = found(&context, &file).await?.into_iter();
+                let found = found(&context, &file, definition).await?.into_iter();
                 let found = found.map(|(target, query)| (target, Some(query)));
                 named.chain(found).collect()
             }
@@ -92,7 +91,7 @@ impl Fleet {
         let (mut members, mut prepared) = (Vec::new(), Vec::new());
         let mut settled = Vec::new();
         for (target, query) in &targets {
-            let one = Prepared::new(target, &context.options, label)?;
+            let one = Prepared::new((target, definition), &context.options, label)?;
             members.push(one.member(target, *query));
             prepared.push(one);
             settled.push(target.clone());
@@ -276,10 +275,4 @@ fn refuse_the_same_twice(members: &[Member]) -> Result<(), Failed> {
         }
     }
     Ok(())
-}
-
-impl From<FleetFileError> for Failed {
-    fn from(error: FleetFileError) -> Failed {
-        Failed::new(Exit::Refused, error).hint("nothing was changed; put the file right")
-    }
 }

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use clap::FromArgMatches;
+use clap::{Command, FromArgMatches};
 
 use super::super::context::Context;
 use super::super::exit::{Exit, Failed};
-use super::super::{Cli, Command, definition, run};
+use super::super::run;
 use crate::config::file::File;
 use crate::config::fleet::{FleetFile, Query, Target};
+use crate::config::keys::leaf;
 use crate::config::layers::of_file;
 use crate::config::{Config, Options};
 use crate::fleet::{Member, Standing};
@@ -26,12 +27,12 @@ pub(super) struct Prepared {
 impl Prepared {
     /// The settings of a target, checked; `own` are those of this process.
     pub fn new(
-        target: &Target,
+        (target, definition): (&Target, &Command),
         own: &Options,
         version: Option<&String>,
     ) -> Result<Prepared, Failed> {
         let about = |failed: Failed| failed.about(&format!("target {}", target.name));
-        let (options, mut args) = settings(&target.settings, own).map_err(about)?;
+        let (options, mut args) = settings((&target.settings, definition), own).map_err(about)?;
         if let Some(version) = version {
             args.release(version);
         }
@@ -72,22 +73,23 @@ impl Prepared {
 }
 
 /// A release's flags with the values of a file, and what is of this process.
-fn settings(file: &File, own: &Options) -> Result<(Options, run::Args), Failed> {
+fn settings(
+    (file, definition): (&File, &Command),
+    own: &Options,
+) -> Result<(Options, run::Args), Failed> {
     let wrong = |error: clap::Error| {
         let told = error.to_string();
         let told = told.trim_start_matches("error: ");
         let told = told.split("\n\n").next().unwrap_or(told).trim();
         Failed::new(Exit::Refused, told).hint("nothing was changed; put the file right")
     };
-    let matches = of_file(definition(), file).map_err(wrong)?;
-    let cli = Cli::from_arg_matches(&matches).map_err(wrong)?;
-    let Command::Run(args) = cli.command else {
-        return Err(Failed::bug(&"the settings of a fleet are those of run"));
-    };
+    let matches = of_file(definition.clone(), file).map_err(wrong)?;
+    let given = Options::from_arg_matches(&matches).map_err(wrong)?;
+    let args = run::Args::from_arg_matches(leaf(&matches)).map_err(wrong)?;
     let options = Options {
         state: own.state.clone(),
         state_key: own.state_key.clone(),
-        no_shared_state: own.no_shared_state || cli.options.no_shared_state,
+        no_shared_state: own.no_shared_state || given.no_shared_state,
         log_format: own.log_format,
         quiet: own.quiet,
         verbose: own.verbose,
@@ -98,7 +100,7 @@ fn settings(file: &File, own: &Options) -> Result<(Options, run::Args), Failed> 
         sandbox_speed: own.sandbox_speed,
         #[cfg(feature = "sandbox")]
         sandbox_policy: own.sandbox_policy.clone(),
-        ..cli.options
+        ..given
     };
     #[cfg(feature = "sandbox")]
     let options = {
@@ -116,11 +118,12 @@ fn settings(file: &File, own: &Options) -> Result<(Options, run::Args), Failed> 
 pub(super) async fn found(
     context: &Context,
     file: &FleetFile,
+    definition: &Command,
 ) -> Result<Vec<(Target, usize)>, Failed> {
     let mut found: Vec<(Target, usize)> = Vec::new();
     let mut names: BTreeSet<String> = file.targets.iter().map(|t| t.name.clone()).collect();
     for (number, query) in file.queries.iter().enumerate() {
-        for target in answers(context, query).await? {
+        for target in answers(context, query, definition).await? {
             let region = target.settings.value("region").unwrap_or_default();
             let mut named = target;
             if names.contains(&named.name) {
@@ -139,8 +142,12 @@ pub(super) async fn found(
     Ok(found)
 }
 
-async fn answers(context: &Context, query: &Query) -> Result<Vec<Target>, Failed> {
-    let (options, _) = settings(&query.target.settings, &context.options)?;
+async fn answers(
+    context: &Context,
+    query: &Query,
+    definition: &Command,
+) -> Result<Vec<Target>, Failed> {
+    let (options, _) = settings((&query.target.settings, definition), &context.options)?;
     let app = query.target.settings.value("app");
     let (cloud, _) = context.of_target(options)?.cloud().await?;
     let mut matching = Vec::new();

@@ -52,8 +52,8 @@ struct Worker {
     serving: BTreeMap<usize, String>,
     /// How often in a row each released target was unhealthy.
     sick: BTreeMap<usize, u32>,
-    /// How many of the fleet's changes of state were told.
-    told: usize,
+    /// How many of the fleet's changes of state were reported.
+    reported: usize,
     /// Why no more targets are taken.
     failed: Option<Failed>,
 }
@@ -86,7 +86,7 @@ pub(super) async fn work(mut fleet: Fleet, goal: Goal) -> Result<Exit, Failed> {
         tasks: JoinSet::new(),
         serving: BTreeMap::new(),
         sick: BTreeMap::new(),
-        told: record.transitions.len(),
+        reported: record.transitions.len(),
         failed: None,
         fleet,
     };
@@ -183,7 +183,7 @@ impl Worker {
         let now = self.fleet.context.clock.now();
         let (me, running) = (self.me.clone(), self.running.clone());
         let taking = |record: &mut FleetRecord| {
-            let mut turn = Turn {
+            let mut change = Change {
                 record,
                 me: &me,
                 running: &running,
@@ -193,15 +193,15 @@ impl Worker {
                 returned: Vec::new(),
                 more: false,
             };
-            turn.take(others.unwell.as_deref());
-            (turn.taken, turn.returned, turn.more)
+            change.take(others.unwell.as_deref());
+            (change.taken, change.returned, change.more)
         };
         let (record, (taken, returned, more)) = self.fleet.change(taking).await?;
-        for transition in record.transitions.iter().skip(self.told) {
+        for transition in record.transitions.iter().skip(self.reported) {
             info!("fleet {}: {}", record.name, transition.why);
             emit_state(&record, &transition.why, None);
         }
-        self.told = record.transitions.len();
+        self.reported = record.transitions.len();
         for deployment in returned {
             let store = &mut self.fleet.context.store;
             store.request_retreat(&deployment, now)?;
@@ -299,7 +299,7 @@ impl Worker {
         let prepared = &self.fleet.prepared[number];
         let context = prepared.context(&self.fleet.context)?;
         let Some(found) = context.known(&attempt.deployment).await? else {
-            // Its process checks, or waits for its turn; or it is gone.
+            // Its process checks, or waits in the queue; or it is gone.
             let now = self.fleet.context.clock.now();
             let lease = prepared.options.lease;
             let patience = prepared.args.wait() + lease + lease;
@@ -371,7 +371,7 @@ enum Seen {
 }
 
 /// One change of the record: what follows for the fleet, and what this process takes.
-struct Turn<'a> {
+struct Change<'a> {
     record: &'a mut FleetRecord,
     me: &'a str,
     running: &'a BTreeMap<usize, String>,
@@ -385,7 +385,7 @@ struct Turn<'a> {
     more: bool,
 }
 
-impl Turn<'_> {
+impl Change<'_> {
     fn take(&mut self, unwell: Option<&str>) {
         let mut begin = Vec::new();
         // A wave that is over leads to the next one, and that to its targets.

@@ -39,7 +39,7 @@ pub enum FleetState {
     },
     /// Every target was released, or has failed within what the plan tolerates.
     Completed,
-    /// What was to be returned is at the version before, or a person must act.
+    /// Everything that had begun is at the version before, or a person must act.
     RolledBack,
 }
 
