@@ -1,10 +1,11 @@
 //! What the commands share: the journal, the connection to AWS or to a sandbox,
 //! the clock, and the signals.
 
+use std::collections::HashMap;
 #[cfg(feature = "sandbox")]
 use std::path::Path;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_config::SdkConfig;
 use tokio::sync::OnceCell;
@@ -14,7 +15,7 @@ use super::exit::{Exit, Failed, without_roots};
 use super::signals::Signals;
 use super::unheeded::Unheeded;
 use crate::clock::Clock;
-use crate::cloud::{AwsCloud, Connection, Recorder, connect};
+use crate::cloud::{AccountLimits, AwsCloud, Connection, Recorder, connect};
 #[cfg(feature = "sandbox")]
 use crate::config::EMBEDDED;
 use crate::config::Options;
@@ -24,6 +25,10 @@ use crate::report::{Entry, Runner};
 use crate::store::{Store, StoreError, is_in_use, set_aside};
 use crate::telemetry::Trace;
 use crate::text::for_shell;
+
+/// What distinguishes an account and region before AWS is asked for the account: the profile, the
+/// role and the region.
+type Account = (Option<String>, Option<String>, Option<String>);
 
 /// What every command works with.
 pub(super) struct Context {
@@ -39,6 +44,9 @@ pub(super) struct Context {
     connection: Connection,
     /// Made once: each new one would load the credentials anew.
     clients: OnceCell<(AwsCloud, SdkConfig)>,
+    /// What the deployments of a fleet share of each account and region; `None` for a command that
+    /// carries one deployment on.
+    limits: Option<Arc<Mutex<HashMap<Account, AccountLimits>>>>,
     /// What interrupts the command, and what the command says then.
     pub signals: Signals,
     #[cfg(feature = "sandbox")]
@@ -192,6 +200,7 @@ impl Context {
                 sandbox: None,
             },
             clients: OnceCell::new(),
+            limits: None,
             signals: Signals::of_this_process()?,
             #[cfg(feature = "sandbox")]
             sandbox: None,
@@ -259,6 +268,7 @@ impl Context {
             unheeded: None,
             connection: self.connection.clone(),
             clients: OnceCell::new(),
+            limits: self.limits.clone(),
             signals: self.signals.apart(),
             #[cfg(feature = "sandbox")]
             sandbox: None,
@@ -300,12 +310,34 @@ impl Context {
                 .map(|sandbox| sandbox.url.as_str());
             let prober = HttpProber::new(proxy).map_err(without_roots)?;
             let recorder = self.recorder.clone();
-            let cloud = AwsCloud::recorded_by(&config, Arc::new(prober), recorder)
+            let limits = self.limits_of_this_account();
+            let cloud = AwsCloud::within(limits, &config, Arc::new(prober), recorder)
                 .encrypting(self.options.sse.clone())
                 .authenticating(self.options.state_key()?);
             Ok::<_, Failed>((cloud, config))
         });
         clients.await.cloned()
+    }
+
+    /// From now on the deployments of this command, and of the contexts made of it, share a rate of
+    /// calls for each account and region.
+    pub fn share_limits(&mut self) {
+        self.limits = Some(Arc::default());
+    }
+
+    fn limits_of_this_account(&self) -> Option<AccountLimits> {
+        let connection = &self.connection;
+        let role = connection.role.as_ref().map(|role| role.arn.clone());
+        let account = (connection.profile.clone(), role, connection.region.clone());
+        let speed = connection.sandbox.as_ref().map_or(1.0, |s| s.speed);
+        let mut limits = self
+            .limits
+            .as_ref()?
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let of_account = limits.entry(account);
+        let made = of_account.or_insert_with(|| AccountLimits::new(speed));
+        Some(made.clone())
     }
 
     /// The clients for a deployment, in its region.

@@ -543,7 +543,7 @@ fn a_full_disk_stops_it_and_it_goes_on_elsewhere() {
         // In blocks of 512 bytes; the signal that comes with it is ignored, so that
         // writing fails as it does on a full disk.
         .arg(format!(
-            "trap '' XFSZ; ulimit -f 168; exec {binary} run --version-label v2"
+            "trap '' XFSZ; ulimit -f 190; exec {binary} run --version-label v2"
         ))
         .current_dir(served.folder.path())
         .env_clear()

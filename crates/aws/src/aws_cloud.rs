@@ -117,6 +117,9 @@ impl Cloud for AwsCloud {
     }
 
     async fn ask(&self, plan: &Plan, effect: &Effect, send_by: &Deadline) -> Outcome {
+        if let Some(limits) = &self.limits {
+            limits.change();
+        }
         match effect {
             Effect::UploadBundle => self.upload_bundle(plan).await,
             Effect::RegisterVersion => self.register_version(plan, send_by).await,

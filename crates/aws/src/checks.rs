@@ -132,7 +132,8 @@ impl AwsCloud {
         environment_name: &str,
     ) -> Result<Option<ManagedAction>, LookError> {
         let answer = self
-            .eb
+            .reading()
+            .await
             .describe_environment_managed_actions()
             .environment_name(environment_name)
             .send()
@@ -150,7 +151,8 @@ impl AwsCloud {
     /// [`LookError`].
     pub async fn platform(&self, platform_arn: &str) -> Result<Option<Platform>, LookError> {
         let answer = self
-            .eb
+            .reading()
+            .await
             .describe_platform_version()
             .platform_arn(platform_arn)
             .send()
@@ -176,10 +178,15 @@ impl AwsCloud {
     /// # Errors
     /// [`LookError`].
     pub async fn quotas(&self) -> Result<Quotas, LookError> {
-        let answer = self.eb.describe_account_attributes().send().await;
+        let answer = self
+            .reading()
+            .await
+            .describe_account_attributes()
+            .send()
+            .await;
         let answer = answer.map_err(|e| look_error("DescribeAccountAttributes", &e))?;
         let environments = self.all_environments().await?.len();
-        let applications = self.eb.describe_applications().send().await;
+        let applications = self.reading().await.describe_applications().send().await;
         let applications = applications
             .map_err(|e| look_error("DescribeApplications", &e))?
             .applications
@@ -235,7 +242,8 @@ impl AwsCloud {
             })
         });
         let request = self
-            .eb
+            .reading()
+            .await
             .validate_configuration_settings()
             .application_name(application)
             .environment_name(environment_name)
@@ -262,7 +270,8 @@ impl AwsCloud {
     /// [`LookError`]; [`LookError::Refused`] where it is no prefix.
     pub async fn cname_availability(&self, prefix: &str) -> Result<CnameAvailability, LookError> {
         let answer = self
-            .eb
+            .reading()
+            .await
             .check_dns_availability()
             .cname_prefix(prefix)
             .send()

@@ -15,6 +15,7 @@ use tracing::warn;
 
 use crate::encryption::Encryption;
 use crate::lazy_clients::LazyClients;
+use crate::limits::AccountLimits;
 use crate::origin::{AgainWhereForeign, OnlyAws};
 use crate::prober::Prober;
 use crate::recorder::Recorder;
@@ -39,6 +40,8 @@ pub struct AwsCloud {
     /// The key that authenticates the state in it.
     pub(crate) state_key: Option<StateKey>,
     pub(crate) prober: Arc<dyn Prober>,
+    /// What it shares with other deployments of this process.
+    pub(crate) limits: Option<AccountLimits>,
 }
 
 /// How the description of everything that this program creates begins; the deployment's id follows.
@@ -80,6 +83,17 @@ impl AwsCloud {
         prober: Arc<dyn Prober>,
         recorder: Recorder,
     ) -> AwsCloud {
+        AwsCloud::within(None, config, prober, recorder)
+    }
+
+    /// These clients, within the limits that the deployments of this process share.
+    #[must_use]
+    pub fn within(
+        limits: Option<AccountLimits>,
+        config: &SdkConfig,
+        prober: Arc<dyn Prober>,
+        recorder: Recorder,
+    ) -> AwsCloud {
         let time = ServiceTime::default();
         let retries = config.retry_config().cloned();
         let retries = retries.unwrap_or_else(RetryConfig::standard);
@@ -93,6 +107,10 @@ impl AwsCloud {
             .interceptor(OnlyAws::Xml)
             .retry_classifier(AgainWhereForeign)
             .retry_partition(retry_budget("elasticbeanstalk"));
+        let eb = match &limits {
+            Some(limits) => eb.interceptor(limits.clone()),
+            None => eb,
+        };
         let s3 = s3::config::Builder::from(config)
             .interceptor(recorder.clone())
             .interceptor(repeated.clone())
@@ -123,7 +141,16 @@ impl AwsCloud {
             encryption: None,
             state_key: None,
             prober,
+            limits,
         }
+    }
+
+    /// The clients of Elastic Beanstalk, once a call that reads may be sent.
+    pub(crate) async fn reading(&self) -> &eb::Client {
+        if let Some(limits) = &self.limits {
+            limits.read().await;
+        }
+        &self.eb
     }
 
     /// These clients, requesting this encryption from S3 for every upload to the artifacts bucket.

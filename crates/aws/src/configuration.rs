@@ -238,7 +238,8 @@ impl AwsCloud {
         environment_name: &str,
     ) -> Result<Configuration, LookError> {
         let answer = self
-            .eb
+            .reading()
+            .await
             .describe_configuration_settings()
             .application_name(application)
             .environment_name(environment_name)
@@ -258,7 +259,8 @@ impl AwsCloud {
         template: &str,
     ) -> Result<Option<Configuration>, LookError> {
         let answer = self
-            .eb
+            .reading()
+            .await
             .describe_configuration_settings()
             .application_name(application)
             .template_name(template)
@@ -309,7 +311,8 @@ impl AwsCloud {
         accepted: Health,
     ) -> Result<Instances, LookError> {
         let answer = self
-            .eb
+            .reading()
+            .await
             .describe_environment_health()
             .environment_id(environment_id)
             .attribute_names(EnvironmentHealthAttribute::InstancesHealth)
@@ -338,7 +341,8 @@ impl AwsCloud {
     /// [`LookError`].
     pub async fn health_causes(&self, environment_id: &str) -> Result<Vec<String>, LookError> {
         let answer = self
-            .eb
+            .reading()
+            .await
             .describe_environment_health()
             .environment_id(environment_id)
             .attribute_names(EnvironmentHealthAttribute::Causes)

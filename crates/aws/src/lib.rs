@@ -27,6 +27,7 @@ mod failure;
 mod join;
 mod json;
 mod lazy_clients;
+mod limits;
 mod listeners;
 mod logs;
 mod messages;
@@ -60,6 +61,7 @@ pub use configuration::{Configuration, EnvironmentType, Setting, TemplateBesideB
 pub use connect::{AssumedRole, ConnectError, Connection, SandboxEndpoint, connect};
 pub use dns::HostedZone;
 pub use failure::{PAGES_MAX, endless};
+pub use limits::AccountLimits;
 pub use messages::TopicMessage;
 pub use objects::{Bucket, Condition, ConditionalWrites, OBJECT_BYTES_MAX, Object, Put};
 pub use permissions::{Asked, Caller, Denial, Denied};

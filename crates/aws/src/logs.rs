@@ -19,7 +19,8 @@ impl AwsCloud {
     /// [`LookError`].
     pub(super) async fn request_tails(&self, environment_id: &str) -> Result<(), LookError> {
         let request = self
-            .eb
+            .reading()
+            .await
             .request_environment_info()
             .environment_id(environment_id)
             .info_type(EnvironmentInfoType::Tail);
@@ -39,7 +40,8 @@ impl AwsCloud {
         since: Moment,
     ) -> Result<Option<LogTail>, LookError> {
         let request = self
-            .eb
+            .reading()
+            .await
             .retrieve_environment_info()
             .environment_id(environment_id)
             .info_type(EnvironmentInfoType::Tail);

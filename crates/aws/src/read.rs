@@ -39,8 +39,22 @@ impl AwsCloud {
     /// # Errors
     /// [`LookError`].
     pub async fn environments(&self, names: &[String]) -> Result<Vec<Environment>, LookError> {
+        let Some(limits) = &self.limits else {
+            return self.environments_alone(names).await;
+        };
+        let clients = self.clone();
+        let ask = move |names: Vec<String>| {
+            let clients = clients.clone();
+            async move { clients.environments_alone(&names).await }
+        };
+        limits.environments(names, ask).await
+    }
+
+    /// The same by a request of its own.
+    async fn environments_alone(&self, names: &[String]) -> Result<Vec<Environment>, LookError> {
         let answer = self
-            .eb
+            .reading()
+            .await
             .describe_environments()
             .set_environment_names(Some(names.to_vec()))
             .include_deleted(false)
@@ -65,7 +79,8 @@ impl AwsCloud {
         let mut token = None;
         for _ in 0..PAGES_MAX {
             let page = self
-                .eb
+                .reading()
+                .await
                 .describe_environments()
                 .include_deleted(false)
                 .max_records(1000)
@@ -114,7 +129,7 @@ impl AwsCloud {
     /// # Errors
     /// [`LookError`].
     pub async fn templates(&self) -> Result<Vec<(String, Vec<String>)>, LookError> {
-        let answer = self.eb.describe_applications().send().await;
+        let answer = self.reading().await.describe_applications().send().await;
         let answer = answer.map_err(|e| look_error("DescribeApplications", &e))?;
         let named = |application: ApplicationDescription| {
             (
@@ -148,7 +163,8 @@ impl AwsCloud {
     /// [`LookError`].
     pub async fn application(&self, name: &str) -> Result<Option<Application>, LookError> {
         let answer = self
-            .eb
+            .reading()
+            .await
             .describe_applications()
             .application_names(name)
             .send()
@@ -174,7 +190,8 @@ impl AwsCloud {
         label: &str,
     ) -> Result<Option<VersionRecord>, LookError> {
         let answer = self
-            .eb
+            .reading()
+            .await
             .describe_application_versions()
             .application_name(application)
             .version_labels(label)
@@ -227,7 +244,8 @@ impl AwsCloud {
         let mut token = None;
         for _ in 0..PAGES_MAX {
             let page = self
-                .eb
+                .reading()
+                .await
                 .describe_application_versions()
                 .application_name(application)
                 .max_records(1000)
@@ -253,7 +271,8 @@ impl AwsCloud {
     /// [`LookError`].
     pub async fn tags(&self, arn: &str) -> Result<Vec<(String, String)>, LookError> {
         let answer = self
-            .eb
+            .reading()
+            .await
             .list_tags_for_resource()
             .resource_arn(arn)
             .send()
@@ -309,7 +328,8 @@ impl AwsCloud {
         let since = query.asked_at.before(CLOCK_SKEW);
         let since = DateTime::from_millis(i64::try_from(since.0).unwrap_or(i64::MAX));
         let request = self
-            .eb
+            .reading()
+            .await
             .describe_events()
             .environment_id(environment_id)
             .set_start_time(query.request_id.is_none().then_some(since))
@@ -338,7 +358,8 @@ impl AwsCloud {
         let mut token = None;
         for _ in 0..PAGES_MAX {
             let page = self
-                .eb
+                .reading()
+                .await
                 .describe_instances_health()
                 .environment_id(environment_id)
                 .attribute_names(InstancesHealthAttribute::Deployment)

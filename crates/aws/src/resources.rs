@@ -17,7 +17,8 @@ pub(super) struct Resources {
 impl AwsCloud {
     pub(super) async fn resources(&self, environment_id: &str) -> Result<Resources, LookError> {
         let answer = self
-            .eb
+            .reading()
+            .await
             .describe_environment_resources()
             .environment_id(environment_id)
             .send()

@@ -91,7 +91,8 @@ impl AwsCloud {
     ) -> Result<(Vitals, Option<Traffic>), SdkError<DescribeEnvironmentHealthError, HttpResponse>>
     {
         let request = self
-            .eb
+            .reading()
+            .await
             .describe_environment_health()
             .environment_id(environment_id)
             .attribute_names(EnvironmentHealthAttribute::Status)

@@ -58,6 +58,7 @@ impl Fleet {
             .or(file.bucket.clone());
         options.region = options.region.or(file.region.clone());
         let mut context = Context::open(&options).await?;
+        context.share_limits();
         let shared = match context.options.no_shared_state || of == Of::TheFile {
             true => None,
             false => {
