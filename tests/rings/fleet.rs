@@ -598,3 +598,71 @@ fn a_target_has_its_own_settings_over_those_that_all_share() {
     assert_eq!(settings.value("s3-key"), None);
     assert_eq!(settings.value("bucket").as_deref(), Some("a"));
 }
+
+/// The calls of Elastic Beanstalk that a sandbox has got.
+fn calls(served: &Served) -> u64 {
+    let calls = served.sandbox.report().calls.into_iter();
+    let of_elastic_beanstalk = |operation: &str| {
+        [
+            "DescribeEnvironment",
+            "DescribeEvents",
+            "DescribeInstancesHealth",
+            "DescribeConfiguration",
+            "DescribeApplication",
+            "DescribePlatform",
+            "ListTagsForResource",
+            "ValidateConfiguration",
+            "CheckDNS",
+            "CreateEnvironment",
+            "CreateConfiguration",
+            "UpdateEnvironment",
+            "SwapEnvironment",
+            "TerminateEnvironment",
+            "DeleteConfiguration",
+        ]
+        .iter()
+        .any(|name| operation.starts_with(name))
+    };
+    calls
+        .filter(|(operation, _)| of_elastic_beanstalk(operation))
+        .map(|(_, times)| times)
+        .sum()
+}
+
+/// A fleet of so many targets at the same time with the default pace: its calls, and how long it
+/// took by the sandbox's clock, in seconds.
+fn calls_of_a_fleet(targets_in_all: usize) -> (u64, f64) {
+    let served = world(targets_in_all);
+    let all = targets(1..=targets_in_all, "all").replace("wave = \"all\"\n", "");
+    let text = format!("[fleet]\nconcurrency = {targets_in_all}\n{all}{SETTINGS}");
+    let text = text.replace("poll = \"20s\"\n", "");
+    std::fs::write(served.folder.path().join("fleet.toml"), text).expect("it is written");
+    let mut command = served.bluegreen(&["fleet", "run"]);
+    exits(&command.output().expect("the binary runs"), 0);
+    let document = status(&served);
+    let at = |member: &str| {
+        let text = document[member].as_str().expect("a date");
+        humantime::parse_rfc3339(text).expect("a date")
+    };
+    let took = at("updated_at").duration_since(at("began_at"));
+    (calls(&served), took.expect("it ended later").as_secs_f64())
+}
+
+#[test]
+fn a_fleet_shares_its_calls_and_stays_below_two_a_second() {
+    let alone = calls_of_a_fleet(1);
+    let count = if is_full() { 40 } else { 12 };
+    let together = calls_of_a_fleet(count);
+    let of_each = |(calls, _): (u64, f64), count: usize| calls as f64 / count as f64;
+    let share = of_each(together, count) / of_each(alone, 1);
+    println!(
+        "calls of Elastic Beanstalk: {:.0} of one target alone, {:.0} of each of {count}; {:.2} a second",
+        of_each(alone, 1),
+        of_each(together, count),
+        together.0 as f64 / together.1
+    );
+    assert!(share < 0.9, "{share}");
+    // What changes something waits for no other: seven calls a target.
+    let allowed = 2.0 * together.1 + 15.0 + 8.0 * count as f64;
+    assert!((together.0 as f64) < allowed, "{together:?}");
+}

@@ -95,7 +95,7 @@ impl Cloud for AwsCloud {
         let (alarms, probes, health) = tokio::join!(
             self.alarms_of(plan, needs),
             self.test(plan, site, needs.within),
-            tokio::time::timeout(within, self.vitals(&production.id))
+            tokio::time::timeout(within, self.vitals_among_others(production))
         );
         Watched {
             alarms,

@@ -1,6 +1,7 @@
 //! The clients of one region and account.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
@@ -42,6 +43,8 @@ pub struct AwsCloud {
     pub(crate) prober: Arc<dyn Prober>,
     /// What it shares with other deployments of this process.
     pub(crate) limits: Option<AccountLimits>,
+    /// How often it has read the health of production while that is monitored.
+    pub(crate) vitals_read: Arc<AtomicUsize>,
 }
 
 /// How the description of everything that this program creates begins; the deployment's id follows.
@@ -142,6 +145,7 @@ impl AwsCloud {
             state_key: None,
             prober,
             limits,
+            vitals_read: Arc::default(),
         }
     }
 

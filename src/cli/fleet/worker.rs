@@ -23,7 +23,7 @@ use crate::report::fleet::story;
 use crate::shared::{FleetRecord, Holder};
 
 /// How often a worker reads the record, and how the targets of others stand.
-const POLL: Duration = Duration::from_secs(10);
+const POLL: Duration = Duration::from_secs(30);
 
 /// The pause after a worker has taken targets and there are more: others get theirs meanwhile.
 const NEXT: Duration = Duration::from_secs(1);
