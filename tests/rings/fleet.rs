@@ -443,8 +443,8 @@ fn every_line_of_a_fleet_is_data_and_fits_the_schema() {
     let output = served.run(&["fleet", "run", "--output", "jsonl"]);
     exits(&output, 0);
     let lines = lines(&output);
-    let of_fleet = lines.iter().filter(|line| line["type"] == "fleet");
-    let last = of_fleet.last().expect("a line of the fleet");
+    let mut of_fleet = lines.iter().filter(|line| line["type"] == "fleet");
+    let last = of_fleet.next_back().expect("a line of the fleet");
     let ends = (&last["exit_code"], &last["completed"]);
     assert_eq!(ends, (&0.into(), &2.into()));
     assert!(lines.iter().any(|line| line["type"] == "event"));

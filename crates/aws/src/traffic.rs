@@ -99,7 +99,7 @@ impl AwsCloud {
         of: &Environment,
     ) -> Result<(Vitals, Option<Traffic>), LookError> {
         let readings = self.vitals_read.fetch_add(1, Ordering::Relaxed);
-        if self.limits.is_none() || readings % READINGS_IN_FULL == 0 {
+        if self.limits.is_none() || readings.is_multiple_of(READINGS_IN_FULL) {
             return self.vitals(&of.id).await;
         }
         let found = self.environments(std::slice::from_ref(&of.name)).await?;

@@ -209,7 +209,6 @@ pub(super) fn again(file: &FleetFile, member: &Member) -> Result<Target, Failed>
                     .settings
                     .clone()
                     .of(&member.application, &member.blue),
-                ..query.target.clone()
             })
         }
     }

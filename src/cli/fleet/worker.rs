@@ -327,13 +327,15 @@ impl Worker {
     async fn unhealthy(&mut self, number: usize, member: &Member) -> Option<String> {
         let prepared = &self.fleet.prepared[number];
         let context = prepared.context(&self.fleet.context).ok()?;
-        if !self.serving.contains_key(&number) {
-            let id = &member.attempt.as_ref()?.deployment;
-            let plan = context.known(id).await.ok()??.deployment.plan;
-            let serving = plan.environment(plan.destination()).to_owned();
-            self.serving.insert(number, serving);
-        }
-        let serving = self.serving.get(&number)?.clone();
+        let serving = match self.serving.get(&number) {
+            Some(serving) => serving.clone(),
+            None => {
+                let id = &member.attempt.as_ref()?.deployment;
+                let plan = context.known(id).await.ok()??.deployment.plan;
+                plan.environment(plan.destination()).to_owned()
+            }
+        };
+        self.serving.insert(number, serving.clone());
         let (cloud, _) = context.cloud().await.ok()?;
         let found = cloud.environments(std::slice::from_ref(&serving)).await;
         let environment = found.ok()?.into_iter().next();
