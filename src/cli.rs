@@ -162,7 +162,8 @@ const WHERE: [&str; 18] = [
 ];
 
 /// The flags of a fleet's commands: its file has every setting of its targets.
-const OF_A_FLEET: [&str; 16] = [
+const OF_A_FLEET: [&str; 17] = [
+    "keep_history",
     "profile",
     "role",
     "external_id",
@@ -183,7 +184,8 @@ const OF_A_FLEET: [&str; 16] = [
 
 /// The flags that every command which continues a deployment heeds, beside `WHERE`, its tests and
 /// its limits.
-const ON_THE_WAY: [&str; 10] = [
+const ON_THE_WAY: [&str; 11] = [
+    "keep_history",
     "sse",
     "lease",
     "output",

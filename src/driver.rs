@@ -670,6 +670,7 @@ impl<'a, C: Cloud> Driver<'a, C> {
                     }
                     let since = self.patience_began(deployment);
                     self.waits = self.streaks.waits(deployment, &sighting, (since, now));
+                    self.journal.note_waits(&self.waits);
                     let waiting = Happened::Waiting {
                         state: deployment.state.kind(),
                         waits: self.waits.clone(),

@@ -606,7 +606,9 @@ fn held(deployment: &Deployment, cause: &Cause) -> Vec<String> {
     };
     let mut commands = vec![
         format!("bluegreen resume {id}   {resumes}"),
-        format!("bluegreen resume {id} --version-label LABEL   tries a corrected version"),
+        format!(
+            "bluegreen resume {id} --version-label LABEL   tries a corrected version; --bundle FILE uploads one"
+        ),
     ];
     let back = format!("deploys {previous} to blue again");
     let tests = match cause {

@@ -26,8 +26,8 @@ use crate::store::{Store, StoreError, is_in_use, set_aside};
 use crate::telemetry::Trace;
 use crate::text::for_shell;
 
-/// What distinguishes an account and region before AWS is asked for the account: the profile, the
-/// role and the region.
+/// What distinguishes accounts and regions without a request to AWS: the profile, the role and the
+/// region.
 type Account = (Option<String>, Option<String>, Option<String>);
 
 /// What every command works with.

@@ -422,6 +422,17 @@ impl Context {
         self.with_copies(self.store.all()?, list).await
     }
 
+    /// So many of the last deployments before one with this id, or of all, here and in the bucket.
+    pub async fn page(&self, before: Option<&str>, so_many: u32) -> Result<InFlight, Failed> {
+        let count = usize::try_from(so_many).unwrap_or(usize::MAX);
+        let list = async |shared: SharedState| shared.page(before, count).await;
+        let here = self.store.page(before, so_many)?;
+        let mut page = self.with_copies(here, list).await?;
+        let surplus = page.found.len().saturating_sub(count);
+        page.found.drain(..surplus);
+        Ok(page)
+    }
+
     /// The newest deployments of each target, here and in the bucket.
     pub async fn newest(&self) -> Result<InFlight, Failed> {
         let list = async |shared: SharedState| shared.newest(self.clock.now()).await;

@@ -265,6 +265,7 @@ impl Context {
             true => Exit::Interrupted,
             false => exit_code(rest, goal, paused),
         };
+        self.forget_what_is_old();
         let reported = self.put_report(&deployment).await;
         report(self, &deployment, exit).await?;
         if let Err(failed) = reported {
@@ -281,6 +282,21 @@ impl Context {
                 Box::pin(self.at_a_pause(&deployment.plan.id, goal)).await
             }
             exit => Ok(exit),
+        }
+    }
+
+    /// Removes from the journal what is older than the operator wants to keep there.
+    pub(super) fn forget_what_is_old(&mut self) {
+        let Some(keep) = self.options.keep_history else {
+            return;
+        };
+        match self
+            .store
+            .forget_ended_before(self.clock.now().before(keep))
+        {
+            Ok(0) => {}
+            Ok(count) => info!("{count} deployments are in the bucket alone from now on"),
+            Err(error) => warn!("the journal keeps what is old: {error}"),
         }
     }
 

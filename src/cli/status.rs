@@ -15,6 +15,7 @@ use crate::plan::Goal;
 use crate::report::live::Live;
 use crate::report::{self, Entry, Runner};
 use crate::session::surroundings;
+use crate::shared::LeaseRecord;
 use crate::text::foreign;
 
 /// What `status` takes.
@@ -38,6 +39,12 @@ pub(super) struct Args {
     /// Include ended deployments
     #[arg(long, conflicts_with = "id")]
     all: bool,
+    /// Only so many of the last ones
+    #[arg(long, value_name = "NUMBER", requires = "all", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    limit: Option<u32>,
+    /// Only those that began before this deployment: the next page
+    #[arg(long, value_name = "ID", requires = "limit")]
+    before: Option<String>,
     /// Exit with the highest exit code of the deployments shown: 14 if one is held, 75 if one is
     /// interrupted, 0 while they run or pause as configured
     #[arg(long, conflicts_with_all = ["watch", "discover"])]
@@ -86,7 +93,8 @@ pub(super) async fn run(options: &Options, args: &Args) -> Result<Exit, Failed> 
             (false, None) if entries.is_empty() => nothing(&context).await,
             (false, None) => {
                 let overview = report::text::overview(&entries);
-                format!("{overview}\nSearched {}.", context.searched())
+                let older = older(args, &entries).unwrap_or_default();
+                format!("{overview}\n{older}Searched {}.", context.searched())
             }
         };
         if text != shown {
@@ -137,6 +145,11 @@ fn watched(context: &Context, entries: &[Entry]) -> Option<Live> {
             live.hear(&event.of(deployment));
         }
     }
+    // The record of a lock may be of the state before.
+    let is_present = |lease: &&LeaseRecord| lease.doing == deployment.state.kind().to_string();
+    let lease = entry.lease.as_ref().filter(is_present);
+    let waits = lease.map(|lease| lease.waits.clone()).unwrap_or_default();
+    let live = live.waiting_for(waits);
     Some(live.seen_from_elsewhere(entry.users(), entry.is_interrupted()))
 }
 
@@ -160,6 +173,15 @@ async fn nothing(context: &Context) -> String {
     lines.push("No deployment is in flight.".to_owned());
     lines.push(format!("Searched {}.", context.searched()));
     lines.join("\n")
+}
+
+/// The command that shows the page before this one, where there may be one.
+fn older(args: &Args, entries: &[Entry]) -> Option<String> {
+    let limit = args.limit?;
+    let first = entries.first()?;
+    let is_full = u32::try_from(entries.len()).is_ok_and(|count| count == limit);
+    let id = &first.deployment.plan.id;
+    is_full.then(|| format!("Older ones: bluegreen status --all --limit {limit} --before {id}\n"))
 }
 
 /// The highest exit code of those that rest or are interrupted: what one that runs comes to is not
@@ -188,9 +210,11 @@ async fn entries(context: &Context, args: &Args) -> Result<(Vec<Entry>, Option<F
             vec![(record, lease)]
         }
         (None, all) => {
-            let found = match all {
-                true => context.all().await?,
-                false => context.open_matters().await?,
+            let before = args.before.as_ref().map(|id| id.to_uppercase());
+            let found = match (all, args.limit) {
+                (true, None) => context.all().await?,
+                (true, Some(limit)) => context.page(before.as_deref(), limit).await?,
+                (false, _) => context.open_matters().await?,
             };
             unseen = found.unseen;
             found.found

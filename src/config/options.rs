@@ -129,6 +129,10 @@ pub struct Options {
     /// Keep the journal only in SQLite: no copy and no lock in the bucket
     #[arg(long, env = "BLUEGREEN_NO_SHARED_STATE", global = true, value_parser = clap::builder::BoolishValueParser::new())]
     pub no_shared_state: bool,
+    /// How long the journal keeps deployments that have ended, where the bucket has their copies and
+    /// they are not the last ones of their target [default: for ever]
+    #[arg(long, env = "BLUEGREEN_KEEP_HISTORY", global = true, value_name = "DURATION", value_parser = keep)]
+    pub keep_history: Option<Duration>,
     /// File of settings [default: bluegreen.toml in the current folder, if it exists]
     #[arg(
         long = "config",
@@ -416,6 +420,22 @@ fn speed(text: &str) -> Result<f64, String> {
         )
     })
 }
+
+/// How long history is kept: long enough for whoever reads it to have read it.
+fn keep(text: &str) -> Result<Duration, String> {
+    let keep = humantime::parse_duration(text);
+    let keep = keep.map_err(|e| format!("{e}; write a duration such as 90d or 1year"))?;
+    match keep < KEEP_MIN {
+        true => Err(format!(
+            "expected at least {}",
+            humantime::format_duration(KEEP_MIN)
+        )),
+        false => Ok(keep),
+    }
+}
+
+/// The shortest time for which history is kept.
+const KEEP_MIN: Duration = Duration::from_secs(24 * 60 * 60);
 
 fn lease(text: &str) -> Result<Duration, String> {
     let lease = duration(text)?;

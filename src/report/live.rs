@@ -116,6 +116,12 @@ impl Live {
         }
     }
 
+    /// The same view with what the present state waits for, as its runner has noted it.
+    #[must_use]
+    pub fn waiting_for(self, waits: Vec<Wait>) -> Live {
+        Live { waits, ..self }
+    }
+
     /// Takes up an event.
     pub fn hear(&mut self, event: &DeploymentEvent) {
         let record = &event.record;

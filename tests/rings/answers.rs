@@ -201,3 +201,37 @@ fn a_far_flag_is_not_suggested() {
     );
     assert!(told.contains("'--alarm'"), "{told}");
 }
+
+/// A journal of years is shown by pages, and holds what it was told to keep.
+#[test]
+fn what_has_ended_is_shown_by_pages() {
+    let served = Served::at_speed(600.0);
+    for version in ["v2", "v1", "v2"] {
+        exits(&served.run(&["run", "--version-label", version, "--bake", "0s"]), 0);
+    }
+    let page = |arguments: &[&str]| {
+        let all = [&["status", "--all", "--json"], arguments].concat();
+        let (text, _) = exits(&served.run(&all), 0);
+        let document: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        let found = document["deployments"].as_array().expect("a list").iter();
+        let id = |one: &serde_json::Value| one["id"].as_str().expect("an id").to_owned();
+        found.map(id).collect::<Vec<_>>()
+    };
+    let all = page(&[]);
+    assert_eq!(all.len(), 3);
+    assert_eq!(page(&["--limit", "2"]), all[1..]);
+    assert_eq!(page(&["--limit", "2", "--before", &all[1]]), all[..1]);
+    // Where the disk is new, the bucket has the same pages.
+    let elsewhere = served.folder.path().join("other.db");
+    let mut command = served.bluegreen(&["status", "--all", "--limit", "1"]);
+    command.args(["--before", &all[2], "--bucket", "shop-artifacts"]);
+    let there = command.env("BLUEGREEN_STATE", elsewhere).output();
+    let (shown, _) = exits(&there.expect("it runs"), 0);
+    assert!(shown.contains(&all[1]) && !shown.contains(&all[2]), "{shown}");
+    let next = format!("--limit 1 --before {}", all[1]);
+    assert!(shown.contains(&next), "{shown}");
+    // Too short to have been meant.
+    let short = ["run", "--version-label", "v1", "--keep-history", "1h"];
+    let (_, told) = exits(&served.run(&short), 2);
+    assert!(told.contains("expected at least 1day"), "{told}");
+}

@@ -142,7 +142,7 @@ fn what_is_not_to_be_seen_is_named_and_hides_nothing() {
     }
     exits(&elsewhere.run(&["resume", "--all"]), 20);
     v1_is_released(&served);
-    // Nobody says of what is not to be seen that there is none.
+    // Nobody reports of what cannot be read that there is none.
     served.inject(denied("ListObjectsV2", ""));
     for command in [
         &["status"][..],
@@ -185,6 +185,7 @@ async fn with_leases(count: u64) -> VirtualWorld {
             target: target(number),
             deployment: old(number),
             doing: "Completed".to_owned(),
+            waits: Vec::new(),
             holder: None,
             taken_at: world.clock.now(),
             renewed_at: world.clock.now(),

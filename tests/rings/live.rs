@@ -16,6 +16,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
+use crate::support::machines::{Elsewhere, objects, started};
 use crate::support::served::{Patience, Served};
 use crate::support::virtual_world::{Features, VirtualWorld, v2};
 
@@ -286,5 +287,33 @@ fn a_key_decides_about_a_pause() {
         let ended = child.wait().expect("it ends");
         assert_eq!(ended.code(), Some(code), "{key}: {}", terminal.text());
         terminal.shows(ends);
+    }
+}
+
+/// Another machine shows what a state waits for, as of the last renewal of the lock.
+#[test]
+fn who_watches_from_elsewhere_sees_what_a_state_waits_for() {
+    let served = Served::at_speed(120.0);
+    let run = ["run", "--version-label", "v2", "--bake", "3h"];
+    let mut running = started(served.bluegreen(&run));
+    let elsewhere = Elsewhere::of(&served);
+    let patience = Patience::new();
+    while objects(&served).is_empty() {
+        patience.check("a deployment");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let (terminal, slave) = Terminal::new(45, 120);
+    let status = ["status", "latest", "--watch", "--bucket", "shop-artifacts"];
+    let mut command = elsewhere.command(&status);
+    command
+        .env("TERM", "xterm-256color")
+        .stdout(slave.try_clone().expect("another handle"))
+        .stderr(slave);
+    let mut watching = command.spawn().expect("the binary starts");
+    let shown = terminal.shows("of 3h");
+    assert!(shown.contains("the bake"), "{shown}");
+    for child in [&mut watching, &mut running] {
+        child.kill().expect("it is killed");
+        child.wait().expect("it ends");
     }
 }

@@ -18,6 +18,7 @@ use crate::store::{Outbox, Output, Store, StoreError, Transition};
 use bluegreen_clock::{Deadline, Moment, Stopwatch};
 use bluegreen_core::deployment::Deployment;
 use bluegreen_core::events::EventRecord;
+use bluegreen_core::facts::Wait;
 use bluegreen_core::machine::Seen;
 use bluegreen_core::plan::SEND_WITHIN;
 
@@ -220,6 +221,13 @@ impl<'a> Journal<'a> {
             copy.lease.tell(deployment.state.kind().to_string()).await;
         }
         self.catch_up(deployment).await
+    }
+
+    /// Notes what the deployment waits for, in its lock, for whoever watches from elsewhere.
+    pub fn note_waits(&self, waits: &[Wait]) {
+        if let Some(copy) = &self.copy {
+            copy.lease.note_waits(waits);
+        }
     }
 
     /// Keeps what a command of the deployment's said. The bucket gets it with the next

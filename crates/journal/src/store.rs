@@ -834,6 +834,53 @@ impl Store {
         )
     }
 
+    /// So many of the last deployments before one with this id, or of all, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the journal cannot be read.
+    pub fn page(&self, before: Option<&str>, so_many: u32) -> Result<Vec<Deployment>, StoreError> {
+        self.query(
+            "WHERE id IN (
+                 SELECT id FROM deployment WHERE ?1 IS NULL OR id < ?1 ORDER BY id DESC LIMIT ?2
+             )",
+            params![before, so_many],
+        )
+    }
+
+    /// Removes the deployments that ended before a moment and have a copy in the bucket, but for the
+    /// last few of each target and those of which a message is not delivered yet. Returns how many.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the journal cannot be written.
+    pub fn forget_ended_before(&mut self, moment: Moment) -> Result<usize, StoreError> {
+        let forget = || {
+            let mut delete = self.db.prepare_cached(
+                "DELETE FROM deployment WHERE ended = 1 AND updated_at < ?1
+                     AND json_extract(checkpoint, '$.plan.shared_state')
+                     AND id NOT IN (
+                         SELECT id FROM (
+                             SELECT id, row_number() OVER (
+                                 PARTITION BY account, region, application, blue ORDER BY id DESC
+                             ) AS place FROM deployment
+                         ) WHERE place <= ?2
+                     )
+                     AND NOT EXISTS (
+                         SELECT 1 FROM notification WHERE deployment_id = deployment.id
+                             AND delivered_at IS NULL AND given_up_at IS NULL
+                     )
+                 RETURNING id",
+            )?;
+            let ids = delete.query_map(params![int(moment.0), NEWEST_OF_EACH], |row| row.get(0))?;
+            ids.collect::<rusqlite::Result<Vec<String>>>()
+        };
+        let forgotten = forget().map_err(|e| self.write_failure(&e))?;
+        for id in &forgotten {
+            // What is left of its runner says that the journal has lost it.
+            let _ = std::fs::remove_file(self.lock_path(id));
+        }
+        Ok(forgotten.len())
+    }
+
     /// The unfinished deployment of a target.
     ///
     /// # Errors

@@ -93,8 +93,11 @@ pub(super) async fn work(mut fleet: Fleet, goal: Goal) -> Result<Exit, Failed> {
     // The stores are not shared between threads.
     let local = LocalSet::new();
     let record = local.run_until(worker.run(record)).await?;
-    let Worker { board, fleet, .. } = worker;
+    let Worker {
+        board, mut fleet, ..
+    } = worker;
     drop(board);
+    fleet.context.forget_what_is_old();
     let paused = fleet.context.options.ci.exit_code_paused;
     let exit = exit_of(&record, goal, paused);
     tell(&story(&record, &file));

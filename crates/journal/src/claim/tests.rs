@@ -10,6 +10,7 @@ fn held(renewed: bool) -> ClaimError {
         target: bluegreen_core::plan::Plan::sample("A").target,
         deployment: "A".to_owned(),
         doing: "Cloning".to_owned(),
+        waits: Vec::new(),
         holder: Some(Holder::this_process(None)),
         taken_at: at,
         renewed_at: at,

@@ -195,6 +195,7 @@ impl Contender {
             target: self.target.clone(),
             deployment: self.deployment.clone(),
             doing: doing.to_owned(),
+            waits: Vec::new(),
             holder: Some(self.me.clone()),
             taken_at: now,
             renewed_at: now,

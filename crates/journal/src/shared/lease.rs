@@ -13,6 +13,7 @@ use super::object::Written;
 use super::state::SharedState;
 use bluegreen_clock::{Clock, Stopwatch, part};
 use bluegreen_core::deployment::Deployment;
+use bluegreen_core::facts::Wait;
 use bluegreen_core::plan::REQUEST_TIMEOUT;
 
 /// How much longer than a request's timeout a lock must last for the request to be sent: for clocks
@@ -263,7 +264,17 @@ impl Lease {
 
     /// What the deployment is doing, which the next renewal writes down.
     pub async fn tell(&self, doing: String) {
-        self.inner.lock().await.record.doing = doing;
+        let mut inner = self.inner.lock().await;
+        inner.record.doing = doing;
+        inner.record.waits.clear();
+    }
+
+    /// What the deployment waits for, which the next renewal writes down. While one is under way,
+    /// nothing is noted: nobody waits for that.
+    pub fn note_waits(&self, waits: &[Wait]) {
+        if let Ok(mut inner) = self.inner.try_lock() {
+            inner.record.waits = waits.to_vec();
+        }
     }
 
     /// Gives it back. Where that fails it runs out by itself.

@@ -10,6 +10,7 @@ use super::object::Kept;
 use crate::store::Store;
 use bluegreen_aws::state_key::Authenticity;
 use bluegreen_clock::Moment;
+use bluegreen_core::facts::Wait;
 use bluegreen_core::machine::Kind;
 use bluegreen_core::plan::{Target, is_id};
 use bluegreen_core::text::foreign;
@@ -28,6 +29,9 @@ pub struct LeaseRecord {
     pub deployment: String,
     /// The kind of the state that deployment is in.
     pub doing: String,
+    /// What that state waits for, as of the last renewal: for people.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waits: Vec<Wait>,
     /// Who holds it; none where it is free.
     pub holder: Option<Holder>,
     /// When it was taken.

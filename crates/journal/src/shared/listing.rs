@@ -100,6 +100,24 @@ impl SharedState {
         Ok(self.records(keys).await)
     }
 
+    /// So many of the last deployments in the bucket before one with this id, or of all, oldest
+    /// first.
+    ///
+    /// # Errors
+    /// [`SharedError`] where they cannot be listed.
+    pub async fn page(
+        &self,
+        before: Option<&str>,
+        so_many: usize,
+    ) -> Result<Listed<DeploymentRecord>, SharedError> {
+        let mut keys = self.keys(DEPLOYMENTS, "").await?;
+        if let Some(before) = before.map(deployment_key) {
+            keys.retain(|key| *key < before);
+        }
+        keys.drain(..keys.len().saturating_sub(so_many));
+        Ok(self.records(keys).await)
+    }
+
     /// The deployments with these ids, where the bucket has them.
     pub async fn copies<'a>(
         &self,

@@ -42,6 +42,7 @@ fn lease() -> LeaseRecord {
         target: Plan::sample(ID).target,
         deployment: ID.to_owned(),
         doing: "Cloning".to_owned(),
+        waits: Vec::new(),
         holder: Some(Holder::this_process(None)),
         taken_at: at,
         renewed_at: at,

@@ -138,7 +138,7 @@ impl Store {
         }
     }
 
-    fn lock_path(&self, id: &str) -> PathBuf {
+    pub(super) fn lock_path(&self, id: &str) -> PathBuf {
         lock_path(&self.path, id)
     }
 }

@@ -91,6 +91,43 @@ fn the_newest_are_those_in_flight_and_the_last_few_of_each_target() {
 }
 
 #[test]
+fn what_is_old_is_forgotten_where_the_bucket_has_it() {
+    let (_folder, mut store) = opened();
+    let mut begin = |number: usize, shared: bool, ends: bool| {
+        let id = format!("{}{number:02}", if shared { "A" } else { "L" });
+        let mut one = Deployment::new(Plan::sample(&id), Moment(1));
+        one.plan.shared_state = shared;
+        one.plan.target.application = shared.to_string();
+        store.create(&one).expect("it is written");
+        if ends {
+            advance(&mut store, &mut one, State::Completed).expect("checkpoint");
+        }
+    };
+    for number in 0..15 {
+        begin(number, true, true);
+        begin(number, false, true);
+    }
+    begin(15, true, false);
+    let ids = |found: Vec<Deployment>| found.into_iter().map(|one| one.plan.id);
+    let page = |store: &Store, before: Option<&str>| {
+        let page = store.page(before, 3).expect("it reads");
+        ids(page).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(page(&store, Some("A15")), "A12 A13 A14");
+    assert_eq!(page(&store, Some("A02")), "A00 A01");
+    assert_eq!(page(&store, None), "L12 L13 L14");
+    // The clock of these checkpoints reads later than that.
+    assert_eq!(store.forget_ended_before(Moment(1)).expect("it writes"), 0);
+    let later = Moment(u64::MAX / 2);
+    // Ten stay, of which one is not over.
+    assert_eq!(store.forget_ended_before(later).expect("it writes"), 6);
+    let left: Vec<_> = ids(store.all().expect("it reads")).collect();
+    assert_eq!(left.len(), 10 + 15, "{left:?}");
+    assert!(left.contains(&"A06".to_owned()) && left.contains(&"L00".to_owned()));
+    assert!(store.transitions("A00").expect("it reads").is_empty());
+}
+
+#[test]
 fn an_overtaken_process_changes_nothing() {
     let (_folder, mut store) = opened();
     let mut first = Deployment::new(Plan::sample("A"), Moment(1));
