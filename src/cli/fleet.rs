@@ -13,11 +13,11 @@ mod worker;
 
 use super::exit::{Exit, Failed};
 use crate::config::{Options, OutputFlag, OutputFormat};
-use crate::fleet::{FleetState, order_rollback, resume};
+use crate::fleet::{FleetState, Member, Standing, order_rollback, resume};
 use crate::plan::Goal;
 use arguments::{FileArg, NO_VERSION, VersionArg};
 use export::Scheduler;
-use kept::{Fleet, Of};
+use kept::{Fleet, Of, begins_again};
 
 /// What `fleet` takes.
 #[derive(Clone, Debug, clap::Args)]
@@ -36,7 +36,7 @@ enum FleetCommand {
     /// Show the targets of a fleet, and how far it is
     Status(StatusArgs),
     /// Continue an interrupted fleet, approve its next wave, or begin again what has failed
-    Resume(RunArgs),
+    Resume(ReleaseArgs),
     /// Return every target that has begun to the version before, or those of one wave
     Rollback(RollbackArgs),
     /// Print the fleet as what another scheduler runs
@@ -53,6 +53,15 @@ struct PlanArgs {
 
 #[derive(Clone, Debug, clap::Args)]
 struct RunArgs {
+    #[command(flatten)]
+    release: ReleaseArgs,
+    /// Begin anew, although the fleet has released the same and is over
+    #[arg(long)]
+    anew: bool,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+struct ReleaseArgs {
     #[command(flatten)]
     file: FileArg,
     #[command(flatten)]
@@ -89,7 +98,8 @@ impl Args {
     /// The form of standard output of a command that carries a fleet on; `None` of another.
     pub(super) fn output(&self) -> Option<OutputFormat> {
         match &self.command {
-            FleetCommand::Run(args) | FleetCommand::Resume(args) => Some(args.output.output),
+            FleetCommand::Run(args) => Some(args.release.output.output),
+            FleetCommand::Resume(args) => Some(args.output.output),
             FleetCommand::Rollback(args) => Some(args.output.output),
             FleetCommand::Plan(_) | FleetCommand::Status(_) | FleetCommand::Export(_) => None,
         }
@@ -107,100 +117,68 @@ pub(super) async fn run(
     args: &Args,
     definition: &clap::Command,
 ) -> Result<Exit, Failed> {
+    let open = async |file: &FileArg, version: &VersionArg, of: Of| {
+        Fleet::open(options, &file.file, version, (of, definition)).await
+    };
     match &args.command {
         FleetCommand::Plan(args) => {
-            let mut fleet = Fleet::open(
-                options,
-                &args.file.file,
-                &args.version,
-                (Of::ANewRun, definition),
-            )
-            .await?;
-            plan::show(&mut fleet).await
+            let anew = Of::ANewRun { anew: false };
+            let fleet = open(&args.file, &args.version, anew).await?;
+            plan::show(&fleet).await
         }
         FleetCommand::Run(args) => {
-            let mut fleet = Fleet::open(
-                options,
-                &args.file.file,
-                &args.version,
-                (Of::ANewRun, definition),
-            )
-            .await?;
+            let RunArgs { release, anew } = args;
+            let of = Of::ANewRun { anew: *anew };
+            let mut fleet = open(&release.file, &release.version, of).await?;
             fleet.begin().await?;
             worker::work(fleet, Goal::Release).await
         }
         FleetCommand::Status(args) => {
-            let mut fleet = Fleet::open(
-                options,
-                &args.file.file,
-                &NO_VERSION,
-                (Of::TheRecord, definition),
-            )
-            .await?;
+            let mut fleet = open(&args.file, &NO_VERSION, Of::TheRecord).await?;
             status::show(&mut fleet, args.json, args.watch).await
         }
         FleetCommand::Resume(args) => {
-            let mut fleet = Fleet::open(
-                options,
-                &args.file.file,
-                &args.version,
-                (Of::TheRecord, definition),
-            )
-            .await?;
+            let mut fleet = open(&args.file, &args.version, Of::TheRecord).await?;
             continue_it(&mut fleet).await?;
             worker::work(fleet, Goal::Release).await
         }
-        FleetCommand::Export(args) => match &args.scheduler {
-            Scheduler::StepFunctions(args) => {
-                let fleet = Fleet::open(
-                    options,
-                    &args.file.file,
-                    &args.version,
-                    (Of::TheFile, definition),
-                );
-                export::step_functions(&fleet.await?)
-            }
-            Scheduler::Kubernetes(args) => {
-                let fleet = Fleet::open(
-                    options,
-                    &args.file.file,
-                    &NO_VERSION,
-                    (Of::TheFile, definition),
-                );
-                export::kubernetes(&fleet.await?, args)
-            }
-        },
         FleetCommand::Rollback(args) => {
-            let mut fleet = Fleet::open(
-                options,
-                &args.file.file,
-                &NO_VERSION,
-                (Of::TheRecord, definition),
-            )
-            .await?;
+            let mut fleet = open(&args.file, &NO_VERSION, Of::TheRecord).await?;
             roll_back(&mut fleet, args.wave.as_deref()).await?;
             worker::work(fleet, Goal::Previous).await
         }
+        FleetCommand::Export(args) => match &args.scheduler {
+            Scheduler::StepFunctions(args) => {
+                let fleet = open(&args.file, &args.version, Of::TheFile).await?;
+                export::step_functions(&fleet)
+            }
+            Scheduler::Kubernetes(args) => {
+                let fleet = open(&args.file, &NO_VERSION, Of::TheFile).await?;
+                export::kubernetes(&fleet, args)
+            }
+        },
     }
 }
 
 /// Writes down that an operator continues the fleet.
 async fn continue_it(fleet: &mut Fleet) -> Result<(), Failed> {
     fleet.update_rested().await?;
+    let record = fleet.record().await?;
+    fleet.releases_what_it_began_with(&record)?;
     let (members, limits) = (fleet.members.clone(), fleet.file.plan.clone());
     let now = fleet.context.clock.now();
     let (_, done) = fleet
         .change(|record| {
+            let failed: Vec<bool> = record.members.iter().map(begins_again).collect();
             let Some(state) = resume(record.state, &mut record.members) else {
                 return Err(record.state);
             };
-            // What has not begun takes what the file says now.
+            // What had failed takes what the file says now.
             record.plan.concurrency = limits.concurrency;
             record.plan.stop_after = limits.stop_after;
-            for (member, now) in record.members.iter_mut().zip(&members) {
-                if member.attempt.is_none() {
-                    member.version.clone_from(&now.version);
-                }
+            let again = record.members.iter_mut().zip(&members).zip(failed);
+            for ((member, now), _) in again.filter(|(_, failed)| *failed) {
+                member.version.clone_from(&now.version);
             }
             if state != record.state {
                 record.enter(state, "an operator resumed", now);
@@ -208,7 +186,7 @@ async fn continue_it(fleet: &mut Fleet) -> Result<(), Failed> {
             Ok(())
         })
         .await?;
-    done.map_err(|state| over(&fleet.file.name, state))
+    done.map_err(|state| over(fleet, state))
 }
 
 /// Writes down that an operator rolls the fleet back.
@@ -219,26 +197,50 @@ async fn roll_back(fleet: &mut Fleet, wave: Option<&str>) -> Result<(), Failed> 
         Some(name) => Some(fleet.wave(name)?),
     };
     let now = fleet.context.clock.now();
-    fleet
+    let (_, done) = fleet
         .change(|record| {
+            let is_meant = |member: &Member| wave.is_none_or(|wave| member.wave == wave);
+            let is_left = |member: &Member| {
+                member.is_to_undo()
+                    || matches!(member.standing, Standing::UnderWay | Standing::Interrupted)
+            };
+            if !record
+                .members
+                .iter()
+                .any(|one| is_meant(one) && is_left(one))
+                && record.state.rests()
+            {
+                return Err(());
+            }
             let state = order_rollback(wave, &mut record.members);
             if state != record.state {
                 record.enter(state, "an operator rolled back", now);
             }
+            Ok(())
         })
-        .await
-        .map(drop)
+        .await?;
+    done.map_err(|()| {
+        let message = format!("nothing of fleet {} is left to roll back", fleet.file.name);
+        Failed::new(Exit::Refused, message).hint(
+            "nothing was changed; `bluegreen rollback ID --yes` undoes one release, by its id",
+        )
+    })
 }
 
 /// A fleet that is over has nothing to continue.
-fn over(name: &str, state: FleetState) -> Failed {
-    let ended = match state {
-        FleetState::RolledBack => "was rolled back",
-        _ => "is completed",
+fn over(fleet: &Fleet, state: FleetState) -> Failed {
+    let file = fleet.path_for_shell();
+    let (ended, hint) = match state {
+        FleetState::RolledBack => (
+            "was rolled back",
+            format!("`bluegreen fleet run {file} --anew` releases it again"),
+        ),
+        _ => (
+            "is completed",
+            format!("`bluegreen fleet rollback {file}` returns it to the version before"),
+        ),
     };
-    Failed::new(
-        Exit::NoDeployment,
-        format!("fleet {name} {ended}: nothing is left to continue"),
-    )
-    .hint("nothing was changed; `bluegreen fleet run` begins it anew, `bluegreen fleet rollback` undoes it")
+    let name = &fleet.file.name;
+    let message = format!("fleet {name} {ended}: nothing is left to continue");
+    Failed::new(Exit::NoDeployment, message).hint(format!("nothing was changed; {hint}"))
 }

@@ -120,15 +120,20 @@ pub(super) fn requested(
         true => Length::Long,
         false => Length::Short,
     };
-    let command = words
-        .iter()
-        .find_map(|word| definition.find_subcommand(word));
-    let name = command.map(|command| command.get_name().to_owned());
+    // The names that lead to the command, as in `fleet rollback`.
+    let mut named = Vec::new();
+    let mut within = &definition;
+    for word in words {
+        if let Some(command) = within.find_subcommand(word) {
+            named.push(command.get_name().to_owned());
+            within = command;
+        }
+    }
     let mut all = shown(definition, length, heeds);
-    let command = match &name {
-        Some(name) => all.find_subcommand_mut(name).expect("it was found"),
-        None => &mut all,
-    };
+    let mut command = &mut all;
+    for name in &named {
+        command = command.find_subcommand_mut(name).expect("it was found");
+    }
     match length {
         Length::Short => command.render_help(),
         Length::Long => command.render_long_help(),
@@ -152,20 +157,7 @@ pub(super) fn shown(
     };
     definition.mut_args(root).mut_subcommands(|command| {
         let name = command.get_name().to_owned();
-        let command = command.mut_args(|arg| {
-            let id = arg.get_id().as_str();
-            let is_unheeded = arg.is_global_set() && !heeds(&name, id);
-            let is_hidden = arg.is_hide_set() || is_unheeded;
-            match length {
-                Length::Short => {
-                    let is_common = COMMON.contains(&id) && heeds(&name, "test_url");
-                    let is_rare = RARE.contains(&id) || arg.is_global_set() && !is_common;
-                    let is_hidden = is_hidden || is_rare && id != "help";
-                    brief(arg).hide(is_hidden)
-                }
-                Length::Long => headed(arg).hide(is_hidden),
-            }
-        });
+        let command = with_its_flags(command, &name, length, &heeds);
         let examples = examples(&name).map(str::to_owned);
         match (length, examples) {
             (Length::Short, Some(_)) if name == "status" => command,
@@ -178,6 +170,30 @@ pub(super) fn shown(
             (Length::Long, None) => command,
         }
     })
+}
+
+/// A command with the flags that it heeds, and the commands below it likewise.
+fn with_its_flags(
+    command: Command,
+    name: &str,
+    length: Length,
+    heeds: &impl Fn(&str, &str) -> bool,
+) -> Command {
+    let command = command.mut_args(|arg| {
+        let id = arg.get_id().as_str();
+        let is_unheeded = arg.is_global_set() && !heeds(name, id);
+        let is_hidden = arg.is_hide_set() || is_unheeded;
+        match length {
+            Length::Short => {
+                let is_common = COMMON.contains(&id) && heeds(name, "test_url");
+                let is_rare = RARE.contains(&id) || arg.is_global_set() && !is_common;
+                let is_hidden = is_hidden || is_rare && id != "help";
+                brief(arg).hide(is_hidden)
+            }
+            Length::Long => headed(arg).hide(is_hidden),
+        }
+    });
+    command.mut_subcommands(|below| with_its_flags(below, name, length, heeds))
 }
 
 fn headed(arg: Arg) -> Arg {

@@ -123,9 +123,9 @@ impl Args {
         self
     }
 
-    /// These flags with another version.
-    pub fn release(&mut self, version: &str) {
-        self.which.version_label = Some(version.to_owned());
+    /// These flags with another version, or with the newest one.
+    pub fn version(&mut self, version: Option<String>) {
+        self.which.version_label = version;
     }
 
     /// The version that is named.

@@ -18,9 +18,16 @@ use crate::table::duration;
 /// How many targets are released at the same time, where the file says nothing.
 const CONCURRENCY: usize = 5;
 
+/// More than one process can carry out.
+const CONCURRENCY_MAX: usize = 1000;
+
 /// The settings that are of a process and not of a target, each with what to do instead.
-const NOT_OF_A_TARGET: [(&str, &str); 12] = [
+const NOT_OF_A_TARGET: [(&str, &str); 13] = [
     ("state", "name it on the command line"),
+    (
+        "no-shared-state",
+        "name it on the command line: the fleet's record is where the deployments are",
+    ),
     ("state-key", "set the variable BLUEGREEN_STATE_KEY"),
     ("sandbox", "name it on the command line"),
     ("sandbox-speed", "name it on the command line"),
@@ -200,20 +207,29 @@ impl Reading<'_> {
         });
         let stop_after = stop_after.map(|text| text.parse::<StopAfter>());
         let at = value("fleet").map_or(0, |value| value.span().start);
+        let line_of = |key: &str| {
+            let table = value("fleet").and_then(|value| match value.get_ref() {
+                DeValue::Table(table) => Some(table),
+                _ => None,
+            });
+            let keys = table.into_iter().flat_map(|table| table.keys());
+            let mut found = keys.filter(|found| found.get_ref() == key);
+            found.next().map_or(at, |found| found.span().start)
+        };
         let stop_after = match stop_after {
             Some(Err(why)) => {
-                self.wrong("key `fleet.stop-after`".to_owned(), at, &why);
+                let place = line_of("stop-after");
+                self.wrong("key `fleet.stop-after`".to_owned(), place, &why);
                 StopAfter::default()
             }
             Some(Ok(stop)) => stop,
             None => StopAfter::default(),
         };
-        if own.concurrency == Some(0) {
-            self.wrong(
-                "key `fleet.concurrency`".to_owned(),
-                at,
-                "expected at least 1",
-            );
+        let concurrency = own.concurrency.unwrap_or(CONCURRENCY);
+        if !(1..=CONCURRENCY_MAX).contains(&concurrency) {
+            let why = format!("expected 1 to {CONCURRENCY_MAX}");
+            let place = line_of("concurrency");
+            self.wrong("key `fleet.concurrency`".to_owned(), place, &why);
         }
         let name = own.name.unwrap_or_else(|| {
             let stem = text.path.file_stem().unwrap_or_default();
@@ -277,7 +293,7 @@ impl Reading<'_> {
             name,
             plan: FleetPlan {
                 waves,
-                concurrency: own.concurrency.unwrap_or(CONCURRENCY),
+                concurrency,
                 stop_after,
             },
             bucket: own.bucket.or_else(|| shared.value("bucket")),
@@ -306,6 +322,7 @@ impl Reading<'_> {
                 }
                 None => Duration::ZERO,
             };
+            self.named("wave", &read.name, *at);
             if waves.iter().any(|wave| wave.name == read.name) {
                 let why = "two waves have this name";
                 self.wrong(format!("wave {:?}", read.name), *at, why);
@@ -367,7 +384,12 @@ impl Reading<'_> {
         let of_its_own = table.iter().filter(|(key, _)| is_own(key));
         let of_its_own = of_its_own.map(|(key, value)| (key.clone(), value.clone()));
         let value = Spanned::new(at..at, DeValue::Table(of_its_own.collect()));
-        let read: TargetTable = self.serde("target", &value)?;
+        let kind = if own.contains(&"tags") {
+            "query"
+        } else {
+            "target"
+        };
+        let read: TargetTable = self.serde(kind, &value)?;
         let settings = self.settings(table, own);
         let settings = settings.over(shared, &exclusions(self.command));
         let name = match read.name.or_else(|| settings.value("blue")) {
@@ -379,6 +401,9 @@ impl Reading<'_> {
             }
             None => String::new(),
         };
+        if !name.is_empty() || own.contains(&"name") {
+            self.named("target", &name, at);
+        }
         let wave = match &read.wave {
             // The last one, after every canary.
             None => waves.len().saturating_sub(1),
@@ -398,6 +423,17 @@ impl Reading<'_> {
             settings,
         };
         Some((target, read.tags))
+    }
+
+    /// Refuses what no target and no wave may be called: states of Step Functions are named after
+    /// waves, lines of a log after targets.
+    fn named(&mut self, what: &str, name: &str, at: usize) {
+        let is_seen = |c: char| !c.is_control() && !crate::text::is_unseen(c);
+        let length = name.trim().chars().count();
+        if !(1..=40).contains(&length) || !name.chars().all(is_seen) {
+            let why = "a name has 1 to 40 characters that can be seen";
+            self.wrong(format!("{what} {name:?}"), at, why);
+        }
     }
 
     /// The settings of a table, without those keys that are no settings.

@@ -5,6 +5,7 @@
 //! policies) and "Pod Security Standards" (restricted).
 
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use super::{STATE, USER};
 
@@ -131,7 +132,8 @@ fn with_its_name(name: &str, text: &str) -> String {
     }
 }
 
-/// A name as a DNS label (RFC 1123), shorter than the 63 characters that a Job's pods leave it.
+/// A name as a DNS label (RFC 1123), shorter than the 63 characters that a Job's pods leave it. One
+/// that is changed for that ends in a part of its hash: two fleets never have one label.
 fn dns_label(name: &str) -> String {
     let lower = name.to_ascii_lowercase();
     let safe = lower.chars().map(|c| match c.is_ascii_alphanumeric() {
@@ -139,7 +141,19 @@ fn dns_label(name: &str) -> String {
         false => '-',
     });
     let label: String = safe.take(40).collect();
-    label.trim_matches('-').to_owned()
+    let label = label.trim_matches('-');
+    match label == name {
+        true => label.to_owned(),
+        false => {
+            let hash = Sha256::digest(name.as_bytes());
+            let hash: String = hash
+                .iter()
+                .take(4)
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
+            format!("{label}-{hash}")
+        }
+    }
 }
 
 #[cfg(test)]
@@ -166,6 +180,12 @@ mod tests {
 
     #[test]
     fn names_become_labels() {
-        assert_eq!(dns_label("Shops_of.Europe-"), "shops-of-europe");
+        assert_eq!(dns_label("shops-of-europe"), "shops-of-europe");
+        let other = dns_label("Shops_of.Europe-");
+        assert!(
+            other.starts_with("shops-of-europe-") && other.len() == 24,
+            "{other}"
+        );
+        assert_ne!(other, dns_label("shops_of.europe-"));
     }
 }

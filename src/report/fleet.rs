@@ -104,17 +104,6 @@ fn name(state: FleetState) -> &'static str {
     }
 }
 
-fn wave_of(state: FleetState) -> Option<usize> {
-    match state {
-        FleetState::Releasing { wave }
-        | FleetState::Baking { wave, .. }
-        | FleetState::AwaitingApproval { wave }
-        | FleetState::Stopped { wave } => Some(wave),
-        FleetState::RollingBack { wave } => wave,
-        FleetState::Completed | FleetState::RolledBack => None,
-    }
-}
-
 fn wave_name(record: &FleetRecord, wave: usize) -> String {
     let wave = record.plan.waves.get(wave);
     wave.map(|wave| wave.name.clone()).unwrap_or_default()
@@ -131,14 +120,23 @@ pub fn summary(record: &FleetRecord) -> FleetSummary {
     FleetSummary {
         fleet: record.name.clone(),
         state: name(record.state),
-        wave: wave_of(record.state).map(|wave| wave_name(record, wave)),
+        wave: record.state.wave().map(|wave| wave_name(record, wave)),
         total: record.members.len(),
         completed: stand(Standing::Completed),
         under_way: stand(Standing::UnderWay),
         waiting: stand(Standing::Waiting),
-        rolled_back: of(&Member::was_returned),
-        failed: of(&Member::has_failed),
+        rolled_back: of(&|member: &Member| is_returned(record, member)),
+        failed: of(&|member: &Member| member.has_failed() && !is_returned(record, member)),
     }
+}
+
+/// Whether a target is at the version before because an operator wants it there.
+fn is_returned(record: &FleetRecord, member: &Member) -> bool {
+    let is_ordered = matches!(
+        record.state,
+        FleetState::RollingBack { .. } | FleetState::RolledBack
+    );
+    member.was_returned() || is_ordered && member.standing == Standing::RolledBack
 }
 
 /// The document of `fleet status --json`.
@@ -249,15 +247,16 @@ pub fn progress(record: &FleetRecord) -> String {
     text
 }
 
-/// A fleet for people: where its users are, its targets, how it stands, and what leads on.
+/// A fleet for people: where its users are, its targets, how it stands, and what leads on. `place`
+/// are the flags with which a target's deployment is found.
 #[must_use]
-pub fn story(record: &FleetRecord, file: &str) -> String {
+pub fn story(record: &FleetRecord, file: &str, place: &dyn Fn(&Member) -> String) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header([
         "TARGET",
         "WAVE",
         "STANDING",
-        "VERSION",
+        "RELEASES",
         "DEPLOYMENT",
     ]);
     for member in &record.members {
@@ -291,7 +290,7 @@ pub fn story(record: &FleetRecord, file: &str) -> String {
         stands.push_str(&format!(" ({})", foreign(why)));
     }
     lines.push(stands);
-    lines.extend(leads_on(record, file));
+    lines.extend(leads_on(record, file, place));
     lines.join("\n")
 }
 
@@ -301,33 +300,50 @@ fn trimmed(table: &Table) -> String {
     lines.join("\n")
 }
 
-/// The commands that lead on.
-fn leads_on(record: &FleetRecord, file: &str) -> Vec<String> {
-    let (approves, begins_again, undoes) = (
-        "approves the next wave",
-        "begins again what has failed",
-        "returns every target to the version before",
-    );
-    let commands: &[(&str, &str)] = match record.state {
-        FleetState::AwaitingApproval { .. } => &[("resume", approves), ("rollback", undoes)],
-        FleetState::Stopped { .. } => &[("resume", begins_again), ("rollback", undoes)],
-        FleetState::Completed => &[("rollback", undoes)],
-        FleetState::Releasing { .. } | FleetState::Baking { .. } => &[
-            ("resume", "continues it where no process does"),
-            ("rollback", undoes),
-        ],
-        FleetState::RollingBack { .. } => &[("resume", "continues it where no process does")],
-        FleetState::RolledBack => &[],
-    };
-    let commands = commands
-        .iter()
-        .map(|(verb, what)| format!("  bluegreen fleet {verb} {file}   # {what}"));
-    let person = record.members.iter().filter_map(|member| {
+/// The commands that lead on; `place` are the flags with which a target's deployment is found.
+fn leads_on(record: &FleetRecord, file: &str, place: &dyn Fn(&Member) -> String) -> Vec<String> {
+    let waits = |member: &&Member| matches!(member.standing, Standing::Held | Standing::Stuck);
+    let persons = record.members.iter().filter(waits).filter_map(|member| {
         let id = &member.attempt.as_ref()?.deployment;
-        let waits = matches!(member.standing, Standing::Held | Standing::Stuck);
-        waits.then(|| format!("  bluegreen status {id}   # {}", foreign(&member.name)))
+        let (place, name) = (place(member), foreign(&member.name));
+        let stands = member.standing.in_words();
+        Some(format!(
+            "  bluegreen status {id}{place}   # {name} is {stands}"
+        ))
     });
-    commands.chain(person).collect()
+    let persons: Vec<_> = persons.collect();
+    let begins_again = |member: &Member| {
+        let standing = member.standing;
+        matches!(
+            standing,
+            Standing::Refused | Standing::RolledBack | Standing::Interrupted
+        )
+    };
+    let resumes = match record.state {
+        FleetState::AwaitingApproval { .. } => Some("approves the next wave"),
+        FleetState::Releasing { .. }
+        | FleetState::Baking { .. }
+        | FleetState::RollingBack { .. } => Some("continues it where no process does"),
+        FleetState::Stopped { .. } | FleetState::Completed
+            if record.members.iter().any(begins_again) =>
+        {
+            Some("begins again what was refused or has rolled back")
+        }
+        FleetState::Stopped { .. } if persons.is_empty() => Some("continues it all the same"),
+        FleetState::Stopped { .. } => Some("continues it once those above are seen to"),
+        FleetState::Completed | FleetState::RolledBack => None,
+    };
+    let resumes = resumes.map(|what| format!("  bluegreen fleet resume {file}   # {what}"));
+    let is_over = matches!(
+        record.state,
+        FleetState::RollingBack { .. } | FleetState::RolledBack
+    );
+    let undoes = (!is_over && record.members.iter().any(Member::is_to_undo)).then(|| {
+        format!(
+            "  bluegreen fleet rollback {file}   # returns what was released to the version before"
+        )
+    });
+    persons.into_iter().chain(resumes).chain(undoes).collect()
 }
 
 /// A target as the view shows it.

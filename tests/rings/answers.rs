@@ -207,7 +207,10 @@ fn a_far_flag_is_not_suggested() {
 fn what_has_ended_is_shown_by_pages() {
     let served = Served::at_speed(600.0);
     for version in ["v2", "v1", "v2"] {
-        exits(&served.run(&["run", "--version-label", version, "--bake", "0s"]), 0);
+        exits(
+            &served.run(&["run", "--version-label", version, "--bake", "0s"]),
+            0,
+        );
     }
     let page = |arguments: &[&str]| {
         let all = [&["status", "--all", "--json"], arguments].concat();
@@ -227,7 +230,10 @@ fn what_has_ended_is_shown_by_pages() {
     command.args(["--before", &all[2], "--bucket", "shop-artifacts"]);
     let there = command.env("BLUEGREEN_STATE", elsewhere).output();
     let (shown, _) = exits(&there.expect("it runs"), 0);
-    assert!(shown.contains(&all[1]) && !shown.contains(&all[2]), "{shown}");
+    assert!(
+        shown.contains(&all[1]) && !shown.contains(&all[2]),
+        "{shown}"
+    );
     let next = format!("--limit 1 --before {}", all[1]);
     assert!(shown.contains(&next), "{shown}");
     // Too short to have been meant.

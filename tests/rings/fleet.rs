@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::support::machines::{Elsewhere, exits, started};
 use crate::support::schema::{Schema, lines};
-use crate::support::served::{Patience, Served, Victim};
+use crate::support::served::{Patience, Served, Victim, hermetic};
 
 const SPEED: f64 = 400.0;
 
@@ -171,10 +171,30 @@ fn a_canary_goes_first_and_the_others_once_an_operator_approves() {
         "{over}"
     );
 
-    // Another run of what is live everywhere changes nothing.
-    let (live, _) = exits(&served.run(&["fleet", "run"]), 0);
-    assert!(live.contains("app1-blue: it was live already"), "{live}");
+    // Another run of the same, as a job that is repeated begins it, changes nothing, and what undoes
+    // the fleet stays known.
+    let (again, _) = exits(&served.run(&["fleet", "run"]), 0);
+    assert!(
+        again.contains("bluegreen fleet rollback fleet.toml"),
+        "{again}"
+    );
     assert_eq!(served.sandbox.report().created.len(), 4);
+    exits(&served.run(&["fleet", "rollback"]), 0);
+    assert_eq!(runs(&served, 4), ["v1"; 4]);
+    // Nor does it release again what an operator has rolled back.
+    let late = exits(&served.run(&["fleet", "run"]), 3).1;
+    assert!(
+        late.contains("was rolled back") && late.contains("--anew"),
+        "{late}"
+    );
+    assert_eq!(runs(&served, 4), ["v1"; 4]);
+    let nothing = exits(&served.run(&["fleet", "rollback"]), 3).1;
+    assert!(
+        nothing.contains("nothing of fleet fleet is left"),
+        "{nothing}"
+    );
+    exits(&served.run(&["fleet", "run", "--anew"]), 0);
+    assert_eq!(runs(&served, 4), ["v2", "v1", "v1", "v1"]);
 }
 
 #[test]
@@ -530,6 +550,14 @@ fn everything_that_is_wrong_with_a_file_is_told_with_its_line() {
             "expected a number of targets, or a share",
         ),
         (
+            "[settings]\nno-shared-state = true\n",
+            "key `no-shared-state` in fleet.toml (line 2): it is no setting of a target",
+        ),
+        (
+            "[[wave]]\nname = \"\"\n",
+            "wave \"\" in fleet.toml (line 1): a name has 1 to 40 characters",
+        ),
+        (
             "[fleet]\nspeed = 3\n",
             "[fleet] in fleet.toml (line 2): unknown field",
         ),
@@ -665,4 +693,117 @@ fn a_fleet_shares_its_calls_and_stays_below_two_a_second() {
     // What changes something waits for no other: seven calls a target.
     let allowed = 2.0 * together.1 + 15.0 + 8.0 * count as f64;
     assert!((together.0 as f64) < allowed, "{together:?}");
+}
+
+#[test]
+fn what_has_begun_with_a_version_ends_with_it() {
+    let served = world(2);
+    let wave = "[[wave]]\nname = \"one\"\npause = true\n[[wave]]\nname = \"two\"\n";
+    let all = format!("{wave}{}{}", targets([1], "one"), targets([2], "two"));
+    file(&served, &all);
+    exits(&served.run(&["fleet", "run"]), 0);
+    // A job that approves, and names another version, or none.
+    let other = exits(
+        &served.run(&["fleet", "resume", "--version-label", "v3"]),
+        3,
+    )
+    .1;
+    assert!(
+        other.contains("fleet fleet releases v2 to app2-blue"),
+        "{other}"
+    );
+    let path = served.folder.path().join("fleet.toml");
+    let text = std::fs::read_to_string(&path).expect("it reads");
+    std::fs::write(&path, text.replace("version-label = \"v2\"\n", "")).expect("it is written");
+    exits(&served.run(&["fleet", "resume"]), 0);
+    assert_eq!(runs(&served, 2), ["v2"; 2]);
+}
+
+#[test]
+fn a_failure_in_the_last_wave_stops_the_fleet_and_is_begun_again() {
+    let served = world(2);
+    let with = |version: &str| {
+        let second = format!("{}version-label = \"{version}\"\n", targets([2], "all"));
+        file(
+            &served,
+            &format!("[[wave]]\nname = \"all\"\n{}{second}", targets([1], "all")),
+        );
+    };
+    with("v9");
+    let (stopped, _) = exits(&served.run(&["fleet", "run"]), 3);
+    assert!(stopped.contains("is stopped in wave all"), "{stopped}");
+    assert!(
+        stopped.contains("# begins again what was refused"),
+        "{stopped}"
+    );
+    with("v3");
+    exits(&served.run(&["fleet", "resume"]), 0);
+    assert_eq!(runs(&served, 2), ["v2", "v3"]);
+    is_clean(&served, &[(1, 1), (2, 1)]);
+}
+
+#[test]
+fn status_shows_what_an_operator_has_done_by_an_id() {
+    let served = world(1);
+    served.inject(FaultEffect::VersionFailsToDeploy {
+        label: "v3".to_owned(),
+    });
+    let target = targets([1], "all").replace("wave = \"all\"\n", "");
+    file(&served, &format!("{target}version-label = \"v3\"\n"));
+    let (held, _) = exits(&served.run(&["fleet", "run"]), 14);
+    let document = status(&served);
+    let id = document["targets"][0]["deployment"]
+        .as_str()
+        .expect("an id");
+    let hint = " --bucket artifacts --region us-east-1   # app1-blue is held";
+    assert!(held.contains(hint), "{held}");
+    let corrected = [
+        "resume",
+        id,
+        "--version-label",
+        "v2",
+        "--bucket",
+        "artifacts",
+    ];
+    exits(&served.run(&corrected), 0);
+    let document = status(&served);
+    let target = &document["targets"][0];
+    assert_eq!(
+        (&target["standing"], &target["version"]),
+        (&"completed".into(), &"v2".into())
+    );
+}
+
+#[test]
+fn what_the_file_names_is_no_querys_and_two_queries_may_find_the_same() {
+    let served = world(3);
+    let canary = "[[target]]\napp = \"app2\"\nblue = \"app2-blue\"\nwave = \"canary\"\n";
+    let query = "[[query]]\ntags = { tier = \"web\" }\n";
+    file(
+        &served,
+        &format!("[[wave]]\nname = \"canary\"\n[[wave]]\nname = \"rest\"\n{canary}{query}{query}"),
+    );
+    exits(&served.run(&["fleet", "run"]), 0);
+    let document = status(&served);
+    let waves = document["targets"].as_array().expect("targets").iter();
+    let waves: Vec<_> = waves
+        .map(|target| target["wave"].as_str().expect("a wave"))
+        .collect();
+    assert_eq!(waves, ["canary", "rest"]);
+    assert_eq!(runs(&served, 3), ["v1", "v2", "v2"]);
+}
+
+#[test]
+fn each_command_of_a_fleet_has_its_own_help() {
+    for (command, flag) in [
+        (&["fleet", "rollback", "--help"][..], "--wave"),
+        (&["fleet", "status", "-h"], "--watch"),
+        (&["fleet", "run", "-h"], "--anew"),
+        (&["fleet", "export", "kubernetes", "--help"], "--image"),
+    ] {
+        let served = hermetic(command).output().expect("the binary runs");
+        let (shown, _) = exits(&served, 0);
+        assert!(shown.contains(flag), "{command:?}: {shown}");
+        assert!(!shown.contains("--drain "), "{shown}");
+    }
 }

@@ -12,8 +12,8 @@ use super::targets::Prepared;
 use super::view::Board;
 use crate::config::{Config, Named};
 use crate::deployment::Deployment;
-use crate::fleet::Attempt;
-use crate::machine::Order;
+use crate::fleet::{Attempt, Member, Standing};
+use crate::machine::{Order, Rest};
 use crate::notifications::Sender;
 use crate::plan::Goal;
 use crate::preflight::{Refused, Wanted};
@@ -168,4 +168,68 @@ fn session<'a>(
 fn rests(context: &Context, done: Result<Outcome, Error>) -> Result<Ended, Failed> {
     let outcome = done.map_err(|error| context.failed(error))?;
     Ok(Ended::Rests(Box::new(outcome.deployment)))
+}
+
+impl Ended {
+    /// Notes the end in the record of its target.
+    pub fn note(&self, member: &mut Member) {
+        let undoes = member.released.is_some();
+        let (standing, why) = match self {
+            Ended::Left => {
+                if let Some(attempt) = &mut member.attempt {
+                    attempt.worker = None;
+                }
+                return;
+            }
+            Ended::NotBegun => {
+                member.attempt = None;
+                (Standing::RolledBack, Some("nothing had begun".to_owned()))
+            }
+            Ended::LiveAlready => {
+                member.attempt = None;
+                (Standing::Completed, Some("it was live already".to_owned()))
+            }
+            // Its version is still live: that deployment is what there is to see.
+            Ended::Refused(why) if undoes => {
+                let released = member.released.take();
+                if let (Some(attempt), Some(released)) = (&mut member.attempt, released) {
+                    attempt.deployment = released;
+                }
+                (Standing::Stuck, Some(why.clone()))
+            }
+            Ended::Refused(why) => {
+                member.attempt = None;
+                (Standing::Refused, Some(why.clone()))
+            }
+            Ended::Interrupted(why) => (Standing::Interrupted, Some(why.clone())),
+            Ended::Rests(deployment) => {
+                if !undoes {
+                    // An operator may have corrected it.
+                    member.version = Some(deployment.plan.version.clone());
+                }
+                let why = || Some(deployment.meaning().to_owned());
+                match (deployment.state.rest(), undoes) {
+                    (Some(Rest::Completed), true) => (Standing::RolledBack, None),
+                    (Some(Rest::Completed), false) => {
+                        // A rollback that came too late is still to be done.
+                        if let Some(attempt) = &mut member.attempt {
+                            attempt.goal = Goal::Release;
+                        }
+                        (Standing::Completed, None)
+                    }
+                    (Some(Rest::RolledBack), true) => (
+                        Standing::Stuck,
+                        Some(format!(
+                            "its rollback was itself rolled back: {}",
+                            deployment.meaning()
+                        )),
+                    ),
+                    (Some(rest), _) => (Standing::from(rest), why()),
+                    (None, _) => (Standing::Interrupted, why()),
+                }
+            }
+        };
+        member.standing = standing;
+        member.why = why;
+    }
 }

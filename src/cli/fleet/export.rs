@@ -35,7 +35,7 @@ pub(super) struct KubernetesArgs {
     #[command(flatten)]
     pub file: FileArg,
     /// Image of bluegreen, with its tag or digest
-    #[arg(long, value_name = "IMAGE")]
+    #[arg(long, value_name = "IMAGE", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub image: String,
     /// How many workers share the fleet
     #[arg(long, value_name = "NUMBER", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]

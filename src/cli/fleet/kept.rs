@@ -1,15 +1,18 @@
 //! A fleet as its file and its record describe it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::super::context::Context;
 use super::super::exit::{Exit, Failed};
 use super::arguments::VersionArg;
+use super::attempt::Ended;
 use super::targets::{Prepared, again, found};
 use crate::config::Options;
 use crate::config::fleet::{FleetFile, Target};
-use crate::fleet::{Member, Standing};
+use crate::fleet::{FleetState, Member, Standing};
 use crate::fleets::FleetJournal;
+use crate::plan::Goal;
 use crate::shared::FleetRecord;
 use crate::text::for_shell;
 
@@ -27,6 +30,8 @@ pub(super) struct Fleet {
     /// How they are released, in the same order.
     pub prepared: Vec<Prepared>,
     journal: FleetJournal,
+    /// Whether there was no record, or one that is over for this file.
+    begins: bool,
     /// The path of the file, for the commands that messages name.
     path: String,
 }
@@ -36,8 +41,11 @@ pub(super) struct Fleet {
 pub(super) enum Of {
     /// The fleet that the record holds, whether it is over or not.
     TheRecord,
-    /// That one unless it is over.
-    ANewRun,
+    /// That one, unless it is over and the file releases something else, or `anew` is ordered.
+    ANewRun {
+        /// Whether a fleet begins anew that has released the same.
+        anew: bool,
+    },
     /// What the file describes, whatever has begun.
     TheFile,
 }
@@ -69,10 +77,15 @@ impl Fleet {
         let journal = FleetJournal::new(&file.name, shared);
         let record = match of {
             Of::TheFile => None,
-            Of::TheRecord | Of::ANewRun => journal.read(&mut context.store).await?,
+            Of::TheRecord | Of::ANewRun { .. } => journal.read(&mut context.store).await?,
         };
-        let record = record.filter(|record| !(of == Of::ANewRun && record.state.is_end()));
         let label = version.version_label.as_ref().filter(|l| !l.is_empty());
+        let record = record.filter(|record| match of {
+            Of::ANewRun { anew } if record.state.is_end() => {
+                !anew && releases_the_same(&file, record, &context.options, (definition, label))
+            }
+            _ => true,
+        });
         let targets = match &record {
             Some(record) => of_record(&file, record)?,
             None => {
@@ -92,12 +105,19 @@ impl Fleet {
         let (mut members, mut prepared) = (Vec::new(), Vec::new());
         let mut settled = Vec::new();
         for (target, query) in &targets {
-            let one = Prepared::new((target, definition), &context.options, label)?;
+            let mut one = Prepared::new((target, definition), &context.options, label)?;
             members.push(one.member(target, *query));
+            let known = record
+                .as_ref()
+                .map(|record| &record.members[members.len() - 1]);
+            if let Some(kept) = known.filter(|known| !begins_again(known)) {
+                // What has begun with a version ends with it.
+                one.args.version(kept.version.clone());
+            }
             prepared.push(one);
             settled.push(target.clone());
         }
-        refuse_the_same_twice(&members)?;
+        refuse_the_same_twice(&members, &prepared)?;
         Ok(Fleet {
             context,
             file,
@@ -105,6 +125,7 @@ impl Fleet {
             targets: settled,
             text,
             prepared,
+            begins: record.is_none(),
             journal,
             path: path.display().to_string(),
         })
@@ -116,20 +137,38 @@ impl Fleet {
         let now = self.context.clock.now();
         let (name, plan) = (self.file.name.clone(), self.file.plan.clone());
         let members = self.members.clone();
+        let begins = self.begins;
         let begun = |record: &mut Option<FleetRecord>| {
-            if let Some(record) = record.as_ref().filter(|record| !record.state.is_end()) {
-                let releases = |m: &Member| (m.name.clone(), m.version.clone());
-                let same = record.members.iter().map(releases);
-                return same.eq(members.iter().map(releases));
+            if let Some(record) = record
+                .as_ref()
+                .filter(|record| !begins || !record.state.is_end())
+            {
+                let differs = differs(&record.members, &members);
+                return match record.state {
+                    FleetState::RolledBack => Begun::WasRolledBack,
+                    _ if differs => Begun::IsAnother,
+                    _ => Begun::Continues,
+                };
             }
             *record = Some(FleetRecord::new(&name, plan.clone(), members.clone(), now));
-            true
+            Begun::Continues
         };
-        let (_, is_this) = self.journal.change(&mut self.context.store, begun).await?;
-        if is_this {
-            return Ok(());
-        }
+        let (_, begun) = self.journal.change(&mut self.context.store, begun).await?;
         let file = for_shell(&self.path);
+        match begun {
+            Begun::Continues => return Ok(()),
+            Begun::IsAnother => {}
+            Begun::WasRolledBack => {
+                let message = format!(
+                    "fleet {} has released this version, and was rolled back",
+                    self.file.name
+                );
+                return Err(Failed::new(Exit::Refused, message).hint(format!(
+                    "nothing was changed; if you want to release it again: bluegreen fleet run {file} \
+                     --anew"
+                )));
+            }
+        }
         let message = format!(
             "fleet {} is not over, and releases another version or to other targets",
             self.file.name
@@ -180,39 +219,101 @@ impl Fleet {
         })
     }
 
-    /// Notes how those of its deployments stand now that waited for an operator, who may have
-    /// continued them by themselves.
+    /// Notes how its deployments stand now: their process may be gone, and an operator may have
+    /// continued one by its id.
     pub async fn update_rested(&mut self) -> Result<(), Failed> {
         let record = self.record().await?;
-        let mut stands = Vec::new();
-        for (number, member) in record.members.iter().enumerate() {
-            let waits = matches!(member.standing, Standing::Held | Standing::Stuck);
-            let Some(attempt) = member.attempt.as_ref().filter(|_| waits) else {
-                continue;
-            };
-            let context = self.prepared[number].context(&self.context)?;
-            let Ok(found) = context.find(Some(&attempt.deployment)).await else {
-                continue;
-            };
-            if let Some(rest) = found.deployment.state.rest() {
-                stands.push((number, attempt.deployment.clone(), Standing::from(rest)));
-            }
-        }
+        let ended = self.rested(&record).await?;
         self.change(|record| {
-            for (number, deployment, standing) in &stands {
+            for (number, before, ended) in &ended {
                 let member = &mut record.members[*number];
-                let is_same = member
-                    .attempt
-                    .as_ref()
-                    .is_some_and(|attempt| attempt.deployment == *deployment);
-                if is_same && member.standing != *standing {
-                    member.standing = *standing;
-                    member.why = None;
+                if member == before {
+                    ended.note(member);
                 }
             }
         })
         .await
         .map(drop)
+    }
+
+    /// The record with its targets as their deployments stand now.
+    pub async fn as_it_stands(&self, mut record: FleetRecord) -> Result<FleetRecord, Failed> {
+        for (number, _, ended) in self.rested(&record).await? {
+            ended.note(&mut record.members[number]);
+        }
+        Ok(record)
+    }
+
+    /// The targets whose deployment rests otherwise than the record says, as it has them.
+    async fn rested(&self, record: &FleetRecord) -> Result<Vec<(usize, Member, Ended)>, Failed> {
+        let mut rested = Vec::new();
+        for (number, member) in record.members.iter().enumerate() {
+            let may_rest = matches!(
+                member.standing,
+                Standing::UnderWay | Standing::Interrupted | Standing::Held | Standing::Stuck
+            );
+            let Some(attempt) = member.attempt.as_ref().filter(|_| may_rest) else {
+                continue;
+            };
+            let context = self.prepared[number].context(&self.context)?;
+            let Ok(Some(found)) = context.known(&attempt.deployment).await else {
+                continue;
+            };
+            let is_undone = attempt.goal == Goal::Previous && member.standing == Standing::Stuck;
+            if found.deployment.state.rests() && !is_undone {
+                let ended = Ended::Rests(Box::new(found.deployment));
+                let mut noted = member.clone();
+                ended.note(&mut noted);
+                if noted.standing != member.standing {
+                    rested.push((number, member.clone(), ended));
+                }
+            }
+        }
+        Ok(rested)
+    }
+
+    /// Refuses another version than that with which the fleet has begun, for what has not failed.
+    pub fn releases_what_it_began_with(&self, record: &FleetRecord) -> Result<(), Failed> {
+        let open = record.members.iter().zip(&self.members);
+        let mut open = open.filter(|(kept, _)| kept.is_open());
+        let other = open.find(|(kept, now)| now.version.is_some() && kept.version != now.version);
+        let Some((kept, now)) = other else {
+            return Ok(());
+        };
+        let version = |member: &Member| member.version.clone().unwrap_or("the newest".to_owned());
+        let message = format!(
+            "fleet {} releases {} to {}, and the file or --version-label says {}",
+            self.file.name,
+            version(kept),
+            kept.name,
+            version(now)
+        );
+        Err(Failed::new(Exit::Refused, message).hint(
+            "nothing was changed; a fleet ends with the version that it began with: continue it with \
+             that one, or roll it back and run the other one",
+        ))
+    }
+
+    /// The flags with which a target's deployment is found from everywhere.
+    pub fn place_of(&self, member: &Member) -> String {
+        let number = self.members.iter().position(|one| one.name == member.name);
+        let Some(prepared) = number.map(|number| &self.prepared[number]) else {
+            return String::new();
+        };
+        let options = &prepared.options;
+        let bucket = Some(prepared.config.bucket.clone()).filter(|_| !options.no_shared_state);
+        let flags = [
+            ("bucket", bucket),
+            ("region", options.region.clone()),
+            ("profile", options.profile.clone()),
+            ("role", options.role.clone()),
+            ("external-id", options.external_id.clone()),
+        ];
+        let given = flags.into_iter().filter_map(|(name, value)| {
+            let value = value.filter(|value| !value.is_empty())?;
+            Some(format!(" --{name} {}", for_shell(&value)))
+        });
+        given.collect()
     }
 
     /// The path of the file, as a shell takes it.
@@ -261,18 +362,65 @@ fn of_record(
     record.members.iter().map(of_member).collect()
 }
 
-/// Refuses two targets that are the same environment.
-fn refuse_the_same_twice(members: &[Member]) -> Result<(), Failed> {
-    for (number, member) in members.iter().enumerate() {
-        let of = |m: &Member| (m.region.clone(), m.application.clone(), m.blue.clone());
-        let mut earlier = members.iter().take(number);
-        if let Some(other) = earlier.find(|other| of(other) == of(member)) {
-            let message = format!(
-                "targets {} and {} are the same environment, {} of {}",
-                other.name, member.name, member.blue, member.application
-            );
-            return Err(Failed::new(Exit::Refused, message)
-                .hint("nothing was changed; leave one of them out"));
+/// What became of the order to begin a fleet.
+#[derive(Clone, Copy)]
+enum Begun {
+    /// It begins, or is under way, or has ended with the same.
+    Continues,
+    /// One that releases something else is not over.
+    IsAnother,
+    /// It has released the same, and was rolled back.
+    WasRolledBack,
+}
+
+/// Whether a target begins again, with what the file says now, when its fleet is resumed.
+pub(super) fn begins_again(member: &Member) -> bool {
+    matches!(member.standing, Standing::Refused | Standing::RolledBack)
+}
+
+/// Whether the file has other targets than the record, or another version for one that is open.
+fn differs(kept: &[Member], now: &[Member]) -> bool {
+    let other = |(kept, now): (&Member, &Member)| {
+        kept.name != now.name || kept.is_open() && kept.version != now.version
+    };
+    kept.len() != now.len() || kept.iter().zip(now).any(other)
+}
+
+/// Whether the file releases what a fleet that is over has released: named versions, to the same
+/// targets.
+fn releases_the_same(
+    file: &FleetFile,
+    record: &FleetRecord,
+    options: &Options,
+    (definition, label): (&clap::Command, Option<&String>),
+) -> bool {
+    let Ok(targets) = of_record(file, record) else {
+        return false;
+    };
+    let mut pairs = targets.iter().zip(&record.members);
+    pairs.all(|((target, query), member)| {
+        let prepared = Prepared::new((target, definition), options, label);
+        let version = prepared.map(|one| one.member(target, *query).version);
+        version.is_ok_and(|version| version.is_some() && version == member.version)
+    })
+}
+
+/// Refuses targets that use an environment of the same name: each is blue or green of one alone.
+fn refuse_the_same_twice(members: &[Member], prepared: &[Prepared]) -> Result<(), Failed> {
+    let mut used = BTreeMap::new();
+    for (member, prepared) in members.iter().zip(prepared) {
+        let (options, config) = (&prepared.options, &prepared.config);
+        let account = (&options.profile, &options.role, &options.region);
+        for name in [&config.blue, &config.green] {
+            if let Some(other) = used.insert((account, name), &member.name) {
+                let message = format!(
+                    "targets {other} and {} both use the environment {name}",
+                    member.name
+                );
+                return Err(Failed::new(Exit::Refused, message).hint(
+                    "nothing was changed; leave one of them out, or give one another `green`",
+                ));
+            }
         }
     }
     Ok(())

@@ -10,7 +10,7 @@ use super::kept::Fleet;
 use crate::preflight::Finding;
 use crate::text::foreign;
 
-pub(super) async fn show(fleet: &mut Fleet) -> Result<Exit, Failed> {
+pub(super) async fn show(fleet: &Fleet) -> Result<Exit, Failed> {
     let mut table = Table::new();
     let header = ["TARGET", "WAVE", "RUNS", "RELEASES", "CHECKS"];
     table.load_style(presets::NOTHING).set_header(header);

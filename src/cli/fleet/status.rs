@@ -17,10 +17,13 @@ pub(super) async fn show(fleet: &mut Fleet, json: bool, watch: bool) -> Result<E
     let mut shown = String::new();
     loop {
         let record = fleet.record().await?;
+        let record = fleet.as_it_stands(record).await?;
         let text = match json {
             true => serde_json::to_string_pretty(&document(&record))
                 .expect("a document is plain strings and numbers"),
-            false => story(&record, &fleet.path_for_shell()),
+            false => story(&record, &fleet.path_for_shell(), &|member| {
+                fleet.place_of(member)
+            }),
         };
         if text != shown {
             match json {

@@ -33,8 +33,8 @@ impl Prepared {
     ) -> Result<Prepared, Failed> {
         let about = |failed: Failed| failed.about(&format!("target {}", target.name));
         let (options, mut args) = settings((&target.settings, definition), own).map_err(about)?;
-        if let Some(version) = version {
-            args.release(version);
+        if version.is_some() {
+            args.version(version.cloned());
         }
         let config = options.config().map_err(|error| about(error.into()))?;
         Ok(Prepared {
@@ -83,7 +83,7 @@ fn settings(
         let told = told.split("\n\n").next().unwrap_or(told).trim();
         Failed::new(Exit::Refused, told).hint("nothing was changed; put the file right")
     };
-    let matches = of_file(definition.clone(), file).map_err(wrong)?;
+    let matches = of_file(of_a_release(definition), file).map_err(wrong)?;
     let given = Options::from_arg_matches(&matches).map_err(wrong)?;
     let args = run::Args::from_arg_matches(leaf(&matches)).map_err(wrong)?;
     let options = Options {
@@ -113,6 +113,16 @@ fn settings(
     Ok((options, args))
 }
 
+/// The command line of a release without the other commands, which a fleet of hundreds would build
+/// hundreds of times.
+fn of_a_release(definition: &Command) -> Command {
+    let run = definition.find_subcommand("run").cloned();
+    let globals = definition.get_arguments().filter(|arg| arg.is_global_set());
+    Command::new("bluegreen")
+        .args(globals.cloned())
+        .subcommands(run)
+}
+
 /// The targets that the queries of a file find now. An environment that bluegreen has made counts
 /// only where it is the only one of its application that has the tags: it serves then.
 pub(super) async fn found(
@@ -122,8 +132,16 @@ pub(super) async fn found(
 ) -> Result<Vec<(Target, usize)>, Failed> {
     let mut found: Vec<(Target, usize)> = Vec::new();
     let mut names: BTreeSet<String> = file.targets.iter().map(|t| t.name.clone()).collect();
+    // One that the file names, or that an earlier query has found, is what that says.
+    let environment = |target: &Target| {
+        ["region", "app", "blue"].map(|key| target.settings.value(key).unwrap_or_default())
+    };
+    let mut known: BTreeSet<_> = file.targets.iter().map(environment).collect();
     for (number, query) in file.queries.iter().enumerate() {
         for target in answers(context, query, definition).await? {
+            if !known.insert(environment(&target)) {
+                continue;
+            }
             let region = target.settings.value("region").unwrap_or_default();
             let mut named = target;
             if names.contains(&named.name) {

@@ -17,7 +17,6 @@ use super::view::{Board, emit_state, exit_of, heartbeat};
 use crate::clock::Moment;
 use crate::facts::is_healthy;
 use crate::fleet::{Attempt, FleetState, Member, Standing, decide};
-use crate::machine::Rest;
 use crate::plan::Goal;
 use crate::report::fleet::story;
 use crate::shared::{FleetRecord, Holder};
@@ -100,7 +99,7 @@ pub(super) async fn work(mut fleet: Fleet, goal: Goal) -> Result<Exit, Failed> {
     fleet.context.forget_what_is_old();
     let paused = fleet.context.options.ci.exit_code_paused;
     let exit = exit_of(&record, goal, paused);
-    tell(&story(&record, &file));
+    tell(&story(&record, &file, &|member| fleet.place_of(member)));
     let why = record.transitions.last().map(|last| last.why.clone());
     emit_state(&record, &why.unwrap_or_default(), Some(exit.code()));
     Ok(exit)
@@ -463,59 +462,5 @@ impl Change<'_> {
         member.standing = Standing::UnderWay;
         member.why = None;
         self.taken.push(number);
-    }
-}
-
-impl Ended {
-    /// Notes the end in the record of its target.
-    fn note(&self, member: &mut Member) {
-        let undoes = member.released.is_some();
-        let (standing, why) = match self {
-            Ended::Left => {
-                if let Some(attempt) = &mut member.attempt {
-                    attempt.worker = None;
-                }
-                return;
-            }
-            Ended::NotBegun => {
-                member.attempt = None;
-                (Standing::RolledBack, Some("nothing had begun".to_owned()))
-            }
-            Ended::LiveAlready => {
-                member.attempt = None;
-                (Standing::Completed, Some("it was live already".to_owned()))
-            }
-            // The version is live that was to be undone.
-            Ended::Refused(why) if undoes => (Standing::Stuck, Some(why.clone())),
-            Ended::Refused(why) => {
-                member.attempt = None;
-                (Standing::Refused, Some(why.clone()))
-            }
-            Ended::Interrupted(why) => (Standing::Interrupted, Some(why.clone())),
-            Ended::Rests(deployment) => {
-                let why = || Some(deployment.meaning().to_owned());
-                match (deployment.state.rest(), undoes) {
-                    (Some(Rest::Completed), true) => (Standing::RolledBack, None),
-                    (Some(Rest::Completed), false) => {
-                        // A rollback that came too late is still to be done.
-                        if let Some(attempt) = &mut member.attempt {
-                            attempt.goal = Goal::Release;
-                        }
-                        (Standing::Completed, None)
-                    }
-                    (Some(Rest::RolledBack), true) => (
-                        Standing::Stuck,
-                        Some(format!(
-                            "its rollback was itself rolled back: {}",
-                            deployment.meaning()
-                        )),
-                    ),
-                    (Some(rest), _) => (Standing::from(rest), why()),
-                    (None, _) => (Standing::Interrupted, why()),
-                }
-            }
-        };
-        member.standing = standing;
-        member.why = why;
     }
 }

@@ -53,6 +53,19 @@ impl FleetState {
         ) || self.is_end()
     }
 
+    /// The wave that it is about; none where that is of all.
+    #[must_use]
+    pub fn wave(self) -> Option<usize> {
+        match self {
+            FleetState::Releasing { wave }
+            | FleetState::Baking { wave, .. }
+            | FleetState::AwaitingApproval { wave }
+            | FleetState::Stopped { wave } => Some(wave),
+            FleetState::RollingBack { wave } => wave,
+            FleetState::Completed | FleetState::RolledBack => None,
+        }
+    }
+
     /// Whether the fleet is over.
     #[must_use]
     pub fn is_end(self) -> bool {
@@ -100,7 +113,7 @@ pub fn resume(state: FleetState, members: &mut [Member]) -> Option<FleetState> {
         match member.standing {
             Standing::Interrupted => member.leave(),
             Standing::RolledBack | Standing::Refused
-                if matches!(state, FleetState::Stopped { .. }) =>
+                if matches!(state, FleetState::Stopped { .. } | FleetState::Completed) =>
             {
                 member.standing = Standing::Waiting;
                 member.attempt = None;
@@ -124,7 +137,9 @@ pub fn resume(state: FleetState, members: &mut [Member]) -> Option<FleetState> {
             })
         }
         FleetState::Baking { .. } | FleetState::RollingBack { .. } => Some(state),
-        FleetState::Completed | FleetState::RolledBack => None,
+        // What has failed within what the plan tolerates.
+        FleetState::Completed => first.map(|wave| FleetState::Releasing { wave }),
+        FleetState::RolledBack => None,
     }
 }
 
@@ -191,8 +206,13 @@ fn roll_back(plan: &FleetPlan, wave: Option<usize>, members: &[Member]) -> Decis
     let mut left: Vec<usize> = left.map(|(number, _)| number).collect();
     left.reverse();
     if left.is_empty() && returns == 0 {
-        let why = "every target that had begun is back at the version before, or needs a person";
-        return enter(FleetState::RolledBack, why);
+        let of = wave.and_then(|wave| plan.waves.get(wave));
+        let of = of.map(|wave| format!(" of wave {}", wave.name));
+        let why = format!(
+            "every target{} that had begun is back at the version before, or needs a person",
+            of.unwrap_or_default()
+        );
+        return enter(FleetState::RolledBack, &why);
     }
     left.truncate(plan.concurrency.saturating_sub(returns));
     Decision {
@@ -205,10 +225,7 @@ fn roll_back(plan: &FleetPlan, wave: Option<usize>, members: &[Member]) -> Decis
 fn stopped(plan: &FleetPlan, wave: usize, members: &[Member]) -> Option<Decision> {
     let failed = count(members, |member| member.has_failed());
     let is_reached = plan.stop_after.is_reached(failed, members.len());
-    let waits = members
-        .iter()
-        .any(|member| member.standing == Standing::Waiting);
-    (is_reached && waits).then(|| {
+    is_reached.then(|| {
         let of = members.len();
         enter(
             FleetState::Stopped { wave },

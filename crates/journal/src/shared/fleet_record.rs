@@ -1,5 +1,7 @@
 //! The record of a fleet: one object in the bucket, or one row of the journal.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::error::SharedError;
@@ -86,6 +88,19 @@ impl Kept for FleetRecord {
             ));
         }
         self.plan.check()?;
+        let waves = self.plan.waves.len();
+        if self.state.wave().is_some_and(|wave| wave >= waves) {
+            return Err("its state is of a wave that it has not".to_owned());
+        }
+        let mut names = HashSet::new();
+        if let Some(twice) = self
+            .members
+            .iter()
+            .find(|member| !names.insert(&member.name))
+        {
+            let name = short(&twice.name, 80);
+            return Err(format!("target {name:?} is there twice"));
+        }
         for member in &self.members {
             if member.wave >= self.plan.waves.len() {
                 let name = short(&member.name, 80);
