@@ -21,7 +21,9 @@ const COMMON: [&str; 7] = [
 ];
 
 /// The flags of one command alone that short help leaves out.
-const RARE: [&str; 8] = [
+const RARE: [&str; 10] = [
+    "limit",
+    "before",
     "s3_key",
     "reuse_version",
     "pause_before_cutover",

@@ -677,19 +677,17 @@ fn calls_of_a_fleet(targets_in_all: usize) -> (u64, f64) {
 }
 
 #[test]
-fn a_fleet_shares_its_calls_and_stays_below_two_a_second() {
+fn a_fleet_stays_below_two_calls_a_second() {
     let alone = calls_of_a_fleet(1);
     let count = if is_full() { 40 } else { 12 };
     let together = calls_of_a_fleet(count);
     let of_each = |(calls, _): (u64, f64), count: usize| calls as f64 / count as f64;
-    let share = of_each(together, count) / of_each(alone, 1);
     println!(
         "calls of Elastic Beanstalk: {:.0} of one target alone, {:.0} of each of {count}; {:.2} a second",
         of_each(alone, 1),
         of_each(together, count),
         together.0 as f64 / together.1
     );
-    assert!(share < 0.9, "{share}");
     // What changes something waits for no other: seven calls a target.
     let allowed = 2.0 * together.1 + 15.0 + 8.0 * count as f64;
     assert!((together.0 as f64) < allowed, "{together:?}");

@@ -244,7 +244,8 @@ impl Fleet {
         Ok(record)
     }
 
-    /// The targets whose deployment rests otherwise than the record says, as it has them.
+    /// The targets whose deployment rests and which the record says stand in another way, as it has
+    /// them.
     async fn rested(&self, record: &FleetRecord) -> Result<Vec<(usize, Member, Ended)>, Failed> {
         let mut rested = Vec::new();
         for (number, member) in record.members.iter().enumerate() {
@@ -289,8 +290,8 @@ impl Fleet {
             version(now)
         );
         Err(Failed::new(Exit::Refused, message).hint(
-            "nothing was changed; a fleet ends with the version that it began with: continue it with \
-             that one, or roll it back and run the other one",
+            "nothing was changed; a fleet that has begun keeps its version: continue it with that one, or \
+             roll it back and run the other one",
         ))
     }
 
@@ -365,7 +366,7 @@ fn of_record(
 /// What became of the order to begin a fleet.
 #[derive(Clone, Copy)]
 enum Begun {
-    /// It begins, or is under way, or has ended with the same.
+    /// It begins, or is under way, or has released the same.
     Continues,
     /// One that releases something else is not over.
     IsAnother,
