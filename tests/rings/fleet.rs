@@ -805,3 +805,86 @@ fn each_command_of_a_fleet_has_its_own_help() {
         assert!(!shown.contains("--drain "), "{shown}");
     }
 }
+
+#[test]
+fn a_fleet_without_versions_is_not_exported() {
+    let served = world(1);
+    let target = targets([1], "all").replace("wave = \"all\"\n", "");
+    let text = format!("{target}{SETTINGS}").replace("version-label = \"v2\"\n", "");
+    std::fs::write(served.folder.path().join("fleet.toml"), text).expect("it is written");
+    for export in [
+        &["fleet", "export", "step-functions"][..],
+        &["fleet", "export", "kubernetes", "--image", "bluegreen:1"],
+    ] {
+        let (_, told) = exits(&served.run(export), 3);
+        assert!(
+            told.contains("target app1-blue has no version-label"),
+            "{told}"
+        );
+    }
+    let named = ["fleet", "export", "step-functions", "--version-label", "v2"];
+    let (template, _) = exits(&served.run(&named), 0);
+    let template: Value = serde_json::from_str(&template).expect("JSON");
+    let command = &template["Resources"]["StateMachine"]["Properties"]["Definition"]["States"]["Targets of all"]
+        ["Result"][0]["command"];
+    let command = command.to_string();
+    assert!(
+        command.contains("--version-label=v2") && command.contains("--blue=app1-blue"),
+        "{command}"
+    );
+}
+
+/// The pods of an exported Job pass Pod Security "restricted", and each ends as its exit code says.
+#[test]
+fn an_exported_job_is_restricted_and_knows_the_exit_codes() {
+    let served = world(1);
+    file(
+        &served,
+        &targets([1], "all").replace("wave = \"all\"\n", ""),
+    );
+    let export = [
+        "fleet",
+        "export",
+        "kubernetes",
+        "--image",
+        "bluegreen:1",
+        "--workers",
+        "2",
+    ];
+    let (list, _) = exits(&served.run(&export), 0);
+    let list: Value = serde_json::from_str(&list).expect("JSON");
+    let (file, job) = (&list["items"][0], &list["items"][1]["spec"]);
+    assert!(
+        file["data"]["fleet.toml"]
+            .as_str()
+            .expect("a text")
+            .contains("name = \"fleet\"")
+    );
+    assert_eq!(
+        (&job["completionMode"], &job["completions"]),
+        (&"Indexed".into(), &2.into())
+    );
+    let pod = &job["template"]["spec"];
+    assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
+    assert_eq!(
+        pod["securityContext"]["seccompProfile"]["type"],
+        "RuntimeDefault"
+    );
+    let container = &pod["containers"][0]["securityContext"];
+    assert_eq!(container["allowPrivilegeEscalation"], false);
+    assert_eq!(container["readOnlyRootFilesystem"], true);
+    assert_eq!(container["capabilities"]["drop"][0], "ALL");
+    let rules = job["podFailurePolicy"]["rules"]
+        .as_array()
+        .expect("rules")
+        .iter();
+    let codes = |action: &str| {
+        let rule = rules
+            .clone()
+            .find(|rule| rule["action"] == action)
+            .expect("a rule");
+        rule["onExitCodes"]["values"].to_string()
+    };
+    assert_eq!(codes("FailJob"), "[2,3,10,11,12,13,14,20]");
+    assert_eq!(codes("Count"), "[75]");
+}

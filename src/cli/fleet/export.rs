@@ -42,7 +42,24 @@ pub(super) struct KubernetesArgs {
     pub workers: u32,
 }
 
+/// Refuses a target without a version: what is run again later would release another one.
+fn names_its_versions(fleet: &Fleet) -> Result<(), Failed> {
+    let mut without = fleet
+        .members
+        .iter()
+        .filter(|member| member.version.is_none());
+    let Some(member) = without.next() else {
+        return Ok(());
+    };
+    let message = format!("target {} has no version-label", member.name);
+    Err(Failed::new(Exit::Refused, message).hint(
+        "nothing was written; name it: a container that is run again would release whatever is the \
+         newest version then",
+    ))
+}
+
 pub(super) fn step_functions(fleet: &Fleet) -> Result<Exit, Failed> {
+    names_its_versions(fleet)?;
     let targets = fleet.targets.iter().zip(&fleet.prepared);
     let targets: Result<Vec<_>, Failed> = targets
         .map(|(target, prepared)| {
@@ -71,6 +88,7 @@ pub(super) fn step_functions(fleet: &Fleet) -> Result<Exit, Failed> {
 }
 
 pub(super) fn kubernetes(fleet: &Fleet, args: &KubernetesArgs) -> Result<Exit, Failed> {
+    names_its_versions(fleet)?;
     let (name, text) = (&fleet.file.name, &fleet.text);
     print(&kubernetes::objects(name, text, &args.image, args.workers))
 }
