@@ -131,6 +131,7 @@ pub(super) async fn run(
             let of = Of::ANewRun { anew: *anew };
             let mut fleet = open(&release.file, &release.version, of).await?;
             fleet.begin().await?;
+            fleet.update_rested().await?;
             worker::work(fleet, Goal::Release).await
         }
         FleetCommand::Status(args) => {
@@ -220,7 +221,12 @@ async fn roll_back(fleet: &mut Fleet, wave: Option<&str>) -> Result<(), Failed> 
         })
         .await?;
     done.map_err(|()| {
-        let message = format!("nothing of fleet {} is left to roll back", fleet.file.name);
+        let of = wave.map(|wave| format!("wave {} of ", fleet.file.plan.waves[wave].name));
+        let of = of.unwrap_or_default();
+        let message = format!(
+            "nothing of {of}fleet {} is left to roll back",
+            fleet.file.name
+        );
         Failed::new(Exit::Refused, message).hint(
             "nothing was changed; `bluegreen rollback ID --yes` undoes one release, by its id",
         )

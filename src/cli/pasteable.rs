@@ -25,8 +25,8 @@ const PLACE: [&str; 8] = [
 const TARGET: [&str; 3] = ["app", "blue", "green"];
 
 /// The commands that carry a deployment on, or show it.
-const COMMANDS: [&str; 8] = [
-    "resume", "rollback", "status", "wait", "cleanup", "approve", "history", "report",
+const COMMANDS: [&str; 9] = [
+    "fleet", "resume", "rollback", "status", "wait", "cleanup", "approve", "history", "report",
 ];
 
 /// The commands of a release, and of what is checked before it.
@@ -99,6 +99,14 @@ fn with_flags(text: &str, [flags, target]: &[String; 2]) -> String {
             continue;
         }
         let mut length = command.len();
+        if command == "fleet" {
+            // The flags go behind what it does.
+            let verb = rest[length..].strip_prefix(' ').unwrap_or_default();
+            let verb = verb.split(|c: char| !c.is_ascii_lowercase()).next();
+            length += verb
+                .filter(|verb| !verb.is_empty())
+                .map_or(0, |verb| 1 + verb.len());
+        }
         let deployment = rest[length..].strip_prefix(' ').unwrap_or_default();
         let name = deployment
             .split(|c: char| !c.is_ascii_alphanumeric())
@@ -108,7 +116,18 @@ fn with_flags(text: &str, [flags, target]: &[String; 2]) -> String {
             length += 1 + name.len();
         }
         done.push_str(&rest[..length]);
-        done.push_str(flags);
+        // What the command says itself is not said again.
+        let line = rest[length..].split(['\n', '`']).next().unwrap_or_default();
+        for flag in flags.split(" --").skip(1) {
+            let name = flag.split([' ', '=']).next().unwrap_or_default();
+            let is_there = [" ", "="]
+                .iter()
+                .any(|end| line.contains(&format!("--{name}{end}")));
+            if !is_there {
+                done.push_str(" --");
+                done.push_str(flag);
+            }
+        }
         if releases {
             done.push_str(target);
         }
@@ -141,6 +160,14 @@ mod tests {
             (
                 "again: bluegreen run --version-label v1".to_owned(),
                 "again: bluegreen run --bucket b --app a --version-label v1".to_owned(),
+            ),
+            (
+                "  bluegreen fleet resume fleet.toml".to_owned(),
+                "  bluegreen fleet resume --bucket b fleet.toml".to_owned(),
+            ),
+            (
+                format!("bluegreen status {id} --bucket c"),
+                format!("bluegreen status {id} --bucket c"),
             ),
             (
                 "use the newer bluegreen, or bluegreen sandbox".to_owned(),

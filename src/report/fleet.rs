@@ -334,11 +334,8 @@ fn leads_on(record: &FleetRecord, file: &str, place: &dyn Fn(&Member) -> String)
         FleetState::Completed | FleetState::RolledBack => None,
     };
     let resumes = resumes.map(|what| format!("  bluegreen fleet resume {file}   # {what}"));
-    let is_over = matches!(
-        record.state,
-        FleetState::RollingBack { .. } | FleetState::RolledBack
-    );
-    let undoes = (!is_over && record.members.iter().any(Member::is_to_undo)).then(|| {
+    let is_under_way = matches!(record.state, FleetState::RollingBack { .. });
+    let undoes = (!is_under_way && record.members.iter().any(Member::is_to_undo)).then(|| {
         format!(
             "  bluegreen fleet rollback {file}   # returns what was released to the version before"
         )

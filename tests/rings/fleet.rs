@@ -8,7 +8,7 @@ use bluegreen::cli;
 use bluegreen::config::file::Text;
 use bluegreen::config::fleet::FleetFile;
 use bluegreen_sandbox::{Description, FaultEffect, Options, Phase, TapVerdict};
-use bluegreen_testing::sample::is_full;
+use bluegreen_testing::sample::{is_full, sampled};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -174,10 +174,7 @@ fn a_canary_goes_first_and_the_others_once_an_operator_approves() {
     // Another run of the same, as a job that is repeated begins it, changes nothing, and what undoes
     // the fleet stays known.
     let (again, _) = exits(&served.run(&["fleet", "run"]), 0);
-    assert!(
-        again.contains("bluegreen fleet rollback fleet.toml"),
-        "{again}"
-    );
+    assert!(again.contains("bluegreen fleet rollback"), "{again}");
     assert_eq!(served.sandbox.report().created.len(), 4);
     exits(&served.run(&["fleet", "rollback"]), 0);
     assert_eq!(runs(&served, 4), ["v1"; 4]);
@@ -442,7 +439,7 @@ fn an_interrupted_fleet_is_left_in_order_and_resumed() {
     kill_process(pid, Signal::TERM).expect("it is told");
     let (_, log) = exits(&running.wait_with_output().expect("it ends"), 75);
     assert!(
-        log.contains("continue with: bluegreen fleet resume fleet.toml"),
+        log.contains("continue with: bluegreen fleet resume"),
         "{log}"
     );
     let document = status(&served);
@@ -887,4 +884,52 @@ fn an_exported_job_is_restricted_and_knows_the_exit_codes() {
     };
     assert_eq!(codes("FailJob"), "[2,3,10,11,12,13,14,20]");
     assert_eq!(codes("Count"), "[75]");
+}
+
+/// A worker that dies at any of its first writes into the bucket leaves a target that another one
+/// releases once, also where it died with the lock and before anything had begun.
+#[test]
+fn a_worker_that_dies_with_a_lock_leaves_a_target_that_another_one_releases() {
+    for times in sampled("deaths at a write", 1..=8_usize, 3) {
+        let served = world(1);
+        let target = targets([1], "all").replace("wave = \"all\"\n", "");
+        file(&served, &target);
+        let victim = Victim::default();
+        let killer = victim.clone();
+        let writes = std::sync::atomic::AtomicUsize::new(0);
+        served.sandbox.set_tap(move |call, phase| {
+            let is_write = phase == Phase::After && call.operation == "PutObject";
+            if is_write && writes.fetch_add(1, std::sync::atomic::Ordering::SeqCst) + 1 == times {
+                killer.kill();
+                return TapVerdict::HangUp;
+            }
+            TapVerdict::Continue
+        });
+        let killed = victim.run(&mut served.bluegreen(&["fleet", "run"]));
+        assert_eq!(killed.code(), None, "it was killed at write {times}");
+        let elsewhere = Elsewhere::of(&served);
+        let mut command = elsewhere.command(&["fleet", "run"]);
+        command.current_dir(served.folder.path());
+        exits(&command.output().expect("the binary runs"), 0);
+        assert_eq!(runs(&served, 1), ["v2"], "killed at write {times}");
+        is_clean(&served, &[(1, 1)]);
+    }
+}
+
+#[test]
+fn what_undoes_a_fleet_is_kept_without_a_version_and_when_it_begins_anew() {
+    let served = world(2);
+    let all = targets([1, 2], "all").replace("wave = \"all\"\n", "");
+    file(&served, &all);
+    let path = served.folder.path().join("fleet.toml");
+    let text = std::fs::read_to_string(&path).expect("it reads");
+    std::fs::write(&path, text.replace("version-label = \"v2\"\n", "")).expect("it is written");
+    exits(&served.run(&["fleet", "run"]), 0);
+    let newest = runs(&served, 2);
+    assert_ne!(newest, ["v1"; 2]);
+    exits(&served.run(&["fleet", "run"]), 0);
+    let (anew, _) = exits(&served.run(&["fleet", "run", "--anew"]), 0);
+    assert!(anew.contains("it was live already"), "{anew}");
+    exits(&served.run(&["fleet", "rollback"]), 0);
+    assert_eq!(runs(&served, 2), ["v1"; 2]);
 }

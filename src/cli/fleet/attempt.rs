@@ -10,6 +10,7 @@ use super::super::run::{check, is_live_already};
 use super::console::TargetConsole;
 use super::targets::Prepared;
 use super::view::Board;
+use crate::claim::{ClaimError, Obstacle};
 use crate::config::{Config, Named};
 use crate::deployment::Deployment;
 use crate::fleet::{Attempt, Member, Standing};
@@ -119,7 +120,16 @@ async fn attempted(
         }
     };
     check(&config)?;
-    let done = begun(context, (&config, &wanted, wait), id, console).await?;
+    let mut done = begun(context, (&config, &wanted, wait), id, console).await?;
+    if let Err(Error::Claim(ClaimError::Obstructed(obstacle))) = &done
+        && let Obstacle::Held(held) = &**obstacle
+        && held.lease.deployment == *id
+    {
+        // Another worker has taken the lock for this very deployment, and is perhaps gone: it runs
+        // out unless that renews it.
+        let patience = wait.max(held.lease.length() * 2);
+        done = begun(context, (&config, &wanted, patience), id, console).await?;
+    }
     match done {
         Err(Error::Refused(Refused::Checks(findings))) if is_live_already(&findings) => {
             Ok(Ended::LiveAlready)
@@ -186,7 +196,14 @@ impl Ended {
                 (Standing::RolledBack, Some("nothing had begun".to_owned()))
             }
             Ended::LiveAlready => {
-                member.attempt = None;
+                // What released it in an earlier run of the fleet can still be undone.
+                let attempt = member.attempt.take();
+                member.attempt = attempt
+                    .zip(member.live.clone())
+                    .map(|(attempt, deployment)| Attempt {
+                        deployment,
+                        ..attempt
+                    });
                 (Standing::Completed, Some("it was live already".to_owned()))
             }
             // Its version is still live: that deployment is what there is to see.

@@ -80,12 +80,14 @@ impl Fleet {
             Of::TheRecord | Of::ANewRun { .. } => journal.read(&mut context.store).await?,
         };
         let label = version.version_label.as_ref().filter(|l| !l.is_empty());
-        let record = record.filter(|record| match of {
-            Of::ANewRun { anew } if record.state.is_end() => {
-                !anew && releases_the_same(&file, record, &context.options, (definition, label))
+        let record = match (record, of) {
+            (Some(record), Of::ANewRun { anew }) if record.state.is_end() => {
+                let same = !anew
+                    && releases_the_same(&context, &file, &record, (definition, label)).await?;
+                same.then_some(record)
             }
-            _ => true,
-        });
+            (record, _) => record,
+        };
         let targets = match &record {
             Some(record) => of_record(&file, record)?,
             None => {
@@ -106,6 +108,10 @@ impl Fleet {
         let mut settled = Vec::new();
         for (target, query) in &targets {
             let mut one = Prepared::new((target, definition), &context.options, label)?;
+            if matches!(of, Of::ANewRun { .. }) && record.is_none() {
+                // Every wave releases the version that the first one has.
+                one.settle_its_version(&context).await?;
+            }
             members.push(one.member(target, *query));
             let known = record
                 .as_ref()
@@ -150,7 +156,13 @@ impl Fleet {
                     _ => Begun::Continues,
                 };
             }
-            *record = Some(FleetRecord::new(&name, plan.clone(), members.clone(), now));
+            let mut members = members.clone();
+            for member in &mut members {
+                member.live = record
+                    .as_ref()
+                    .and_then(|before| live_of(before, &member.name));
+            }
+            *record = Some(FleetRecord::new(&name, plan.clone(), members, now));
             Begun::Continues
         };
         let (_, begun) = self.journal.change(&mut self.context.store, begun).await?;
@@ -379,31 +391,42 @@ pub(super) fn begins_again(member: &Member) -> bool {
     matches!(member.standing, Standing::Refused | Standing::RolledBack)
 }
 
+/// The deployment that has released what a target runs, as a fleet that is over knows it.
+fn live_of(before: &FleetRecord, name: &str) -> Option<String> {
+    let member = before.members.iter().find(|member| member.name == name)?;
+    let attempt = member.attempt.as_ref();
+    let is_live = member.standing == Standing::Completed;
+    let attempt = attempt.filter(|attempt| is_live && attempt.goal == Goal::Release);
+    Some(attempt?.deployment.clone())
+}
+
 /// Whether the file has other targets than the record, or another version for one that is open.
 fn differs(kept: &[Member], now: &[Member]) -> bool {
     let other = |(kept, now): (&Member, &Member)| {
-        kept.name != now.name || kept.is_open() && kept.version != now.version
+        let names_another = now.version.is_some() && kept.version != now.version;
+        kept.name != now.name || kept.is_open() && names_another
     };
     kept.len() != now.len() || kept.iter().zip(now).any(other)
 }
 
-/// Whether the file releases what a fleet that is over has released: named versions, to the same
-/// targets.
-fn releases_the_same(
+/// Whether the file releases what a fleet that is over has released, to the same targets.
+async fn releases_the_same(
+    context: &Context,
     file: &FleetFile,
     record: &FleetRecord,
-    options: &Options,
     (definition, label): (&clap::Command, Option<&String>),
-) -> bool {
+) -> Result<bool, Failed> {
     let Ok(targets) = of_record(file, record) else {
-        return false;
+        return Ok(false);
     };
-    let mut pairs = targets.iter().zip(&record.members);
-    pairs.all(|((target, query), member)| {
-        let prepared = Prepared::new((target, definition), options, label);
-        let version = prepared.map(|one| one.member(target, *query).version);
-        version.is_ok_and(|version| version.is_some() && version == member.version)
-    })
+    for ((target, _), member) in targets.iter().zip(&record.members) {
+        let mut one = Prepared::new((target, definition), &context.options, label)?;
+        one.settle_its_version(context).await?;
+        if one.args.version_label() != member.version {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Refuses targets that use an environment of the same name: each is blue or green of one alone.

@@ -57,6 +57,7 @@ impl Prepared {
             standing: Standing::Waiting,
             attempt: None,
             released: None,
+            live: None,
             why: None,
         }
     }
@@ -64,6 +65,23 @@ impl Prepared {
     /// A context for it.
     pub fn context(&self, of: &Context) -> Result<Context, Failed> {
         of.of_target(self.options.clone())
+    }
+
+    /// Names the version where the file does not: that of its bundle, else the newest one now.
+    pub async fn settle_its_version(&mut self, of: &Context) -> Result<(), Failed> {
+        if self.args.version_label().is_some() {
+            return Ok(());
+        }
+        let version = match self.wanted()?.label {
+            Some(label) => Some(label),
+            None => {
+                let (cloud, _) = self.context(of)?.cloud().await?;
+                let newest = cloud.newest_version(&self.config.app).await?;
+                newest.map(|newest| newest.label)
+            }
+        };
+        self.args.version(version);
+        Ok(())
     }
 
     /// What its release wants; reads its bundle.

@@ -30,6 +30,9 @@ pub struct Member {
     pub attempt: Option<Attempt>,
     /// The deployment that has released its version, where a later one undoes that.
     pub released: Option<String>,
+    /// The deployment of an earlier run of the fleet that has released what is live.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live: Option<String>,
     /// Why it stands so, where that is no success.
     pub why: Option<String>,
 }

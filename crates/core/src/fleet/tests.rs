@@ -39,6 +39,7 @@ fn fleet(
             standing: Standing::Waiting,
             attempt: None,
             released: None,
+            live: None,
             why: None,
         })
     });

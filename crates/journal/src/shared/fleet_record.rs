@@ -110,7 +110,7 @@ impl Kept for FleetRecord {
                 .attempt
                 .as_ref()
                 .map(|Attempt { deployment, .. }| deployment);
-            for id in own.into_iter().chain(&member.released) {
+            for id in own.into_iter().chain(&member.released).chain(&member.live) {
                 is_id(id)?;
             }
         }

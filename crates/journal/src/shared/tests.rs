@@ -79,6 +79,7 @@ fn fleet() -> FleetRecord {
             since: at,
         }),
         released: Some(ID.to_owned()),
+        live: None,
         why: None,
     };
     let mut fleet = FleetRecord::new("shop", plan, vec![member], at);
