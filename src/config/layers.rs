@@ -214,6 +214,11 @@ impl Layers {
 
 /// The command without the variables that a flag of this command line excludes.
 fn flags_over_variables(command: Command, arguments: &[OsString]) -> Command {
+    // The help shows no value, and is made by the parse that follows.
+    let is_help = |word: &OsString| word == "-h" || word == "--help" || word == "help";
+    if arguments.iter().any(is_help) {
+        return command;
+    }
     let flags = without_variables(command.clone()).try_get_matches_from(arguments);
     // Where that fails it is told better with the variables, or is right after all.
     let Ok(flags) = flags else {
@@ -260,6 +265,9 @@ fn given(matches: &ArgMatches, source: ValueSource) -> BTreeSet<String> {
 /// The ids of the settings that one of these excludes.
 fn excluded(command: &Command, given: &BTreeSet<String>) -> BTreeSet<String> {
     let mut excluded = BTreeSet::new();
+    if given.is_empty() {
+        return excluded;
+    }
     for (one, other) in exclusions(command) {
         for (one, other) in [(&one, &other), (&other, &one)] {
             if given.contains(one) && !given.contains(other) {
