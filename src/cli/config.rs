@@ -73,7 +73,7 @@ pub(super) fn whole(layers: &Layers) -> Result<(), Failed> {
 
 /// The options with the names of what a sandbox is seeded with, where one is used.
 #[cfg(feature = "sandbox")]
-fn in_use(options: &Options) -> Options {
+pub(super) fn in_use(options: &Options) -> Options {
     let mut options = options.clone();
     if options.sandbox().is_some() {
         super::context::name_the_seeded(&mut options);
@@ -82,7 +82,7 @@ fn in_use(options: &Options) -> Options {
 }
 
 #[cfg(not(feature = "sandbox"))]
-fn in_use(options: &Options) -> Options {
+pub(super) fn in_use(options: &Options) -> Options {
     options.clone()
 }
 

@@ -17,7 +17,7 @@ use crate::fleet::{FleetState, Member, Standing, order_rollback, resume};
 use crate::plan::Goal;
 use arguments::{FileArg, NO_VERSION, VersionArg};
 use export::Scheduler;
-use kept::{Fleet, Of, begins_again};
+use kept::{Fleet, Of};
 
 /// What `fleet` takes.
 #[derive(Clone, Debug, clap::Args)]
@@ -170,7 +170,11 @@ async fn continue_it(fleet: &mut Fleet) -> Result<(), Failed> {
     let now = fleet.context.clock.now();
     let (_, done) = fleet
         .change(|record| {
-            let failed: Vec<bool> = record.members.iter().map(begins_again).collect();
+            let failed: Vec<bool> = record
+                .members
+                .iter()
+                .map(|one| one.standing.begins_again())
+                .collect();
             let Some(state) = resume(record.state, &mut record.members) else {
                 return Err(record.state);
             };

@@ -209,10 +209,10 @@ fn pauses(plan: &Plan) -> String {
 
 impl Context {
     /// A session with what this command was given.
-    pub fn session<'a>(
+    pub fn session<'a, C: Listener + Observer>(
         &'a mut self,
         cloud: AwsCloud,
-        console: &'a Console,
+        console: &'a C,
     ) -> Result<Session<'a>, Failed> {
         Ok(Session {
             clock: self.clock,

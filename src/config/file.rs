@@ -185,11 +185,7 @@ impl File {
     /// Reads a file's text against the settings that the command line has.
     #[must_use]
     pub fn parse(text: &Text, command: &Command) -> File {
-        let reader = Reader {
-            text,
-            command,
-            keys: keys(command),
-        };
+        let reader = Reader::new(text, command);
         let mut file = File {
             path: text.path.clone(),
             entries: BTreeMap::new(),
@@ -230,25 +226,6 @@ impl File {
         }
         self
     }
-
-    /// These settings, with those of another file where they neither set nor exclude them.
-    #[must_use]
-    pub fn over(mut self, below: &File, exclusions: &[(String, String)]) -> File {
-        let is_excluded = |key: &str| {
-            let id = key.replace('-', "_");
-            let sets = |id: &str| self.entries.contains_key(&id.replace('_', "-"));
-            exclusions
-                .iter()
-                .any(|(one, other)| *one == id && sets(other) || *other == id && sets(one))
-        };
-        let added = below.entries.iter();
-        let added = added.filter(|(key, _)| !self.entries.contains_key(*key) && !is_excluded(key));
-        let added: Vec<_> = added
-            .map(|(key, entry)| (key.clone(), entry.clone()))
-            .collect();
-        self.entries.extend(added);
-        self
-    }
 }
 
 /// A file of which some tables are settings, and others are read as they are.
@@ -259,14 +236,32 @@ pub(super) struct Part<'a> {
 impl<'a> Part<'a> {
     /// The text, read against the settings that the command line has.
     pub(super) fn new(text: &'a Text, command: &'a Command) -> Part<'a> {
-        let keys = keys(command);
         Part {
-            reader: Reader {
-                text,
-                command,
-                keys,
-            },
+            reader: Reader::new(text, command),
         }
+    }
+
+    /// Settings of the file, with those of other ones where they neither set nor exclude them.
+    pub(super) fn over(&self, mut own: File, below: &File) -> File {
+        let Reader {
+            keys, exclusions, ..
+        } = &self.reader;
+        let set = keys
+            .iter()
+            .filter(|key| own.entries.contains_key(key.name()));
+        let set: Vec<&str> = set.map(Key::id).collect();
+        let is_taken = |id: &str| {
+            let excludes = |(one, other): &(String, String)| {
+                one == id && set.contains(&&**other) || other == id && set.contains(&&**one)
+            };
+            set.contains(&id) || exclusions.iter().any(excludes)
+        };
+        for key in keys.iter().filter(|key| !is_taken(key.id())) {
+            if let Some(entry) = below.entries.get(key.name()) {
+                own.entries.insert(key.name().to_owned(), entry.clone());
+            }
+        }
+        own
     }
 
     /// No settings.
@@ -317,6 +312,19 @@ struct Reader<'a> {
     text: &'a Text,
     command: &'a Command,
     keys: Vec<Key>,
+    /// The ids of the settings of which one excludes the other.
+    exclusions: Vec<(String, String)>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(text: &'a Text, command: &'a Command) -> Reader<'a> {
+        Reader {
+            text,
+            command,
+            keys: keys(command),
+            exclusions: exclusions(command),
+        }
+    }
 }
 
 impl Reader<'_> {
@@ -433,13 +441,13 @@ impl Reader<'_> {
 
     /// Of two settings that exclude each other the file may have one.
     fn exclusive(&self, file: &mut File) {
-        for (one, other) in exclusions(self.command) {
+        for (one, other) in &self.exclusions {
             let entry = |id: &str| {
                 let key = self.keys.iter().find(|key| key.id() == id)?;
                 let entry = file.entries.get(key.name())?;
                 Some((key.name(), entry.line))
             };
-            if let (Some((name, line)), Some((other, other_line))) = (entry(&one), entry(&other)) {
+            if let (Some((name, line)), Some((other, other_line))) = (entry(one), entry(other)) {
                 let why =
                     format!("it excludes `{other}` (line {other_line}): leave one of them out");
                 let problem = self.problem(format!("key `{name}`"), line, why);

@@ -11,7 +11,6 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::file::{File, FileError, Part, Problem, Text, find};
-use super::keys::exclusions;
 use crate::fleet::{FleetPlan, StopAfter, Wave};
 use crate::table::duration;
 
@@ -160,7 +159,6 @@ impl FleetFile {
         let table = parsed.map_err(|error| vec![part.syntax(&error)])?;
         let mut reading = Reading {
             part,
-            command,
             problems: Vec::new(),
         };
         let fleet = reading.fleet(text, table.get_ref());
@@ -176,7 +174,6 @@ impl FleetFile {
 
 struct Reading<'a> {
     part: Part<'a>,
-    command: &'a Command,
     problems: Vec<Problem>,
 }
 
@@ -258,13 +255,16 @@ impl Reading<'_> {
         let targets = self.tables("target", value("target"));
         let targets: Vec<_> = targets
             .into_iter()
-            .filter_map(|(at, table)| self.target(at, table, &waves, &shared, &OF_A_TARGET))
+            .filter_map(|(item, table)| {
+                self.target(item.span().start, table, &waves, &shared, &OF_A_TARGET)
+            })
             .map(|(target, _)| target)
             .collect();
         let queries = self.tables("query", value("query"));
         let queries: Vec<_> = queries
             .into_iter()
-            .filter_map(|(at, table)| {
+            .filter_map(|(item, table)| {
+                let at = item.span().start;
                 let (target, tags) = self.target(at, table, &waves, &shared, &OF_A_QUERY)?;
                 if tags.is_empty() {
                     let why = "name the tags that environments have: tags = { KEY = \"VALUE\" }";
@@ -306,26 +306,23 @@ impl Reading<'_> {
     fn waves(&mut self, value: Option<&Spanned<DeValue<'_>>>) -> Vec<Wave> {
         let tables = self.tables("wave", value);
         let mut waves: Vec<Wave> = Vec::new();
-        for (at, _) in &tables {
-            let item = value.and_then(|value| match value.get_ref() {
-                DeValue::Array(items) => items.iter().find(|item| item.span().start == *at),
-                _ => Some(value),
-            });
-            let Some(read) = item.and_then(|item| self.serde::<WaveTable>("wave", item)) else {
+        for (item, _) in tables {
+            let at = item.span().start;
+            let Some(read) = self.serde::<WaveTable>("wave", item) else {
                 continue;
             };
             let bake = match read.bake.as_deref().map(duration) {
                 Some(Ok(bake)) => bake,
                 Some(Err(why)) => {
-                    self.wrong("key `wave.bake`".to_owned(), *at, &why);
+                    self.wrong("key `wave.bake`".to_owned(), at, &why);
                     Duration::ZERO
                 }
                 None => Duration::ZERO,
             };
-            self.named("wave", &read.name, *at);
+            self.named("wave", &read.name, at);
             if waves.iter().any(|wave| wave.name == read.name) {
                 let why = "two waves have this name";
-                self.wrong(format!("wave {:?}", read.name), *at, why);
+                self.wrong(format!("wave {:?}", read.name), at, why);
             }
             waves.push(Wave {
                 name: read.name,
@@ -343,12 +340,12 @@ impl Reading<'_> {
         waves
     }
 
-    /// The tables of an array of tables, each with its place.
+    /// The items of an array of tables, and each as a table.
     fn tables<'v, 'i>(
         &mut self,
         name: &str,
         value: Option<&'v Spanned<DeValue<'i>>>,
-    ) -> Vec<(usize, &'v DeTable<'i>)> {
+    ) -> Vec<(&'v Spanned<DeValue<'i>>, &'v DeTable<'i>)> {
         let Some(value) = value else {
             return Vec::new();
         };
@@ -359,7 +356,7 @@ impl Reading<'_> {
         let mut tables = Vec::new();
         for item in items {
             match item.get_ref() {
-                DeValue::Table(table) => tables.push((item.span().start, table)),
+                DeValue::Table(table) => tables.push((item, table)),
                 _ => {
                     let why = format!("expected a table: [[{name}]]");
                     self.wrong(format!("key `{name}`"), item.span().start, &why);
@@ -391,7 +388,7 @@ impl Reading<'_> {
         };
         let read: TargetTable = self.serde(kind, &value)?;
         let settings = self.settings(table, own);
-        let settings = settings.over(shared, &exclusions(self.command));
+        let settings = self.part.over(settings, shared);
         let name = match read.name.or_else(|| settings.value("blue")) {
             Some(name) => name,
             None if own.contains(&"name") => {

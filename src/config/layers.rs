@@ -235,12 +235,22 @@ fn flags_over_variables(command: Command, arguments: &[OsString]) -> Command {
 }
 
 /// The command line of a release that takes its settings from a file alone: no flag and no variable
-/// adds to it.
+/// adds to it. `release` is made by [`of_a_release`].
 ///
 /// # Errors
 /// clap's error.
-pub fn of_file(command: Command, file: &File) -> Result<ArgMatches, clap::Error> {
-    over_file(without_variables(command), file).try_get_matches_from(["bluegreen", "run"])
+pub fn of_file(release: &Command, file: &File) -> Result<ArgMatches, clap::Error> {
+    over_file(release.clone(), file).try_get_matches_from(["bluegreen", "run"])
+}
+
+/// The command line of a release without the other commands and without variables: a fleet of
+/// hundreds reads hundreds of files with it.
+#[must_use]
+pub fn of_a_release(definition: &Command) -> Command {
+    let run = definition.find_subcommand("run").cloned();
+    let globals = definition.get_arguments().filter(|arg| arg.is_global_set());
+    let release = Command::new("bluegreen").args(globals.cloned());
+    without_variables(release.subcommands(run))
 }
 
 /// The command with what the file says as its defaults.

@@ -78,7 +78,7 @@ fn pod(object: &str, image: &str) -> Value {
         "restartPolicy": "Never",
         "serviceAccountName": "bluegreen",
         "automountServiceAccountToken": false,
-        // A worker that is told to end writes its last checkpoints.
+        // Time to write the last checkpoints after SIGTERM.
         "terminationGracePeriodSeconds": 120,
         "securityContext": {
             "runAsNonRoot": true,

@@ -201,7 +201,7 @@ fn task_definition(name: &str) -> Value {
             "Essential": true,
             "User": format!("{USER}:{USER}"),
             "ReadonlyRootFilesystem": true,
-            // A release that is told to end writes its last checkpoint.
+            // Time to write the last checkpoint after SIGTERM.
             "StopTimeout": 120,
             "Environment": [
                 { "Name": "BLUEGREEN_LOG_FORMAT", "Value": "json" },
@@ -223,8 +223,8 @@ fn task_definition(name: &str) -> Value {
     })
 }
 
-/// What the state machine may do. It may not stop a task: one that it no longer needs comes to its
-/// rest by itself, instead of standing half done.
+/// What the state machine may do. It may not stop a task: what has begun finishes its release,
+/// instead of standing half done.
 fn state_machine_policy() -> Value {
     json!({
         "Version": "2012-10-17",

@@ -313,11 +313,7 @@ fn leads_on(record: &FleetRecord, file: &str, place: &dyn Fn(&Member) -> String)
     });
     let persons: Vec<_> = persons.collect();
     let begins_again = |member: &Member| {
-        let standing = member.standing;
-        matches!(
-            standing,
-            Standing::Refused | Standing::RolledBack | Standing::Interrupted
-        )
+        member.standing.begins_again() || member.standing == Standing::Interrupted
     };
     let resumes = match record.state {
         FleetState::AwaitingApproval { .. } => Some("approves the next wave"),

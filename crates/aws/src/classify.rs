@@ -111,6 +111,12 @@ const fn of(effect: EffectKind, message: &'static str, verdict: Verdict) -> Rule
     }
 }
 
+/// Whether a code of an error says that there were too many requests.
+pub(crate) fn is_throttle(code: &str) -> bool {
+    let says = |rule: &&Rule| rule.code == code && rule.verdict == Verdict::Throttled;
+    TABLE.iter().any(|rule| says(&rule))
+}
+
 /// The service's words where it may not read an object with the caller's rights; the object's
 /// bucket follows, then `, S3Key=` and its key.
 const DENIED_OBJECT: &str = "Access Denied: S3Bucket=";

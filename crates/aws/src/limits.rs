@@ -15,7 +15,9 @@ use aws_sdk_elasticbeanstalk::error::BoxError;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use crate::classify::is_throttle;
 use crate::cloud::LookError;
+use crate::retries::code_of;
 use bluegreen_core::facts::Environment;
 
 /// How many calls a second an account and region get at most, in the long run.
@@ -197,11 +199,8 @@ impl Intercept for AccountLimits {
         let Some(answer) = context.response() else {
             return Ok(());
         };
-        let body = answer.body().bytes().unwrap_or_default();
-        let is_throttle = !answer.status().is_success()
-            && ["Throttling", "RequestLimitExceeded", "TooManyRequests"]
-                .iter()
-                .any(|code| String::from_utf8_lossy(body).contains(code));
+        let is_success = answer.status().is_success();
+        let is_throttle = !is_success && code_of(answer).is_some_and(|code| is_throttle(&code));
         let mut rate = locked(&self.0.rate);
         match is_throttle {
             true => rate.throttled(),

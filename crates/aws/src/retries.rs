@@ -83,13 +83,18 @@ impl Intercept for Retries {
 /// The status of an answer, and the code of its error where its document holds one.
 fn in_words(answer: &HttpResponse) -> String {
     let status = answer.status().as_u16();
-    let body = String::from_utf8_lossy(answer.body().bytes().unwrap_or_default());
-    let code = body.split_once("<Code>");
-    let code = code.and_then(|(_, rest)| Some(rest.split_once("</Code>")?.0));
-    match code {
-        Some(code) => format!("{} (status {status})", foreign(code)),
+    match code_of(answer) {
+        Some(code) => format!("{} (status {status})", foreign(&code)),
         None => format!("status {status}"),
     }
+}
+
+/// The code of an answer's error, where its document holds one.
+pub(crate) fn code_of(answer: &HttpResponse) -> Option<String> {
+    let body = String::from_utf8_lossy(answer.body().bytes().unwrap_or_default());
+    let (_, rest) = body.split_once("<Code>")?;
+    let (code, _) = rest.split_once("</Code>")?;
+    Some(code.to_owned())
 }
 
 /// A retry of what was throttled takes five: two retries in five seconds are no storm.

@@ -15,10 +15,9 @@ use crate::config::{Config, Named};
 use crate::deployment::Deployment;
 use crate::fleet::{Attempt, Member, Standing};
 use crate::machine::{Order, Rest};
-use crate::notifications::Sender;
 use crate::plan::Goal;
 use crate::preflight::{Refused, Wanted};
-use crate::session::{Error, Outcome, Release, Session};
+use crate::session::{Error, Outcome, Release};
 
 /// How a deployment of a target has ended for this process.
 #[derive(Clone, Debug)]
@@ -100,7 +99,7 @@ async fn attempted(
         context.may_use_its_lease(&deployment.plan)?;
         let cloud = context.cloud_of(&deployment.plan).await?;
         let orders = context.orders(order, Named::default())?;
-        let mut session = session(context, cloud, console);
+        let mut session = context.session(cloud, console)?;
         let done = Box::pin(session.go_on(found, orders)).await;
         return rests(context, done);
     }
@@ -153,26 +152,8 @@ async fn begun(
         wait,
         id: Some(id),
     };
-    let mut session = session(context, cloud, console);
+    let mut session = context.session(cloud, console)?;
     Ok(Box::pin(session.release(release)).await)
-}
-
-fn session<'a>(
-    context: &'a mut Context,
-    cloud: crate::cloud::AwsCloud,
-    console: &'a TargetConsole,
-) -> Session<'a> {
-    Session {
-        clock: context.clock,
-        interruption: context.signals.interruption(),
-        lease: context.options.lease,
-        approver: None,
-        messenger: Arc::new(Sender::new(cloud.clone())),
-        cloud,
-        store: &mut context.store,
-        listener: console,
-        observer: console,
-    }
 }
 
 fn rests(context: &Context, done: Result<Outcome, Error>) -> Result<Ended, Failed> {

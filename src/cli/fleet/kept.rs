@@ -1,5 +1,6 @@
 //! A fleet as its file and its record describe it.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -10,6 +11,7 @@ use super::attempt::Ended;
 use super::targets::{Prepared, again, found};
 use crate::config::Options;
 use crate::config::fleet::{FleetFile, Target};
+use crate::config::layers::of_a_release;
 use crate::fleet::{FleetState, Member, Standing};
 use crate::fleets::FleetJournal;
 use crate::plan::Goal;
@@ -30,6 +32,9 @@ pub(super) struct Fleet {
     /// How they are released, in the same order.
     pub prepared: Vec<Prepared>,
     journal: FleetJournal,
+    /// What reads the deployments of each target, once it was needed: each new one would open the
+    /// journal and load the credentials anew.
+    readers: Vec<OnceCell<Context>>,
     /// Whether there was no record, or one that is over for this file.
     begins: bool,
     /// The path of the file, for the commands that messages name.
@@ -59,6 +64,7 @@ impl Fleet {
         (of, definition): (Of, &clap::Command),
     ) -> Result<Fleet, Failed> {
         let (file, text) = FleetFile::read(path, definition)?;
+        let release = &of_a_release(definition);
         let mut options = options.clone();
         options.bucket = options
             .bucket
@@ -82,8 +88,8 @@ impl Fleet {
         let label = version.version_label.as_ref().filter(|l| !l.is_empty());
         let record = match (record, of) {
             (Some(record), Of::ANewRun { anew }) if record.state.is_end() => {
-                let same = !anew
-                    && releases_the_same(&context, &file, &record, (definition, label)).await?;
+                let same =
+                    !anew && releases_the_same(&context, &file, &record, (release, label)).await?;
                 same.then_some(record)
             }
             (record, _) => record,
@@ -92,7 +98,7 @@ impl Fleet {
             Some(record) => of_record(&file, record)?,
             None => {
                 let named = file.targets.iter().map(|target| (target.clone(), None));
-                let found = found(&context, &file, definition).await?.into_iter();
+                let found = found(&context, &file, release).await?.into_iter();
                 let found = found.map(|(target, query)| (target, Some(query)));
                 named.chain(found).collect()
             }
@@ -107,7 +113,7 @@ impl Fleet {
         let (mut members, mut prepared) = (Vec::new(), Vec::new());
         let mut settled = Vec::new();
         for (target, query) in &targets {
-            let mut one = Prepared::new((target, definition), &context.options, label)?;
+            let mut one = Prepared::new((target, release), &context.options, label)?;
             if matches!(of, Of::ANewRun { .. }) && record.is_none() {
                 // Every wave releases the version that the first one has.
                 one.settle_its_version(&context).await?;
@@ -116,7 +122,7 @@ impl Fleet {
             let known = record
                 .as_ref()
                 .map(|record| &record.members[members.len() - 1]);
-            if let Some(kept) = known.filter(|known| !begins_again(known)) {
+            if let Some(kept) = known.filter(|known| !known.standing.begins_again()) {
                 // What has begun with a version ends with it.
                 one.args.version(kept.version.clone());
             }
@@ -130,6 +136,7 @@ impl Fleet {
             members,
             targets: settled,
             text,
+            readers: prepared.iter().map(|_| OnceCell::new()).collect(),
             prepared,
             begins: record.is_none(),
             journal,
@@ -236,6 +243,9 @@ impl Fleet {
     pub async fn update_rested(&mut self) -> Result<(), Failed> {
         let record = self.record().await?;
         let ended = self.rested(&record).await?;
+        if ended.is_empty() {
+            return Ok(());
+        }
         self.change(|record| {
             for (number, before, ended) in &ended {
                 let member = &mut record.members[*number];
@@ -246,6 +256,17 @@ impl Fleet {
         })
         .await
         .map(drop)
+    }
+
+    /// What reads the deployments of a target, by its number.
+    pub fn reader(&self, number: usize) -> Result<&Context, Failed> {
+        let reader = &self.readers[number];
+        if reader.get().is_none() {
+            let _ = reader.set(self.prepared[number].context(&self.context)?);
+        }
+        reader
+            .get()
+            .ok_or_else(|| Failed::bug(&"a reader was made and is not there"))
     }
 
     /// The record with its targets as their deployments stand now.
@@ -268,8 +289,8 @@ impl Fleet {
             let Some(attempt) = member.attempt.as_ref().filter(|_| may_rest) else {
                 continue;
             };
-            let context = self.prepared[number].context(&self.context)?;
-            let Ok(Some(found)) = context.known(&attempt.deployment).await else {
+            let reader = self.reader(number)?;
+            let Ok(Some(found)) = reader.known(&attempt.deployment).await else {
                 continue;
             };
             let is_undone = attempt.goal == Goal::Previous && member.standing == Standing::Stuck;
@@ -386,11 +407,6 @@ enum Begun {
     WasRolledBack,
 }
 
-/// Whether a target begins again, with what the file says now, when its fleet is resumed.
-pub(super) fn begins_again(member: &Member) -> bool {
-    matches!(member.standing, Standing::Refused | Standing::RolledBack)
-}
-
 /// The deployment that has released what a target runs, as a fleet that is over knows it.
 fn live_of(before: &FleetRecord, name: &str) -> Option<String> {
     let member = before.members.iter().find(|member| member.name == name)?;
@@ -414,13 +430,13 @@ async fn releases_the_same(
     context: &Context,
     file: &FleetFile,
     record: &FleetRecord,
-    (definition, label): (&clap::Command, Option<&String>),
+    (release, label): (&clap::Command, Option<&String>),
 ) -> Result<bool, Failed> {
     let Ok(targets) = of_record(file, record) else {
         return Ok(false);
     };
     for ((target, _), member) in targets.iter().zip(&record.members) {
-        let mut one = Prepared::new((target, definition), &context.options, label)?;
+        let mut one = Prepared::new((target, release), &context.options, label)?;
         one.settle_its_version(context).await?;
         if one.args.version_label() != member.version {
             return Ok(false);

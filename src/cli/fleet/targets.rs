@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use clap::{Command, FromArgMatches};
 
+use super::super::config::in_use;
 use super::super::context::Context;
 use super::super::exit::{Exit, Failed};
 use super::super::run;
@@ -27,12 +28,12 @@ pub(super) struct Prepared {
 impl Prepared {
     /// The settings of a target, checked; `own` are those of this process.
     pub fn new(
-        (target, definition): (&Target, &Command),
+        (target, release): (&Target, &Command),
         own: &Options,
         version: Option<&String>,
     ) -> Result<Prepared, Failed> {
         let about = |failed: Failed| failed.about(&format!("target {}", target.name));
-        let (options, mut args) = settings((&target.settings, definition), own).map_err(about)?;
+        let (options, mut args) = settings((&target.settings, release), own).map_err(about)?;
         if version.is_some() {
             args.version(version.cloned());
         }
@@ -92,7 +93,7 @@ impl Prepared {
 
 /// A release's flags with the values of a file, and what is of this process.
 fn settings(
-    (file, definition): (&File, &Command),
+    (file, release): (&File, &Command),
     own: &Options,
 ) -> Result<(Options, run::Args), Failed> {
     let wrong = |error: clap::Error| {
@@ -101,7 +102,7 @@ fn settings(
         let told = told.split("\n\n").next().unwrap_or(told).trim();
         Failed::new(Exit::Refused, told).hint("nothing was changed; put the file right")
     };
-    let matches = of_file(of_a_release(definition), file).map_err(wrong)?;
+    let matches = of_file(release, file).map_err(wrong)?;
     let given = Options::from_arg_matches(&matches).map_err(wrong)?;
     let args = run::Args::from_arg_matches(leaf(&matches)).map_err(wrong)?;
     let options = Options {
@@ -120,25 +121,7 @@ fn settings(
         sandbox_policy: own.sandbox_policy.clone(),
         ..given
     };
-    #[cfg(feature = "sandbox")]
-    let options = {
-        let mut options = options;
-        if options.sandbox().is_some() {
-            super::super::context::name_the_seeded(&mut options);
-        }
-        options
-    };
-    Ok((options, args))
-}
-
-/// The command line of a release without the other commands, which a fleet of hundreds would build
-/// hundreds of times.
-fn of_a_release(definition: &Command) -> Command {
-    let run = definition.find_subcommand("run").cloned();
-    let globals = definition.get_arguments().filter(|arg| arg.is_global_set());
-    Command::new("bluegreen")
-        .args(globals.cloned())
-        .subcommands(run)
+    Ok((in_use(&options), args))
 }
 
 /// The targets that the queries of a file find now. An environment that bluegreen has made counts
@@ -146,7 +129,7 @@ fn of_a_release(definition: &Command) -> Command {
 pub(super) async fn found(
     context: &Context,
     file: &FleetFile,
-    definition: &Command,
+    release: &Command,
 ) -> Result<Vec<(Target, usize)>, Failed> {
     let mut found: Vec<(Target, usize)> = Vec::new();
     let mut names: BTreeSet<String> = file.targets.iter().map(|t| t.name.clone()).collect();
@@ -156,7 +139,7 @@ pub(super) async fn found(
     };
     let mut known: BTreeSet<_> = file.targets.iter().map(environment).collect();
     for (number, query) in file.queries.iter().enumerate() {
-        for target in answers(context, query, definition).await? {
+        for target in answers(context, query, release).await? {
             if !known.insert(environment(&target)) {
                 continue;
             }
@@ -181,9 +164,9 @@ pub(super) async fn found(
 async fn answers(
     context: &Context,
     query: &Query,
-    definition: &Command,
+    release: &Command,
 ) -> Result<Vec<Target>, Failed> {
-    let (options, _) = settings((&query.target.settings, definition), &context.options)?;
+    let (options, _) = settings((&query.target.settings, release), &context.options)?;
     let app = query.target.settings.value("app");
     let (cloud, _) = context.of_target(options)?.cloud().await?;
     let mut matching = Vec::new();

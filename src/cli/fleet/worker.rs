@@ -149,8 +149,8 @@ impl Worker {
             loop {
                 self.board.draw(&record, &clock);
                 tokio::select! {
-                    Some(done) = self.tasks.join_next(), if !self.tasks.is_empty() => {
-                        let (number, ended) = done.unwrap_or_else(|panicked| self.lost(&panicked));
+                    // A panic ends the process.
+                    Some(Ok((number, ended))) = self.tasks.join_next() => {
                         if let Err(failed) = self.ended(number, ended).await {
                             warn!("{}", failed.message());
                         }
@@ -168,12 +168,6 @@ impl Worker {
                 }
             }
         }
-    }
-
-    /// The target of a task that has panicked.
-    fn lost(&self, panicked: &tokio::task::JoinError) -> (usize, Ended) {
-        let number = self.running.keys().next().copied().unwrap_or_default();
-        (number, Ended::Interrupted(panicked.to_string()))
     }
 
     /// Lets the fleet do what follows, and begins what this process has taken. Returns the record,
@@ -252,11 +246,12 @@ impl Worker {
         let noted = |record: &mut FleetRecord| {
             let member = &mut record.members[number];
             ended.note(member);
-            (member.name.clone(), member.clone(), member.why.clone())
+            member.clone()
         };
-        let (record, (name, member, why)) = self.fleet.change(noted).await?;
-        let why = why.map(|why| format!(": {why}")).unwrap_or_default();
-        let text = format!("{name} is {}{why}", member.standing.in_words());
+        let (record, member) = self.fleet.change(noted).await?;
+        let why = member.why.as_ref().map(|why| format!(": {why}"));
+        let (name, stands) = (&member.name, member.standing.in_words());
+        let text = format!("{name} is {stands}{}", why.unwrap_or_default());
         match member.has_failed() {
             true => warn!("{text}"),
             false => info!("{text}"),
@@ -299,7 +294,7 @@ impl Worker {
     /// How a deployment stands that another process carries out, or has left.
     async fn other(&self, number: usize, attempt: &Attempt) -> Result<Seen, Failed> {
         let prepared = &self.fleet.prepared[number];
-        let context = prepared.context(&self.fleet.context)?;
+        let context = self.fleet.reader(number)?;
         let Some(found) = context.known(&attempt.deployment).await? else {
             // Its process checks, or waits in the queue; or it is gone.
             let now = self.fleet.context.clock.now();
@@ -328,7 +323,7 @@ impl Worker {
     /// The health of a released target that has been unhealthy several times in a row.
     async fn unhealthy(&mut self, number: usize, member: &Member) -> Option<String> {
         let prepared = &self.fleet.prepared[number];
-        let context = prepared.context(&self.fleet.context).ok()?;
+        let context = self.fleet.reader(number).ok()?;
         let serving = match self.serving.get(&number) {
             Some(serving) => serving.clone(),
             None => {

@@ -112,8 +112,9 @@ pub fn resume(state: FleetState, members: &mut [Member]) -> Option<FleetState> {
     for member in members.iter_mut() {
         match member.standing {
             Standing::Interrupted => member.leave(),
-            Standing::RolledBack | Standing::Refused
-                if matches!(state, FleetState::Stopped { .. } | FleetState::Completed) =>
+            standing
+                if standing.begins_again()
+                    && matches!(state, FleetState::Stopped { .. } | FleetState::Completed) =>
             {
                 member.standing = Standing::Waiting;
                 member.attempt = None;

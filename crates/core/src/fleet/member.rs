@@ -67,7 +67,7 @@ pub enum Standing {
     Stuck,
     /// It was refused before it changed anything.
     Refused,
-    /// It was interrupted by what does not pass by itself, such as expired credentials.
+    /// Something interrupted it that a retry does not mend, such as expired credentials.
     Interrupted,
 }
 
@@ -83,6 +83,12 @@ impl Standing {
                 | Standing::Refused
                 | Standing::Interrupted
         )
+    }
+
+    /// Whether it begins again when its fleet is resumed: it failed, and left users as before.
+    #[must_use]
+    pub fn begins_again(self) -> bool {
+        matches!(self, Standing::Refused | Standing::RolledBack)
     }
 
     /// How much it matters to an operator: the greatest decides the exit code of the fleet.

@@ -127,20 +127,18 @@ impl SharedState {
         mut change: impl FnMut(&mut Queue) -> T,
     ) -> Result<T, SharedError> {
         let key = queue_key(target);
-        loop {
-            let found = self.read::<Queue>(&key).await?;
-            let etag = found.as_ref().map(|found| found.etag.clone());
-            let before = found.map(|found| found.value).unwrap_or_default();
+        let changed = self.change(&key, |found: &mut Option<Queue>| {
+            let before = found.clone().unwrap_or_default();
             let mut queue = before.clone();
             let told = change(&mut queue);
-            if queue == before {
-                return Ok(told);
+            if queue != before {
+                queue.revision = queue.revision.saturating_add(1);
+                *found = Some(queue);
             }
-            queue.revision = queue.revision.saturating_add(1);
-            if let Written::Done(_) = self.write(&key, &queue, etag.as_deref()).await? {
-                return Ok(told);
-            }
-        }
+            told
+        });
+        let (_, told) = changed.await?;
+        Ok(told)
     }
 
     /// The record of the fleet with this name; none where there is none.
@@ -162,22 +160,35 @@ impl SharedState {
         name: &str,
         mut change: impl FnMut(&mut Option<FleetRecord>) -> T,
     ) -> Result<(Option<FleetRecord>, T), SharedError> {
-        let key = fleet_key(name);
+        self.change(&fleet_key(name), |record: &mut Option<FleetRecord>| {
+            let before = record.clone();
+            let told = change(record);
+            if let Some(record) = record.as_mut().filter(|now| before.as_ref() != Some(now)) {
+                record.revision = record.revision.saturating_add(1);
+            }
+            told
+        })
+        .await
+    }
+
+    /// An object, after `change`. Nothing is written where that changes nothing; where somebody else
+    /// was faster, `change` runs again on the object as it is then.
+    async fn change<K: Kept + Serialize + Clone + PartialEq, T>(
+        &self,
+        key: &str,
+        mut change: impl FnMut(&mut Option<K>) -> T,
+    ) -> Result<(Option<K>, T), SharedError> {
         loop {
-            let found = self.read::<FleetRecord>(&key).await?;
+            let found = self.read::<K>(key).await?;
             let etag = found.as_ref().map(|found| found.etag.clone());
             let before = found.map(|found| found.value);
-            let mut record = before.clone();
-            let told = change(&mut record);
-            let Some(record) = record.filter(|record| before.as_ref() != Some(record)) else {
+            let mut after = before.clone();
+            let told = change(&mut after);
+            let Some(value) = after.filter(|after| before.as_ref() != Some(after)) else {
                 return Ok((before, told));
             };
-            let record = FleetRecord {
-                revision: record.revision.saturating_add(1),
-                ..record
-            };
-            if let Written::Done(_) = self.write(&key, &record, etag.as_deref()).await? {
-                return Ok((Some(record), told));
+            if let Written::Done(_) = self.write(key, &value, etag.as_deref()).await? {
+                return Ok((Some(value), told));
             }
         }
     }
